@@ -1,0 +1,37 @@
+// Package api holds the contract: openapi.yaml, from which everything on the wire comes.
+//
+// The server interface and the models (package gen), the client (package gen/client), the
+// validation of requests, the schema that the language model must obey, Swagger UI and the
+// contract tests are all made from that one file. Change it, then run `make generate`.
+package api
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+
+	"github.com/getkin/kin-openapi/openapi3"
+)
+
+//go:generate go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v2.8.2 -config server.cfg.yaml openapi.yaml
+//go:generate go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v2.8.2 -config client.cfg.yaml openapi.yaml
+
+// YAML is the contract as it was written, comments and order included.
+//
+//go:embed openapi.yaml
+var YAML []byte
+
+// Load parses the contract and checks it: against OpenAPI 3.0, and each example and default
+// against its schema. Each call returns a document of its own.
+func Load(ctx context.Context) (*openapi3.T, error) {
+	loader := openapi3.NewLoader()
+	loader.Context = ctx
+	doc, err := loader.LoadFromData(YAML)
+	if err != nil {
+		return nil, fmt.Errorf("parse the contract: %w", err)
+	}
+	if err := doc.Validate(ctx, openapi3.EnableExamplesValidation(), openapi3.EnableSchemaDefaultsValidation(), openapi3.EnableSchemaPatternValidation()); err != nil {
+		return nil, fmt.Errorf("check the contract: %w", err)
+	}
+	return doc, nil
+}
