@@ -1,0 +1,4 @@
+package migrations
+
+// ApplyFiles is Apply with another directory.
+var ApplyFiles = apply

@@ -1,0 +1,42 @@
+// Package migrations holds the versioned migrations of the database and applies them as
+// `atlas migrate apply` does.
+//
+// The files were computed by Atlas as the difference between Pagila and the schema declared in the
+// folder above; `make migrate-diff` adds the next one. They serve two programs: the Atlas command
+// reads the folder, and Apply reads the copy that is embedded here. Both keep their account in the
+// table public.atlas_schema_revisions, so each goes on where the other has stopped.
+package migrations
+
+import (
+	"embed"
+	"io/fs"
+	"strings"
+)
+
+// Baseline is the version of the file that stands for Pagila itself. A restored Pagila is taken to
+// be at this version, and the file never runs on it. atlas.hcl names the same version.
+const Baseline = "20221213000000"
+
+// Files is the migration directory: the baseline, the migrations and their checksums in atlas.sum.
+//
+//go:embed *.sql atlas.sum
+var Files embed.FS
+
+//go:embed 20221213000000_pagila.sql
+var baselineSQL string
+
+// BaselineSQL returns the text of the baseline: the tables, keys and indexes of Pagila 3.1.0 for an
+// empty database, without its views, functions, triggers and partitions.
+func BaselineSQL() string { return baselineSQL }
+
+// Versions returns the versions that Apply brings to a restored Pagila, oldest first.
+func Versions() []string {
+	names, _ := fs.Glob(Files, "*.sql") // sorted; the only error is that of a malformed pattern
+	var versions []string
+	for _, name := range names {
+		if version, _, _ := strings.Cut(name, "_"); version > Baseline {
+			versions = append(versions, version)
+		}
+	}
+	return versions
+}

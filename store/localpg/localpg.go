@@ -1,0 +1,248 @@
+// Package localpg runs a private PostgreSQL server as a child process.
+//
+// The server listens on a unix socket alone, so it takes no port and nobody else can reach it. It
+// ends with the process that started it, even if that one is killed, and it runs as an ordinary
+// user where the process is root, because PostgreSQL refuses to run as root.
+//
+// A folder holds all of it:
+//
+//	data/    the database cluster
+//	socket/  the socket, if the folder's path leaves room for it (see socketDir)
+//	log      what the server says
+//	lock     held while a process runs the server
+package localpg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// ErrLocked means that another process runs the database in the folder.
+var ErrLocked = errors.New("another process runs the database")
+
+const (
+	// superuser is the role that initdb creates. Connections are not asked for a password: the
+	// socket's folder is closed to other users.
+	superuser = "postgres"
+	// port is only a part of the socket's name. It is PostgreSQL's default, so it may be left out.
+	port = 5432
+	// readyInterval is short, as a start takes some 60 ms.
+	readyInterval = 10 * time.Millisecond
+	// quitTimeout is how long an immediate shutdown may take. It writes nothing, so it is quick.
+	quitTimeout = 5 * time.Second
+)
+
+// Options say which server to start.
+type Options struct {
+	// Dir is the folder of the server. It is made if it is missing.
+	Dir string
+	// BinDir is the folder of PostgreSQL's programs; FindBinaries looks for them if it is empty.
+	BinDir string
+	// Disposable is for tests: nothing is synced to disk, and Stop removes Dir.
+	Disposable bool
+	// Progress is told what is being done, for a person who waits. It may be nil.
+	Progress func(step string)
+}
+
+// Server is a running PostgreSQL server.
+type Server struct {
+	dir        string
+	binDir     string
+	major      int
+	socketDir  string
+	disposable bool
+	lock       *os.File
+	postmaster *process
+
+	stop    sync.Once
+	stopErr error
+}
+
+// Start starts the server, on a new cluster if there is none in o.Dir. It returns once the server
+// takes connections; ctx bounds the start, not the server's life.
+//
+// The error is ErrLocked if another process runs the database in o.Dir, and ErrNoBinaries if
+// there is no PostgreSQL on the machine. A cluster made by another major version of PostgreSQL is
+// an error and stays as it is.
+func Start(ctx context.Context, o Options) (_ *Server, err error) {
+	if o.Progress == nil {
+		o.Progress = func(string) {}
+	}
+	dir, err := filepath.Abs(o.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("find the folder of the database: %w", err)
+	}
+	binDir := o.BinDir
+	if binDir == "" {
+		if binDir, err = findBinaries(ctx); err != nil {
+			return nil, err
+		}
+	}
+	major, err := majorVersion(ctx, binDir)
+	if err != nil {
+		return nil, err
+	}
+	// Others may pass: as root, the server runs as another user. What is inside is closed to them.
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // see above
+		return nil, fmt.Errorf("make the folder of the database: %w", err)
+	}
+	lock, err := lockDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{dir: dir, binDir: binDir, major: major, disposable: o.Disposable, lock: lock}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.cleanUp())
+		}
+	}()
+
+	c := &cluster{dir: dir, binDir: binDir, major: major, disposable: o.Disposable}
+	if err := c.prepare(ctx, o.Progress); err != nil {
+		return nil, err
+	}
+	stale, err := stopOrphan(ctx, c.dataDir(), o.Progress)
+	if err != nil {
+		return nil, err
+	}
+	if s.socketDir, err = c.makeSocketDir(); err != nil {
+		return nil, err
+	}
+	o.Progress(fmt.Sprintf("starting PostgreSQL %d", major))
+	if s.postmaster, err = c.start(ctx, s.socketDir, stale); err != nil {
+		return nil, err
+	}
+	if err := s.waitReady(ctx); err != nil {
+		killed, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		cancel()
+		s.postmaster.end(killed)
+		return nil, fmt.Errorf("start PostgreSQL: %w%s", err, c.logTail())
+	}
+	return s, nil
+}
+
+// waitReady returns once the server takes connections.
+func (s *Server) waitReady(ctx context.Context) error {
+	tick := time.NewTicker(readyInterval)
+	defer tick.Stop()
+	for {
+		conn, err := pgx.Connect(ctx, s.URL("postgres"))
+		if err == nil {
+			return conn.Close(ctx)
+		}
+		select {
+		case <-s.postmaster.done:
+			return fmt.Errorf("the server ended: %w", s.postmaster.err)
+		case <-ctx.Done():
+			return fmt.Errorf("%w; the last attempt: %w", ctx.Err(), err)
+		case <-tick.C:
+		}
+	}
+}
+
+// URL is where the database of that name is, as a postgres:// URL that pgx, lib/pq and psql
+// understand. The role is postgres, a superuser.
+func (s *Server) URL(database string) string { return socketURL(s.socketDir, port, database) }
+
+func socketURL(socketDir string, port int, database string) string {
+	query := url.Values{"host": {socketDir}, "port": {strconv.Itoa(port)}, "sslmode": {"disable"}}
+	u := url.URL{Scheme: "postgres", User: url.User(superuser), Path: "/" + database}
+	u.RawQuery = strings.ReplaceAll(query.Encode(), "+", "%20") // libpq and pgx take a plus for a plus
+	return u.String()
+}
+
+// BinDir is the folder of PostgreSQL's programs that the server runs from.
+func (s *Server) BinDir() string { return s.binDir }
+
+// Major is the server's major version: 15 for PostgreSQL 15.18.
+func (s *Server) Major() int { return s.major }
+
+// Done is closed when the server's process has ended, whether it was told to or not.
+func (s *Server) Done() <-chan struct{} { return s.postmaster.done }
+
+// Stop ends the server: connections are closed and everything is written to disk. Once ctx is
+// done it does not wait for the writing; the next start makes up for it. A disposable server's
+// folder is removed. Stop may be called again, and on a server that has ended.
+func (s *Server) Stop(ctx context.Context) error {
+	s.stop.Do(func() {
+		s.postmaster.end(ctx)
+		s.stopErr = s.cleanUp()
+	})
+	return s.stopErr
+}
+
+// cleanUp leaves what the next start needs, and gives the folder free.
+func (s *Server) cleanUp() error {
+	var errs []error
+	if s.socketDir != "" {
+		errs = append(errs, os.RemoveAll(s.socketDir))
+	}
+	if s.disposable {
+		errs = append(errs, os.RemoveAll(s.dir))
+	}
+	errs = append(errs, s.lock.Close())
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("clean up after PostgreSQL: %w", err)
+	}
+	return nil
+}
+
+// Running tells whether a server runs in dir, this process's or another's, and gives its URLs as
+// Server.URL does.
+func Running(dir string) (url func(database string) string, ok bool) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, false
+	}
+	p, err := readPIDFile(dataDir(dir))
+	if err != nil || !p.answers(context.Background()) {
+		return nil, false
+	}
+	return func(database string) string { return socketURL(p.socketDir, p.port, database) }, true
+}
+
+// Remove removes what a disposable server has left in dir when its process was killed. The error
+// is ErrLocked if the server is in use.
+func Remove(ctx context.Context, dir string) error {
+	lock, err := lockDir(dir)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if _, err := stopOrphan(ctx, dataDir(dir), func(string) {}); err != nil {
+		return err
+	}
+	if err := errors.Join(os.RemoveAll(farSocketDir(dir)), os.RemoveAll(dir)); err != nil {
+		return fmt.Errorf("remove a disposable database: %w", err)
+	}
+	return nil
+}
+
+// lockDir locks dir until the file is closed. The lock is the kernel's, so it ends with the
+// process at the latest.
+func lockDir(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // a path of ours
+	if err != nil {
+		return nil, fmt.Errorf("lock the database: %w", err)
+	}
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if err == nil {
+		return f, nil
+	}
+	_ = f.Close() // nothing was written
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return nil, fmt.Errorf("%w in %s", ErrLocked, dir)
+	}
+	return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
+}

@@ -1,0 +1,328 @@
+package localpg_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"example.com/pagila-api/store/localpg"
+)
+
+// deadline bounds a test. A start takes about a second, and up to ten under the race detector on a
+// busy machine.
+const deadline = 2 * time.Minute
+
+func testContext(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), deadline)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// folder is a temporary folder, in memory where there is such a place: initdb syncs.
+func folder(t *testing.T) string {
+	t.Helper()
+	place := "/dev/shm"
+	if info, err := os.Stat(place); err != nil || !info.IsDir() {
+		return filepath.Join(t.TempDir(), "pg")
+	}
+	dir, err := os.MkdirTemp(place, "localpg-test-") //nolint:usetesting // t.TempDir is not in memory
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return filepath.Join(dir, "pg")
+}
+
+func start(t *testing.T, o localpg.Options) *localpg.Server {
+	t.Helper()
+	server, err := localpg.Start(testContext(t), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop(t, server) })
+	return server
+}
+
+func stop(t *testing.T, server *localpg.Server) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), deadline)
+	defer cancel()
+	if err := server.Stop(ctx); err != nil {
+		t.Error(err)
+	}
+	select {
+	case <-server.Done():
+	default:
+		t.Error("the server has been stopped and is not done")
+	}
+}
+
+// query runs a statement with one result.
+func query(t *testing.T, url, sql string) string {
+	t.Helper()
+	ctx := testContext(t)
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	var result string
+	if err := conn.QueryRow(ctx, sql).Scan(&result); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	return result
+}
+
+// remember and remembered write and read something that a restart has to keep.
+func remember(t *testing.T, server *localpg.Server) {
+	t.Helper()
+	ctx := testContext(t)
+	conn, err := pgx.Connect(ctx, server.URL("postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	if _, err := conn.Exec(ctx, "CREATE TABLE memory AS SELECT 'kept' AS word"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func remembered(t *testing.T, server *localpg.Server) {
+	t.Helper()
+	if got := query(t, server.URL("postgres"), "SELECT word FROM memory"); got != "kept" {
+		t.Errorf("the table holds %q", got)
+	}
+}
+
+func TestRestartKeepsData(t *testing.T) {
+	t.Parallel()
+	dir := folder(t)
+	var steps []string
+	progress := func(step string) { steps = append(steps, step) }
+
+	first := start(t, localpg.Options{Dir: dir, Progress: progress})
+	remember(t, first)
+	stop(t, first)
+	stop(t, first) // once more does no harm
+	if len(steps) != 2 || !strings.Contains(steps[0], "creating") || !strings.Contains(steps[1], "starting") {
+		t.Errorf("the steps of a first start: %q", steps)
+	}
+
+	steps = nil
+	second := start(t, localpg.Options{Dir: dir, Progress: progress})
+	remembered(t, second)
+	if len(steps) != 1 {
+		t.Errorf("the steps of a second start: %q", steps)
+	}
+	if _, err := os.Stat(filepath.Join(second.BinDir(), "postgres")); err != nil {
+		t.Error(err)
+	}
+	for setting, want := range map[string]string{
+		"listen_addresses": "", "server_encoding": "UTF8", "lc_collate": "C", "TimeZone": "UTC", "fsync": "on",
+	} {
+		if got := query(t, second.URL("postgres"), "SELECT current_setting('"+setting+"')"); got != want {
+			t.Errorf("%s is %q, want %q", setting, got, want)
+		}
+	}
+}
+
+func TestDisposable(t *testing.T) {
+	t.Parallel()
+	dir := folder(t)
+	server := start(t, localpg.Options{Dir: dir, Disposable: true})
+	if got := query(t, server.URL("postgres"), "SELECT current_setting('fsync')"); got != "off" {
+		t.Errorf("fsync is %s", got)
+	}
+	stop(t, server)
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the folder of a disposable server is still there: %v", err)
+	}
+}
+
+func TestOneProcessAtATime(t *testing.T) {
+	t.Parallel()
+	dir := folder(t)
+	if _, ok := localpg.Running(dir); ok {
+		t.Error("nothing has been started, and it runs")
+	}
+	server := start(t, localpg.Options{Dir: dir})
+	if _, err := localpg.Start(testContext(t), localpg.Options{Dir: dir}); !errors.Is(err, localpg.ErrLocked) {
+		t.Errorf("the second start: %v", err)
+	}
+	if err := localpg.Remove(testContext(t), dir); !errors.Is(err, localpg.ErrLocked) {
+		t.Errorf("to remove a server in use: %v", err)
+	}
+	url, ok := localpg.Running(dir)
+	if !ok {
+		t.Fatal("it does not run")
+	}
+	if url("postgres") != server.URL("postgres") {
+		t.Errorf("Running has %s, want %s", url("postgres"), server.URL("postgres"))
+	}
+	query(t, url("postgres"), "SELECT 'answers'")
+	stop(t, server)
+	if _, ok := localpg.Running(dir); ok {
+		t.Error("it has been stopped, and it runs")
+	}
+}
+
+// TestFolders starts in folders that a socket or the server's user has trouble with.
+func TestFolders(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		folder string
+		mode   os.FileMode // of the folder above
+	}{
+		{"short", "pg", 0o711},
+		{"closed to others", "pg", 0o700},
+		{"too long for a socket", strings.Repeat("long", 30), 0o711},
+		{"with a space and a quote", "it's here", 0o711},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			dir := folder(t)
+			if err := os.Chmod(filepath.Dir(dir), test.mode); err != nil {
+				t.Fatal(err)
+			}
+			dir = filepath.Join(filepath.Dir(dir), test.folder)
+			server := start(t, localpg.Options{Dir: dir})
+			remember(t, server)
+			if _, ok := localpg.Running(dir); !ok {
+				t.Error("it does not run")
+			}
+			stop(t, server)
+			remembered(t, start(t, localpg.Options{Dir: dir}))
+		})
+	}
+}
+
+func TestOtherMajorVersion(t *testing.T) {
+	t.Parallel()
+	dir := folder(t)
+	if err := os.MkdirAll(filepath.Join(dir, "data"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	version := filepath.Join(dir, "data", "PG_VERSION")
+	if err := os.WriteFile(version, []byte("9\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := localpg.Start(testContext(t), localpg.Options{Dir: dir})
+	if err == nil || !strings.Contains(err.Error(), "made by PostgreSQL 9") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat(version); err != nil {
+		t.Errorf("the other version's data: %v", err)
+	}
+}
+
+func TestErrorShowsLog(t *testing.T) {
+	t.Parallel()
+	dir := folder(t)
+	stop(t, start(t, localpg.Options{Dir: dir}))
+	conf := filepath.Join(dir, "data", "postgresql.conf")
+	if err := os.WriteFile(conf, []byte("no_such_setting = 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := localpg.Start(testContext(t), localpg.Options{Dir: dir})
+	if err == nil || !strings.Contains(err.Error(), "no_such_setting") {
+		t.Errorf("got %v", err)
+	}
+	// Nothing holds the folder any more.
+	if err := localpg.Remove(testContext(t), dir); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestUnfinishedClusterIsRemoved(t *testing.T) {
+	t.Parallel()
+	dir := folder(t)
+	unfinished := filepath.Join(dir, "new-123", "base")
+	if err := os.MkdirAll(unfinished, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	start(t, localpg.Options{Dir: dir})
+	if _, err := os.Stat(unfinished); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("what a killed initdb has left is still there: %v", err)
+	}
+}
+
+// TestLeftOverPIDFile starts on a postmaster.pid that names a process which is not ours.
+func TestLeftOverPIDFile(t *testing.T) {
+	t.Parallel()
+	// stranger is a process that knows nothing of us.
+	stranger := func(t *testing.T) *exec.Cmd {
+		t.Helper()
+		cmd := exec.Command("cat")
+		if _, err := cmd.StdinPipe(); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+		return cmd
+	}
+	tests := []struct {
+		name    string
+		content func(*testing.T) string
+	}{
+		{"of a stranger", func(t *testing.T) string {
+			t.Helper()
+			return strconv.Itoa(stranger(t).Process.Pid)
+		}},
+		{"of a process killed and not waited for", func(t *testing.T) string {
+			t.Helper()
+			cmd := stranger(t)
+			if err := cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			return strconv.Itoa(cmd.Process.Pid)
+		}},
+		{"of a process that is gone", func(t *testing.T) string {
+			t.Helper()
+			cmd := stranger(t)
+			cmd.Process.Kill()
+			cmd.Wait()
+			return strconv.Itoa(cmd.Process.Pid)
+		}},
+		{"empty", func(*testing.T) string { return "" }},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			dir := folder(t)
+			first := start(t, localpg.Options{Dir: dir})
+			remember(t, first)
+			stop(t, first)
+			content := test.content(t)
+			if content != "" { // as PostgreSQL writes it
+				content += "\n" + filepath.Join(dir, "data") + "\n1700000000\n5432\n" + filepath.Join(dir, "socket") + "\n\n  5432001         0\nready\n"
+			}
+			if err := os.WriteFile(filepath.Join(dir, "data", "postmaster.pid"), []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			// The file belongs to the cluster's user, as all of it.
+			info, err := os.Stat(filepath.Join(dir, "data"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			owner := info.Sys().(*syscall.Stat_t)
+			if err := os.Chown(filepath.Join(dir, "data", "postmaster.pid"), int(owner.Uid), int(owner.Gid)); err != nil {
+				t.Fatal(err)
+			}
+			remembered(t, start(t, localpg.Options{Dir: dir}))
+		})
+	}
+}

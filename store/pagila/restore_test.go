@@ -1,0 +1,203 @@
+package pagila_test
+
+import (
+	"context"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"example.com/pagila-api/store/pagila"
+	"example.com/pagila-api/store/pgtest"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+func testContext(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func connect(t *testing.T, url string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(testContext(t), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	return conn
+}
+
+// value runs a query with one result.
+func value[T any](t *testing.T, conn *pgx.Conn, sql string) T {
+	t.Helper()
+	var v T
+	if err := conn.QueryRow(testContext(t), sql).Scan(&v); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	return v
+}
+
+// dump writes the two files of a dump to a folder.
+func dump(t *testing.T, schema, data string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range map[string]string{"pagila-schema.sql": schema, "pagila-data.sql": data} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestRestorePagila(t *testing.T) {
+	t.Parallel()
+	pgtest.RealPagila(t)
+	var steps []string
+	source, err := pagila.Find(testContext(t), pagila.Options{
+		Dir:      os.Getenv("PAGILA_DIR"),
+		Progress: func(step string) { steps = append(steps, step) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := pgtest.Empty(t)
+	if err := source.Restore(testContext(t), db); err != nil {
+		t.Fatal(err)
+	}
+	conn := connect(t, db)
+	for sql, want := range map[string]int{
+		"SELECT count(*) FROM film":                                  1000,
+		"SELECT count(*) FROM rental":                                16044,
+		"SELECT count(*) FROM rental WHERE return_date IS NULL":      183,
+		"SELECT count(*) FROM payment":                               16049,
+		"SELECT count(*) FROM rental_by_category":                    16,
+		"SELECT nextval('film_film_id_seq')":                         1001,
+		"SELECT count(*) FROM pg_stats WHERE tablename = 'customer'": 10,
+	} {
+		if got := value[int](t, conn, sql); got != want {
+			t.Errorf("%s: %d, want %d", sql, got, want)
+		}
+	}
+	last := steps[len(steps)-1]
+	if len(steps) != 21 || !strings.Contains(last, "100%") || !strings.Contains(steps[13], "16044 rows of rental") {
+		t.Errorf("the steps: %s", strings.Join(steps, "\n"))
+	}
+}
+
+func TestRestoreReadsDumpsAsPsqlDoes(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("long ", 20_000)
+	dir := dump(t, `
+\restrict abc
+SELECT pg_catalog.set_config('search_path', '', false);
+CREATE TABLE public.note (
+    id integer, text text
+);
+ALTER TABLE public.note OWNER TO nobody_we_know;
+CREATE FUNCTION public.one() RETURNS integer LANGUAGE sql AS $$
+  SELECT 1;
+$$;
+\unrestrict abc
+`, `COPY public.note (id, text) FROM stdin;
+1	a\tb
+2	\\.
+3	`+long+`
+4	\N
+\.
+
+COPY public.note (id, text) FROM stdin;
+\.
+INSERT INTO public.note VALUES (5, 'the last line has no end');`)
+	source, err := pagila.Find(testContext(t), pagila.Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := pgtest.Empty(t)
+	if err := source.Restore(testContext(t), db); err != nil {
+		t.Fatal(err)
+	}
+	conn := connect(t, db)
+	rows, err := conn.Query(testContext(t), "SELECT COALESCE(text, 'NULL') FROM note ORDER BY id")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"a\tb", `\.`, long, "NULL", "the last line has no end"}
+	if len(got) != len(want) {
+		t.Fatalf("%d rows, want %d", len(got), len(want))
+	}
+	for i := range want {
+		if got[i] != want[i] {
+			t.Errorf("row %d is %.40q, want %.40q", i+1, got[i], want[i])
+		}
+	}
+}
+
+func TestRestoreIsAllOrNothing(t *testing.T) {
+	t.Parallel()
+	const table = "CREATE TABLE public.note (id integer);\n"
+	tests := []struct{ name, data, want string }{
+		{"a wrong statement", "SELECT nonsense;\n", "nonsense"},
+		{"a wrong row", "COPY public.note (id) FROM stdin;\n1\nx\n\\.\n", "table note"},
+		{"a block that does not end", "COPY public.note (id) FROM stdin;\n1\n", "not ended"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			source, err := pagila.Find(testContext(t), pagila.Options{Dir: dump(t, table, test.data)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			db := pgtest.Empty(t)
+			err = source.Restore(testContext(t), db)
+			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), "pagila-data.sql") {
+				t.Errorf("got %v, want an error with %q", err, test.want)
+			}
+			if n := value[int](t, connect(t, db), "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"); n != 0 {
+				t.Errorf("%d tables are left", n)
+			}
+		})
+	}
+}
+
+// TestRestoreAsOrdinaryRole has neither the rights of a superuser nor those of the role postgres,
+// to whom the dump gives everything.
+func TestRestoreAsOrdinaryRole(t *testing.T) {
+	t.Parallel()
+	source, err := pagila.Find(testContext(t), pagila.Options{Dir: os.Getenv("PAGILA_DIR")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := url.Parse(pgtest.Empty(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	database := strings.TrimPrefix(u.Path, "/")
+	role := "restorer_of_" + database
+	admin := connect(t, u.String())
+	for _, sql := range []string{
+		"CREATE ROLE " + role + " LOGIN",
+		"ALTER DATABASE " + database + " OWNER TO " + role,
+	} {
+		if _, err := admin.Exec(testContext(t), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	u.User = url.User(role)
+	if err := source.Restore(testContext(t), u.String()); err != nil {
+		t.Fatal(err)
+	}
+	if owner := value[string](t, admin, "SELECT tableowner FROM pg_tables WHERE tablename = 'film'"); owner != role {
+		t.Errorf("film belongs to %s", owner)
+	}
+}
