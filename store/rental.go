@@ -1,0 +1,138 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/uptrace/bun"
+)
+
+// Rental is a row of rental, with what its film says of it.
+type Rental struct {
+	bun.BaseModel `bun:"table:rental,alias:r"`
+
+	RentalID    int32     `bun:",pk,autoincrement"`
+	RentalDate  time.Time `bun:",nullzero"`
+	InventoryID int32
+	CustomerID  int32
+	StaffID     int32
+	ReturnDate  time.Time `bun:",nullzero"` // zero while the copy is out
+	FilmID      int32     `bun:",scanonly"`
+	DueDate     time.Time `bun:",scanonly"` // the rental date and the film's rental duration
+}
+
+// NewRental is what a rental is made from.
+type NewRental struct {
+	CustomerID  int32
+	InventoryID int32
+	StaffID     int32
+}
+
+type inventory struct {
+	bun.BaseModel `bun:"table:inventory"`
+
+	InventoryID int32 `bun:",pk"`
+}
+
+// CreateRental rents a copy to a customer, from the database's now() on.
+//
+// A copy is rented to one customer at a time. The row of the copy is locked before its rentals
+// are read, so a second transaction for the same copy waits for the first, and then sees its
+// rental.
+//
+// The error is a *NotFoundError for the customer, an *UnknownReferenceError for the copy or the
+// member of staff, ErrCustomerInactive or ErrInventoryNotAvailable; in each case nothing is
+// written.
+func (s *Store) CreateRental(ctx context.Context, n NewRental) (Rental, error) {
+	rental := Rental{InventoryID: n.InventoryID, CustomerID: n.CustomerID, StaffID: n.StaffID}
+	err := s.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
+		active, err := checkParties(ctx, tx, n)
+		if err != nil {
+			return err
+		}
+		// NO KEY UPDATE excludes other rentals of the copy, and lets foreign keys to it be checked.
+		err = tx.NewSelect().Model(&inventory{}).Column("inventory_id").
+			Where("inventory_id = ?", n.InventoryID).For("NO KEY UPDATE").Scan(ctx)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			return &UnknownReferenceError{[]Reference{{"inventory", n.InventoryID}}}
+		case err != nil:
+			return fmt.Errorf("lock copy %d: %w", n.InventoryID, err)
+		case !active:
+			return ErrCustomerInactive
+		}
+		// Only now: a statement sees what was committed before it began.
+		out, err := tx.NewSelect().Model((*Rental)(nil)).
+			Where("inventory_id = ?", n.InventoryID).Where("return_date IS NULL").Exists(ctx)
+		if err != nil {
+			return fmt.Errorf("read the rentals of copy %d: %w", n.InventoryID, err)
+		}
+		if out {
+			return ErrInventoryNotAvailable
+		}
+		if _, err = tx.NewInsert().Model(&rental).Value("rental_date", "now()").Returning("rental_id").Exec(ctx); err != nil {
+			return fmt.Errorf("insert the rental: %w", err)
+		}
+		return rentals(tx).Model(&rental).WherePK().Scan(ctx)
+	})
+	if err != nil {
+		return Rental{}, fmt.Errorf("rent copy %d to customer %d: %w", n.InventoryID, n.CustomerID, classify(err))
+	}
+	return rental, nil
+}
+
+// checkParties says whether the customer is active, or what is missing: the customer himself, or
+// all of the references. The row of the customer is locked, so that he stays as he is read.
+func checkParties(ctx context.Context, tx bun.Tx, n NewRental) (active bool, err error) {
+	var staff, copyKnown bool
+	err = tx.NewSelect().
+		TableExpr("customer").
+		ColumnExpr("active = 1").
+		ColumnExpr("EXISTS (SELECT FROM staff WHERE staff_id = ?)", n.StaffID).
+		ColumnExpr("EXISTS (SELECT FROM inventory WHERE inventory_id = ?)", n.InventoryID).
+		Where("customer_id = ?", n.CustomerID).
+		For("SHARE OF customer").
+		Scan(ctx, &active, &staff, &copyKnown)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return false, &NotFoundError{"customer", n.CustomerID}
+	case err != nil:
+		return false, fmt.Errorf("read customer %d: %w", n.CustomerID, err)
+	}
+	var unknown []Reference
+	if !copyKnown {
+		unknown = append(unknown, Reference{"inventory", n.InventoryID})
+	}
+	if !staff {
+		unknown = append(unknown, Reference{"staff", n.StaffID})
+	}
+	if unknown != nil {
+		return false, &UnknownReferenceError{unknown}
+	}
+	return active, nil
+}
+
+// Rental returns the rental with that id if it is the customer's, or a *NotFoundError.
+func (s *Store) Rental(ctx context.Context, customerID, id int32) (Rental, error) {
+	var rental Rental
+	err := rentals(s.db).Model(&rental).Where("r.rental_id = ?", id).Where("r.customer_id = ?", customerID).Scan(ctx)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Rental{}, &NotFoundError{"rental", id}
+	}
+	if err != nil {
+		return Rental{}, fmt.Errorf("read rental %d: %w", id, classify(err))
+	}
+	return rental, nil
+}
+
+// rentals selects all of Rental's columns.
+func rentals(db bun.IDB) *bun.SelectQuery {
+	return db.NewSelect().
+		ColumnExpr("r.rental_id, r.rental_date, r.inventory_id, r.customer_id, r.staff_id, r.return_date").
+		ColumnExpr("i.film_id, r.rental_date + make_interval(days => f.rental_duration) AS due_date").
+		Join("JOIN inventory i USING (inventory_id)").
+		Join("JOIN film f ON f.film_id = i.film_id")
+}

@@ -1,0 +1,61 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// searchSQL finds films by what a question may name: a title, a category, a rating, an actor, or
+// any word of a title or description, since people do not ask in the catalogue's words. A film
+// that has more of what is named comes first, then the words decide. Where the question is about
+// short, long or cheap films, these come first among equals.
+const searchSQL = `
+WITH question AS (
+	SELECT lower($1) AS text, tsvector_to_array(to_tsvector('english', $1)) AS words
+), asked AS (
+	SELECT text, words,
+		array_to_string(ARRAY(SELECT quote_literal(word) FROM unnest(words) word), ' | ')::tsquery AS query
+	FROM question
+), hits AS (
+	SELECT film_id, 10 AS facets, 0 AS rank
+	FROM film, asked WHERE strpos(asked.text, lower(title)) > 0
+	UNION ALL
+	SELECT film_id, 1, 0
+	FROM film_category JOIN category USING (category_id), asked
+	WHERE to_tsvector('english', name) @@ asked.query
+	UNION ALL
+	SELECT film_id, 1, 0
+	FROM film WHERE rating::text = ANY(string_to_array($2, ' '))
+	UNION ALL
+	SELECT film_id, 1, 0
+	FROM film_actor JOIN actor USING (actor_id), asked
+	WHERE strpos(asked.text, lower(first_name || ' ' || last_name)) > 0
+	UNION ALL
+	SELECT film_id, 0, ts_rank_cd(fulltext, asked.query)
+	FROM film, asked WHERE fulltext @@ asked.query
+), found AS (
+	SELECT film_id, sum(facets) AS facets, sum(rank) AS rank FROM hits GROUP BY film_id
+)
+SELECT` + filmColumns + `,` + actorsColumn + `
+FROM asked, found JOIN film f USING (film_id)` + filmJoins + `
+ORDER BY found.facets DESC,
+	CASE WHEN 'short' = ANY(asked.words) THEN f.length WHEN 'long' = ANY(asked.words) THEN -f.length END,
+	CASE WHEN asked.words && '{cheap,dollar,price}' THEN f.rental_rate END,
+	found.rank DESC, f.film_id
+LIMIT $3`
+
+// ratingWords are the ratings as people write them. Alone, a small g or r is no rating.
+var ratingWords = regexp.MustCompile(`\b(?:(?i:NC-17|PG-13|PG)|G|R)\b`)
+
+// SearchFilms returns at most limit films that a question in plain English may be about, the
+// likeliest first. None is no error.
+func (s *Store) SearchFilms(ctx context.Context, question string, limit int) ([]FilmDetail, error) {
+	ratings := strings.ToUpper(strings.Join(ratingWords.FindAllString(question, -1), " "))
+	films := []FilmDetail{}
+	if err := s.read(ctx, &films, searchSQL, question, ratings, limit); err != nil {
+		return nil, fmt.Errorf("search films: %w", err)
+	}
+	return films, nil
+}

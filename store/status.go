@@ -1,0 +1,58 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"example.com/pagila-api/schema/migrations"
+)
+
+// The datasets that Status tells apart.
+const (
+	DatasetPagila = "pagila" // the real thing
+	DatasetSample = "sample" // the built-in stand-in
+	DatasetOther  = "other"  // anything else, or nothing
+)
+
+// Status says what the database is and how far it has been migrated.
+type Status struct {
+	Server    string   // "PostgreSQL 15.18"
+	Dataset   string   // one of the constants above
+	Migration string   // the newest applied version; "" where there is none
+	Pending   []string // the versions that are missing, oldest first
+}
+
+// The domain of the first customer's e-mail address tells the datasets apart.
+const statusSQL = `
+SELECT 'PostgreSQL ' || split_part(current_setting('server_version'), ' ', 1) AS server,
+	COALESCE((SELECT split_part(email, '@', 2) FROM customer ORDER BY customer_id LIMIT 1), '') AS domain`
+
+var datasets = map[string]string{
+	"sakilacustomer.org": DatasetPagila,
+	"customer.example":   DatasetSample,
+}
+
+// Status reads the status. A database without Pagila is DatasetOther and no error.
+func (s *Store) Status(ctx context.Context) (Status, error) {
+	state, err := migrations.Status(ctx, s.db.DB)
+	if err != nil {
+		return Status{}, classify(err)
+	}
+	status := Status{Dataset: DatasetOther, Migration: state.Current, Pending: state.Pending}
+	var domain string
+	err = s.db.NewRaw(statusSQL).Scan(ctx, &status.Server, &domain)
+	var undefined *pgconn.PgError
+	if errors.As(err, &undefined) && undefined.Code == "42P01" { // undefined_table
+		return status, nil
+	}
+	if err != nil {
+		return Status{}, fmt.Errorf("read the status: %w", classify(err))
+	}
+	if dataset, ok := datasets[domain]; ok {
+		status.Dataset = dataset
+	}
+	return status, nil
+}

@@ -1,0 +1,265 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"example.com/pagila-api/store"
+	"example.com/pagila-api/store/pgtest"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+func open(t *testing.T, url string) *store.Store {
+	t.Helper()
+	s, err := store.Open(url, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// connect gives a connection for checks in SQL.
+func connect(t *testing.T, url string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	return conn
+}
+
+func value[T any](t *testing.T, conn *pgx.Conn, query string, args ...any) T {
+	t.Helper()
+	var v T
+	if err := conn.QueryRow(t.Context(), query, args...).Scan(&v); err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	return v
+}
+
+// The page and its total are of one snapshot, even while films come and go.
+func TestFilmsOneSnapshot(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	s, conn := open(t, url), connect(t, url)
+	ctx, stop := context.WithCancel(t.Context())
+	writer := make(chan error, 1)
+	go func() {
+		for ctx.Err() == nil {
+			if _, err := conn.Exec(context.WithoutCancel(ctx), `
+				INSERT INTO film (title, language_id, fulltext) VALUES ('COME AND GO', 1, '');
+				DELETE FROM film WHERE title = 'COME AND GO'`, pgx.QueryExecModeSimpleProtocol); err != nil {
+				writer <- err
+				return
+			}
+		}
+		writer <- nil
+	}()
+	for range 200 {
+		page, err := s.Films(t.Context(), store.FilmQuery{Page: 1, PageSize: 2_000_000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if int64(len(page.Items)) != page.Total {
+			t.Fatalf("%d films, but a total of %d", len(page.Items), page.Total)
+		}
+	}
+	stop()
+	if err := <-writer; err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestFilmNotFound(t *testing.T) {
+	t.Parallel()
+	_, err := open(t, pgtest.New(t)).Film(t.Context(), 2147483647)
+	var notFound *store.NotFoundError
+	if !errors.As(err, &notFound) || notFound.Kind != "film" || notFound.ID != 2147483647 {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestSearchFilms(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	s, conn := open(t, url), connect(t, url)
+	search := func(question string) []store.FilmDetail {
+		t.Helper()
+		films, err := s.SearchFilms(t.Context(), question, 8)
+		if err != nil {
+			t.Fatalf("%q: %v", question, err)
+		}
+		return films
+	}
+
+	title := value[string](t, conn, `SELECT title FROM film WHERE film_id = 42`)
+	if films := search("who stars in " + strings.ToLower(title) + "?"); len(films) == 0 || films[0].FilmID != 42 {
+		t.Errorf("a title that stands in the question is not first: %+v", films)
+	}
+	films := search("Do you have comedies?")
+	if len(films) != 8 || slices.ContainsFunc(films, func(f store.FilmDetail) bool { return f.Category != "Comedy" }) {
+		t.Errorf("comedies: %+v", films)
+	}
+	for _, question := range []string{"", "?!", "the of and", "xyzzy plugh", "'; --", "a & b | !c <-> (d", `\ : * '' "`} {
+		if films := search(question); len(films) != 0 {
+			t.Errorf("%q finds %d films", question, len(films))
+		}
+	}
+	if value[int](t, conn, `SELECT count(*) FROM film`) == 0 {
+		t.Error("the films are gone")
+	}
+}
+
+func TestCreateRentalWritesNothingOnRefusal(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	s, conn := open(t, url), connect(t, url)
+	before := value[int](t, conn, `SELECT count(*) FROM rental`)
+	out := value[int32](t, conn, `SELECT min(inventory_id) FROM rental WHERE return_date IS NULL`)
+	active := value[int32](t, conn, `SELECT min(customer_id) FROM customer WHERE active = 1`)
+	for _, tt := range []struct {
+		rental store.NewRental
+		want   func(error) bool
+	}{
+		{store.NewRental{CustomerID: active, InventoryID: out, StaffID: 1}, func(err error) bool { return errors.Is(err, store.ErrInventoryNotAvailable) }},
+		{store.NewRental{CustomerID: 2147483647, InventoryID: out, StaffID: 1}, func(err error) bool {
+			var e *store.NotFoundError
+			return errors.As(err, &e) && e.Kind == "customer"
+		}},
+		{store.NewRental{CustomerID: active, InventoryID: 2147483647, StaffID: 2147483647}, func(err error) bool {
+			var e *store.UnknownReferenceError
+			return errors.As(err, &e) && slices.Equal(e.References, []store.Reference{{Kind: "inventory", ID: 2147483647}, {Kind: "staff", ID: 2147483647}})
+		}},
+	} {
+		if _, err := s.CreateRental(t.Context(), tt.rental); !tt.want(err) {
+			t.Errorf("%+v: %v", tt.rental, err)
+		}
+	}
+	if after := value[int](t, conn, `SELECT count(*) FROM rental`); after != before {
+		t.Errorf("%d rentals were written", after-before)
+	}
+}
+
+// A rental waits for another transaction that holds the copy, and sees what it has done.
+func TestCreateRentalWaits(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	s, conn := open(t, url), connect(t, url)
+	copyID := value[int32](t, conn, `SELECT min(inventory_id) FROM inventory WHERE NOT EXISTS (
+		SELECT FROM rental WHERE rental.inventory_id = inventory.inventory_id AND return_date IS NULL)`)
+	tx, err := conn.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), `SELECT FROM inventory WHERE inventory_id = $1 FOR NO KEY UPDATE`, copyID); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := s.CreateRental(context.WithoutCancel(t.Context()), store.NewRental{CustomerID: 1, InventoryID: copyID, StaffID: 1})
+		done <- err
+	}()
+	waiting := connect(t, url)
+	deadline := time.Now().Add(30 * time.Second)
+	for !value[bool](t, waiting, `SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')`) {
+		if time.Now().After(deadline) {
+			t.Fatal("the rental does not wait for the copy")
+		}
+	}
+	if _, err := tx.Exec(t.Context(), `INSERT INTO rental (rental_date, inventory_id, customer_id, staff_id) VALUES (now(), $1, 2, 1)`, copyID); err != nil {
+		t.Fatal(err)
+	}
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; !errors.Is(err, store.ErrInventoryNotAvailable) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A database that stops is unavailable, and usable again once it is back.
+func TestUnavailable(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Server(t)
+	s := open(t, server.URL("pagila"))
+	if _, err := s.Films(t.Context(), store.FilmQuery{Page: 1, PageSize: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	calls := map[string]func(context.Context) error{
+		"Films": func(ctx context.Context) error {
+			_, err := s.Films(ctx, store.FilmQuery{Page: 1, PageSize: 1})
+			return err
+		},
+		"Film":        func(ctx context.Context) error { _, err := s.Film(ctx, 1); return err },
+		"SearchFilms": func(ctx context.Context) error { _, err := s.SearchFilms(ctx, "x", 1); return err },
+		"Rental":      func(ctx context.Context) error { _, err := s.Rental(ctx, 1, 1); return err },
+		"Status":      func(ctx context.Context) error { _, err := s.Status(ctx); return err },
+		"CreateRental": func(ctx context.Context) error {
+			_, err := s.CreateRental(ctx, store.NewRental{CustomerID: 1, InventoryID: 1, StaffID: 1})
+			return err
+		},
+	}
+	for name, call := range calls {
+		var unavailable *store.UnavailableError
+		if err := call(t.Context()); !errors.As(err, &unavailable) {
+			t.Errorf("%s: %v", name, err)
+		}
+		// A caller who has left learns nothing of the database.
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := call(gone); !errors.Is(err, context.Canceled) || errors.As(err, &unavailable) {
+			t.Errorf("%s, canceled: %v", name, err)
+		}
+	}
+}
+
+func TestStatus(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	status, err := open(t, url).Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status.Migration == "" || len(status.Pending) != 0 || !strings.HasPrefix(status.Server, "PostgreSQL ") {
+		t.Errorf("migrated: %+v", status)
+	}
+	status, err = open(t, pgtest.Pristine(t)).Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(status.Pending) != 2 {
+		t.Errorf("pristine: %+v", status)
+	}
+	status, err = open(t, pgtest.Empty(t)).Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status.Dataset != "other" || len(status.Pending) == 0 {
+		t.Errorf("empty: %+v", status)
+	}
+}
+
+func TestOpenBadURL(t *testing.T) {
+	t.Parallel()
+	const secret = "hunter2"
+	for _, url := range []string{"mysql://x", "postgres://user:" + secret + "@[::1/pagila", "port=x password=" + secret} {
+		_, err := store.Open(url, 0)
+		if err == nil {
+			t.Errorf("%s is accepted", url)
+		} else if strings.Contains(err.Error(), secret) {
+			t.Errorf("the error tells the password: %v", err)
+		}
+	}
+}
