@@ -1,0 +1,115 @@
+package llm_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"example.com/pagila-api/llm"
+)
+
+// TestPanic has an adapter panic, here by way of its HTTP client.
+func TestPanic(t *testing.T) {
+	t.Parallel()
+	for _, provider := range []string{"openai", "ollama"} {
+		c := newClient(t, llm.Config{Provider: provider, BaseURL: "http://upstream.test", HTTPClient: &http.Client{
+			Transport: roundTripper(func(*http.Request) (*http.Response, error) { panic("nil choice") }),
+		}})
+		_, _, err := ask(bounded(t), c)
+		checkKind(t, err, llm.KindBadResponse)
+	}
+}
+
+// TestModelError has a model that fails without HTTP: the offline model finds no catalogue in a
+// message where it looks for one.
+func TestModelError(t *testing.T) {
+	t.Parallel()
+	dir := promptDir(t, "ask", replace(t, "{{role \"user\"}}\n{{catalogue}}", "{{catalogue}}"))
+	_, _, err := ask(bounded(t), newClient(t, llm.Config{Provider: "offline", PromptDir: dir}))
+	checkKind(t, err, llm.KindBadResponse)
+}
+
+// TestLength shows that an answer cut at the token limit still says what it cost.
+func TestLength(t *testing.T) {
+	t.Parallel()
+	u := listen(t, raw(eventHead+delta("He")+finish("length")+usageEvent+done))
+	text, result, err := ask(bounded(t), openAI(t, u))
+	checkKind(t, err, llm.KindLength)
+	want := llm.Result{Model: "m-1", Provider: "openai", Prompt: result.Prompt, FinishReason: "length", Usage: llm.Usage{Prompt: 11, Completion: 3}}
+	if text != "He" || result != want {
+		t.Errorf("got %q, %+v, want %+v", text, result, want)
+	}
+}
+
+// TestConcurrent shares one client among many callers. Each gets his own answer.
+func TestConcurrent(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		sent := messages(t, body)
+		question := sent[len(sent)-1].Content
+		w.Header().Set("Content-Type", "text/event-stream")
+		for _, word := range strings.Fields(question) {
+			_, _ = io.WriteString(w, delta(word))
+			w.(http.Flusher).Flush()
+		}
+		_, _ = io.WriteString(w, finish("stop")+done)
+	}))
+	t.Cleanup(server.Close)
+	c := newClient(t, llm.Config{Provider: "openai", BaseURL: server.URL})
+	failures := make(chan error)
+	const callers = 50
+	for i := range callers {
+		go func() {
+			var text strings.Builder
+			_, err := c.Ask(bounded(t), llm.Question{Text: fmt.Sprintf("a%[1]d b%[1]d c%[1]d", i)}, func(piece string) error {
+				text.WriteString(piece)
+				return nil
+			})
+			if want := fmt.Sprintf("a%[1]db%[1]dc%[1]d", i); err == nil && text.String() != want {
+				err = fmt.Errorf("the answer is %q, want %q", text.String(), want)
+			}
+			failures <- err
+		}()
+	}
+	for range callers {
+		if err := <-failures; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestConnectionIsReused shows that a good answer leaves its connection to the next call.
+func TestConnectionIsReused(t *testing.T) {
+	t.Parallel()
+	var connections atomic.Int32
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = io.WriteString(w, delta("He")+finish("stop")+done)
+		w.(http.Flusher).Flush()
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	c := newClient(t, llm.Config{Provider: "openai", BaseURL: server.URL})
+	for range 20 {
+		if _, _, err := ask(bounded(t), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := connections.Load(); n != 1 {
+		t.Errorf("%d connections for 20 calls, want 1", n)
+	}
+}

@@ -1,0 +1,199 @@
+package llm
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/shopspring/decimal"
+	"github.com/tmc/langchaingo/llms"
+)
+
+const (
+	// maxCorrections: a model that is told twice what is wrong and repeats it will not learn.
+	maxCorrections = 2
+	// maxQuoted is how much of a bad reply the model is shown again. A summary is far shorter.
+	maxQuoted = 1000
+)
+
+// The members of a summary in JSON.
+const (
+	keyTitle       = "title"
+	keyRating      = "rating"
+	keyRecommended = "recommended"
+)
+
+// Summary is what a model says of a film, once it is verified.
+type Summary struct {
+	Title       string `json:"title"`
+	Rating      string `json:"rating"`
+	Recommended bool   `json:"recommended"`
+}
+
+// recommendedRatings are the ratings strictly above PG-13.
+var recommendedRatings = []string{"R", "NC-17"}
+
+// recommendedBelow is the rental rate, in dollars, from which on no film is recommended.
+var recommendedBelow = decimal.New(300, -2)
+
+// Recommended is the rule: the rating is above PG-13 and the rental rate is below 3.00. A film of
+// unknown rating is not recommended.
+func Recommended(rating string, rate decimal.Decimal) bool {
+	return slices.Contains(recommendedRatings, rating) && rate.LessThan(recommendedBelow)
+}
+
+// Summarize has the model summarize a film, and verifies what it says. The chain is: prompt,
+// guarded model, parser, checks.
+//
+// A reply that does not stand is sent back with the complaint, at most twice and within the one
+// deadline. Then the error is of [KindUnverified]. It is so at once, without asking anybody, for a
+// film of which no summary can both be true and follow the contract, such as one without a rating.
+// The usage in the result is that of all tries together.
+func (c *Client) Summarize(ctx context.Context, f Film) (Summary, Result, error) {
+	result := c.result(c.summary, nil)
+	facts := Summary{Title: f.Title, Rating: f.Rating, Recommended: Recommended(f.Rating, f.RentalRate)}
+	if err := c.schema.validate(map[string]any{
+		keyTitle: facts.Title, keyRating: facts.Rating, keyRecommended: facts.Recommended,
+	}); err != nil {
+		return Summary{}, result, newError(KindUnverified, "no true summary of film %d follows the contract: %w", f.ID, err)
+	}
+	block, err := catalogueBlock([]Film{f})
+	if err != nil {
+		return Summary{}, result, &Error{Kind: KindRejected, Err: err}
+	}
+	ctx, cancel := withTimeout(ctx, c.timeout)
+	defer cancel()
+	ctx = withSchema(ctx, c.schema.forUpstream(c.quirks, facts))
+	messages := c.summary.render(map[string]string{"catalogue": block})
+	options := append(c.summary.options(), llms.WithJSONMode())
+	var spent Usage
+	for try := 0; ; try++ {
+		resp, err := c.model.GenerateContent(ctx, messages, options...)
+		result = c.result(c.summary, resp)
+		spent.Prompt += result.Usage.Prompt
+		spent.Completion += result.Usage.Completion
+		result.Usage = spent
+		if err != nil {
+			return Summary{}, result, err
+		}
+		reply := resp.Choices[0].Content
+		got, complaint := c.schema.parse(reply)
+		if complaint == nil {
+			complaint = got.check(facts)
+		}
+		if complaint == nil {
+			return got, result, nil
+		}
+		if try == maxCorrections {
+			return Summary{}, result, &Error{Kind: KindUnverified, Err: complaint}
+		}
+		c.logger.InfoContext(ctx, "the language model's summary is sent back", "film_id", f.ID, "try", try+1, "complaint", complaint)
+		messages = append(messages,
+			llms.TextParts(llms.ChatMessageTypeAI, strings.ToValidUTF8(reply[:min(len(reply), maxQuoted)], "")),
+			llms.TextParts(llms.ChatMessageTypeHuman, correction(complaint)))
+	}
+}
+
+// correction tells a model what is wrong with its reply.
+func correction(complaint error) string {
+	return fmt.Sprintf("Your reply is refused: %v. Reply again, with the one JSON object and nothing else.", complaint)
+}
+
+// parse reads a model's reply: exactly one JSON object with exactly the wanted keys, valid against
+// the contract's component. encoding/json alone would let pass keys twice, in another case or
+// missing, null, and whatever comes after. One code fence is tolerated, since models love them.
+func (r *replySchema) parse(reply string) (Summary, error) {
+	text := unfence(reply)
+	members, err := r.members(json.NewDecoder(strings.NewReader(text)))
+	if err != nil {
+		return Summary{}, err
+	}
+	if err := r.validate(members); err != nil {
+		return Summary{}, err
+	}
+	var s Summary
+	if err := json.Unmarshal([]byte(text), &s); err != nil {
+		return Summary{}, fmt.Errorf("it is not a summary: %w", err)
+	}
+	return s, nil
+}
+
+var errNoObject = errors.New("it is not one whole JSON object")
+
+// members reads an object key by key.
+func (r *replySchema) members(dec *json.Decoder) (map[string]any, error) {
+	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
+		return nil, errNoObject
+	}
+	members := map[string]any{}
+	for dec.More() {
+		token, err := dec.Token()
+		if err != nil {
+			return nil, errNoObject
+		}
+		key, _ := token.(string) // within an object the decoder yields no other
+		if !slices.Contains(r.keys, key) {
+			return nil, fmt.Errorf("the key %q does not belong there", quote(key, ""))
+		}
+		if _, twice := members[key]; twice {
+			return nil, fmt.Errorf("the key %q is there twice", key)
+		}
+		var value any
+		if err := dec.Decode(&value); err != nil {
+			return nil, errNoObject
+		}
+		members[key] = value
+	}
+	if _, err := dec.Token(); err != nil {
+		return nil, errNoObject
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("something follows the JSON object")
+	}
+	for _, key := range r.keys {
+		if _, ok := members[key]; !ok {
+			return nil, fmt.Errorf("the key %q is missing", key)
+		}
+	}
+	return members, nil
+}
+
+// validate checks a summary against the contract's component, in one sentence.
+func (r *replySchema) validate(members map[string]any) error {
+	err := r.component.VisitJSON(members)
+	if e, ok := errors.AsType[*openapi3.SchemaError](err); ok {
+		return fmt.Errorf("%q is wrong: %s", strings.Join(e.JSONPointer(), "/"), e.Reason)
+	}
+	return err
+}
+
+// check compares a summary with the facts.
+func (s Summary) check(facts Summary) error {
+	switch {
+	case s.Title != facts.Title:
+		return fmt.Errorf("the title is %q, but the catalogue says %q", quote(s.Title, ""), facts.Title)
+	case s.Rating != facts.Rating:
+		return fmt.Errorf("the rating is %q, but the catalogue says %q", s.Rating, facts.Rating)
+	case s.Recommended != facts.Recommended:
+		return fmt.Errorf("recommended is %t, but by the rule it is %t", s.Recommended, facts.Recommended)
+	}
+	return nil
+}
+
+// unfence takes one Markdown code fence off a reply.
+func unfence(reply string) string {
+	text := strings.TrimSpace(reply)
+	if !strings.HasPrefix(text, "```") || !strings.HasSuffix(text, "```") {
+		return text
+	}
+	_, inner, found := strings.Cut(text, "\n") // the first line may name the language
+	if !found {
+		return text
+	}
+	return strings.TrimSpace(strings.TrimSuffix(inner, "```"))
+}

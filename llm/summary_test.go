@@ -1,0 +1,212 @@
+package llm_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"example.com/pagila-api/llm"
+)
+
+func TestRecommended(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		rating, rate string
+		want         bool
+	}{
+		{"G", "0.99", false},
+		{"PG", "0.99", false},
+		{"PG-13", "0.99", false},
+		{"R", "0.99", true},
+		{"NC-17", "0.99", true},
+		{"R", "2.99", true},
+		{"R", "2.9999", true},
+		{"R", "3.00", false},
+		{"R", "3", false},
+		{"NC-17", "4.99", false},
+		{"R", "0", true},
+		{"", "0.99", false},
+		{"r", "0.99", false},
+		{"X", "0.99", false},
+	} {
+		if got := llm.Recommended(test.rating, decimal.RequireFromString(test.rate)); got != test.want {
+			t.Errorf("Recommended(%q, %s) is %t", test.rating, test.rate, got)
+		}
+	}
+}
+
+const goodReply = `{"title":"ALIEN CENTER","rating":"NC-17","recommended":true}`
+
+func TestGoodSummary(t *testing.T) {
+	t.Parallel()
+	want := llm.Summary{Title: "ALIEN CENTER", Rating: "NC-17", Recommended: true}
+	for _, test := range []struct{ name, reply string }{
+		{"plain", goodReply},
+		{"another order", `{"recommended":true,"rating":"NC-17","title":"ALIEN CENTER"}`},
+		{"blank space", "\n  " + strings.ReplaceAll(goodReply, ",", ",\n\t") + "\n"},
+		{"code fence", "```json\n" + goodReply + "\n```"},
+		{"code fence without a language", "```\n" + goodReply + "\n```\n"},
+		{"escapes", `{"title":"\u0041LIEN CENTER","rating":"NC-17","recommended":true}`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			u := listen(t, status(200, "", completion(test.reply, "stop")))
+			got, result, err := openAI(t, u).Summarize(bounded(t), film())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != want {
+				t.Errorf("got %+v, want %+v", got, want)
+			}
+			if len(u.got()) != 1 || result.Usage != (llm.Usage{Prompt: 9, Completion: 2}) {
+				t.Errorf("%d requests, %+v", len(u.got()), result)
+			}
+		})
+	}
+}
+
+// badReplies do not stand, each with a word of what the model is told.
+var badReplies = []struct{ name, reply, complaint string }{
+	{"prose", "The film is ALIEN CENTER.", "not one whole JSON object"},
+	{"prose before", "Here you are: " + goodReply, "not one whole JSON object"},
+	{"prose after", goodReply + " Enjoy!", "follows"},
+	{"two objects", goodReply + goodReply, "follows"},
+	{"two fences", "```json\n```json\n" + goodReply + "\n```\n```", "not one whole JSON object"},
+	{"array", "[" + goodReply + "]", "not one whole JSON object"},
+	{"text", `"ALIEN CENTER"`, "not one whole JSON object"},
+	{"null", `null`, "not one whole JSON object"},
+	{"cut", goodReply[:40], "not one whole JSON object"},
+	{"cut before the end", goodReply[:len(goodReply)-1], "not one whole JSON object"},
+	{"empty object", `{}`, "missing"},
+	{"missing key", `{"title":"ALIEN CENTER","rating":"NC-17"}`, `"recommended" is missing`},
+	{"further key", `{"title":"ALIEN CENTER","rating":"NC-17","recommended":true,"why":"cheap"}`, `"why" does not belong`},
+	{"wrong case", `{"Title":"ALIEN CENTER","rating":"NC-17","recommended":true}`, `"Title" does not belong`},
+	{"both cases", `{"title":"ALIEN CENTER","TITLE":"ALIEN CENTER","rating":"NC-17","recommended":true}`, `"TITLE" does not belong`},
+	{"twice", `{"title":"X","title":"ALIEN CENTER","rating":"NC-17","recommended":true}`, "twice"},
+	{"twice by an escape", `{"title":"ALIEN CENTER","rating":"NC-17","recommended":true,"\u0072ecommended":true}`, "twice"},
+	{"null title", `{"title":null,"rating":"NC-17","recommended":true}`, `"title" is wrong`},
+	{"null recommended", `{"title":"ALIEN CENTER","rating":"NC-17","recommended":null}`, `"recommended" is wrong`},
+	{"text for true", `{"title":"ALIEN CENTER","rating":"NC-17","recommended":"true"}`, `"recommended" is wrong`},
+	{"number for true", `{"title":"ALIEN CENTER","rating":"NC-17","recommended":1}`, `"recommended" is wrong`},
+	{"unknown rating", `{"title":"ALIEN CENTER","rating":"X","recommended":true}`, `"rating" is wrong`},
+	{"empty title", `{"title":"","rating":"NC-17","recommended":true}`, `"title" is wrong`},
+	{"endless title", `{"title":"` + strings.Repeat("A", 300) + `","rating":"NC-17","recommended":true}`, `"title" is wrong`},
+	{"another title", `{"title":"ALIEN CENTRE","rating":"NC-17","recommended":true}`, "the title is"},
+	{"title in another case", `{"title":"Alien Center","rating":"NC-17","recommended":true}`, "the title is"},
+	{"another rating", `{"title":"ALIEN CENTER","rating":"R","recommended":true}`, "the rating is"},
+	{"the wrong decision", `{"title":"ALIEN CENTER","rating":"NC-17","recommended":false}`, "recommended is false"},
+	{"invalid UTF-8 as an escape", `{"title":"ALIEN CENTER\ud800","rating":"NC-17","recommended":true}`, "the title is"},
+}
+
+// TestCorrection shows that each bad reply is sent back with the complaint, and that a good one
+// after it counts.
+func TestCorrection(t *testing.T) {
+	t.Parallel()
+	for _, test := range badReplies {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			u := listen(t,
+				status(200, "", completion(test.reply, "stop")),
+				status(200, "", completion(test.reply, "stop")),
+				status(200, "", completion(goodReply, "stop")))
+			_, result, err := openAI(t, u).Summarize(bounded(t), film())
+			if err != nil {
+				t.Fatal(err)
+			}
+			requests := u.got()
+			if len(requests) != 3 {
+				t.Fatalf("%d requests, want 3", len(requests))
+			}
+			if result.Usage != (llm.Usage{Prompt: 27, Completion: 6}) {
+				t.Errorf("the usage is %+v, want that of three calls", result.Usage)
+			}
+			sent := messages(t, requests[1].body)
+			last := sent[len(sent)-2:]
+			if last[0].Role != "assistant" || !strings.HasPrefix(test.reply, last[0].Content) || last[0].Content == "" {
+				t.Errorf("the model is not shown its reply, but %+v", last[0])
+			}
+			if last[1].Role != "user" || !strings.Contains(last[1].Content, test.complaint) {
+				t.Errorf("the complaint is %q, want one with %q", last[1].Content, test.complaint)
+			}
+		})
+	}
+}
+
+func TestUnverified(t *testing.T) {
+	t.Parallel()
+	for _, test := range badReplies {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			u := listen(t, raw(lineHead+line(test.reply)+lastLine("stop")))
+			got, _, err := ollama(t, u).Summarize(bounded(t), film())
+			e := checkKind(t, err, llm.KindUnverified)
+			if !strings.Contains(e.Error(), test.complaint) {
+				t.Errorf("the error is %q, want one with %q", e, test.complaint)
+			}
+			if got != (llm.Summary{}) {
+				t.Errorf("an unverified summary comes back: %+v", got)
+			}
+			if hits := len(u.got()); hits != 3 {
+				t.Errorf("%d requests, want 3", hits)
+			}
+		})
+	}
+}
+
+// TestUnsummarizable is about films of which no summary is both true and valid. Nobody is asked.
+func TestUnsummarizable(t *testing.T) {
+	t.Parallel()
+	unrated, untitled := film(), film()
+	unrated.Rating, untitled.Title = "", ""
+	for name, f := range map[string]llm.Film{"no rating": unrated, "no title": untitled} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			u := listen(t, status(200, "", completion(goodReply, "stop")))
+			_, _, err := openAI(t, u).Summarize(bounded(t), f)
+			checkKind(t, err, llm.KindUnverified)
+			if len(u.got()) != 0 {
+				t.Error("the model was asked")
+			}
+		})
+	}
+}
+
+// TestOneDeadline shows that the corrections share the one deadline of the call.
+func TestOneDeadline(t *testing.T) {
+	t.Parallel()
+	var deadlines []time.Time
+	c := newClient(t, llm.Config{Provider: "openai", BaseURL: "http://upstream.test", HTTPClient: &http.Client{
+		Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			deadline, _ := r.Context().Deadline()
+			deadlines = append(deadlines, deadline)
+			return response(200, completion(`{}`, "stop")), nil
+		}),
+	}})
+	_, _, err := c.Summarize(context.Background(), film())
+	checkKind(t, err, llm.KindUnverified)
+	if len(deadlines) != 3 {
+		t.Fatalf("%d tries, want 3", len(deadlines))
+	}
+	for _, d := range deadlines {
+		if d.IsZero() || !d.Equal(deadlines[0]) {
+			t.Errorf("the deadlines are %v, want the same one for all", deadlines)
+		}
+	}
+}
+
+type message struct{ Role, Content string }
+
+// messages are those of a request body.
+func messages(t *testing.T, body []byte) []message {
+	t.Helper()
+	var r struct{ Messages []message }
+	if err := json.Unmarshal(body, &r); err != nil {
+		t.Fatal(err)
+	}
+	return r.Messages
+}
