@@ -1,0 +1,147 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+	"github.com/joho/godotenv"
+)
+
+// Development defaults. They are in the README, so a production server refuses them.
+const (
+	defaultToken    = "dvd_admin"
+	defaultPassword = "dvd_admin"
+)
+
+// config is the environment, typed. .env.example says what each variable is for.
+type config struct {
+	AppEnv    string `env:"APP_ENV" envDefault:"development"`
+	HTTPAddr  string `env:"HTTP_ADDR" envDefault:":8080"`
+	LogFormat string `env:"LOG_FORMAT"` // json or text; by APP_ENV when empty
+	LogLevel  string `env:"LOG_LEVEL" envDefault:"info"`
+
+	DatabaseURL      string `env:"DATABASE_URL"`
+	DatabaseMaxConns int    `env:"DATABASE_MAX_CONNS" envDefault:"16"`
+	DataDir          string `env:"DATA_DIR"`
+	PagilaDir        string `env:"PAGILA_DIR"`
+	PostgresBinDir   string `env:"PG_BINDIR"`
+
+	APIToken    string `env:"API_TOKEN" envDefault:"dvd_admin"`
+	APIUsername string `env:"API_USERNAME" envDefault:"staff"`
+	APIPassword string `env:"API_PASSWORD" envDefault:"dvd_admin"`
+
+	LLMProvider   string        `env:"LLM_PROVIDER"` // openai where it has a key or a base URL, else offline
+	LLMModel      string        `env:"LLM_MODEL"`
+	LLMTimeout    time.Duration `env:"LLM_TIMEOUT" envDefault:"120s"`
+	LLMPromptDir  string        `env:"LLM_PROMPT_DIR"`
+	OpenAIAPIKey  string        `env:"OPENAI_API_KEY"`
+	OpenAIBaseURL string        `env:"OPENAI_BASE_URL"`
+	OllamaHost    string        `env:"OLLAMA_HOST" envDefault:"http://127.0.0.1:11434"`
+
+	cacheDir string // the program's folder in the user's cache
+}
+
+func (c config) production() bool { return c.AppEnv == "production" }
+
+// loadConfig reads environ and, where environ is silent, .env. Its error names everything that is
+// wrong at once, and no secret.
+func loadConfig(environ []string) (config, error) {
+	vars, err := godotenv.Read(".env")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return config{}, fmt.Errorf("read .env: %w", err)
+	}
+	if vars == nil {
+		vars = map[string]string{}
+	}
+	for _, entry := range environ {
+		if name, value, _ := strings.Cut(entry, "="); value != "" {
+			vars[name] = value
+		}
+	}
+	for name, value := range vars {
+		if value == "" { // set to nothing is not set, as in .env.example
+			delete(vars, name)
+		}
+	}
+	var c config
+	errs := []error{env.ParseWithOptions(&c, env.Options{Environment: vars})}
+
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	oneOf := func(name, value string, allowed ...string) {
+		for _, a := range allowed {
+			if value == a {
+				return
+			}
+		}
+		errs = append(errs, fmt.Errorf("%s is %q, want one of %s", name, value, strings.Join(allowed, ", ")))
+	}
+	oneOf("APP_ENV", c.AppEnv, "development", "production")
+	if c.LogFormat == "" {
+		c.LogFormat = "text"
+		if c.production() {
+			c.LogFormat = "json"
+		}
+	}
+	oneOf("LOG_FORMAT", c.LogFormat, "json", "text")
+	oneOf("LOG_LEVEL", strings.ToLower(c.LogLevel), "debug", "info", "warn", "error")
+	_, _, err = net.SplitHostPort(c.HTTPAddr)
+	check(err == nil, "HTTP_ADDR is %q, want host:port or :port", c.HTTPAddr)
+	check(c.DatabaseMaxConns >= 1 && c.DatabaseMaxConns <= 1000, "DATABASE_MAX_CONNS is %d, want 1 to 1000", c.DatabaseMaxConns)
+	check(c.LLMTimeout >= time.Second && c.LLMTimeout <= time.Hour, "LLM_TIMEOUT is %s, want 1s to 1h", c.LLMTimeout)
+	if c.production() {
+		check(c.APIToken != defaultToken, "API_TOKEN is the development token: set another for production")
+		check(c.APIPassword != defaultPassword, "API_PASSWORD is the development password: set another for production")
+	}
+	if c.LLMProvider == "" {
+		c.LLMProvider = "offline"
+		if c.OpenAIAPIKey != "" || c.OpenAIBaseURL != "" {
+			c.LLMProvider = "openai"
+		}
+	}
+	oneOf("LLM_PROVIDER", c.LLMProvider, "offline", "openai", "ollama")
+	if c.LLMProvider == "openai" {
+		check(c.OpenAIAPIKey != "" || c.OpenAIBaseURL != "", "LLM_PROVIDER is openai: set OPENAI_API_KEY, or OPENAI_BASE_URL for a server that needs no key")
+	}
+
+	cache, err := os.UserCacheDir()
+	if err != nil { // no HOME, as in some containers
+		cache = os.TempDir()
+	}
+	c.cacheDir = filepath.Join(cache, "pagila-api")
+	if c.DataDir == "" {
+		c.DataDir = filepath.Join(c.cacheDir, "data")
+	}
+	if c.DataDir, err = filepath.Abs(c.DataDir); err != nil {
+		errs = append(errs, fmt.Errorf("DATA_DIR: %w", err))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return config{}, fmt.Errorf("the configuration is not valid:\n%w", err)
+	}
+	return c, nil
+}
+
+// logger writes JSON lines for machines, or text for people.
+func (c config) logger(w io.Writer) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
+		panic(err) // loadConfig has checked it
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"example.com/pagila-api/store/localpg"
+	"example.com/pagila-api/store/pagila"
+)
+
+// stopTimeout is how long a Postgres of ours may take to shut down before it is made to.
+const stopTimeout = 20 * time.Second
+
+// databaseName is the database's name on a Postgres of ours.
+const databaseName = "pagila"
+
+// database is the database in use.
+type database struct {
+	url    string
+	label  string          // for people
+	server *localpg.Server // ours, or nil
+}
+
+// openDatabase is the database of DATABASE_URL or, where that is not set, a Postgres of our own in
+// DATA_DIR with the dataset restored. If another process runs that one already, the error is
+// localpg.ErrLocked.
+func openDatabase(ctx context.Context, c config, progress func(string)) (*database, error) {
+	if c.DatabaseURL != "" {
+		return &database{url: c.DatabaseURL, label: "DATABASE_URL"}, nil
+	}
+	server, err := localpg.Start(ctx, localpg.Options{Dir: c.DataDir, BinDir: c.PostgresBinDir, Progress: progress})
+	if err != nil {
+		return nil, err
+	}
+	db := &database{url: server.URL(databaseName), label: "private, in " + c.DataDir, server: server}
+	if err := ensureRestored(ctx, c, server, progress); err != nil {
+		return nil, errors.Join(err, db.close())
+	}
+	return db, nil
+}
+
+func (d *database) close() error {
+	if d.server == nil {
+		return nil
+	}
+	// Not the caller's context: that one is over when the program is told to stop.
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	if err := d.server.Stop(ctx); err != nil {
+		return fmt.Errorf("stop Postgres: %w", err)
+	}
+	return nil
+}
+
+// ensureRestored restores the dataset unless it is there. It is restored under another name and
+// renamed at the end, so a start that is killed in between leaves nothing that looks complete.
+func ensureRestored(ctx context.Context, c config, server *localpg.Server, progress func(string)) error {
+	const half = databaseName + "_restoring"
+	conn, err := pgx.Connect(ctx, server.URL("postgres"))
+	if err != nil {
+		return fmt.Errorf("connect to Postgres: %w", err)
+	}
+	defer conn.Close(context.Background())
+	var there bool
+	if err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", databaseName).Scan(&there); err != nil {
+		return fmt.Errorf("look for the database: %w", err)
+	}
+	if there {
+		return nil
+	}
+	source, err := pagila.Find(ctx, pagila.Options{Dir: c.PagilaDir, CacheDir: c.cacheDir, Progress: progress})
+	if err != nil {
+		return err
+	}
+	for _, sql := range []string{
+		"DROP DATABASE IF EXISTS " + half + " WITH (FORCE)",
+		"CREATE DATABASE " + half,
+	} {
+		if _, err := conn.Exec(ctx, sql); err != nil {
+			return fmt.Errorf("prepare the database: %w", err)
+		}
+	}
+	if err := source.Restore(ctx, server.URL(half)); err != nil {
+		return fmt.Errorf("restore the dataset: %w", err)
+	}
+	if _, err := conn.Exec(ctx, "ALTER DATABASE "+half+" RENAME TO "+databaseName); err != nil {
+		return fmt.Errorf("name the database: %w", err)
+	}
+	return nil
+}
+
+// throwaway is a Postgres that lasts as long as one command: pristine Pagila, and an empty
+// scratch database.
+type throwaway struct {
+	server            *localpg.Server
+	pristine, scratch string // URLs
+}
+
+func startThrowaway(ctx context.Context, c config, withPagila bool, progress func(string)) (*throwaway, error) {
+	dir, err := os.MkdirTemp("", "pagila-api-")
+	if err != nil {
+		return nil, err
+	}
+	server, err := localpg.Start(ctx, localpg.Options{Dir: filepath.Join(dir, "pg"), BinDir: c.PostgresBinDir, Disposable: true, Progress: progress})
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	t := &throwaway{server: server, pristine: server.URL(databaseName), scratch: server.URL("scratch")}
+	create := func() error {
+		conn, err := pgx.Connect(ctx, server.URL("postgres"))
+		if err != nil {
+			return fmt.Errorf("connect to Postgres: %w", err)
+		}
+		defer conn.Close(context.Background())
+		if _, err := conn.Exec(ctx, "CREATE DATABASE scratch"); err != nil {
+			return fmt.Errorf("create the scratch database: %w", err)
+		}
+		if withPagila {
+			return ensureRestored(ctx, c, server, progress)
+		}
+		return nil
+	}
+	if err := create(); err != nil {
+		return nil, errors.Join(err, t.close())
+	}
+	return t, nil
+}
+
+func (t *throwaway) close() error { return (&database{server: t.server}).close() }
+
+// fetchPostgres obtains PostgreSQL server binaries where they are needed and the machine has none.
+func fetchPostgres(ctx context.Context, c config, w io.Writer) error {
+	if c.DatabaseURL != "" || c.PostgresBinDir != "" {
+		return nil
+	}
+	if _, err := localpg.FindBinaries(); err == nil {
+		return nil
+	}
+	_, err := localpg.FetchBinaries(ctx, progressTo(w))
+	return err
+}
+
+// progressTo shows a person what is being done.
+func progressTo(w io.Writer) func(string) {
+	return func(step string) { fmt.Fprintln(w, "  "+step) }
+}

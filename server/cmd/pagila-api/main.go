@@ -1,0 +1,66 @@
+// Command pagila-api serves the Pagila API.
+//
+//	pagila-api                             serve, until it is interrupted
+//	pagila-api exec [-scratch] -- command  run a command with DATABASE_URL set
+//	pagila-api fetch-postgres              make sure that there are PostgreSQL server binaries
+//
+// It is configured by the environment and by a .env file in the working folder; .env.example has
+// every variable. Without DATABASE_URL it runs a PostgreSQL server of its own.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	code := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run is the program without what belongs to the process: it returns the exit status once ctx is
+// done or the command is over.
+func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
+	err := dispatch(ctx, args, environ, stdout, stderr)
+	var exit *exitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit): // the command of exec has said itself what is wrong
+		return exit.code
+	default:
+		fmt.Fprintln(stderr, "pagila-api:", err)
+		return 1
+	}
+}
+
+func dispatch(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
+	command := "serve"
+	if len(args) > 0 {
+		command, args = args[0], args[1:]
+	}
+	switch command {
+	case "serve", "exec", "fetch-postgres":
+	default:
+		return fmt.Errorf("unknown command %q: serve, exec or fetch-postgres", command)
+	}
+	config, err := loadConfig(environ)
+	if err != nil {
+		return err
+	}
+	switch command {
+	case "exec":
+		return execute(ctx, config, args, environ, stdout, stderr)
+	case "fetch-postgres":
+		return fetchPostgres(ctx, config, stderr)
+	default:
+		return serve(ctx, config, stdout, stderr)
+	}
+}

@@ -1,0 +1,376 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"example.com/pagila-api/store/localpg"
+	"example.com/pagila-api/store/pgtest"
+)
+
+// The tests run the program as its users do: as a process of its own. It is the test binary, which
+// is the program when this variable is set.
+const asProgram = "PAGILA_API_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+	}
+	pgtest.Main(m)
+}
+
+// environment is what the program gets: nothing of the user's own, a data directory of its own, a
+// free port, and no way to the network.
+func environment(t *testing.T, extra ...string) []string {
+	t.Helper()
+	binaries, err := localpg.FindBinaries()
+	if err != nil {
+		t.Fatal(err)
+	}
+	home := t.TempDir()
+	return append([]string{
+		asProgram + "=1",
+		"HOME=" + home,
+		"XDG_CACHE_HOME=" + filepath.Join(home, "cache"),
+		"PATH=" + os.Getenv("PATH"),
+		"PG_BINDIR=" + binaries,
+		"PAGILA_DIR=" + os.Getenv("PAGILA_DIR"),
+		"DATA_DIR=" + filepath.Join(home, "data"),
+		"HTTP_ADDR=127.0.0.1:0",
+		"HTTPS_PROXY=http://127.0.0.1:1",
+	}, extra...)
+}
+
+func program(t *testing.T, env []string, args ...string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, self, args...)
+	cmd.Env = env
+	cmd.Dir = t.TempDir() // no .env there
+	return cmd
+}
+
+// served is a running program that serves.
+type served struct {
+	cmd    *exec.Cmd
+	url    string
+	banner string
+	stderr *bytes.Buffer
+	ended  chan error
+}
+
+var bannerURL = regexp.MustCompile(`Swagger UI +(http://\S+)/docs`)
+
+// serveProgram starts the program and waits until it says that it is ready.
+func serveProgram(t *testing.T, env []string) *served {
+	t.Helper()
+	s := &served{cmd: program(t, env), stderr: &bytes.Buffer{}, ended: make(chan error, 1)}
+	s.cmd.Stderr = s.stderr
+	stdout, err := s.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.cmd.Process.Kill() })
+	lines := bufio.NewReader(stdout)
+	for !strings.Contains(s.banner, "Ctrl-C") {
+		line, err := lines.ReadString('\n')
+		s.banner += line
+		if err != nil {
+			t.Fatalf("the program ended early: %v\n%s%s", errors.Join(err, s.cmd.Wait()), s.banner, s.stderr)
+		}
+	}
+	go func() {
+		io.Copy(io.Discard, stdout)
+		s.ended <- s.cmd.Wait()
+	}()
+	match := bannerURL.FindStringSubmatch(s.banner)
+	if match == nil {
+		t.Fatalf("the banner has no URL: %s", s.banner)
+	}
+	s.url = match[1]
+	return s
+}
+
+// stop ends the program and returns what it says by then.
+func (s *served) stop(t *testing.T, signal os.Signal) error {
+	t.Helper()
+	if err := s.cmd.Process.Signal(signal); err != nil {
+		t.Fatal(err)
+	}
+	return <-s.ended
+}
+
+func (s *served) get(t *testing.T, path string) (int, map[string]any) {
+	t.Helper()
+	return s.do(t, http.MethodGet, path, "")
+}
+
+func (s *served) do(t *testing.T, method, path, body string) (int, map[string]any) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, s.url+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer dvd_admin")
+	r.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, s.stderr)
+	}
+	defer response.Body.Close()
+	var v map[string]any
+	if err := json.NewDecoder(response.Body).Decode(&v); err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, v
+}
+
+// The first start restores and migrates, the second finds what the first has left.
+func TestStartStopStart(t *testing.T) {
+	t.Parallel()
+	env := environment(t)
+	first := serveProgram(t, env)
+	if status, ready := first.get(t, "/readyz"); status != 200 || ready["migration"] != "20261122183351" {
+		t.Errorf("first start: %d %v", status, ready)
+	}
+	status, rental := first.do(t, http.MethodPost, "/customers/1/rentals", `{"inventory_id": 1, "staff_id": 1}`)
+	if status != 201 {
+		t.Fatalf("rental: %d %v", status, rental)
+	}
+	if err := first.stop(t, os.Interrupt); err != nil {
+		t.Fatalf("Ctrl-C: %v\n%s", err, first.stderr)
+	}
+	wantNoPostgres(t, env)
+
+	second := serveProgram(t, env)
+	if strings.Contains(second.stderr.String(), "restor") {
+		t.Errorf("the second start restores again: %s", second.stderr)
+	}
+	path := fmt.Sprintf("/customers/1/rentals/%v", rental["rental_id"])
+	if status, found := second.get(t, path); status != 200 {
+		t.Errorf("the rental is gone: %d %v", status, found)
+	}
+	if err := second.stop(t, syscall.SIGTERM); err != nil {
+		t.Errorf("SIGTERM: %v\n%s", err, second.stderr)
+	}
+	wantNoPostgres(t, env)
+}
+
+// A program that is killed leaves no Postgres behind, and the next start works.
+func TestKill(t *testing.T) {
+	t.Parallel()
+	env := environment(t)
+	first := serveProgram(t, env)
+	if err := first.stop(t, os.Kill); err == nil {
+		t.Error("a killed program reports success")
+	}
+	wantNoPostgres(t, env)
+	second := serveProgram(t, env)
+	if status, ready := second.get(t, "/readyz"); status != 200 {
+		t.Errorf("after kill -9: %d %v", status, ready)
+	}
+}
+
+// A second program on the same data directory says so and does no harm.
+func TestTwoPrograms(t *testing.T) {
+	t.Parallel()
+	env := environment(t)
+	first := serveProgram(t, env)
+	out, err := program(t, env).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "DATA_DIR") {
+		t.Errorf("the second program: %v\n%s", err, out)
+	}
+	if status, _ := first.get(t, "/readyz"); status != 200 {
+		t.Errorf("the first program: %d", status)
+	}
+}
+
+// With DATABASE_URL the program starts no Postgres, and does not touch the schema.
+func TestDatabaseURL(t *testing.T) {
+	t.Parallel()
+	env := environment(t, "DATABASE_URL="+pgtest.New(t), "PG_BINDIR=/nonexistent")
+	s := serveProgram(t, env)
+	if status, ready := s.get(t, "/readyz"); status != 200 {
+		t.Errorf("readyz: %d %v", status, ready)
+	}
+	if _, err := os.Stat(dataDir(env)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("there is a data directory: %v", err)
+	}
+
+	s = serveProgram(t, environment(t, "DATABASE_URL="+pgtest.Pristine(t)))
+	if status, problem := s.get(t, "/readyz"); status != 503 || problem["code"] != "not_ready" {
+		t.Errorf("without migrations: %d %v", status, problem)
+	}
+}
+
+func TestExec(t *testing.T) {
+	t.Parallel()
+	env := environment(t)
+	run := func(args ...string) (string, error) {
+		t.Helper()
+		cmd := program(t, env, append([]string{"exec"}, args...)...)
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		out, err := cmd.Output()
+		if err != nil {
+			err = fmt.Errorf("%w: %s", err, stderr.String())
+		}
+		return strings.TrimSpace(string(out)), err
+	}
+	s := serveProgram(t, env)
+	running, err := run("--", "sh", "-c", `echo "$DATABASE_URL"`)
+	if err != nil || !strings.HasPrefix(running, "postgres://") {
+		t.Errorf("beside a running server: %q, %v", running, err)
+	}
+	if err := s.stop(t, os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	alone, err := run("-scratch", "--", "sh", "-c", `echo "$DATABASE_URL $ATLAS_DEV_URL"`)
+	if urls := strings.Fields(alone); err != nil || len(urls) != 2 || urls[0] == urls[1] {
+		t.Errorf("alone: %q, %v", alone, err)
+	}
+	wantNoPostgres(t, env)
+	if _, err := run("-pristine", "--", "sh", "-c", "exit 7"); err == nil || !strings.Contains(err.Error(), "exit status 7") {
+		t.Errorf("the command's status is lost: %v", err)
+	}
+	for _, args := range [][]string{{}, {"--", "no-such-command"}, {"-nonsense"}} {
+		if _, err := run(args...); err == nil {
+			t.Errorf("exec %q succeeds", args)
+		}
+	}
+}
+
+func TestConfigErrors(t *testing.T) {
+	t.Parallel()
+	out, err := program(t, []string{
+		asProgram + "=1", "APP_ENV=production", "HTTP_ADDR=nonsense", "LOG_LEVEL=loud", "LOG_FORMAT=xml", "DATABASE_MAX_CONNS=many",
+		"LLM_PROVIDER=clairvoyant", "OPENAI_API_KEY=sk-secret", "DATABASE_URL=postgres://user:hunter2@/",
+	}).CombinedOutput()
+	if err == nil {
+		t.Fatal("the program starts")
+	}
+	for _, name := range []string{"HTTP_ADDR", "LOG_LEVEL", "LOG_FORMAT", "DatabaseMaxConns", "LLM_PROVIDER", "API_TOKEN", "API_PASSWORD"} {
+		if !strings.Contains(string(out), name) {
+			t.Errorf("%s is not named: %s", name, out)
+		}
+	}
+	for _, secret := range []string{"sk-secret", "hunter2"} {
+		if strings.Contains(string(out), secret) {
+			t.Errorf("a secret is told: %s", out)
+		}
+	}
+	if out, err := program(t, []string{asProgram + "=1"}, "dance").CombinedOutput(); err == nil || !strings.Contains(string(out), "dance") {
+		t.Errorf("an unknown command: %v, %s", err, out)
+	}
+}
+
+// .env counts less than the environment, and what is empty is not set.
+func TestDotEnv(t *testing.T) {
+	t.Parallel()
+	cmd := program(t, []string{asProgram + "=1", "LOG_LEVEL=loud", "LOG_FORMAT="})
+	if err := os.WriteFile(filepath.Join(cmd.Dir, ".env"), []byte("LOG_LEVEL=quiet\nLOG_FORMAT=xml\nHTTP_ADDR=\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, _ := cmd.CombinedOutput()
+	if got := string(out); !strings.Contains(got, `"loud"`) || !strings.Contains(got, `"xml"`) || strings.Contains(got, "HTTP_ADDR") {
+		t.Errorf("got %s", got)
+	}
+}
+
+// .env.example has every variable that the program reads, and no other.
+func TestEnvExample(t *testing.T) {
+	t.Parallel()
+	example, err := os.ReadFile("../../../.env.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := os.ReadFile("config.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want, got []string
+	for _, m := range regexp.MustCompile("env:\"([A-Z_]+)\"").FindAllStringSubmatch(string(source), -1) {
+		want = append(want, m[1])
+	}
+	for _, m := range regexp.MustCompile(`(?m)^([A-Z_]+)=`).FindAllStringSubmatch(string(example), -1) {
+		got = append(got, m[1])
+	}
+	for _, name := range want {
+		if !slices.Contains(got, name) {
+			t.Errorf(".env.example does not have %s", name)
+		}
+	}
+	for _, name := range got {
+		if !slices.Contains(want, name) {
+			t.Errorf(".env.example has %s, which nothing reads", name)
+		}
+	}
+}
+
+func dataDir(env []string) string {
+	for _, entry := range env {
+		if dir, ok := strings.CutPrefix(entry, "DATA_DIR="); ok {
+			return dir
+		}
+	}
+	return ""
+}
+
+// wantNoPostgres waits until the Postgres of the data directory is gone, for it takes a moment to
+// notice that its parent was killed.
+func wantNoPostgres(t *testing.T, env []string) {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		pid, alive := postmaster(t, dataDir(env))
+		if !alive {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("Postgres %d is still there", pid)
+		}
+	}
+}
+
+func postmaster(t *testing.T, dir string) (pid int, alive bool) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*", "postmaster.pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		content, err := os.ReadFile(name)
+		if err != nil {
+			continue // gone in between
+		}
+		first, _, _ := strings.Cut(string(content), "\n")
+		if pid, err = strconv.Atoi(first); err == nil && syscall.Kill(pid, 0) == nil {
+			return pid, true
+		}
+	}
+	return 0, false
+}

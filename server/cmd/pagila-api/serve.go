@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"example.com/pagila-api/api"
+	"example.com/pagila-api/llm"
+	"example.com/pagila-api/schema/migrations"
+	"example.com/pagila-api/server"
+	"example.com/pagila-api/store"
+	"example.com/pagila-api/store/localpg"
+)
+
+const (
+	// readHeaderTimeout and readTimeout end clients that send slowly on purpose. Bodies are small.
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 30 * time.Second
+	// idleTimeout is longer than most load balancers keep a connection, so that they close it and
+	// not we, under their next request.
+	idleTimeout = 2 * time.Minute
+	// shutdownTimeout is how long requests under way may take once the program is told to stop.
+	// It is below the 30 s after which Kubernetes kills.
+	shutdownTimeout = 15 * time.Second
+	// writeMargin is what a response may take besides the language model. Streams set deadlines of
+	// their own, for each piece.
+	writeMargin = 30 * time.Second
+)
+
+// serve runs the server until ctx is done.
+func serve(ctx context.Context, c config, stdout, stderr io.Writer) (err error) {
+	logger := c.logger(stderr)
+	// First of all, so that an address in use is not found out after a long restore.
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.HTTPAddr)
+	if err != nil {
+		return fmt.Errorf("listen on HTTP_ADDR: %w", err)
+	}
+	defer listener.Close()
+
+	db, err := openDatabase(ctx, c, progressTo(stderr))
+	if errors.Is(err, localpg.ErrLocked) {
+		return fmt.Errorf("%w: stop it, or set another DATA_DIR", err)
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.close()) }()
+	st, err := store.Open(db.url, c.DatabaseMaxConns)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	if db.server != nil { // nobody else migrates our own; any other is its owner's
+		if err := migrations.Apply(ctx, st.DB()); err != nil {
+			return fmt.Errorf("migrate: %w", err)
+		}
+	}
+
+	contract, err := api.Load(ctx)
+	if err != nil {
+		return err
+	}
+	model, err := llm.New(llm.Config{
+		Provider:   c.LLMProvider,
+		Model:      c.LLMModel,
+		APIKey:     c.OpenAIAPIKey,
+		BaseURL:    c.OpenAIBaseURL,
+		OllamaHost: c.OllamaHost,
+		PromptDir:  c.LLMPromptDir,
+		Summary:    contract.Components.Schemas["FilmSummary"].Value,
+		Timeout:    c.LLMTimeout,
+		Logger:     logger,
+	})
+	if err != nil {
+		return fmt.Errorf("set up the language model: %w", err)
+	}
+	handler, err := server.New(server.Deps{
+		Contract:    contract,
+		Store:       st,
+		Model:       model,
+		Credentials: server.Credentials{Token: c.APIToken, Username: c.APIUsername, Password: c.APIPassword},
+		Logger:      logger,
+	})
+	if err != nil {
+		return err
+	}
+	httpServer := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      c.LLMTimeout + writeMargin,
+		IdleTimeout:       idleTimeout,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+	}
+	announce(ctx, c, stdout, logger, db, st, model.Info(), listener.Addr())
+
+	served := make(chan error, 1)
+	go func() { served <- httpServer.Serve(listener) }()
+	var ended <-chan struct{} // never, for a database that is not ours
+	if db.server != nil {
+		ended = db.server.Done()
+	}
+	select {
+	case err := <-served:
+		return fmt.Errorf("serve: %w", err)
+	case <-ended:
+		err = errors.New("our own Postgres has ended")
+	case <-ctx.Done():
+		logger.Info("stopping")
+	}
+	handler.Drain()
+	// Not ctx: that is over, it is what told us to stop.
+	shutdown, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	defer cancel()
+	if late := httpServer.Shutdown(shutdown); late != nil {
+		logger.Warn("requests were cut short", "error", late)
+		return errors.Join(err, httpServer.Close())
+	}
+	return err
+}
+
+// announce says where everything is and what it runs on: in a line of the log and, in
+// development, for a person.
+func announce(ctx context.Context, c config, w io.Writer, logger *slog.Logger, db *database, st *store.Store, model llm.Info, addr net.Addr) {
+	status, err := st.Status(ctx)
+	if err != nil {
+		logger.Warn("the database does not answer yet", "error", err)
+		status.Server, status.Dataset = "no answer yet", "unknown"
+	}
+	if len(status.Pending) > 0 {
+		logger.Warn("migrations are missing: run make migrate", "pending", status.Pending)
+	}
+	logger.Info("serving", "address", addr.String(), "database", status.Server, "dataset", status.Dataset,
+		"migration", status.Migration, "llm_provider", model.Provider, "llm_model", model.Model)
+	if c.production() {
+		return
+	}
+	base := baseURL(addr)
+	token := c.APIToken
+	if token != defaultToken {
+		token = "$API_TOKEN"
+	}
+	fmt.Fprintf(w, `
+The Pagila API is ready.
+
+  Swagger UI      %[1]s/docs
+  Contract        %[1]s/openapi.yaml
+  Health          %[1]s/readyz
+  Database        %[2]s (%[3]s)
+  Dataset         %[4]s
+  Language model  %[5]s (%[6]s)
+
+Try it:
+
+  curl '%[1]s/films?category=Comedy&page_size=2'
+  curl -G -N %[1]s/ai/ask --data-urlencode 'question=Which short comedies are rated PG?'
+  curl %[1]s/customers/1/rentals -H "Authorization: Bearer %[7]s" \
+    -H 'Content-Type: application/json' -d '{"inventory_id": 1, "staff_id": 1}'
+
+Ctrl-C stops it.
+
+`, base, status.Server, db.label, status.Dataset, model.Provider, model.Model, token)
+}
+
+// baseURL is where a browser on this machine finds the server.
+func baseURL(addr net.Addr) string {
+	host, port, _ := net.SplitHostPort(addr.String())
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}

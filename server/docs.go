@@ -1,0 +1,142 @@
+package server
+
+import (
+	"compress/gzip"
+	"context"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"mime"
+	"net/http"
+	"path"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/swaggest/swgui/v5/static"
+
+	"example.com/pagila-api/api"
+	"example.com/pagila-api/gen"
+)
+
+// docsPolicy keeps the page to this server's own files. Swagger UI needs the data: images.
+const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
+	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// docsMaxAge lets a browser keep Swagger UI's large files for an hour, no longer: they change with
+// the server.
+const docsMaxAge = "public, max-age=3600"
+
+// docsPage is our part of the page; the rest is Swagger UI's.
+//
+//go:embed docs
+var docsPage embed.FS
+
+// docsFiles are those of Swagger UI's files that the page uses.
+var docsFiles = []string{"swagger-ui.css.gz", "swagger-ui-bundle.js.gz", "favicon-32x32.png"}
+
+// docs is the contract in its three forms, made once.
+type docs struct {
+	yaml, json, page file
+	assets           map[string]file
+}
+
+func newDocs(contract *openapi3.T) (docs, error) {
+	asJSON, err := json.Marshal(contract)
+	if err != nil {
+		return docs{}, fmt.Errorf("write the contract as JSON: %w", err)
+	}
+	page, err := docsPage.ReadFile("docs/index.html")
+	if err != nil {
+		return docs{}, err
+	}
+	script, err := docsPage.ReadFile("docs/init.js")
+	if err != nil {
+		return docs{}, err
+	}
+	d := docs{
+		yaml:   file{contentType: "application/yaml", body: api.YAML},
+		json:   file{contentType: "application/json", body: asJSON},
+		page:   file{contentType: "text/html; charset=utf-8", body: page, page: true},
+		assets: map[string]file{"init.js": {contentType: "text/javascript; charset=utf-8", body: script, page: true}},
+	}
+	for _, name := range docsFiles {
+		body, err := readAsset(static.FS, name)
+		if err != nil {
+			return docs{}, fmt.Errorf("read Swagger UI's %s: %w", name, err)
+		}
+		name = strings.TrimSuffix(name, ".gz")
+		d.assets[name] = file{contentType: mime.TypeByExtension(path.Ext(name)), body: body, page: true, cache: docsMaxAge}
+	}
+	return d, nil
+}
+
+func readAsset(fsys fs.FS, name string) ([]byte, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if !strings.HasSuffix(name, ".gz") {
+		return io.ReadAll(f)
+	}
+	r, err := gzip.NewReader(f)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
+}
+
+// file is a response that was made beforehand.
+type file struct {
+	contentType string
+	body        []byte
+	page        bool   // belongs to the page, and so is bound by its policy
+	cache       string // Cache-Control; "" means no-store
+}
+
+func (f file) write(w http.ResponseWriter) error {
+	header := w.Header()
+	header.Set("Content-Type", f.contentType)
+	if f.page {
+		header.Set("Content-Security-Policy", docsPolicy)
+		header.Set("X-Content-Type-Options", "nosniff")
+	}
+	if f.cache != "" {
+		header.Set("Cache-Control", f.cache)
+	}
+	_, err := w.Write(f.body)
+	return err
+}
+
+// The generated interface has a method for each operation.
+
+func (f file) VisitGetContractYAMLResponse(w http.ResponseWriter) error { return f.write(w) }
+func (f file) VisitGetContractJSONResponse(w http.ResponseWriter) error { return f.write(w) }
+func (f file) VisitGetDocsResponse(w http.ResponseWriter) error         { return f.write(w) }
+func (f file) VisitGetDocsAssetResponse(w http.ResponseWriter) error    { return f.write(w) }
+
+// GetContractYAML answers with the contract as it was written.
+func (s *Server) GetContractYAML(context.Context, gen.GetContractYAMLRequestObject) (gen.GetContractYAMLResponseObject, error) {
+	return s.docs.yaml, nil
+}
+
+// GetContractJSON answers with the contract as JSON.
+func (s *Server) GetContractJSON(context.Context, gen.GetContractJSONRequestObject) (gen.GetContractJSONResponseObject, error) {
+	return s.docs.json, nil
+}
+
+// GetDocs answers with Swagger UI.
+func (s *Server) GetDocs(context.Context, gen.GetDocsRequestObject) (gen.GetDocsResponseObject, error) {
+	return s.docs.page, nil
+}
+
+// GetDocsAsset answers with a file of Swagger UI's.
+func (s *Server) GetDocsAsset(_ context.Context, request gen.GetDocsAssetRequestObject) (gen.GetDocsAssetResponseObject, error) {
+	f, ok := s.docs.assets[request.Asset]
+	if !ok {
+		return nil, errNoRoute
+	}
+	return f, nil
+}

@@ -1,0 +1,81 @@
+package server
+
+import (
+	"context"
+
+	"github.com/shopspring/decimal"
+
+	"example.com/pagila-api/gen"
+	"example.com/pagila-api/store"
+)
+
+// ListFilms answers with one page of the catalogue.
+func (s *Server) ListFilms(ctx context.Context, request gen.ListFilmsRequestObject) (gen.ListFilmsResponseObject, error) {
+	// The validator has put the contract's defaults in place.
+	q := store.FilmQuery{Page: *request.Params.Page, PageSize: *request.Params.PageSize}
+	if request.Params.Category != nil {
+		q.Category = *request.Params.Category
+	}
+	page, err := s.Store.Films(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	items := make([]gen.Film, len(page.Items)) // never nil: the contract has an array, not null
+	for i, f := range page.Items {
+		items[i] = film(f)
+	}
+	return gen.ListFilms200JSONResponse{Items: items, Page: q.Page, PageSize: q.PageSize, Total: page.Total}, nil
+}
+
+// GetFilm answers with a film and its actors.
+func (s *Server) GetFilm(ctx context.Context, request gen.GetFilmRequestObject) (gen.GetFilmResponseObject, error) {
+	found, err := s.Store.Film(ctx, request.FilmID)
+	if err != nil {
+		return nil, err
+	}
+	f := film(found.Film)
+	actors := make([]gen.Actor, len(found.Actors))
+	for i, a := range found.Actors {
+		actors[i] = gen.Actor{ActorID: a.ActorID, FirstName: a.FirstName, LastName: a.LastName}
+	}
+	return gen.GetFilm200JSONResponse{
+		Actors: actors, Category: f.Category, Description: f.Description, FilmID: f.FilmID,
+		Language: f.Language, Length: f.Length, Rating: f.Rating, ReleaseYear: f.ReleaseYear,
+		RentalDuration: f.RentalDuration, RentalRate: f.RentalRate, ReplacementCost: f.ReplacementCost,
+		SpecialFeatures: f.SpecialFeatures, StreamingAvailable: f.StreamingAvailable, Title: f.Title,
+	}, nil
+}
+
+func film(f store.Film) gen.Film {
+	features := f.SpecialFeatures
+	if features == nil {
+		features = []string{}
+	}
+	return gen.Film{
+		FilmID:             f.FilmID,
+		Title:              f.Title,
+		Description:        known(f.Description),
+		ReleaseYear:        known(f.ReleaseYear),
+		Language:           f.Language,
+		Category:           known(f.Category),
+		Rating:             known(gen.Rating(f.Rating)),
+		Length:             known(f.Length),
+		RentalRate:         money(f.RentalRate),
+		RentalDuration:     f.RentalDuration,
+		ReplacementCost:    money(f.ReplacementCost),
+		SpecialFeatures:    features,
+		StreamingAvailable: f.StreamingAvailable,
+	}
+}
+
+// known is nil for what the database does not know, so that it is left out of the answer.
+func known[T comparable](v T) *T {
+	var unknown T
+	if v == unknown {
+		return nil
+	}
+	return &v
+}
+
+// money writes a sum as the contract has it: with two digits after the point, like the database.
+func money(d decimal.Decimal) gen.Money { return d.StringFixed(2) }

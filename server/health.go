@@ -1,0 +1,36 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"example.com/pagila-api/gen"
+)
+
+// GetHealth answers that the process serves requests.
+func (s *Server) GetHealth(context.Context, gen.GetHealthRequestObject) (gen.GetHealthResponseObject, error) {
+	return gen.GetHealth200JSONResponse{Status: gen.HealthStatusOK}, nil
+}
+
+// GetReadiness answers what the server runs on, or that it is not ready.
+func (s *Server) GetReadiness(ctx context.Context, _ gen.GetReadinessRequestObject) (gen.GetReadinessResponseObject, error) {
+	if s.draining.Load() {
+		return nil, fmt.Errorf("%w: shutting down", errNotReady)
+	}
+	status, err := s.Store.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(status.Pending) > 0 {
+		return nil, fmt.Errorf("%w: migrations are missing: %s", errNotReady, strings.Join(status.Pending, ", "))
+	}
+	model := s.Model.Info()
+	return gen.GetReadiness200JSONResponse{
+		Status:    gen.ReadinessStatusReady,
+		Database:  status.Server,
+		Dataset:   gen.ReadinessDataset(status.Dataset),
+		Migration: status.Migration,
+		LLM:       gen.LanguageModel{Provider: model.Provider, Model: model.Model},
+	}, nil
+}

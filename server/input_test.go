@@ -1,0 +1,360 @@
+package server_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"example.com/pagila-api/gen"
+)
+
+// Bad input gets a problem document that says where it is bad, and changes nothing.
+func TestBadInput(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	const (
+		rentals = "/customers/1/rentals"
+		good    = `{"inventory_id": 1, "staff_id": 1}`
+	)
+	tooLarge := `{"inventory_id": 1, "staff_id": ` + strings.Repeat(" ", 2<<20) + `1}`
+	tests := []struct {
+		name, method, path, body string
+		status                   int
+		code                     gen.ProblemCode
+		at                       string // a pointer or a parameter in errors
+	}{
+		{"page 0", "GET", "/films?page=0", "", 400, "invalid_request", "page"},
+		{"page negative", "GET", "/films?page=-1", "", 400, "invalid_request", "page"},
+		{"page beyond int64", "GET", "/films?page=99999999999999999999", "", 400, "invalid_request", "page"},
+		{"page beyond int32", "GET", "/films?page=2147483648", "", 400, "invalid_request", "page"},
+		{"page not a number", "GET", "/films?page=two", "", 400, "invalid_request", "page"},
+		{"page a fraction", "GET", "/films?page=1.5", "", 400, "invalid_request", "page"},
+		{"page empty", "GET", "/films?page=", "", 400, "invalid_request", "page"},
+		{"page twice", "GET", "/films?page=1&page=2", "", 400, "invalid_request", "page"},
+		{"page_size 0", "GET", "/films?page_size=0", "", 400, "invalid_request", "page_size"},
+		{"page_size 101", "GET", "/films?page_size=101", "", 400, "invalid_request", "page_size"},
+		{"category empty", "GET", "/films?category=", "", 400, "invalid_request", "category"},
+		{"category too long", "GET", "/films?category=" + strings.Repeat("x", 101), "", 400, "invalid_request", "category"},
+		{"category with NUL", "GET", "/films?category=%00", "", 400, "invalid_request", "category"},
+		{"category not UTF-8", "GET", "/films?category=%ff", "", 400, "invalid_request", "category"},
+		{"unknown parameter", "GET", "/films?sort=title", "", 400, "invalid_request", "sort"},
+		{"unknown parameter, not UTF-8", "GET", "/films?%ff=1", "", 400, "invalid_request", "\uFFFD"},
+		{"malformed escape", "GET", "/films?page=%zz", "", 400, "invalid_request", ""},
+		{"semicolon", "GET", "/films?page=1;page_size=2", "", 400, "invalid_request", ""},
+		{"film id not a number", "GET", "/films/one", "", 400, "invalid_request", "film_id"},
+		{"film id 0", "GET", "/films/0", "", 400, "invalid_request", "film_id"},
+		{"film id beyond int32", "GET", "/films/2147483648", "", 400, "invalid_request", "film_id"},
+		{"film id with NUL", "GET", "/films/%00", "", 400, "invalid_request", "film_id"},
+		{"film id empty", "GET", "/films/", "", 404, "not_found", ""},
+		{"trailing slash", "GET", "/films/1/", "", 404, "not_found", ""},
+		{"unknown path", "GET", "/nowhere", "", 404, "not_found", ""},
+		{"unknown asset", "GET", "/docs/nothing.js", "", 404, "not_found", ""},
+		{"wrong method", "DELETE", "/films/1", "", 405, "method_not_allowed", ""},
+		{"OPTIONS", "OPTIONS", "/films", "", 405, "method_not_allowed", ""},
+
+		{"no question", "GET", "/ai/ask", "", 400, "invalid_request", "question"},
+		{"empty question", "GET", "/ai/ask?question=", "", 400, "invalid_request", "question"},
+		{"blank question", "GET", "/ai/ask?question=%20%20", "", 400, "invalid_request", "question"},
+		{"question too long", "GET", "/ai/ask?question=" + strings.Repeat("x", 1001), "", 400, "invalid_request", "question"},
+		{"question with NUL", "GET", "/ai/ask?question=a%00b", "", 400, "invalid_request", "question"},
+
+		{"no body", "POST", rentals, "", 400, "invalid_request", "#"},
+		{"not JSON", "POST", rentals, "inventory_id=1", 400, "invalid_request", "#"},
+		{"half JSON", "POST", rentals, `{"inventory_id": 1,`, 400, "invalid_request", "#"},
+		{"two values", "POST", rentals, good + good, 400, "invalid_request", "#"},
+		{"trailing text", "POST", rentals, good + "x", 400, "invalid_request", "#"},
+		{"null", "POST", rentals, "null", 400, "invalid_request", "#"},
+		{"an array", "POST", rentals, "[]", 400, "invalid_request", "#"},
+		{"unknown field", "POST", rentals, `{"inventory_id": 1, "staff_id": 1, "rental_date": "2020-01-01"}`, 400, "invalid_request", "#/rental_date"},
+		{"field in another case", "POST", rentals, `{"inventory_id": 1, "staff_id": 1, "STAFF_ID": 2}`, 400, "invalid_request", "#/STAFF_ID"},
+		{"field twice", "POST", rentals, `{"inventory_id": 1, "inventory_id": 2, "staff_id": 1}`, 400, "invalid_request", "#"},
+		{"field missing", "POST", rentals, `{"inventory_id": 1}`, 400, "invalid_request", "#/staff_id"},
+		{"text for a number", "POST", rentals, `{"inventory_id": "1", "staff_id": 1}`, 400, "invalid_request", "#/inventory_id"},
+		{"null for a number", "POST", rentals, `{"inventory_id": null, "staff_id": 1}`, 400, "invalid_request", "#/inventory_id"},
+		{"a fraction", "POST", rentals, `{"inventory_id": 1.5, "staff_id": 1}`, 400, "invalid_request", "#/inventory_id"},
+		{"beyond int32", "POST", rentals, `{"inventory_id": 2147483648, "staff_id": 1}`, 400, "invalid_request", "#/inventory_id"},
+		{"not UTF-8", "POST", rentals, "{\"inventory_id\": \"\xff\"}", 400, "invalid_request", "#"},
+		{"a NUL", "POST", rentals, `{"inventory_id": "\u0000", "staff_id": 1}`, 400, "invalid_request", "#"},
+		{"2 MB", "POST", rentals, tooLarge, 413, "body_too_large", ""},
+		{"unknown customer", "POST", "/customers/2147483647/rentals", good, 404, "customer_not_found", ""},
+		{"customer beyond int32", "POST", "/customers/2147483648/rentals", good, 400, "invalid_request", "id"},
+		{"customer empty", "POST", "/customers//rentals", good, 400, "invalid_request", "id"},
+		{"unknown copy", "POST", rentals, `{"inventory_id": 2147483647, "staff_id": 1}`, 422, "unknown_reference", "#/inventory_id"},
+		{"unknown staff", "POST", rentals, `{"inventory_id": 1, "staff_id": 2147483647}`, 422, "unknown_reference", "#/staff_id"},
+		{"unknown rental", "GET", "/customers/1/rentals/2147483647", "", 404, "rental_not_found", ""},
+		{"unknown film", "GET", "/films/2147483647", "", 404, "film_not_found", ""},
+		{"summary of an unknown film", "POST", "/ai/summary", `{"film_id": 2147483647}`, 404, "film_not_found", ""},
+		{"summary, film beyond int32", "POST", "/ai/summary", `{"film_id": 2147483648}`, 400, "invalid_request", "#/film_id"},
+	}
+	before := one[int](t, a, `SELECT count(*) FROM rental`)
+	t.Run("requests", func(t *testing.T) {
+		for _, tt := range tests {
+			t.Run(tt.name, func(t *testing.T) {
+				t.Parallel()
+				p := a.call(t, tt.method, tt.path, tt.body, "Authorization", "Bearer "+token).wantProblem(t, tt.status, tt.code)
+				if tt.at == "" {
+					return
+				}
+				for _, e := range p.Errors {
+					if e.Detail == "" {
+						t.Errorf("no detail in %+v", e)
+					}
+					if e.Pointer != nil && *e.Pointer == tt.at || e.Parameter != nil && *e.Parameter == tt.at {
+						return
+					}
+				}
+				t.Errorf("no error at %q: %s", tt.at, fmt.Sprintf("%+v", p))
+			})
+		}
+	})
+	if after := one[int](t, a, `SELECT count(*) FROM rental`); after != before {
+		t.Errorf("bad input made %d rentals", after-before)
+	}
+}
+
+// All that is wrong is said at once.
+func TestBadInputAllAtOnce(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	p := a.get(t, "/films?page=0&page_size=0").wantProblem(t, 400, "invalid_request")
+	if len(p.Errors) != 2 {
+		t.Errorf("want both parameters: %+v", p.Errors)
+	}
+	p = a.rent(t, "/customers/1/rentals", `{"inventory_id": 2147483647, "staff_id": 2147483647}`).wantProblem(t, 422, "unknown_reference")
+	if len(p.Errors) != 2 {
+		t.Errorf("want both references: %+v", p.Errors)
+	}
+}
+
+// What is left of a body that was too large is not taken for the next request.
+func TestTooLargeBodyEndsConnection(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", a.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	const next = "GET /healthz HTTP/1.1\r\nHost: test\r\nX-Request-ID: smuggled\r\n\r\n"
+	body := strings.Repeat(next, 2<<20/len(next))
+	request := fmt.Sprintf("POST /ai/summary HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	go io.WriteString(conn, request) // fails when the server closes
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != 413 || !response.Close {
+		t.Errorf("status %d, connection closed %t", response.StatusCode, response.Close)
+	}
+	if strings.Contains(a.log.String(), "smuggled") {
+		t.Errorf("the body was taken for requests: %s", a.log)
+	}
+}
+
+func TestMediaType(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	const body = `{"film_id": 1}`
+	for _, tt := range []struct {
+		mediaType string
+		status    int
+	}{
+		{"application/json", 200},
+		{"application/json; charset=utf-8", 200},
+		{"text/plain", 415},
+		{"application/xml", 415},
+		{"application/x-www-form-urlencoded", 415},
+		{"nonsense", 415},
+		{"", 415},
+	} {
+		t.Run(tt.mediaType, func(t *testing.T) {
+			t.Parallel()
+			answer := a.call(t, http.MethodPost, "/ai/summary", body, "Content-Type", tt.mediaType)
+			if tt.status != 200 {
+				answer.wantProblem(t, tt.status, "unsupported_media_type")
+				return
+			}
+			answer.want(t, tt.status)
+		})
+	}
+}
+
+func TestAuthentication(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	const missing, invalid = `Bearer realm="pagila"`, `Bearer realm="pagila", error="invalid_token"`
+	for _, tt := range []struct {
+		name, header, challenge string
+		code                    gen.ProblemCode
+	}{
+		{"none", "", missing, "missing_token"},
+		{"another scheme", "Basic dGVzdA==", missing, "missing_token"},
+		{"no token", "Bearer ", missing, "missing_token"},
+		{"wrong", "Bearer wrong", invalid, "invalid_token"},
+		{"a part of it", "Bearer " + token[:4], invalid, "invalid_token"},
+		{"more than it", "Bearer " + token + "x", invalid, "invalid_token"},
+	} {
+		for _, request := range []struct{ method, path, body string }{
+			{"POST", "/customers/1/rentals", `{"inventory_id": 1, "staff_id": 1}`},
+			// A stranger does not learn what else is wrong.
+			{"POST", "/customers/1/rentals", `{"nonsense": true}`},
+			{"POST", "/customers/x/rentals?y=1", strings.Repeat(" ", 2<<20)},
+			{"GET", "/customers/1/rentals/1", ""},
+		} {
+			t.Run(tt.name+" "+request.method+" "+request.path, func(t *testing.T) {
+				t.Parallel()
+				answer := a.call(t, request.method, request.path, request.body, "Authorization", tt.header)
+				answer.wantProblem(t, 401, tt.code)
+				if got := answer.header.Get("WWW-Authenticate"); got != tt.challenge {
+					t.Errorf("WWW-Authenticate is %q, want %q", got, tt.challenge)
+				}
+			})
+		}
+	}
+	// The scheme's name is in any case (RFC 9110, section 11.1).
+	a.get(t, "/customers/1/rentals/2147483647", "Authorization", "bearer "+token).wantProblem(t, 404, "rental_not_found")
+}
+
+func TestTokenRefusals(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	for _, tt := range []struct {
+		name, form string
+		code       gen.ProblemCode
+		oauth      string
+	}{
+		{"wrong password", "grant_type=password&username=somebody&password=wrong", "invalid_credentials", "invalid_grant"},
+		{"wrong name", "grant_type=password&username=nobody&password=secret", "invalid_credentials", "invalid_grant"},
+		{"another grant", "grant_type=client_credentials&username=somebody&password=secret", "invalid_credentials", "unsupported_grant_type"},
+		{"no password", "grant_type=password&username=somebody", "invalid_request", "invalid_request"},
+		{"no grant type", "username=somebody&password=secret", "invalid_request", "invalid_request"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			p := a.call(t, http.MethodPost, "/token", tt.form, "Content-Type", "application/x-www-form-urlencoded").wantProblem(t, 400, tt.code)
+			if p.Error == nil || *p.Error != tt.oauth {
+				t.Errorf("error is %v, want %s", p.Error, tt.oauth)
+			}
+		})
+	}
+	// Parameters that OAuth2 has and we do not use are ignored (RFC 6749, section 3.2).
+	a.call(t, http.MethodPost, "/token", "grant_type=password&username=somebody&password=secret&scope=&client_id=x&other=y",
+		"Content-Type", "application/x-www-form-urlencoded").want(t, 200)
+}
+
+func TestHead(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	for _, path := range []string{
+		"/films", "/films/1", "/healthz", "/readyz", "/openapi.yaml", "/openapi.json", "/docs",
+		"/docs/swagger-ui.css", "/ai/ask?question=Hello", "/films/2147483647", "/films?page=0", "/nowhere",
+	} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			get, head := a.get(t, path), a.call(t, http.MethodHead, path, "")
+			if head.status != get.status {
+				t.Errorf("HEAD answers %d, GET %d", head.status, get.status)
+			}
+			if len(head.body) != 0 {
+				t.Errorf("HEAD has a body of %d bytes", len(head.body))
+			}
+			for name := range get.header {
+				if head.header.Get(name) == "" && name != "Content-Length" {
+					t.Errorf("HEAD has no %s", name)
+				}
+			}
+			if got, want := head.header.Get("Content-Type"), get.header.Get("Content-Type"); got != want {
+				t.Errorf("HEAD's Content-Type is %q, GET's %q", got, want)
+			}
+		})
+	}
+}
+
+func TestMethodNotAllowed(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	for path, allow := range map[string]string{
+		"/films":                 "GET, HEAD",
+		"/films/1":               "GET, HEAD",
+		"/customers/1/rentals":   "POST",
+		"/token":                 "POST",
+		"/ai/summary":            "POST",
+		"/ai/ask":                "GET, HEAD",
+		"/docs/swagger-ui.css":   "GET, HEAD",
+		"/customers/1/rentals/1": "GET, HEAD",
+	} {
+		answer := a.call(t, http.MethodPut, path, "{}")
+		answer.wantProblem(t, 405, "method_not_allowed")
+		if got := answer.header.Get("Allow"); got != allow {
+			t.Errorf("%s: Allow is %q, want %q", path, got, allow)
+		}
+	}
+}
+
+func TestRequestID(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	const traceID = "4bf92f3577b34da6a3ce929d0e0e4736"
+	answer := a.get(t, "/films/2147483647", "X-Request-ID", "order-66", "traceparent", "00-"+traceID+"-00f067aa0ba902b7-00")
+	if p := answer.wantProblem(t, 404, "film_not_found"); p.RequestID != "order-66" {
+		t.Errorf("request_id is %q", p.RequestID)
+	}
+	if got := answer.header.Get("traceparent"); !strings.HasPrefix(got, "00-"+traceID+"-") || strings.Contains(got, "00f067aa0ba902b7") || !strings.HasSuffix(got, "-00") {
+		t.Errorf("traceparent is %q", got)
+	}
+	line := a.log.line(t, "order-66")
+	for _, part := range []string{traceID, `"operation":"getFilm"`, `"status":404`, `"path":"/films/2147483647"`} {
+		if !strings.Contains(line, part) {
+			t.Errorf("the log line has no %s: %s", part, line)
+		}
+	}
+	// What could forge a line of the log is not taken over.
+	for _, bad := range []string{"a b", strings.Repeat("x", 129), `"`} {
+		if got := a.get(t, "/healthz", "X-Request-ID", bad).header.Get("X-Request-ID"); got == bad || got == "" {
+			t.Errorf("X-Request-ID %q is answered with %q", bad, got)
+		}
+	}
+}
+
+// A fault of ours is a 500 that says nothing, and a log line that says all.
+func TestFault(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	a.exec(t, `ALTER TABLE film RENAME TO film_gone`)
+	answer := a.get(t, "/films/1", "X-Request-ID", "broken")
+	answer.wantProblem(t, 500, "internal_error")
+	if strings.Contains(string(answer.body), "relation") {
+		t.Errorf("the client learns of the database: %s", answer.body)
+	}
+	if log := a.log.String(); !strings.Contains(log, `relation \"film\" does not exist`) || !strings.Contains(log, `"request_id":"broken"`) {
+		t.Errorf("the log does not have the cause: %s", log)
+	}
+}
+
+func TestSlowBody(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	// A body that breaks off is the client's fault, and is answered if the client still listens.
+	reader, writer := io.Pipe()
+	go func() {
+		io.WriteString(writer, `{"film_id":`)
+		writer.CloseWithError(io.ErrUnexpectedEOF)
+	}()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, a.URL+"/ai/summary", reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	if response, err := a.Client().Do(r); err == nil {
+		defer response.Body.Close()
+		if response.StatusCode != 400 {
+			t.Errorf("status %d", response.StatusCode)
+		}
+	}
+	a.get(t, "/healthz").want(t, 200)
+}

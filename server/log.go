@@ -1,0 +1,100 @@
+package server
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"runtime/debug"
+	"time"
+
+	"github.com/gin-gonic/gin"
+)
+
+// Keys of what the middleware leaves on Gin's context.
+const (
+	keyRequestID = "request_id"
+	keyOperation = "operation"
+	keyStatus    = "status" // where the log's status is not the one sent
+)
+
+// statusClientGone is what the log says of a request whose client left before the answer. Nothing
+// is sent. The number is nginx's.
+const statusClientGone = 499
+
+var (
+	// goodRequestID keeps what a client sends from forging log lines or filling the log.
+	goodRequestID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
+	// goodTraceparent is version 00 of W3C Trace Context, section 3.2.
+	goodTraceparent = regexp.MustCompile(`^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$`)
+)
+
+// identify gives the request its id and its place in a trace, and logs it when it is over.
+func (s *Server) identify(c *gin.Context) {
+	start := time.Now()
+	id := c.GetHeader("X-Request-ID")
+	if !goodRequestID.MatchString(id) {
+		id = randomHex(8)
+	}
+	trace, flags := randomHex(16), "01"
+	if m := goodTraceparent.FindStringSubmatch(c.GetHeader("traceparent")); m != nil {
+		trace, flags = m[1], m[3]
+	}
+	c.Set(keyRequestID, id)
+	header := c.Writer.Header()
+	header.Set("X-Request-ID", id)
+	header.Set("traceparent", fmt.Sprintf("00-%s-%s-%s", trace, randomHex(8), flags))
+	header.Set("Cache-Control", "no-store") // unless a handler knows better
+
+	// Deferred, since a broken stream leaves through a panic.
+	defer func() {
+		status := c.Writer.Status()
+		if c.GetInt(keyStatus) != 0 {
+			status = c.GetInt(keyStatus)
+		}
+		s.Logger.LogAttrs(c.Request.Context(), slog.LevelInfo, "request",
+			slog.String("request_id", id),
+			slog.String("trace_id", trace),
+			slog.String("operation", c.GetString(keyOperation)),
+			slog.String("method", c.Request.Method),
+			slog.String("path", c.Request.URL.Path),
+			slog.Int("status", status),
+			slog.Int("bytes", max(c.Writer.Size(), 0)),
+			slog.Duration("duration", time.Since(start)),
+		)
+	}()
+	c.Next()
+}
+
+// recover turns a panic of a handler into a 500. http.ErrAbortHandler goes on up: it breaks the
+// connection, which is how a client learns that an answer is not complete. (Gin's own recovery
+// swallows it, and the answer then looks complete.)
+func (s *Server) recover(c *gin.Context) {
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		if p == http.ErrAbortHandler { //nolint:errorlint // it is this very value or another panic
+			panic(p)
+		}
+		s.fail(c, &panicError{value: p, stack: debug.Stack()})
+	}()
+	c.Next()
+}
+
+// panicError is what a handler panicked with.
+type panicError struct {
+	value any
+	stack []byte
+}
+
+func (e *panicError) Error() string { return fmt.Sprintf("panic: %v\n%s", e.value, e.stack) }
+
+func randomHex(bytes int) string {
+	b := make([]byte, bytes)
+	rand.Read(b) // never fails
+	return hex.EncodeToString(b)
+}

@@ -1,0 +1,185 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"example.com/pagila-api/gen"
+	"example.com/pagila-api/llm"
+	"example.com/pagila-api/store"
+)
+
+var (
+	errNoRoute   = errors.New("no such path")
+	errNoMethod  = errors.New("no such method")
+	errMediaType = errors.New("unsupported media type")
+	errNotReady  = errors.New("not ready")
+	// errClientGone says that the client has left, or does not read what it asked for.
+	errClientGone = errors.New("the client is gone")
+	// errBinding stands for the errors of the generated binding, which speak of Go's types. The
+	// validator comes before it and leaves it nothing to find.
+	errBinding = errors.New("a value does not have the type that the contract says")
+)
+
+// retryAfter is how long a client should leave a part of ours alone that is away.
+const retryAfter = time.Second
+
+// invalidRequestError says that a request does not follow the contract: in which places, or in
+// one sentence.
+type invalidRequestError struct {
+	inputs []gen.InputError
+	err    error
+}
+
+func (e *invalidRequestError) Error() string {
+	if e.err != nil {
+		return "invalid request: " + e.err.Error()
+	}
+	return fmt.Sprintf("invalid request: %d places", len(e.inputs))
+}
+
+// problem is an error as the client gets it: RFC 9457's document, and the headers that belong to
+// it.
+type problem struct {
+	gen.Problem
+	retryAfter   time.Duration
+	authenticate string // the WWW-Authenticate header
+}
+
+// fail answers with what err means to the client. It is the only exit for errors. A fault of ours
+// or of a service behind us goes to the log; the client is told no more than its request id.
+func (s *Server) fail(c *gin.Context, err error) {
+	c.Abort()
+	if errors.Is(err, errClientGone) || errors.Is(err, context.Canceled) && c.Request.Context().Err() != nil {
+		c.Set(keyStatus, statusClientGone)
+		panic(http.ErrAbortHandler) // nobody is left to answer
+	}
+	p := problemOf(err)
+	if p.Status >= http.StatusInternalServerError {
+		s.Logger.LogAttrs(c.Request.Context(), slog.LevelError, "request failed",
+			slog.String("request_id", c.GetString(keyRequestID)),
+			slog.String("operation", c.GetString(keyOperation)),
+			slog.String("code", string(p.Code)),
+			slog.String("error", err.Error()),
+		)
+	}
+	if c.Writer.Written() {
+		// The status is out, so only the connection can still say that the answer is not whole.
+		c.Set(keyStatus, int(p.Status))
+		panic(http.ErrAbortHandler)
+	}
+	header := c.Writer.Header()
+	if p.authenticate != "" {
+		header.Set("WWW-Authenticate", p.authenticate)
+	}
+	if p.retryAfter > 0 {
+		header.Set("Retry-After", strconv.Itoa(int(math.Ceil(p.retryAfter.Seconds()))))
+	}
+	c.Data(int(p.Status), "application/problem+json", p.document(c))
+}
+
+// document completes the problem with what belongs to this request.
+func (p problem) document(c *gin.Context) []byte {
+	p.Type = "about:blank"
+	p.Title = http.StatusText(int(p.Status))
+	p.Instance = c.Request.URL.EscapedPath()
+	p.RequestID = c.GetString(keyRequestID)
+	if p.Error == nil && p.Code == gen.ProblemCodeInvalidRequest && c.GetString(keyOperation) == "createToken" {
+		p.Error = new("invalid_request") // what RFC 6749, section 5.2, calls it
+	}
+	document, err := json.Marshal(p.Problem)
+	if err != nil {
+		panic(err) // a struct of texts and numbers
+	}
+	return document
+}
+
+// problemOf is the one place that knows which status an error has.
+func problemOf(err error) problem {
+	var (
+		invalid    *invalidRequestError
+		tooLarge   *http.MaxBytesError
+		oauth      *oauthError
+		notFound   *store.NotFoundError
+		unknown    *store.UnknownReferenceError
+		noDatabase *store.UnavailableError
+		model      *llm.Error
+	)
+	switch {
+	case errors.As(err, &tooLarge):
+		return describe(http.StatusRequestEntityTooLarge, gen.ProblemCodeBodyTooLarge,
+			fmt.Sprintf("The body is larger than %d bytes.", tooLarge.Limit))
+	case errors.Is(err, errMissingToken):
+		p := describe(http.StatusUnauthorized, gen.ProblemCodeMissingToken, "This call needs a bearer token.")
+		p.authenticate = `Bearer realm="pagila"`
+		return p
+	case errors.Is(err, errInvalidToken):
+		p := describe(http.StatusUnauthorized, gen.ProblemCodeInvalidToken, "This is not the right bearer token.")
+		p.authenticate = `Bearer realm="pagila", error="invalid_token"`
+		return p
+	case errors.As(err, &oauth):
+		p := describe(http.StatusBadRequest, gen.ProblemCodeInvalidCredentials, oauth.description)
+		p.Error = &oauth.code
+		return p
+	case errors.As(err, &invalid):
+		p := describe(http.StatusBadRequest, gen.ProblemCodeInvalidRequest, "The request does not follow the contract.")
+		p.Errors = invalid.inputs
+		if invalid.err != nil {
+			p.Errors = []gen.InputError{{Detail: invalid.err.Error()}}
+		}
+		return p
+	case errors.Is(err, errNoRoute):
+		return describe(http.StatusNotFound, gen.ProblemCodeNotFound, "There is nothing at this path.")
+	case errors.Is(err, errNoMethod):
+		return describe(http.StatusMethodNotAllowed, gen.ProblemCodeMethodNotAllowed, "This path has other methods, see Allow.")
+	case errors.Is(err, errMediaType):
+		return describe(http.StatusUnsupportedMediaType, gen.ProblemCodeUnsupportedMediaType, "This call does not take a body of that media type.")
+
+	case errors.As(err, &notFound):
+		code := map[string]gen.ProblemCode{
+			"film":     gen.ProblemCodeFilmNotFound,
+			"customer": gen.ProblemCodeCustomerNotFound,
+			"rental":   gen.ProblemCodeRentalNotFound,
+		}[notFound.Kind]
+		return describe(http.StatusNotFound, code, fmt.Sprintf("There is no %s %d.", notFound.Kind, notFound.ID))
+	case errors.As(err, &unknown):
+		p := describe(http.StatusUnprocessableEntity, gen.ProblemCodeUnknownReference, "The body names something that does not exist.")
+		for _, r := range unknown.References {
+			p.Errors = append(p.Errors, gen.InputError{
+				Pointer: new("#/" + r.Kind + "_id"),
+				Detail:  fmt.Sprintf("there is no %s %d", r.Kind, r.ID),
+			})
+		}
+		return p
+	case errors.Is(err, store.ErrInventoryNotAvailable):
+		return describe(http.StatusConflict, gen.ProblemCodeInventoryNotAvailable, "The copy is out.")
+	case errors.Is(err, store.ErrCustomerInactive):
+		return describe(http.StatusConflict, gen.ProblemCodeCustomerInactive, "The customer is not active.")
+	case errors.As(err, &noDatabase):
+		p := describe(http.StatusServiceUnavailable, gen.ProblemCodeDatabaseUnavailable, "The database cannot be used just now.")
+		p.retryAfter = retryAfter
+		return p
+	case errors.Is(err, errNotReady):
+		p := describe(http.StatusServiceUnavailable, gen.ProblemCodeNotReady, "The server is not ready.")
+		p.retryAfter = retryAfter
+		return p
+
+	case errors.As(err, &model):
+		return modelProblem(model)
+	default:
+		return describe(http.StatusInternalServerError, gen.ProblemCodeInternalError, "The server has failed. Its log says why.")
+	}
+}
+
+func describe(status int32, code gen.ProblemCode, detail string) problem {
+	return problem{Problem: gen.Problem{Status: status, Code: code, Detail: detail}}
+}

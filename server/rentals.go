@@ -1,0 +1,52 @@
+package server
+
+import (
+	"context"
+	"fmt"
+
+	"example.com/pagila-api/gen"
+	"example.com/pagila-api/store"
+)
+
+// CreateRental rents a copy to a customer.
+func (s *Server) CreateRental(ctx context.Context, request gen.CreateRentalRequestObject) (gen.CreateRentalResponseObject, error) {
+	created, err := s.Store.CreateRental(ctx, store.NewRental{
+		CustomerID:  request.ID,
+		InventoryID: request.Body.InventoryID,
+		StaffID:     request.Body.StaffID,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return gen.CreateRental201JSONResponse{
+		Body: rental(created),
+		Headers: gen.CreateRental201ResponseHeaders{
+			Location: fmt.Sprintf("/customers/%d/rentals/%d", created.CustomerID, created.RentalID),
+		},
+	}, nil
+}
+
+// GetRental answers with a rental of a customer.
+func (s *Server) GetRental(ctx context.Context, request gen.GetRentalRequestObject) (gen.GetRentalResponseObject, error) {
+	found, err := s.Store.Rental(ctx, request.ID, request.RentalID)
+	if err != nil {
+		return nil, err
+	}
+	return gen.GetRental200JSONResponse(rental(found)), nil
+}
+
+func rental(r store.Rental) gen.Rental {
+	out := gen.Rental{
+		RentalID:    r.RentalID,
+		RentalDate:  r.RentalDate.UTC(),
+		InventoryID: r.InventoryID,
+		CustomerID:  r.CustomerID,
+		StaffID:     r.StaffID,
+		FilmID:      r.FilmID,
+		DueDate:     r.DueDate.UTC(),
+	}
+	if !r.ReturnDate.IsZero() {
+		out.ReturnDate = new(r.ReturnDate.UTC())
+	}
+	return out
+}

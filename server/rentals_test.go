@@ -1,0 +1,124 @@
+package server_test
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+
+	"example.com/pagila-api/gen"
+)
+
+// However many ask for one copy at once, one gets it.
+func TestRentalStorm(t *testing.T) {
+	t.Parallel()
+	const requests = 200
+	a := start(t)
+	a.Client().Transport.(*http.Transport).MaxIdleConnsPerHost = requests
+	copyID := inStock(t, a)
+	// Different customers and members of staff, so that nothing but the copy brings them together.
+	customers := make([]int32, 0, requests)
+	if err := a.db.NewRaw(`SELECT customer_id FROM customer WHERE active = 1 ORDER BY customer_id LIMIT ?`, requests).Scan(t.Context(), &customers); err != nil {
+		t.Fatal(err)
+	}
+	before := one[int](t, a, `SELECT count(*) FROM rental`)
+
+	var wg sync.WaitGroup
+	answers := make([]*answer, requests)
+	gate := make(chan struct{})
+	for i := range requests {
+		wg.Go(func() {
+			<-gate
+			answers[i] = a.rent(t, fmt.Sprintf("/customers/%d/rentals", customers[i%len(customers)]),
+				fmt.Sprintf(`{"inventory_id": %d, "staff_id": %d}`, copyID, 1+i%2))
+		})
+	}
+	close(gate)
+	wg.Wait()
+
+	created := 0
+	for _, answer := range answers {
+		if answer.status == http.StatusCreated {
+			created++
+			continue
+		}
+		answer.wantProblem(t, 409, "inventory_not_available")
+	}
+	if created != 1 {
+		t.Errorf("%d of %d requests got the copy, want 1", created, requests)
+	}
+	if after := one[int](t, a, `SELECT count(*) FROM rental`); after != before+1 {
+		t.Errorf("%d rentals were written, want 1", after-before)
+	}
+	if open := one[int](t, a, `SELECT count(*) FROM rental WHERE inventory_id = ? AND return_date IS NULL`, copyID); open != 1 {
+		t.Errorf("the copy has %d open rentals", open)
+	}
+}
+
+// Many copies and many customers at once: no copy goes out twice, and none that is asked for stays.
+func TestRentalStormManyCopies(t *testing.T) {
+	t.Parallel()
+	const copies, each = 20, 10
+	a := start(t)
+	var ids []int32
+	if err := a.db.NewRaw(`SELECT inventory_id FROM inventory WHERE NOT EXISTS (
+		SELECT FROM rental WHERE rental.inventory_id = inventory.inventory_id AND return_date IS NULL)
+		ORDER BY inventory_id LIMIT ?`, copies).Scan(t.Context(), &ids); err != nil {
+		t.Fatal(err)
+	}
+	customer := one[int32](t, a, `SELECT min(customer_id) FROM customer WHERE active = 1`)
+	var wg sync.WaitGroup
+	for i := range copies * each {
+		wg.Go(func() {
+			answer := a.rent(t, fmt.Sprintf("/customers/%d/rentals", customer), fmt.Sprintf(`{"inventory_id": %d, "staff_id": 1}`, ids[i%copies]))
+			if answer.status != http.StatusCreated && answer.status != http.StatusConflict {
+				t.Errorf("status %d: %s", answer.status, answer.body)
+			}
+		})
+	}
+	wg.Wait()
+	for _, id := range ids {
+		if open := one[int](t, a, `SELECT count(*) FROM rental WHERE inventory_id = ? AND return_date IS NULL`, id); open != 1 {
+			t.Errorf("copy %d has %d open rentals, want 1", id, open)
+		}
+	}
+}
+
+func TestRentalConflicts(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	body := fmt.Sprintf(`{"inventory_id": %d, "staff_id": 1}`, inStock(t, a))
+
+	// activebool is true for everybody; active counts.
+	inactive := one[int32](t, a, `UPDATE customer SET active = 0, activebool = true WHERE customer_id = (SELECT max(customer_id) FROM customer) RETURNING customer_id`)
+	a.rent(t, fmt.Sprintf("/customers/%d/rentals", inactive), body).wantProblem(t, 409, "customer_inactive")
+
+	active := one[int32](t, a, `SELECT min(customer_id) FROM customer WHERE active = 1`)
+	path := fmt.Sprintf("/customers/%d/rentals", active)
+	rental := decode[gen.Rental](t, a.rent(t, path, body).want(t, 201))
+	a.rent(t, path, body).wantProblem(t, 409, "inventory_not_available")
+
+	// Once it is back, it can go out again.
+	a.exec(t, `UPDATE rental SET return_date = now() WHERE rental_id = ?`, rental.RentalID)
+	a.rent(t, path, body).want(t, 201)
+}
+
+// A rental is found only under its own customer.
+func TestRentalOfAnother(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	id := one[int32](t, a, `SELECT min(rental_id) FROM rental WHERE return_date IS NOT NULL`)
+	owner := one[int32](t, a, `SELECT customer_id FROM rental WHERE rental_id = ?`, id)
+	path := "/customers/%d/rentals/%d"
+	rental := decode[gen.Rental](t, a.get(t, fmt.Sprintf(path, owner, id), "Authorization", "Bearer "+token).want(t, 200))
+	if rental.ReturnDate == nil || rental.RentalID != id {
+		t.Errorf("got %+v", rental)
+	}
+	a.get(t, fmt.Sprintf(path, owner+1, id), "Authorization", "Bearer "+token).wantProblem(t, 404, "rental_not_found")
+}
+
+func inStock(t *testing.T, a *testAPI) int32 {
+	t.Helper()
+	return one[int32](t, a, `SELECT min(inventory_id) FROM inventory WHERE NOT EXISTS (
+		SELECT FROM rental WHERE rental.inventory_id = inventory.inventory_id AND return_date IS NULL)`)
+}

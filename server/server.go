@@ -1,0 +1,122 @@
+// Package server is the HTTP side: it turns requests into calls of the store and the language
+// model, and what they return into responses.
+//
+// The routes, the types on the wire and the binding of parameters are generated from the contract
+// into package gen; this package implements its StrictServerInterface. A request passes, in this
+// order: body limit, request id and access log, recovery, validation against the contract with
+// authentication, the generated binding, and a handler. A handler only converts and calls. Errors
+// have one exit, fail in problem.go.
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/gin-gonic/gin"
+
+	"example.com/pagila-api/gen"
+	"example.com/pagila-api/llm"
+	"example.com/pagila-api/store"
+)
+
+// maxBody is the largest request body, in bytes. The contract's own bodies are well below 1 KiB.
+const maxBody = 1 << 20
+
+// Store is the database, as the handlers need it. The errors are those of package store.
+type Store interface {
+	Films(ctx context.Context, q store.FilmQuery) (store.FilmPage, error)
+	Film(ctx context.Context, id int32) (store.FilmDetail, error)
+	SearchFilms(ctx context.Context, question string, limit int) ([]store.FilmDetail, error)
+	CreateRental(ctx context.Context, n store.NewRental) (store.Rental, error)
+	Rental(ctx context.Context, customerID, id int32) (store.Rental, error)
+	Status(ctx context.Context) (store.Status, error)
+}
+
+// Model is the language model, as the handlers need it. The errors are those of package llm.
+type Model interface {
+	Info() llm.Info
+	Ask(ctx context.Context, q llm.Question, emit func(text string) error) (llm.Result, error)
+	Summarize(ctx context.Context, f llm.Film) (llm.Summary, llm.Result, error)
+}
+
+// Credentials say who may call what needs a token.
+type Credentials struct {
+	Token    string // the bearer token
+	Username string // what POST /token gives the token for
+	Password string
+}
+
+// Deps is all that the server needs. Every field is required.
+type Deps struct {
+	Contract    *openapi3.T
+	Store       Store
+	Model       Model
+	Credentials Credentials
+	Logger      *slog.Logger
+}
+
+// Server is the API as an http.Handler.
+type Server struct {
+	Deps
+	handler  http.Handler
+	draining atomic.Bool
+	docs     docs
+}
+
+var _ gen.StrictServerInterface = (*Server)(nil)
+
+// New builds the server. It fails when the contract cannot be served.
+func New(deps Deps) (*Server, error) {
+	s := &Server{Deps: deps}
+	var err error
+	if s.docs, err = newDocs(deps.Contract); err != nil {
+		return nil, fmt.Errorf("prepare the documentation: %w", err)
+	}
+
+	gin.SetMode(gin.ReleaseMode) // in its debug mode Gin prints each route
+	engine := gin.New()
+	// The contract has one path for each resource: no redirects.
+	engine.RedirectTrailingSlash = false
+	engine.RedirectFixedPath = false
+	engine.HandleMethodNotAllowed = true
+	// Without it a handler's context never ends, even when the client has left.
+	engine.ContextWithFallback = true
+	engine.NoRoute(func(c *gin.Context) { s.fail(c, errNoRoute) })
+	engine.NoMethod(func(c *gin.Context) { s.fail(c, errNoMethod) })
+	engine.Use(s.identify, s.recover, s.validate())
+
+	gen.RegisterHandlersWithOptions(engine,
+		gen.NewStrictHandlerWithOptions(s, []gen.StrictMiddlewareFunc{detach}, gen.StrictGinServerOptions{
+			RequestErrorHandlerFunc:  func(c *gin.Context, err error) { s.fail(c, &invalidRequestError{err: errBinding}) },
+			HandlerErrorFunc:         s.fail,
+			ResponseErrorHandlerFunc: s.fail,
+		}),
+		gen.GinServerOptions{
+			ErrorHandler: func(c *gin.Context, err error, _ int) { s.fail(c, &invalidRequestError{err: errBinding}) },
+		})
+	for _, route := range engine.Routes() {
+		if route.Method == http.MethodGet { // RFC 9110, section 9.1: GET and HEAD go together
+			engine.HEAD(route.Path, route.HandlerFunc)
+		}
+	}
+	// Outside of Gin, whose writer hides from net/http that a body was too large: the connection
+	// would go on, and the rest of the body be taken for the next request.
+	s.handler = http.MaxBytesHandler(engine, maxBody)
+	return s, nil
+}
+
+// ServeHTTP answers a request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// Drain makes GET /readyz answer 503 from now on, so that a load balancer sends no more requests.
+func (s *Server) Drain() { s.draining.Store(true) }
+
+// detach gives the handler a context of its own. Gin uses its contexts again for later requests,
+// while database/sql and others may watch theirs a little longer than the handler runs.
+func detach(handle gen.StrictHandlerFunc, _ string) gen.StrictHandlerFunc {
+	return func(c *gin.Context, request any) (any, error) { return handle(c.Copy(), request) }
+}

@@ -1,0 +1,311 @@
+package server_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/gorillamux"
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
+
+	"example.com/pagila-api/api"
+	"example.com/pagila-api/gen"
+	"example.com/pagila-api/llm"
+	"example.com/pagila-api/server"
+	"example.com/pagila-api/store"
+	"example.com/pagila-api/store/pgtest"
+)
+
+const token = "test-token"
+
+func TestMain(m *testing.M) {
+	// The decoders of kin-openapi are for the whole process.
+	text := openapi3filter.RegisteredBodyDecoder("text/plain")
+	for _, mediaType := range []string{"text/event-stream", "text/html", "text/css", "text/javascript", "image/png", "application/yaml"} {
+		openapi3filter.RegisterBodyDecoder(mediaType, text)
+	}
+	pgtest.Main(m)
+}
+
+// testAPI is a server under test: the real one, on a database of its own, behind a real socket. Each
+// response it gives is checked against the contract.
+type testAPI struct {
+	*httptest.Server
+	server *server.Server
+	db     *bun.DB // the server's database, for expectations and checks in SQL
+	log    *logBuffer
+}
+
+// option changes what the server under test is made of.
+type option func(*server.Deps)
+
+func withModel(m server.Model) option { return func(d *server.Deps) { d.Model = m } }
+
+// start runs a server on a fresh clone of the dataset.
+func start(t *testing.T, options ...option) *testAPI {
+	t.Helper()
+	return startOn(t, pgtest.New(t), options...)
+}
+
+func startOn(t *testing.T, url string, options ...option) *testAPI {
+	t.Helper()
+	contract := loadContract(t)
+	st, err := store.Open(url, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { st.Close() })
+	log := &logBuffer{}
+	deps := server.Deps{
+		Contract:    contract,
+		Store:       st,
+		Model:       offline(t, contract),
+		Credentials: server.Credentials{Token: token, Username: "somebody", Password: "secret"},
+		Logger:      slog.New(slog.NewJSONHandler(log, nil)),
+	}
+	for _, o := range options {
+		o(&deps)
+	}
+	handler, err := server.New(deps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ts := httptest.NewServer(checkContract(t, contract, handler))
+	t.Cleanup(ts.Close)
+	return &testAPI{Server: ts, server: handler, db: bun.NewDB(st.DB(), pgdialect.New()), log: log}
+}
+
+func loadContract(t *testing.T) *openapi3.T {
+	t.Helper()
+	contract, err := api.Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return contract
+}
+
+func offline(t *testing.T, contract *openapi3.T) *llm.Client {
+	t.Helper()
+	return newModel(t, contract, llm.Config{Provider: "offline"})
+}
+
+func newModel(t *testing.T, contract *openapi3.T, c llm.Config) *llm.Client {
+	t.Helper()
+	c.Summary = contract.Components.Schemas["FilmSummary"].Value
+	model, err := llm.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return model
+}
+
+// checkContract fails the test when a response is not one that the contract has for the operation.
+// (405 belongs to no operation, and neither does the 404 of an unknown path.)
+func checkContract(t *testing.T, contract *openapi3.T, next http.Handler) http.Handler {
+	t.Helper()
+	router, err := gorillamux.NewRouter(contract)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		tee := &teeWriter{ResponseWriter: w, status: http.StatusOK}
+		next.ServeHTTP(tee, r) // an aborted answer leaves through a panic, and is not whole anyway
+
+		get := r.Clone(context.Background())
+		if r.Method == http.MethodHead {
+			get.Method = http.MethodGet
+		}
+		route, params, err := router.FindRoute(get)
+		if err != nil || !known(route) || r.Context().Err() != nil || tee.status == http.StatusMethodNotAllowed {
+			return
+		}
+		in := &openapi3filter.ResponseValidationInput{
+			RequestValidationInput: &openapi3filter.RequestValidationInput{Request: get, PathParams: params, Route: route},
+			Status:                 tee.status,
+			Header:                 tee.Header(),
+			Options:                &openapi3filter.Options{IncludeResponseStatus: true, MultiError: true, ExcludeResponseBody: r.Method == http.MethodHead},
+		}
+		in.SetBodyBytes(tee.body.Bytes())
+		if err := openapi3filter.ValidateResponse(context.Background(), in); err != nil {
+			t.Errorf("%s %s: the answer is not in the contract: %v\n%s", r.Method, r.URL, err, tee.body.Bytes())
+		}
+	})
+}
+
+func known(route *routers.Route) bool { return route != nil && route.Operation != nil }
+
+// teeWriter keeps a copy of what goes to the client.
+type teeWriter struct {
+	http.ResponseWriter
+	status int
+	body   bytes.Buffer
+}
+
+func (w *teeWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *teeWriter) Write(p []byte) (int, error) {
+	w.body.Write(p)
+	return w.ResponseWriter.Write(p)
+}
+
+func (w *teeWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// Flush is what Gin asks for by name.
+func (w *teeWriter) Flush() { w.ResponseWriter.(http.Flusher).Flush() }
+
+// call makes a request with a JSON body (none where it is "") and returns the answer, read whole.
+func (a *testAPI) call(t *testing.T, method, path, body string, headers ...string) *answer {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var reader io.Reader
+	if body != "" {
+		reader = strings.NewReader(body)
+	}
+	r, err := http.NewRequestWithContext(ctx, method, a.URL+path, reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for pair := range slices.Chunk(headers, 2) {
+		r.Header.Set(pair[0], pair[1])
+	}
+	response, err := a.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	data, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &answer{status: response.StatusCode, header: response.Header, body: data}
+}
+
+func (a *testAPI) get(t *testing.T, path string, headers ...string) *answer {
+	t.Helper()
+	return a.call(t, http.MethodGet, path, "", headers...)
+}
+
+// rent posts a rental with the right token.
+func (a *testAPI) rent(t *testing.T, path, body string) *answer {
+	t.Helper()
+	return a.call(t, http.MethodPost, path, body, "Authorization", "Bearer "+token)
+}
+
+// one reads a value from the database by SQL.
+func one[T any](t *testing.T, a *testAPI, query string, args ...any) T {
+	t.Helper()
+	var v T
+	if err := a.db.NewRaw(query, args...).Scan(t.Context(), &v); err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	return v
+}
+
+func (a *testAPI) exec(t *testing.T, query string, args ...any) {
+	t.Helper()
+	if _, err := a.db.NewRaw(query, args...).Exec(t.Context()); err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+}
+
+// answer is a response, read whole.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// want checks the status.
+func (a *answer) want(t *testing.T, status int) *answer {
+	t.Helper()
+	if a.status != status {
+		t.Fatalf("status %d, want %d: %s", a.status, status, a.body)
+	}
+	return a
+}
+
+// decode reads the body as JSON into a T and refuses members that T does not have.
+func decode[T any](t *testing.T, a *answer) T {
+	t.Helper()
+	var v T
+	d := json.NewDecoder(bytes.NewReader(a.body))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&v); err != nil {
+		t.Fatalf("%v: %s", err, a.body)
+	}
+	return v
+}
+
+// wantProblem checks that the answer is a problem document with this status and code, and that the
+// document and the headers agree.
+func (a *answer) wantProblem(t *testing.T, status int, code gen.ProblemCode) gen.Problem {
+	t.Helper()
+	a.want(t, status)
+	if got := a.header.Get("Content-Type"); got != "application/problem+json" {
+		t.Errorf("Content-Type is %q", got)
+	}
+	p := decode[gen.Problem](t, a)
+	if p.Status != int32(status) || p.Code != code {
+		t.Errorf("the problem is %d %s, want %d %s: %s", p.Status, p.Code, status, code, a.body)
+	}
+	if p.RequestID == "" || p.RequestID != a.header.Get("X-Request-ID") {
+		t.Errorf("request_id is %q, the header says %q", p.RequestID, a.header.Get("X-Request-ID"))
+	}
+	return p
+}
+
+// logBuffer keeps the server's log.
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// line is the access line of the request with that id. It is written after the answer, so it may
+// take a moment.
+func (l *logBuffer) line(t *testing.T, id string) string {
+	t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for time.Now().Before(deadline) {
+		for line := range strings.Lines(l.String()) {
+			if strings.Contains(line, `"msg":"request"`) && strings.Contains(line, `"request_id":"`+id+`"`) {
+				return line
+			}
+		}
+		runtime.Gosched()
+	}
+	t.Fatalf("no access line of %s: %s", id, l.String())
+	return ""
+}

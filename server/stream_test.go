@@ -1,0 +1,384 @@
+package server_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/pagila-api/gen"
+	"example.com/pagila-api/llm"
+)
+
+// scripted is a language model that does what a test says.
+type scripted struct {
+	ask       func(ctx context.Context, q llm.Question, emit func(string) error) (llm.Result, error)
+	summarize func(ctx context.Context, f llm.Film) (llm.Summary, llm.Result, error)
+}
+
+func (scripted) Info() llm.Info { return llm.Info{Provider: "scripted", Model: "script-1"} }
+
+func (s scripted) Ask(ctx context.Context, q llm.Question, emit func(string) error) (llm.Result, error) {
+	return s.ask(ctx, q, emit)
+}
+
+func (s scripted) Summarize(ctx context.Context, f llm.Film) (llm.Summary, llm.Result, error) {
+	return s.summarize(ctx, f)
+}
+
+// says is a model that writes the pieces and then fails with err, or ends well where it is nil.
+func says(err error, pieces ...string) scripted {
+	return scripted{ask: func(_ context.Context, _ llm.Question, emit func(string) error) (llm.Result, error) {
+		for _, p := range pieces {
+			if err := emit(p); err != nil {
+				return llm.Result{}, err
+			}
+		}
+		return llm.Result{Model: "script-1", FinishReason: "stop", Usage: llm.Usage{Prompt: 7, Completion: len(pieces)}}, err
+	}}
+}
+
+// Each piece reaches the client before the model writes the next.
+func TestAskStreamsPieceByPiece(t *testing.T) {
+	t.Parallel()
+	for _, accept := range []string{"", "text/event-stream"} {
+		t.Run("accept "+accept, func(t *testing.T) {
+			t.Parallel()
+			read := make(chan struct{})
+			model := scripted{ask: func(ctx context.Context, _ llm.Question, emit func(string) error) (llm.Result, error) {
+				for _, p := range []string{"one ", "two ", "three"} {
+					if err := emit(p); err != nil {
+						return llm.Result{}, err
+					}
+					select {
+					case <-read: // the client has it
+					case <-ctx.Done():
+						return llm.Result{}, ctx.Err()
+					}
+				}
+				return llm.Result{FinishReason: "stop"}, nil
+			}}
+			a := start(t, withModel(model))
+			body := a.open(t, "/ai/ask?question=count", accept)
+			lines := bufio.NewReader(body)
+			for _, p := range []string{"one ", "two ", "three"} {
+				if accept == "" {
+					got := make([]byte, len(p))
+					if _, err := io.ReadFull(lines, got); err != nil || string(got) != p {
+						t.Fatalf("got %q, %v, want %q", got, err, p)
+					}
+				} else if name, data := readEvent(t, lines); name != "delta" || data != `{"text":"`+p+`"}` {
+					t.Fatalf("got event %s %s, want delta %q", name, data, p)
+				}
+				read <- struct{}{}
+			}
+			if accept != "" {
+				readEvent(t, lines) // done
+			}
+			if rest, err := io.ReadAll(lines); err != nil || len(rest) != 0 {
+				t.Errorf("after the answer: %q, %v", rest, err)
+			}
+		})
+	}
+}
+
+func TestAskAsEvents(t *testing.T) {
+	t.Parallel()
+	a := start(t, withModel(says(nil, "line one\n", "\"two\"")))
+	answer := a.get(t, "/ai/ask?question=x", "Accept", "text/event-stream").want(t, 200)
+	want := "event: delta\ndata: {\"text\":\"line one\\n\"}\n\n" +
+		"event: delta\ndata: {\"text\":\"\\\"two\\\"\"}\n\n" +
+		"event: done\ndata: {\"finish_reason\":\"stop\",\"model\":\"script-1\",\"usage\":{\"completion_tokens\":2,\"prompt_tokens\":7}}\n\n"
+	if diff := cmp.Diff(want, string(answer.body)); diff != "" {
+		t.Errorf("the stream differs (-want +got):\n%s", diff)
+	}
+	for name, value := range map[string]string{
+		"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no", "Vary": "Accept",
+		"X-AI-Provider": "scripted", "X-AI-Model": "script-1",
+	} {
+		if got := answer.header.Get(name); got != value {
+			t.Errorf("%s is %q, want %q", name, got, value)
+		}
+	}
+}
+
+func TestAskAccept(t *testing.T) {
+	t.Parallel()
+	a := start(t, withModel(says(nil, "x")))
+	const text, events = "text/plain; charset=utf-8", "text/event-stream"
+	for accept, want := range map[string]string{
+		"":                                    text,
+		"*/*":                                 text,
+		"text/*":                              text,
+		"text/plain":                          text,
+		"application/json":                    text, // RFC 9110 lets a server answer anyway
+		"text/event-stream":                   events,
+		"TEXT/EVENT-STREAM":                   events,
+		"text/event-stream, */*;q=0.1":        events,
+		"text/event-stream;q=0":               text,
+		"text/event-stream;q=0.5, text/plain": text,
+		"nonsense;;;, text/event-stream":      events,
+	} {
+		if got := a.get(t, "/ai/ask?question=x", "Accept", accept).want(t, 200).header.Get("Content-Type"); got != want {
+			t.Errorf("Accept %q gets %s, want %s", accept, got, want)
+		}
+	}
+}
+
+// A model that fails before it has written anything has its true status, and its cause is in the
+// log and not in the answer.
+func TestAskFailsEarly(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		kind   llm.Kind
+		status int
+		code   gen.ProblemCode
+	}{
+		{llm.KindAuth, 503, "llm_unavailable"},
+		{llm.KindQuota, 503, "llm_unavailable"},
+		{llm.KindRateLimited, 503, "llm_unavailable"},
+		{llm.KindTimeout, 504, "llm_timeout"},
+		{llm.KindStalled, 504, "llm_timeout"},
+		{llm.KindFiltered, 422, "llm_refused"},
+		{llm.KindTooLong, 422, "llm_refused"},
+		{llm.KindTruncated, 502, "llm_bad_response"},
+		{llm.KindBadResponse, 502, "llm_bad_response"},
+		{llm.KindUnverified, 502, "llm_unverified"},
+	} {
+		t.Run(string(tt.kind), func(t *testing.T) {
+			t.Parallel()
+			failure := &llm.Error{Kind: tt.kind, RetryAfter: 1500 * time.Millisecond, Err: errors.New("upstream said sk-secret")}
+			a := start(t, withModel(scripted{
+				ask: says(failure).ask,
+				summarize: func(context.Context, llm.Film) (llm.Summary, llm.Result, error) {
+					return llm.Summary{}, llm.Result{}, failure
+				},
+			}))
+			for _, answer := range []*answer{
+				a.get(t, "/ai/ask?question=x"),
+				a.get(t, "/ai/ask?question=x", "Accept", "text/event-stream"),
+				a.call(t, http.MethodPost, "/ai/summary", `{"film_id": 1}`),
+			} {
+				answer.wantProblem(t, tt.status, tt.code)
+				if strings.Contains(string(answer.body), "sk-secret") {
+					t.Errorf("the client learns what the upstream said: %s", answer.body)
+				}
+				if got := answer.header.Get("Retry-After"); tt.status == 503 && got != "2" {
+					t.Errorf("Retry-After is %q, want 2", got)
+				}
+			}
+			if tt.status >= 500 && !strings.Contains(a.log.String(), "upstream said") {
+				t.Errorf("the log does not have the cause: %s", a.log)
+			}
+		})
+	}
+}
+
+// A model that fails midway breaks the connection: what the client has is not the whole answer,
+// and it must be able to tell.
+func TestAskFailsMidway(t *testing.T) {
+	t.Parallel()
+	failure := &llm.Error{Kind: llm.KindTruncated, Err: errors.New("the stream ended early")}
+
+	t.Run("text", func(t *testing.T) {
+		t.Parallel()
+		a := start(t, withModel(says(failure, "half an ")))
+		got, err := io.ReadAll(a.open(t, "/ai/ask?question=x", ""))
+		if string(got) != "half an " || !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("got %q and %v, want an unexpected EOF", got, err)
+		}
+		if !strings.Contains(a.log.String(), "the stream ended early") {
+			t.Errorf("the log does not have the cause: %s", a.log)
+		}
+	})
+	t.Run("events", func(t *testing.T) {
+		t.Parallel()
+		a := start(t, withModel(says(failure, "half an ")))
+		lines := bufio.NewReader(a.open(t, "/ai/ask?question=x", "text/event-stream"))
+		readEvent(t, lines) // delta
+		name, data := readEvent(t, lines)
+		var p gen.Problem
+		if err := json.Unmarshal([]byte(data), &p); err != nil {
+			t.Fatalf("%v: %s", err, data)
+		}
+		if name != "error" || p.Status != 502 || p.Code != "llm_bad_response" || p.RequestID == "" {
+			t.Errorf("got event %s: %+v", name, p)
+		}
+		if rest, err := io.ReadAll(lines); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("after the error: %q and %v, want an unexpected EOF", rest, err)
+		}
+	})
+}
+
+// An answer that was cut at the token limit says so: events by the finish reason, plain text by a
+// broken connection.
+func TestAskIsCut(t *testing.T) {
+	t.Parallel()
+	a := start(t, withModel(scripted{ask: func(_ context.Context, _ llm.Question, emit func(string) error) (llm.Result, error) {
+		if err := emit("half an "); err != nil {
+			return llm.Result{}, err
+		}
+		return llm.Result{FinishReason: "length"}, &llm.Error{Kind: llm.KindLength, Err: errors.New("the token limit")}
+	}}))
+	events := a.get(t, "/ai/ask?question=x", "Accept", "text/event-stream").want(t, 200)
+	if !strings.Contains(string(events.body), "event: done\ndata: {\"finish_reason\":\"length\"") {
+		t.Errorf("got %s", events.body)
+	}
+	if got, err := io.ReadAll(a.open(t, "/ai/ask?question=x", "")); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("got %q and %v, want an unexpected EOF", got, err)
+	}
+}
+
+// A panic is a fault of ours: 500 before the head is out, a broken connection after.
+func TestAskPanics(t *testing.T) {
+	t.Parallel()
+	a := start(t, withModel(scripted{ask: func(_ context.Context, q llm.Question, emit func(string) error) (llm.Result, error) {
+		if q.Text == "late" {
+			if err := emit("half an "); err != nil {
+				return llm.Result{}, err
+			}
+		}
+		panic("the cat is on the keyboard")
+	}}))
+	a.get(t, "/ai/ask?question=early").wantProblem(t, 500, "internal_error")
+	if got, err := io.ReadAll(a.open(t, "/ai/ask?question=late", "")); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("got %q and %v, want an unexpected EOF", got, err)
+	}
+	if got := strings.Count(a.log.String(), "the cat is on the keyboard"); got != 2 {
+		t.Errorf("the log has the panic %d times, want 2", got)
+	}
+}
+
+// A client that leaves stops the model.
+func TestAskClientLeaves(t *testing.T) {
+	t.Parallel()
+	stopped := make(chan error, 1)
+	a := start(t, withModel(scripted{ask: func(ctx context.Context, _ llm.Question, emit func(string) error) (llm.Result, error) {
+		if err := emit("hello"); err != nil {
+			return llm.Result{}, err
+		}
+		<-ctx.Done()
+		stopped <- ctx.Err()
+		return llm.Result{}, ctx.Err()
+	}}))
+	body := a.open(t, "/ai/ask?question=x", "", "X-Request-ID", "leaver")
+	if _, err := io.ReadFull(body, make([]byte, len("hello"))); err != nil {
+		t.Fatal(err)
+	}
+	body.Close()
+	select {
+	case err := <-stopped:
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("the model was stopped with %v", err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("the model goes on although the client has left")
+	}
+	if line := a.log.line(t, "leaver"); !strings.Contains(line, `"status":499`) {
+		t.Errorf("the log says %s", line)
+	}
+}
+
+// The question is searched in the catalogue, and the model gets what was found.
+func TestAskIsGrounded(t *testing.T) {
+	t.Parallel()
+	asked := make(chan llm.Question, 1)
+	a := start(t, withModel(scripted{ask: func(_ context.Context, q llm.Question, emit func(string) error) (llm.Result, error) {
+		asked <- q
+		return llm.Result{FinishReason: "stop"}, emit("x")
+	}}))
+	title := one[string](t, a, `SELECT title FROM film WHERE film_id = 7`)
+	a.call(t, http.MethodGet, "/ai/ask?question=Is+"+strings.ReplaceAll(title, " ", "+")+"+any+good%3F", "").want(t, 200)
+	q := <-asked
+	if len(q.Films) == 0 || q.Films[0].ID != 7 || q.Films[0].Title != title || len(q.Films[0].Actors) != one[int](t, a, `SELECT count(*) FROM film_actor WHERE film_id = 7`) {
+		t.Errorf("the model was given %+v", q)
+	}
+}
+
+// A client that does not read is cut, and does not hold the model for ever.
+func TestAskClientDoesNotRead(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("waits for the write deadline of 10 s; run without -short")
+	}
+	ended := make(chan error, 1)
+	piece := strings.Repeat("x", 64<<10)
+	a := start(t, withModel(scripted{ask: func(_ context.Context, _ llm.Question, emit func(string) error) (llm.Result, error) {
+		for {
+			if err := emit(piece); err != nil {
+				ended <- err
+				return llm.Result{}, err
+			}
+		}
+	}}))
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", a.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "GET /ai/ask?question=x HTTP/1.1\r\nHost: test\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-ended:
+		var timeout net.Error
+		if !errors.As(err, &timeout) || !timeout.Timeout() {
+			t.Errorf("the stream ended with %v, want a time-out", err)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("the stream still waits for the client")
+	}
+}
+
+// open makes a GET request and returns the body as it comes.
+func (a *testAPI) open(t *testing.T, path, accept string, headers ...string) io.ReadCloser {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, a.URL+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Accept", accept)
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	response, err := a.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { response.Body.Close() })
+	if response.StatusCode != http.StatusOK {
+		t.Fatalf("status %d", response.StatusCode)
+	}
+	return response.Body
+}
+
+// readEvent reads one server-sent event.
+func readEvent(t *testing.T, r *bufio.Reader) (name, data string) {
+	t.Helper()
+	for {
+		line, err := r.ReadString('\n')
+		if err != nil {
+			t.Fatalf("read an event: %v (%q)", err, line)
+		}
+		line = strings.TrimSuffix(line, "\n")
+		if line == "" {
+			return name, data
+		}
+		if value, ok := strings.CutPrefix(line, "event: "); ok {
+			name = value
+		}
+		if value, ok := strings.CutPrefix(line, "data: "); ok {
+			data = value
+		}
+	}
+}

@@ -1,0 +1,333 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/gin-gonic/gin"
+
+	"example.com/pagila-api/gen"
+)
+
+// The published Gin middleware for kin-openapi turns 401, 413 and 415 into 400 and flattens what
+// is wrong into one string, hence our own.
+
+func init() {
+	// kin-openapi keeps its decoders for the whole process. Its own for JSON takes what follows
+	// the value, and the last of two members with one name.
+	openapi3filter.RegisterBodyDecoder("application/json", decodeJSONBody)
+}
+
+// operation is what validation needs to know of one operation of the contract.
+type operation struct {
+	route   *routers.Route
+	query   []string // the names of its query parameters
+	secured bool     // needs a token
+}
+
+// operations finds an operation by its method and by Gin's form of its path.
+func operations(doc *openapi3.T) map[string]operation {
+	table := map[string]operation{}
+	ginPath := strings.NewReplacer("{", ":", "}", "")
+	for path, item := range doc.Paths.Map() {
+		for method, op := range item.Operations() {
+			var query []string
+			for _, p := range slices.Concat(item.Parameters, op.Parameters) {
+				if p.Value.In == openapi3.ParameterInQuery {
+					query = append(query, p.Value.Name)
+				}
+			}
+			security := op.Security
+			if security == nil {
+				security = &doc.Security
+			}
+			table[method+" "+ginPath.Replace(path)] = operation{
+				route:   &routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: op},
+				query:   query,
+				secured: len(*security) > 0,
+			}
+		}
+	}
+	return table
+}
+
+// validate returns the middleware that lets only requests through that follow the contract. It
+// finds the operation by the route that Gin has matched, so nothing is routed twice.
+func (s *Server) validate() gin.HandlerFunc {
+	table := operations(s.Contract)
+	options := &openapi3filter.Options{
+		// kin-openapi would read the whole body of a stranger before it asks who he is.
+		AuthenticationFunc: openapi3filter.NoopAuthenticationFunc,
+		MultiError:         true,
+		// The binding then takes the value that was validated, instead of decoding the body again
+		// by encoding/json's looser rules.
+		KeepValidatedValue: true,
+	}
+	return func(c *gin.Context) {
+		method := c.Request.Method
+		if method == http.MethodHead {
+			method = http.MethodGet
+		}
+		op, ok := table[method+" "+c.FullPath()]
+		if !ok {
+			return // no such route or method: NoRoute or NoMethod answers
+		}
+		c.Set(keyOperation, op.route.Operation.OperationID)
+
+		// Who asks comes first: a stranger learns nothing of what else is wrong.
+		if op.secured {
+			if err := s.authenticate(c.Request); err != nil {
+				s.fail(c, err)
+				return
+			}
+		}
+		if err := checkText(c.Request.URL, c.Params, op.query); err != nil {
+			s.fail(c, err)
+			return
+		}
+		if body := op.route.Operation.RequestBody; body != nil && c.Request.ContentLength != 0 && body.Value.Content.Get(c.ContentType()) == nil {
+			s.fail(c, errMediaType)
+			return
+		}
+		input := &openapi3filter.RequestValidationInput{
+			Request:    c.Request,
+			PathParams: make(map[string]string, len(c.Params)),
+			Route:      op.route,
+			Options:    options,
+		}
+		for _, p := range c.Params {
+			input.PathParams[p.Key] = p.Value
+		}
+		if err := openapi3filter.ValidateRequest(c.Request.Context(), input); err != nil {
+			s.fail(c, contractError(err))
+		}
+	}
+}
+
+// checkText refuses what the contract cannot express: a malformed query, a query parameter that
+// the operation does not have, that comes twice or without a value (kin-openapi would put the
+// default there), and text that PostgreSQL could not hold.
+func checkText(u *url.URL, path gin.Params, known []string) error {
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return &invalidRequestError{err: fmt.Errorf("the query string is malformed: %w", err)}
+	}
+	var found []gen.InputError
+	refuse := func(name, detail string) {
+		found = append(found, gen.InputError{Parameter: &name, Detail: detail})
+	}
+	for name, values := range query {
+		switch {
+		case !slices.Contains(known, name):
+			refuse(printable(name), "there is no such query parameter")
+		case len(values) > 1:
+			refuse(name, "the parameter is given more than once")
+		case values[0] == "":
+			refuse(name, "the value is empty")
+		case !goodText(values[0]):
+			refuse(name, "the value is not text: it has a NUL or is not UTF-8")
+		}
+	}
+	for _, p := range path {
+		if !goodText(p.Value) {
+			refuse(p.Key, "the value is not text: it has a NUL or is not UTF-8")
+		}
+	}
+	if found == nil {
+		return nil
+	}
+	return &invalidRequestError{inputs: found}
+}
+
+// goodText says whether PostgreSQL could hold s.
+func goodText(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
+
+// printable makes a name that a client made up fit to be shown to it again.
+func printable(s string) string {
+	const longest = 100
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	if len(s) > longest {
+		s = strings.ToValidUTF8(s[:longest], "") + "…"
+	}
+	return s
+}
+
+// contractError translates what kin-openapi found.
+func contractError(err error) error {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return tooLarge
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.Canceled) {
+		return &invalidRequestError{err: errors.New("the body ended early")}
+	}
+	return &invalidRequestError{inputs: inputErrors(err, nil)}
+}
+
+// inputErrors flattens kin-openapi's tree of errors. in is the RequestError above err, if any.
+func inputErrors(err error, in *openapi3filter.RequestError) []gen.InputError {
+	var all []gen.InputError
+	switch e := err.(type) { //nolint:errorlint // a walk of the tree, node by node
+	case openapi3.MultiError:
+		for _, each := range e {
+			all = append(all, inputErrors(each, in)...)
+		}
+	case *openapi3filter.RequestError:
+		if e.Err == nil {
+			return []gen.InputError{inputError(e, nil, e.Reason)}
+		}
+		return inputErrors(e.Err, e)
+	case *openapi3.SchemaError:
+		return []gen.InputError{inputError(in, append(e.JSONPointer(), unsupported(e)...), e.Reason)}
+	case *openapi3filter.ParseError:
+		if e.Reason != "" { // a parameter: the reason says which type it has to be
+			return []gen.InputError{inputError(in, nil, "the value is "+e.Reason)}
+		}
+		return []gen.InputError{inputError(in, nil, e.RootCause().Error())}
+	default:
+		return []gen.InputError{inputError(in, nil, err.Error())}
+	}
+	return all
+}
+
+// unsupported is the member that a closed object does not have. kin-openapi points to the object
+// and names the member in its reason only.
+func unsupported(e *openapi3.SchemaError) []string {
+	quoted, isUnsupported := strings.CutSuffix(e.Reason, " is unsupported")
+	quoted, isProperty := strings.CutPrefix(quoted, "property ")
+	name, err := strconv.Unquote(quoted)
+	if !isUnsupported || !isProperty || err != nil {
+		return nil
+	}
+	return []string{name}
+}
+
+func inputError(in *openapi3filter.RequestError, pointer []string, detail string) gen.InputError {
+	e := gen.InputError{Detail: detail}
+	switch {
+	case in != nil && in.Parameter != nil:
+		e.Parameter = &in.Parameter.Name
+	default:
+		// RFC 6901, section 6; the names are the contract's or the client's own.
+		var b strings.Builder
+		b.WriteByte('#')
+		for _, token := range pointer {
+			b.WriteByte('/')
+			b.WriteString(url.PathEscape(strings.NewReplacer("~", "~0", "/", "~1").Replace(token)))
+		}
+		e.Pointer = new(b.String())
+	}
+	return e
+}
+
+// decodeJSONBody decodes exactly one JSON value (RFC 8259) in UTF-8, whose objects have no two
+// members of one name and whose texts have no NUL.
+func decodeJSONBody(body io.Reader, _ http.Header, _ *openapi3.SchemaRef, _ openapi3filter.EncodingFn) (any, error) {
+	value, err := decodeJSON(body)
+	if err != nil {
+		return nil, &openapi3filter.ParseError{Kind: openapi3filter.KindInvalidFormat, Cause: err}
+	}
+	return value, nil
+}
+
+func decodeJSON(body io.Reader) (any, error) {
+	data, err := io.ReadAll(body)
+	if err != nil {
+		return nil, err
+	}
+	if !utf8.Valid(data) {
+		return nil, errors.New("the body is not UTF-8")
+	}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	value, err := decodeValue(decoder)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("the body has something after the JSON value")
+	}
+	return value, nil
+}
+
+func decodeValue(decoder *json.Decoder) (any, error) {
+	token, err := decoder.Token()
+	if err != nil {
+		return nil, jsonError(err)
+	}
+	switch token {
+	case json.Delim('{'):
+		object := map[string]any{}
+		for decoder.More() {
+			name, err := decoder.Token()
+			if err != nil {
+				return nil, jsonError(err)
+			}
+			key := name.(string) // the decoder takes nothing else here
+			if _, twice := object[key]; twice {
+				return nil, fmt.Errorf("the member %q is given more than once", printable(key))
+			}
+			if object[key], err = decodeValue(decoder); err != nil {
+				return nil, err
+			}
+		}
+		_, err := decoder.Token()
+		return object, jsonError(err)
+	case json.Delim('['):
+		array := []any{}
+		for decoder.More() {
+			value, err := decodeValue(decoder)
+			if err != nil {
+				return nil, err
+			}
+			array = append(array, value)
+		}
+		_, err := decoder.Token()
+		return array, jsonError(err)
+	}
+	switch v := token.(type) {
+	case string:
+		if !goodText(v) {
+			return nil, errors.New("a text of the body has a NUL")
+		}
+	case json.Number:
+		return integer(v), nil
+	}
+	return token, nil
+}
+
+// integer writes a whole number as one: to JSON Schema 1.0 and 1e0 are integers, to the decoder
+// of a Go integer they are not.
+func integer(n json.Number) json.Number {
+	const exact = 1 << 53 // beyond it a float64 may be another number
+	if f, err := n.Float64(); err == nil && f == math.Trunc(f) && math.Abs(f) < exact {
+		return json.Number(strconv.FormatInt(int64(f), 10))
+	}
+	return n
+}
+
+// jsonError says in the client's terms what the decoder met.
+func jsonError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("the body is not JSON: it ends too early")
+	default:
+		return fmt.Errorf("the body is not JSON: %w", err)
+	}
+}
