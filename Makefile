@@ -1,0 +1,117 @@
+# The Pagila API. `make` lists what there is to do.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# Tests run in their package's folder, so a relative path would mean another one there.
+ifneq ($(PAGILA_DIR),)
+override PAGILA_DIR := $(abspath $(PAGILA_DIR))
+export PAGILA_DIR
+endif
+
+BIN := bin/pagila-api
+ATLAS := $(CURDIR)/bin/atlas
+LINTER := bin/golangci-lint
+LINTER_VERSION := v2.15.0
+REDOCLY_VERSION := 2.77.0
+
+# In the module path of the Atlas command there is a variable with its version.
+ATLAS_LDFLAGS := -s -w -X ariga.io/atlas/cmd/atlas/internal/cmdapi.version=v0.13.1
+
+.PHONY: help
+help: ## List what there is to do
+	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+##@ Run
+
+.PHONY: build
+build: ## Build bin/pagila-api
+	@go build -trimpath -o $(BIN) ./server/cmd/pagila-api
+
+.PHONY: postgres
+postgres: build ## Make sure that there are PostgreSQL server binaries (nothing to do with DATABASE_URL)
+	@$(BIN) fetch-postgres
+
+.PHONY: run
+run: postgres ## Build, start a private Postgres with Pagila, and serve on :8080
+	@exec $(BIN)
+
+.PHONY: psql
+psql: build ## Open psql on the database in use
+	@$(BIN) exec -- sh -c 'exec psql "$$DATABASE_URL"'
+
+##@ Migrate
+
+# The Atlas command would look for a newer release of itself on each run, and say so in its output.
+export ATLAS_NO_UPDATE_NOTIFIER := 1
+
+.PHONY: atlas
+atlas: $(ATLAS) ## Build bin/atlas, the pinned Atlas command (takes minutes, once)
+
+$(ATLAS): schema/atlas/go.mod schema/atlas/go.sum
+	CGO_ENABLED=0 go -C schema/atlas build -trimpath -ldflags '$(ATLAS_LDFLAGS)' -o $@ ariga.io/atlas/cmd/atlas
+	@touch $@
+
+.PHONY: migrate
+migrate: build $(ATLAS) ## Apply the pending migrations to the database in use
+	@$(BIN) exec -- $(ATLAS) migrate apply --env local
+
+.PHONY: migrate-status
+migrate-status: build $(ATLAS) ## Show how far the database in use has been migrated
+	@$(BIN) exec -- $(ATLAS) migrate status --env local
+
+.PHONY: migrate-down
+migrate-down: build $(ATLAS) ## Take the migrations back, with all data in what they added
+	@ATLAS=$(ATLAS) $(BIN) exec -scratch -- schema/down.sh
+
+.PHONY: migrate-diff
+migrate-diff: build $(ATLAS) ## Write the next migration from schema/*.hcl: make migrate-diff name=add_something
+	@test -n '$(name)' || { echo 'name the migration: make migrate-diff name=add_something'; exit 1; }
+	@$(BIN) exec -pristine -- $(ATLAS) migrate diff '$(name)' --env local
+
+.PHONY: migrate-lint
+migrate-lint: build $(ATLAS) ## Lint the migrations
+	@$(BIN) exec -pristine -- $(ATLAS) migrate lint --env local
+
+.PHONY: migrate-check
+migrate-check: build $(ATLAS) ## Prove that migrations, declared schema and Pagila belong together
+	@ATLAS=$(ATLAS) $(BIN) exec -pristine -- schema/check.sh
+
+##@ Change the contract
+
+.PHONY: generate
+generate: ## Generate gen/ from api/openapi.yaml
+	go generate ./api
+
+.PHONY: generate-check
+generate-check: generate ## Fail if gen/ is not what the contract generates
+	@git diff --exit-code -- gen || { echo 'gen/ differs from what the contract generates: commit the result of make generate'; exit 1; }
+	@test -z "$$(git status --porcelain -- gen)" || { git status --short -- gen; echo 'gen/ has files that are not committed'; exit 1; }
+
+.PHONY: contract-lint
+contract-lint: ## Lint the contract (needs npx)
+	npx --yes @redocly/cli@$(REDOCLY_VERSION) lint --config api/redocly.yaml api/openapi.yaml
+
+##@ Check
+
+.PHONY: check
+check: generate-check lint vet test migrate-check ## All of what CI runs
+
+.PHONY: test
+test: postgres ## Run the tests on a disposable Postgres, under the race detector
+	go test -race ./...
+
+.PHONY: vet
+vet: ## Run go vet, for macOS too
+	go vet ./...
+	GOOS=darwin CGO_ENABLED=0 go vet ./...
+
+.PHONY: lint
+lint: $(LINTER) ## Run gofmt and golangci-lint
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'not formatted: run gofmt -w on these'; exit 1; }
+	$(LINTER) run ./...
+
+$(LINTER): Makefile
+	GOBIN=$(CURDIR)/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINTER_VERSION)
+	@touch $@
