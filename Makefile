@@ -30,7 +30,7 @@ build: ## Build bin/pagila-api
 	@go build -trimpath -o $(BIN) ./server/cmd/pagila-api
 
 .PHONY: postgres
-postgres: build ## Make sure that there are PostgreSQL server binaries (nothing to do with DATABASE_URL)
+postgres: build ## Fetch PostgreSQL server binaries if there are none (not needed with DATABASE_URL)
 	@$(BIN) fetch-postgres
 
 .PHONY: run
@@ -39,7 +39,7 @@ run: postgres ## Build, start a private Postgres with Pagila, and serve on :8080
 
 .PHONY: psql
 psql: build ## Open psql on the database in use
-	@$(BIN) exec -- sh -c 'exec psql "$$DATABASE_URL"'
+	@$(BIN) exec -- sh -c 'command -v psql >/dev/null || { echo "there is no psql on this machine: install PostgreSQL'"'"'s client programs"; exit 1; }; exec psql "$$DATABASE_URL"'
 
 ##@ Migrate
 

@@ -2,7 +2,6 @@ package llm_test
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -23,11 +22,7 @@ func BenchmarkLongAnswer(b *testing.B) {
 			c, err := llm.New(llm.Config{
 				Provider: "openai", BaseURL: "http://upstream.test", Summary: component, MaxBytes: int64(len(body)),
 				HTTPClient: &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
-					return &http.Response{
-						StatusCode: http.StatusOK,
-						Header:     http.Header{"Content-Type": {"text/event-stream"}},
-						Body:       io.NopCloser(strings.NewReader(body)),
-					}, nil
+					return stream(strings.NewReader(body)), nil
 				})},
 			})
 			if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"strconv"
 	"strings"
 	"testing"
@@ -293,6 +294,31 @@ func TestStalled(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestStalledTransport has a transport that reports the end of its context as just that.
+func TestStalledTransport(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, llm.Config{Provider: "openai", BaseURL: "http://upstream.test", IdleTimeout: 20 * time.Millisecond, HTTPClient: &http.Client{
+		Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			return stream(reader(func([]byte) (int, error) {
+				<-r.Context().Done()
+				return 0, r.Context().Err()
+			})), nil
+		}),
+	}})
+	_, _, err := ask(bounded(t), c)
+	checkKind(t, err, llm.KindStalled)
+}
+
+// reader is a function that reads.
+type reader func([]byte) (int, error)
+
+func (f reader) Read(p []byte) (int, error) { return f(p) }
+
+// stream is an event stream without a socket.
+func stream(body io.Reader) *http.Response {
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: io.NopCloser(body)}
 }
 
 // TestDrip has an upstream that is never silent for long and never ends. The total time-out cuts it.

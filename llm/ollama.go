@@ -31,7 +31,6 @@ func newOllama(cfg *Config) (providerModel, error) {
 	if err != nil {
 		return providerModel{}, fmt.Errorf("address of Ollama: %w", err)
 	}
-	cfg.APIKey = "" // OpenAI's is none of Ollama's business
 	model, err := ollama.New(
 		ollama.WithServerURL(base.String()),
 		ollama.WithModel(cfg.Model),

@@ -139,10 +139,7 @@ func (d openAIDialect) decoder(body io.Reader, x *exchange) func() ([]byte, erro
 			return nil, err
 		}
 		if string(data) == doneMark {
-			if x.finish == "" {
-				return nil, io.ErrUnexpectedEOF
-			}
-			return nil, io.EOF
+			return nil, io.EOF // whether there was a finish reason is for the guard to see
 		}
 		return d.event(data, x)
 	}

@@ -69,21 +69,22 @@ func TestRetryAfter(t *testing.T) {
 	date := time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)
 	for _, test := range []struct {
 		name, header string
+		timeout      time.Duration // of the call
 		min, max     time.Duration // of the hint
 		hits         int
 	}{
-		{"longer than anybody waits", "Retry-After: 3600\r\n", time.Hour, time.Hour, 1},
-		{"a date", "Retry-After: " + date + "\r\n", 50 * time.Minute, time.Hour, 1},
-		{"past the deadline", "Retry-After: 9\r\n", 9 * time.Second, 9 * time.Second, 1},
-		{"milliseconds", "Retry-After-Ms: 10\r\n", 10 * time.Millisecond, 10 * time.Millisecond, 3},
-		{"nonsense", "Retry-After: soon\r\n", 0, 0, 3},
-		{"negative", "Retry-After: -5\r\n", 0, 0, 3},
+		{"longer than anybody waits", "Retry-After: 3600\r\n", 2 * time.Hour, time.Hour, time.Hour, 1},
+		{"a date", "Retry-After: " + date + "\r\n", 2 * time.Hour, 50 * time.Minute, time.Hour, 1},
+		{"past the deadline", "Retry-After: 9\r\n", 8 * time.Second, 9 * time.Second, 9 * time.Second, 1},
+		{"milliseconds", "Retry-After-Ms: 10\r\n", 0, 10 * time.Millisecond, 10 * time.Millisecond, 3},
+		{"nonsense", "Retry-After: soon\r\n", 0, 0, 0, 3},
+		{"negative", "Retry-After: -5\r\n", 0, 0, 0, 3},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			u := listen(t, status(429, test.header, ""))
-			c := newClient(t, llm.Config{Provider: "openai", BaseURL: u.url, Timeout: 8 * time.Second})
-			_, _, err := ask(bounded(t), c)
+			c := newClient(t, llm.Config{Provider: "openai", BaseURL: u.url, Timeout: test.timeout})
+			_, _, err := ask(t.Context(), c) // no deadline of the test's own, which would forbid to wait as well
 			e := checkKind(t, err, llm.KindRateLimited)
 			if e.RetryAfter < test.min || e.RetryAfter > test.max {
 				t.Errorf("RetryAfter is %s, want %s to %s", e.RetryAfter, test.min, test.max)

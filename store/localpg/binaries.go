@@ -22,7 +22,7 @@ var ErrNoBinaries = errors.New(`there are no PostgreSQL server binaries. Install
 or set PG_BINDIR to the folder of initdb and postgres, or DATABASE_URL to a database that you have`)
 
 const (
-	// supportedMajor is the version that Pagila 3.1.0 and we are tested on. It is taken where there is a choice.
+	// supportedMajor is the version we are tested on. It is taken where there is a choice.
 	supportedMajor = 15
 	// oldestMajor is the first version with DROP DATABASE … WITH (FORCE).
 	oldestMajor = 13

@@ -108,6 +108,11 @@ func TestFetchRefuses(t *testing.T) {
 			want:  "escape",
 		},
 		{
+			name:  "an absolute name",
+			files: append([]file{{"package/native//tmp/escaped", "x"}}, whole...),
+			want:  "escape",
+		},
+		{
 			name:  "a link that leads out",
 			files: []file{{"package/native/pg-symlinks.json", `[{"source":"../../etc/passwd","target":"../../etc/passwd2"}]`}},
 			want:  "escape",

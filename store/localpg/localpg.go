@@ -7,7 +7,7 @@
 // A folder holds all of it:
 //
 //	data/    the database cluster
-//	socket/  the socket, if the folder's path leaves room for it (see socketDir)
+//	socket/  the socket, or else in /tmp: if the path is too long for one or closed to the server's user
 //	log      what the server says
 //	lock     held while a process runs the server
 package localpg

@@ -326,3 +326,38 @@ func TestLeftOverPIDFile(t *testing.T) {
 		})
 	}
 }
+
+// TestCtrlCIsOurs makes sure that a signal from the terminal, which goes to our process group, does
+// not reach the server.
+func TestCtrlCIsOurs(t *testing.T) {
+	t.Parallel()
+	dir := folder(t)
+	start(t, localpg.Options{Dir: dir})
+	group, err := syscall.Getpgid(postmaster(t, dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if group == syscall.Getpgrp() {
+		t.Error("the server is in our process group")
+	}
+}
+
+func TestLogIsBounded(t *testing.T) {
+	t.Parallel()
+	dir := folder(t)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	log := filepath.Join(dir, "log")
+	if err := os.WriteFile(log, make([]byte, 11<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	start(t, localpg.Options{Dir: dir})
+	info, err := os.Stat(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Size() == 0 || info.Size() > 1<<20 {
+		t.Errorf("the log has %d bytes", info.Size())
+	}
+}

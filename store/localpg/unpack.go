@@ -30,7 +30,7 @@ func unpack(archive io.Reader, dir string) error {
 		return err
 	}
 	defer root.Close()
-	if err := chmodFolder(root, "."); err != nil {
+	if err := root.Chmod(".", 0o755); err != nil { // whatever the umask
 		return err
 	}
 	zip, err := gzip.NewReader(archive)
@@ -49,6 +49,9 @@ func unpack(archive io.Reader, dir string) error {
 		name, ok := strings.CutPrefix(header.Name, payload)
 		if !ok || header.Typeflag != tar.TypeReg {
 			continue
+		}
+		if !fs.ValidPath(name) {
+			return fmt.Errorf("the archive holds %q, a path that escapes its folder", header.Name)
 		}
 		if left -= header.Size; left < 0 {
 			return fmt.Errorf("the archive holds more than %d bytes", int64(maxUnpacked))
@@ -86,10 +89,8 @@ func makeFolders(root *os.Root, name string) error {
 	if err := root.Mkdir(name, 0o755); err != nil {
 		return err
 	}
-	return chmodFolder(root, name)
+	return root.Chmod(name, 0o755)
 }
-
-func chmodFolder(root *os.Root, name string) error { return root.Chmod(name, 0o755) }
 
 // link makes the links that pg-symlinks.json lists. npm packages hold none, and the programs do not
 // find their libraries without.

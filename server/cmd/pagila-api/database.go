@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -108,7 +107,8 @@ func startThrowaway(ctx context.Context, c config, withPagila bool, progress fun
 	if err != nil {
 		return nil, err
 	}
-	server, err := localpg.Start(ctx, localpg.Options{Dir: filepath.Join(dir, "pg"), BinDir: c.PostgresBinDir, Disposable: true, Progress: progress})
+	// The folder goes with the server when that stops.
+	server, err := localpg.Start(ctx, localpg.Options{Dir: dir, BinDir: c.PostgresBinDir, Disposable: true, Progress: progress})
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
