@@ -172,8 +172,8 @@ func (a *answer) add(ctx context.Context, piece string) error {
 // the call's context, because an adapter has no other way through.
 //
 // The answer's text goes this way too. The adapters join it piece by piece, each time copying all
-// of it, which takes a minute of one CPU for a few megabytes; so they are given empty pieces, and
-// the guard takes the text from here.
+// of it, which takes seconds of CPU for a megabyte; so they are given empty pieces, and the guard
+// takes the text from here.
 type exchange struct {
 	schema *jsonSchema // the reply's form; nil for free text
 	stream bool

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -76,8 +77,26 @@ type served struct {
 	cmd    *exec.Cmd
 	url    string
 	banner string
-	stderr *bytes.Buffer
+	stderr *output
 	ended  chan error
+}
+
+// output keeps what a program says while it runs.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
 }
 
 var bannerURL = regexp.MustCompile(`Swagger UI +(http://\S+)/docs`)
@@ -85,7 +104,7 @@ var bannerURL = regexp.MustCompile(`Swagger UI +(http://\S+)/docs`)
 // serveProgram starts the program and waits until it says that it is ready.
 func serveProgram(t *testing.T, env []string) *served {
 	t.Helper()
-	s := &served{cmd: program(t, env), stderr: &bytes.Buffer{}, ended: make(chan error, 1)}
+	s := &served{cmd: program(t, env), stderr: &output{}, ended: make(chan error, 1)}
 	s.cmd.Stderr = s.stderr
 	stdout, err := s.cmd.StdoutPipe()
 	if err != nil {
