@@ -96,7 +96,7 @@ contract-lint: ## Lint the contract (needs npx)
 ##@ Check
 
 .PHONY: check
-check: generate-check lint vet test migrate-check ## All of what CI runs
+check: generate-check lint vet atlas test migrate-check ## All of what CI runs
 
 .PHONY: test
 test: postgres ## Run the tests on a disposable Postgres, under the race detector

@@ -12,7 +12,7 @@ import (
 
 // Rental is a row of rental, with what its film says of it.
 type Rental struct {
-	bun.BaseModel `bun:"table:rental,alias:r"`
+	bun.BaseModel `bun:"table:rental,alias:rental"`
 
 	RentalID    int32     `bun:",pk,autoincrement"`
 	RentalDate  time.Time `bun:",nullzero"`
@@ -23,6 +23,16 @@ type Rental struct {
 	FilmID      int32     `bun:",scanonly"`
 	DueDate     time.Time `bun:",scanonly"` // the rental date and the film's rental duration
 }
+
+// rentalColumns are Rental's columns, of the table alone. As expressions of the one
+// table they serve RETURNING as well as SELECT.
+const rentalColumns = `
+	rental_id, rental_date, inventory_id, customer_id, staff_id, return_date,
+	(SELECT i.film_id FROM inventory i WHERE i.inventory_id = rental.inventory_id) AS film_id,
+	rental_date + (
+		SELECT make_interval(days => f.rental_duration) FROM inventory i JOIN film f USING (film_id)
+		WHERE i.inventory_id = rental.inventory_id
+	) AS due_date`
 
 // NewRental is what a rental is made from.
 type NewRental struct {
@@ -73,10 +83,10 @@ func (s *Store) CreateRental(ctx context.Context, n NewRental) (Rental, error) {
 		if out {
 			return ErrInventoryNotAvailable
 		}
-		if _, err = tx.NewInsert().Model(&rental).Value("rental_date", "now()").Returning("rental_id").Exec(ctx); err != nil {
+		if _, err = tx.NewInsert().Model(&rental).Value("rental_date", "now()").Returning(rentalColumns).Exec(ctx); err != nil {
 			return fmt.Errorf("insert the rental: %w", err)
 		}
-		return rentals(tx).Model(&rental).WherePK().Scan(ctx)
+		return nil
 	})
 	if err != nil {
 		return Rental{}, fmt.Errorf("rent copy %d to customer %d: %w", n.InventoryID, n.CustomerID, classify(err))
@@ -118,7 +128,8 @@ func checkParties(ctx context.Context, tx bun.Tx, n NewRental) (active bool, err
 // Rental returns the rental with that id if it is the customer's, or a *NotFoundError.
 func (s *Store) Rental(ctx context.Context, customerID, id int32) (Rental, error) {
 	var rental Rental
-	err := rentals(s.db).Model(&rental).Where("r.rental_id = ?", id).Where("r.customer_id = ?", customerID).Scan(ctx)
+	err := s.db.NewSelect().Model(&rental).ColumnExpr(rentalColumns).
+		Where("rental_id = ?", id).Where("customer_id = ?", customerID).Scan(ctx)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Rental{}, &NotFoundError{"rental", id}
 	}
@@ -126,13 +137,4 @@ func (s *Store) Rental(ctx context.Context, customerID, id int32) (Rental, error
 		return Rental{}, fmt.Errorf("read rental %d: %w", id, classify(err))
 	}
 	return rental, nil
-}
-
-// rentals selects all of Rental's columns.
-func rentals(db bun.IDB) *bun.SelectQuery {
-	return db.NewSelect().
-		ColumnExpr("r.rental_id, r.rental_date, r.inventory_id, r.customer_id, r.staff_id, r.return_date").
-		ColumnExpr("i.film_id, r.rental_date + make_interval(days => f.rental_duration) AS due_date").
-		Join("JOIN inventory i USING (inventory_id)").
-		Join("JOIN film f ON f.film_id = i.film_id")
 }
