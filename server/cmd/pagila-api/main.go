@@ -18,6 +18,9 @@ import (
 	"syscall"
 )
 
+// interrupted is the exit status that shells give to what Ctrl-C ended: 128 and the signal's number.
+const interrupted = 128 + int(syscall.SIGINT)
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	code := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
@@ -35,6 +38,9 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		return 0
 	case errors.As(err, &exit): // the command of exec has said itself what is wrong
 		return exit.code
+	case ctx.Err() != nil && errors.Is(err, context.Canceled): // during the start
+		fmt.Fprintln(stderr, "pagila-api: interrupted")
+		return interrupted
 	default:
 		fmt.Fprintln(stderr, "pagila-api:", err)
 		return 1
