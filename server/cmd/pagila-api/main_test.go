@@ -78,7 +78,8 @@ type served struct {
 	url    string
 	banner string
 	stderr *output
-	ended  chan error
+	ended  chan struct{} // closed when the program has ended
+	err    error         // how; to be read once ended is closed
 }
 
 // output keeps what a program says while it runs.
@@ -104,7 +105,7 @@ var bannerURL = regexp.MustCompile(`Swagger UI +(http://\S+)/docs`)
 // serveProgram starts the program and waits until it says that it is ready.
 func serveProgram(t *testing.T, env []string) *served {
 	t.Helper()
-	s := &served{cmd: program(t, env), stderr: &output{}, ended: make(chan error, 1)}
+	s := &served{cmd: program(t, env), stderr: &output{}, ended: make(chan struct{})}
 	s.cmd.Stderr = s.stderr
 	stdout, err := s.cmd.StdoutPipe()
 	if err != nil {
@@ -113,7 +114,6 @@ func serveProgram(t *testing.T, env []string) *served {
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { s.cmd.Process.Kill() })
 	lines := bufio.NewReader(stdout)
 	for !strings.Contains(s.banner, "Ctrl-C") {
 		line, err := lines.ReadString('\n')
@@ -124,8 +124,13 @@ func serveProgram(t *testing.T, env []string) *served {
 	}
 	go func() {
 		io.Copy(io.Discard, stdout)
-		s.ended <- s.cmd.Wait()
+		s.err = s.cmd.Wait()
+		close(s.ended)
 	}()
+	t.Cleanup(func() { // in good order, so that nothing is left
+		s.cmd.Process.Signal(os.Interrupt)
+		<-s.ended
+	})
 	match := bannerURL.FindStringSubmatch(s.banner)
 	if match == nil {
 		t.Fatalf("the banner has no URL: %s", s.banner)
@@ -140,7 +145,8 @@ func (s *served) stop(t *testing.T, signal os.Signal) error {
 	if err := s.cmd.Process.Signal(signal); err != nil {
 		t.Fatal(err)
 	}
-	return <-s.ended
+	<-s.ended
+	return s.err
 }
 
 func (s *served) get(t *testing.T, path string) (int, map[string]any) {
