@@ -64,7 +64,7 @@ func start(t *testing.T, options ...option) *testAPI {
 func startOn(t *testing.T, url string, options ...option) *testAPI {
 	t.Helper()
 	contract := loadContract(t)
-	st, err := store.Open(url, 0)
+	st, err := store.Open(url, store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,6 +57,8 @@ type inventory struct {
 // member of staff, ErrCustomerInactive or ErrInventoryNotAvailable; in each case nothing is
 // written.
 func (s *Store) CreateRental(ctx context.Context, n NewRental) (Rental, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
 	rental := Rental{InventoryID: n.InventoryID, CustomerID: n.CustomerID, StaffID: n.StaffID}
 	err := s.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
 		active, err := checkParties(ctx, tx, n)
@@ -127,6 +129,8 @@ func checkParties(ctx context.Context, tx bun.Tx, n NewRental) (active bool, err
 
 // Rental returns the rental with that id if it is the customer's, or a *NotFoundError.
 func (s *Store) Rental(ctx context.Context, customerID, id int32) (Rental, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
 	var rental Rental
 	err := s.db.NewSelect().Model(&rental).ColumnExpr(rentalColumns).
 		Where("rental_id = ?", id).Where("customer_id = ?", customerID).Scan(ctx)

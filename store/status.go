@@ -37,6 +37,8 @@ var datasets = map[string]string{
 
 // Status reads the status. A database without Pagila is DatasetOther and no error.
 func (s *Store) Status(ctx context.Context) (Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
 	state, err := migrations.Status(ctx, s.db.DB)
 	if err != nil {
 		return Status{}, classify(err)

@@ -10,6 +10,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -27,18 +28,27 @@ const (
 	// connectTimeout bounds one attempt to connect, so that a request does not wait for a host
 	// that drops packets.
 	connectTimeout = 5 * time.Second
+	// defaultTimeout is far beyond what a call takes, which is milliseconds.
+	defaultTimeout = 10 * time.Second
 	// maxIdleTime returns connections to PostgreSQL after a burst.
 	maxIdleTime = 5 * time.Minute
 )
 
 // Store is the database. It is safe for concurrent use; a process needs one.
 type Store struct {
-	db *bun.DB
+	db      *bun.DB
+	timeout time.Duration
+}
+
+// Options are the limits of a Store. The zero value of each is its default.
+type Options struct {
+	MaxConns int           // the most connections at once; 16
+	Timeout  time.Duration // how long a call may take, waiting for a connection included; 10 s
 }
 
 // Open prepares a pool of connections to the database at url (a postgres:// URL or a libpq
-// keyword string). It does not connect: the first query does. maxConns bounds the pool; 0 means 16.
-func Open(url string, maxConns int) (*Store, error) {
+// keyword string). It does not connect: the first query does.
+func Open(url string, o Options) (*Store, error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("parse the database URL: %w", err)
@@ -51,14 +61,12 @@ func Open(url string, maxConns int) (*Store, error) {
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "pagila-api"
 	}
-	if maxConns == 0 {
-		maxConns = defaultMaxConns
-	}
+	o.MaxConns, o.Timeout = cmp.Or(o.MaxConns, defaultMaxConns), cmp.Or(o.Timeout, defaultTimeout)
 	pool := stdlib.OpenDB(*config)
-	pool.SetMaxOpenConns(maxConns)
-	pool.SetMaxIdleConns(maxConns)
+	pool.SetMaxOpenConns(o.MaxConns)
+	pool.SetMaxIdleConns(o.MaxConns)
 	pool.SetConnMaxIdleTime(maxIdleTime)
-	return &Store{db: bun.NewDB(pool, pgdialect.New())}, nil
+	return &Store{db: bun.NewDB(pool, pgdialect.New()), timeout: o.Timeout}, nil
 }
 
 // DB is the pool itself, for the migrations.
@@ -70,6 +78,8 @@ func (s *Store) Close() error { return s.db.Close() }
 // read runs one of the package's constant queries with its plan kept by pgx, and scans the rows
 // into dest, a pointer to a slice.
 func (s *Store) read(ctx context.Context, dest any, query string, args ...any) error {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
 	rows, err := s.db.DB.QueryContext(ctx, query, append([]any{pgx.QueryExecModeCacheStatement}, args...)...)
 	if err != nil {
 		return classify(err)

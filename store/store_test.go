@@ -18,7 +18,7 @@ func TestMain(m *testing.M) { pgtest.Main(m) }
 
 func open(t *testing.T, url string) *store.Store {
 	t.Helper()
-	s, err := store.Open(url, 0)
+	s, err := store.Open(url, store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,6 +186,38 @@ func TestCreateRentalWaits(t *testing.T) {
 	}
 }
 
+// A copy that somebody holds for too long is as good as a database that does not answer, and the
+// rental that gave up is not made later.
+func TestCreateRentalTimesOut(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	conn := connect(t, url)
+	s, err := store.Open(url, store.Options{Timeout: 500 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	before := value[int](t, conn, `SELECT count(*) FROM rental`)
+	tx, err := conn.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), `SELECT FROM inventory WHERE inventory_id = 1 FOR UPDATE`); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.CreateRental(t.Context(), store.NewRental{CustomerID: 1, InventoryID: 1, StaffID: 1})
+	var unavailable *store.UnavailableError
+	if !errors.As(err, &unavailable) {
+		t.Errorf("got %v", err)
+	}
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if after := value[int](t, conn, `SELECT count(*) FROM rental`); after != before {
+		t.Errorf("%d rentals were written", after-before)
+	}
+}
+
 // A database that stops is unavailable, and usable again once it is back.
 func TestUnavailable(t *testing.T) {
 	t.Parallel()
@@ -255,7 +287,7 @@ func TestOpenBadURL(t *testing.T) {
 	t.Parallel()
 	const secret = "hunter2"
 	for _, url := range []string{"mysql://x", "postgres://user:" + secret + "@[::1/pagila", "port=x password=" + secret} {
-		_, err := store.Open(url, 0)
+		_, err := store.Open(url, store.Options{})
 		if err == nil {
 			t.Errorf("%s is accepted", url)
 		} else if strings.Contains(err.Error(), secret) {

@@ -51,7 +51,7 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) (err error) 
 		return err
 	}
 	defer func() { err = errors.Join(err, db.close()) }()
-	st, err := store.Open(db.url, c.DatabaseMaxConns)
+	st, err := store.Open(db.url, store.Options{MaxConns: c.DatabaseMaxConns})
 	if err != nil {
 		return err
 	}
