@@ -77,7 +77,7 @@ func modelProblem(err *llm.Error) problem {
 	switch err.Kind {
 	case llm.KindTimeout, llm.KindStalled:
 		return describe(http.StatusGatewayTimeout, gen.ProblemCodeLLMTimeout, "The language model took too long.")
-	case llm.KindAuth, llm.KindQuota, llm.KindRateLimited:
+	case llm.KindAuth, llm.KindQuota, llm.KindRateLimited, llm.KindUnreachable, llm.KindUnavailable:
 		p := describe(http.StatusServiceUnavailable, gen.ProblemCodeLLMUnavailable, "The language model cannot be used just now.")
 		p.retryAfter = max(err.RetryAfter, retryAfter)
 		return p

@@ -57,7 +57,8 @@ func (c config) production() bool { return c.AppEnv == "production" }
 func loadConfig(environ []string) (config, error) {
 	vars, err := godotenv.Read(".env")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return config{}, fmt.Errorf("read .env: %w", err)
+		// Not the cause: it quotes the line, which may hold a secret.
+		return config{}, errors.New(".env cannot be read: want lines of the form NAME=value")
 	}
 	if vars == nil {
 		vars = map[string]string{}
