@@ -15,7 +15,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Restore fills the empty database at url, in one transaction: an error leaves it empty. The
+// Restore fills the empty database at url, in one transaction: an error leaves it empty. A dump that
+// was cut, or that is not one of Pagila, is an error. The
 // database's encoding has to be UTF8. What is restored belongs to the role of url, which need not
 // be a superuser.
 func (s Source) Restore(ctx context.Context, url string) (err error) {
@@ -36,6 +37,9 @@ func (s Source) Restore(ctx context.Context, url string) (err error) {
 		err = fill(ctx, pg)
 	}
 	if err == nil {
+		err = complete(ctx, conn)
+	}
+	if err == nil {
 		err = exec(ctx, pg, "COMMIT")
 	}
 	if err == nil {
@@ -44,6 +48,23 @@ func (s Source) Restore(ctx context.Context, url string) (err error) {
 	}
 	if err != nil {
 		return fmt.Errorf("restore %s: %w", s.name, err)
+	}
+	return nil
+}
+
+// needed are the tables without whose rows nothing of Pagila can be shown or rented.
+var needed = []string{"actor", "category", "customer", "film", "film_category", "inventory", "language", "rental", "staff"}
+
+// complete makes sure that what was restored is Pagila: a dump in a folder of the user's can be any.
+func complete(ctx context.Context, conn *pgx.Conn) error {
+	for _, table := range needed {
+		var filled bool
+		if err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM public."+table+")").Scan(&filled); err != nil {
+			return fmt.Errorf("this is not Pagila: %w", err)
+		}
+		if !filled {
+			return fmt.Errorf("this is not Pagila: the table %s is empty", table)
+		}
 	}
 	return nil
 }
@@ -111,7 +132,10 @@ var (
 	ownerRE = regexp.MustCompile(`^ALTER .* OWNER TO \S+;\s*$`)
 )
 
-// load runs a plain dump as psql would. Statements between two blocks of rows go to the server at
+// dumpEnd begins the last line of note that pg_dump writes. A dump without it was cut.
+const dumpEnd = "-- PostgreSQL database dump complete"
+
+// load runs a plain dump as psql would, and makes sure that it is whole. Statements between two blocks of rows go to the server at
 // once, and blocks are streamed. loaded is called after each block.
 func load(ctx context.Context, conn *pgconn.PgConn, r io.Reader, loaded func(table string, rows int64)) error {
 	in := bufio.NewReader(r)
@@ -120,6 +144,7 @@ func load(ctx context.Context, conn *pgconn.PgConn, r io.Reader, loaded func(tab
 		defer statements.Reset()
 		return exec(ctx, conn, statements.String())
 	}
+	whole := false
 	for end := false; !end; {
 		line, err := in.ReadString('\n')
 		if end = errors.Is(err, io.EOF); err != nil && !end {
@@ -139,10 +164,17 @@ func load(ctx context.Context, conn *pgconn.PgConn, r io.Reader, loaded func(tab
 		case strings.HasPrefix(line, `\`): // psql's own, such as \restrict
 		case ownerRE.MatchString(line):
 		default:
+			whole = whole || strings.HasPrefix(line, dumpEnd)
 			statements.WriteString(line)
 		}
 	}
-	return run()
+	if err := run(); err != nil {
+		return err
+	}
+	if !whole {
+		return fmt.Errorf("the dump is cut: it has no line %q", dumpEnd)
+	}
+	return nil
 }
 
 // blockReader reads the rows of a block, up to the line \. that ends it.

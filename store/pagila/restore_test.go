@@ -2,6 +2,7 @@ package pagila_test
 
 import (
 	"context"
+	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -44,8 +45,20 @@ func value[T any](t *testing.T, conn *pgx.Conn, sql string) T {
 	return v
 }
 
-// dump writes the two files of a dump to a folder.
+// dump writes the two files of a dump to a folder, as pg_dump ends them. The tables that make a
+// dump one of Pagila are added, with a row each.
 func dump(t *testing.T, schema, data string) string {
+	t.Helper()
+	for _, table := range []string{"actor", "category", "customer", "film", "film_category", "inventory", "language", "rental", "staff"} {
+		schema = fmt.Sprintf("CREATE TABLE public.%s (id integer);\nINSERT INTO public.%[1]s VALUES (1);\n", table) + schema
+	}
+	return files(t, schema+dumpEnd, data+dumpEnd)
+}
+
+// dumpEnd is how pg_dump ends a file.
+const dumpEnd = "\n--\n-- PostgreSQL database dump complete\n--\n"
+
+func files(t *testing.T, schema, data string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range map[string]string{"pagila-schema.sql": schema, "pagila-data.sql": data} {
@@ -114,7 +127,7 @@ $$;
 
 COPY public.note (id, text) FROM stdin;
 \.
-INSERT INTO public.note VALUES (5, 'the last line has no end');`)
+INSERT INTO public.note VALUES (5, 'the last');`)
 	source, err := pagila.Find(testContext(t), pagila.Options{Dir: dir})
 	if err != nil {
 		t.Fatal(err)
@@ -132,7 +145,7 @@ INSERT INTO public.note VALUES (5, 'the last line has no end');`)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"a\tb", `\.`, long, "NULL", "the last line has no end"}
+	want := []string{"a\tb", `\.`, long, "NULL", "the last"}
 	if len(got) != len(want) {
 		t.Fatalf("%d rows, want %d", len(got), len(want))
 	}
@@ -154,13 +167,39 @@ func TestRestoreIsAllOrNothing(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			source, err := pagila.Find(testContext(t), pagila.Options{Dir: dump(t, table, test.data)})
+			source, err := pagila.Find(testContext(t), pagila.Options{Dir: files(t, table+dumpEnd, test.data)})
 			if err != nil {
 				t.Fatal(err)
 			}
 			db := pgtest.Empty(t)
 			err = source.Restore(testContext(t), db)
 			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), "pagila-data.sql") {
+				t.Errorf("got %v, want an error with %q", err, test.want)
+			}
+			if n := value[int](t, connect(t, db), "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"); n != 0 {
+				t.Errorf("%d tables are left", n)
+			}
+		})
+	}
+}
+
+// A folder with something else in it, or with half of a dump, does not pass for Pagila.
+func TestRestoreRefusesWhatIsNotPagila(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ name, schema, data, want string }{
+		{"empty files", "", "", "pagila-schema.sql: the dump is cut"},
+		{"no data", dumpEnd, "", "pagila-data.sql: the dump is cut"},
+		{"another database", dumpEnd, dumpEnd, "not Pagila"},
+		{"no rows", "CREATE TABLE public.actor (id integer);\n" + dumpEnd, dumpEnd, "the table actor is empty"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			source, err := pagila.Find(testContext(t), pagila.Options{Dir: files(t, test.schema, test.data)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			db := pgtest.Empty(t)
+			if err = source.Restore(testContext(t), db); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want an error with %q", err, test.want)
 			}
 			if n := value[int](t, connect(t, db), "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"); n != 0 {
