@@ -24,7 +24,11 @@ func (e *oauthError) Error() string { return e.code + ": " + e.description }
 // authenticate guards the operations that the contract marks with a security requirement. The
 // token comes in the Authorization header (RFC 6750, section 2.1).
 func (s *Server) authenticate(r *http.Request) error {
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	header := r.Header.Values("Authorization")
+	if len(header) > 1 { // which of them a proxy has checked is not to be known
+		return errInvalidToken
+	}
+	scheme, token, _ := strings.Cut(strings.Join(header, ""), " ")
 	if !strings.EqualFold(scheme, "Bearer") || strings.TrimSpace(token) == "" {
 		return errMissingToken
 	}

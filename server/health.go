@@ -4,9 +4,14 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"example.com/pagila-api/gen"
 )
+
+// readinessTimeout is how long the database may take to answer. Who asks does not wait long, and
+// asks again soon.
+const readinessTimeout = 2 * time.Second
 
 // GetHealth answers that the process serves requests.
 func (s *Server) GetHealth(context.Context, gen.GetHealthRequestObject) (gen.GetHealthResponseObject, error) {
@@ -18,6 +23,8 @@ func (s *Server) GetReadiness(ctx context.Context, _ gen.GetReadinessRequestObje
 	if s.draining.Load() {
 		return nil, fmt.Errorf("%w: shutting down", errNotReady)
 	}
+	ctx, cancel := context.WithTimeout(ctx, readinessTimeout)
+	defer cancel()
 	status, err := s.Store.Status(ctx)
 	if err != nil {
 		return nil, err

@@ -6,8 +6,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"example.com/pagila-api/gen"
 )
@@ -124,6 +126,13 @@ func TestBadInputAllAtOnce(t *testing.T) {
 	if len(p.Errors) != 2 {
 		t.Errorf("want both parameters: %+v", p.Errors)
 	}
+	// But each once, however many rules it breaks.
+	for _, inventory := range []string{"0", "2147483648", "99999999999999999999", "1e400", "1.5"} {
+		p = a.rent(t, "/customers/1/rentals", `{"inventory_id": `+inventory+`, "staff_id": 1}`).wantProblem(t, 400, "invalid_request")
+		if len(p.Errors) != 1 || p.Errors[0].Detail != "the value has to be a whole number from 1 to 2147483647" {
+			t.Errorf("inventory_id %s: %+v", inventory, p.Errors)
+		}
+	}
 	p = a.rent(t, "/customers/1/rentals", `{"inventory_id": 2147483647, "staff_id": 2147483647}`).wantProblem(t, 422, "unknown_reference")
 	if len(p.Errors) != 2 {
 		t.Errorf("want both references: %+v", p.Errors)
@@ -216,6 +225,13 @@ func TestAuthentication(t *testing.T) {
 			})
 		}
 	}
+	// Of two, nobody knows which one a proxy has checked.
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, a.URL+"/customers/1/rentals/1", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header["Authorization"] = []string{"Bearer " + token, "Bearer wrong"}
+	a.do(t, r).wantProblem(t, 401, "invalid_token")
 	// The scheme's name is in any case (RFC 9110, section 11.1).
 	a.get(t, "/customers/1/rentals/2147483647", "Authorization", "bearer "+token).wantProblem(t, 404, "rental_not_found")
 }
@@ -233,6 +249,10 @@ func TestTokenRefusals(t *testing.T) {
 		{"another grant", "grant_type=client_credentials&username=somebody&password=secret", "invalid_credentials", "unsupported_grant_type"},
 		{"no password", "grant_type=password&username=somebody", "invalid_request", "invalid_request"},
 		{"no grant type", "username=somebody&password=secret", "invalid_request", "invalid_request"},
+		{"empty password", "grant_type=password&username=somebody&password=", "invalid_request", "invalid_request"},
+		{"two names", "grant_type=password&username=nobody&username=somebody&password=secret", "invalid_request", "invalid_request"},
+		{"malformed", "grant_type=%zz", "invalid_request", "invalid_request"},
+		{"a NUL", "grant_type=password&username=somebody%00&password=secret", "invalid_request", "invalid_request"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -307,6 +327,20 @@ func TestRequestID(t *testing.T) {
 	if got := answer.header.Get("traceparent"); !strings.HasPrefix(got, "00-"+traceID+"-") || strings.Contains(got, "00f067aa0ba902b7") || !strings.HasSuffix(got, "-00") {
 		t.Errorf("traceparent is %q", got)
 	}
+	// What is no trace is not taken over; of a later version, what is known is.
+	for header, kept := range map[string]bool{
+		"00-" + strings.Repeat("0", 32) + "-00f067aa0ba902b7-01": false,
+		"00-" + traceID + "-0000000000000000-01":                 false,
+		"ff-" + traceID + "-00f067aa0ba902b7-01":                 false,
+		"00-" + traceID + "-00f067aa0ba902b7-01-more":            false,
+		"01-" + traceID + "-00f067aa0ba902b7-01-more":            true,
+		"01-" + traceID + "-00f067aa0ba902b7-03":                 true,
+	} {
+		got := a.get(t, "/healthz", "traceparent", header).header.Get("traceparent")
+		if strings.HasPrefix(got, "00-"+traceID+"-") != kept || !strings.HasSuffix(got, "-01") {
+			t.Errorf("traceparent %q becomes %q", header, got)
+		}
+	}
 	line := a.log.line(t, "order-66")
 	for _, part := range []string{traceID, `"operation":"getFilm"`, `"status":404`, `"path":"/films/2147483647"`} {
 		if !strings.Contains(line, part) {
@@ -318,6 +352,20 @@ func TestRequestID(t *testing.T) {
 		if got := a.get(t, "/healthz", "X-Request-ID", bad).header.Get("X-Request-ID"); got == bad || got == "" {
 			t.Errorf("X-Request-ID %q is answered with %q", bad, got)
 		}
+	}
+}
+
+// However long a path is, the log and the problem stay readable.
+func TestLongPath(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	path := "/" + strings.Repeat("x", 197) + "%C3%A4" + strings.Repeat("y", 5000)
+	p := a.get(t, path, "X-Request-ID", "long").wantProblem(t, 404, "not_found")
+	if want := path[:198]; p.Instance != want {
+		t.Errorf("instance is %q, want %q", p.Instance, want)
+	}
+	if line := a.log.line(t, "long"); !strings.Contains(line, `"path":"`+path[:198]+`"`) {
+		t.Errorf("the log line is %s", line)
 	}
 }
 
@@ -336,25 +384,48 @@ func TestFault(t *testing.T) {
 	}
 }
 
-func TestSlowBody(t *testing.T) {
+// A body that breaks off or does not come is the client's fault, and is answered in the client's
+// terms if it still listens.
+func TestBrokenBody(t *testing.T) {
 	t.Parallel()
-	a := start(t)
-	// A body that breaks off is the client's fault, and is answered if the client still listens.
-	reader, writer := io.Pipe()
-	go func() {
-		io.WriteString(writer, `{"film_id":`)
-		writer.CloseWithError(io.ErrUnexpectedEOF)
-	}()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, a.URL+"/ai/summary", reader)
-	if err != nil {
-		t.Fatal(err)
+	impatient := httptest.NewUnstartedServer(start(t).Config.Handler)
+	impatient.Config.ReadTimeout = 300 * time.Millisecond
+	impatient.Start()
+	t.Cleanup(impatient.Close)
+	const head = "POST /ai/summary HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
+	for _, tt := range []struct {
+		name, request string
+		end           bool // the client sends no more, and says so
+		detail        string
+	}{
+		{"breaks off", head + "Content-Length: 100\r\n\r\n{", true, "the body ended early"},
+		{"breaks off in a chunk", head + "Transfer-Encoding: chunked\r\n\r\n5\r\n{", true, "the body ended early"},
+		{"bad chunk", head + "Transfer-Encoding: chunked\r\n\r\nnonsense\r\n", false, "the body ended early"},
+		{"does not come", head + "Content-Length: 100\r\n\r\n{", false, "the body did not come in time"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", impatient.Listener.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if _, err := io.WriteString(conn, tt.request); err != nil {
+				t.Fatal(err)
+			}
+			if tt.end {
+				if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := read(t, response).wantProblem(t, 400, "invalid_request")
+			if len(p.Errors) != 1 || p.Errors[0].Detail != tt.detail {
+				t.Errorf("errors are %+v, want %q alone", p.Errors, tt.detail)
+			}
+		})
 	}
-	r.Header.Set("Content-Type", "application/json")
-	if response, err := a.Client().Do(r); err == nil {
-		defer response.Body.Close()
-		if response.StatusCode != 400 {
-			t.Errorf("status %d", response.StatusCode)
-		}
-	}
-	a.get(t, "/healthz").want(t, 200)
 }

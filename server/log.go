@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"regexp"
 	"runtime/debug"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -27,8 +30,8 @@ const statusClientGone = 499
 var (
 	// goodRequestID keeps what a client sends from forging log lines or filling the log.
 	goodRequestID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
-	// goodTraceparent is version 00 of W3C Trace Context, section 3.2.
-	goodTraceparent = regexp.MustCompile(`^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$`)
+	// traceparent is W3C Trace Context's header (section 3.2). Later versions may have more at the end.
+	traceparent = regexp.MustCompile(`^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$`)
 )
 
 // identify gives the request its id and its place in a trace, and logs it when it is over.
@@ -38,9 +41,13 @@ func (s *Server) identify(c *gin.Context) {
 	if !goodRequestID.MatchString(id) {
 		id = randomHex(8)
 	}
-	trace, flags := randomHex(16), "01"
-	if m := goodTraceparent.FindStringSubmatch(c.GetHeader("traceparent")); m != nil {
-		trace, flags = m[1], m[3]
+	trace, sampled, ok := parseTraceparent(c.GetHeader("traceparent"))
+	if !ok {
+		trace, sampled = randomHex(16), true
+	}
+	flags := "00"
+	if sampled {
+		flags = "01"
 	}
 	c.Set(keyRequestID, id)
 	header := c.Writer.Header()
@@ -59,13 +66,40 @@ func (s *Server) identify(c *gin.Context) {
 			slog.String("trace_id", trace),
 			slog.String("operation", c.GetString(keyOperation)),
 			slog.String("method", c.Request.Method),
-			slog.String("path", c.Request.URL.Path),
+			slog.String("path", shownPath(c.Request.URL)),
 			slog.Int("status", status),
 			slog.Int("bytes", max(c.Writer.Size(), 0)),
 			slog.Duration("duration", time.Since(start)),
 		)
 	}()
 	c.Next()
+}
+
+// parseTraceparent reads the trace's id, and whether its caller records it.
+func parseTraceparent(header string) (trace string, sampled, ok bool) {
+	m := traceparent.FindStringSubmatch(header)
+	if m == nil || m[1] == "ff" || m[1] == "00" && m[5] != "" || strings.Trim(m[2], "0") == "" || strings.Trim(m[3], "0") == "" {
+		return "", false, false
+	}
+	flags, err := strconv.ParseUint(m[4], 16, 8)
+	return m[2], flags&1 == 1, err == nil
+}
+
+// maxPath is how much of a path is shown in the log and in a problem, in bytes. Those of the
+// contract are far shorter.
+const maxPath = 200
+
+// shownPath is a request's path, escaped, and cut where it is very long.
+func shownPath(u *url.URL) string {
+	path := u.EscapedPath()
+	if len(path) <= maxPath {
+		return path
+	}
+	path = path[:maxPath]
+	if i := strings.LastIndexByte(path, '%'); i > maxPath-3 {
+		path = path[:i] // half of an escape is no part of a URI
+	}
+	return path
 }
 
 // recover turns a panic of a handler into a 500. http.ErrAbortHandler goes on up: it breaks the

@@ -91,7 +91,7 @@ func (s *Server) fail(c *gin.Context, err error) {
 func (p problem) document(c *gin.Context) []byte {
 	p.Type = "about:blank"
 	p.Title = http.StatusText(int(p.Status))
-	p.Instance = c.Request.URL.EscapedPath()
+	p.Instance = shownPath(c.Request.URL)
 	p.RequestID = c.GetString(keyRequestID)
 	if p.Error == nil && p.Code == gen.ProblemCodeInvalidRequest && c.GetString(keyOperation) == "createToken" {
 		p.Error = new("invalid_request") // what RFC 6749, section 5.2, calls it

@@ -189,10 +189,21 @@ func (a *testAPI) call(t *testing.T, method, path, body string, headers ...strin
 	for pair := range slices.Chunk(headers, 2) {
 		r.Header.Set(pair[0], pair[1])
 	}
+	return a.do(t, r)
+}
+
+func (a *testAPI) do(t *testing.T, r *http.Request) *answer {
+	t.Helper()
 	response, err := a.Client().Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return read(t, response)
+}
+
+// read reads a response whole.
+func read(t *testing.T, response *http.Response) *answer {
+	t.Helper()
 	defer response.Body.Close()
 	data, err := io.ReadAll(response.Body)
 	if err != nil {

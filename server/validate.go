@@ -2,7 +2,7 @@ package server
 
 import (
 	"bytes"
-	"context"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +10,8 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"os"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,7 +31,9 @@ import (
 func init() {
 	// kin-openapi keeps its decoders for the whole process. Its own for JSON takes what follows
 	// the value, and the last of two members with one name.
-	openapi3filter.RegisterBodyDecoder("application/json", decodeJSONBody)
+	openapi3filter.RegisterBodyDecoder("application/json", bodyDecoder(decodeJSON))
+	// Its own for forms takes the last of two parameters with one name.
+	openapi3filter.RegisterBodyDecoder("application/x-www-form-urlencoded", bodyDecoder(decodeForm))
 }
 
 // operation is what validation needs to know of one operation of the contract.
@@ -103,6 +107,8 @@ func (s *Server) validate() gin.HandlerFunc {
 			s.fail(c, errMediaType)
 			return
 		}
+		body := &watchedBody{ReadCloser: c.Request.Body}
+		c.Request.Body = body
 		input := &openapi3filter.RequestValidationInput{
 			Request:    c.Request,
 			PathParams: make(map[string]string, len(c.Params)),
@@ -113,7 +119,7 @@ func (s *Server) validate() gin.HandlerFunc {
 			input.PathParams[p.Key] = p.Value
 		}
 		if err := openapi3filter.ValidateRequest(c.Request.Context(), input); err != nil {
-			s.fail(c, contractError(err))
+			s.fail(c, contractError(err, body.err))
 		}
 	}
 }
@@ -166,16 +172,34 @@ func printable(s string) string {
 	return s
 }
 
-// contractError translates what kin-openapi found.
-func contractError(err error) error {
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return tooLarge
+// watchedBody remembers why a body could not be read: kin-openapi wraps that in words of its own.
+type watchedBody struct {
+	io.ReadCloser
+	err error
+}
+
+func (b *watchedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.err = err
 	}
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.Canceled) {
+	return n, err
+}
+
+// contractError translates what kin-openapi found in a request whose body could not be read for
+// the reason unread, if any.
+func contractError(err, unread error) error {
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(unread, &tooLarge):
+		return tooLarge
+	case errors.Is(unread, os.ErrDeadlineExceeded):
+		return &invalidRequestError{err: errors.New("the body did not come in time")}
+	case unread != nil:
 		return &invalidRequestError{err: errors.New("the body ended early")}
 	}
-	return &invalidRequestError{inputs: inputErrors(err, nil)}
+	same := func(a, b gen.InputError) bool { return reflect.DeepEqual(a, b) }
+	return &invalidRequestError{inputs: slices.CompactFunc(inputErrors(err, nil), same)}
 }
 
 // inputErrors flattens kin-openapi's tree of errors. in is the RequestError above err, if any.
@@ -192,8 +216,13 @@ func inputErrors(err error, in *openapi3filter.RequestError) []gen.InputError {
 		}
 		return inputErrors(e.Err, e)
 	case *openapi3.SchemaError:
-		return []gen.InputError{inputError(in, append(e.JSONPointer(), unsupported(e)...), e.Reason)}
+		return []gen.InputError{inputError(in, append(e.JSONPointer(), unsupported(e)...), cmp.Or(wantedInteger(e.Schema), e.Reason))}
 	case *openapi3filter.ParseError:
+		if in != nil && in.Parameter != nil {
+			if wanted := wantedInteger(in.Parameter.Schema.Value); wanted != "" {
+				return []gen.InputError{inputError(in, nil, wanted)}
+			}
+		}
 		if e.Reason != "" { // a parameter: the reason says which type it has to be
 			return []gen.InputError{inputError(in, nil, "the value is "+e.Reason)}
 		}
@@ -202,6 +231,15 @@ func inputErrors(err error, in *openapi3filter.RequestError) []gen.InputError {
 		return []gen.InputError{inputError(in, nil, err.Error())}
 	}
 	return all
+}
+
+// wantedInteger says which integers a schema takes, or nothing if it is not for integers. kin-openapi
+// has another complaint for each way to miss them, and writes 2147483647 as 2.147483647e+09.
+func wantedInteger(schema *openapi3.Schema) string {
+	if schema == nil || !schema.Type.Is(openapi3.TypeInteger) || schema.Min == nil || schema.Max == nil {
+		return ""
+	}
+	return fmt.Sprintf("the value has to be a whole number from %.0f to %.0f", *schema.Min, *schema.Max)
 }
 
 // unsupported is the member that a closed object does not have. kin-openapi points to the object
@@ -234,21 +272,45 @@ func inputError(in *openapi3filter.RequestError, pointer []string, detail string
 	return e
 }
 
-// decodeJSONBody decodes exactly one JSON value (RFC 8259) in UTF-8, whose objects have no two
-// members of one name and whose texts have no NUL.
-func decodeJSONBody(body io.Reader, _ http.Header, _ *openapi3.SchemaRef, _ openapi3filter.EncodingFn) (any, error) {
-	value, err := decodeJSON(body)
-	if err != nil {
-		return nil, &openapi3filter.ParseError{Kind: openapi3filter.KindInvalidFormat, Cause: err}
+// bodyDecoder makes a decoder for kin-openapi of one that needs no more than the body.
+func bodyDecoder(decode func(data []byte) (any, error)) openapi3filter.BodyDecoder {
+	return func(body io.Reader, _ http.Header, _ *openapi3.SchemaRef, _ openapi3filter.EncodingFn) (any, error) {
+		data, err := io.ReadAll(body)
+		if err != nil {
+			return nil, err
+		}
+		value, err := decode(data)
+		if err != nil {
+			return nil, &openapi3filter.ParseError{Kind: openapi3filter.KindInvalidFormat, Cause: err}
+		}
+		return value, nil
 	}
-	return value, nil
 }
 
-func decodeJSON(body io.Reader) (any, error) {
-	data, err := io.ReadAll(body)
+// decodeForm decodes a form of texts as OAuth2 wants it (RFC 6749, section 3.2): a parameter without
+// a value is not there, and none comes twice.
+func decodeForm(data []byte) (any, error) {
+	values, err := url.ParseQuery(string(data))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the form is malformed: %w", err)
 	}
+	form := map[string]any{}
+	for name, all := range values {
+		switch {
+		case len(all) > 1:
+			return nil, fmt.Errorf("the parameter %q is given more than once", printable(name))
+		case !goodText(name) || !goodText(all[0]):
+			return nil, fmt.Errorf("the parameter %q is not text: it has a NUL or is not UTF-8", printable(name))
+		case all[0] != "":
+			form[name] = all[0]
+		}
+	}
+	return form, nil
+}
+
+// decodeJSON decodes exactly one JSON value (RFC 8259) in UTF-8, whose objects have no two members
+// of one name and whose texts have no NUL.
+func decodeJSON(data []byte) (any, error) {
 	if !utf8.Valid(data) {
 		return nil, errors.New("the body is not UTF-8")
 	}

@@ -25,10 +25,10 @@ type Status struct {
 	Pending   []string // the versions that are missing, oldest first
 }
 
+const serverSQL = `SELECT 'PostgreSQL ' || split_part(current_setting('server_version'), ' ', 1)`
+
 // The domain of the first customer's e-mail address tells the datasets apart.
-const statusSQL = `
-SELECT 'PostgreSQL ' || split_part(current_setting('server_version'), ' ', 1) AS server,
-	COALESCE((SELECT split_part(email, '@', 2) FROM customer ORDER BY customer_id LIMIT 1), '') AS domain`
+const domainSQL = `SELECT COALESCE((SELECT split_part(email, '@', 2) FROM customer ORDER BY customer_id LIMIT 1), '')`
 
 var datasets = map[string]string{
 	"sakilacustomer.org": DatasetPagila,
@@ -44,14 +44,17 @@ func (s *Store) Status(ctx context.Context) (Status, error) {
 		return Status{}, classify(err)
 	}
 	status := Status{Dataset: DatasetOther, Migration: state.Current, Pending: state.Pending}
+	if err := s.db.NewRaw(serverSQL).Scan(ctx, &status.Server); err != nil {
+		return Status{}, fmt.Errorf("read the server's version: %w", classify(err))
+	}
 	var domain string
-	err = s.db.NewRaw(statusSQL).Scan(ctx, &status.Server, &domain)
+	err = s.db.NewRaw(domainSQL).Scan(ctx, &domain)
 	var undefined *pgconn.PgError
 	if errors.As(err, &undefined) && undefined.Code == "42P01" { // undefined_table
 		return status, nil
 	}
 	if err != nil {
-		return Status{}, fmt.Errorf("read the status: %w", classify(err))
+		return Status{}, fmt.Errorf("tell the dataset: %w", classify(err))
 	}
 	if dataset, ok := datasets[domain]; ok {
 		status.Dataset = dataset

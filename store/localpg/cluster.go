@@ -64,6 +64,10 @@ func (c *cluster) logFile() string { return filepath.Join(c.dir, "log") }
 func (c *cluster) prepare(ctx context.Context, progress func(string)) error {
 	version, err := os.ReadFile(filepath.Join(c.dataDir(), "PG_VERSION"))
 	if errors.Is(err, fs.ErrNotExist) {
+		// Only an empty folder can be removed so.
+		if err := os.Remove(c.dataDir()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%s has other things in it than a PostgreSQL cluster: set DATA_DIR to another folder, or remove this one", c.dataDir())
+		}
 		progress("creating a PostgreSQL cluster in " + c.dir)
 		return c.create(ctx)
 	}
@@ -237,7 +241,8 @@ func (c *cluster) reachable() bool {
 // makeSocketDir makes the folder of the socket, closed to other users.
 func (c *cluster) makeSocketDir() (string, error) {
 	folder := filepath.Join(c.dir, "socket")
-	if len(folder)+len("/.s.PGSQL.5432") > maxSocketPath || !c.reachable() {
+	// PostgreSQL takes a comma for the end of a folder's name.
+	if len(folder)+len("/.s.PGSQL.5432") > maxSocketPath || strings.Contains(folder, ",") || !c.reachable() {
 		folder = farSocketDir(c.dir)
 	}
 	if err := os.RemoveAll(folder); err != nil { // a killed server's
@@ -254,8 +259,8 @@ func (c *cluster) makeSocketDir() (string, error) {
 	return folder, nil
 }
 
-// farSocketDir is the folder of the socket where dir's path is too long for one, or closed to the
-// server's user. Its name follows from dir, so a start finds what a killed one has left. It is in
+// farSocketDir is the folder of the socket where dir's path is too long for one, has a comma, or is
+// closed to the server's user. Its name follows from dir, so a start finds what a killed one has left. It is in
 // /tmp because TMPDIR may be as long or as closed as dir.
 func farSocketDir(dir string) string {
 	sum := sha256.Sum256([]byte(dir))

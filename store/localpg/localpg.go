@@ -7,7 +7,7 @@
 // A folder holds all of it:
 //
 //	data/    the database cluster
-//	socket/  the socket, or else in /tmp: if the path is too long for one or closed to the server's user
+//	socket/  the socket, or else in /tmp: if the path is too long for one, has a comma, or is closed to the server's user
 //	log      what the server says
 //	lock     held while a process runs the server
 package localpg
@@ -210,6 +210,33 @@ func Running(dir string) (url func(database string) string, ok bool) {
 		return nil, false
 	}
 	return func(database string) string { return socketURL(p.socketDir, p.port, database) }, true
+}
+
+// staleAfter is the age from which a disposable server's folder that nobody has locked is a killed
+// run's. A new one is locked in much less.
+const staleAfter = time.Minute
+
+// RemoveStale removes what killed runs have left of disposable servers: the folders that match the
+// pattern, as filepath.Glob has it, and are neither in use, new, nor another user's.
+func RemoveStale(ctx context.Context, pattern string) error {
+	found, err := filepath.Glob(pattern)
+	if err != nil {
+		return fmt.Errorf("look for what killed runs have left: %w", err)
+	}
+	for _, dir := range found {
+		info, err := os.Stat(dir)
+		if err != nil || time.Since(info.ModTime()) < staleAfter {
+			continue // another process was faster, or it is too young
+		}
+		err = Remove(ctx, dir)
+		if errors.Is(err, ErrLocked) || errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
+			continue // in use, gone, or another user's
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Remove removes what a disposable server has left in dir when its process was killed. The error

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -28,15 +27,14 @@ const (
 	// memoryNeeded is the space in memory that a server may want, in bytes: 150 MB with the
 	// templates, and 17 MB for each test at work.
 	memoryNeeded = 400 << 20
-	// staleAfter is the age from which a folder that nobody has locked is a killed run's. A new one
-	// is locked in much less.
-	staleAfter = time.Minute
 )
 
 // start starts a server in a new folder and makes the templates.
 func start(ctx context.Context) (_ *localpg.Server, err error) {
-	if err := removeStale(ctx); err != nil {
-		return nil, err
+	for _, place := range []string{memory, os.TempDir()} {
+		if err := localpg.RemoveStale(ctx, filepath.Join(place, folderPrefix+"*")); err != nil {
+			return nil, err
+		}
 	}
 	dir, err := makeFolder()
 	if err != nil {
@@ -120,30 +118,4 @@ func makeFolder() (string, error) {
 		return "", fmt.Errorf("make a folder for the server of the tests: %w", err)
 	}
 	return dir, nil
-}
-
-// removeStale removes what killed runs have left.
-func removeStale(ctx context.Context) error {
-	var folders []string
-	for _, place := range []string{memory, os.TempDir()} {
-		found, err := filepath.Glob(filepath.Join(place, folderPrefix+"*"))
-		if err != nil {
-			return fmt.Errorf("look for what killed runs have left: %w", err)
-		}
-		folders = append(folders, found...)
-	}
-	for _, dir := range folders {
-		info, err := os.Stat(dir)
-		if err != nil || time.Since(info.ModTime()) < staleAfter {
-			continue // another process was faster, or it is too young
-		}
-		err = localpg.Remove(ctx, dir)
-		if errors.Is(err, localpg.ErrLocked) || errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
-			continue // in use, gone, or another user's
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

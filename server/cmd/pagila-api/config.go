@@ -9,10 +9,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"reflect"
+	"regexp"
 	"strings"
 	"time"
 
 	"github.com/caarlos0/env/v11"
+	"github.com/jackc/pgx/v5"
 	"github.com/joho/godotenv"
 )
 
@@ -22,12 +25,17 @@ const (
 	defaultPassword = "dvd_admin"
 )
 
+// defaultDrainDelay is the usual time between two looks of a load balancer.
+const defaultDrainDelay = 5 * time.Second
+
 // config is the environment, typed. .env.example says what each variable is for.
 type config struct {
-	AppEnv    string `env:"APP_ENV" envDefault:"development"`
-	HTTPAddr  string `env:"HTTP_ADDR" envDefault:":8080"`
-	LogFormat string `env:"LOG_FORMAT"` // json or text; by APP_ENV when empty
-	LogLevel  string `env:"LOG_LEVEL" envDefault:"info"`
+	AppEnv   string `env:"APP_ENV" envDefault:"development"`
+	HTTPAddr string `env:"HTTP_ADDR" envDefault:":8080"`
+	// DrainDelay is 5 s in production when it is empty.
+	DrainDelay time.Duration `env:"DRAIN_DELAY"`
+	LogFormat  string        `env:"LOG_FORMAT"` // json or text; by APP_ENV when empty
+	LogLevel   string        `env:"LOG_LEVEL" envDefault:"info"`
 
 	DatabaseURL      string `env:"DATABASE_URL"`
 	DatabaseMaxConns int    `env:"DATABASE_MAX_CONNS" envDefault:"16"`
@@ -73,13 +81,21 @@ func loadConfig(environ []string) (config, error) {
 			delete(vars, name)
 		}
 	}
-	var c config
-	errs := []error{env.ParseWithOptions(&c, env.Options{Environment: vars})}
-
+	var (
+		c    config
+		errs []error
+	)
 	check := func(ok bool, format string, args ...any) {
 		if !ok {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
+	}
+	mistyped := map[string]bool{}
+	for _, e := range parseErrors(env.ParseWithOptions(&c, env.Options{Environment: vars})) {
+		field, _ := reflect.TypeFor[config]().FieldByName(e.Name)
+		name := field.Tag.Get("env")
+		mistyped[name] = true
+		check(false, "%s is %q, want %s", name, vars[name], typeNames[e.Type])
 	}
 	oneOf := func(name, value string, allowed ...string) {
 		for _, a := range allowed {
@@ -98,10 +114,22 @@ func loadConfig(environ []string) (config, error) {
 	}
 	oneOf("LOG_FORMAT", c.LogFormat, "json", "text")
 	oneOf("LOG_LEVEL", strings.ToLower(c.LogLevel), "debug", "info", "warn", "error")
+	if vars["DRAIN_DELAY"] == "" && c.production() {
+		c.DrainDelay = defaultDrainDelay
+	}
+	check(c.DrainDelay >= 0 && c.DrainDelay <= time.Minute, "DRAIN_DELAY is %s, want 0s to 1m", c.DrainDelay)
 	_, _, err = net.SplitHostPort(c.HTTPAddr)
 	check(err == nil, "HTTP_ADDR is %q, want host:port or :port", c.HTTPAddr)
-	check(c.DatabaseMaxConns >= 1 && c.DatabaseMaxConns <= 1000, "DATABASE_MAX_CONNS is %d, want 1 to 1000", c.DatabaseMaxConns)
-	check(c.LLMTimeout >= time.Second && c.LLMTimeout <= time.Hour, "LLM_TIMEOUT is %s, want 1s to 1h", c.LLMTimeout)
+	check(mistyped["DATABASE_MAX_CONNS"] || c.DatabaseMaxConns >= 1 && c.DatabaseMaxConns <= 1000, "DATABASE_MAX_CONNS is %d, want 1 to 1000", c.DatabaseMaxConns)
+	check(mistyped["LLM_TIMEOUT"] || c.LLMTimeout >= time.Second && c.LLMTimeout <= time.Hour, "LLM_TIMEOUT is %s, want 1s to 1h", c.LLMTimeout)
+	if c.DatabaseURL != "" {
+		_, err := pgx.ParseConfig(c.DatabaseURL)
+		check(err == nil, "DATABASE_URL is not a connection string of PostgreSQL") // it may hold a password
+	} else {
+		check(c.PagilaDir == "" || isFolder(c.PagilaDir), "PAGILA_DIR is %q, which is not a folder", c.PagilaDir)
+		check(c.PostgresBinDir == "" || isFolder(c.PostgresBinDir), "PG_BINDIR is %q, which is not a folder", c.PostgresBinDir)
+	}
+	check(bearerToken.MatchString(c.APIToken), "API_TOKEN has a character that no bearer token may have")
 	if c.production() {
 		check(c.APIToken != defaultToken, "API_TOKEN is the development token: set another for production")
 		check(c.APIPassword != defaultPassword, "API_PASSWORD is the development password: set another for production")
@@ -132,6 +160,35 @@ func loadConfig(environ []string) (config, error) {
 		return config{}, fmt.Errorf("the configuration is not valid:\n%w", err)
 	}
 	return c, nil
+}
+
+// bearerToken is RFC 6750's b64token (section 2.1). No client could send another.
+var bearerToken = regexp.MustCompile(`^[A-Za-z0-9._~+/-]+=*$`)
+
+// typeNames say what a variable should be.
+var typeNames = map[reflect.Type]string{
+	reflect.TypeFor[int]():           "a whole number",
+	reflect.TypeFor[time.Duration](): "a duration such as 90s",
+}
+
+// parseErrors are env's errors, one for each variable that does not have its type.
+func parseErrors(err error) []env.ParseError {
+	var all env.AggregateError
+	errors.As(err, &all)
+	var found []env.ParseError
+	for _, e := range all.Errors {
+		var mistyped env.ParseError
+		if !errors.As(e, &mistyped) {
+			panic(e) // of our struct's tags
+		}
+		found = append(found, mistyped)
+	}
+	return found
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // logger writes JSON lines for machines, or text for people.

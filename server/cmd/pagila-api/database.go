@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -103,7 +104,11 @@ type throwaway struct {
 }
 
 func startThrowaway(ctx context.Context, c config, withPagila bool, progress func(string)) (*throwaway, error) {
-	dir, err := os.MkdirTemp("", "pagila-api-")
+	const prefix = "pagila-api-throwaway-"
+	if err := localpg.RemoveStale(ctx, filepath.Join(os.TempDir(), prefix+"*")); err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", prefix)
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,16 @@ import (
 	"syscall"
 )
 
+const usage = `Usage:
+
+  pagila-api                             serve, until it is interrupted
+  pagila-api exec [-scratch] -- command  run a command with DATABASE_URL set
+  pagila-api fetch-postgres              make sure that there are PostgreSQL server binaries
+
+It is configured by the environment and by a .env file in the working folder.
+.env.example has every variable.
+`
+
 // interrupted is the exit status that shells give to what Ctrl-C ended: 128 and the signal's number.
 const interrupted = 128 + int(syscall.SIGINT)
 
@@ -54,8 +64,11 @@ func dispatch(ctx context.Context, args, environ []string, stdout, stderr io.Wri
 	}
 	switch command {
 	case "serve", "exec", "fetch-postgres":
+	case "help", "-h", "-help", "--help":
+		fmt.Fprint(stdout, usage)
+		return nil
 	default:
-		return fmt.Errorf("unknown command %q: serve, exec or fetch-postgres", command)
+		return fmt.Errorf("unknown command %q\n%s", command, usage)
 	}
 	config, err := loadConfig(environ)
 	if err != nil {

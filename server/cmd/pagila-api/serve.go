@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/getkin/kin-openapi/openapi3"
+
 	"example.com/pagila-api/api"
 	"example.com/pagila-api/llm"
 	"example.com/pagila-api/schema/migrations"
@@ -26,8 +28,10 @@ const (
 	// not we, under their next request.
 	idleTimeout = 2 * time.Minute
 	// shutdownTimeout is how long requests under way may take once the program is told to stop.
-	// It is below the 30 s after which Kubernetes kills.
+	// With the usual DRAIN_DELAY it is below the 30 s after which Kubernetes kills.
 	shutdownTimeout = 15 * time.Second
+	// maxHeader is ample for a browser's, in bytes. A longer line of the log helps nobody.
+	maxHeader = 32 << 10
 	// writeMargin is what a response may take besides the language model. Streams set deadlines of
 	// their own, for each piece.
 	writeMargin = 30 * time.Second
@@ -36,7 +40,16 @@ const (
 // serve runs the server until ctx is done.
 func serve(ctx context.Context, c config, stdout, stderr io.Writer) (err error) {
 	logger := c.logger(stderr)
-	// First of all, so that an address in use is not found out after a long restore.
+	contract, err := api.Load(ctx)
+	if err != nil {
+		return err
+	}
+	// The model and the address come before the database, so that what is wrong with them is not
+	// found out after a long restore.
+	model, err := newModel(c, contract, logger)
+	if err != nil {
+		return err
+	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.HTTPAddr)
 	if err != nil {
 		return fmt.Errorf("listen on HTTP_ADDR: %w", err)
@@ -62,24 +75,6 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) (err error) 
 		}
 	}
 
-	contract, err := api.Load(ctx)
-	if err != nil {
-		return err
-	}
-	model, err := llm.New(llm.Config{
-		Provider:   c.LLMProvider,
-		Model:      c.LLMModel,
-		APIKey:     c.OpenAIAPIKey,
-		BaseURL:    c.OpenAIBaseURL,
-		OllamaHost: c.OllamaHost,
-		PromptDir:  c.LLMPromptDir,
-		Summary:    contract.Components.Schemas["FilmSummary"].Value,
-		Timeout:    c.LLMTimeout,
-		Logger:     logger,
-	})
-	if err != nil {
-		return fmt.Errorf("set up the language model: %w", err)
-	}
 	handler, err := server.New(server.Deps{
 		Contract:    contract,
 		Store:       st,
@@ -96,6 +91,7 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) (err error) 
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      c.LLMTimeout + writeMargin,
 		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
 	announce(ctx, c, stdout, logger, db, st, model.Info(), listener.Addr())
@@ -113,8 +109,9 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) (err error) 
 		err = errors.New("our own Postgres has ended")
 	case <-ctx.Done():
 		logger.Info("stopping")
+		handler.Drain()
+		time.Sleep(c.DrainDelay) // for load balancers to see it
 	}
-	handler.Drain()
 	// Not ctx: that is over, it is what told us to stop.
 	shutdown, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
@@ -125,16 +122,39 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) (err error) 
 	return err
 }
 
+func newModel(c config, contract *openapi3.T, logger *slog.Logger) (*llm.Client, error) {
+	model, err := llm.New(llm.Config{
+		Provider:   c.LLMProvider,
+		Model:      c.LLMModel,
+		APIKey:     c.OpenAIAPIKey,
+		BaseURL:    c.OpenAIBaseURL,
+		OllamaHost: c.OllamaHost,
+		PromptDir:  c.LLMPromptDir,
+		Summary:    contract.Components.Schemas["FilmSummary"].Value,
+		Timeout:    c.LLMTimeout,
+		Logger:     logger,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("set up the language model: %w", err)
+	}
+	return model, nil
+}
+
 // announce says where everything is and what it runs on: in a line of the log and, in
 // development, for a person.
 func announce(ctx context.Context, c config, w io.Writer, logger *slog.Logger, db *database, st *store.Store, model llm.Info, addr net.Addr) {
+	state := "is ready"
 	status, err := st.Status(ctx)
-	if err != nil {
+	switch {
+	case err != nil:
 		logger.Warn("the database does not answer yet", "error", err)
 		status.Server, status.Dataset = "no answer yet", "unknown"
-	}
-	if len(status.Pending) > 0 {
+		state = "is up, but its database does not answer yet"
+	case len(status.Pending) > 0:
 		logger.Warn("migrations are missing: run make migrate", "pending", status.Pending)
+		state = "is up, but its database is not migrated: run make migrate"
+	case db.server != nil && c.PagilaDir != "" && status.Dataset == store.DatasetSample:
+		logger.Warn("PAGILA_DIR is set, but the database is the sample of an earlier start: remove DATA_DIR to restore it anew", "data_dir", c.DataDir)
 	}
 	logger.Info("serving", "address", addr.String(), "database", status.Server, "dataset", status.Dataset,
 		"migration", status.Migration, "llm_provider", model.Provider, "llm_model", model.Model)
@@ -147,7 +167,7 @@ func announce(ctx context.Context, c config, w io.Writer, logger *slog.Logger, d
 		token = "$API_TOKEN"
 	}
 	fmt.Fprintf(w, `
-The Pagila API is ready.
+The Pagila API %[8]s.
 
   Swagger UI      %[1]s/docs
   Contract        %[1]s/openapi.yaml
@@ -165,7 +185,7 @@ Try it:
 
 Ctrl-C stops it.
 
-`, base, status.Server, db.label, status.Dataset, model.Provider, model.Model, token)
+`, base, status.Server, db.label, status.Dataset, model.Provider, model.Model, token, state)
 }
 
 // baseURL is where a browser on this machine finds the server.
