@@ -278,7 +278,7 @@ func TestStatus(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if status.Dataset != "other" || len(status.Pending) == 0 {
+	if status.Dataset != "other" || len(status.Pending) == 0 || status.Server == "" {
 		t.Errorf("empty: %+v", status)
 	}
 }

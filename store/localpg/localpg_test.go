@@ -188,6 +188,7 @@ func TestFolders(t *testing.T) {
 		{"closed to others", "pg", 0o700},
 		{"too long for a socket", strings.Repeat("long", 30), 0o711},
 		{"with a space and a quote", "it's here", 0o711},
+		{"with a comma", "here,there", 0o711},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -255,6 +256,63 @@ func TestUnfinishedClusterIsRemoved(t *testing.T) {
 	start(t, localpg.Options{Dir: dir})
 	if _, err := os.Stat(unfinished); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("what a killed initdb has left is still there: %v", err)
+	}
+}
+
+// A folder data that is empty, as some tools make it beforehand, is as good as none. One with other
+// things in it is the user's.
+func TestDataFolderIsThere(t *testing.T) {
+	t.Parallel()
+	dir := folder(t)
+	data := filepath.Join(dir, "data")
+	if err := os.MkdirAll(data, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	stop(t, start(t, localpg.Options{Dir: dir}))
+
+	dir = folder(t)
+	photo := filepath.Join(dir, "data", "photo.jpg")
+	if err := os.MkdirAll(filepath.Dir(photo), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(photo, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := localpg.Start(testContext(t), localpg.Options{Dir: dir})
+	if err == nil || !strings.Contains(err.Error(), "DATA_DIR") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat(photo); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRemoveStale(t *testing.T) {
+	t.Parallel()
+	root := filepath.Dir(folder(t))
+	old := time.Now().Add(-time.Hour)
+	mkdir := func(name string) string {
+		dir := filepath.Join(root, name)
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		return dir
+	}
+	abandoned, fresh, other := mkdir("stale-abandoned"), mkdir("stale-new"), mkdir("other")
+	used := filepath.Join(root, "stale-used")
+	start(t, localpg.Options{Dir: used, Disposable: true})
+	for _, dir := range []string{abandoned, used, other} {
+		if err := os.Chtimes(dir, old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := localpg.RemoveStale(testContext(t), filepath.Join(root, "stale-*")); err != nil {
+		t.Fatal(err)
+	}
+	for dir, kept := range map[string]bool{abandoned: false, fresh: true, other: true, used: true} {
+		if _, err := os.Stat(dir); (err == nil) != kept {
+			t.Errorf("%s: %v", dir, err)
+		}
 	}
 }
 

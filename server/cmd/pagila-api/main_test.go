@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -250,6 +251,9 @@ func TestDatabaseURL(t *testing.T) {
 	if status, problem := s.get(t, "/readyz"); status != 503 || problem["code"] != "not_ready" {
 		t.Errorf("without migrations: %d %v", status, problem)
 	}
+	if !strings.Contains(s.banner, "make migrate") || strings.Contains(s.banner, "is ready") {
+		t.Errorf("without migrations it says: %s", s.banner)
+	}
 }
 
 func TestExec(t *testing.T) {
@@ -293,14 +297,14 @@ func TestConfigErrors(t *testing.T) {
 	t.Parallel()
 	out, err := program(t, []string{
 		asProgram + "=1", "APP_ENV=production", "HTTP_ADDR=nonsense", "LOG_LEVEL=loud", "LOG_FORMAT=xml", "DATABASE_MAX_CONNS=many",
-		"LLM_PROVIDER=clairvoyant", "OPENAI_API_KEY=sk-secret", "DATABASE_URL=postgres://user:hunter2@/",
+		"LLM_PROVIDER=clairvoyant", "LLM_TIMEOUT=long", "DRAIN_DELAY=1h", "OPENAI_API_KEY=sk-secret", "DATABASE_URL=postgres://user:hunter2@[::1/",
 	}).CombinedOutput()
 	if err == nil {
 		t.Fatal("the program starts")
 	}
-	for _, name := range []string{"HTTP_ADDR", "LOG_LEVEL", "LOG_FORMAT", "DatabaseMaxConns", "LLM_PROVIDER", "API_TOKEN", "API_PASSWORD"} {
-		if !strings.Contains(string(out), name) {
-			t.Errorf("%s is not named: %s", name, out)
+	for _, name := range []string{"HTTP_ADDR", "LOG_LEVEL", "LOG_FORMAT", "DATABASE_MAX_CONNS", "DATABASE_URL", "LLM_PROVIDER", "LLM_TIMEOUT", "DRAIN_DELAY", "API_TOKEN", "API_PASSWORD"} {
+		if n := strings.Count(string(out), name); n != 1 {
+			t.Errorf("%s is named %d times: %s", name, n, out)
 		}
 	}
 	for _, secret := range []string{"sk-secret", "hunter2"} {
@@ -308,8 +312,87 @@ func TestConfigErrors(t *testing.T) {
 			t.Errorf("a secret is told: %s", out)
 		}
 	}
+	out, err = program(t, []string{asProgram + "=1", "PAGILA_DIR=/nonexistent", "PG_BINDIR=/nonexistent", "API_TOKEN=two words"}).CombinedOutput()
+	for _, name := range []string{"PAGILA_DIR", "PG_BINDIR", "API_TOKEN"} {
+		if err == nil || !strings.Contains(string(out), name) {
+			t.Errorf("%s is not named: %v, %s", name, err, out)
+		}
+	}
+	// What is wrong with the model is found before a database is started for nothing.
+	env := environment(t, "OPENAI_BASE_URL=ftp://models")
+	if out, err := program(t, env).CombinedOutput(); err == nil || !strings.Contains(string(out), "base URL") {
+		t.Errorf("a bad base URL: %v, %s", err, out)
+	}
+	if _, err := os.Stat(dataDir(env)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a database was started: %v", err)
+	}
 	if out, err := program(t, []string{asProgram + "=1"}, "dance").CombinedOutput(); err == nil || !strings.Contains(string(out), "dance") {
 		t.Errorf("an unknown command: %v, %s", err, out)
+	}
+}
+
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"--help"}, {"-h"}, {"help"}, {"exec", "--help"}} {
+		out, err := program(t, []string{asProgram + "=1"}, args...).CombinedOutput()
+		if err != nil || !strings.Contains(string(out), "scratch") {
+			t.Errorf("%q: %v, %s", args, err, out)
+		}
+	}
+}
+
+// A line of .env that cannot be read may hold a secret, so it is not shown.
+func TestMalformedDotEnv(t *testing.T) {
+	t.Parallel()
+	cmd := program(t, []string{asProgram + "=1"})
+	if err := os.WriteFile(filepath.Join(cmd.Dir, ".env"), []byte("OPENAI_API_KEY sk-secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.CombinedOutput()
+	if err == nil || !strings.Contains(string(out), ".env") || strings.Contains(string(out), "sk-secret") {
+		t.Errorf("%v, %s", err, out)
+	}
+}
+
+// Between the signal and the end the server says that it is not ready, and goes on serving.
+func TestDrainDelay(t *testing.T) {
+	t.Parallel()
+	s := serveProgram(t, environment(t, "DATABASE_URL="+pgtest.New(t), "DRAIN_DELAY=2s"))
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	for !strings.Contains(s.stderr.String(), "msg=stopping") {
+		runtime.Gosched()
+	}
+	if status, problem := s.get(t, "/readyz"); status != 503 || problem["code"] != "not_ready" {
+		t.Errorf("readyz: %d %v", status, problem)
+	}
+	if status, _ := s.get(t, "/films"); status != 200 {
+		t.Errorf("films: %d", status)
+	}
+	<-s.ended
+	if s.err != nil {
+		t.Error(s.err)
+	}
+}
+
+// A dump that is not Pagila is refused each time, and leaves nothing that passes for a database.
+func TestBadDump(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, name := range []string{"pagila-schema.sql", "pagila-data.sql"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	env := environment(t, "PAGILA_DIR="+dir)
+	for range 2 {
+		if out, err := program(t, env).CombinedOutput(); err == nil || !strings.Contains(string(out), "pagila-schema.sql") {
+			t.Errorf("%v: %s", err, out)
+		}
+	}
+	if s := serveProgram(t, append(env, "PAGILA_DIR="+os.Getenv("PAGILA_DIR"))); !strings.Contains(s.banner, "is ready") {
+		t.Errorf("after that: %s", s.banner)
 	}
 }
 

@@ -110,7 +110,10 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) (err error) 
 	case <-ctx.Done():
 		logger.Info("stopping")
 		handler.Drain()
-		time.Sleep(c.DrainDelay) // for load balancers to see it
+		select { // load balancers take a while to see it
+		case <-time.After(c.DrainDelay):
+		case <-ended:
+		}
 	}
 	// Not ctx: that is over, it is what told us to stop.
 	shutdown, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
