@@ -145,6 +145,8 @@ func TestAskFailsEarly(t *testing.T) {
 		{llm.KindAuth, 503, "llm_unavailable"},
 		{llm.KindQuota, 503, "llm_unavailable"},
 		{llm.KindRateLimited, 503, "llm_unavailable"},
+		{llm.KindUnreachable, 503, "llm_unavailable"},
+		{llm.KindUnavailable, 503, "llm_unavailable"},
 		{llm.KindTimeout, 504, "llm_timeout"},
 		{llm.KindStalled, 504, "llm_timeout"},
 		{llm.KindFiltered, 422, "llm_refused"},
