@@ -30,11 +30,12 @@ build: ## Build bin/pagila-api
 	@go build -trimpath -o $(BIN) ./server/cmd/pagila-api
 
 .PHONY: postgres
-postgres: build ## Fetch PostgreSQL server binaries if there are none (not needed with DATABASE_URL)
+postgres: build ## Fetch PostgreSQL 15 server binaries if there are none
 	@$(BIN) fetch-postgres
 
 .PHONY: run
-run: postgres ## Build, start a private Postgres with Pagila, and serve on :8080
+run: build ## Build, start a private Postgres with Pagila, and serve on :8080
+	@$(BIN) fetch-postgres -if-needed
 	@exec $(BIN)
 
 .PHONY: psql
@@ -62,20 +63,20 @@ migrate-status: build $(ATLAS) ## Show how far the database in use has been migr
 	@$(BIN) exec -- $(ATLAS) migrate status --env local
 
 .PHONY: migrate-down
-migrate-down: build $(ATLAS) ## Take the migrations back, with all data in what they added
+migrate-down: postgres $(ATLAS) ## Take the migrations back, with all data in what they added
 	@ATLAS=$(ATLAS) $(BIN) exec -scratch -- schema/down.sh
 
 .PHONY: migrate-diff
-migrate-diff: build $(ATLAS) ## Write the next migration from schema/*.hcl: make migrate-diff name=add_something
+migrate-diff: postgres $(ATLAS) ## Write the next migration from schema/*.hcl: make migrate-diff name=add_something
 	@test -n '$(name)' || { echo 'name the migration: make migrate-diff name=add_something'; exit 1; }
 	@$(BIN) exec -pristine -- $(ATLAS) migrate diff '$(name)' --env local
 
 .PHONY: migrate-lint
-migrate-lint: build $(ATLAS) ## Lint the migrations
+migrate-lint: postgres $(ATLAS) ## Lint the migrations
 	@$(BIN) exec -pristine -- $(ATLAS) migrate lint --env local
 
 .PHONY: migrate-check
-migrate-check: build $(ATLAS) ## Prove that migrations, declared schema and Pagila belong together
+migrate-check: postgres $(ATLAS) ## Prove that migrations, declared schema and Pagila belong together
 	@ATLAS=$(ATLAS) $(BIN) exec -pristine -- schema/check.sh
 
 ##@ Change the contract
@@ -87,7 +88,7 @@ generate: ## Generate gen/ from api/openapi.yaml
 .PHONY: generate-check
 generate-check: generate ## Fail if gen/ is not what the contract generates
 	@git diff --exit-code -- gen || { echo 'gen/ differs from what the contract generates: commit the result of make generate'; exit 1; }
-	@test -z "$$(git status --porcelain -- gen)" || { git status --short -- gen; echo 'gen/ has files that are not committed'; exit 1; }
+	@test -z "$$(git ls-files --others --exclude-standard -- gen)" || { git ls-files --others --exclude-standard -- gen; echo 'gen/ has files that git does not know: commit them'; exit 1; }
 
 .PHONY: contract-lint
 contract-lint: ## Lint the contract (needs npx)

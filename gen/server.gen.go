@@ -39,6 +39,7 @@ const (
 	ProblemCodeCustomerNotFound      ProblemCode = "customer_not_found"
 	ProblemCodeDatabaseUnavailable   ProblemCode = "database_unavailable"
 	ProblemCodeFilmNotFound          ProblemCode = "film_not_found"
+	ProblemCodeFilmNotRated          ProblemCode = "film_not_rated"
 	ProblemCodeInternalError         ProblemCode = "internal_error"
 	ProblemCodeInvalidCredentials    ProblemCode = "invalid_credentials"
 	ProblemCodeInvalidRequest        ProblemCode = "invalid_request"
@@ -70,6 +71,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeDatabaseUnavailable:
 		return true
 	case ProblemCodeFilmNotFound:
+		return true
+	case ProblemCodeFilmNotRated:
 		return true
 	case ProblemCodeInternalError:
 		return true

@@ -17,7 +17,7 @@ const groundingFilms = 8
 
 // AskQuestion streams the language model's answer to a question about the catalogue.
 func (s *Server) AskQuestion(ctx context.Context, request gen.AskQuestionRequestObject) (gen.AskQuestionResponseObject, error) {
-	found, err := s.Store.SearchFilms(ctx, request.Params.Question, groundingFilms)
+	found, err := s.deps.Store.SearchFilms(ctx, request.Params.Question, groundingFilms)
 	if err != nil {
 		return nil, err
 	}
@@ -25,25 +25,28 @@ func (s *Server) AskQuestion(ctx context.Context, request gen.AskQuestionRequest
 	for i, f := range found {
 		question.Films[i] = modelFilm(f)
 	}
-	a := answer{info: s.Model.Info(), events: wantsEvents(ctx), problem: s.problemDocument(ctx)}
+	a := answer{info: s.deps.Model.Info(), events: wantsEvents(ctx), problem: s.problemDocument(ctx)}
 	if httpRequest(ctx).Method == http.MethodHead {
 		return a, nil // the head needs no answer, so the model is not paid for one
 	}
-	a.ask = func(emit func(text string) error) (llm.Result, error) { return s.Model.Ask(ctx, question, emit) }
+	a.ask = func(emit func(text string) error) (llm.Result, error) { return s.deps.Model.Ask(ctx, question, emit) }
 	return a, nil
 }
 
 // SummarizeFilm answers with what the language model says of a film, once it is verified.
 func (s *Server) SummarizeFilm(ctx context.Context, request gen.SummarizeFilmRequestObject) (gen.SummarizeFilmResponseObject, error) {
-	found, err := s.Store.Film(ctx, request.Body.FilmID)
+	found, err := s.deps.Store.Film(ctx, request.Body.FilmID)
 	if err != nil {
 		return nil, err
 	}
-	summary, _, err := s.Model.Summarize(ctx, modelFilm(found))
+	if found.Rating == "" {
+		return nil, errFilmNotRated // a summary without a rating would not be one of the contract's
+	}
+	summary, _, err := s.deps.Model.Summarize(ctx, modelFilm(found))
 	if err != nil {
 		return nil, err
 	}
-	info := s.Model.Info()
+	info := s.deps.Model.Info()
 	return gen.SummarizeFilm200JSONResponse{
 		Body: gen.FilmSummary{
 			Title:       summary.Title,

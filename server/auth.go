@@ -32,7 +32,7 @@ func (s *Server) authenticate(r *http.Request) error {
 	if !strings.EqualFold(scheme, "Bearer") || strings.TrimSpace(token) == "" {
 		return errMissingToken
 	}
-	if !equal(strings.TrimSpace(token), s.Credentials.Token) {
+	if !equal(strings.TrimSpace(token), s.deps.Credentials.Token) {
 		return errInvalidToken
 	}
 	return nil
@@ -44,13 +44,13 @@ func (s *Server) CreateToken(_ context.Context, request gen.CreateTokenRequestOb
 		return nil, &oauthError{"unsupported_grant_type", "grant_type has to be password."}
 	}
 	// Both are compared, so that the time taken does not tell which was wrong.
-	name := equal(request.Body.Username, s.Credentials.Username)
-	password := equal(request.Body.Password, s.Credentials.Password)
+	name := equal(request.Body.Username, s.deps.Credentials.Username)
+	password := equal(request.Body.Password, s.deps.Credentials.Password)
 	if !name || !password {
 		return nil, &oauthError{"invalid_grant", "The name or the password is wrong."}
 	}
 	return gen.CreateToken200JSONResponse{
-		AccessToken: s.Credentials.Token,
+		AccessToken: s.deps.Credentials.Token,
 		TokenType:   gen.TokenTokenTypeBearer,
 	}, nil
 }

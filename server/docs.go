@@ -8,9 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"mime"
 	"net/http"
-	"path"
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -33,8 +31,13 @@ const docsMaxAge = "public, max-age=3600"
 //go:embed docs
 var docsPage embed.FS
 
-// docsFiles are those of Swagger UI's files that the page uses.
-var docsFiles = []string{"swagger-ui.css.gz", "swagger-ui-bundle.js.gz", "favicon-32x32.png"}
+// docsFiles are those of Swagger UI's files that the page uses, with their media types. (Package mime
+// would ask the machine, which may have other ideas than the contract.)
+var docsFiles = map[string]string{
+	"swagger-ui.css.gz":       "text/css; charset=utf-8",
+	"swagger-ui-bundle.js.gz": "text/javascript; charset=utf-8",
+	"favicon-32x32.png":       "image/png",
+}
 
 // docs is the contract in its three forms, made once.
 type docs struct {
@@ -61,13 +64,13 @@ func newDocs(contract *openapi3.T) (docs, error) {
 		page:   file{contentType: "text/html; charset=utf-8", body: page, page: true},
 		assets: map[string]file{"init.js": {contentType: "text/javascript; charset=utf-8", body: script, page: true}},
 	}
-	for _, name := range docsFiles {
+	for name, contentType := range docsFiles {
 		body, err := readAsset(static.FS, name)
 		if err != nil {
 			return docs{}, fmt.Errorf("read Swagger UI's %s: %w", name, err)
 		}
 		name = strings.TrimSuffix(name, ".gz")
-		d.assets[name] = file{contentType: mime.TypeByExtension(path.Ext(name)), body: body, page: true, cache: docsMaxAge}
+		d.assets[name] = file{contentType: contentType, body: body, page: true, cache: docsMaxAge}
 	}
 	return d, nil
 }

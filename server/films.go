@@ -16,7 +16,7 @@ func (s *Server) ListFilms(ctx context.Context, request gen.ListFilmsRequestObje
 	if request.Params.Category != nil {
 		q.Category = *request.Params.Category
 	}
-	page, err := s.Store.Films(ctx, q)
+	page, err := s.deps.Store.Films(ctx, q)
 	if err != nil {
 		return nil, err
 	}
@@ -29,7 +29,7 @@ func (s *Server) ListFilms(ctx context.Context, request gen.ListFilmsRequestObje
 
 // GetFilm answers with a film and its actors.
 func (s *Server) GetFilm(ctx context.Context, request gen.GetFilmRequestObject) (gen.GetFilmResponseObject, error) {
-	found, err := s.Store.Film(ctx, request.FilmID)
+	found, err := s.deps.Store.Film(ctx, request.FilmID)
 	if err != nil {
 		return nil, err
 	}

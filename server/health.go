@@ -25,14 +25,14 @@ func (s *Server) GetReadiness(ctx context.Context, _ gen.GetReadinessRequestObje
 	}
 	ctx, cancel := context.WithTimeout(ctx, readinessTimeout)
 	defer cancel()
-	status, err := s.Store.Status(ctx)
+	status, err := s.deps.Store.Status(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if len(status.Pending) > 0 {
 		return nil, fmt.Errorf("%w: migrations are missing: %s", errNotReady, strings.Join(status.Pending, ", "))
 	}
-	model := s.Model.Info()
+	model := s.deps.Model.Info()
 	return gen.GetReadiness200JSONResponse{
 		Status:    gen.ReadinessStatusReady,
 		Database:  status.Server,

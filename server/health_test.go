@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"example.com/pagila-api/gen"
 	"example.com/pagila-api/store/pgtest"
 )
 
@@ -45,6 +46,18 @@ func TestNotReady(t *testing.T) {
 	if log := a.log.String(); !strings.Contains(log, "migrations are missing") {
 		t.Errorf("the log does not say why: %s", log)
 	}
+}
+
+// What is wrong with the database beside that is a fault, and not a reason to wait.
+func TestReadinessFault(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	a.exec(t, `ALTER TABLE customer RENAME COLUMN email TO e_mail`) // another dataset
+	if ready := decode[gen.Readiness](t, a.get(t, "/readyz").want(t, 200)); ready.Dataset != "other" {
+		t.Errorf("dataset is %s", ready.Dataset)
+	}
+	a.exec(t, `ALTER TABLE atlas_schema_revisions DROP COLUMN version CASCADE`)
+	a.get(t, "/readyz").wantProblem(t, 500, "internal_error")
 }
 
 // A server that is told to drain serves on, but is not ready.

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"example.com/pagila-api/gen"
+	"example.com/pagila-api/llm"
 )
 
 // Bad input gets a problem document that says where it is bad, and changes nothing.
@@ -64,6 +66,8 @@ func TestBadInput(t *testing.T) {
 		{"question too long", "GET", "/ai/ask?question=" + strings.Repeat("x", 1001), "", 400, "invalid_request", "question"},
 		{"question with NUL", "GET", "/ai/ask?question=a%00b", "", 400, "invalid_request", "question"},
 
+		{"nested too deeply", "POST", rentals, strings.Repeat("[", 1<<20-1), 400, "invalid_request", "#"},
+		{"nested objects", "POST", rentals, strings.Repeat(`{"a":`, 100), 400, "invalid_request", "#"},
 		{"no body", "POST", rentals, "", 400, "invalid_request", "#"},
 		{"not JSON", "POST", rentals, "inventory_id=1", 400, "invalid_request", "#"},
 		{"half JSON", "POST", rentals, `{"inventory_id": 1,`, 400, "invalid_request", "#"},
@@ -115,6 +119,15 @@ func TestBadInput(t *testing.T) {
 	})
 	if after := one[int](t, a, `SELECT count(*) FROM rental`); after != before {
 		t.Errorf("bad input made %d rentals", after-before)
+	}
+}
+
+// To JSON Schema 1.0 and 1e0 are integers (its section on types), so they are to us.
+func TestIntegerForms(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	for _, one := range []string{"1", "1.0", "1e0", "10e-1"} {
+		a.call(t, http.MethodPost, "/ai/summary", `{"film_id": `+one+`}`).want(t, 200)
 	}
 }
 
@@ -293,6 +306,16 @@ func TestHead(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The head of an answer needs no answer, so the model is not paid for one.
+func TestHeadAsksNoModel(t *testing.T) {
+	t.Parallel()
+	a := start(t, withModel(scripted{ask: func(context.Context, llm.Question, func(string) error) (llm.Result, error) {
+		t.Error("the model is asked")
+		return llm.Result{}, nil
+	}}))
+	a.call(t, http.MethodHead, "/ai/ask?question=x", "").want(t, 200)
 }
 
 func TestMethodNotAllowed(t *testing.T) {

@@ -61,7 +61,7 @@ func (s *Server) identify(c *gin.Context) {
 		if c.GetInt(keyStatus) != 0 {
 			status = c.GetInt(keyStatus)
 		}
-		s.Logger.LogAttrs(c.Request.Context(), slog.LevelInfo, "request",
+		s.deps.Logger.LogAttrs(c.Request.Context(), slog.LevelInfo, "request",
 			slog.String("request_id", id),
 			slog.String("trace_id", trace),
 			slog.String("operation", c.GetString(keyOperation)),

@@ -19,10 +19,11 @@ import (
 )
 
 var (
-	errNoRoute   = errors.New("no such path")
-	errNoMethod  = errors.New("no such method")
-	errMediaType = errors.New("unsupported media type")
-	errNotReady  = errors.New("not ready")
+	errNoRoute      = errors.New("no such path")
+	errNoMethod     = errors.New("no such method")
+	errMediaType    = errors.New("unsupported media type")
+	errNotReady     = errors.New("not ready")
+	errFilmNotRated = errors.New("the film has no rating")
 	// errClientGone says that the client has left, or does not read what it asked for.
 	errClientGone = errors.New("the client is gone")
 	// errBinding stands for the errors of the generated binding, which speak of Go's types. The
@@ -65,7 +66,7 @@ func (s *Server) fail(c *gin.Context, err error) {
 	}
 	p := problemOf(err)
 	if p.Status >= http.StatusInternalServerError {
-		s.Logger.LogAttrs(c.Request.Context(), slog.LevelError, "request failed",
+		s.deps.Logger.LogAttrs(c.Request.Context(), slog.LevelError, "request failed",
 			slog.String("request_id", c.GetString(keyRequestID)),
 			slog.String("operation", c.GetString(keyOperation)),
 			slog.String("code", string(p.Code)),
@@ -164,6 +165,8 @@ func problemOf(err error) problem {
 		return describe(http.StatusConflict, gen.ProblemCodeInventoryNotAvailable, "The copy is out.")
 	case errors.Is(err, store.ErrCustomerInactive):
 		return describe(http.StatusConflict, gen.ProblemCodeCustomerInactive, "The customer is not active.")
+	case errors.Is(err, errFilmNotRated):
+		return describe(http.StatusUnprocessableEntity, gen.ProblemCodeFilmNotRated, "The film has no rating, so there is no summary of it.")
 	case errors.As(err, &noDatabase):
 		p := describe(http.StatusServiceUnavailable, gen.ProblemCodeDatabaseUnavailable, "The database cannot be used just now.")
 		p.retryAfter = retryAfter

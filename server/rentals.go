@@ -10,7 +10,7 @@ import (
 
 // CreateRental rents a copy to a customer.
 func (s *Server) CreateRental(ctx context.Context, request gen.CreateRentalRequestObject) (gen.CreateRentalResponseObject, error) {
-	created, err := s.Store.CreateRental(ctx, store.NewRental{
+	created, err := s.deps.Store.CreateRental(ctx, store.NewRental{
 		CustomerID:  request.ID,
 		InventoryID: request.Body.InventoryID,
 		StaffID:     request.Body.StaffID,
@@ -28,7 +28,7 @@ func (s *Server) CreateRental(ctx context.Context, request gen.CreateRentalReque
 
 // GetRental answers with a rental of a customer.
 func (s *Server) GetRental(ctx context.Context, request gen.GetRentalRequestObject) (gen.GetRentalResponseObject, error) {
-	found, err := s.Store.Rental(ctx, request.ID, request.RentalID)
+	found, err := s.deps.Store.Rental(ctx, request.ID, request.RentalID)
 	if err != nil {
 		return nil, err
 	}

@@ -1,19 +1,25 @@
 package server_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"example.com/pagila-api/gen"
+	"example.com/pagila-api/store/pgtest"
 )
 
 // However many ask for one copy at once, one gets it.
 func TestRentalStorm(t *testing.T) {
 	t.Parallel()
-	const requests = 200
-	a := start(t)
+	const requests, sessions = 200, 16 // the store opens no more sessions by default
+	url := pgtest.New(t)
+	a := startOn(t, url)
 	a.Client().Transport.(*http.Transport).MaxIdleConnsPerHost = requests
 	copyID := inStock(t, a)
 	// Different customers and members of staff, so that nothing but the copy brings them together.
@@ -22,6 +28,17 @@ func TestRentalStorm(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := one[int](t, a, `SELECT count(*) FROM rental`)
+
+	// Nobody can write a rental until as many requests as can be are about to: else the first is done
+	// before the second begins, and the storm is a queue.
+	barrier, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer barrier.Close(context.Background())
+	if _, err := barrier.Exec(t.Context(), `BEGIN; LOCK TABLE rental IN EXCLUSIVE MODE`); err != nil {
+		t.Fatal(err)
+	}
 
 	var wg sync.WaitGroup
 	answers := make([]*answer, requests)
@@ -34,10 +51,31 @@ func TestRentalStorm(t *testing.T) {
 		})
 	}
 	close(gate)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(time.Minute); ; <-tick.C {
+		var waiting int
+		if err := barrier.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting); err != nil {
+			t.Fatal(err)
+		}
+		if waiting == sessions {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d requests wait, want %d", waiting, sessions)
+		}
+	}
+	if _, err := barrier.Exec(t.Context(), `COMMIT`); err != nil {
+		t.Fatal(err)
+	}
 	wg.Wait()
 
 	created := 0
 	for _, answer := range answers {
+		if answer == nil {
+			continue // the request has failed the test
+		}
 		if answer.status == http.StatusCreated {
 			created++
 			continue

@@ -61,7 +61,7 @@ type Deps struct {
 
 // Server is the API as an http.Handler.
 type Server struct {
-	Deps
+	deps     Deps
 	handler  http.Handler
 	draining atomic.Bool
 	docs     docs
@@ -71,7 +71,7 @@ var _ gen.StrictServerInterface = (*Server)(nil)
 
 // New builds the server. It fails when the contract cannot be served.
 func New(deps Deps) (*Server, error) {
-	s := &Server{Deps: deps}
+	s := &Server{deps: deps}
 	var err error
 	if s.docs, err = newDocs(deps.Contract); err != nil {
 		return nil, fmt.Errorf("prepare the documentation: %w", err)

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -308,14 +307,14 @@ func (l *logBuffer) String() string {
 // take a moment.
 func (l *logBuffer) line(t *testing.T, id string) string {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
-	for time.Now().Before(deadline) {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); <-tick.C {
 		for line := range strings.Lines(l.String()) {
 			if strings.Contains(line, `"msg":"request"`) && strings.Contains(line, `"request_id":"`+id+`"`) {
 				return line
 			}
 		}
-		runtime.Gosched()
 	}
 	t.Fatalf("no access line of %s: %s", id, l.String())
 	return ""

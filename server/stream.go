@@ -84,7 +84,8 @@ func (a answer) VisitAskQuestionResponse(w http.ResponseWriter) error {
 			},
 		}))
 	}
-	return nil
+	// net/http still has to end the body, perhaps long after the last piece.
+	return control.SetWriteDeadline(time.Now().Add(writeTimeout))
 }
 
 // isCut says whether the model wrote all that it was allowed to, and not all that it had to say.

@@ -72,7 +72,7 @@ func operations(doc *openapi3.T) map[string]operation {
 // validate returns the middleware that lets only requests through that follow the contract. It
 // finds the operation by the route that Gin has matched, so nothing is routed twice.
 func (s *Server) validate() gin.HandlerFunc {
-	table := operations(s.Contract)
+	table := operations(s.deps.Contract)
 	options := &openapi3filter.Options{
 		// kin-openapi would read the whole body of a stranger before it asks who he is.
 		AuthenticationFunc: openapi3filter.NoopAuthenticationFunc,
@@ -316,7 +316,7 @@ func decodeJSON(data []byte) (any, error) {
 	}
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
-	value, err := decodeValue(decoder)
+	value, err := decodeValue(decoder, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -326,10 +326,17 @@ func decodeJSON(data []byte) (any, error) {
 	return value, nil
 }
 
-func decodeValue(decoder *json.Decoder) (any, error) {
+// maxDepth is how deep a body may be nested. The contract's bodies have a depth of 1, and each level
+// costs memory.
+const maxDepth = 32
+
+func decodeValue(decoder *json.Decoder, depth int) (any, error) {
 	token, err := decoder.Token()
 	if err != nil {
 		return nil, jsonError(err)
+	}
+	if depth > maxDepth {
+		return nil, errors.New("the body is nested too deeply")
 	}
 	switch token {
 	case json.Delim('{'):
@@ -343,7 +350,7 @@ func decodeValue(decoder *json.Decoder) (any, error) {
 			if _, twice := object[key]; twice {
 				return nil, fmt.Errorf("the member %q is given more than once", printable(key))
 			}
-			if object[key], err = decodeValue(decoder); err != nil {
+			if object[key], err = decodeValue(decoder, depth+1); err != nil {
 				return nil, err
 			}
 		}
@@ -352,7 +359,7 @@ func decodeValue(decoder *json.Decoder) (any, error) {
 	case json.Delim('['):
 		array := []any{}
 		for decoder.More() {
-			value, err := decodeValue(decoder)
+			value, err := decodeValue(decoder, depth+1)
 			if err != nil {
 				return nil, err
 			}

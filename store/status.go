@@ -50,7 +50,8 @@ func (s *Store) Status(ctx context.Context) (Status, error) {
 	var domain string
 	err = s.db.NewRaw(domainSQL).Scan(ctx, &domain)
 	var undefined *pgconn.PgError
-	if errors.As(err, &undefined) && undefined.Code == "42P01" { // undefined_table
+	// undefined_table, undefined_column
+	if errors.As(err, &undefined) && (undefined.Code == "42P01" || undefined.Code == "42703") {
 		return status, nil
 	}
 	if err != nil {

@@ -53,6 +53,12 @@ func TestFilmsOneSnapshot(t *testing.T) {
 	s, conn := open(t, url), connect(t, url)
 	ctx, stop := context.WithCancel(t.Context())
 	writer := make(chan error, 1)
+	defer func() {
+		stop()
+		if err := <-writer; err != nil {
+			t.Error(err)
+		}
+	}()
 	go func() {
 		for ctx.Err() == nil {
 			if _, err := conn.Exec(context.WithoutCancel(ctx), `
@@ -72,10 +78,6 @@ func TestFilmsOneSnapshot(t *testing.T) {
 		if int64(len(page.Items)) != page.Total {
 			t.Fatalf("%d films, but a total of %d", len(page.Items), page.Total)
 		}
-	}
-	stop()
-	if err := <-writer; err != nil {
-		t.Fatal(err)
 	}
 }
 
@@ -168,13 +170,7 @@ func TestCreateRentalWaits(t *testing.T) {
 		_, err := s.CreateRental(context.WithoutCancel(t.Context()), store.NewRental{CustomerID: 1, InventoryID: copyID, StaffID: 1})
 		done <- err
 	}()
-	waiting := connect(t, url)
-	deadline := time.Now().Add(30 * time.Second)
-	for !value[bool](t, waiting, `SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')`) {
-		if time.Now().After(deadline) {
-			t.Fatal("the rental does not wait for the copy")
-		}
-	}
+	wantWaiting(t, connect(t, url))
 	if _, err := tx.Exec(t.Context(), `INSERT INTO rental (rental_date, inventory_id, customer_id, staff_id) VALUES (now(), $1, 2, 1)`, copyID); err != nil {
 		t.Fatal(err)
 	}
@@ -182,6 +178,72 @@ func TestCreateRentalWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := <-done; !errors.Is(err, store.ErrInventoryNotAvailable) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A customer who is about to be deactivated does not get a copy in between.
+func TestCreateRentalWaitsForCustomer(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	s, conn := open(t, url), connect(t, url)
+	copyID := value[int32](t, conn, `SELECT min(inventory_id) FROM inventory WHERE NOT EXISTS (
+		SELECT FROM rental WHERE rental.inventory_id = inventory.inventory_id AND return_date IS NULL)`)
+	customer := value[int32](t, conn, `SELECT min(customer_id) FROM customer WHERE active = 1`)
+	tx, err := conn.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), `UPDATE customer SET active = 0 WHERE customer_id = $1`, customer); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := s.CreateRental(context.WithoutCancel(t.Context()), store.NewRental{CustomerID: customer, InventoryID: copyID, StaffID: 1})
+		done <- err
+	}()
+	wantWaiting(t, connect(t, url))
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; !errors.Is(err, store.ErrCustomerInactive) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// wantWaiting waits until a session of the database waits for a lock.
+func wantWaiting(t *testing.T, conn *pgx.Conn) {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(30 * time.Second); ; <-tick.C {
+		if value[bool](t, conn, `SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')`) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("nobody waits for a lock")
+		}
+	}
+}
+
+// A session that the server ends is a database that is away.
+func TestTerminated(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	s, conn := open(t, url), connect(t, url)
+	if _, err := conn.Exec(t.Context(), `BEGIN; LOCK TABLE film`); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := s.Films(context.WithoutCancel(t.Context()), store.FilmQuery{Page: 1, PageSize: 1})
+		done <- err
+	}()
+	admin := connect(t, url)
+	wantWaiting(t, admin)
+	value[int](t, admin, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)
+	var unavailable *store.UnavailableError
+	if err := <-done; !errors.As(err, &unavailable) {
 		t.Errorf("got %v", err)
 	}
 }

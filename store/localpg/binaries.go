@@ -21,9 +21,11 @@ var ErrNoBinaries = errors.New(`there are no PostgreSQL server binaries. Install
   macOS           brew install postgresql@15
 or set PG_BINDIR to the folder of initdb and postgres, or DATABASE_URL to a database that you have`)
 
+// SupportedMajor is the major version of PostgreSQL that we are tested on. It is taken where there is a
+// choice. The Atlas command knows none beyond it.
+const SupportedMajor = 15
+
 const (
-	// supportedMajor is the version we are tested on. It is taken where there is a choice.
-	supportedMajor = 15
 	// oldestMajor is the first version with DROP DATABASE … WITH (FORCE).
 	oldestMajor = 13
 	// versionTimeout is far more than `postgres --version` takes.
@@ -50,18 +52,18 @@ func FindBinaries() (string, error) { return findBinaries(context.Background()) 
 
 func findBinaries(ctx context.Context) (string, error) {
 	if dir := os.Getenv("PG_BINDIR"); dir != "" {
-		if _, err := majorVersion(ctx, dir); err != nil {
+		if _, err := MajorVersion(ctx, dir); err != nil {
 			return "", fmt.Errorf("PG_BINDIR: %w", err)
 		}
 		return dir, nil
 	}
 	best, bestMajor := "", 0
 	for _, dir := range candidates(ctx) {
-		major, err := majorVersion(ctx, dir)
+		major, err := MajorVersion(ctx, dir)
 		if err != nil || major < oldestMajor {
 			continue
 		}
-		if major == supportedMajor {
+		if major == SupportedMajor {
 			return dir, nil
 		}
 		if major > bestMajor {
@@ -104,8 +106,9 @@ func candidates(ctx context.Context) []string {
 // versionRE finds the major version in "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)".
 var versionRE = regexp.MustCompile(`\(PostgreSQL\) (\d+)`)
 
-// majorVersion is the major version of the server in binDir. It is an error if the server does not run.
-func majorVersion(ctx context.Context, binDir string) (int, error) {
+// MajorVersion is the major version of the server in binDir: 15 for PostgreSQL 15.18. It is an error
+// if the server does not run.
+func MajorVersion(ctx context.Context, binDir string) (int, error) {
 	if _, err := os.Stat(filepath.Join(binDir, "initdb")); err != nil { //nolint:gosec // the user chooses the folder
 		return 0, fmt.Errorf("look for PostgreSQL: %w", err)
 	}

@@ -89,7 +89,7 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 			return nil, err
 		}
 	}
-	major, err := majorVersion(ctx, binDir)
+	major, err := MajorVersion(ctx, binDir)
 	if err != nil {
 		return nil, err
 	}
@@ -124,9 +124,7 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	if err := s.waitReady(ctx); err != nil {
-		killed, cancel := context.WithCancel(context.WithoutCancel(ctx))
-		cancel()
-		s.postmaster.end(killed)
+		s.postmaster.end(ctx)
 		return nil, fmt.Errorf("start PostgreSQL: %w%s", err, c.logTail())
 	}
 	return s, nil

@@ -61,8 +61,9 @@ type config struct {
 func (c config) production() bool { return c.AppEnv == "production" }
 
 // loadConfig reads environ and, where environ is silent, .env. Its error names everything that is
-// wrong at once, and no secret.
-func loadConfig(environ []string) (config, error) {
+// wrong at once, and no secret. What only a server needs is checked where serving is set: a job that
+// migrates has no use for a token.
+func loadConfig(environ []string, serving bool) (config, error) {
 	vars, err := godotenv.Read(".env")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		// Not the cause: it quotes the line, which may hold a secret.
@@ -129,20 +130,19 @@ func loadConfig(environ []string) (config, error) {
 		check(c.PagilaDir == "" || isFolder(c.PagilaDir), "PAGILA_DIR is %q, which is not a folder", c.PagilaDir)
 		check(c.PostgresBinDir == "" || isFolder(c.PostgresBinDir), "PG_BINDIR is %q, which is not a folder", c.PostgresBinDir)
 	}
-	check(bearerToken.MatchString(c.APIToken), "API_TOKEN has a character that no bearer token may have")
-	if c.production() {
-		check(c.APIToken != defaultToken, "API_TOKEN is the development token: set another for production")
-		check(c.APIPassword != defaultPassword, "API_PASSWORD is the development password: set another for production")
-	}
 	if c.LLMProvider == "" {
 		c.LLMProvider = "offline"
 		if c.OpenAIAPIKey != "" || c.OpenAIBaseURL != "" {
 			c.LLMProvider = "openai"
 		}
 	}
-	oneOf("LLM_PROVIDER", c.LLMProvider, "offline", "openai", "ollama")
-	if c.LLMProvider == "openai" {
-		check(c.OpenAIAPIKey != "" || c.OpenAIBaseURL != "", "LLM_PROVIDER is openai: set OPENAI_API_KEY, or OPENAI_BASE_URL for a server that needs no key")
+	if serving {
+		check(bearerToken.MatchString(c.APIToken), "API_TOKEN has a character that no bearer token may have")
+		check(!c.production() || c.APIToken != defaultToken, "API_TOKEN is the development token: set another for production")
+		check(!c.production() || c.APIPassword != defaultPassword, "API_PASSWORD is the development password: set another for production")
+		oneOf("LLM_PROVIDER", c.LLMProvider, "offline", "openai", "ollama")
+		check(c.LLMProvider != "openai" || c.OpenAIAPIKey != "" || c.OpenAIBaseURL != "",
+			"LLM_PROVIDER is openai: set OPENAI_API_KEY, or OPENAI_BASE_URL for a server that needs no key")
 	}
 
 	cache, err := os.UserCacheDir()

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -140,15 +141,29 @@ func startThrowaway(ctx context.Context, c config, withPagila bool, progress fun
 
 func (t *throwaway) close() error { return (&database{server: t.server}).close() }
 
-// fetchPostgres obtains PostgreSQL server binaries where they are needed and the machine has none.
-func fetchPostgres(ctx context.Context, c config, w io.Writer) error {
-	if c.DatabaseURL != "" || c.PostgresBinDir != "" {
+// fetchPostgres obtains PostgreSQL 15 server binaries where the machine has none. With -if-needed,
+// any version will do, and none is needed with DATABASE_URL.
+func fetchPostgres(ctx context.Context, c config, args []string, w io.Writer) error {
+	flags := flag.NewFlagSet("fetch-postgres", flag.ContinueOnError)
+	flags.SetOutput(w)
+	ifNeeded := flags.Bool("if-needed", false, "only where `serve` could not do without")
+	if err := parse(flags, args); err != nil {
+		return err
+	}
+	if c.PostgresBinDir != "" || *ifNeeded && c.DatabaseURL != "" {
 		return nil
 	}
-	if _, err := localpg.FindBinaries(); err == nil {
-		return nil
+	dir, missing := localpg.FindBinaries()
+	if missing == nil {
+		if major, err := localpg.MajorVersion(ctx, dir); *ifNeeded || err == nil && major == localpg.SupportedMajor {
+			return nil
+		}
 	}
 	_, err := localpg.FetchBinaries(ctx, progressTo(w))
+	if err != nil && missing == nil {
+		fmt.Fprintf(w, "  PostgreSQL %d is not to be had, so the one in %s has to do: %v\n", localpg.SupportedMajor, dir, err)
+		return nil
+	}
 	return err
 }
 

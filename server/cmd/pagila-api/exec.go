@@ -31,10 +31,8 @@ func execute(ctx context.Context, c config, args, environ []string, stdout, stde
 	flags.SetOutput(stderr)
 	scratch := flags.Bool("scratch", false, "set ATLAS_DEV_URL to an empty database")
 	pristine := flags.Bool("pristine", false, "use a throwaway Pagila without our migrations, and -scratch")
-	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
-		return nil // flags has shown it
-	} else if err != nil {
-		return &exitError{2} // flags has said what is wrong
+	if err := parse(flags, args); err != nil {
+		return err
 	}
 	if flags.NArg() == 0 {
 		return errors.New("exec: which command?")

@@ -1,8 +1,8 @@
 // Command pagila-api serves the Pagila API.
 //
-//	pagila-api                             serve, until it is interrupted
-//	pagila-api exec [-scratch] -- command  run a command with DATABASE_URL set
-//	pagila-api fetch-postgres              make sure that there are PostgreSQL server binaries
+//	pagila-api                                       serve, until it is interrupted
+//	pagila-api exec [-scratch|-pristine] -- command  run a command with DATABASE_URL set
+//	pagila-api fetch-postgres [-if-needed]           make sure that there are PostgreSQL server binaries
 //
 // It is configured by the environment and by a .env file in the working folder; .env.example has
 // every variable. Without DATABASE_URL it runs a PostgreSQL server of its own.
@@ -11,6 +11,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -20,9 +21,9 @@ import (
 
 const usage = `Usage:
 
-  pagila-api                             serve, until it is interrupted
-  pagila-api exec [-scratch] -- command  run a command with DATABASE_URL set
-  pagila-api fetch-postgres              make sure that there are PostgreSQL server binaries
+  pagila-api                                       serve, until it is interrupted
+  pagila-api exec [-scratch|-pristine] -- command  run a command with DATABASE_URL set
+  pagila-api fetch-postgres [-if-needed]           make sure that there are PostgreSQL server binaries
 
 It is configured by the environment and by a .env file in the working folder.
 .env.example has every variable.
@@ -70,7 +71,7 @@ func dispatch(ctx context.Context, args, environ []string, stdout, stderr io.Wri
 	default:
 		return fmt.Errorf("unknown command %q\n%s", command, usage)
 	}
-	config, err := loadConfig(environ)
+	config, err := loadConfig(environ, command == "serve")
 	if err != nil {
 		return err
 	}
@@ -78,8 +79,23 @@ func dispatch(ctx context.Context, args, environ []string, stdout, stderr io.Wri
 	case "exec":
 		return execute(ctx, config, args, environ, stdout, stderr)
 	case "fetch-postgres":
-		return fetchPostgres(ctx, config, stderr)
+		return fetchPostgres(ctx, config, args, stderr)
 	default:
+		if len(args) > 0 {
+			return fmt.Errorf("serve takes no arguments, not %q", args)
+		}
 		return serve(ctx, config, stdout, stderr)
 	}
+}
+
+// parse parses a command's flags. They have shown help or what is wrong themselves.
+func parse(flags *flag.FlagSet, args []string) error {
+	err := flags.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		return &exitError{0}
+	}
+	if err != nil {
+		return &exitError{2}
+	}
+	return nil
 }

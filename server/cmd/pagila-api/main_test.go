@@ -13,7 +13,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -148,6 +147,18 @@ func (s *served) stop(t *testing.T, signal os.Signal) error {
 	}
 	<-s.ended
 	return s.err
+}
+
+// wantStopping waits until the program says that it stops.
+func (s *served) wantStopping(t *testing.T) {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(s.stderr.String(), "stopping"); <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("it does not stop: %s", s.stderr)
+		}
+	}
 }
 
 func (s *served) get(t *testing.T, path string) (int, map[string]any) {
@@ -326,6 +337,11 @@ func TestConfigErrors(t *testing.T) {
 	if _, err := os.Stat(dataDir(env)); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a database was started: %v", err)
 	}
+	for _, args := range [][]string{{"serve", "nonsense"}, {"fetch-postgres", "-nonsense"}} {
+		if out, err := program(t, []string{asProgram + "=1"}, args...).CombinedOutput(); err == nil || !strings.Contains(string(out), "nonsense") {
+			t.Errorf("%q: %v, %s", args, err, out)
+		}
+	}
 	if out, err := program(t, []string{asProgram + "=1"}, "dance").CombinedOutput(); err == nil || !strings.Contains(string(out), "dance") {
 		t.Errorf("an unknown command: %v, %s", err, out)
 	}
@@ -361,9 +377,7 @@ func TestDrainDelay(t *testing.T) {
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	for !strings.Contains(s.stderr.String(), "msg=stopping") {
-		runtime.Gosched()
-	}
+	s.wantStopping(t)
 	if status, problem := s.get(t, "/readyz"); status != 503 || problem["code"] != "not_ready" {
 		t.Errorf("readyz: %d %v", status, problem)
 	}
@@ -373,6 +387,44 @@ func TestDrainDelay(t *testing.T) {
 	<-s.ended
 	if s.err != nil {
 		t.Error(s.err)
+	}
+}
+
+// Who does not want to wait presses Ctrl-C again. Not even then is a Postgres left behind.
+func TestSecondInterrupt(t *testing.T) {
+	t.Parallel()
+	env := environment(t, "DRAIN_DELAY=1m")
+	s := serveProgram(t, env)
+	if err := s.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	s.wantStopping(t)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for ended := false; !ended; {
+		if err := s.cmd.Process.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			t.Fatal(err)
+		}
+		select {
+		case <-s.ended:
+			ended = true
+		case <-tick.C:
+		case <-t.Context().Done():
+			t.Fatal("it does not end")
+		}
+	}
+	if status, ok := s.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGINT {
+		t.Errorf("it ended with %v", s.err)
+	}
+	wantNoPostgres(t, env)
+}
+
+// A job that migrates needs no token, and no language model.
+func TestExecNeedsNoServer(t *testing.T) {
+	t.Parallel()
+	env := environment(t, "APP_ENV=production", "LLM_PROVIDER=clairvoyant", "DATABASE_URL="+pgtest.New(t))
+	if out, err := program(t, env, "exec", "--", "true").CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
 	}
 }
 
@@ -427,6 +479,19 @@ func TestEnvExample(t *testing.T) {
 	for _, m := range regexp.MustCompile(`(?m)^([A-Z_]+)=`).FindAllStringSubmatch(string(example), -1) {
 		got = append(got, m[1])
 	}
+	readme, err := os.ReadFile("../../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`(?m)^([A-Z_]+)=(.*)$`).FindAllStringSubmatch(string(example), -1) {
+		cell := ""
+		if m[2] != "" {
+			cell = "`" + m[2] + "`"
+		}
+		if row := fmt.Sprintf("| `%s` | %s |", m[1], cell); !strings.Contains(string(readme), row) {
+			t.Errorf("the README has no row %s", row)
+		}
+	}
 	for _, name := range want {
 		if !slices.Contains(got, name) {
 			t.Errorf(".env.example does not have %s", name)
@@ -452,8 +517,9 @@ func dataDir(env []string) string {
 // notice that its parent was killed.
 func wantNoPostgres(t *testing.T, env []string) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(20 * time.Second); ; <-tick.C {
 		pid, alive := postmaster(t, dataDir(env))
 		if !alive {
 			return

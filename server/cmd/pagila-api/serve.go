@@ -8,6 +8,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -108,7 +111,9 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) (err error) 
 	case <-ended:
 		err = errors.New("our own Postgres has ended")
 	case <-ctx.Done():
-		logger.Info("stopping")
+		logger.Info("stopping: requests under way may end, a second signal ends all", "drain", c.DrainDelay, "longest", shutdownTimeout)
+		// A second Ctrl-C ends the program at once. Our Postgres notices.
+		signal.Reset(os.Interrupt, syscall.SIGTERM)
 		handler.Drain()
 		select { // load balancers take a while to see it
 		case <-time.After(c.DrainDelay):
