@@ -31,11 +31,16 @@ func TestRentalStorm(t *testing.T) {
 
 	// Nobody can write a rental until as many requests as can be are about to: else the first is done
 	// before the second begins, and the storm is a queue.
-	barrier, err := pgx.Connect(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
+	connect := func() *pgx.Conn {
+		conn, err := pgx.Connect(t.Context(), url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close(context.Background()) })
+		return conn
 	}
-	defer barrier.Close(context.Background())
+	// The watcher is another one, since a transaction goes on seeing the sessions that it first saw.
+	barrier, watcher := connect(), connect()
 	if _, err := barrier.Exec(t.Context(), `BEGIN; LOCK TABLE rental IN EXCLUSIVE MODE`); err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +60,7 @@ func TestRentalStorm(t *testing.T) {
 	defer tick.Stop()
 	for deadline := time.Now().Add(time.Minute); ; <-tick.C {
 		var waiting int
-		if err := barrier.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity
+		if err := watcher.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity
 			WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting); err != nil {
 			t.Fatal(err)
 		}
