@@ -13,6 +13,11 @@ type Question struct {
 	Films []Film // the films found for it, best first; may be empty
 }
 
+// Blank says whether a text counts as empty: it holds nothing but blanks, control characters and
+// invisible ones, such as those of zero width. [Client.Ask] and [Client.Handoff] refuse a blank
+// question.
+func Blank(text string) bool { return strings.TrimSpace(clean(text)) == "" }
+
 // Ask streams the answer to a question. The chain is: prompt, guarded model, stream.
 //
 // The function emit gets non-empty pieces of text, in the goroutine of the caller. An error of it
@@ -21,10 +26,10 @@ type Question struct {
 // limit, and the Result is filled in.
 func (c *Client) Ask(ctx context.Context, q Question, emit func(chunk string) error) (Result, error) {
 	result := c.result(c.ask, nil)
-	question := strings.TrimSpace(clean(q.Text))
-	if question == "" {
+	if Blank(q.Text) {
 		return result, newError(KindRejected, "the question is empty")
 	}
+	question := strings.TrimSpace(clean(q.Text))
 	block, err := catalogueBlock(q.Films)
 	if err != nil {
 		return result, &Error{Kind: KindRejected, Err: err}

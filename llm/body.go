@@ -71,7 +71,7 @@ func (b *checkedBody) fail(err error) error {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
 		// Whatever breaks a body, the answer has been cut.
-		e = &Error{Kind: KindTruncated, Status: http.StatusOK, Err: err}
+		e = &Error{Kind: KindTruncated, Status: http.StatusOK, Err: transportError(err)}
 	}
 	b.exchange.fail(e)
 	return e

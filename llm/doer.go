@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -151,9 +152,10 @@ func (d *doer) try(r *http.Request, x *exchange, body []byte, format replyFormat
 		refused := x.schema != nil && d.dialect.refusesFormat(resp.StatusCode, text)
 		return nil, upstreamError(resp.StatusCode, resp.Header, text, d.key), refused
 	}
-	if mediaType := resp.Header.Get("Content-Type"); !d.dialect.accepts(mediaType, x) {
+	if contentType := resp.Header.Get("Content-Type"); !d.dialect.accepts(contentType, x) {
+		mediaType, _, _ := strings.Cut(contentType, ";")
 		_ = resp.Body.Close() // it is refused as it is
-		return nil, &Error{Kind: KindBadResponse, Status: resp.StatusCode, Err: fmt.Errorf("unexpected content type %q", quote(mediaType, d.key))}, false
+		return nil, &Error{Kind: KindBadResponse, Status: resp.StatusCode, Err: fmt.Errorf("unexpected content type %q", identifier(mediaType, d.key))}, false
 	}
 	kept = true
 	resp.Body = newCheckedBody(ctx, cancel, resp.Body, x, d)
@@ -195,5 +197,5 @@ func connectionError(err error) *Error {
 	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() && (!dialing || dial.Op != "dial") {
 		kind = KindTimeout
 	}
-	return &Error{Kind: kind, Err: err}
+	return &Error{Kind: kind, Err: transportError(err)}
 }

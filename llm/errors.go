@@ -3,10 +3,14 @@ package llm
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -35,8 +39,9 @@ const (
 	KindCanceled    Kind = "canceled"     // the caller's context was canceled
 )
 
-// Error is what a model's failure comes back as. Its text is for the log: it can quote the
-// upstream, but never the key.
+// Error is what a model's failure comes back as. Its text is for the log. Of what the upstream
+// wrote it holds identifiers alone, such as an error's code: the sentences of an upstream can quote
+// the question, the prompt or the key.
 type Error struct {
 	Kind       Kind
 	Status     int           // of the upstream's response; 0 where there was none
@@ -82,28 +87,22 @@ func contextError(ctx context.Context) *Error {
 	return &Error{Kind: kind, Err: err}
 }
 
-// maxErrorText is how much of an upstream's error message is kept: enough to find the cause.
-const maxErrorText = 300
-
 // upstreamError reads an error as upstreams word it: OpenAI's {"error":{"message","type","code"}},
 // Ollama's {"error":"…"} and vLLM's {"object":"error","message","code"}. The status is 200 for an
 // error inside a stream; there the code can be a status itself.
 func upstreamError(status int, header http.Header, body []byte, key string) *Error {
 	type detail struct {
-		Message string `json:"message"`
-		Type    string `json:"type"`
-		Code    any    `json:"code"`
+		Type string `json:"type"`
+		Code any    `json:"code"`
 	}
 	var outer struct {
 		detail
 		Error json.RawMessage `json:"error"`
 	}
-	// What is no JSON, or has other types, has no message either: the status must do.
+	// What is no JSON, or has other types, has no code either: the status must do.
 	_ = json.Unmarshal(body, &outer)
 	d := outer.detail
-	if len(outer.Error) > 0 && json.Unmarshal(outer.Error, &d) != nil {
-		_ = json.Unmarshal(outer.Error, &d.Message)
-	}
+	_ = json.Unmarshal(outer.Error, &d) // an error that is a mere text says nothing that is kept
 
 	code, effective := "", status
 	switch c := d.Code.(type) {
@@ -117,14 +116,17 @@ func upstreamError(status int, header http.Header, body []byte, key string) *Err
 	}
 	code = cmp.Or(code, d.Type)
 
-	e := &Error{Kind: kindOf(effective, code, d.Type), Status: status, Code: quote(code, key), RetryAfter: retryAfter(header)}
-	message := quote(d.Message, key)
-	if message == "" || e.Kind == KindAuth {
-		message = "the upstream answers with an error" // about a key it may hold a part of that key
+	return &Error{
+		Kind: kindOf(effective, code, d.Type), Status: status, Code: identifier(code, key), RetryAfter: retryAfter(header),
+		Err: errUpstream,
 	}
-	e.Err = errors.New(message)
-	return e
 }
+
+// errUpstream stands for the upstream's own sentence, which is not kept.
+var errUpstream = errors.New("the upstream answers with an error")
+
+// errMalformed stands for the decoder's own error, which can quote the response.
+var errMalformed = errors.New("a malformed response")
 
 // kindOf classifies an upstream's error. A known code says more than the status.
 func kindOf(status int, code, errorType string) Kind {
@@ -152,16 +154,36 @@ func kindOf(status int, code, errorType string) Kind {
 	}
 }
 
-// quote makes an upstream's text fit for a log line, without the key.
-func quote(text, key string) string {
-	if key != "" {
-		text = strings.ReplaceAll(text, key, "[key]")
-	}
-	text = strings.TrimSpace(clean(text))
-	if len(text) > maxErrorText {
-		text = strings.ToValidUTF8(text[:maxErrorText], "") + "…"
+// identifiers are what upstreams use for codes, finish reasons and media types. There is no space in
+// them, so no sentence passes for one.
+var identifiers = regexp.MustCompile(`^[A-Za-z0-9_./+-]{1,64}$`)
+
+// identifier returns an upstream's text if it is an identifier, and no part of the key; else nothing.
+func identifier(text, key string) string {
+	if !identifiers.MatchString(text) || (key != "" && (strings.Contains(text, key) || strings.Contains(key, text))) {
+		return ""
 	}
 	return text
+}
+
+// transportError is an error of the connection as it may be logged. net/http quotes a response that
+// it cannot read, so only errors that are known to quote nothing of it keep their text.
+func transportError(err error) error {
+	if operation, ok := errors.AsType[*net.OpError](err); ok {
+		return operation
+	}
+	if certificate, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return certificate
+	}
+	for _, known := range []error{context.Canceled, context.DeadlineExceeded, io.ErrUnexpectedEOF, io.EOF} {
+		if errors.Is(err, known) {
+			return known
+		}
+	}
+	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+		return errors.New("no response in time")
+	}
+	return errors.New("the response cannot be read")
 }
 
 // retryAfter reads how long to wait: Retry-After in seconds or as a date (RFC 9110, section

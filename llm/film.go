@@ -114,15 +114,18 @@ func messageText(m llms.MessageContent) string {
 func clean(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
-		case unicode.IsControl(r), r == '\u2028', r == '\u2029':
+		case unicode.IsControl(r), r == '\u2028', r == '\u2029', r == brailleBlank:
 			return ' '
-		case unicode.Is(unicode.Cf, r):
+		case unicode.In(r, unicode.Cf, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point):
 			return -1
 		default:
 			return r
 		}
 	}, strings.ToValidUTF8(text, "\ufffd"))
 }
+
+// brailleBlank is a sign without dots. Unicode counts it among the symbols, but nobody sees it.
+const brailleBlank = '\u2800'
 
 func cleanAll(texts []string) []string {
 	out := make([]string, len(texts))

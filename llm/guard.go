@@ -96,7 +96,8 @@ func (g *guard) call(ctx context.Context, a *answer, messages []llms.MessageCont
 			return
 		}
 		if p := recover(); p != nil {
-			resp, err = nil, newError(KindBadResponse, "the adapter panicked: %v", p)
+			// Its text can quote what the adapter was reading.
+			resp, err = nil, newError(KindBadResponse, "the adapter panicked with a %T", p)
 		}
 	}()
 	return g.model.GenerateContent(ctx, messages, options...)
@@ -125,7 +126,7 @@ func (g *guard) judge(x *exchange, a *answer, choice *llms.ContentChoice) (*llms
 	case finish == "":
 		return nil, newError(KindTruncated, "the answer ends without a finish reason")
 	case !known:
-		return nil, newError(KindBadResponse, "the answer ended for the reason %q", quote(finish, ""))
+		return nil, newError(KindBadResponse, "the answer ended for the unknown reason %q", identifier(finish, ""))
 	case kind == KindLength:
 		return resp, newError(KindLength, "the answer was cut at the token limit")
 	case kind != "":
@@ -136,12 +137,13 @@ func (g *guard) judge(x *exchange, a *answer, choice *llms.ContentChoice) (*llms
 	return resp, nil
 }
 
-// typed makes any error of an adapter an *Error.
+// typed makes any error of an adapter an *Error. The text of one that is no *Error is dropped, since
+// it can quote what the adapter was reading.
 func typed(err error) error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
-	return &Error{Kind: KindBadResponse, Err: err}
+	return &Error{Kind: KindBadResponse, Err: errors.New("the adapter fails")}
 }
 
 // answer collects an answer's text and passes it on.

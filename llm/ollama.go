@@ -120,13 +120,13 @@ func (ollamaDialect) decoder(body io.Reader, x *exchange) func() ([]byte, error)
 			CompletionTokens int    `json:"eval_count"`
 		}
 		if err := json.Unmarshal(line, &r); err != nil {
-			return nil, &Error{Kind: KindBadResponse, Status: http.StatusOK, Err: fmt.Errorf("malformed response: %w", err)}
+			return nil, &Error{Kind: KindBadResponse, Status: http.StatusOK, Err: errMalformed}
 		}
 		switch {
 		case len(r.Error) > 0 && string(r.Error) != "null":
 			return nil, upstreamError(http.StatusOK, nil, line, "")
 		case r.Message == nil && !r.Done:
-			return nil, &Error{Kind: KindBadResponse, Status: http.StatusOK, Err: fmt.Errorf("a line without a message: %s", quote(string(line), ""))}
+			return nil, &Error{Kind: KindBadResponse, Status: http.StatusOK, Err: errors.New("a line without a message")}
 		}
 		x.model = cmp.Or(x.model, r.Model)
 		if r.Message != nil {

@@ -178,7 +178,7 @@ type openAIResponse struct {
 func (d openAIDialect) read(data []byte, x *exchange) (openAIResponse, error) {
 	var r openAIResponse
 	if err := json.Unmarshal(data, &r); err != nil {
-		return r, &Error{Kind: KindBadResponse, Status: http.StatusOK, Err: fmt.Errorf("malformed response: %w", err)}
+		return r, &Error{Kind: KindBadResponse, Status: http.StatusOK, Err: errMalformed}
 	}
 	if (len(r.Error) > 0 && string(r.Error) != "null") || r.Object == "error" {
 		return r, upstreamError(http.StatusOK, nil, data, d.key)
@@ -196,7 +196,7 @@ func (c openAIChoice) record(x *exchange, m openAIMessage) error {
 		return nil
 	}
 	if m.Refusal != "" {
-		return &Error{Kind: KindFiltered, Status: http.StatusOK, Err: fmt.Errorf("the model refuses: %q", quote(m.Refusal, ""))}
+		return &Error{Kind: KindFiltered, Status: http.StatusOK, Err: errors.New("the model refuses")}
 	}
 	x.put(m.Content)
 	x.finish = cmp.Or(c.FinishReason, x.finish) // some servers send an empty one after the last
@@ -211,7 +211,7 @@ func (d openAIDialect) event(data []byte, x *exchange) ([]byte, error) {
 		return nil, err
 	}
 	if r.Choices == nil && r.Usage == nil {
-		return nil, &Error{Kind: KindBadResponse, Status: http.StatusOK, Err: fmt.Errorf("an event without choices: %s", quote(string(data), d.key))}
+		return nil, &Error{Kind: KindBadResponse, Status: http.StatusOK, Err: errors.New("an event without choices")}
 	}
 	for _, c := range r.Choices {
 		if err := c.record(x, c.Delta); err != nil {

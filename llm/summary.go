@@ -19,6 +19,8 @@ const (
 	maxCorrections = 2
 	// maxQuoted is how much of a bad reply the model is shown again. A summary is far shorter.
 	maxQuoted = 1000
+	// maxExcerpt is how much of a wrong key or title a complaint shows.
+	maxExcerpt = 200
 )
 
 // The members of a summary in JSON.
@@ -82,43 +84,62 @@ func (c *Client) Summarize(ctx context.Context, f Film) (Summary, Result, error)
 			return Summary{}, result, err
 		}
 		reply := resp.Choices[0].Content
-		got, complaint := c.schema.parse(reply)
-		if complaint == nil {
-			complaint = got.check(facts)
+		got, wrong := c.schema.parse(reply)
+		if wrong == nil {
+			wrong = got.check(facts)
 		}
-		if complaint == nil {
+		if wrong == nil {
 			return got, result, nil
 		}
 		if try == maxCorrections {
-			return Summary{}, result, &Error{Kind: KindUnverified, Err: complaint}
+			return Summary{}, result, newError(KindUnverified, "the summary is refused for its %s", wrong.reason)
 		}
-		c.logger.InfoContext(ctx, "the language model's summary is sent back", "film_id", f.ID, "try", try+1, "complaint", complaint)
+		c.logger.InfoContext(ctx, "the language model's summary is sent back", "film_id", f.ID, "try", try+1, "reason", wrong.reason)
 		messages = append(messages,
 			llms.TextParts(llms.ChatMessageTypeAI, strings.ToValidUTF8(reply[:min(len(reply), maxQuoted)], "")),
-			llms.TextParts(llms.ChatMessageTypeHuman, correction(complaint)))
+			llms.TextParts(llms.ChatMessageTypeHuman, wrong.correction()))
 	}
 }
 
-// correction tells a model what is wrong with its reply.
-func correction(complaint error) string {
-	return fmt.Sprintf("Your reply is refused: %v. Reply again, with the one JSON object and nothing else.", complaint)
+// complaint is what is wrong with a model's reply.
+type complaint struct {
+	reason string // one word for logs and metrics
+	text   string // for the model alone: it quotes the reply
+}
+
+// The reasons of a complaint.
+const (
+	reasonForm        = "form"        // not exactly one JSON object with exactly the wanted keys
+	reasonSchema      = "schema"      // not valid against the contract's component
+	reasonTitle       = "title"       // another title than the film's
+	reasonRating      = "rating"      // another rating than the film's
+	reasonRecommended = "recommended" // not what the rule says
+)
+
+func complain(reason, format string, args ...any) *complaint {
+	return &complaint{reason: reason, text: fmt.Sprintf(format, args...)}
+}
+
+// correction tells the model what is wrong with its reply.
+func (c *complaint) correction() string {
+	return fmt.Sprintf("Your reply is refused: %s. Reply again, with the one JSON object and nothing else.", c.text)
 }
 
 // parse reads a model's reply: exactly one JSON object with exactly the wanted keys, valid against
 // the contract's component. encoding/json alone would let pass keys twice, in another case or
 // missing, null, and whatever comes after. One code fence is tolerated, since models love them.
-func (r *replySchema) parse(reply string) (Summary, error) {
+func (r *replySchema) parse(reply string) (Summary, *complaint) {
 	text := unfence(reply)
 	members, err := r.members(json.NewDecoder(strings.NewReader(text)))
 	if err != nil {
-		return Summary{}, err
+		return Summary{}, complain(reasonForm, "%v", err)
 	}
 	if err := r.validate(members); err != nil {
-		return Summary{}, err
+		return Summary{}, complain(reasonSchema, "%v", err)
 	}
 	var s Summary
 	if err := json.Unmarshal([]byte(text), &s); err != nil {
-		return Summary{}, fmt.Errorf("it is not a summary: %w", err)
+		return Summary{}, complain(reasonSchema, "it is not a summary: %v", err)
 	}
 	return s, nil
 }
@@ -138,7 +159,7 @@ func (r *replySchema) members(dec *json.Decoder) (map[string]any, error) {
 		}
 		key, _ := token.(string) // within an object the decoder yields no other
 		if !slices.Contains(r.keys, key) {
-			return nil, fmt.Errorf("the key %q does not belong there", quote(key, ""))
+			return nil, fmt.Errorf("the key %q does not belong there", excerpt(key))
 		}
 		if _, twice := members[key]; twice {
 			return nil, fmt.Errorf("the key %q is there twice", key)
@@ -173,16 +194,21 @@ func (r *replySchema) validate(members map[string]any) error {
 }
 
 // check compares a summary with the facts.
-func (s Summary) check(facts Summary) error {
+func (s Summary) check(facts Summary) *complaint {
 	switch {
 	case s.Title != facts.Title:
-		return fmt.Errorf("the title is %q, but the catalogue says %q", quote(s.Title, ""), facts.Title)
+		return complain(reasonTitle, "the title is %q, but the catalogue says %q", excerpt(s.Title), facts.Title)
 	case s.Rating != facts.Rating:
-		return fmt.Errorf("the rating is %q, but the catalogue says %q", s.Rating, facts.Rating)
+		return complain(reasonRating, "the rating is %q, but the catalogue says %q", s.Rating, facts.Rating)
 	case s.Recommended != facts.Recommended:
-		return fmt.Errorf("recommended is %t, but by the rule it is %t", s.Recommended, facts.Recommended)
+		return complain(reasonRecommended, "recommended is %t, but by the rule it is %t", s.Recommended, facts.Recommended)
 	}
 	return nil
+}
+
+// excerpt is the beginning of a reply's text, fit to be shown to the model again.
+func excerpt(text string) string {
+	return clean(strings.ToValidUTF8(text[:min(len(text), maxExcerpt)], ""))
 }
 
 // unfence takes one Markdown code fence off a reply.
