@@ -15,8 +15,13 @@ import (
 // a small model's context with room to spare.
 const groundingFilms = 8
 
+const blankQuestion = "the question has nothing in it that could be read"
+
 // AskQuestion streams the language model's answer to a question about the catalogue.
 func (s *Server) AskQuestion(ctx context.Context, request gen.AskQuestionRequestObject) (gen.AskQuestionResponseObject, error) {
+	if llm.Blank(request.Params.Question) { // the contract's pattern knows only ASCII's blanks
+		return nil, &invalidRequestError{inputs: []gen.InputError{{Parameter: new("question"), Detail: blankQuestion}}}
+	}
 	found, err := s.deps.Store.SearchFilms(ctx, request.Params.Question, groundingFilms)
 	if err != nil {
 		return nil, err

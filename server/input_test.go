@@ -63,6 +63,8 @@ func TestBadInput(t *testing.T) {
 		{"no question", "GET", "/ai/ask", "", 400, "invalid_request", "question"},
 		{"empty question", "GET", "/ai/ask?question=", "", 400, "invalid_request", "question"},
 		{"blank question", "GET", "/ai/ask?question=%20%20", "", 400, "invalid_request", "question"},
+		{"question of a blank beyond ASCII", "GET", "/ai/ask?question=%C2%A0", "", 400, "invalid_request", "question"},
+		{"invisible question", "GET", "/ai/ask?question=%E2%80%8B", "", 400, "invalid_request", "question"},
 		{"question too long", "GET", "/ai/ask?question=" + strings.Repeat("x", 1001), "", 400, "invalid_request", "question"},
 		{"question with NUL", "GET", "/ai/ask?question=a%00b", "", 400, "invalid_request", "question"},
 
