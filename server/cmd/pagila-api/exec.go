@@ -6,12 +6,15 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"os/signal"
 	"strings"
 	"syscall"
 
+	"example.com/pagila-api/schema/migrations"
+	"example.com/pagila-api/store"
 	"example.com/pagila-api/store/localpg"
 )
 
@@ -26,16 +29,26 @@ func (e *exitError) Error() string { return fmt.Sprintf("exit status %d", e.code
 //
 // With -scratch, ATLAS_DEV_URL is an empty database that is thrown away afterwards. With -pristine,
 // DATABASE_URL is thrown away too: it is Pagila as it was restored, without our migrations.
+//
+// With -serve, a server runs on a throwaway Pagila while the command does. PAGILA_URL is where, and
+// API_TOKEN, API_USERNAME and API_PASSWORD are what it accepts.
 func execute(ctx context.Context, c config, args, environ []string, stdout, stderr io.Writer) (err error) {
 	flags := flag.NewFlagSet("exec", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	scratch := flags.Bool("scratch", false, "set ATLAS_DEV_URL to an empty database")
 	pristine := flags.Bool("pristine", false, "use a throwaway Pagila without our migrations, and -scratch")
+	serving := flags.Bool("serve", false, "run a server on a throwaway Pagila, and set PAGILA_URL and API_TOKEN")
 	if err := parse(flags, args); err != nil {
 		return err
 	}
 	if flags.NArg() == 0 {
 		return errors.New("exec: which command?")
+	}
+	if *serving {
+		if *scratch || *pristine {
+			return errors.New("exec: -serve has a database of its own, without -scratch and -pristine")
+		}
+		return executeServed(ctx, c, flags.Args(), environ, stdout, stderr)
 	}
 	vars := map[string]string{}
 	if *scratch || *pristine {
@@ -63,6 +76,58 @@ func execute(ctx context.Context, c config, args, environ []string, stdout, stde
 		}
 	}
 	return runCommand(flags.Args(), environ, vars, stdout, stderr)
+}
+
+// executeServed runs a command beside a server of its own: the same server, except that its language
+// model is the offline one, whatever the configuration says. What a command like a test sends should
+// cost nobody money.
+func executeServed(ctx context.Context, c config, args, environ []string, stdout, stderr io.Writer) (err error) {
+	t, err := startThrowaway(ctx, c, true, func(string) {})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, t.close()) }()
+	if err := migrate(ctx, t.pristine); err != nil {
+		return err
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("listen on a free port: %w", err)
+	}
+	c.DatabaseURL, c.LLMProvider, c.LLMModel, c.DrainDelay = t.pristine, "offline", "", 0
+	c.LogLevel = "warn" // the access lines would bury what the command says
+
+	// The server outlives an interrupt: that is for the command, which may still want it.
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	served := make(chan error, 1)
+	go func() { served <- serveOn(serving, c, listener, io.Discard, stderr) }()
+	// The command may start at once: until the server accepts, the system keeps its connections.
+	err = runCommand(args, environ, map[string]string{
+		"PAGILA_URL":   baseURL(listener.Addr()),
+		"API_TOKEN":    c.APIToken,
+		"API_USERNAME": c.APIUsername,
+		"API_PASSWORD": c.APIPassword,
+		"DATABASE_URL": t.pristine,
+		"PATH":         t.server.BinDir() + string(os.PathListSeparator) + os.Getenv("PATH"),
+	}, stdout, stderr)
+	stop()
+	if failed := <-served; failed != nil {
+		return errors.Join(failed, err) // likely the cause of the command's own failure
+	}
+	return err
+}
+
+// migrate applies the pending migrations to the database at url.
+func migrate(ctx context.Context, url string) error {
+	st, err := store.Open(url, store.Options{MaxConns: 1})
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	if err := migrations.Apply(ctx, st.DB()); err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	return nil
 }
 
 func runCommand(args, environ []string, vars map[string]string, stdout, stderr io.Writer) error {

@@ -1,8 +1,8 @@
 // Command pagila-api serves the Pagila API.
 //
-//	pagila-api                                       serve, until it is interrupted
-//	pagila-api exec [-scratch|-pristine] -- command  run a command with DATABASE_URL set
-//	pagila-api fetch-postgres [-if-needed]           make sure that there are PostgreSQL server binaries
+//	pagila-api                                              serve, until it is interrupted
+//	pagila-api exec [-scratch|-pristine|-serve] -- command  run a command with DATABASE_URL set
+//	pagila-api fetch-postgres [-if-needed]                  make sure that there are PostgreSQL server binaries
 //
 // It is configured by the environment and by a .env file in the working folder; .env.example has
 // every variable. Without DATABASE_URL it runs a PostgreSQL server of its own.
@@ -21,9 +21,9 @@ import (
 
 const usage = `Usage:
 
-  pagila-api                                       serve, until it is interrupted
-  pagila-api exec [-scratch|-pristine] -- command  run a command with DATABASE_URL set
-  pagila-api fetch-postgres [-if-needed]           make sure that there are PostgreSQL server binaries
+  pagila-api                                              serve, until it is interrupted
+  pagila-api exec [-scratch|-pristine|-serve] -- command  run a command with DATABASE_URL set
+  pagila-api fetch-postgres [-if-needed]                  make sure that there are PostgreSQL server binaries
 
 It is configured by the environment and by a .env file in the working folder.
 .env.example has every variable.

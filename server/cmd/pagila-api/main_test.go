@@ -304,6 +304,32 @@ func TestExec(t *testing.T) {
 	}
 }
 
+// A command that is served finds a migrated server, which is gone with its database afterwards.
+func TestExecServe(t *testing.T) {
+	t.Parallel()
+	// Neither the address of a server that may run already nor a paid model is used.
+	env := environment(t, "HTTP_ADDR=127.0.0.1:1", "OPENAI_API_KEY=sk-secret", "API_TOKEN=another", "DRAIN_DELAY=1m")
+	client := `curl -sf --max-time 30 -H "Authorization: Bearer $API_TOKEN" "$PAGILA_URL$0"`
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("this needs curl")
+	}
+	out, err := program(t, env, "exec", "-serve", "--", "sh", "-c", client, "/readyz").Output()
+	if err != nil || !strings.Contains(string(out), `"ready"`) || !strings.Contains(string(out), `"offline"`) {
+		t.Errorf("readyz: %s, %v", out, err)
+	}
+	out, err = program(t, env, "exec", "-serve", "--", "sh", "-c", client+`; exit 7`, "/customers/1/rentals/76").Output()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 7 || !strings.Contains(string(out), `"rental_id":76`) {
+		t.Errorf("a rental and exit 7: %s, %v", out, err)
+	}
+	if _, err := os.Stat(dataDir(env)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("there is a data directory: %v", err)
+	}
+	if out, err := program(t, env, "exec", "-serve", "-pristine", "--", "true").CombinedOutput(); err == nil || !strings.Contains(string(out), "-pristine") {
+		t.Errorf("-serve -pristine: %v, %s", err, out)
+	}
+}
+
 func TestConfigErrors(t *testing.T) {
 	t.Parallel()
 	out, err := program(t, []string{

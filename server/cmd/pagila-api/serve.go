@@ -40,8 +40,18 @@ const (
 	writeMargin = 30 * time.Second
 )
 
-// serve runs the server until ctx is done.
-func serve(ctx context.Context, c config, stdout, stderr io.Writer) (err error) {
+// serve runs the server on HTTP_ADDR until ctx is done.
+func serve(ctx context.Context, c config, stdout, stderr io.Writer) error {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.HTTPAddr)
+	if err != nil {
+		return fmt.Errorf("listen on HTTP_ADDR: %w", err)
+	}
+	return serveOn(ctx, c, listener, stdout, stderr)
+}
+
+// serveOn runs the server on a listener, and closes that, until ctx is done.
+func serveOn(ctx context.Context, c config, listener net.Listener, stdout, stderr io.Writer) (err error) {
+	defer listener.Close()
 	logger := c.logger(stderr)
 	contract, err := api.Load(ctx)
 	if err != nil {
@@ -53,11 +63,6 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) (err error) 
 	if err != nil {
 		return err
 	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.HTTPAddr)
-	if err != nil {
-		return fmt.Errorf("listen on HTTP_ADDR: %w", err)
-	}
-	defer listener.Close()
 
 	db, err := openDatabase(ctx, c, progressTo(stderr))
 	if errors.Is(err, localpg.ErrLocked) {
