@@ -101,7 +101,8 @@ check: generate-check lint vet atlas test migrate-check ## All of what CI runs
 
 .PHONY: test
 test: postgres ## Run the tests on a disposable Postgres, under the race detector
-	go test -race ./...
+	CONTRACT_COVERAGE=$(CURDIR)/bin/contract-coverage.tsv go test -race ./...
+	@head -n 1 bin/contract-coverage.tsv
 
 .PHONY: vet
 vet: ## Run go vet, for macOS too

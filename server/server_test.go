@@ -16,8 +16,6 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
-	"github.com/getkin/kin-openapi/routers"
-	"github.com/getkin/kin-openapi/routers/gorillamux"
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/pgdialect"
 
@@ -37,7 +35,7 @@ func TestMain(m *testing.M) {
 	for _, mediaType := range []string{"text/event-stream", "text/html", "text/css", "text/javascript", "image/png", "application/yaml"} {
 		openapi3filter.RegisterBodyDecoder(mediaType, text)
 	}
-	pgtest.Main(m)
+	pgtest.Main(covered{m})
 }
 
 // testAPI is a server under test: the real one, on a database of its own, behind a real socket. Each
@@ -111,63 +109,6 @@ func newModel(t *testing.T, contract *openapi3.T, c llm.Config) *llm.Client {
 	}
 	return model
 }
-
-// checkContract fails the test when a response is not one that the contract has for the operation.
-// (405 belongs to no operation, and neither does the 404 of an unknown path.)
-func checkContract(t *testing.T, contract *openapi3.T, next http.Handler) http.Handler {
-	t.Helper()
-	router, err := gorillamux.NewRouter(contract)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		tee := &teeWriter{ResponseWriter: w, status: http.StatusOK}
-		next.ServeHTTP(tee, r) // an aborted answer leaves through a panic, and is not whole anyway
-
-		get := r.Clone(context.Background())
-		if r.Method == http.MethodHead {
-			get.Method = http.MethodGet
-		}
-		route, params, err := router.FindRoute(get)
-		if err != nil || !known(route) || r.Context().Err() != nil || tee.status == http.StatusMethodNotAllowed {
-			return
-		}
-		in := &openapi3filter.ResponseValidationInput{
-			RequestValidationInput: &openapi3filter.RequestValidationInput{Request: get, PathParams: params, Route: route},
-			Status:                 tee.status,
-			Header:                 tee.Header(),
-			Options:                &openapi3filter.Options{IncludeResponseStatus: true, MultiError: true, ExcludeResponseBody: r.Method == http.MethodHead},
-		}
-		in.SetBodyBytes(tee.body.Bytes())
-		if err := openapi3filter.ValidateResponse(context.Background(), in); err != nil {
-			t.Errorf("%s %s: the answer is not in the contract: %v\n%s", r.Method, r.URL, err, tee.body.Bytes())
-		}
-	})
-}
-
-func known(route *routers.Route) bool { return route != nil && route.Operation != nil }
-
-// teeWriter keeps a copy of what goes to the client.
-type teeWriter struct {
-	http.ResponseWriter
-	status int
-	body   bytes.Buffer
-}
-
-func (w *teeWriter) WriteHeader(status int) {
-	w.status = status
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *teeWriter) Write(p []byte) (int, error) {
-	w.body.Write(p)
-	return w.ResponseWriter.Write(p)
-}
-
-func (w *teeWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// Flush is what Gin asks for by name.
-func (w *teeWriter) Flush() { w.ResponseWriter.(http.Flusher).Flush() }
 
 // call makes a request with a JSON body (none where it is "") and returns the answer, read whole.
 func (a *testAPI) call(t *testing.T, method, path, body string, headers ...string) *answer {

@@ -32,8 +32,9 @@ const (
 	databaseTimeout = time.Minute
 )
 
-// Main runs the tests of a package, stops the server they have used, and ends the process.
-func Main(m *testing.M) {
+// Main runs the tests of a package, stops the server they have used, and ends the process. m is the
+// *testing.M, or what a package wraps it in to do something after its tests.
+func Main(m interface{ Run() int }) {
 	code := m.Run()
 	if err := stopShared(); err != nil {
 		fmt.Fprintln(os.Stderr, "pgtest:", err)

@@ -1,0 +1,217 @@
+package server_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/gorillamux"
+)
+
+// plainHeaders are HTTP's own, which a contract does not list (OpenAPI 3.0.3 even has Content-Type
+// ignored there).
+var plainHeaders = []string{"Allow", "Connection", "Content-Length", "Content-Type", "Date"}
+
+// checkContract fails the test when a response is not one that the contract has for the operation,
+// down to its headers and the members of its body, and counts it for the report of coverage.
+func checkContract(t *testing.T, contract *openapi3.T, next http.Handler) http.Handler {
+	t.Helper()
+	router, err := gorillamux.NewRouter(contract)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		tee := &teeWriter{ResponseWriter: w, status: http.StatusOK}
+		next.ServeHTTP(tee, r) // an aborted answer leaves through a panic, and is not whole anyway
+		if r.Context().Err() != nil {
+			return // the client has left: nobody has this answer
+		}
+		get := r.Clone(context.Background())
+		if r.Method == http.MethodHead {
+			get.Method = http.MethodGet
+		}
+		route, params, err := router.FindRoute(get)
+		if err != nil || route.Operation == nil || tee.status == http.StatusMethodNotAllowed {
+			err = checkStray(contract, r, tee)
+		} else {
+			err = checkResponse(route, params, get, tee, r.Method == http.MethodHead)
+		}
+		if err != nil {
+			coverage.undocumented(fmt.Sprintf("%s %s: %d %s", r.Method, r.URL.Path, tee.status, tee.Header().Get("Content-Type")))
+			t.Errorf("%s %s: the answer %d is not in the contract: %v\n%.2000q", r.Method, r.URL, tee.status, err, tee.body.Bytes())
+		}
+	})
+}
+
+// checkResponse checks the response of an operation. The body of HEAD's is not there.
+func checkResponse(route *routers.Route, params map[string]string, r *http.Request, got *teeWriter, head bool) error {
+	in := &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: r, PathParams: params, Route: route},
+		Status:                 got.status,
+		Header:                 got.Header(),
+		Options:                &openapi3filter.Options{IncludeResponseStatus: true, MultiError: true, ExcludeResponseBody: head},
+	}
+	in.SetBodyBytes(got.body.Bytes())
+	if err := openapi3filter.ValidateResponse(context.Background(), in); err != nil {
+		return err
+	}
+	response := route.Operation.Responses.Status(got.status).Value
+	documented := slices.Clone(plainHeaders)
+	for name := range response.Headers {
+		documented = append(documented, http.CanonicalHeaderKey(name))
+	}
+	for name := range got.Header() {
+		if !slices.Contains(documented, name) {
+			return fmt.Errorf("the header %s is not documented", name)
+		}
+	}
+	mediaType, _, err := mime.ParseMediaType(got.Header().Get("Content-Type"))
+	if err != nil {
+		return fmt.Errorf("Content-Type: %w", err)
+	}
+	content := response.Content[mediaType]
+	if content == nil {
+		return fmt.Errorf("the media type %s is not documented", mediaType)
+	}
+	coverage.received(triple{route.Operation.OperationID, got.status, mediaType})
+	if head || content.Schema == nil {
+		return nil
+	}
+	if mediaType == "text/event-stream" {
+		return checkEvents(route.Spec, got.body.String())
+	}
+	if strings.HasSuffix(mediaType, "json") {
+		return checkMembers(content.Schema.Value, got.body.Bytes())
+	}
+	return nil
+}
+
+// checkStray checks the answer to a request that is no operation's.
+func checkStray(contract *openapi3.T, r *http.Request, got *teeWriter) error {
+	// To the server an empty parameter is one of a bad value, to the router here another path.
+	emptyParameter := got.status == http.StatusBadRequest && strings.Contains(r.URL.Path, "//")
+	if !emptyParameter && got.status != http.StatusNotFound && got.status != http.StatusMethodNotAllowed {
+		return fmt.Errorf("no operation is at %s %s", r.Method, r.URL.Path)
+	}
+	if mediaType := got.Header().Get("Content-Type"); mediaType != "application/problem+json" {
+		return fmt.Errorf("the media type is %q", mediaType)
+	}
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	return checkProblem(contract, got.body.Bytes())
+}
+
+func checkProblem(contract *openapi3.T, document []byte) error {
+	schema := contract.Components.Schemas["Problem"].Value
+	var value any
+	if err := json.Unmarshal(document, &value); err != nil {
+		return err
+	}
+	if err := schema.VisitJSON(value); err != nil {
+		return err
+	}
+	return checkMembers(schema, document)
+}
+
+// checkMembers refuses members that the schema does not name. The contract leaves its responses
+// open, so that clients bear members to come; what this server sends has to be written there.
+func checkMembers(schema *openapi3.Schema, document []byte) error {
+	var value any
+	if err := json.Unmarshal(document, &value); err != nil {
+		return err
+	}
+	return unnamed("#", value, schema)
+}
+
+func unnamed(at string, value any, schemas ...*openapi3.Schema) error {
+	for i := 0; i < len(schemas); i++ { // it grows
+		for _, part := range schemas[i].AllOf {
+			schemas = append(schemas, part.Value)
+		}
+	}
+	switch value := value.(type) {
+	case map[string]any:
+		free := !slices.ContainsFunc(schemas, func(s *openapi3.Schema) bool { return len(s.Properties) > 0 })
+		for name, member := range value {
+			var found []*openapi3.Schema
+			for _, s := range schemas {
+				if p := s.Properties[name]; p != nil {
+					found = append(found, p.Value)
+				}
+			}
+			if found == nil && !free {
+				return fmt.Errorf("the member %s/%s is not documented", at, name)
+			}
+			if err := unnamed(at+"/"+name, member, found...); err != nil {
+				return err
+			}
+		}
+	case []any:
+		for i, item := range value {
+			for _, s := range schemas {
+				if s.Items == nil {
+					continue
+				}
+				if err := unnamed(fmt.Sprintf("%s/%d", at, i), item, s.Items.Value); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// checkEvents checks a whole stream of server-sent events: deltas, and one event that ends it.
+func checkEvents(contract *openapi3.T, stream string) error {
+	rest, whole := strings.CutSuffix(stream, "\n\n")
+	if !whole {
+		return fmt.Errorf("the last event does not end: %q", stream)
+	}
+	events := strings.Split(rest, "\n\n")
+	for i, e := range events {
+		name, data, ok := strings.Cut(strings.TrimPrefix(e, "event: "), "\ndata: ")
+		if !ok || !json.Valid([]byte(data)) {
+			return fmt.Errorf("this is no event with JSON: %q", e)
+		}
+		switch last := i == len(events)-1; {
+		case name == "delta" && !last, name == "done" && last:
+		case name == "error" && last:
+			return checkProblem(contract, []byte(data))
+		default:
+			return fmt.Errorf("event %q is at place %d of %d", name, i+1, len(events))
+		}
+	}
+	return nil
+}
+
+// teeWriter keeps a copy of what goes to the client.
+type teeWriter struct {
+	http.ResponseWriter
+	status int
+	body   bytes.Buffer
+}
+
+func (w *teeWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *teeWriter) Write(p []byte) (int, error) {
+	w.body.Write(p)
+	return w.ResponseWriter.Write(p)
+}
+
+func (w *teeWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// Flush is what Gin asks for by name.
+func (w *teeWriter) Flush() { w.ResponseWriter.(http.Flusher).Flush() }

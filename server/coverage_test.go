@@ -1,0 +1,157 @@
+package server_test
+
+import (
+	"cmp"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"example.com/pagila-api/api"
+)
+
+// triple is the unit of coverage: an operation can answer with this status and this media type. A
+// HEAD counts as the GET it stands for.
+type triple struct {
+	operation string
+	status    int
+	mediaType string
+}
+
+func (t triple) String() string { return fmt.Sprintf("%s %d %s", t.operation, t.status, t.mediaType) }
+
+// coverage is what all tests of this package have received together. checkContract fills it.
+var coverage = &tally{counts: map[triple]int{}, strays: map[string]int{}}
+
+type tally struct {
+	mu     sync.Mutex
+	counts map[triple]int
+	strays map[string]int // what is not in the contract
+}
+
+func (c *tally) received(t triple) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.counts[t]++
+}
+
+func (c *tally) undocumented(what string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.strays[what]++
+}
+
+// covered runs the tests and then reports how much of the contract they have exercised: a summary
+// on stdout, and the same with each triple and its count in the file that CONTRACT_COVERAGE names.
+//
+// The run fails when the whole suite has left a part of the contract out, or has received something
+// undocumented.
+type covered struct{ *testing.M }
+
+func (m covered) Run() int {
+	code := m.M.Run()
+	if isSet("test.list") || isSet("test.fuzz") || isSet("test.fuzzworker") {
+		return code // no suite
+	}
+	documented, err := documentedTriples()
+	if err != nil {
+		fmt.Println("contract coverage:", err)
+		return max(code, 1)
+	}
+	if path := os.Getenv("CONTRACT_COVERAGE"); path != "" {
+		var report strings.Builder
+		coverage.summarize(&report, documented, true)
+		coverage.report(&report, documented)
+		if err := os.WriteFile(path, []byte(report.String()), 0o600); err != nil {
+			fmt.Println("contract coverage:", err)
+			return max(code, 1)
+		}
+	}
+	partial := testing.Short() || isSet("test.run") || isSet("test.skip")
+	if complete := coverage.summarize(os.Stdout, documented, !partial); !complete {
+		return max(code, 1)
+	}
+	return code
+}
+
+func isSet(name string) bool {
+	f := flag.Lookup(name)
+	return f != nil && f.Value.String() != f.DefValue
+}
+
+// documentedTriples is all that the contract says can be answered, in its order of operations.
+func documentedTriples() ([]triple, error) {
+	contract, err := api.Load(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	var all []triple
+	for _, item := range contract.Paths.Map() {
+		for _, op := range item.Operations() {
+			for status, response := range op.Responses.Map() {
+				number, err := strconv.Atoi(status)
+				if err != nil {
+					return nil, fmt.Errorf("%s has the status %q: write out each one", op.OperationID, status)
+				}
+				if len(response.Value.Content) == 0 {
+					all = append(all, triple{op.OperationID, number, ""})
+				}
+				for mediaType := range response.Value.Content {
+					all = append(all, triple{op.OperationID, number, mediaType})
+				}
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b triple) int {
+		return cmp.Or(cmp.Compare(a.operation, b.operation), cmp.Compare(a.status, b.status), cmp.Compare(a.mediaType, b.mediaType))
+	})
+	return all, nil
+}
+
+// report lists each triple with its count, as tab-separated columns.
+func (c *tally) report(w io.Writer, documented []triple) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	fmt.Fprintln(w, "operation\tstatus\tmedia type\tresponses")
+	for _, t := range documented {
+		fmt.Fprintf(w, "%s\t%d\t%s\t%d\n", t.operation, t.status, t.mediaType, c.counts[t])
+	}
+	for _, what := range slices.Sorted(maps.Keys(c.strays)) {
+		fmt.Fprintf(w, "undocumented\t\t%s\t%d\n", what, c.strays[what])
+	}
+}
+
+// summarize says how much of the contract was exercised, and whether that is good enough: where
+// whole is not set, parts may be missing.
+func (c *tally) summarize(w io.Writer, documented []triple, whole bool) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var missing []triple
+	responses := 0
+	for _, t := range documented {
+		responses += c.counts[t]
+		if c.counts[t] == 0 {
+			missing = append(missing, t)
+		}
+	}
+	fmt.Fprintf(w, "contract coverage: %d of %d documented answers exercised, by %d responses; %d undocumented\n",
+		len(documented)-len(missing), len(documented), responses, len(c.strays))
+	for _, what := range slices.Sorted(maps.Keys(c.strays)) {
+		fmt.Fprintln(w, "  undocumented:", what)
+	}
+	if !whole {
+		fmt.Fprintln(w, "  (a part of the suite ran, so nothing is asked of it)")
+		return len(c.strays) == 0
+	}
+	for _, t := range missing {
+		fmt.Fprintln(w, "  never exercised:", t)
+	}
+	return len(missing) == 0 && len(c.strays) == 0
+}
