@@ -225,7 +225,7 @@ func TestBadPrompt(t *testing.T) {
 		{"unknown variable", "ask", "{{question}}", "{{question}} {{password}}", "unknown variable {{password}}"},
 		{"variable of another prompt", "summary", "{{catalogue}}", "{{catalogue}} {{question}}", "unknown variable {{question}}"},
 		{"missing variable", "ask", "{{question}}", "?", "variable {{question}} is missing"},
-		{"undeclared variable", "ask", "    question: string, what the customer wants to know\n", "", "input.schema declares"},
+		{"undeclared variable", "ask", "    question: string, what the customer wants to know, as a data block\n", "", "input.schema declares"},
 		{"template code", "ask", "{{question}}", `{{question}} {{env "HOME"}}`, "not a role or a variable"},
 		{"unclosed mark", "ask", "{{question}}", "{{question}} {{question", "not a role or a variable"},
 		{"unknown role", "ask", `{{role "model"}}`, `{{role "tool"}}`, `unknown role "tool"`},

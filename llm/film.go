@@ -49,53 +49,85 @@ type filmEntry struct {
 	Description        string      `json:"description,omitempty"`
 }
 
-// The block's marks. JSON as encoding/json writes it has no "<", so no film can close the block.
+// rate is the rental rate in dollars.
+func (f filmEntry) rate() decimal.Decimal {
+	rate, err := decimal.NewFromString(f.RentalRate.String())
+	if err != nil {
+		return decimal.Zero // no text that entry writes
+	}
+	return rate
+}
+
+// The marks of the data blocks. JSON as encoding/json writes it has no "<", so neither a film nor a
+// question can close its block, open another, or hold the marks with which local models tell the
+// roles apart ("<|im_start|>").
 const (
 	catalogueOpen  = "<catalogue>"
 	catalogueClose = "</catalogue>"
+	questionOpen   = "<question>"
+	questionClose  = "</question>"
 )
 
-// catalogueBlock writes films as the data block of a prompt.
-func catalogueBlock(films []Film) (string, error) {
-	c := catalogue{Films: make([]filmEntry, len(films))} // no films are [], not null
-	for i, f := range films {
-		c.Films[i] = filmEntry{
-			ID: f.ID, Title: clean(f.Title), Category: clean(f.Category), Rating: clean(f.Rating),
-			RentalRate: json.Number(f.RentalRate.StringFixed(2)), RentalDays: f.RentalDuration, Minutes: f.Length,
-			ReleaseYear: f.ReleaseYear, Language: clean(f.Language), Actors: cleanAll(f.Actors),
-			SpecialFeatures: cleanAll(f.SpecialFeatures), StreamingAvailable: f.StreamingAvailable,
-			Description: clean(f.Description),
-		}
+// maxDescription is how much of a description a model reads, in characters. Pagila's longest has
+// some 130, and a stranger's text should not fill the prompt.
+const maxDescription = 500
+
+// entry is a film as a model reads it.
+func entry(f Film) filmEntry {
+	description := []rune(clean(f.Description))
+	return filmEntry{
+		ID: f.ID, Title: clean(f.Title), Category: clean(f.Category), Rating: clean(f.Rating),
+		RentalRate: json.Number(f.RentalRate.StringFixed(2)), RentalDays: f.RentalDuration, Minutes: f.Length,
+		ReleaseYear: f.ReleaseYear, Language: clean(f.Language), Actors: cleanAll(f.Actors),
+		SpecialFeatures: cleanAll(f.SpecialFeatures), StreamingAvailable: f.StreamingAvailable,
+		Description: string(description[:min(len(description), maxDescription)]),
 	}
-	raw, err := json.Marshal(c)
-	if err != nil {
-		return "", fmt.Errorf("write the catalogue: %w", err)
-	}
-	return catalogueOpen + "\n" + string(raw) + "\n" + catalogueClose, nil
 }
 
-// readCatalogue finds the first data block in the messages. That is ours: the question, which
-// could hold one too, comes after it.
-func readCatalogue(messages []llms.MessageContent) (catalogue, error) {
-	var c catalogue
+func entries(films []Film) []filmEntry {
+	out := make([]filmEntry, len(films)) // no films are [], not null
+	for i, f := range films {
+		out[i] = entry(f)
+	}
+	return out
+}
+
+// catalogueBlock writes films as a data block of a prompt.
+func catalogueBlock(films []filmEntry) (string, error) {
+	return block(catalogueOpen, catalogueClose, catalogue{Films: films})
+}
+
+// questionBlock writes a question as a data block of a prompt.
+func questionBlock(text string) (string, error) {
+	return block(questionOpen, questionClose, text)
+}
+
+func block(openMark, closeMark string, data any) (string, error) {
+	raw, err := json.Marshal(data)
+	if err != nil {
+		return "", fmt.Errorf("write %s: %w", openMark, err)
+	}
+	return openMark + "\n" + string(raw) + "\n" + closeMark, nil
+}
+
+// readBlock reads the data block between the marks from the user's messages. The prompt's own words
+// may name the marks too, but have no JSON between them.
+func readBlock(messages []llms.MessageContent, openMark, closeMark string, data any) error {
 	for _, m := range messages {
 		if m.Role != llms.ChatMessageTypeHuman {
 			continue
 		}
-		_, rest, found := strings.Cut(messageText(m), catalogueOpen)
-		if !found {
+		_, rest, opened := strings.Cut(messageText(m), openMark+"\n")
+		text, _, closed := strings.Cut(rest, "\n"+closeMark)
+		if !opened || !closed {
 			continue
 		}
-		block, _, closed := strings.Cut(rest, catalogueClose)
-		if !closed {
-			return c, fmt.Errorf("the catalogue has no %s", catalogueClose)
+		if err := json.Unmarshal([]byte(text), data); err != nil {
+			return fmt.Errorf("read %s: %w", openMark, err)
 		}
-		if err := json.Unmarshal([]byte(block), &c); err != nil {
-			return c, fmt.Errorf("read the catalogue: %w", err)
-		}
-		return c, nil
+		return nil
 	}
-	return c, fmt.Errorf("the prompt has no %s", catalogueOpen)
+	return fmt.Errorf("the user's messages have no %s", openMark)
 }
 
 // messageText is the text of a message.

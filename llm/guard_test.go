@@ -1,6 +1,7 @@
 package llm_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -53,7 +54,11 @@ func TestConcurrent(t *testing.T) {
 			return
 		}
 		sent := messages(t, body)
-		question := sent[len(sent)-1].Content
+		var question string
+		block := strings.TrimSuffix(strings.TrimPrefix(sent[len(sent)-1].Content, "<question>"), "</question>")
+		if err := json.Unmarshal([]byte(block), &question); err != nil {
+			return
+		}
 		w.Header().Set("Content-Type", "text/event-stream")
 		for _, word := range strings.Fields(question) {
 			_, _ = io.WriteString(w, delta(word))

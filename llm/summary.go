@@ -64,7 +64,7 @@ func (c *Client) Summarize(ctx context.Context, f Film) (Summary, Result, error)
 	}); err != nil {
 		return Summary{}, result, newError(KindUnverified, "no true summary of film %d follows the contract: %w", f.ID, err)
 	}
-	block, err := catalogueBlock([]Film{f})
+	block, err := catalogueBlock([]filmEntry{entry(f)})
 	if err != nil {
 		return Summary{}, result, &Error{Kind: KindRejected, Err: err}
 	}

@@ -1,0 +1,165 @@
+package llm
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+const (
+	notFound   = "Nothing in the catalogue was found for this question."
+	noneHasAll = "None of the films found has all that the question asks for."
+)
+
+// maxListed is how many films an answer lists.
+const maxListed = 8
+
+// takes is the one place that decides between the search agent and the model. See
+// [Client.Handoff] for the rule in words.
+func (r reading) takes(films []filmEntry) bool {
+	if len(films) == 0 {
+		return r.asks()
+	}
+	return r.asks() && len(r.rest) == 0
+}
+
+// answer answers from the films found alone, and returns the films that the answer is about.
+func (r reading) answer(films []filmEntry) (string, []filmEntry) {
+	if len(films) == 0 {
+		return notFound, nil
+	}
+	if r.film != nil {
+		return r.film.about(r.topics), []filmEntry{*r.film}
+	}
+	films = r.narrow(films)
+	if len(films) == 0 {
+		return noneHasAll, nil
+	}
+	var b strings.Builder
+	switch {
+	case r.best != nil:
+		fmt.Fprintf(&b, "The %s of the films found:\n", r.best.name)
+	case len(r.rest) > 0:
+		b.WriteString("The films that come closest:\n")
+	default:
+		b.WriteString("From the catalogue:\n")
+	}
+	listed := films[:min(len(films), maxListed)]
+	for _, f := range listed {
+		fmt.Fprintf(&b, "- %s: %s.\n", f.cited(), f.facts())
+	}
+	if more := len(films) - len(listed); more > 0 {
+		fmt.Fprintf(&b, "And %d more.\n", more)
+	}
+	return strings.TrimSuffix(b.String(), "\n"), listed
+}
+
+// topic is what may be asked of one film.
+type topic struct {
+	asked  *regexp.Regexp // in lower case
+	answer func(f filmEntry) string
+}
+
+// topics are all of them. A question may ask for several.
+var topics = []topic{
+	{regexp.MustCompile(`\b(?:stars?|starring|actors?|actress(?:es)?|cast|plays?|acts?)\b`), func(f filmEntry) string {
+		if len(f.Actors) == 0 {
+			return "The catalogue names no actors of " + f.cited() + "."
+		}
+		return f.cited() + " stars " + strings.Join(f.Actors, ", ") + "."
+	}},
+	{regexp.MustCompile(`\b(?:suitable |okay |ok |fit |made )?(?:for )?(?:(?:the|my|our|small|young) )*(?:child(?:ren)?|kids?|family)\b|\brat(?:ed|ing)s?\b|\bsuitable\b`), func(f filmEntry) string {
+		meaning, ok := ratingMeanings[f.Rating]
+		if !ok {
+			return "The catalogue has no rating of " + f.cited() + "."
+		}
+		return f.cited() + " is rated " + f.Rating + ": " + meaning + "."
+	}},
+	{regexp.MustCompile(`\b(?:how long|length|minutes|duration|running time|run(?:s|ning)?)\b`), func(f filmEntry) string {
+		if f.Minutes == 0 {
+			return "The catalogue does not say how long " + f.cited() + " is."
+		}
+		return fmt.Sprintf("%s runs for %d minutes.", f.cited(), f.Minutes)
+	}},
+	{regexp.MustCompile(`\b(?:how much|how expensive|costs?|prices?|rental rate|rate|dollars?)\b|\$`), func(f filmEntry) string {
+		return fmt.Sprintf("%s costs $%s to rent for %d days.", f.cited(), f.RentalRate, f.RentalDays)
+	}},
+	{regexp.MustCompile(`\b(?:category|genre|(?:kind|sort|type) of (?:film|movie))\b`), func(f filmEntry) string {
+		if f.Category == "" {
+			return "The catalogue has no category of " + f.cited() + "."
+		}
+		return f.cited() + " is in the category " + f.Category + "."
+	}},
+	{regexp.MustCompile(`\b(?:available )?(?:for |to )?stream(?:ed|ing|able)?\b`), func(f filmEntry) string {
+		if f.StreamingAvailable {
+			return f.cited() + " is available for streaming."
+		}
+		return f.cited() + " is not available for streaming."
+	}},
+	{regexp.MustCompile(`\b(?:when|(?:what|which|release) year|released?|how old)\b`), func(f filmEntry) string {
+		if f.ReleaseYear == 0 {
+			return "The catalogue does not say when " + f.cited() + " was released."
+		}
+		return fmt.Sprintf("%s was released in %d.", f.cited(), f.ReleaseYear)
+	}},
+	{regexp.MustCompile(`\b(?:special features?|extras?|trailers?|commentar(?:y|ies)|deleted scenes?|behind the scenes)\b`), func(f filmEntry) string {
+		if len(f.SpecialFeatures) == 0 {
+			return f.cited() + " has no special features."
+		}
+		return f.cited() + " has the special features " + strings.Join(f.SpecialFeatures, ", ") + "."
+	}},
+	{regexp.MustCompile(`\blanguages?\b`), func(f filmEntry) string {
+		if f.Language == "" {
+			return "The catalogue has no language of " + f.cited() + "."
+		}
+		return f.cited() + " is in " + f.Language + "."
+	}},
+	{regexp.MustCompile(`\b(?:plot|story|synopsis|description|happens)\b`), filmEntry.portrait},
+}
+
+// ratingMeanings are the Motion Picture Association's ratings in our words.
+var ratingMeanings = map[string]string{
+	"G":     "anyone may watch it, children too",
+	"PG":    "some of it may not suit young children, so parents should have a look first",
+	"PG-13": "parents should take care, as some of it does not suit children under 13",
+	"R":     "it is not for children; those under 17 need an adult beside them",
+	"NC-17": "it is for adults only",
+}
+
+// about answers what is asked of the film, else all there is.
+func (f filmEntry) about(topics []topic) string {
+	if len(topics) == 0 {
+		return f.portrait()
+	}
+	answers := make([]string, len(topics))
+	for i, t := range topics {
+		answers[i] = t.answer(f)
+	}
+	return strings.Join(answers, " ")
+}
+
+// portrait is all that matters of a film.
+func (f filmEntry) portrait() string {
+	return strings.TrimSpace(f.cited() + ": " + f.facts() + ". " + f.Description)
+}
+
+// cited is a film's title with its id, as answers cite it.
+func (f filmEntry) cited() string { return fmt.Sprintf("%s [%d]", f.Title, f.ID) }
+
+// facts are a film's main facts on one line.
+func (f filmEntry) facts() string {
+	var facts []string
+	if f.ReleaseYear != 0 {
+		facts = append(facts, strconv.Itoa(int(f.ReleaseYear)))
+	}
+	for _, fact := range []string{f.Category, f.Rating} {
+		if fact != "" {
+			facts = append(facts, fact)
+		}
+	}
+	if f.Minutes != 0 {
+		facts = append(facts, fmt.Sprintf("%d minutes", f.Minutes))
+	}
+	return strings.Join(append(facts, fmt.Sprintf("$%s for %d days", f.RentalRate, f.RentalDays)), ", ")
+}

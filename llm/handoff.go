@@ -1,0 +1,60 @@
+package llm
+
+import (
+	"context"
+	"strings"
+)
+
+// Agent is who has answered a question.
+type Agent string
+
+// The agents of a [Handoff].
+const (
+	AgentSearch Agent = "search" // the catalogue alone, without a model
+	AgentModel  Agent = "model"
+)
+
+// Handoff is a whole answer, and who gave it.
+type Handoff struct {
+	Agent   Agent
+	Answer  string
+	Sources []Source // of the search agent: the films in the answer; of the model: those it was given
+	Result  Result   // of the model; zero where it was not asked
+}
+
+// Handoff answers a question by the search agent where it can, and else by the model.
+//
+// The search agent takes a question if it understands every word of it that means anything, and
+// one of these is true:
+//   - It names one of the films by its title. It may ask for its cast, rating, suitability for
+//     children, length, price, category, streaming, year, special features, language or story.
+//   - It says what films have to be like: a rating, a category, an actor's full name, a special
+//     feature, streaming, for children, short, long or cheap, a price or a length with its limit
+//     ("under 1 dollar", "at most 90 minutes"), or the longest, shortest, cheapest or most
+//     expensive.
+//
+// Where no films were found, one such word is enough, and the answer says that nothing was. All
+// other questions go to the model, which answers as in [Client.Ask]: any that hold an opinion, a
+// comparison, a negation or a word of a film's story.
+//
+// The search agent states nothing but what is in the films of the question, and calls nobody. An
+// answer of the model that was cut at the token limit is an error.
+func (c *Client) Handoff(ctx context.Context, q Question) (Handoff, error) {
+	if Blank(q.Text) {
+		return Handoff{}, newError(KindRejected, "the question is empty")
+	}
+	films := entries(q.Films)
+	if r := read(clean(q.Text), films); r.takes(films) {
+		text, cited := r.answer(films)
+		return Handoff{Agent: AgentSearch, Answer: text, Sources: sourcesOf(cited)}, nil
+	}
+	var text strings.Builder
+	result, err := c.Ask(ctx, q, func(piece string) error {
+		text.WriteString(piece)
+		return nil
+	})
+	if err != nil {
+		return Handoff{}, err
+	}
+	return Handoff{Agent: AgentModel, Answer: text.String(), Sources: q.Sources(), Result: result}, nil
+}

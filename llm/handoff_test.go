@@ -1,0 +1,206 @@
+package llm_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/shopspring/decimal"
+
+	"example.com/pagila-api/llm"
+)
+
+func TestHandoff(t *testing.T) {
+	t.Parallel()
+	const model = "By the model."
+	u := listen(t, raw(eventHead+delta(model)+finish("stop")+done))
+	c := openAI(t, u)
+	for _, test := range []struct {
+		question string
+		agent    llm.Agent
+		answer   string // a part of it
+		sources  []int32
+	}{
+		{"Who stars in Academy Dinosaur?", llm.AgentSearch, "stars SANDRA PECK, CHRISTIAN GABLE", []int32{1}},
+		{"Is ACADEMY DINOSAUR for children?", llm.AgentSearch, "is rated PG", []int32{1}},
+		{"How long is it and what does Academy Dinosaur's rental cost?", llm.AgentSearch, "86 minutes. ACADEMY DINOSAUR [1] costs $0.99", []int32{1}},
+		{"What category is LONG LAUGH?", llm.AgentSearch, "in the category Comedy", []int32{3}},
+		{"Is LONG LAUGH available for streaming?", llm.AgentSearch, "is available for streaming", []int32{3}},
+		{"LONG LAUGH", llm.AgentSearch, "180 minutes", []int32{3}},
+		{"short PG comedies under 1 dollar", llm.AgentSearch, "ACADEMY [2]", []int32{2}},
+		{"films for exactly 0.99", llm.AgentModel, model, []int32{1, 2, 3, 4}}, // "exactly" is not understood
+		{"what costs 0.99?", llm.AgentSearch, "ACADEMY [2]", []int32{1, 2}},
+		{"films under 99 cents", llm.AgentSearch, "None of the films", nil},
+		{"films for at most 99 cents", llm.AgentSearch, "ACADEMY [2]", []int32{1, 2}},
+		{"films at $2.99 or less", llm.AgentSearch, "BARE [4]", []int32{1, 2, 4}},
+		{"movies over two hours", llm.AgentSearch, "LONG LAUGH [3]", []int32{3}},
+		{"60 minutes or more", llm.AgentSearch, "LONG LAUGH [3]", []int32{1, 2, 3}},
+		{"less than 60 minutes", llm.AgentSearch, "None of the films", nil},
+		{"R-rated comedies", llm.AgentSearch, "LONG LAUGH [3]", []int32{3}},
+		{"R comedies", llm.AgentSearch, "LONG LAUGH [3]", []int32{3}},
+		{"comedies or documentaries", llm.AgentSearch, "ACADEMY DINOSAUR [1]", []int32{1, 2, 3}},
+		{"films with Sandra Peck and Christian Gable", llm.AgentSearch, "ACADEMY DINOSAUR [1]", []int32{1}},
+		{"films with Sandra Peck or Christian Gable", llm.AgentSearch, "ACADEMY DINOSAUR [1]", []int32{1, 2}},
+		{"the longest film with Sandra Peck", llm.AgentSearch, "longest of the films found:\n- ACADEMY DINOSAUR [1]", []int32{1}},
+		{"films with trailers", llm.AgentSearch, "ACADEMY [2]", []int32{2}},
+		// The model's: an opinion, a comparison, a negation, a story, a count, no catalogue question.
+		{"Is ACADEMY DINOSAUR any good?", llm.AgentModel, model, []int32{1, 2, 3, 4}},
+		{"Is ACADEMY DINOSAUR longer than LONG LAUGH?", llm.AgentModel, model, []int32{1, 2, 3, 4}},
+		{"comedies without Sandra Peck", llm.AgentModel, model, []int32{2, 1, 3, 4}},
+		{"comedies that are not R-rated", llm.AgentModel, model, []int32{3, 1, 2, 4}},
+		{"comedies about robots", llm.AgentModel, model, []int32{2, 3, 1, 4}},
+		{"How many comedies are there?", llm.AgentModel, model, []int32{2, 3, 1, 4}},
+		{"What is the capital of France?", llm.AgentModel, model, []int32{1, 2, 3, 4}},
+		{"What should I watch?", llm.AgentModel, model, []int32{1, 2, 3, 4}},
+		{"?", llm.AgentModel, model, []int32{1, 2, 3, 4}},
+	} {
+		t.Run(test.question, func(t *testing.T) {
+			before := len(u.got())
+			films := shelf()
+			films[1].SpecialFeatures = []string{"Trailers"}
+			got, err := c.Handoff(bounded(t), llm.Question{Text: test.question, Films: films})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var ids []int32
+			for _, s := range got.Sources {
+				ids = append(ids, s.FilmID)
+			}
+			if got.Agent != test.agent || !strings.Contains(got.Answer, test.answer) || !slices.Equal(ids, test.sources) {
+				t.Errorf("got %s, %q, sources %v, want %s, %q, %v", got.Agent, got.Answer, ids, test.agent, test.answer, test.sources)
+			}
+			asked := len(u.got()) > before
+			if asked != (test.agent == llm.AgentModel) || asked != (got.Result.Model != "") {
+				t.Errorf("the model was asked: %t, result %+v", asked, got.Result)
+			}
+		})
+	}
+}
+
+// TestHandoffWithoutFilms has a database that found nothing.
+func TestHandoffWithoutFilms(t *testing.T) {
+	t.Parallel()
+	u := listen(t, raw(eventHead+delta("No.")+finish("stop")+done))
+	c := openAI(t, u)
+	for question, want := range map[string]llm.Agent{
+		"Who stars in THE GODFATHER?": llm.AgentSearch,
+		"westerns under 1 dollar":     llm.AgentSearch,
+		"What is the meaning of life": llm.AgentModel,
+	} {
+		got, err := c.Handoff(bounded(t), llm.Question{Text: question})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Agent != want || len(got.Sources) != 0 || got.Sources == nil {
+			t.Errorf("%s: %+v, want the agent %s and no sources", question, got, want)
+		}
+		if want == llm.AgentSearch && !strings.Contains(got.Answer, "Nothing in the catalogue was found") {
+			t.Errorf("the answer is %q", got.Answer)
+		}
+	}
+}
+
+// TestHandoffFails shows that an answer which is not whole is none.
+func TestHandoffFails(t *testing.T) {
+	t.Parallel()
+	for want, script := range map[llm.Kind]script{
+		llm.KindTruncated: raw(eventHead + delta("He")),
+		llm.KindLength:    raw(eventHead + delta("He") + finish("length") + done),
+		llm.KindAuth:      status(401, "", ""),
+	} {
+		got, err := openAI(t, listen(t, script)).Handoff(bounded(t), llm.Question{Text: "Why?"})
+		checkKind(t, err, want)
+		if got.Answer != "" {
+			t.Errorf("a part of an answer comes back: %+v", got)
+		}
+	}
+	_, err := openAI(t, listen(t, raw(""))).Handoff(bounded(t), llm.Question{Text: " \u200b"})
+	checkKind(t, err, llm.KindRejected)
+}
+
+// TestSources shows that the sources are exactly the films on the wire: those as the question wants
+// them first, eight at most, and only what fits.
+func TestSources(t *testing.T) {
+	t.Parallel()
+	many := func(n int, edit func(i int, f *llm.Film)) []llm.Film {
+		films := make([]llm.Film, n)
+		for i := range films {
+			films[i] = llm.Film{ID: int32(i + 1), Title: fmt.Sprintf("FILM %c", 'A'+i), Category: "Drama", RentalRate: decimal.New(299, -2)}
+			edit(i, &films[i])
+		}
+		return films
+	}
+	for _, test := range []struct {
+		name string
+		q    llm.Question
+		want []int32
+	}{
+		{"none", llm.Question{Text: "Why?"}, nil},
+		{"more than a model is given", llm.Question{Text: "Why?", Films: many(12, func(int, *llm.Film) {})}, []int32{1, 2, 3, 4, 5, 6, 7, 8}},
+		{"a wanted one far behind", llm.Question{Text: "Why are comedies cheap?", Films: many(12, func(i int, f *llm.Film) {
+			if i == 10 {
+				f.Category, f.RentalRate = "Comedy", decimal.New(99, -2)
+			}
+		})}, []int32{11, 1, 2, 3, 4, 5, 6, 7}},
+		{"one that does not fit", llm.Question{Text: "Why?", Films: many(3, func(i int, f *llm.Film) {
+			if i == 1 {
+				f.Actors = slices.Repeat([]string{"SANDRA PECK"}, 2000)
+			}
+		})}, []int32{1, 3}},
+		{"long descriptions", llm.Question{Text: "Why?", Films: many(8, func(_ int, f *llm.Film) {
+			f.Description = strings.Repeat("long ", 10_000)
+		})}, []int32{1, 2, 3, 4, 5, 6, 7, 8}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			var ids []int32
+			var titles []string
+			for _, s := range test.q.Sources() { // before the first byte
+				ids = append(ids, s.FilmID)
+				titles = append(titles, s.Title)
+			}
+			if !slices.Equal(ids, test.want) {
+				t.Errorf("the sources are %v, want %v", ids, test.want)
+			}
+			u := listen(t, raw(eventHead+delta("He")+finish("stop")+done))
+			if _, err := openAI(t, u).Ask(bounded(t), test.q, func(string) error { return nil }); err != nil {
+				t.Fatal(err)
+			}
+			sentIDs, sentTitles := sentFilms(t, u.got()[0].body)
+			if diff := cmp.Diff(ids, sentIDs); diff != "" {
+				t.Errorf("the films sent are others (-sources +sent):\n%s", diff)
+			}
+			if diff := cmp.Diff(titles, sentTitles); diff != "" {
+				t.Errorf("the titles sent are others (-sources +sent):\n%s", diff)
+			}
+			if n := len(u.got()[0].body); n > 20<<10 {
+				t.Errorf("the request has %d bytes", n)
+			}
+		})
+	}
+}
+
+// TestNothingFound shows that the model is told so, and that the offline model says so.
+func TestNothingFound(t *testing.T) {
+	t.Parallel()
+	u := listen(t, raw(eventHead+delta("No.")+finish("stop")+done))
+	nothing := llm.Question{Text: "Is there a film about Go?"}
+	if _, err := openAI(t, u).Ask(bounded(t), nothing, func(string) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	sent := messages(t, u.got()[0].body)
+	if !strings.Contains(sent[0].Content, "the list is empty, say that nothing in the catalogue was found") || !strings.Contains(sent[1].Content, `{"films":[]}`) {
+		t.Errorf("the model is not told: %+v", sent)
+	}
+	var text strings.Builder
+	_, err := newClient(t, llm.Config{Provider: "offline"}).Ask(context.Background(), nothing, func(piece string) error {
+		text.WriteString(piece)
+		return nil
+	})
+	if err != nil || !strings.Contains(text.String(), "Nothing in the catalogue was found") {
+		t.Errorf("the offline model says %q, %v", text.String(), err)
+	}
+}

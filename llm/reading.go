@@ -1,0 +1,354 @@
+package llm
+
+import (
+	"cmp"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/shopspring/decimal"
+)
+
+// reading is what a question asks for, as far as it is understood without a language model: the
+// film it names, what it asks of that film, or what films have to be like.
+type reading struct {
+	film   *filmEntry // named by its title; nil where none is
+	topics []topic    // asked of the film
+	wishes []wish     // a film has to meet all of them
+	best   *ranking   // the question wants the longest, the cheapest and so on
+	rest   []string   // the words that were not understood
+}
+
+// wish says whether a film is as the question wants it.
+type wish func(f filmEntry) bool
+
+// read reads a question about films. Titles, categories and actors are known from the films alone.
+func read(question string, films []filmEntry) reading {
+	r := reading{}
+	s := sentence{text: " " + strings.ToLower(question) + " "}
+	for i, f := range films {
+		if (r.film == nil || len(f.Title) > len(r.film.Title)) && s.has(f.Title) {
+			r.film = &films[i]
+		}
+	}
+	if r.film != nil {
+		s.cut(r.film.Title)
+	}
+	if r.film != nil || len(films) == 0 {
+		for _, t := range topics {
+			if s.match(t.asked) != nil {
+				r.topics = append(r.topics, t)
+			}
+		}
+	}
+	if r.film == nil {
+		r.readWishes(&s, question, films)
+	}
+	for _, w := range s.words() {
+		if !emptyWords[w.stem] {
+			r.rest = append(r.rest, w.stem)
+		}
+	}
+	return r
+}
+
+// readWishes reads what films have to be like.
+func (r *reading) readWishes(s *sentence, question string, films []filmEntry) {
+	s.text = number.ReplaceAllStringFunc(s.text, func(text string) string {
+		word, unit, _ := strings.Cut(text, " ")
+		return strconv.Itoa(numbers[word]) + " " + unit
+	})
+	for said := s.match(money); said != nil; said = s.match(money) {
+		amount, err := decimal.NewFromString(said["dollars"] + said["dollars2"] + said["dollars3"] + said["cents"])
+		if err != nil {
+			continue // the pattern leaves no such text
+		}
+		if said["cents"] != "" {
+			amount = amount.Shift(-2)
+		}
+		r.wishes = append(r.wishes, func(f filmEntry) bool { return said.within(f.rate().Cmp(amount)) })
+	}
+	for said := s.match(duration); said != nil; said = s.match(duration) {
+		minutes, err := strconv.ParseFloat(said["minutes"]+said["hours"], 64)
+		if err != nil {
+			continue // the pattern leaves no such text
+		}
+		if said["hours"] != "" {
+			minutes *= 60
+		}
+		r.wishes = append(r.wishes, func(f filmEntry) bool { return f.Minutes > 0 && said.within(cmp.Compare(float64(f.Minutes), minutes)) })
+	}
+	for i, order := range rankings {
+		if s.match(order.asked) != nil {
+			r.best = &rankings[i]
+		}
+	}
+	for _, w := range plainWishes {
+		if s.match(w.asked) != nil {
+			r.wishes = append(r.wishes, w.fits)
+		}
+	}
+	r.readNames(s, question, films)
+}
+
+// readNames reads the ratings, categories and actors that a question names. Several ratings or
+// categories are alternatives. Several actors have to be there all, unless there is an "or".
+func (r *reading) readNames(s *sentence, question string, films []filmEntry) {
+	var ratings []string
+	for said := s.match(ratingName); said != nil; said = s.match(ratingName) {
+		ratings = append(ratings, ratingOf(said["rating"]))
+	}
+	// Alone, a letter is a rating only if it is a capital one.
+	for _, letter := range capitalRating.FindAllString(question, -1) {
+		if s.cut(letter) {
+			ratings = append(ratings, letter)
+		}
+	}
+	var categories, actors []string
+	for _, f := range films {
+		if f.Category != "" && s.cut(f.Category) {
+			categories = append(categories, f.Category)
+		}
+		for _, name := range f.Actors {
+			if s.cut(name) {
+				actors = append(actors, name)
+			}
+		}
+	}
+	lists := 0 // facets with several values, among which an "or" can stand
+	for _, names := range [][]string{ratings, categories, actors} {
+		if len(names) > 1 {
+			lists++
+		}
+	}
+	either := lists == 1 && s.cut("or")
+	if len(ratings) > 0 {
+		r.wishes = append(r.wishes, func(f filmEntry) bool { return slices.Contains(ratings, f.Rating) })
+	}
+	if len(categories) > 0 {
+		r.wishes = append(r.wishes, func(f filmEntry) bool { return slices.Contains(categories, f.Category) })
+	}
+	if len(actors) > 0 {
+		r.wishes = append(r.wishes, func(f filmEntry) bool {
+			playing := 0
+			for _, name := range actors {
+				if slices.Contains(f.Actors, name) {
+					playing++
+				}
+			}
+			return playing == len(actors) || either && playing > 0
+		})
+	}
+}
+
+// asks says whether anything was understood.
+func (r reading) asks() bool {
+	return len(r.topics)+len(r.wishes) > 0 || r.film != nil || r.best != nil
+}
+
+// narrow returns the films that are as the question wants them, the best ones where it asks for such.
+func (r reading) narrow(films []filmEntry) []filmEntry {
+	var fitting []filmEntry
+	for _, f := range films {
+		if !slices.ContainsFunc(r.wishes, func(fits wish) bool { return !fits(f) }) {
+			fitting = append(fitting, f)
+		}
+	}
+	if r.best == nil || len(fitting) == 0 {
+		return fitting
+	}
+	first := slices.MinFunc(fitting, r.best.compare)
+	return slices.DeleteFunc(fitting, func(f filmEntry) bool { return r.best.compare(f, first) != 0 })
+}
+
+// bound is a limit in words, before a number or after it. A number without one means just that.
+const (
+	boundBefore = `(?:\b(?:(?P<under>under|below|less than|cheaper than|shorter than|fewer than)|(?P<most>up to|at most|no more than|not more than|within)|(?P<over>over|above|more than|longer than)|(?P<least>at least|no less than)) )?`
+	boundAfter  = `(?: or (?:(?P<most2>less|under|below|cheaper|shorter)|(?P<least2>more|over|longer))\b)?`
+)
+
+var (
+	money = regexp.MustCompile(boundBefore +
+		`(?:\$ ?(?P<dollars>\d{1,4}(?:\.\d{1,2})?)|\b(?P<dollars2>\d{1,4}(?:\.\d{1,2})?) ?(?:dollars?\b|bucks?\b|usd\b|\$)|\b(?P<cents>\d{1,3}) ?(?:cents?\b|¢)|\b(?P<dollars3>\d{1,3}\.\d\d)\b)` + boundAfter)
+	duration = regexp.MustCompile(boundBefore +
+		`(?:\b(?P<minutes>\d{1,3})[ -]?min(?:ute)?s?\b|\b(?P<hours>\d(?:\.\d)?)[ -]?hours?\b)` + boundAfter)
+	number        = regexp.MustCompile(`\b(?:an?|one|two|three|four|five) (?:dollar|buck|hour)`)
+	ratingName    = regexp.MustCompile(`\b(?:rated |rating )?(?P<rating>nc-?17|pg-?13|pg)(?:[- ]rated)?\b|\b(?:rated|rating) (?P<rating2>[gr])\b|\b(?P<rating3>[gr])[- ]rated\b`)
+	capitalRating = regexp.MustCompile(`\b[GR]\b`)
+)
+
+// numbers are those that people write in letters.
+var numbers = map[string]int{"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5}
+
+// ratingOf spells a rating as the catalogue does.
+func ratingOf(said string) string {
+	switch said {
+	case "nc17":
+		return "NC-17"
+	case "pg13":
+		return "PG-13"
+	default:
+		return strings.ToUpper(said)
+	}
+}
+
+const (
+	// shortMinutes and longMinutes are what "short" and "long" mean: about a quarter of the
+	// catalogue each.
+	shortMinutes = 80
+	longMinutes  = 150
+)
+
+// cheapRate is what "cheap" means: the lowest of the catalogue's three prices.
+var cheapRate = decimal.New(99, -2)
+
+// plainWishes are those without a number or a name.
+var plainWishes = []struct {
+	asked *regexp.Regexp
+	fits  wish
+}{
+	{regexp.MustCompile(`\b(?:(?:for|with) (?:(?:the|my|our|small|young) )*(?:child(?:ren)?|kids?|family)|(?:child|kid|family)[- ]friendly)\b`),
+		func(f filmEntry) bool { return f.Rating == "G" || f.Rating == "PG" }},
+	{regexp.MustCompile(`\bshort\b`), func(f filmEntry) bool { return f.Minutes > 0 && f.Minutes <= shortMinutes }},
+	{regexp.MustCompile(`\blong\b`), func(f filmEntry) bool { return f.Minutes >= longMinutes }},
+	{regexp.MustCompile(`\b(?:cheap|inexpensive)\b`), func(f filmEntry) bool { return f.rate().LessThanOrEqual(cheapRate) }},
+	{regexp.MustCompile(`\b(?:available )?(?:for |to |by )?stream(?:ed|ing|able)?\b`), func(f filmEntry) bool { return f.StreamingAvailable }},
+	{regexp.MustCompile(`\btrailers?\b`), hasFeature("Trailers")},
+	{regexp.MustCompile(`\bcommentar(?:y|ies)\b`), hasFeature("Commentaries")},
+	{regexp.MustCompile(`\bdeleted scenes?\b`), hasFeature("Deleted Scenes")},
+	{regexp.MustCompile(`\bbehind[- ]the[- ]scenes?\b`), hasFeature("Behind the Scenes")},
+}
+
+func hasFeature(name string) wish {
+	return func(f filmEntry) bool { return slices.Contains(f.SpecialFeatures, name) }
+}
+
+// ranking is an order of films in which a question wants the first.
+type ranking struct {
+	name    string
+	asked   *regexp.Regexp
+	compare func(a, b filmEntry) int
+}
+
+var rankings = []ranking{
+	{"longest", regexp.MustCompile(`\blongest\b`), func(a, b filmEntry) int { return cmp.Compare(b.Minutes, a.Minutes) }},
+	{"shortest", regexp.MustCompile(`\bshortest\b`), func(a, b filmEntry) int { return cmp.Compare(a.Minutes, b.Minutes) }},
+	{"cheapest", regexp.MustCompile(`\bcheapest\b`), func(a, b filmEntry) int { return a.rate().Cmp(b.rate()) }},
+	{"most expensive", regexp.MustCompile(`\bmost expensive\b`), func(a, b filmEntry) int { return b.rate().Cmp(a.rate()) }},
+}
+
+// sentence is a question of which the parts that are understood are cut out one by one.
+type sentence struct{ text string }
+
+// phrases holds what the named groups of a pattern have matched.
+type phrases map[string]string
+
+// match cuts out the first match of a pattern and returns it, or nil.
+func (s *sentence) match(pattern *regexp.Regexp) phrases {
+	at := pattern.FindStringSubmatchIndex(s.text)
+	if at == nil {
+		return nil
+	}
+	said := phrases{}
+	for i, name := range pattern.SubexpNames() {
+		if name != "" && at[2*i] >= 0 {
+			said[name] = s.text[at[2*i]:at[2*i+1]]
+		}
+	}
+	if said["rating2"]+said["rating3"] != "" {
+		said["rating"] = said["rating2"] + said["rating3"]
+	}
+	s.text = s.text[:at[0]] + " " + s.text[at[1]:]
+	return said
+}
+
+// within says whether a comparison with a number came out as the words before it or after it want.
+func (said phrases) within(comparison int) bool {
+	switch {
+	case said["under"] != "":
+		return comparison < 0
+	case said["most"]+said["most2"] != "":
+		return comparison <= 0
+	case said["over"] != "":
+		return comparison > 0
+	case said["least"]+said["least2"] != "":
+		return comparison >= 0
+	default:
+		return comparison == 0
+	}
+}
+
+// sentenceWord is a word in lower case and the singular, near enough, and where it stands.
+type sentenceWord struct {
+	stem       string
+	start, end int
+}
+
+func (s *sentence) words() []sentenceWord {
+	var words []sentenceWord
+	start := -1
+	for i, r := range s.text + " " {
+		inWord := unicode.IsLetter(r) || unicode.IsNumber(r)
+		if inWord && start < 0 {
+			start = i
+		}
+		if !inWord && start >= 0 {
+			words = append(words, sentenceWord{singular(s.text[start:i]), start, i})
+			start = -1
+		}
+	}
+	return words
+}
+
+// singular is a word without its plural's end, near enough.
+func singular(word string) string {
+	if stem, ok := strings.CutSuffix(word, "ies"); ok {
+		return stem + "y"
+	}
+	return strings.TrimSuffix(word, "s")
+}
+
+// find says where a phrase stands, word by word and in its order. Case and plural do not count.
+func (s *sentence) find(phrase string) (start, end int, found bool) {
+	have := s.words()
+	want := (&sentence{strings.ToLower(phrase)}).words()
+	for i := range len(have) - len(want) + 1 {
+		if len(want) > 0 && slices.EqualFunc(have[i:i+len(want)], want, func(a, b sentenceWord) bool { return a.stem == b.stem }) {
+			return have[i].start, have[i+len(want)-1].end, true
+		}
+	}
+	return 0, 0, false
+}
+
+// has says whether the sentence holds a phrase.
+func (s *sentence) has(phrase string) bool {
+	_, _, found := s.find(phrase)
+	return found
+}
+
+// cut takes a phrase out, and says whether it was there.
+func (s *sentence) cut(phrase string) bool {
+	start, end, found := s.find(phrase)
+	if found {
+		s.text = s.text[:start] + " " + s.text[end:]
+	}
+	return found
+}
+
+// emptyWords say nothing about a film, so a question is understood without them. In the singular, as
+// words are compared. "Not", "or", "like", "best" and "many" are not here: they change what is asked.
+var emptyWords = setOf(`a an the this that these those of in on at to for from with by and i we you me us my our
+	it its they them one is are was were be do does did have has had can could would will there any some all
+	which what who whose where when show list find give tell name want need get see watch rent rented renting
+	film movie movies dvd title something anything thing catalogue shop store please hi hello d m re ll ve s so just
+	only about available cost price priced rental feature special`)
+
+func setOf(words string) map[string]bool {
+	set := map[string]bool{"": true} // the plural's s alone
+	for word := range strings.FieldsSeq(words) {
+		set[singular(word)] = true
+	}
+	return set
+}
