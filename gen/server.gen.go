@@ -17,6 +17,24 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// Defines values for AnswerAgent.
+const (
+	AnswerAgentModel  AnswerAgent = "model"
+	AnswerAgentSearch AnswerAgent = "search"
+)
+
+// Valid indicates whether the value is a known member of the AnswerAgent enum.
+func (e AnswerAgent) Valid() bool {
+	switch e {
+	case AnswerAgentModel:
+		return true
+	case AnswerAgentSearch:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthStatus.
 const (
 	HealthStatusOK HealthStatus = "ok"
@@ -46,6 +64,7 @@ const (
 	ProblemCodeInvalidToken          ProblemCode = "invalid_token"
 	ProblemCodeInventoryNotAvailable ProblemCode = "inventory_not_available"
 	ProblemCodeLLMBadResponse        ProblemCode = "llm_bad_response"
+	ProblemCodeLLMBusy               ProblemCode = "llm_busy"
 	ProblemCodeLLMRefused            ProblemCode = "llm_refused"
 	ProblemCodeLLMTimeout            ProblemCode = "llm_timeout"
 	ProblemCodeLLMUnavailable        ProblemCode = "llm_unavailable"
@@ -54,6 +73,7 @@ const (
 	ProblemCodeMissingToken          ProblemCode = "missing_token"
 	ProblemCodeNotFound              ProblemCode = "not_found"
 	ProblemCodeNotReady              ProblemCode = "not_ready"
+	ProblemCodeRateLimited           ProblemCode = "rate_limited"
 	ProblemCodeRentalNotFound        ProblemCode = "rental_not_found"
 	ProblemCodeUnknownReference      ProblemCode = "unknown_reference"
 	ProblemCodeUnsupportedMediaType  ProblemCode = "unsupported_media_type"
@@ -86,6 +106,8 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeLLMBadResponse:
 		return true
+	case ProblemCodeLLMBusy:
+		return true
 	case ProblemCodeLLMRefused:
 		return true
 	case ProblemCodeLLMTimeout:
@@ -101,6 +123,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeNotFound:
 		return true
 	case ProblemCodeNotReady:
+		return true
+	case ProblemCodeRateLimited:
 		return true
 	case ProblemCodeRentalNotFound:
 		return true
@@ -201,6 +225,48 @@ type Actor struct {
 
 	// LastName Example: GUINESS
 	LastName string `json:"last_name"`
+}
+
+// Answer defines model for Answer.
+type Answer struct {
+	// Agent Who answered. `search` looks facts up, `model` is the language model.
+	//
+	// Example: search
+	Agent AnswerAgent `json:"agent"`
+
+	// Answer Example: ACADEMY DINOSAUR stars CHRISTIAN GABLE, JOHNNY CAGE.
+	Answer string `json:"answer"`
+
+	// Sources The films that the answer rests on, best first.
+	Sources []Source `json:"sources"`
+}
+
+// AnswerAgent Who answered. `search` looks facts up, `model` is the language model.
+//
+// Example: search
+type AnswerAgent string
+
+// DeltaEvent The data of the server-sent event `delta`. The next piece of the answer.
+type DeltaEvent struct {
+	// Text Example: ACADEMY
+	Text string `json:"text"`
+}
+
+// DoneEvent The data of the server-sent event `done`, the last one.
+type DoneEvent struct {
+	// FinishReason `length` means that the answer was cut at the token limit, all else that it is whole.
+	//
+	//
+	// Example: stop
+	FinishReason string `json:"finish_reason"`
+
+	// Model The model, as its provider names it.
+	//
+	// Example: offline
+	Model string `json:"model"`
+
+	// Usage What the answer cost, in tokens. 0 where the provider does not say.
+	Usage Usage `json:"usage"`
 }
 
 // Film A film of the catalogue. What the database does not know is left out.
@@ -445,6 +511,14 @@ type Problem struct {
 // Example: film_not_found
 type ProblemCode string
 
+// Question defines model for Question.
+type Question struct {
+	// Question The question, in plain words.
+	//
+	// Example: Who stars in ACADEMY DINOSAUR?
+	Question string `json:"question"`
+}
+
 // Rating The rating of the Motion Picture Association, mildest first.
 //
 // Example: PG
@@ -510,6 +584,20 @@ type Rental struct {
 	StaffID int32 `json:"staff_id"`
 }
 
+// Source defines model for Source.
+type Source struct {
+	// FilmID Example: 1
+	FilmID int32 `json:"film_id"`
+
+	// Title Example: ACADEMY DINOSAUR
+	Title string `json:"title"`
+}
+
+// SourcesEvent The data of the server-sent event `sources`. The films that the model was given, best first.
+type SourcesEvent struct {
+	Films []Source `json:"films"`
+}
+
 // SummaryRequest defines model for SummaryRequest.
 type SummaryRequest struct {
 	// FilmID Example: 1
@@ -546,6 +634,15 @@ type TokenRequest struct {
 	Username string `json:"username"`
 }
 
+// Usage What the answer cost, in tokens. 0 where the provider does not say.
+type Usage struct {
+	// CompletionTokens Example: 31
+	CompletionTokens int64 `json:"completion_tokens"`
+
+	// PromptTokens Example: 212
+	PromptTokens int64 `json:"prompt_tokens"`
+}
+
 // CustomerID defines model for CustomerID.
 type CustomerID = int32
 
@@ -556,6 +653,9 @@ type FilmID = int32
 type AskQuestionParams struct {
 	// Question The question, in plain words.
 	Question string `form:"question" json:"question"`
+
+	// LastEventID Sent by a browser's `EventSource` that connects again. Any value is answered 204.
+	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 
 // ListFilmsParams defines parameters for ListFilms.
@@ -569,6 +669,9 @@ type ListFilmsParams struct {
 	// Category Only films of this category. Case does not matter.
 	Category *string `form:"category,omitempty" json:"category,omitempty"`
 }
+
+// HandOffJSONRequestBody defines body for HandOff for application/json ContentType.
+type HandOffJSONRequestBody = Question
 
 // SummarizeFilmJSONRequestBody defines body for SummarizeFilm for application/json ContentType.
 type SummarizeFilmJSONRequestBody = SummaryRequest
@@ -584,6 +687,9 @@ type ServerInterface interface {
 	// AskQuestion Ask about the catalogue
 	// (GET /ai/ask)
 	AskQuestion(c *gin.Context, params AskQuestionParams)
+	// HandOff Ask the right agent
+	// (POST /ai/handoff)
+	HandOff(c *gin.Context)
 	// SummarizeFilm Summarize a film as JSON
 	// (POST /ai/summary)
 	SummarizeFilm(c *gin.Context)
@@ -648,6 +754,27 @@ func (siw *ServerInterfaceWrapper) AskQuestion(c *gin.Context) {
 		return
 	}
 
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Last-Event-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
+		var LastEventID string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Last-Event-ID, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Last-Event-ID", valueList[0], &LastEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Last-Event-ID: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.LastEventID = &LastEventID
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -656,6 +783,19 @@ func (siw *ServerInterfaceWrapper) AskQuestion(c *gin.Context) {
 	}
 
 	siw.Handler.AskQuestion(c, params)
+}
+
+// HandOff operation middleware
+func (siw *ServerInterfaceWrapper) HandOff(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.HandOff(c)
 }
 
 // SummarizeFilm operation middleware
@@ -929,6 +1069,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	}
 
 	router.GET(options.BaseURL+"/ai/ask", wrapper.AskQuestion)
+	router.POST(options.BaseURL+"/ai/handoff", wrapper.HandOff)
 	router.POST(options.BaseURL+"/ai/summary", wrapper.SummarizeFilm)
 	router.POST(options.BaseURL+"/customers/:id/rentals", wrapper.CreateRental)
 	router.GET(options.BaseURL+"/customers/:id/rentals/:rental_id", wrapper.GetRental)
@@ -953,7 +1094,9 @@ type AskQuestionResponseObject interface {
 
 type AskQuestion200ResponseHeaders struct {
 	XAIModel    string
+	XAIPrompt   string
 	XAIProvider string
+	XAISources  string
 }
 
 type AskQuestion200TextEventStreamResponse struct {
@@ -969,7 +1112,9 @@ func (response AskQuestion200TextEventStreamResponse) VisitAskQuestionResponse(w
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
 	}
 	w.Header().Set("X-AI-Model", fmt.Sprint(response.Headers.XAIModel))
+	w.Header().Set("X-AI-Prompt", fmt.Sprint(response.Headers.XAIPrompt))
 	w.Header().Set("X-AI-Provider", fmt.Sprint(response.Headers.XAIProvider))
+	w.Header().Set("X-AI-Sources", fmt.Sprint(response.Headers.XAISources))
 	w.WriteHeader(200)
 
 	if closer, ok := response.Body.(io.ReadCloser); ok {
@@ -1011,10 +1156,60 @@ func (response AskQuestion200TextResponse) VisitAskQuestionResponse(w http.Respo
 
 	w.Header().Set("Content-Type", "text/plain")
 	w.Header().Set("X-AI-Model", fmt.Sprint(response.Headers.XAIModel))
+	w.Header().Set("X-AI-Prompt", fmt.Sprint(response.Headers.XAIPrompt))
 	w.Header().Set("X-AI-Provider", fmt.Sprint(response.Headers.XAIProvider))
+	w.Header().Set("X-AI-Sources", fmt.Sprint(response.Headers.XAISources))
 	w.WriteHeader(200)
 
 	_, err := w.Write([]byte(fmt.Sprint(response.Body)))
+	return err
+}
+
+type AskQuestion204Response struct {
+}
+
+func (response AskQuestion204Response) VisitAskQuestionResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type HandOffRequestObject struct {
+	Body *HandOffJSONRequestBody
+}
+
+type HandOffResponseObject interface {
+	VisitHandOffResponse(w http.ResponseWriter) error
+}
+
+type HandOff200ResponseHeaders struct {
+	XAIModel    *string
+	XAIPrompt   *string
+	XAIProvider *string
+}
+
+type HandOff200JSONResponse struct {
+	Body    Answer
+	Headers HandOff200ResponseHeaders
+}
+
+func (response HandOff200JSONResponse) VisitHandOffResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XAIModel != nil {
+		w.Header().Set("X-AI-Model", fmt.Sprint(*response.Headers.XAIModel))
+	}
+	if response.Headers.XAIPrompt != nil {
+		w.Header().Set("X-AI-Prompt", fmt.Sprint(*response.Headers.XAIPrompt))
+	}
+	if response.Headers.XAIProvider != nil {
+		w.Header().Set("X-AI-Provider", fmt.Sprint(*response.Headers.XAIProvider))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -1028,6 +1223,7 @@ type SummarizeFilmResponseObject interface {
 
 type SummarizeFilm200ResponseHeaders struct {
 	XAIModel    string
+	XAIPrompt   string
 	XAIProvider string
 }
 
@@ -1044,6 +1240,7 @@ func (response SummarizeFilm200JSONResponse) VisitSummarizeFilmResponse(w http.R
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-AI-Model", fmt.Sprint(response.Headers.XAIModel))
+	w.Header().Set("X-AI-Prompt", fmt.Sprint(response.Headers.XAIPrompt))
 	w.Header().Set("X-AI-Provider", fmt.Sprint(response.Headers.XAIProvider))
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
@@ -1360,6 +1557,9 @@ type StrictServerInterface interface {
 	// AskQuestion Ask about the catalogue
 	// (GET /ai/ask)
 	AskQuestion(ctx context.Context, request AskQuestionRequestObject) (AskQuestionResponseObject, error)
+	// HandOff Ask the right agent
+	// (POST /ai/handoff)
+	HandOff(ctx context.Context, request HandOffRequestObject) (HandOffResponseObject, error)
 	// SummarizeFilm Summarize a film as JSON
 	// (POST /ai/summary)
 	SummarizeFilm(ctx context.Context, request SummarizeFilmRequestObject) (SummarizeFilmResponseObject, error)
@@ -1474,6 +1674,48 @@ func (sh *strictHandler) AskQuestion(ctx *gin.Context, params AskQuestionParams)
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(AskQuestionResponseObject); ok {
 		if err := validResponse.VisitAskQuestionResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// HandOff operation middleware
+func (sh *strictHandler) HandOff(ctx *gin.Context) {
+	var request HandOffRequestObject
+
+	var body HandOffJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.HandOff(ctx, request.(HandOffRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "HandOff")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(HandOffResponseObject); ok {
+		if err := validResponse.VisitHandOffResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

@@ -103,7 +103,7 @@ var topics = []topic{
 		}
 		return fmt.Sprintf("%s was released in %d.", f.cited(), f.ReleaseYear)
 	}},
-	{regexp.MustCompile(`\b(?:special features?|extras?|trailers?|commentar(?:y|ies)|deleted scenes?|behind the scenes)\b`), func(f filmEntry) string {
+	{regexp.MustCompile(`\b(?:special features?|extras?|trailers?|(?:commentary|commentaries)|deleted scenes?|behind the scenes)\b`), func(f filmEntry) string {
 		if len(f.SpecialFeatures) == 0 {
 			return f.cited() + " has no special features."
 		}

@@ -96,6 +96,8 @@ type Client struct {
 type Info struct {
 	Provider string // offline, openai or ollama
 	Model    string // as configured
+	// AskPrompt and SummaryPrompt are the versions of the prompts in use, as in [Result].
+	AskPrompt, SummaryPrompt string
 }
 
 // Result is what is known of an answer besides its text.
@@ -127,7 +129,10 @@ func New(cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("language model %q: %w", cfg.Provider, err)
 	}
 	return &Client{
-		info:    Info{Provider: cfg.Provider, Model: cfg.Model},
+		info: Info{
+			Provider: cfg.Provider, Model: cfg.Model,
+			AskPrompt: prompts[askPrompt].version, SummaryPrompt: prompts[summaryPrompt].version,
+		},
 		model:   &guard{model: model.Model, name: cfg.Model, timeout: cfg.Timeout, maxTokens: cfg.MaxTokens, quirks: model.quirks},
 		timeout: cfg.Timeout,
 		logger:  cfg.Logger,

@@ -216,7 +216,7 @@ var plainWishes = []struct {
 	{regexp.MustCompile(`\b(?:cheap|inexpensive)\b`), func(f filmEntry) bool { return f.rate().LessThanOrEqual(cheapRate) }},
 	{regexp.MustCompile(`\b(?:available )?(?:for |to |by )?stream(?:ed|ing|able)?\b`), func(f filmEntry) bool { return f.StreamingAvailable }},
 	{regexp.MustCompile(`\btrailers?\b`), hasFeature("Trailers")},
-	{regexp.MustCompile(`\bcommentar(?:y|ies)\b`), hasFeature("Commentaries")},
+	{regexp.MustCompile(`\b(?:commentary|commentaries)\b`), hasFeature("Commentaries")},
 	{regexp.MustCompile(`\bdeleted scenes?\b`), hasFeature("Deleted Scenes")},
 	{regexp.MustCompile(`\bbehind[- ]the[- ]scenes?\b`), hasFeature("Behind the Scenes")},
 }

@@ -11,31 +11,85 @@ import (
 	"example.com/pagila-api/store"
 )
 
-// groundingFilms is how many films of the catalogue a question is answered from. They have to fit
-// a small model's context with room to spare.
-const groundingFilms = 8
-
-const blankQuestion = "the question has nothing in it that could be read"
+// groundingFilms is how many films of the catalogue are looked at for a question. Package llm chooses
+// among them.
+const groundingFilms = 50
 
 // AskQuestion streams the language model's answer to a question about the catalogue.
 func (s *Server) AskQuestion(ctx context.Context, request gen.AskQuestionRequestObject) (gen.AskQuestionResponseObject, error) {
-	if llm.Blank(request.Params.Question) { // the contract's pattern knows only ASCII's blanks
-		return nil, &invalidRequestError{inputs: []gen.InputError{{Parameter: new("question"), Detail: blankQuestion}}}
+	if request.Params.LastEventID != nil {
+		// An EventSource that connects again. It would ask, and pay, after the end of each answer; 204
+		// stops it (WHATWG HTML, section 9.2.5).
+		return gen.AskQuestion204Response{}, nil
 	}
-	found, err := s.deps.Store.SearchFilms(ctx, request.Params.Question, groundingFilms)
+	parameter := gen.InputError{Parameter: new("question"), Detail: blankQuestion}
+	question, err := s.question(ctx, request.Params.Question, parameter)
 	if err != nil {
 		return nil, err
 	}
-	question := llm.Question{Text: request.Params.Question, Films: make([]llm.Film, len(found))}
-	for i, f := range found {
-		question.Films[i] = modelFilm(f)
+	info := s.deps.Model.Info()
+	a := answer{
+		info:    info,
+		sources: sources(question.Sources()),
+		events:  wantsEvents(ctx),
+		limits:  s.deps.Limits,
+		problem: s.problemDocument(ctx),
 	}
-	a := answer{info: s.deps.Model.Info(), events: wantsEvents(ctx), problem: s.problemDocument(ctx)}
 	if httpRequest(ctx).Method == http.MethodHead {
 		return a, nil // the head needs no answer, so the model is not paid for one
 	}
 	a.ask = func(emit func(text string) error) (llm.Result, error) { return s.deps.Model.Ask(ctx, question, emit) }
 	return a, nil
+}
+
+// HandOff has the right agent answer a question.
+func (s *Server) HandOff(ctx context.Context, request gen.HandOffRequestObject) (gen.HandOffResponseObject, error) {
+	member := gen.InputError{Pointer: new("#/question"), Detail: blankQuestion}
+	question, err := s.question(ctx, request.Body.Question, member)
+	if err != nil {
+		return nil, err
+	}
+	handoff, err := s.deps.Model.Handoff(ctx, question)
+	if err != nil {
+		return nil, err
+	}
+	response := gen.HandOff200JSONResponse{Body: gen.Answer{
+		Agent:   gen.AnswerAgent(handoff.Agent),
+		Answer:  handoff.Answer,
+		Sources: sources(handoff.Sources),
+	}}
+	if handoff.Agent == llm.AgentModel {
+		info := s.deps.Model.Info()
+		response.Headers = gen.HandOff200ResponseHeaders{XAIProvider: &info.Provider, XAIModel: &info.Model, XAIPrompt: &info.AskPrompt}
+	}
+	return response, nil
+}
+
+// question searches the catalogue for a question. A question of which nothing can be seen is refused
+// as bad says: the contract's pattern knows only ASCII's blanks.
+func (s *Server) question(ctx context.Context, text string, bad gen.InputError) (llm.Question, error) {
+	if llm.Blank(text) {
+		return llm.Question{}, &invalidRequestError{inputs: []gen.InputError{bad}}
+	}
+	found, err := s.deps.Store.SearchFilms(ctx, text, groundingFilms)
+	if err != nil {
+		return llm.Question{}, err
+	}
+	films := make([]llm.Film, len(found))
+	for i, f := range found {
+		films[i] = modelFilm(f)
+	}
+	return llm.Question{Text: text, Films: films}, nil
+}
+
+const blankQuestion = "the question has nothing in it that could be read"
+
+func sources(films []llm.Source) []gen.Source {
+	list := make([]gen.Source, len(films)) // none is [], not null
+	for i, f := range films {
+		list[i] = gen.Source{FilmID: f.FilmID, Title: f.Title}
+	}
+	return list
 }
 
 // SummarizeFilm answers with what the language model says of a film, once it is verified.
@@ -58,7 +112,7 @@ func (s *Server) SummarizeFilm(ctx context.Context, request gen.SummarizeFilmReq
 			Rating:      gen.Rating(summary.Rating),
 			Recommended: summary.Recommended,
 		},
-		Headers: gen.SummarizeFilm200ResponseHeaders{XAIProvider: info.Provider, XAIModel: info.Model},
+		Headers: gen.SummarizeFilm200ResponseHeaders{XAIProvider: info.Provider, XAIModel: info.Model, XAIPrompt: info.SummaryPrompt},
 	}, nil
 }
 

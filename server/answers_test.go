@@ -32,6 +32,7 @@ func TestBodyRefused(t *testing.T) {
 	for path, mediaType := range map[string]string{
 		"/customers/1/rentals": "application/json",
 		"/ai/summary":          "application/json",
+		"/ai/handoff":          "application/json",
 		"/token":               "application/x-www-form-urlencoded",
 	} {
 		post := func(body, mediaType string) *answer {
@@ -53,6 +54,7 @@ func TestFaultOfEachOperation(t *testing.T) {
 		a.get(t, "/films/1"),
 		a.get(t, "/ai/ask?question=comedies"),
 		a.call(t, http.MethodPost, "/ai/summary", `{"film_id": 1}`),
+		a.call(t, http.MethodPost, "/ai/handoff", `{"question": "Do you have comedies?"}`),
 		a.rent(t, "/customers/1/rentals", `{"inventory_id": 1, "staff_id": 1}`),
 		a.get(t, "/customers/1/rentals/1", "Authorization", "Bearer "+token),
 	} {
@@ -61,7 +63,7 @@ func TestFaultOfEachOperation(t *testing.T) {
 }
 
 // A language model that is broken, away, silent or unwilling has a status for each, on a real
-// socket, and the two calls that need it agree on which.
+// socket, and the three calls that need it agree on which.
 func TestBrokenUpstream(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -104,6 +106,7 @@ func TestBrokenUpstream(t *testing.T) {
 			})))
 			a.get(t, "/ai/ask?question=comedies").wantProblem(t, tt.status, tt.code)
 			a.call(t, http.MethodPost, "/ai/summary", `{"film_id": 1}`).wantProblem(t, tt.status, tt.code)
+			a.call(t, http.MethodPost, "/ai/handoff", `{"question": "Which film would you take to a picnic?"}`).wantProblem(t, tt.status, tt.code)
 		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"mime"
 	"net/http"
@@ -74,6 +75,13 @@ func checkResponse(route *routers.Route, params map[string]string, r *http.Reque
 			return fmt.Errorf("the header %s is not documented", name)
 		}
 	}
+	if len(response.Content) == 0 {
+		if got.body.Len() > 0 || got.Header().Get("Content-Type") != "" {
+			return errors.New("the answer has a body")
+		}
+		coverage.received(triple{route.Operation.OperationID, got.status, ""})
+		return nil
+	}
 	mediaType, _, err := mime.ParseMediaType(got.Header().Get("Content-Type"))
 	if err != nil {
 		return fmt.Errorf("Content-Type: %w", err)
@@ -108,11 +116,12 @@ func checkStray(contract *openapi3.T, r *http.Request, got *teeWriter) error {
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	return checkProblem(contract, got.body.Bytes())
+	return checkDocument(contract, "Problem", got.body.Bytes())
 }
 
-func checkProblem(contract *openapi3.T, document []byte) error {
-	schema := contract.Components.Schemas["Problem"].Value
+// checkDocument checks a JSON document against a component of the contract.
+func checkDocument(contract *openapi3.T, component string, document []byte) error {
+	schema := contract.Components.Schemas[component].Value
 	var value any
 	if err := json.Unmarshal(document, &value); err != nil {
 		return err
@@ -171,24 +180,34 @@ func unnamed(at string, value any, schemas ...*openapi3.Schema) error {
 	return nil
 }
 
-// checkEvents checks a whole stream of server-sent events: deltas, and one event that ends it.
+// eventSchemas are the components that the data of each server-sent event follows.
+var eventSchemas = map[string]string{"sources": "SourcesEvent", "delta": "DeltaEvent", "done": "DoneEvent", "error": "Problem"}
+
+// checkEvents checks a whole stream of server-sent events: the sources, deltas, and one event that
+// ends it, counted from 1. Comments may stand between.
 func checkEvents(contract *openapi3.T, stream string) error {
 	rest, whole := strings.CutSuffix(stream, "\n\n")
 	if !whole {
 		return fmt.Errorf("the last event does not end: %q", stream)
 	}
-	events := strings.Split(rest, "\n\n")
+	events := slices.DeleteFunc(strings.Split(rest, "\n\n"), func(e string) bool { return strings.HasPrefix(e, ":") })
 	for i, e := range events {
-		name, data, ok := strings.Cut(strings.TrimPrefix(e, "event: "), "\ndata: ")
-		if !ok || !json.Valid([]byte(data)) {
-			return fmt.Errorf("this is no event with JSON: %q", e)
+		lines := strings.Split(e, "\n")
+		if len(lines) != 3 || lines[0] != fmt.Sprintf("id: %d", i+1) {
+			return fmt.Errorf("this is not event %d: %q", i+1, e)
 		}
-		switch last := i == len(events)-1; {
-		case name == "delta" && !last, name == "done" && last:
-		case name == "error" && last:
-			return checkProblem(contract, []byte(data))
+		name, isEvent := strings.CutPrefix(lines[1], "event: ")
+		data, hasData := strings.CutPrefix(lines[2], "data: ")
+		if !isEvent || !hasData {
+			return fmt.Errorf("this is no event with data: %q", e)
+		}
+		switch first, last := i == 0, i == len(events)-1; {
+		case name == "sources" && first, name == "delta" && !first && !last, (name == "done" || name == "error") && last:
 		default:
 			return fmt.Errorf("event %q is at place %d of %d", name, i+1, len(events))
+		}
+		if err := checkDocument(contract, eventSchemas[name], []byte(data)); err != nil {
+			return fmt.Errorf("event %q: %w", name, err)
 		}
 	}
 	return nil

@@ -96,6 +96,24 @@ func TestSummarizeFilm(t *testing.T) {
 	}
 }
 
+func TestHandOff(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	title := one[string](t, a, `SELECT title FROM film WHERE film_id = 1`)
+	answer := a.call(t, http.MethodPost, "/ai/handoff", fmt.Sprintf(`{"question": "Who stars in %s?"}`, title)).want(t, 200)
+	got := decode[gen.Answer](t, answer)
+	if got.Agent != "search" || len(got.Sources) != 1 || got.Sources[0] != (gen.Source{FilmID: 1, Title: title}) {
+		t.Errorf("got %+v", got)
+	}
+	actor := one[string](t, a, `SELECT first_name || ' ' || last_name FROM film_actor JOIN actor USING (actor_id) WHERE film_id = 1 LIMIT 1`)
+	if !strings.Contains(got.Answer, actor) {
+		t.Errorf("%s is not in the answer: %s", actor, got.Answer)
+	}
+	if answer.header.Get("X-AI-Model") != "" {
+		t.Errorf("no model was asked, but the headers name %s", answer.header.Get("X-AI-Model"))
+	}
+}
+
 func TestCreateToken(t *testing.T) {
 	t.Parallel()
 	a := start(t)

@@ -26,6 +26,7 @@ func TestDatabaseUnavailable(t *testing.T) {
 		a.get(t, "/films/1"),
 		a.get(t, "/ai/ask?question=x"),
 		a.call(t, http.MethodPost, "/ai/summary", `{"film_id": 1}`),
+		a.call(t, http.MethodPost, "/ai/handoff", `{"question": "x"}`),
 		a.rent(t, "/customers/1/rentals", `{"inventory_id": 1, "staff_id": 1}`),
 		a.get(t, "/customers/1/rentals/1", "Authorization", "Bearer "+token),
 	} {

@@ -65,6 +65,7 @@ func TestBadInput(t *testing.T) {
 		{"blank question", "GET", "/ai/ask?question=%20%20", "", 400, "invalid_request", "question"},
 		{"question of a blank beyond ASCII", "GET", "/ai/ask?question=%C2%A0", "", 400, "invalid_request", "question"},
 		{"invisible question", "GET", "/ai/ask?question=%E2%80%8B", "", 400, "invalid_request", "question"},
+		{"invisible question to hand off", "POST", "/ai/handoff", `{"question": "\u200b\u00a0"}`, 400, "invalid_request", "#/question"},
 		{"question too long", "GET", "/ai/ask?question=" + strings.Repeat("x", 1001), "", 400, "invalid_request", "question"},
 		{"question with NUL", "GET", "/ai/ask?question=a%00b", "", 400, "invalid_request", "question"},
 
@@ -299,7 +300,7 @@ func TestHead(t *testing.T) {
 				t.Errorf("HEAD has a body of %d bytes", len(head.body))
 			}
 			for name := range get.header {
-				if head.header.Get(name) == "" && name != "Content-Length" {
+				if len(head.header[name]) == 0 && name != "Content-Length" {
 					t.Errorf("HEAD has no %s", name)
 				}
 			}

@@ -20,7 +20,8 @@ import (
 const (
 	keyRequestID = "request_id"
 	keyOperation = "operation"
-	keyStatus    = "status" // where the log's status is not the one sent
+	keyStatus    = "status"  // where the log's status is not the one sent
+	keyLimited   = "limited" // the operation calls the language model
 )
 
 // statusClientGone is what the log says of a request whose client left before the answer. Nothing

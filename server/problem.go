@@ -114,6 +114,7 @@ func problemOf(err error) problem {
 		unknown    *store.UnknownReferenceError
 		noDatabase *store.UnavailableError
 		model      *llm.Error
+		tooOften   *rateLimitError
 	)
 	switch {
 	case errors.As(err, &tooLarge):
@@ -176,6 +177,14 @@ func problemOf(err error) problem {
 		p.retryAfter = retryAfter
 		return p
 
+	case errors.As(err, &tooOften):
+		p := describe(http.StatusTooManyRequests, gen.ProblemCodeRateLimited, "You ask the language model too often.")
+		p.retryAfter = tooOften.wait
+		return p
+	case errors.Is(err, errBusy):
+		p := describe(http.StatusServiceUnavailable, gen.ProblemCodeLLMBusy, "The language model is busy with other clients.")
+		p.retryAfter = retryAfter
+		return p
 	case errors.As(err, &model):
 		return modelProblem(model)
 	default:

@@ -4,11 +4,12 @@
 // The routes, the types on the wire and the binding of parameters are generated from the contract
 // into package gen; this package implements its StrictServerInterface. A request passes, in this
 // order: body limit, request id and access log, recovery, validation against the contract with
-// authentication, the generated binding, and a handler. A handler only converts and calls. Errors
+// authentication, the language model's limits, the generated binding, and a handler. A handler only converts and calls. Errors
 // have one exit, fail in problem.go.
 package server
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -40,6 +41,7 @@ type Store interface {
 type Model interface {
 	Info() llm.Info
 	Ask(ctx context.Context, q llm.Question, emit func(text string) error) (llm.Result, error)
+	Handoff(ctx context.Context, q llm.Question) (llm.Handoff, error)
 	Summarize(ctx context.Context, f llm.Film) (llm.Summary, llm.Result, error)
 }
 
@@ -50,19 +52,24 @@ type Credentials struct {
 	Password string
 }
 
-// Deps is all that the server needs. Every field is required.
+// Deps is all that the server needs. Every field is required but Limits and TrustedProxies.
 type Deps struct {
 	Contract    *openapi3.T
 	Store       Store
 	Model       Model
 	Credentials Credentials
-	Logger      *slog.Logger
+	Limits      Limits
+	// TrustedProxies are the addresses or networks (192.0.2.0/24) of the proxies whose
+	// X-Forwarded-For is believed. The address that a connection comes from is the client's else.
+	TrustedProxies []string
+	Logger         *slog.Logger
 }
 
 // Server is the API as an http.Handler.
 type Server struct {
 	deps     Deps
 	handler  http.Handler
+	limiter  *limiter
 	draining atomic.Bool
 	docs     docs
 }
@@ -71,8 +78,13 @@ var _ gen.StrictServerInterface = (*Server)(nil)
 
 // New builds the server. It fails when the contract cannot be served.
 func New(deps Deps) (*Server, error) {
+	deps.Limits.WriteTimeout = cmp.Or(deps.Limits.WriteTimeout, defaultWriteTimeout)
+	deps.Limits.KeepAlive = cmp.Or(deps.Limits.KeepAlive, defaultKeepAlive)
 	s := &Server{deps: deps}
 	var err error
+	if s.limiter, err = newLimiter(deps.Limits); err != nil {
+		return nil, fmt.Errorf("set up the limits: %w", err)
+	}
 	if s.docs, err = newDocs(deps.Contract); err != nil {
 		return nil, fmt.Errorf("prepare the documentation: %w", err)
 	}
@@ -85,9 +97,12 @@ func New(deps Deps) (*Server, error) {
 	engine.HandleMethodNotAllowed = true
 	// Without it a handler's context never ends, even when the client has left.
 	engine.ContextWithFallback = true
+	if err := engine.SetTrustedProxies(deps.TrustedProxies); err != nil {
+		return nil, fmt.Errorf("trusted proxies: %w", err)
+	}
 	engine.NoRoute(func(c *gin.Context) { s.fail(c, errNoRoute) })
 	engine.NoMethod(func(c *gin.Context) { s.fail(c, errNoMethod) })
-	engine.Use(s.identify, s.recover, s.validate())
+	engine.Use(s.identify, s.recover, s.validate(), s.limit)
 
 	gen.RegisterHandlersWithOptions(engine,
 		gen.NewStrictHandlerWithOptions(s, []gen.StrictMiddlewareFunc{detach}, gen.StrictGinServerOptions{

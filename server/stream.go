@@ -8,18 +8,16 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
 
+	"example.com/pagila-api/gen"
 	"example.com/pagila-api/llm"
 )
-
-// writeTimeout is how long a client may take to accept one piece of a stream. One that does not
-// read at all would otherwise hold the model for ever.
-const writeTimeout = 10 * time.Second
 
 // answer is the response that streams a language model's answer. The generated type for text would
 // send it in one piece.
@@ -28,7 +26,9 @@ const writeTimeout = 10 * time.Second
 // has its true status.
 type answer struct {
 	info    llm.Info
-	events  bool                                                   // server-sent events, not plain text
+	sources []gen.Source // the films that the model is given
+	events  bool         // server-sent events, not plain text
+	limits  Limits
 	ask     func(emit func(text string) error) (llm.Result, error) // nil: only the head is wanted
 	problem func(err error) []byte
 }
@@ -40,52 +40,131 @@ func (a answer) VisitAskQuestionResponse(w http.ResponseWriter) error {
 		a.writeHead(w)
 		return nil
 	}
-	control := http.NewResponseController(w)
-	begun := false
-	send := func(piece []byte) error {
-		if !begun {
-			a.writeHead(w)
-			begun = true
+	// The model runs beside, so that the connection can be kept alive while it thinks. All writing
+	// is done here: Gin's writer is not for two.
+	pieces, written, ended := make(chan string), make(chan error), make(chan outcome, 1)
+	go func() {
+		ended <- a.run(func(text string) error {
+			pieces <- text
+			return <-written
+		})
+	}()
+	out := stream{w: w, control: http.NewResponseController(w), timeout: a.limits.WriteTimeout}
+	silence := time.NewTimer(a.limits.KeepAlive)
+	defer silence.Stop()
+	for {
+		select {
+		case text := <-pieces:
+			written <- a.writePiece(&out, text)
+		case <-silence.C:
+			if a.events && out.begun {
+				// If that fails, so does the next piece.
+				_ = out.write([]byte(": keep-alive\n\n"))
+			}
+		case end := <-ended:
+			return a.writeEnd(&out, end)
 		}
-		if err := control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
-			return fmt.Errorf("set the write deadline: %w", err)
-		}
-		if _, err := w.Write(piece); err != nil {
-			return fmt.Errorf("%w: %w", errClientGone, err)
-		}
-		if err := control.Flush(); err != nil {
-			return fmt.Errorf("%w: %w", errClientGone, err)
-		}
-		return nil
+		silence.Reset(a.limits.KeepAlive)
 	}
-	result, err := a.ask(func(text string) error {
-		if a.events {
-			return send(event("delta", map[string]string{"text": text}))
+}
+
+// outcome is how the model's answer ended.
+type outcome struct {
+	result llm.Result
+	err    error
+}
+
+// run asks the model. Its panics are errors, because they would end the program in a goroutine.
+func (a answer) run(emit func(text string) error) (end outcome) {
+	defer func() {
+		if p := recover(); p != nil {
+			end.err = &panicError{value: p, stack: debug.Stack()}
 		}
-		return send([]byte(text))
-	})
-	if a.events && begun && isCut(err) {
-		err = nil // the event done says so itself; plain text has nothing to say it with
-	}
-	if err != nil {
-		if begun && a.events {
-			// Best effort: the connection is about to break, which says the same.
-			_ = send(append([]byte("event: error\ndata: "), append(a.problem(err), "\n\n"...)...))
+	}()
+	end.result, end.err = a.ask(emit)
+	return end
+}
+
+func (a answer) writePiece(out *stream, text string) error {
+	var piece []byte
+	if !out.begun {
+		a.writeHead(out.w)
+		out.begun = true
+		if a.events { // in one write with the first piece
+			piece = out.event("sources", gen.SourcesEvent{Films: a.sources})
 		}
-		return err
 	}
 	if a.events {
-		return send(event("done", map[string]any{
-			"finish_reason": result.FinishReason,
-			"model":         result.Model,
-			"usage": map[string]int{
-				"prompt_tokens":     result.Usage.Prompt,
-				"completion_tokens": result.Usage.Completion,
-			},
-		}))
+		return out.write(append(piece, out.event("delta", gen.DeltaEvent{Text: text})...))
 	}
-	// net/http still has to end the body, perhaps long after the last piece.
-	return control.SetWriteDeadline(time.Now().Add(writeTimeout))
+	return out.write([]byte(text))
+}
+
+// writeEnd says how the answer has ended, as far as events can.
+func (a answer) writeEnd(out *stream, end outcome) error {
+	if !out.begun || !a.events && end.err != nil {
+		return end.err
+	}
+	if !a.events {
+		return out.renew() // net/http still has to end the body, perhaps long after the last piece
+	}
+	if end.err != nil && !isCut(end.err) {
+		// Best effort: the connection is about to break, which says the same.
+		_ = out.write(out.event("error", json.RawMessage(a.problem(end.err))))
+		return end.err
+	}
+	return out.write(out.event("done", gen.DoneEvent{
+		FinishReason: end.result.FinishReason, // also that of an answer cut at the token limit
+		Model:        end.result.Model,
+		Usage: gen.Usage{
+			PromptTokens:     int64(end.result.Usage.Prompt),
+			CompletionTokens: int64(end.result.Usage.Completion),
+		},
+	}))
+}
+
+// stream writes an answer piece by piece.
+type stream struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+	timeout time.Duration // for one piece
+	begun   bool          // the head is out
+	events  int           // how many there were
+}
+
+// renew gives the client time for what is written next.
+func (s *stream) renew() error {
+	if err := s.control.SetWriteDeadline(time.Now().Add(s.timeout)); err != nil {
+		return fmt.Errorf("set the write deadline: %w", err)
+	}
+	return nil
+}
+
+// write sends a piece at once.
+func (s *stream) write(piece []byte) error {
+	if err := s.renew(); err != nil {
+		return err
+	}
+	if _, err := s.w.Write(piece); err != nil {
+		return fmt.Errorf("%w: %w", errClientGone, err)
+	}
+	if err := s.control.Flush(); err != nil {
+		return fmt.Errorf("%w: %w", errClientGone, err)
+	}
+	return nil
+}
+
+// event is the next server-sent event. The data is JSON and so has no line break of its own. With
+// its number a browser's EventSource shows that it has been here before (AskQuestion).
+func (s *stream) event(name string, data any) []byte {
+	s.events++
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "id: %d\nevent: %s\ndata: ", s.events, name)
+	if err := json.NewEncoder(&b).Encode(data); err != nil { // it ends the line
+		panic(err) // structs of texts and numbers
+	}
+	b.WriteByte('\n')
+	return b.Bytes()
 }
 
 // isCut says whether the model wrote all that it was allowed to, and not all that it had to say.
@@ -104,18 +183,13 @@ func (a answer) writeHead(w http.ResponseWriter) {
 	header.Set("X-Accel-Buffering", "no") // nginx passes each piece on at once
 	header.Set("X-AI-Provider", a.info.Provider)
 	header.Set("X-AI-Model", a.info.Model)
-	w.WriteHeader(http.StatusOK)
-}
-
-// event is one server-sent event. The data is JSON and so has no line break of its own.
-func event(name string, data any) []byte {
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "event: %s\ndata: ", name)
-	if err := json.NewEncoder(&b).Encode(data); err != nil { // it ends the line
-		panic(err) // maps of texts and numbers
+	header.Set("X-AI-Prompt", a.info.AskPrompt)
+	ids := make([]string, len(a.sources))
+	for i, film := range a.sources {
+		ids[i] = strconv.Itoa(int(film.FilmID))
 	}
-	b.WriteByte('\n')
-	return b.Bytes()
+	header.Set("X-AI-Sources", strings.Join(ids, ", "))
+	w.WriteHeader(http.StatusOK)
 }
 
 // problemDocument writes an error as the problem document that the request would have got.

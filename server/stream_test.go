@@ -16,6 +16,7 @@ import (
 
 	"example.com/pagila-api/gen"
 	"example.com/pagila-api/llm"
+	"example.com/pagila-api/server"
 )
 
 // scripted is a language model that does what a test says.
@@ -24,10 +25,16 @@ type scripted struct {
 	summarize func(ctx context.Context, f llm.Film) (llm.Summary, llm.Result, error)
 }
 
-func (scripted) Info() llm.Info { return llm.Info{Provider: "scripted", Model: "script-1"} }
+func (scripted) Info() llm.Info {
+	return llm.Info{Provider: "scripted", Model: "script-1", AskPrompt: "ask@1", SummaryPrompt: "summary@1"}
+}
 
 func (s scripted) Ask(ctx context.Context, q llm.Question, emit func(string) error) (llm.Result, error) {
 	return s.ask(ctx, q, emit)
+}
+
+func (scripted) Handoff(context.Context, llm.Question) (llm.Handoff, error) {
+	return llm.Handoff{}, errors.New("no script")
 }
 
 func (s scripted) Summarize(ctx context.Context, f llm.Film) (llm.Summary, llm.Result, error) {
@@ -69,6 +76,11 @@ func TestAskStreamsPieceByPiece(t *testing.T) {
 			a := start(t, withModel(model))
 			body := a.open(t, "/ai/ask?question=count", accept)
 			lines := bufio.NewReader(body)
+			if accept != "" {
+				if name, _ := readEvent(t, lines); name != "sources" {
+					t.Fatalf("the first event is %s, want sources", name)
+				}
+			}
 			for _, p := range []string{"one ", "two ", "three"} {
 				if accept == "" {
 					got := make([]byte, len(p))
@@ -94,15 +106,16 @@ func TestAskAsEvents(t *testing.T) {
 	t.Parallel()
 	a := start(t, withModel(says(nil, "line one\n", "\"two\"")))
 	answer := a.get(t, "/ai/ask?question=x", "Accept", "text/event-stream").want(t, 200)
-	want := "event: delta\ndata: {\"text\":\"line one\\n\"}\n\n" +
-		"event: delta\ndata: {\"text\":\"\\\"two\\\"\"}\n\n" +
-		"event: done\ndata: {\"finish_reason\":\"stop\",\"model\":\"script-1\",\"usage\":{\"completion_tokens\":2,\"prompt_tokens\":7}}\n\n"
+	want := "id: 1\nevent: sources\ndata: {\"films\":[]}\n\n" +
+		"id: 2\nevent: delta\ndata: {\"text\":\"line one\\n\"}\n\n" +
+		"id: 3\nevent: delta\ndata: {\"text\":\"\\\"two\\\"\"}\n\n" +
+		"id: 4\nevent: done\ndata: {\"finish_reason\":\"stop\",\"model\":\"script-1\",\"usage\":{\"completion_tokens\":2,\"prompt_tokens\":7}}\n\n"
 	if diff := cmp.Diff(want, string(answer.body)); diff != "" {
 		t.Errorf("the stream differs (-want +got):\n%s", diff)
 	}
 	for name, value := range map[string]string{
 		"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no", "Vary": "Accept",
-		"X-AI-Provider": "scripted", "X-AI-Model": "script-1",
+		"X-AI-Provider": "scripted", "X-AI-Model": "script-1", "X-AI-Prompt": "ask@1",
 	} {
 		if got := answer.header.Get(name); got != value {
 			t.Errorf("%s is %q, want %q", name, got, value)
@@ -205,6 +218,7 @@ func TestAskFailsMidway(t *testing.T) {
 		t.Parallel()
 		a := start(t, withModel(says(failure, "half an ")))
 		lines := bufio.NewReader(a.open(t, "/ai/ask?question=x", "text/event-stream"))
+		readEvent(t, lines) // sources
 		readEvent(t, lines) // delta
 		name, data := readEvent(t, lines)
 		var p gen.Problem
@@ -308,12 +322,9 @@ func TestAskIsGrounded(t *testing.T) {
 // A client that does not read is cut, and does not hold the model for ever.
 func TestAskClientDoesNotRead(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("waits for the write deadline of 10 s; run without -short")
-	}
 	ended := make(chan error, 1)
 	piece := strings.Repeat("x", 64<<10)
-	a := start(t, withModel(scripted{ask: func(_ context.Context, _ llm.Question, emit func(string) error) (llm.Result, error) {
+	a := start(t, withLimits(server.Limits{WriteTimeout: 500 * time.Millisecond}), withModel(scripted{ask: func(_ context.Context, _ llm.Question, emit func(string) error) (llm.Result, error) {
 		for {
 			if err := emit(piece); err != nil {
 				ended <- err
@@ -381,6 +392,24 @@ func readEvent(t *testing.T, r *bufio.Reader) (name, data string) {
 		}
 		if value, ok := strings.CutPrefix(line, "data: "); ok {
 			data = value
+		}
+	}
+}
+
+// A model that pauses before it ends does not break an answer that is whole.
+func TestAskPausesBeforeEnd(t *testing.T) {
+	t.Parallel()
+	const timeout = 100 * time.Millisecond
+	a := start(t, withLimits(server.Limits{WriteTimeout: timeout}), withModel(scripted{
+		ask: func(_ context.Context, _ llm.Question, emit func(string) error) (llm.Result, error) {
+			err := emit("whole")
+			<-time.After(3 * timeout) // the pause itself is what is tested
+			return llm.Result{FinishReason: "stop"}, err
+		},
+	}))
+	for _, accept := range []string{"", "text/event-stream"} {
+		if got, err := io.ReadAll(a.open(t, "/ai/ask?question=x", accept)); err != nil || !strings.Contains(string(got), "whole") {
+			t.Errorf("accept %q: %q, %v", accept, got, err)
 		}
 	}
 }

@@ -66,12 +66,41 @@ func TestAskThroughOpenAI(t *testing.T) {
 	if string(answer.body) != "Hello there." || answer.header.Get("X-AI-Provider") != "openai" || answer.header.Get("X-AI-Model") != "up-1" {
 		t.Errorf("got %q with %v", answer.body, answer.header)
 	}
+	// The films that are said to be the answer's sources are those that the model was given.
 	r := <-u.requests
+	sources := strings.Split(answer.header.Get("X-AI-Sources"), ", ")
+	for _, id := range sources {
+		title := one[string](t, a, `SELECT title FROM film WHERE film_id = ?`, id)
+		if !strings.Contains(r.body, title) {
+			t.Errorf("the prompt does not have %s: %s", title, r.body)
+		}
+	}
+	if given := strings.Count(r.body, `\"film_id\":`); given != len(sources) {
+		t.Errorf("the model was given %d films, the header has %q", given, sources)
+	}
 	if r.path != "/v1/chat/completions" || r.authorization != "Bearer sk-test" {
 		t.Errorf("the upstream was asked at %s with %q", r.path, r.authorization)
 	}
 	if !strings.Contains(r.body, "Do you have comedies?") || strings.Count(r.body, "Comedy") < 8 {
 		t.Errorf("the prompt has not the question and eight comedies: %s", r.body)
+	}
+}
+
+// What is no question about a film's facts is the model's.
+func TestHandOffThroughOpenAI(t *testing.T) {
+	t.Parallel()
+	u := startUpstream(t, "")
+	a := start(t, withUpstream(t, u))
+	answer := a.call(t, http.MethodPost, "/ai/handoff", `{"question": "Which of your comedies would cheer up a sad robot?"}`).want(t, 200)
+	got := decode[gen.Answer](t, answer)
+	if got.Agent != "model" || got.Answer != "Hello there." || len(got.Sources) == 0 {
+		t.Errorf("got %+v", got)
+	}
+	if answer.header.Get("X-AI-Model") != "up-1" || !strings.HasPrefix(answer.header.Get("X-AI-Prompt"), "ask@") {
+		t.Errorf("the headers are %v", answer.header)
+	}
+	if r := <-u.requests; !strings.Contains(r.body, "sad robot") {
+		t.Errorf("the prompt is %s", r.body)
 	}
 }
 

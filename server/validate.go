@@ -41,6 +41,7 @@ type operation struct {
 	route   *routers.Route
 	query   []string // the names of its query parameters
 	secured bool     // needs a token
+	limited bool     // may be refused with 429
 }
 
 // operations finds an operation by its method and by Gin's form of its path.
@@ -63,6 +64,7 @@ func operations(doc *openapi3.T) map[string]operation {
 				route:   &routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: op},
 				query:   query,
 				secured: len(*security) > 0,
+				limited: op.Responses.Status(http.StatusTooManyRequests) != nil,
 			}
 		}
 	}
@@ -91,6 +93,7 @@ func (s *Server) validate() gin.HandlerFunc {
 			return // no such route or method: NoRoute or NoMethod answers
 		}
 		c.Set(keyOperation, op.route.Operation.OperationID)
+		c.Set(keyLimited, op.limited)
 
 		// Who asks comes first: a stranger learns nothing of what else is wrong.
 		if op.secured {

@@ -17,6 +17,24 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// Defines values for AnswerAgent.
+const (
+	AnswerAgentModel  AnswerAgent = "model"
+	AnswerAgentSearch AnswerAgent = "search"
+)
+
+// Valid indicates whether the value is a known member of the AnswerAgent enum.
+func (e AnswerAgent) Valid() bool {
+	switch e {
+	case AnswerAgentModel:
+		return true
+	case AnswerAgentSearch:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthStatus.
 const (
 	HealthStatusOK HealthStatus = "ok"
@@ -46,6 +64,7 @@ const (
 	ProblemCodeInvalidToken          ProblemCode = "invalid_token"
 	ProblemCodeInventoryNotAvailable ProblemCode = "inventory_not_available"
 	ProblemCodeLLMBadResponse        ProblemCode = "llm_bad_response"
+	ProblemCodeLLMBusy               ProblemCode = "llm_busy"
 	ProblemCodeLLMRefused            ProblemCode = "llm_refused"
 	ProblemCodeLLMTimeout            ProblemCode = "llm_timeout"
 	ProblemCodeLLMUnavailable        ProblemCode = "llm_unavailable"
@@ -54,6 +73,7 @@ const (
 	ProblemCodeMissingToken          ProblemCode = "missing_token"
 	ProblemCodeNotFound              ProblemCode = "not_found"
 	ProblemCodeNotReady              ProblemCode = "not_ready"
+	ProblemCodeRateLimited           ProblemCode = "rate_limited"
 	ProblemCodeRentalNotFound        ProblemCode = "rental_not_found"
 	ProblemCodeUnknownReference      ProblemCode = "unknown_reference"
 	ProblemCodeUnsupportedMediaType  ProblemCode = "unsupported_media_type"
@@ -86,6 +106,8 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeLLMBadResponse:
 		return true
+	case ProblemCodeLLMBusy:
+		return true
 	case ProblemCodeLLMRefused:
 		return true
 	case ProblemCodeLLMTimeout:
@@ -101,6 +123,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeNotFound:
 		return true
 	case ProblemCodeNotReady:
+		return true
+	case ProblemCodeRateLimited:
 		return true
 	case ProblemCodeRentalNotFound:
 		return true
@@ -201,6 +225,48 @@ type Actor struct {
 
 	// LastName Example: GUINESS
 	LastName string `json:"last_name"`
+}
+
+// Answer defines model for Answer.
+type Answer struct {
+	// Agent Who answered. `search` looks facts up, `model` is the language model.
+	//
+	// Example: search
+	Agent AnswerAgent `json:"agent"`
+
+	// Answer Example: ACADEMY DINOSAUR stars CHRISTIAN GABLE, JOHNNY CAGE.
+	Answer string `json:"answer"`
+
+	// Sources The films that the answer rests on, best first.
+	Sources []Source `json:"sources"`
+}
+
+// AnswerAgent Who answered. `search` looks facts up, `model` is the language model.
+//
+// Example: search
+type AnswerAgent string
+
+// DeltaEvent The data of the server-sent event `delta`. The next piece of the answer.
+type DeltaEvent struct {
+	// Text Example: ACADEMY
+	Text string `json:"text"`
+}
+
+// DoneEvent The data of the server-sent event `done`, the last one.
+type DoneEvent struct {
+	// FinishReason `length` means that the answer was cut at the token limit, all else that it is whole.
+	//
+	//
+	// Example: stop
+	FinishReason string `json:"finish_reason"`
+
+	// Model The model, as its provider names it.
+	//
+	// Example: offline
+	Model string `json:"model"`
+
+	// Usage What the answer cost, in tokens. 0 where the provider does not say.
+	Usage Usage `json:"usage"`
 }
 
 // Film A film of the catalogue. What the database does not know is left out.
@@ -445,6 +511,14 @@ type Problem struct {
 // Example: film_not_found
 type ProblemCode string
 
+// Question defines model for Question.
+type Question struct {
+	// Question The question, in plain words.
+	//
+	// Example: Who stars in ACADEMY DINOSAUR?
+	Question string `json:"question"`
+}
+
 // Rating The rating of the Motion Picture Association, mildest first.
 //
 // Example: PG
@@ -510,6 +584,20 @@ type Rental struct {
 	StaffID int32 `json:"staff_id"`
 }
 
+// Source defines model for Source.
+type Source struct {
+	// FilmID Example: 1
+	FilmID int32 `json:"film_id"`
+
+	// Title Example: ACADEMY DINOSAUR
+	Title string `json:"title"`
+}
+
+// SourcesEvent The data of the server-sent event `sources`. The films that the model was given, best first.
+type SourcesEvent struct {
+	Films []Source `json:"films"`
+}
+
 // SummaryRequest defines model for SummaryRequest.
 type SummaryRequest struct {
 	// FilmID Example: 1
@@ -544,6 +632,15 @@ type TokenRequest struct {
 
 	// Username Example: staff
 	Username string `json:"username"`
+}
+
+// Usage What the answer cost, in tokens. 0 where the provider does not say.
+type Usage struct {
+	// CompletionTokens Example: 31
+	CompletionTokens int64 `json:"completion_tokens"`
+
+	// PromptTokens Example: 212
+	PromptTokens int64 `json:"prompt_tokens"`
 }
 
 // CustomerID defines model for CustomerID.
@@ -588,6 +685,9 @@ type NotReady = Problem
 // SummaryRefused What went wrong (RFC 9457).
 type SummaryRefused = Problem
 
+// TooManyRequests What went wrong (RFC 9457).
+type TooManyRequests = Problem
+
 // Unauthorized What went wrong (RFC 9457).
 type Unauthorized = Problem
 
@@ -601,6 +701,9 @@ type UnsupportedMediaType = Problem
 type AskQuestionParams struct {
 	// Question The question, in plain words.
 	Question string `form:"question" json:"question"`
+
+	// LastEventID Sent by a browser's `EventSource` that connects again. Any value is answered 204.
+	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 
 // ListFilmsParams defines parameters for ListFilms.
@@ -614,6 +717,9 @@ type ListFilmsParams struct {
 	// Category Only films of this category. Case does not matter.
 	Category *string `form:"category,omitempty" json:"category,omitempty"`
 }
+
+// HandOffJSONRequestBody defines body for HandOff for application/json ContentType.
+type HandOffJSONRequestBody = Question
 
 // SummarizeFilmJSONRequestBody defines body for SummarizeFilm for application/json ContentType.
 type SummarizeFilmJSONRequestBody = SummaryRequest
@@ -703,14 +809,42 @@ type ClientInterface interface {
 	// Streams the language model's answer, piece by piece, as it is written. The catalogue is
 	// searched for the question first, and the model answers from what was found.
 	//
-	// Plain text is the default, also for `Accept: */*`. With `Accept: text/event-stream` the
-	// answer is a stream of server-sent events: `delta` (`{"text": …}`) for each piece, then `done`
-	// (finish reason, model, usage), or `error` (a problem document) when the model failed midway.
-	// A plain-text answer that failed midway breaks the connection: an answer that ends in
-	// good order is complete.
+	// Plain text is the default, also for `Accept: */*`. `X-AI-Sources` lists the films that the
+	// model was given. A plain-text answer that failed midway breaks the connection: an answer that
+	// ends in good order is complete.
+	//
+	// With `Accept: text/event-stream` the answer is a stream of server-sent events: `sources`
+	// (`SourcesEvent`), then `delta` for each piece (`DeltaEvent`), then `done` (`DoneEvent`). In
+	// place of `done` comes `error` (`Problem`) when the model failed midway. Comments keep the
+	// connection alive while the model thinks. A browser's `EventSource` asks again after each end;
+	// it is answered 204, which stops it: an answer is not repeated.
 	//
 	// Corresponds with GET /ai/ask (the `AskQuestion` operationId).
 	AskQuestion(ctx context.Context, params *AskQuestionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// HandOffWithBody Ask the right agent
+	//
+	// Two agents share the questions. `search` answers questions about films it can name, from the
+	// database alone: what a film costs, its category, its rating, its length, its actors, whether
+	// it can be streamed. It hands everything else to `model`, the language model, which answers
+	// as in `GET /ai/ask`. `sources` are the films that the answer rests on.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /ai/handoff (the `HandOff` operationId).
+	HandOffWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// HandOff Ask the right agent
+	//
+	// Two agents share the questions. `search` answers questions about films it can name, from the
+	// database alone: what a film costs, its category, its rating, its length, its actors, whether
+	// it can be streamed. It hands everything else to `model`, the language model, which answers
+	// as in `GET /ai/ask`. `sources` are the films that the answer rests on.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /ai/handoff (the `HandOff` operationId).
+	HandOff(ctx context.Context, body HandOffJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SummarizeFilmWithBody Summarize a film as JSON
 	//
@@ -815,15 +949,63 @@ type ClientInterface interface {
 // Streams the language model's answer, piece by piece, as it is written. The catalogue is
 // searched for the question first, and the model answers from what was found.
 //
-// Plain text is the default, also for `Accept: */*`. With `Accept: text/event-stream` the
-// answer is a stream of server-sent events: `delta` (`{"text": …}`) for each piece, then `done`
-// (finish reason, model, usage), or `error` (a problem document) when the model failed midway.
-// A plain-text answer that failed midway breaks the connection: an answer that ends in
-// good order is complete.
+// Plain text is the default, also for `Accept: */*`. `X-AI-Sources` lists the films that the
+// model was given. A plain-text answer that failed midway breaks the connection: an answer that
+// ends in good order is complete.
+//
+// With `Accept: text/event-stream` the answer is a stream of server-sent events: `sources`
+// (`SourcesEvent`), then `delta` for each piece (`DeltaEvent`), then `done` (`DoneEvent`). In
+// place of `done` comes `error` (`Problem`) when the model failed midway. Comments keep the
+// connection alive while the model thinks. A browser's `EventSource` asks again after each end;
+// it is answered 204, which stops it: an answer is not repeated.
 //
 // Corresponds with GET /ai/ask (the `AskQuestion` operationId).
 func (c *Client) AskQuestion(ctx context.Context, params *AskQuestionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewAskQuestionRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// HandOffWithBody Ask the right agent
+//
+// Two agents share the questions. `search` answers questions about films it can name, from the
+// database alone: what a film costs, its category, its rating, its length, its actors, whether
+// it can be streamed. It hands everything else to `model`, the language model, which answers
+// as in `GET /ai/ask`. `sources` are the films that the answer rests on.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /ai/handoff (the `HandOff` operationId).
+func (c *Client) HandOffWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewHandOffRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// HandOff Ask the right agent
+//
+// Two agents share the questions. `search` answers questions about films it can name, from the
+// database alone: what a film costs, its category, its rating, its length, its actors, whether
+// it can be streamed. It hands everything else to `model`, the language model, which answers
+// as in `GET /ai/ask`. `sources` are the films that the answer rests on.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /ai/handoff (the `HandOff` operationId).
+func (c *Client) HandOff(ctx context.Context, body HandOffJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewHandOffRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1087,6 +1269,61 @@ func NewAskQuestionRequest(server string, params *AskQuestionParams) (*http.Requ
 	if err != nil {
 		return nil, err
 	}
+
+	if params != nil {
+
+		if params.LastEventID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Last-Event-ID", *params.LastEventID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Last-Event-ID", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewHandOffRequest calls the generic HandOff builder with application/json body
+func NewHandOffRequest(server string, body HandOffJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewHandOffRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewHandOffRequestWithBody constructs an http.Request for the HandOff method, with any body, and a specified content type
+func NewHandOffRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/ai/handoff")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -1474,16 +1711,44 @@ type ClientWithResponsesInterface interface {
 	// Streams the language model's answer, piece by piece, as it is written. The catalogue is
 	// searched for the question first, and the model answers from what was found.
 	//
-	// Plain text is the default, also for `Accept: */*`. With `Accept: text/event-stream` the
-	// answer is a stream of server-sent events: `delta` (`{"text": …}`) for each piece, then `done`
-	// (finish reason, model, usage), or `error` (a problem document) when the model failed midway.
-	// A plain-text answer that failed midway breaks the connection: an answer that ends in
-	// good order is complete.
+	// Plain text is the default, also for `Accept: */*`. `X-AI-Sources` lists the films that the
+	// model was given. A plain-text answer that failed midway breaks the connection: an answer that
+	// ends in good order is complete.
+	//
+	// With `Accept: text/event-stream` the answer is a stream of server-sent events: `sources`
+	// (`SourcesEvent`), then `delta` for each piece (`DeltaEvent`), then `done` (`DoneEvent`). In
+	// place of `done` comes `error` (`Problem`) when the model failed midway. Comments keep the
+	// connection alive while the model thinks. A browser's `EventSource` asks again after each end;
+	// it is answered 204, which stops it: an answer is not repeated.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /ai/ask (the `AskQuestion` operationId).
 	AskQuestionWithResponse(ctx context.Context, params *AskQuestionParams, reqEditors ...RequestEditorFn) (*AskQuestionResponse, error)
+
+	// HandOffWithBodyWithResponse Ask the right agent
+	//
+	// Two agents share the questions. `search` answers questions about films it can name, from the
+	// database alone: what a film costs, its category, its rating, its length, its actors, whether
+	// it can be streamed. It hands everything else to `model`, the language model, which answers
+	// as in `GET /ai/ask`. `sources` are the films that the answer rests on.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /ai/handoff (the `HandOff` operationId).
+	HandOffWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*HandOffResponse, error)
+
+	// HandOffWithResponse Ask the right agent
+	//
+	// Two agents share the questions. `search` answers questions about films it can name, from the
+	// database alone: what a film costs, its category, its rating, its length, its actors, whether
+	// it can be streamed. It hands everything else to `model`, the language model, which answers
+	// as in `GET /ai/ask`. `sources` are the films that the answer rests on.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /ai/handoff (the `HandOff` operationId).
+	HandOffWithResponse(ctx context.Context, body HandOffJSONRequestBody, reqEditors ...RequestEditorFn) (*HandOffResponse, error)
 
 	// SummarizeFilmWithBodyWithResponse Summarize a film as JSON
 	//
@@ -1598,10 +1863,19 @@ type AskQuestionResponse200Headers struct {
 	CacheControl    *string
 	Vary            *string
 	XAIModel        string
+	XAIPrompt       string
 	XAIProvider     string
+	XAISources      string
 	XAccelBuffering *string
 	XRequestID      *string
 	Traceparent     *string
+}
+
+// AskQuestionResponse204Headers the declared response headers of an HTTP 204 response for AskQuestion
+type AskQuestionResponse204Headers struct {
+	CacheControl *string
+	XRequestID   *string
+	Traceparent  *string
 }
 
 // AskQuestionResponse400Headers the declared response headers of an HTTP 400 response for AskQuestion
@@ -1614,6 +1888,14 @@ type AskQuestionResponse400Headers struct {
 // AskQuestionResponse422Headers the declared response headers of an HTTP 422 response for AskQuestion
 type AskQuestionResponse422Headers struct {
 	CacheControl *string
+	XRequestID   *string
+	Traceparent  *string
+}
+
+// AskQuestionResponse429Headers the declared response headers of an HTTP 429 response for AskQuestion
+type AskQuestionResponse429Headers struct {
+	CacheControl *string
+	RetryAfter   *int32
 	XRequestID   *string
 	Traceparent  *string
 }
@@ -1654,6 +1936,8 @@ type AskQuestionResponse struct {
 	ApplicationProblemJSON400 *BadRequest
 	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
 	ApplicationProblemJSON422 *ModelRefused
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
 	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
 	ApplicationProblemJSON500 *InternalError
 	// ApplicationProblemJSON502 the response for an HTTP 502 `application/problem+json` response
@@ -1664,10 +1948,14 @@ type AskQuestionResponse struct {
 	ApplicationProblemJSON504 *ModelTimeout
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *AskQuestionResponse200Headers
+	// Headers204 the parsed response headers for an HTTP 204 response
+	Headers204 *AskQuestionResponse204Headers
 	// Headers400 the parsed response headers for an HTTP 400 response
 	Headers400 *AskQuestionResponse400Headers
 	// Headers422 the parsed response headers for an HTTP 422 response
 	Headers422 *AskQuestionResponse422Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *AskQuestionResponse429Headers
 	// Headers500 the parsed response headers for an HTTP 500 response
 	Headers500 *AskQuestionResponse500Headers
 	// Headers502 the parsed response headers for an HTTP 502 response
@@ -1702,10 +1990,155 @@ func (r AskQuestionResponse) ContentType() string {
 	return ""
 }
 
+// HandOffResponse200Headers the declared response headers of an HTTP 200 response for HandOff
+type HandOffResponse200Headers struct {
+	CacheControl *string
+	XAIModel     *string
+	XAIPrompt    *string
+	XAIProvider  *string
+	XRequestID   *string
+	Traceparent  *string
+}
+
+// HandOffResponse400Headers the declared response headers of an HTTP 400 response for HandOff
+type HandOffResponse400Headers struct {
+	CacheControl *string
+	XRequestID   *string
+	Traceparent  *string
+}
+
+// HandOffResponse413Headers the declared response headers of an HTTP 413 response for HandOff
+type HandOffResponse413Headers struct {
+	CacheControl *string
+	XRequestID   *string
+	Traceparent  *string
+}
+
+// HandOffResponse415Headers the declared response headers of an HTTP 415 response for HandOff
+type HandOffResponse415Headers struct {
+	CacheControl *string
+	XRequestID   *string
+	Traceparent  *string
+}
+
+// HandOffResponse422Headers the declared response headers of an HTTP 422 response for HandOff
+type HandOffResponse422Headers struct {
+	CacheControl *string
+	XRequestID   *string
+	Traceparent  *string
+}
+
+// HandOffResponse429Headers the declared response headers of an HTTP 429 response for HandOff
+type HandOffResponse429Headers struct {
+	CacheControl *string
+	RetryAfter   *int32
+	XRequestID   *string
+	Traceparent  *string
+}
+
+// HandOffResponse500Headers the declared response headers of an HTTP 500 response for HandOff
+type HandOffResponse500Headers struct {
+	CacheControl *string
+	XRequestID   *string
+	Traceparent  *string
+}
+
+// HandOffResponse502Headers the declared response headers of an HTTP 502 response for HandOff
+type HandOffResponse502Headers struct {
+	CacheControl *string
+	XRequestID   *string
+	Traceparent  *string
+}
+
+// HandOffResponse503Headers the declared response headers of an HTTP 503 response for HandOff
+type HandOffResponse503Headers struct {
+	CacheControl *string
+	RetryAfter   *int32
+	XRequestID   *string
+	Traceparent  *string
+}
+
+// HandOffResponse504Headers the declared response headers of an HTTP 504 response for HandOff
+type HandOffResponse504Headers struct {
+	CacheControl *string
+	XRequestID   *string
+	Traceparent  *string
+}
+
+type HandOffResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Answer
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *BodyTooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *ModelRefused
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *InternalError
+	// ApplicationProblemJSON502 the response for an HTTP 502 `application/problem+json` response
+	ApplicationProblemJSON502 *ModelBadGateway
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ModelUnavailable
+	// ApplicationProblemJSON504 the response for an HTTP 504 `application/problem+json` response
+	ApplicationProblemJSON504 *ModelTimeout
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *HandOffResponse200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *HandOffResponse400Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *HandOffResponse413Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *HandOffResponse415Headers
+	// Headers422 the parsed response headers for an HTTP 422 response
+	Headers422 *HandOffResponse422Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *HandOffResponse429Headers
+	// Headers500 the parsed response headers for an HTTP 500 response
+	Headers500 *HandOffResponse500Headers
+	// Headers502 the parsed response headers for an HTTP 502 response
+	Headers502 *HandOffResponse502Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *HandOffResponse503Headers
+	// Headers504 the parsed response headers for an HTTP 504 response
+	Headers504 *HandOffResponse504Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r HandOffResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r HandOffResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r HandOffResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // SummarizeFilmResponse200Headers the declared response headers of an HTTP 200 response for SummarizeFilm
 type SummarizeFilmResponse200Headers struct {
 	CacheControl *string
 	XAIModel     string
+	XAIPrompt    string
 	XAIProvider  string
 	XRequestID   *string
 	Traceparent  *string
@@ -1742,6 +2175,14 @@ type SummarizeFilmResponse415Headers struct {
 // SummarizeFilmResponse422Headers the declared response headers of an HTTP 422 response for SummarizeFilm
 type SummarizeFilmResponse422Headers struct {
 	CacheControl *string
+	XRequestID   *string
+	Traceparent  *string
+}
+
+// SummarizeFilmResponse429Headers the declared response headers of an HTTP 429 response for SummarizeFilm
+type SummarizeFilmResponse429Headers struct {
+	CacheControl *string
+	RetryAfter   *int32
 	XRequestID   *string
 	Traceparent  *string
 }
@@ -1790,6 +2231,8 @@ type SummarizeFilmResponse struct {
 	ApplicationProblemJSON415 *UnsupportedMediaType
 	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
 	ApplicationProblemJSON422 *SummaryRefused
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
 	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
 	ApplicationProblemJSON500 *InternalError
 	// ApplicationProblemJSON502 the response for an HTTP 502 `application/problem+json` response
@@ -1810,6 +2253,8 @@ type SummarizeFilmResponse struct {
 	Headers415 *SummarizeFilmResponse415Headers
 	// Headers422 the parsed response headers for an HTTP 422 response
 	Headers422 *SummarizeFilmResponse422Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *SummarizeFilmResponse429Headers
 	// Headers500 the parsed response headers for an HTTP 500 response
 	Headers500 *SummarizeFilmResponse500Headers
 	// Headers502 the parsed response headers for an HTTP 502 response
@@ -2445,11 +2890,15 @@ func (r CreateTokenResponse) ContentType() string {
 // Streams the language model's answer, piece by piece, as it is written. The catalogue is
 // searched for the question first, and the model answers from what was found.
 //
-// Plain text is the default, also for `Accept: */*`. With `Accept: text/event-stream` the
-// answer is a stream of server-sent events: `delta` (`{"text": …}`) for each piece, then `done`
-// (finish reason, model, usage), or `error` (a problem document) when the model failed midway.
-// A plain-text answer that failed midway breaks the connection: an answer that ends in
-// good order is complete.
+// Plain text is the default, also for `Accept: */*`. `X-AI-Sources` lists the films that the
+// model was given. A plain-text answer that failed midway breaks the connection: an answer that
+// ends in good order is complete.
+//
+// With `Accept: text/event-stream` the answer is a stream of server-sent events: `sources`
+// (`SourcesEvent`), then `delta` for each piece (`DeltaEvent`), then `done` (`DoneEvent`). In
+// place of `done` comes `error` (`Problem`) when the model failed midway. Comments keep the
+// connection alive while the model thinks. A browser's `EventSource` asks again after each end;
+// it is answered 204, which stops it: an answer is not repeated.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -2460,6 +2909,42 @@ func (c *ClientWithResponses) AskQuestionWithResponse(ctx context.Context, param
 		return nil, err
 	}
 	return ParseAskQuestionResponse(rsp)
+}
+
+// HandOffWithBodyWithResponse Ask the right agent
+//
+// Two agents share the questions. `search` answers questions about films it can name, from the
+// database alone: what a film costs, its category, its rating, its length, its actors, whether
+// it can be streamed. It hands everything else to `model`, the language model, which answers
+// as in `GET /ai/ask`. `sources` are the films that the answer rests on.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /ai/handoff (the `HandOff` operationId).
+func (c *ClientWithResponses) HandOffWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*HandOffResponse, error) {
+	rsp, err := c.HandOffWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseHandOffResponse(rsp)
+}
+
+// HandOffWithResponse Ask the right agent
+//
+// Two agents share the questions. `search` answers questions about films it can name, from the
+// database alone: what a film costs, its category, its rating, its length, its actors, whether
+// it can be streamed. It hands everything else to `model`, the language model, which answers
+// as in `GET /ai/ask`. `sources` are the films that the answer rests on.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /ai/handoff (the `HandOff` operationId).
+func (c *ClientWithResponses) HandOffWithResponse(ctx context.Context, body HandOffJSONRequestBody, reqEditors ...RequestEditorFn) (*HandOffResponse, error) {
+	rsp, err := c.HandOff(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseHandOffResponse(rsp)
 }
 
 // SummarizeFilmWithBodyWithResponse Summarize a film as JSON
@@ -2649,6 +3134,9 @@ func ParseAskQuestionResponse(rsp *http.Response) (*AskQuestionResponse, error) 
 	}
 
 	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
 		var dest BadRequest
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -2662,6 +3150,13 @@ func ParseAskQuestionResponse(rsp *http.Response) (*AskQuestionResponse, error) 
 			return nil, err
 		}
 		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
 		var dest InternalError
@@ -2717,12 +3212,26 @@ func ParseAskQuestionResponse(rsp *http.Response) (*AskQuestionResponse, error) 
 			}
 			headers.XAIModel = value
 		}
+		if values := rsp.Header.Values("X-AI-Prompt"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-AI-Prompt", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XAIPrompt = value
+		}
 		if values := rsp.Header.Values("X-AI-Provider"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "X-AI-Provider", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			}
 			headers.XAIProvider = value
+		}
+		if values := rsp.Header.Values("X-AI-Sources"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-AI-Sources", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XAISources = value
 		}
 		if values := rsp.Header.Values("X-Accel-Buffering"); len(values) > 0 {
 			var value string
@@ -2746,6 +3255,30 @@ func ParseAskQuestionResponse(rsp *http.Response) (*AskQuestionResponse, error) 
 			headers.Traceparent = &value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 204:
+		var headers AskQuestionResponse204Headers
+		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Cache-Control", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.CacheControl = &value
+		}
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		if values := rsp.Header.Values("traceparent"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "traceparent", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Traceparent = &value
+		}
+		response.Headers204 = &headers
 	case rsp.StatusCode == 400:
 		var headers AskQuestionResponse400Headers
 		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
@@ -2794,6 +3327,37 @@ func ParseAskQuestionResponse(rsp *http.Response) (*AskQuestionResponse, error) 
 			headers.Traceparent = &value
 		}
 		response.Headers422 = &headers
+	case rsp.StatusCode == 429:
+		var headers AskQuestionResponse429Headers
+		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Cache-Control", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.CacheControl = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		if values := rsp.Header.Values("traceparent"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "traceparent", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Traceparent = &value
+		}
+		response.Headers429 = &headers
 	case rsp.StatusCode == 500:
 		var headers AskQuestionResponse500Headers
 		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
@@ -2902,6 +3466,373 @@ func ParseAskQuestionResponse(rsp *http.Response) (*AskQuestionResponse, error) 
 	return response, nil
 }
 
+// ParseHandOffResponse parses an HTTP response from a HandOffWithResponse call
+func ParseHandOffResponse(rsp *http.Response) (*HandOffResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &HandOffResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Answer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest BodyTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest ModelRefused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 502:
+		var dest ModelBadGateway
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON502 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ModelUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest ModelTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers HandOffResponse200Headers
+		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Cache-Control", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.CacheControl = &value
+		}
+		if values := rsp.Header.Values("X-AI-Model"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-AI-Model", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XAIModel = &value
+		}
+		if values := rsp.Header.Values("X-AI-Prompt"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-AI-Prompt", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XAIPrompt = &value
+		}
+		if values := rsp.Header.Values("X-AI-Provider"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-AI-Provider", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XAIProvider = &value
+		}
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		if values := rsp.Header.Values("traceparent"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "traceparent", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Traceparent = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers HandOffResponse400Headers
+		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Cache-Control", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.CacheControl = &value
+		}
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		if values := rsp.Header.Values("traceparent"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "traceparent", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Traceparent = &value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 413:
+		var headers HandOffResponse413Headers
+		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Cache-Control", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.CacheControl = &value
+		}
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		if values := rsp.Header.Values("traceparent"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "traceparent", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Traceparent = &value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 415:
+		var headers HandOffResponse415Headers
+		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Cache-Control", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.CacheControl = &value
+		}
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		if values := rsp.Header.Values("traceparent"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "traceparent", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Traceparent = &value
+		}
+		response.Headers415 = &headers
+	case rsp.StatusCode == 422:
+		var headers HandOffResponse422Headers
+		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Cache-Control", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.CacheControl = &value
+		}
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		if values := rsp.Header.Values("traceparent"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "traceparent", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Traceparent = &value
+		}
+		response.Headers422 = &headers
+	case rsp.StatusCode == 429:
+		var headers HandOffResponse429Headers
+		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Cache-Control", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.CacheControl = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		if values := rsp.Header.Values("traceparent"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "traceparent", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Traceparent = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 500:
+		var headers HandOffResponse500Headers
+		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Cache-Control", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.CacheControl = &value
+		}
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		if values := rsp.Header.Values("traceparent"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "traceparent", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Traceparent = &value
+		}
+		response.Headers500 = &headers
+	case rsp.StatusCode == 502:
+		var headers HandOffResponse502Headers
+		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Cache-Control", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.CacheControl = &value
+		}
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		if values := rsp.Header.Values("traceparent"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "traceparent", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Traceparent = &value
+		}
+		response.Headers502 = &headers
+	case rsp.StatusCode == 503:
+		var headers HandOffResponse503Headers
+		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Cache-Control", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.CacheControl = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		if values := rsp.Header.Values("traceparent"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "traceparent", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Traceparent = &value
+		}
+		response.Headers503 = &headers
+	case rsp.StatusCode == 504:
+		var headers HandOffResponse504Headers
+		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Cache-Control", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.CacheControl = &value
+		}
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		if values := rsp.Header.Values("traceparent"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "traceparent", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Traceparent = &value
+		}
+		response.Headers504 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseSummarizeFilmResponse parses an HTTP response from a SummarizeFilmWithResponse call
 func ParseSummarizeFilmResponse(rsp *http.Response) (*SummarizeFilmResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -2958,6 +3889,13 @@ func ParseSummarizeFilmResponse(rsp *http.Response) (*SummarizeFilmResponse, err
 		}
 		response.ApplicationProblemJSON422 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
 		var dest InternalError
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -3004,6 +3942,13 @@ func ParseSummarizeFilmResponse(rsp *http.Response) (*SummarizeFilmResponse, err
 				return nil, err
 			}
 			headers.XAIModel = value
+		}
+		if values := rsp.Header.Values("X-AI-Prompt"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-AI-Prompt", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XAIPrompt = value
 		}
 		if values := rsp.Header.Values("X-AI-Provider"); len(values) > 0 {
 			var value string
@@ -3147,6 +4092,37 @@ func ParseSummarizeFilmResponse(rsp *http.Response) (*SummarizeFilmResponse, err
 			headers.Traceparent = &value
 		}
 		response.Headers422 = &headers
+	case rsp.StatusCode == 429:
+		var headers SummarizeFilmResponse429Headers
+		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Cache-Control", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.CacheControl = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		if values := rsp.Header.Values("traceparent"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "traceparent", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Traceparent = &value
+		}
+		response.Headers429 = &headers
 	case rsp.StatusCode == 500:
 		var headers SummarizeFilmResponse500Headers
 		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {

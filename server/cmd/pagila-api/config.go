@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -33,9 +34,10 @@ type config struct {
 	AppEnv   string `env:"APP_ENV" envDefault:"development"`
 	HTTPAddr string `env:"HTTP_ADDR" envDefault:":8080"`
 	// DrainDelay is 5 s in production when it is empty.
-	DrainDelay time.Duration `env:"DRAIN_DELAY"`
-	LogFormat  string        `env:"LOG_FORMAT"` // json or text; by APP_ENV when empty
-	LogLevel   string        `env:"LOG_LEVEL" envDefault:"info"`
+	DrainDelay     time.Duration `env:"DRAIN_DELAY"`
+	TrustedProxies []string      `env:"TRUSTED_PROXIES"`
+	LogFormat      string        `env:"LOG_FORMAT"` // json or text; by APP_ENV when empty
+	LogLevel       string        `env:"LOG_LEVEL" envDefault:"info"`
 
 	DatabaseURL      string `env:"DATABASE_URL"`
 	DatabaseMaxConns int    `env:"DATABASE_MAX_CONNS" envDefault:"16"`
@@ -51,6 +53,8 @@ type config struct {
 	LLMModel      string        `env:"LLM_MODEL"`
 	LLMTimeout    time.Duration `env:"LLM_TIMEOUT" envDefault:"120s"`
 	LLMPromptDir  string        `env:"LLM_PROMPT_DIR"`
+	LLMRateLimit  int           `env:"LLM_RATE_LIMIT" envDefault:"60"`
+	LLMMaxCalls   int           `env:"LLM_MAX_CALLS" envDefault:"256"`
 	OpenAIAPIKey  string        `env:"OPENAI_API_KEY"`
 	OpenAIBaseURL string        `env:"OPENAI_BASE_URL"`
 	OllamaHost    string        `env:"OLLAMA_HOST" envDefault:"http://127.0.0.1:11434"`
@@ -122,6 +126,8 @@ func loadConfig(environ []string, serving bool) (config, error) {
 	_, _, err = net.SplitHostPort(c.HTTPAddr)
 	check(err == nil, "HTTP_ADDR is %q, want host:port or :port", c.HTTPAddr)
 	check(mistyped["DATABASE_MAX_CONNS"] || c.DatabaseMaxConns >= 1 && c.DatabaseMaxConns <= 1000, "DATABASE_MAX_CONNS is %d, want 1 to 1000", c.DatabaseMaxConns)
+	check(mistyped["LLM_RATE_LIMIT"] || c.LLMRateLimit >= 0 && c.LLMRateLimit <= 1_000_000, "LLM_RATE_LIMIT is %d, want 0 to 1000000", c.LLMRateLimit)
+	check(mistyped["LLM_MAX_CALLS"] || c.LLMMaxCalls >= 0 && c.LLMMaxCalls <= 1_000_000, "LLM_MAX_CALLS is %d, want 0 to 1000000", c.LLMMaxCalls)
 	check(mistyped["LLM_TIMEOUT"] || c.LLMTimeout >= time.Second && c.LLMTimeout <= time.Hour, "LLM_TIMEOUT is %s, want 1s to 1h", c.LLMTimeout)
 	if c.DatabaseURL != "" {
 		_, err := pgx.ParseConfig(c.DatabaseURL)
@@ -129,6 +135,12 @@ func loadConfig(environ []string, serving bool) (config, error) {
 	} else {
 		check(c.PagilaDir == "" || isFolder(c.PagilaDir), "PAGILA_DIR is %q, which is not a folder", c.PagilaDir)
 		check(c.PostgresBinDir == "" || isFolder(c.PostgresBinDir), "PG_BINDIR is %q, which is not a folder", c.PostgresBinDir)
+	}
+	for i, proxy := range c.TrustedProxies {
+		c.TrustedProxies[i] = strings.TrimSpace(proxy)
+		_, notAddress := netip.ParseAddr(c.TrustedProxies[i])
+		_, notNetwork := netip.ParsePrefix(c.TrustedProxies[i])
+		check(notAddress == nil || notNetwork == nil, "TRUSTED_PROXIES has %q, want addresses or networks such as 192.0.2.0/24, with commas between", proxy)
 	}
 	if c.LLMProvider == "" {
 		c.LLMProvider = "offline"

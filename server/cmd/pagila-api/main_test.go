@@ -38,13 +38,13 @@ func TestMain(m *testing.M) {
 
 // environment is what the program gets: nothing of the user's own, a data directory of its own, a
 // free port, and no way to the network.
-func environment(t *testing.T, extra ...string) []string {
-	t.Helper()
+func environment(tb testing.TB, extra ...string) []string {
+	tb.Helper()
 	binaries, err := localpg.FindBinaries()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	home := t.TempDir()
+	home := tb.TempDir()
 	return append([]string{
 		asProgram + "=1",
 		"HOME=" + home,
@@ -58,17 +58,17 @@ func environment(t *testing.T, extra ...string) []string {
 	}, extra...)
 }
 
-func program(t *testing.T, env []string, args ...string) *exec.Cmd {
-	t.Helper()
+func program(tb testing.TB, env []string, args ...string) *exec.Cmd {
+	tb.Helper()
 	self, err := os.Executable()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	t.Cleanup(cancel)
+	tb.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, self, args...)
 	cmd.Env = env
-	cmd.Dir = t.TempDir() // no .env there
+	cmd.Dir = tb.TempDir() // no .env there
 	return cmd
 }
 
@@ -103,23 +103,23 @@ func (o *output) String() string {
 var bannerURL = regexp.MustCompile(`Swagger UI +(http://\S+)/docs`)
 
 // serveProgram starts the program and waits until it says that it is ready.
-func serveProgram(t *testing.T, env []string) *served {
-	t.Helper()
-	s := &served{cmd: program(t, env), stderr: &output{}, ended: make(chan struct{})}
+func serveProgram(tb testing.TB, env []string) *served {
+	tb.Helper()
+	s := &served{cmd: program(tb, env), stderr: &output{}, ended: make(chan struct{})}
 	s.cmd.Stderr = s.stderr
 	stdout, err := s.cmd.StdoutPipe()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := s.cmd.Start(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	lines := bufio.NewReader(stdout)
 	for !strings.Contains(s.banner, "Ctrl-C") {
 		line, err := lines.ReadString('\n')
 		s.banner += line
 		if err != nil {
-			t.Fatalf("the program ended early: %v\n%s%s", errors.Join(err, s.cmd.Wait()), s.banner, s.stderr)
+			tb.Fatalf("the program ended early: %v\n%s%s", errors.Join(err, s.cmd.Wait()), s.banner, s.stderr)
 		}
 	}
 	go func() {
@@ -127,13 +127,13 @@ func serveProgram(t *testing.T, env []string) *served {
 		s.err = s.cmd.Wait()
 		close(s.ended)
 	}()
-	t.Cleanup(func() { // in good order, so that nothing is left
+	tb.Cleanup(func() { // in good order, so that nothing is left
 		s.cmd.Process.Signal(os.Interrupt)
 		<-s.ended
 	})
 	match := bannerURL.FindStringSubmatch(s.banner)
 	if match == nil {
-		t.Fatalf("the banner has no URL: %s", s.banner)
+		tb.Fatalf("the banner has no URL: %s", s.banner)
 	}
 	s.url = match[1]
 	return s

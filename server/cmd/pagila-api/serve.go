@@ -88,7 +88,10 @@ func serveOn(ctx context.Context, c config, listener net.Listener, stdout, stder
 		Store:       st,
 		Model:       model,
 		Credentials: server.Credentials{Token: c.APIToken, Username: c.APIUsername, Password: c.APIPassword},
-		Logger:      logger,
+		Limits:      server.Limits{PerMinute: c.LLMRateLimit, Concurrent: c.LLMMaxCalls},
+
+		TrustedProxies: c.TrustedProxies,
+		Logger:         logger,
 	})
 	if err != nil {
 		return err

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"example.com/pagila-api/store/pgtest"
+)
+
+// The benchmarks of /ai/ask run the program as a process of its own, between an upstream and
+// clients in this one:
+//
+//	go test -run '^$' -bench Ask -benchtime 5x ./server/cmd/pagila-api
+
+// upstream is a language model behind OpenAI's protocol. It writes a chunk with the time in it each
+// interval, chunks of them, and then waits for the client to leave if hold is set.
+type upstream struct {
+	interval time.Duration
+	chunks   int
+	hold     bool
+}
+
+func (u upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	w.Header().Set("Content-Type", "text/event-stream")
+	control := http.NewResponseController(w)
+	tick := time.NewTicker(u.interval)
+	defer tick.Stop()
+	for range u.chunks {
+		fmt.Fprintf(w, `data: {"choices":[{"index":0,"delta":{"content":"%d "}}]}`+"\n\n", time.Now().UnixNano())
+		if control.Flush() != nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-r.Context().Done():
+			return
+		}
+	}
+	if u.hold {
+		<-r.Context().Done()
+		return
+	}
+	fmt.Fprint(w, `data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}`+"\n\ndata: [DONE]\n\n")
+}
+
+// serveUpstream serves u and the program in front of it.
+func serveUpstream(b *testing.B, u upstream) (direct, through string, s *served) {
+	b.Helper()
+	model := httptest.NewServer(u)
+	b.Cleanup(model.Close)
+	s = serveProgram(b, environment(b, "DATABASE_URL="+pgtest.New(b), "OPENAI_BASE_URL="+model.URL,
+		"LLM_RATE_LIMIT=0", "LLM_MAX_CALLS=0", "LOG_LEVEL=error"))
+	return model.URL + "/chat/completions", s.url + "/ai/ask?question=Hello", s
+}
+
+// stream reads a stream and calls chunk for each time stamp in it.
+func stream(ctx context.Context, client *http.Client, url string, chunk func(sent time.Time)) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	response, err := client.Do(r)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("status %d", response.StatusCode)
+	}
+	// A stamp is all digits and ends at a space, in the upstream's events as in plain text.
+	in := bufio.NewReader(response.Body)
+	for {
+		text, err := in.ReadString(' ')
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		digits := text[strings.LastIndexAny(text, "\"\n}")+1 : len(text)-1]
+		if nanos, err := strconv.ParseInt(digits, 10, 64); err == nil {
+			chunk(time.Unix(0, nanos))
+		}
+	}
+}
+
+// newClient keeps no more connections than it uses, and opens as many as it is asked to.
+func newClient(b *testing.B) *http.Client {
+	b.Helper()
+	transport := &http.Transport{MaxIdleConnsPerHost: 4096, DialContext: (&net.Dialer{}).DialContext}
+	b.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
+// BenchmarkAskLatency measures what the server adds to a chunk, at 200 streams of 50 chunks a second
+// each. Rounds through the server and past it take turns.
+func BenchmarkAskLatency(b *testing.B) {
+	const streams, chunks = 200, 100
+	direct, through, _ := serveUpstream(b, upstream{interval: 20 * time.Millisecond, chunks: chunks})
+	client := newClient(b)
+	round := func(url string) []time.Duration {
+		var (
+			wg  sync.WaitGroup
+			mu  sync.Mutex
+			all []time.Duration
+		)
+		ctx, cancel := context.WithTimeout(b.Context(), time.Minute)
+		defer cancel()
+		for i := range streams {
+			wg.Go(func() {
+				select { // spread over an interval, as real clients are
+				case <-time.After(time.Duration(i) * 20 * time.Millisecond / streams):
+				case <-ctx.Done():
+				}
+				delays := make([]time.Duration, 0, chunks)
+				if err := stream(ctx, client, url, func(sent time.Time) { delays = append(delays, time.Since(sent)) }); err != nil {
+					b.Error(err)
+				}
+				// The first chunk waits for the connection and the head.
+				delays = delays[min(1, len(delays)):]
+				mu.Lock()
+				all = append(all, delays...)
+				mu.Unlock()
+			})
+		}
+		wg.Wait()
+		if len(all) != streams*(chunks-1) {
+			b.Fatalf("%d chunks arrived, want %d", len(all), streams*(chunks-1))
+		}
+		return all
+	}
+	var past, via []time.Duration
+	for b.Loop() {
+		past = append(past, round(direct)...)
+		via = append(via, round(through)...)
+	}
+	quantile := func(d []time.Duration, q float64) float64 {
+		return float64(d[int(q*float64(len(d)-1))].Microseconds()) / 1000
+	}
+	slices.Sort(past)
+	slices.Sort(via)
+	for _, q := range []struct {
+		name string
+		at   float64
+	}{{"p50", 0.5}, {"p99", 0.99}} {
+		b.ReportMetric(quantile(past, q.at), q.name+"-direct-ms")
+		b.ReportMetric(quantile(via, q.at), q.name+"-server-ms")
+		b.ReportMetric(quantile(via, q.at)-quantile(past, q.at), q.name+"-added-ms")
+	}
+}
+
+// BenchmarkAskIdleStreams measures the memory of a stream that is open and silent, with 2,000 of
+// them at once.
+func BenchmarkAskIdleStreams(b *testing.B) {
+	const streams = 2000
+	_, through, s := serveUpstream(b, upstream{interval: time.Nanosecond, chunks: 1, hold: true})
+	client := newClient(b)
+	for b.Loop() {
+		before := residentMemory(b, s.cmd.Process.Pid)
+		ctx, cancel := context.WithCancel(b.Context())
+		var open, done sync.WaitGroup
+		open.Add(streams)
+		for range streams {
+			done.Go(func() {
+				first := sync.OnceFunc(open.Done)
+				defer first()
+				err := stream(ctx, client, through, func(time.Time) { first() })
+				if ctx.Err() == nil {
+					b.Errorf("the stream ended: %v", err)
+				}
+			})
+		}
+		open.Wait()
+		b.ReportMetric(float64(residentMemory(b, s.cmd.Process.Pid)-before)/streams/1024, "KiB/stream")
+		cancel()
+		done.Wait()
+	}
+}
+
+// residentMemory is a process's memory in bytes.
+func residentMemory(b *testing.B, pid int) int64 {
+	b.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		b.Skip("reads a process's memory as Linux shows it: ", err)
+	}
+	for line := range strings.Lines(string(status)) {
+		if fields := strings.Fields(line); len(fields) == 3 && fields[0] == "VmRSS:" {
+			kib, err := strconv.ParseInt(fields[1], 10, 64)
+			if err != nil {
+				b.Fatal(err)
+			}
+			return kib << 10
+		}
+	}
+	b.Fatalf("no VmRSS: %s", status)
+	return 0
+}

@@ -1,0 +1,125 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/time/rate"
+)
+
+// errBusy says that as many calls of the language model are under way as may.
+var errBusy = errors.New("too many calls of the language model at once")
+
+// rateLimitError says that a client calls the language model too often.
+type rateLimitError struct{ wait time.Duration }
+
+func (e *rateLimitError) Error() string {
+	return fmt.Sprintf("too many calls of the language model by this client: wait %s", e.wait)
+}
+
+// Limits bound what clients may ask of the language model. They apply to the operations that the
+// contract gives a 429.
+type Limits struct {
+	PerMinute    int           // calls of one client in a minute; 0: no limit
+	Concurrent   int           // calls of all clients at once; 0: no limit
+	WriteTimeout time.Duration // how long a client may take to accept a piece of a stream; 0: 10 s
+	KeepAlive    time.Duration // the longest silence in a stream of events; 0: 15 s
+}
+
+const (
+	// defaultWriteTimeout is ample for a piece of some bytes. A client that does not read at all
+	// would otherwise hold the model for ever.
+	defaultWriteTimeout = 10 * time.Second
+	// defaultKeepAlive is below the 30 to 60 s of silence after which proxies close a connection.
+	defaultKeepAlive = 15 * time.Second
+	// maxClients is of how many clients the calls are counted: of those who came last, in 3 MB or so.
+	maxClients = 1 << 14
+)
+
+// limiter counts the calls of the language model.
+type limiter struct {
+	slots     chan struct{}                           // nil: no limit
+	clients   *lru.Cache[netip.Prefix, *rate.Limiter] // nil: no limit
+	perMinute int
+}
+
+func newLimiter(l Limits) (*limiter, error) {
+	var made limiter
+	if l.Concurrent > 0 {
+		made.slots = make(chan struct{}, l.Concurrent)
+	}
+	if l.PerMinute > 0 {
+		made.perMinute = l.PerMinute
+		var err error
+		if made.clients, err = lru.New[netip.Prefix, *rate.Limiter](maxClients); err != nil {
+			return nil, err
+		}
+	}
+	return &made, nil
+}
+
+// limit is the middleware that refuses calls of the language model above the limits.
+func (s *Server) limit(c *gin.Context) {
+	if !c.GetBool(keyLimited) {
+		return
+	}
+	if wait := s.limiter.take(c.ClientIP()); wait > 0 {
+		s.fail(c, &rateLimitError{wait})
+		return
+	}
+	if s.limiter.slots == nil {
+		return
+	}
+	select {
+	case s.limiter.slots <- struct{}{}:
+	default:
+		s.fail(c, errBusy)
+		return
+	}
+	defer func() { <-s.limiter.slots }()
+	c.Next()
+}
+
+// take counts a call of a client. It returns how long the client has to wait before it may call,
+// or 0 if it may now.
+func (l *limiter) take(client string) time.Duration {
+	if l.clients == nil {
+		return 0
+	}
+	key := network(client)
+	calls, ok := l.clients.Get(key)
+	if !ok {
+		calls = rate.NewLimiter(rate.Limit(l.perMinute)/60, l.perMinute)
+		if first, found, _ := l.clients.PeekOrAdd(key, calls); found { // another call was faster
+			calls = first
+		}
+	}
+	reservation := calls.Reserve()
+	wait := reservation.Delay()
+	if wait > 0 {
+		reservation.Cancel() // a refused call does not count
+	}
+	return wait
+}
+
+// network is what counts as one client: an IPv4 address or, since one IPv6 customer has as many
+// addresses as he likes, a network of 64 bits.
+func network(client string) netip.Prefix {
+	address, err := netip.ParseAddr(client)
+	if err != nil {
+		return netip.Prefix{} // no address, as on a unix socket: all are one client
+	}
+	bits := 64
+	if address = address.Unmap(); address.Is4() {
+		bits = 32
+	}
+	prefix, err := address.WithZone("").Prefix(bits)
+	if err != nil {
+		panic(err) // the bits fit
+	}
+	return prefix
+}

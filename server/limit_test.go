@@ -1,0 +1,149 @@
+package server_test
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net/http"
+	"strconv"
+	"testing"
+	"time"
+
+	"example.com/pagila-api/llm"
+	"example.com/pagila-api/server"
+)
+
+func withLimits(l server.Limits) option { return func(d *server.Deps) { d.Limits = l } }
+
+// A client that calls the language model too often is told when it may again. What does not call
+// the model is not counted, and other clients are not held up.
+func TestRateLimit(t *testing.T) {
+	t.Parallel()
+	a := start(t, withLimits(server.Limits{PerMinute: 3}), func(d *server.Deps) { d.TrustedProxies = []string{"127.0.0.1"} })
+	from := func(client string) *answer {
+		return a.call(t, http.MethodPost, "/ai/summary", `{"film_id": 1}`, "X-Forwarded-For", client)
+	}
+	for range 3 {
+		from("192.0.2.1").want(t, 200)
+	}
+	for range 2 { // to be refused is not counted: it does not get worse
+		refused := from("192.0.2.1")
+		refused.wantProblem(t, 429, "rate_limited")
+		if seconds, err := strconv.Atoi(refused.header.Get("Retry-After")); err != nil || seconds < 1 || seconds > 20 {
+			t.Errorf("Retry-After is %q, want 1 to 20", refused.header.Get("Retry-After"))
+		}
+	}
+	a.get(t, "/ai/ask?question=x", "X-Forwarded-For", "192.0.2.1").wantProblem(t, 429, "rate_limited")
+	a.call(t, http.MethodPost, "/ai/handoff", `{"question": "x"}`, "X-Forwarded-For", "192.0.2.1").wantProblem(t, 429, "rate_limited")
+	a.get(t, "/films", "X-Forwarded-For", "192.0.2.1").want(t, 200)
+	from("192.0.2.2").want(t, 200)
+	// A network of IPv6 is one client.
+	for i := range 3 {
+		from("2001:db8::"+strconv.Itoa(i+1)).want(t, 200)
+	}
+	from("2001:db8::ffff").wantProblem(t, 429, "rate_limited")
+	from("2001:db8:0:1::1").want(t, 200)
+}
+
+// Who is no proxy of ours cannot make itself another client.
+func TestRateLimitBelievesNobody(t *testing.T) {
+	t.Parallel()
+	a := start(t, withLimits(server.Limits{PerMinute: 1}))
+	a.call(t, http.MethodPost, "/ai/summary", `{"film_id": 1}`, "X-Forwarded-For", "192.0.2.1").want(t, 200)
+	a.call(t, http.MethodPost, "/ai/summary", `{"film_id": 1}`, "X-Forwarded-For", "192.0.2.2").wantProblem(t, 429, "rate_limited")
+}
+
+// As many calls as may are under way at once, and one that ends, however it does, makes room.
+func TestConcurrencyLimit(t *testing.T) {
+	t.Parallel()
+	started, leave := make(chan struct{}), make(chan struct{})
+	a := start(t, withLimits(server.Limits{Concurrent: 2}), withModel(scripted{
+		ask: func(ctx context.Context, q llm.Question, emit func(string) error) (llm.Result, error) {
+			if q.Text == "quick" {
+				return llm.Result{FinishReason: "stop"}, emit("done")
+			}
+			if err := emit("thinking"); err != nil {
+				return llm.Result{}, err
+			}
+			started <- struct{}{}
+			select {
+			case <-leave:
+				panic("the cat is on the keyboard")
+			case <-ctx.Done():
+				return llm.Result{}, ctx.Err()
+			}
+		},
+	}))
+	bodies := []io.ReadCloser{a.open(t, "/ai/ask?question=slow", ""), a.open(t, "/ai/ask?question=slow", "")}
+	<-started
+	<-started
+	busy := a.get(t, "/ai/ask?question=quick")
+	busy.wantProblem(t, 503, "llm_busy")
+	if busy.header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	a.get(t, "/films").want(t, 200)
+
+	leave <- struct{}{} // one panics
+	bodies[0].Close()   // the other's client leaves, or this is the one that panicked
+	bodies[1].Close()
+	deadline := time.Now().Add(30 * time.Second)
+	for free := 0; free < 2; {
+		switch status := a.get(t, "/ai/ask?question=quick").status; {
+		case status == 200:
+			free++
+		case status != 503 || time.Now().After(deadline):
+			t.Fatalf("status %d", status)
+		}
+	}
+}
+
+// While the model thinks, an event stream shows that it is alive. Plain text has no way to.
+func TestKeepAlive(t *testing.T) {
+	t.Parallel()
+	more := make(chan struct{})
+	a := start(t, withLimits(server.Limits{KeepAlive: 10 * time.Millisecond}), withModel(scripted{
+		ask: func(ctx context.Context, q llm.Question, emit func(string) error) (llm.Result, error) {
+			if err := emit("one "); err != nil {
+				return llm.Result{}, err
+			}
+			select {
+			case <-more:
+			case <-ctx.Done():
+			}
+			return llm.Result{FinishReason: "stop"}, emit("two")
+		},
+	}))
+	lines := bufio.NewReader(a.open(t, "/ai/ask?question=x", "text/event-stream"))
+	readEvent(t, lines) // sources
+	readEvent(t, lines) // delta
+	for range 3 {
+		for _, want := range []string{": keep-alive\n", "\n"} {
+			if line, err := lines.ReadString('\n'); err != nil || line != want {
+				t.Fatalf("got %q, %v, want %q", line, err, want)
+			}
+		}
+	}
+	more <- struct{}{}
+	for {
+		if name, data := readEvent(t, lines); name == "delta" {
+			if data != `{"text":"two"}` {
+				t.Errorf("got %s", data)
+			}
+			break
+		}
+	}
+}
+
+// A browser's EventSource that connects again after the end is told to stop, and costs nothing.
+func TestLastEventID(t *testing.T) {
+	t.Parallel()
+	a := start(t, withModel(scripted{ask: func(context.Context, llm.Question, func(string) error) (llm.Result, error) {
+		t.Error("the model is asked again")
+		return llm.Result{}, nil
+	}}))
+	answer := a.get(t, "/ai/ask?question=x", "Accept", "text/event-stream", "Last-Event-ID", "3").want(t, 204)
+	if len(answer.body) != 0 {
+		t.Errorf("got %q", answer.body)
+	}
+}
