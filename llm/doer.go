@@ -102,6 +102,7 @@ func (d *doer) send(r *http.Request, x *exchange) (*http.Response, error) {
 			return nil, e
 		}
 		retries++
+		x.retry(e.Kind)
 		d.logger.InfoContext(r.Context(), "retrying the language model", "retry", retries, "wait", wait, "error", e)
 		select {
 		case <-time.After(wait):

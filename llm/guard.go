@@ -29,6 +29,7 @@ type guard struct {
 	timeout   time.Duration
 	maxTokens int
 	quirks    quirks
+	telemetry *telemetry
 }
 
 var _ llms.Model = (*guard)(nil)
@@ -41,12 +42,7 @@ func (g *guard) Call(ctx context.Context, prompt string, options ...llms.CallOpt
 // GenerateContent asks the model. A streaming function is called with non-empty text only, and in
 // the caller's goroutine. An answer cut at the token limit comes back beside its error, so that
 // the caller can show how far it got; no other error has a response beside it.
-func (g *guard) GenerateContent(ctx context.Context, messages []llms.MessageContent, options ...llms.CallOption) (*llms.ContentResponse, error) {
-	ctx, cancel := withTimeout(ctx, g.timeout)
-	defer cancel()
-	if ctx.Err() != nil {
-		return nil, contextError(ctx)
-	}
+func (g *guard) GenerateContent(ctx context.Context, messages []llms.MessageContent, options ...llms.CallOption) (resp *llms.ContentResponse, err error) {
 	var o llms.CallOptions
 	for _, set := range options {
 		set(&o)
@@ -55,10 +51,30 @@ func (g *guard) GenerateContent(ctx context.Context, messages []llms.MessageCont
 	if o.MaxTokens > 0 {
 		tokens = min(tokens, o.MaxTokens)
 	}
-	options = append(options, llms.WithMaxTokens(tokens+g.quirks.thinkingTokens))
+	tokens += g.quirks.thinkingTokens
+	options = append(options, llms.WithMaxTokens(tokens))
+	temperature := o.Temperature
+	if g.quirks.noTemperature {
+		temperature = -1
+	}
 
 	x := &exchange{schema: schemaOf(ctx), stream: o.StreamingFunc != nil}
-	a := &answer{emit: o.StreamingFunc}
+	ctx, told := g.telemetry.begin(ctx, messages, tokens, temperature)
+	err = errCallerPanics // unless the call returns
+	defer func() { told.end(ctx, resp, x.retried(), err) }()
+	return g.generate(ctx, x, &answer{emit: o.StreamingFunc, chunk: told.chunk}, messages, options)
+}
+
+// errCallerPanics stands for a panic of the caller's streaming function, which goes on.
+var errCallerPanics = errors.New("the caller's function panicked")
+
+// generate is one call of the model within its deadline.
+func (g *guard) generate(ctx context.Context, x *exchange, a *answer, messages []llms.MessageContent, options []llms.CallOption) (*llms.ContentResponse, error) {
+	ctx, cancel := withTimeout(ctx, g.timeout)
+	defer cancel()
+	if ctx.Err() != nil {
+		return nil, contextError(ctx)
+	}
 	if x.stream {
 		options = append(options, llms.WithStreamingFunc(func(ctx context.Context, chunk []byte) error {
 			return a.add(ctx, x.take()+string(chunk))
@@ -149,6 +165,7 @@ func typed(err error) error {
 // answer collects an answer's text and passes it on.
 type answer struct {
 	emit     func(ctx context.Context, chunk []byte) error // nil: nobody waits for pieces
+	chunk    func(ctx context.Context)                     // is told of each piece
 	text     strings.Builder
 	emitting bool  // the caller's function is running
 	err      error // of the caller's function
@@ -159,6 +176,7 @@ func (a *answer) add(ctx context.Context, piece string) error {
 	if piece == "" {
 		return nil
 	}
+	a.chunk(ctx)
 	a.text.WriteString(piece)
 	if a.emit == nil {
 		return nil
@@ -183,6 +201,7 @@ type exchange struct {
 	mu      sync.Mutex // the adapter reads in a goroutine of its own
 	pending strings.Builder
 	err     error
+	retries []Kind // what each retry was for
 
 	// These are set before the adapter sees the end, and read after.
 	model  string
@@ -213,6 +232,19 @@ func (x *exchange) fail(err error) {
 	if x.err == nil {
 		x.err = err
 	}
+}
+
+// retry notes that a request is sent again.
+func (x *exchange) retry(why Kind) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.retries = append(x.retries, why)
+}
+
+func (x *exchange) retried() []Kind {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.retries
 }
 
 func (x *exchange) failure() error {

@@ -24,6 +24,8 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/tmc/langchaingo/llms"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 )
 
 const (
@@ -78,6 +80,12 @@ type Config struct {
 	// Logger is told of what is not an error yet: retries, corrections, weaker reply formats. Nil:
 	// nobody is.
 	Logger *slog.Logger
+	// TracerProvider and MeterProvider are told of each call in the terms of OpenTelemetry's
+	// conventions for generative AI. Nil: nobody is.
+	TracerProvider trace.TracerProvider
+	MeterProvider  metric.MeterProvider
+	// RecordContent puts the prompt and the answer, and so what customers ask, into the spans.
+	RecordContent bool
 }
 
 // Client asks one language model. It is safe for concurrent use.
@@ -125,7 +133,8 @@ func New(cfg Config) (*Client, error) {
 	prompts, promptErr := loadPrompts(cfg.PromptDir)
 	schema, schemaErr := newReplySchema(cfg.Summary)
 	model, modelErr := newModel(&cfg)
-	if err := errors.Join(limitErr, promptErr, schemaErr, modelErr); err != nil {
+	telemetry, telemetryErr := newTelemetry(&cfg)
+	if err := errors.Join(limitErr, promptErr, schemaErr, modelErr, telemetryErr); err != nil {
 		return nil, fmt.Errorf("language model %q: %w", cfg.Provider, err)
 	}
 	return &Client{
@@ -133,7 +142,9 @@ func New(cfg Config) (*Client, error) {
 			Provider: cfg.Provider, Model: cfg.Model,
 			AskPrompt: prompts[askPrompt].version, SummaryPrompt: prompts[summaryPrompt].version,
 		},
-		model:   &guard{model: model.Model, name: cfg.Model, timeout: cfg.Timeout, maxTokens: cfg.MaxTokens, quirks: model.quirks},
+		model: &guard{
+			model: model.Model, name: cfg.Model, timeout: cfg.Timeout, maxTokens: cfg.MaxTokens, quirks: model.quirks, telemetry: telemetry,
+		},
 		timeout: cfg.Timeout,
 		logger:  cfg.Logger,
 		ask:     prompts[askPrompt],

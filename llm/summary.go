@@ -91,6 +91,7 @@ func (c *Client) Summarize(ctx context.Context, f Film) (Summary, Result, error)
 		if wrong == nil {
 			return got, result, nil
 		}
+		c.model.telemetry.refused(ctx, wrong)
 		if try == maxCorrections {
 			return Summary{}, result, newError(KindUnverified, "the summary is refused for its %s", wrong.reason)
 		}
