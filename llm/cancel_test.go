@@ -29,6 +29,7 @@ var abortedStreams = []struct {
 	{"ollama, before the head", ollama, "", false},
 	{"ollama, before text", ollama, lineHead, false},
 	{"ollama, after text", ollama, lineHead + line("He"), true},
+	{"ollama, within a line", ollama, lineHead + line("He") + `{"message":`, true},
 }
 
 // watched answers with bytes, says that it did, and says when the client has left.
@@ -81,7 +82,10 @@ func TestDeadline(t *testing.T) {
 			c := test.client(t, listen(t, untilGone(test.raw)))
 			for range aborts {
 				ctx, cancel := context.WithTimeout(bounded(t), 3*time.Millisecond)
-				_, err := c.Ask(ctx, llm.Question{Text: "?"}, func(string) error { return nil })
+				_, err := c.Ask(ctx, llm.Question{Text: "?"}, func(string) error {
+					<-ctx.Done() // so the deadline passes after the first byte, and not before
+					return nil
+				})
 				cancel()
 				checkKind(t, err, llm.KindTimeout)
 				if !errors.Is(err, context.DeadlineExceeded) {

@@ -94,6 +94,7 @@ var brokenStreams = []struct {
 	{"chunked body cut", chunkHead + chunk(delta("He")), llm.KindTruncated, "He"},
 	{"chunked body cut within a chunk", chunkHead + chunk(delta("He")) + "40\r\ndata: {", llm.KindTruncated, "He"},
 	{"chunked end without DONE", chunkHead + chunk(delta("He")) + "0\r\n\r\n", llm.KindTruncated, "He"},
+	{"body cut, by its length", strings.Replace(eventHead, "\r\n\r\n", "\r\nContent-Length: 1000\r\n\r\n", 1) + delta("He") + finish("stop") + done[:5], llm.KindTruncated, "He"},
 	{"end without DONE", eventHead + delta("He"), llm.KindTruncated, "He"},
 	{"end without DONE, finished", eventHead + delta("He") + finish("stop"), llm.KindTruncated, "He"},
 	{"DONE without a finish reason", eventHead + delta("He") + done, llm.KindTruncated, "He"},
@@ -106,6 +107,17 @@ var brokenStreams = []struct {
 	{"error mid-stream, text", eventHead + delta("He") + event(`{"error":"boom"}`) + done, llm.KindUnavailable, "He"},
 	{"error in place of the end", eventHead + delta("He") + finish("stop") + event(`{"error":{"message":"boom"}}`) + done, llm.KindUnavailable, "He"},
 	{"event: error", eventHead + "event: error\ndata: {\"message\":\"boom\"}\n\n", llm.KindBadResponse, ""},
+	{"event: error, Groq", eventHead + delta("He") + "event: error\ndata: {\"error\":{\"message\":\"boom\",\"status_code\":500}}\n\n", llm.KindUnavailable, "He"},
+	{"event: error, Anthropic", eventHead + delta("He") + "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n", llm.KindUnavailable, "He"},
+	{"error beside empty choices, OpenRouter", eventHead + delta("He") + event(`{"choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}],"error":{"code":502,"message":"boom"}}`) + done, llm.KindUnavailable, "He"},
+	{"finish reason error", eventHead + delta("He") + finish("error") + done, llm.KindUnavailable, "He"},
+	{"quota mid-stream", eventHead + delta("He") + event(`{"error":{"message":"no","code":"insufficient_quota"}}`) + done, llm.KindQuota, "He"},
+	{"null event", eventHead + event(`null`) + done, llm.KindBadResponse, ""},
+	{"list event", eventHead + event(`[]`) + done, llm.KindBadResponse, ""},
+	{"null delta", eventHead + event(`{"choices":[{"index":0,"delta":null}]}`) + done, llm.KindTruncated, ""},
+	{"function call that is not there", eventHead + event(`{"choices":[{"index":0,"delta":{"function_call":null},"finish_reason":"function_call"}]}`) + done, llm.KindBadResponse, ""},
+	{"deeply nested", eventHead + event(strings.Repeat(`{"choices":[`, 20_000)) + done, llm.KindBadResponse, ""},
+	{"number out of range", eventHead + event(`{"choices":[{"index":1e999}]}`) + done, llm.KindBadResponse, ""},
 	{"HTML", "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/html\r\n\r\n<html>log in</html>", llm.KindBadResponse, ""},
 	{"JSON in place of a stream", "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\n\r\n" + completion("x", "stop"), llm.KindBadResponse, ""},
 	{"no content type", "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + delta("He"), llm.KindBadResponse, ""},
@@ -184,6 +196,7 @@ var brokenLines = []struct {
 	text string
 }{
 	{"chunked body cut", strings.Replace(chunkHead, "text/event-stream", "application/x-ndjson", 1) + chunk(line("He")), llm.KindTruncated, "He"},
+	{"body cut, by its length", strings.Replace(lineHead, "\r\n\r\n", "\r\nContent-Length: 1000\r\n\r\n", 1) + line("He"), llm.KindTruncated, "He"},
 	{"end without done", lineHead + line("He"), llm.KindTruncated, "He"},
 	{"end in half a line", lineHead + line("He") + `{"model":"m-1","mess`, llm.KindTruncated, "He"},
 	{"empty", lineHead, llm.KindTruncated, ""},
@@ -191,6 +204,18 @@ var brokenLines = []struct {
 	{"error mid-stream", lineHead + line("He") + `{"error":"runner killed"}` + "\n", llm.KindUnavailable, "He"},
 	{"HTML", "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/html\r\n\r\n<html>log in</html>", llm.KindBadResponse, ""},
 	{"no JSON", lineHead + "not json\n", llm.KindBadResponse, ""},
+	{"error as an object", lineHead + line("He") + `{"error":{"message":"slow","code":429}}` + "\n", llm.KindRateLimited, "He"},
+	{"error beside done", lineHead + line("He") + `{"error":"boom","done":true}` + "\n", llm.KindUnavailable, "He"},
+	{"quota mid-stream", lineHead + line("He") + `{"error":{"code":"insufficient_quota"}}` + "\n", llm.KindQuota, "He"},
+	{"content filter", lineHead + line("He") + lastLine("content_filter"), llm.KindFiltered, "He"},
+	{"unknown finish reason", lineHead + line("He") + lastLine("bored"), llm.KindBadResponse, "He"},
+	{"no content type", "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + line("He") + lastLine("stop"), llm.KindBadResponse, ""},
+	{"null", lineHead + "null\n", llm.KindBadResponse, ""},
+	{"list", lineHead + "[]\n", llm.KindBadResponse, ""},
+	{"wrong types", lineHead + `{"message":"hi"}` + "\n", llm.KindBadResponse, ""},
+	{"null tool call", lineHead + `{"message":{"tool_calls":[null]}}` + "\n" + lastLine("stop"), llm.KindEmpty, ""},
+	{"deeply nested", lineHead + strings.Repeat(`{"message":`, 20_000) + "\n", llm.KindBadResponse, ""},
+	{"no HTTP", "SSH-2.0-OpenSSH\r\n", llm.KindUnreachable, ""},
 	{"another object", lineHead + `{"status":"pulling"}` + "\n", llm.KindBadResponse, ""},
 	{"a message of null", lineHead + `{"message":null}` + "\n", llm.KindBadResponse, ""},
 	{"no text", lineHead + lastLine("stop"), llm.KindEmpty, ""},
@@ -211,6 +236,18 @@ func TestBrokenOllama(t *testing.T) {
 			if text != test.text && test.text != "*" {
 				t.Errorf("the client got %q, want %q", text, test.text)
 			}
+		})
+	}
+}
+
+// TestBrokenOllamaSummary has the same responses in place of a summary.
+func TestBrokenOllamaSummary(t *testing.T) {
+	t.Parallel()
+	for _, test := range brokenLines {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			_, _, err := ollama(t, listen(t, raw(test.raw))).Summarize(bounded(t), film())
+			checkKind(t, err, test.want)
 		})
 	}
 }
@@ -282,6 +319,7 @@ func TestStalled(t *testing.T) {
 		{"openai, within a line", "openai", eventHead + delta("He") + "data: {", "He"},
 		{"ollama, after the head", "ollama", lineHead, ""},
 		{"ollama, after text", "ollama", lineHead + line("He"), "He"},
+		{"ollama, within a line", "ollama", lineHead + line("He") + `{"message":`, "He"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -373,16 +411,41 @@ func TestUnreachable(t *testing.T) {
 // TestRunaway has an upstream that streams for ever.
 func TestRunaway(t *testing.T) {
 	t.Parallel()
-	u := listen(t, func(conn net.Conn) {
-		_, err := io.WriteString(conn, eventHead)
-		for i := 0; err == nil; i++ {
-			_, err = io.WriteString(conn, delta(strconv.Itoa(i)))
-		}
-	})
-	c := newClient(t, llm.Config{Provider: "openai", BaseURL: u.url, MaxBytes: 64 << 10})
-	text, _, err := ask(bounded(t), c)
-	checkKind(t, err, llm.KindBadResponse)
-	if len(text) == 0 || len(text) > 64<<10 {
-		t.Errorf("the client got %d bytes", len(text))
+	for _, test := range []struct {
+		provider, head string
+		piece          func(string) string
+	}{
+		{"openai", eventHead, delta},
+		{"ollama", lineHead, line},
+	} {
+		t.Run(test.provider, func(t *testing.T) {
+			t.Parallel()
+			u := listen(t, func(conn net.Conn) {
+				_, err := io.WriteString(conn, test.head)
+				for i := 0; err == nil; i++ {
+					_, err = io.WriteString(conn, test.piece(strconv.Itoa(i)))
+				}
+			})
+			c := newClient(t, llm.Config{Provider: test.provider, BaseURL: u.url, OllamaHost: u.url, MaxBytes: 64 << 10})
+			text, _, err := ask(bounded(t), c)
+			checkKind(t, err, llm.KindBadResponse)
+			if len(text) == 0 || len(text) > 64<<10 {
+				t.Errorf("the client got %d bytes", len(text))
+			}
+		})
+	}
+}
+
+// TestSilence has an upstream that takes the request and never answers. The total time-out ends it.
+func TestSilence(t *testing.T) {
+	t.Parallel()
+	for _, provider := range []string{"openai", "ollama"} {
+		t.Run(provider, func(t *testing.T) {
+			t.Parallel()
+			u := listen(t, untilGone(""))
+			c := newClient(t, llm.Config{Provider: provider, BaseURL: u.url, OllamaHost: u.url, Timeout: 50 * time.Millisecond})
+			_, _, err := ask(bounded(t), c)
+			checkKind(t, err, llm.KindTimeout)
+		})
 	}
 }

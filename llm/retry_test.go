@@ -80,19 +80,21 @@ func TestRetryAfter(t *testing.T) {
 		{"nonsense", "Retry-After: soon\r\n", 0, 0, 0, 3},
 		{"negative", "Retry-After: -5\r\n", 0, 0, 0, 3},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			u := listen(t, status(429, test.header, ""))
-			c := newClient(t, llm.Config{Provider: "openai", BaseURL: u.url, Timeout: test.timeout})
-			_, _, err := ask(t.Context(), c) // no deadline of the test's own, which would forbid to wait as well
-			e := checkKind(t, err, llm.KindRateLimited)
-			if e.RetryAfter < test.min || e.RetryAfter > test.max {
-				t.Errorf("RetryAfter is %s, want %s to %s", e.RetryAfter, test.min, test.max)
-			}
-			if hits := len(u.got()); hits != test.hits {
-				t.Errorf("%d requests, want %d", hits, test.hits)
-			}
-		})
+		for _, provider := range []string{"openai", "ollama"} {
+			t.Run(provider+"/"+test.name, func(t *testing.T) {
+				t.Parallel()
+				u := listen(t, status(429, test.header, ""))
+				c := newClient(t, llm.Config{Provider: provider, BaseURL: u.url, OllamaHost: u.url, Timeout: test.timeout})
+				_, _, err := ask(t.Context(), c) // no deadline of the test's own, which would forbid to wait as well
+				e := checkKind(t, err, llm.KindRateLimited)
+				if e.RetryAfter < test.min || e.RetryAfter > test.max {
+					t.Errorf("RetryAfter is %s, want %s to %s", e.RetryAfter, test.min, test.max)
+				}
+				if hits := len(u.got()); hits != test.hits {
+					t.Errorf("%d requests, want %d", hits, test.hits)
+				}
+			})
+		}
 	}
 }
 
