@@ -27,7 +27,11 @@ func TestNothingQuoted(t *testing.T) {
 			"top level": fmt.Sprintf(`{"object":"error","message":%q,"type":%[1]q}`, echo),
 			"text":      echo,
 		} {
-			head := fmt.Sprintf("HTTP/1.1 %d X\r\nConnection: close\r\nRetry-After-Ms: 1\r\nContent-Length: %d\r\n\r\n", code, len(body))
+			wait := "3600" // nobody waits so long, so the test need not either
+			if code == 503 && shape == "message" {
+				wait = "0" // one that is retried, and so logged
+			}
+			head := fmt.Sprintf("HTTP/1.1 %d X\r\nConnection: close\r\nRetry-After: "+wait+"\r\nContent-Length: %d\r\n\r\n", code, len(body))
 			answers = append(answers, answer{fmt.Sprintf("%d %s", code, shape), head + body})
 		}
 	}
