@@ -33,13 +33,13 @@ func sentFilms(t *testing.T, body []byte) (ids []int32, titles []string) {
 // readBlock reads the one data block of a name in the user's messages.
 func readBlock(t *testing.T, sent []message, name string, data any) {
 	t.Helper()
-	var texts []string
+	var said []string
 	for _, m := range sent {
 		if m.Role == "user" {
-			texts = append(texts, m.Content)
+			said = append(said, m.Content)
 		}
 	}
-	user := strings.Join(texts, "\n")
+	user := strings.Join(said, "\n")
 	for _, mark := range []string{"<" + name + ">", "</" + name + ">"} {
 		if n := strings.Count(user, mark); n != 1 {
 			t.Fatalf("%s is there %d times, want once:\n%s", mark, n, user)

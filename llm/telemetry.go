@@ -24,12 +24,12 @@ const (
 	keyOperation     = "gen_ai.operation.name"
 	keyProvider      = "gen_ai.provider.name"
 	keyRequestModel  = "gen_ai.request.model"
-	keyMaxTokens     = "gen_ai.request.max_tokens"
+	keyRequestLimit  = "gen_ai.request.max_tokens"
 	keyTemperature   = "gen_ai.request.temperature"
 	keyResponseModel = "gen_ai.response.model"
 	keyFinishReasons = "gen_ai.response.finish_reasons"
-	keyInputTokens   = "gen_ai.usage.input_tokens"
-	keyOutputTokens  = "gen_ai.usage.output_tokens"
+	keyUsageInput    = "gen_ai.usage.input_tokens"
+	keyUsageOutput   = "gen_ai.usage.output_tokens"
 	keyTokenType     = "gen_ai.token.type"
 	keyInput         = "gen_ai.input.messages"
 	keyOutput        = "gen_ai.output.messages"
@@ -112,7 +112,7 @@ type modelCall struct {
 
 // begin starts the span of a call. A negative temperature is one that is not sent.
 func (t *telemetry) begin(ctx context.Context, messages []llms.MessageContent, maxTokens int, temperature float64) (context.Context, *modelCall) {
-	attributes := t.with(attribute.Int(keyMaxTokens, maxTokens))
+	attributes := t.with(attribute.Int(keyRequestLimit, maxTokens))
 	if temperature >= 0 {
 		attributes = append(attributes, attribute.Float64(keyTemperature, temperature))
 	}
@@ -164,7 +164,7 @@ func (c *modelCall) response(ctx context.Context, resp *llms.ContentResponse) []
 	}
 	attributes := c.with(attribute.String(keyResponseModel, model))
 	if input+output > 0 { // else the upstream did not say
-		c.span.SetAttributes(attribute.Int(keyInputTokens, input), attribute.Int(keyOutputTokens, output))
+		c.span.SetAttributes(attribute.Int(keyUsageInput, input), attribute.Int(keyUsageOutput, output))
 		for tokenType, n := range map[string]int{"input": input, "output": output} {
 			c.tokens.Record(ctx, int64(n), metric.WithAttributes(append(attributes[:len(attributes):len(attributes)], attribute.String(keyTokenType, tokenType))...))
 		}
