@@ -1,7 +1,8 @@
 // Package llm asks a language model about the films of the catalogue, through langchaingo.
 //
-// [New] makes one [Client] with one guarded model, and both endpoints use it: [Client.Ask] streams
-// an answer, [Client.Summarize] returns verified facts. Each is a chain written out in one file:
+// [New] makes one [Client] with one guarded model, and all endpoints use it: [Client.Ask] streams
+// an answer, [Client.Summarize] returns verified facts, and [Client.Handoff] asks the model only
+// what the films found do not answer by themselves. Each is a chain written out in one file:
 // prompt, guarded model, parser, checks.
 //
 // langchaingo's adapters report most broken answers as success. So nothing they say is believed:

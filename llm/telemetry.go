@@ -30,7 +30,7 @@ const (
 	keyFinishReasons = "gen_ai.response.finish_reasons"
 	keyUsageInput    = "gen_ai.usage.input_tokens"
 	keyUsageOutput   = "gen_ai.usage.output_tokens"
-	keyTokenType     = "gen_ai.token.type"
+	keyUsageType     = "gen_ai.token.type"
 	keyInput         = "gen_ai.input.messages"
 	keyOutput        = "gen_ai.output.messages"
 	keyErrorType     = "error.type"
@@ -166,7 +166,7 @@ func (c *modelCall) response(ctx context.Context, resp *llms.ContentResponse) []
 	if input+output > 0 { // else the upstream did not say
 		c.span.SetAttributes(attribute.Int(keyUsageInput, input), attribute.Int(keyUsageOutput, output))
 		for tokenType, n := range map[string]int{"input": input, "output": output} {
-			c.tokens.Record(ctx, int64(n), metric.WithAttributes(append(attributes[:len(attributes):len(attributes)], attribute.String(keyTokenType, tokenType))...))
+			c.tokens.Record(ctx, int64(n), metric.WithAttributes(append(attributes[:len(attributes):len(attributes)], attribute.String(keyUsageType, tokenType))...))
 		}
 	}
 	return attributes
