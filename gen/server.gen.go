@@ -513,11 +513,16 @@ type ProblemCode string
 
 // Question defines model for Question.
 type Question struct {
-	// Question The question, in plain words.
+	// Question A question in plain words. Some of it has to be visible.
 	//
 	// Example: Who stars in ACADEMY DINOSAUR?
-	Question string `json:"question"`
+	Question QuestionText `json:"question"`
 }
+
+// QuestionText A question in plain words. Some of it has to be visible.
+//
+// Example: Who stars in ACADEMY DINOSAUR?
+type QuestionText = string
 
 // Rating The rating of the Motion Picture Association, mildest first.
 //
@@ -651,8 +656,8 @@ type FilmID = int32
 
 // AskQuestionParams defines parameters for AskQuestion.
 type AskQuestionParams struct {
-	// Question The question, in plain words.
-	Question string `form:"question" json:"question"`
+	// Question The question, in plain words. It has a character that can be seen.
+	Question QuestionText `form:"question" json:"question"`
 
 	// LastEventID Sent by a browser's `EventSource` that connects again. Any value is answered 204.
 	LastEventID *string `json:"Last-Event-ID,omitempty"`

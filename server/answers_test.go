@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -121,5 +122,18 @@ func TestEachAsset(t *testing.T) {
 		if got := a.get(t, "/docs/"+name).want(t, 200).header.Get("Content-Type"); got != mediaType {
 			t.Errorf("%s is %s, want %s", name, got, mediaType)
 		}
+	}
+}
+
+// A question without a character that can be seen is none. (Found by generated requests: the model
+// was blamed for having no answer.)
+func TestInvisibleQuestion(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	for _, question := range []string{"\u0090\u0098", "\u00a0", "\u3000", "\u200b", "\ufeff", "\u2800", "\t\r\n", "\u00ad \u2060"} {
+		a.get(t, "/ai/ask?question="+url.QueryEscape(question)).wantProblem(t, 400, "invalid_request")
+	}
+	for _, question := range []string{"?", "\u200bé", "電影", "🎬", "ב"} {
+		a.get(t, "/ai/ask?question="+url.QueryEscape(question)).want(t, 200)
 	}
 }

@@ -32,7 +32,7 @@ const token = "test-token"
 func TestMain(m *testing.M) {
 	// The decoders of kin-openapi are for the whole process.
 	text := openapi3filter.RegisteredBodyDecoder("text/plain")
-	for _, mediaType := range []string{"text/event-stream", "text/html", "text/css", "text/javascript", "image/png", "application/yaml"} {
+	for _, mediaType := range []string{"text/event-stream", "text/html", "text/css", "text/javascript", "image/png"} {
 		openapi3filter.RegisterBodyDecoder(mediaType, text)
 	}
 	pgtest.Main(covered{m})

@@ -1,0 +1,274 @@
+package server_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"example.com/pagila-api/server"
+	"example.com/pagila-api/store/pgtest"
+)
+
+// documented are the credentials that the contract's examples use.
+var documented = server.Credentials{Token: "dvd_admin", Username: "staff", Password: "dvd_admin"}
+
+func withDocumentedCredentials(d *server.Deps) { d.Credentials = documented }
+
+// request is a request of an operation, made of the contract's examples.
+type request struct {
+	method, path string // path is the contract's, with its parameters in braces
+	operation    *openapi3.Operation
+	pathValues   map[string]string
+	query        url.Values
+	mediaType    string
+	body         any // an object, or nil
+}
+
+// exampleRequest is the request that Swagger UI proposes for the operation.
+func exampleRequest(t *testing.T, contract *openapi3.T, operationID string) request {
+	t.Helper()
+	for path, item := range contract.Paths.Map() {
+		for method, op := range item.Operations() {
+			if op.OperationID != operationID {
+				continue
+			}
+			r := request{method: method, path: path, operation: op, pathValues: map[string]string{}, query: url.Values{}}
+			for _, p := range slices.Concat(item.Parameters, op.Parameters) {
+				if p.Value.In == openapi3.ParameterInHeader && !p.Value.Required {
+					continue // nobody sends one by hand
+				}
+				if p.Value.Example == nil {
+					t.Errorf("%s: the parameter %s has no example", operationID, p.Value.Name)
+					continue
+				}
+				r.set(p.Value, p.Value.Example)
+			}
+			if op.RequestBody != nil {
+				for mediaType, content := range op.RequestBody.Value.Content {
+					r.mediaType, r.body = mediaType, exampleOf(t, content)
+				}
+			}
+			return r
+		}
+	}
+	t.Fatalf("the contract has no operation %s", operationID)
+	return request{}
+}
+
+func (r *request) set(p *openapi3.Parameter, value any) {
+	if p.In == openapi3.ParameterInPath {
+		r.pathValues[p.Name] = fmt.Sprint(value)
+	} else {
+		r.query.Set(p.Name, fmt.Sprint(value))
+	}
+}
+
+// exampleOf is the media type's own example or one made of its properties'.
+func exampleOf(t *testing.T, content *openapi3.MediaType) any {
+	t.Helper()
+	if content.Example != nil {
+		return content.Example
+	}
+	body := map[string]any{}
+	for name, p := range content.Schema.Value.Properties {
+		if p.Value.Example != nil {
+			body[name] = p.Value.Example
+		} else if slices.Contains(content.Schema.Value.Required, name) {
+			t.Errorf("the required property %s has no example", name)
+		}
+	}
+	return body
+}
+
+// send makes the request, with a token where the operation needs one.
+func (r request) send(t *testing.T, a *testAPI) *answer {
+	t.Helper()
+	path := r.path
+	for name, value := range r.pathValues {
+		path = strings.ReplaceAll(path, "{"+name+"}", url.PathEscape(value))
+	}
+	if len(r.query) > 0 {
+		path += "?" + r.query.Encode()
+	}
+	var headers []string
+	if security := r.operation.Security; security == nil || len(*security) > 0 {
+		headers = append(headers, "Authorization", "Bearer "+documented.Token)
+	}
+	var body string
+	switch r.mediaType {
+	case "":
+	case "application/x-www-form-urlencoded":
+		form := url.Values{}
+		for name, value := range r.body.(map[string]any) {
+			form.Set(name, fmt.Sprint(value))
+		}
+		body = form.Encode()
+	default:
+		data, err := json.Marshal(r.body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body = string(data)
+	}
+	if body != "" {
+		headers = append(headers, "Content-Type", r.mediaType)
+	}
+	return a.call(t, r.method, path, body, headers...)
+}
+
+// What the contract shows as a request works as it stands, in Swagger UI and in a terminal.
+func TestExamples(t *testing.T) {
+	t.Parallel()
+	contract := loadContract(t)
+	a := start(t, withDocumentedCredentials)
+	for _, item := range contract.Paths.Map() {
+		for _, op := range item.Operations() {
+			t.Run(op.OperationID, func(t *testing.T) {
+				t.Parallel()
+				if op.OperationID == "getRental" {
+					pgtest.RealPagila(t) // the example is a rental of Pagila's
+				}
+				if answer := exampleRequest(t, contract, op.OperationID).send(t, a); answer.status/100 != 2 {
+					t.Errorf("the example answers %d: %s", answer.status, answer.body)
+				}
+			})
+		}
+	}
+}
+
+// The contract's examples of responses could have come from this server.
+func TestResponseExamples(t *testing.T) {
+	t.Parallel()
+	contract := loadContract(t)
+	for _, item := range contract.Paths.Map() {
+		for _, op := range item.Operations() {
+			for status, response := range op.Responses.Map() {
+				for mediaType, content := range response.Value.Content {
+					where := strings.Join([]string{op.OperationID, status, mediaType}, " ")
+					switch {
+					case content.Example == nil:
+					case mediaType == "text/event-stream":
+						if err := checkEvents(contract, content.Example.(string)); err != nil {
+							t.Errorf("%s: %v", where, err)
+						}
+					case mediaType == "application/problem+json":
+						document, err := json.Marshal(content.Example)
+						if err != nil {
+							t.Fatal(err)
+						}
+						if err := checkDocument(contract, "Problem", document); err != nil {
+							t.Errorf("%s: %v", where, err)
+						}
+						if got := fmt.Sprint(content.Example.(map[string]any)["status"]); got != status {
+							t.Errorf("%s: the example says %s", where, got)
+						}
+					}
+				}
+				for name, header := range response.Value.Headers {
+					if header.Value.Example == nil {
+						t.Errorf("%s %s: the header %s has no example", op.OperationID, status, name)
+					} else if err := header.Value.Schema.Value.VisitJSON(header.Value.Example); err != nil {
+						t.Errorf("%s %s: the example of the header %s: %v", op.OperationID, status, name, err)
+					}
+				}
+			}
+		}
+	}
+}
+
+// Each link of the contract leads from an answer to the next request, which works.
+func TestLinks(t *testing.T) {
+	t.Parallel()
+	contract := loadContract(t)
+	a := start(t, withDocumentedCredentials)
+	followed := 0
+	for _, item := range contract.Paths.Map() {
+		for _, op := range item.Operations() {
+			for status, response := range op.Responses.Map() {
+				if len(response.Value.Links) == 0 {
+					continue
+				}
+				from := exampleRequest(t, contract, op.OperationID)
+				answer := from.send(t, a)
+				if fmt.Sprint(answer.status) != status {
+					t.Errorf("%s answers %d, and the links are of %s: %s", op.OperationID, answer.status, status, answer.body)
+					continue
+				}
+				for name, link := range response.Value.Links {
+					followed++
+					next := follow(t, contract, from, answer, link.Value)
+					if got := next.send(t, a); got.status/100 != 2 {
+						t.Errorf("%s, link %s: %s answers %d: %s", op.OperationID, name, link.Value.OperationID, got.status, got.body)
+					}
+				}
+			}
+		}
+	}
+	if followed == 0 {
+		t.Error("the contract has no links")
+	}
+}
+
+// follow makes the request that a link describes (OpenAPI 3.0.3, section 4.7.20).
+func follow(t *testing.T, contract *openapi3.T, from request, answer *answer, link *openapi3.Link) request {
+	t.Helper()
+	next := exampleRequest(t, contract, link.OperationID)
+	for _, p := range next.operation.Parameters {
+		if value, ok := link.Parameters[p.Value.Name]; ok {
+			next.set(p.Value, evaluate(t, from, answer, value))
+		} else if p.Value.Required {
+			t.Errorf("the link to %s does not set %s", link.OperationID, p.Value.Name)
+		}
+	}
+	if link.RequestBody != nil {
+		body := map[string]any{}
+		for name, value := range link.RequestBody.(map[string]any) {
+			body[name] = evaluate(t, from, answer, value)
+		}
+		next.body = body
+	}
+	return next
+}
+
+// evaluate finds the value of a runtime expression, of those kinds that the contract uses.
+func evaluate(t *testing.T, from request, answer *answer, expression any) any {
+	t.Helper()
+	text, ok := expression.(string)
+	if !ok {
+		return expression
+	}
+	if name, ok := strings.CutPrefix(text, "$request.path."); ok {
+		return from.pathValues[name]
+	}
+	pointer, ok := strings.CutPrefix(text, "$response.body#/")
+	if !ok {
+		t.Fatalf("the expression %q is of a kind that this test does not know", text)
+	}
+	d := json.NewDecoder(strings.NewReader(string(answer.body)))
+	d.UseNumber() // 1000000 is not to become 1e+06
+	var value any
+	if err := d.Decode(&value); err != nil {
+		t.Fatal(err)
+	}
+	for token := range strings.SplitSeq(pointer, "/") {
+		switch v := value.(type) {
+		case map[string]any:
+			value = v[token]
+		case []any:
+			var i int
+			if _, err := fmt.Sscan(token, &i); err != nil || i >= len(v) {
+				t.Fatalf("%s: there is no item %s", text, token)
+			}
+			value = v[i]
+		}
+	}
+	if value == nil {
+		t.Fatalf("%s is nothing", text)
+	}
+	return value
+}
