@@ -15,6 +15,9 @@ ATLAS := $(CURDIR)/bin/atlas
 LINTER := bin/golangci-lint
 LINTER_VERSION := v2.15.0
 REDOCLY_VERSION := 2.77.0
+SPECTRAL_VERSION := 6.16.3
+OASDIFF_VERSION := v1.35.0
+SCHEMATHESIS_VERSION := 4.32.5
 
 # In the module path of the Atlas command there is a variable with its version.
 ATLAS_LDFLAGS := -s -w -X ariga.io/atlas/cmd/atlas/internal/cmdapi.version=v0.13.1
@@ -91,13 +94,19 @@ generate-check: generate ## Fail if gen/ is not what the contract generates
 	@test -z "$$(git ls-files --others --exclude-standard -- gen)" || { git ls-files --others --exclude-standard -- gen; echo 'gen/ has files that git does not know: commit them'; exit 1; }
 
 .PHONY: contract-lint
-contract-lint: ## Lint the contract (needs npx)
-	npx --yes @redocly/cli@$(REDOCLY_VERSION) lint --config api/redocly.yaml api/openapi.yaml
+contract-lint: ## Lint the contract with redocly and spectral
+	@command -v npx >/dev/null || { echo 'contract-lint: skipped: there is no npx (Node.js) on this machine'; exit 0; }; \
+	npx --yes @redocly/cli@$(REDOCLY_VERSION) lint --config api/redocly.yaml api/openapi.yaml && \
+	npx --yes @stoplight/spectral-cli@$(SPECTRAL_VERSION) lint --ruleset api/spectral.yaml --fail-severity hint api/openapi.yaml
+
+.PHONY: contract-breaking
+contract-breaking: ## Fail if the contract breaks clients of the last one
+	@OASDIFF_VERSION=$(OASDIFF_VERSION) api/breaking.sh
 
 ##@ Check
 
 .PHONY: check
-check: generate-check lint vet atlas test migrate-check ## All of what CI runs
+check: generate-check contract-lint contract-breaking lint vet atlas test migrate-check ## All of what CI runs
 
 .PHONY: test
 test: postgres ## Run the tests on a disposable Postgres, under the race detector

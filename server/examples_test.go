@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -195,7 +196,7 @@ func TestLinks(t *testing.T) {
 				}
 				from := exampleRequest(t, contract, op.OperationID)
 				answer := from.send(t, a)
-				if fmt.Sprint(answer.status) != status {
+				if strconv.Itoa(answer.status) != status {
 					t.Errorf("%s answers %d, and the links are of %s: %s", op.OperationID, answer.status, status, answer.body)
 					continue
 				}

@@ -895,6 +895,8 @@ type ClientInterface interface {
 
 	// GetRental Read a rental
 	//
+	// A rental is found under its own customer only.
+	//
 	// Corresponds with GET /customers/{id}/rentals/{rental_id} (the `GetRental` operationId).
 	GetRental(ctx context.Context, id CustomerID, rentalID int32, reqEditors ...RequestEditorFn) (*http.Response, error)
 
@@ -1104,6 +1106,8 @@ func (c *Client) CreateRental(ctx context.Context, id CustomerID, body CreateRen
 }
 
 // GetRental Read a rental
+//
+// A rental is found under its own customer only.
 //
 // Corresponds with GET /customers/{id}/rentals/{rental_id} (the `GetRental` operationId).
 func (c *Client) GetRental(ctx context.Context, id CustomerID, rentalID int32, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1798,6 +1802,8 @@ type ClientWithResponsesInterface interface {
 	CreateRentalWithResponse(ctx context.Context, id CustomerID, body CreateRentalJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRentalResponse, error)
 
 	// GetRentalWithResponse Read a rental
+	//
+	// A rental is found under its own customer only.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -3019,6 +3025,8 @@ func (c *ClientWithResponses) CreateRentalWithResponse(ctx context.Context, id C
 }
 
 // GetRentalWithResponse Read a rental
+//
+// A rental is found under its own customer only.
 //
 // Returns a wrapper object for the known response body format(s).
 //
