@@ -113,6 +113,10 @@ test: postgres ## Run the tests on a disposable Postgres, under the race detecto
 	CONTRACT_COVERAGE=$(CURDIR)/bin/contract-coverage.tsv go test -race ./...
 	@head -n 1 bin/contract-coverage.tsv
 
+.PHONY: sdk-test-go
+sdk-test-go: postgres ## Run the Go client against the real server
+	go test -race -count=1 ./gen/client
+
 .PHONY: vet
 vet: ## Run go vet, for macOS too
 	go vet ./...

@@ -1,0 +1,116 @@
+// Package client calls the Pagila API from Go.
+//
+// A client is made once and used from any number of goroutines:
+//
+//	api, err := client.New("http://localhost:8080", client.WithToken("dvd_admin"))
+//	if err != nil {
+//		return err
+//	}
+//	for film, err := range api.Films(ctx, client.ListFilmsParams{Category: new("Comedy")}) {
+//		if err != nil {
+//			return err
+//		}
+//		fmt.Println(film.Title)
+//	}
+//
+// Each operation of the contract is a method that ends in WithResponse. Where it returns no error,
+// the field with the status of success (JSON200, JSON201) holds the answer:
+//
+//	rental, err := api.CreateRentalWithResponse(ctx, 1, client.NewRental{InventoryID: 1, StaffID: 1})
+//	if refusal, ok := errors.AsType[*client.Error](err); ok && refusal.Code == client.ProblemCodeInventoryNotAvailable {
+//		return fmt.Errorf("the copy is out: %w", err)
+//	} else if err != nil {
+//		return err
+//	}
+//	fmt.Println(rental.JSON201.DueDate)
+//
+// Every other answer is an [*Error], also one that a proxy gave in the server's place. GET and HEAD
+// are tried again when the network or the server fails; a POST is sent once.
+//
+// [API.Films] reads all pages of the catalogue. [API.Ask] and [API.AskEvents] read the language
+// model's answer as it is written. All else is generated from the contract.
+package client
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// What a client does unless an option says otherwise.
+const (
+	// DefaultTimeout is a little more than the 120 s that a server gives its language model, so
+	// that its own answer arrives first.
+	DefaultTimeout = 130 * time.Second
+	// DefaultIdleTimeout is for a stream. A server with nothing to send for so long is gone.
+	DefaultIdleTimeout = time.Minute
+	// DefaultRetries carries a call over a server's restart.
+	DefaultRetries = 2
+	// DefaultBackoff is long enough for a busy server to recover, and hardly felt by a person.
+	DefaultBackoff = 200 * time.Millisecond
+)
+
+// API is the Pagila API of one server. It is safe for concurrent use.
+type API struct {
+	*ClientWithResponses
+}
+
+// New returns a client for the server at an http or https URL, which may have a path. It makes no
+// connection. It fails when the URL or an option cannot be used.
+func New(server string, options ...Option) (*API, error) {
+	u, err := url.Parse(server)
+	if err != nil {
+		return nil, fmt.Errorf("the server's URL: %w", err)
+	}
+	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return nil, fmt.Errorf("the server's URL is %q: it has to be like https://example.com", u.Redacted())
+	}
+	d := &doer{
+		client:      &http.Client{},
+		timeout:     DefaultTimeout,
+		idleTimeout: DefaultIdleTimeout,
+		retries:     DefaultRetries,
+		backoff:     DefaultBackoff,
+	}
+	for _, option := range options {
+		option(d)
+	}
+	if d.timeout <= 0 || d.idleTimeout <= 0 || d.backoff <= 0 || d.retries < 0 {
+		return nil, errors.New("a time-out and a back-off have to be above 0, and retries not below")
+	}
+	generated, err := NewClientWithResponses(server, WithHTTPClient(d))
+	if err != nil {
+		return nil, err
+	}
+	return &API{generated}, nil
+}
+
+// Option changes what [New] returns.
+type Option func(*doer)
+
+// WithToken sends a bearer token (RFC 6750) with each call. CreateTokenWithFormdataBodyWithResponse
+// gives one for a name and a password.
+func WithToken(token string) Option { return func(d *doer) { d.token = token } }
+
+// WithTimeout limits a call as a whole, with its retries: until the body is read, or until a
+// stream's head has come. The default is [DefaultTimeout]. A context with a deadline limits one
+// call further.
+func WithTimeout(limit time.Duration) Option { return func(d *doer) { d.timeout = limit } }
+
+// WithIdleTimeout limits how long a stream may be silent. The default is [DefaultIdleTimeout].
+func WithIdleTimeout(limit time.Duration) Option { return func(d *doer) { d.idleTimeout = limit } }
+
+// WithRetries says how often GET and HEAD are tried again after a network error, 429, 502, 503 or
+// 504, and about how long the first pause is, which doubles each time. The defaults are
+// [DefaultRetries] and [DefaultBackoff]. With 0 every call is made once.
+func WithRetries(retries int, backoff time.Duration) Option {
+	return func(d *doer) { d.retries, d.backoff = retries, backoff }
+}
+
+// WithTransport sends the requests through a transport of the caller's: for a proxy, certificates
+// or tracing. The default is [http.DefaultTransport].
+func WithTransport(transport http.RoundTripper) Option {
+	return func(d *doer) { d.client.Transport = transport }
+}

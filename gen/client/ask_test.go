@@ -1,0 +1,253 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/pagila-api/gen/client"
+	"example.com/pagila-api/llm"
+)
+
+// says is a model that writes the pieces and then ends with the result and err.
+func says(result llm.Result, err error, pieces ...string) scripted {
+	return scripted{ask: func(_ context.Context, emit func(string) error) (llm.Result, error) {
+		for _, p := range pieces {
+			if err := emit(p); err != nil {
+				return llm.Result{}, err
+			}
+		}
+		return result, err
+	}}
+}
+
+// collect reads an answer to its end.
+func collect(t *testing.T, a *client.API) ([]string, error) {
+	t.Helper()
+	var pieces []string
+	for piece, err := range a.Ask(t.Context(), "Which comedies are short?") {
+		if err != nil {
+			return pieces, err
+		}
+		pieces = append(pieces, piece)
+	}
+	return pieces, nil
+}
+
+func TestAskOffline(t *testing.T) {
+	t.Parallel()
+	l := start(t, nil)
+	title := one[string](t, l, `SELECT title FROM film WHERE film_id = 1`)
+	var text strings.Builder
+	for piece, err := range newAPI(t, l.url).Ask(t.Context(), "What is the film "+title+" about?") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		text.WriteString(piece)
+	}
+	if !strings.Contains(text.String(), title) {
+		t.Errorf("the answer does not name %s: %s", title, &text)
+	}
+}
+
+// A piece is there before the model writes the next, and leaving the loop stops the model.
+func TestAskStreams(t *testing.T) {
+	t.Parallel()
+	stopped := make(chan struct{})
+	l := start(t, scripted{ask: func(ctx context.Context, emit func(string) error) (llm.Result, error) {
+		defer close(stopped)
+		if err := emit("größer \n"); err != nil {
+			return llm.Result{}, err
+		}
+		<-ctx.Done()
+		return llm.Result{}, ctx.Err()
+	}})
+	for piece, err := range newAPI(t, l.url).Ask(t.Context(), "x") {
+		if err != nil || piece != "größer \n" {
+			t.Fatalf("got %q, %v", piece, err)
+		}
+		break
+	}
+	select {
+	case <-stopped:
+	case <-time.After(time.Minute):
+		t.Error("the model goes on although the caller has left")
+	}
+}
+
+func TestAskEvents(t *testing.T) {
+	t.Parallel()
+	result := llm.Result{Model: "script-1", FinishReason: "stop", Usage: llm.Usage{Prompt: 7, Completion: 2}}
+	l := start(t, says(result, nil, "one ", "two"))
+	var got []client.AskEvent
+	for event, err := range newAPI(t, l.url).AskEvents(t.Context(), "x") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := event.(client.AskSources); !ok { // tested below
+			got = append(got, event)
+		}
+	}
+	want := []client.AskEvent{
+		client.AskDelta{Text: "one "}, client.AskDelta{Text: "two"},
+		client.AskDone{FinishReason: "stop", Model: "script-1", Usage: client.AskUsage{PromptTokens: 7, CompletionTokens: 2}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the events differ (-want +got):\n%s", diff)
+	}
+}
+
+// A model that fails early is the server's refusal; one that fails midway is that too, and the
+// answer is not whole.
+func TestAskModelFails(t *testing.T) {
+	t.Parallel()
+	failure := &llm.Error{Kind: llm.KindTruncated, Err: errors.New("the stream ended early")}
+
+	pieces, err := collect(t, newAPI(t, start(t, says(llm.Result{}, failure)).url))
+	wantError(t, err, http.StatusBadGateway, client.ProblemCodeLLMBadResponse)
+	if len(pieces) != 0 || errors.Is(err, client.ErrIncomplete) {
+		t.Errorf("got %q and %v", pieces, err)
+	}
+
+	pieces, err = collect(t, newAPI(t, start(t, says(llm.Result{}, failure, "half an ")).url))
+	wantError(t, err, http.StatusBadGateway, client.ProblemCodeLLMBadResponse)
+	if len(pieces) != 1 || !errors.Is(err, client.ErrIncomplete) {
+		t.Errorf("got %q and %v", pieces, err)
+	}
+}
+
+func TestAskReachesTheLimitOfTokens(t *testing.T) {
+	t.Parallel()
+	l := start(t, says(llm.Result{FinishReason: "length"}, &llm.Error{Kind: llm.KindLength, Err: errors.New("the token limit")}, "half an "))
+	if pieces, err := collect(t, newAPI(t, l.url)); len(pieces) != 1 || !errors.Is(err, client.ErrIncomplete) {
+		t.Errorf("got %q and %v", pieces, err)
+	}
+}
+
+// A silent server is left after the idle time-out, before the head and after it.
+func TestAskStalls(t *testing.T) {
+	t.Parallel()
+	stall := func(begin ...string) string {
+		return start(t, scripted{ask: func(ctx context.Context, emit func(string) error) (llm.Result, error) {
+			for _, p := range begin {
+				if err := emit(p); err != nil {
+					return llm.Result{}, err
+				}
+			}
+			<-ctx.Done()
+			return llm.Result{}, ctx.Err()
+		}}).url
+	}
+	pieces, err := collect(t, newAPI(t, stall(), client.WithTimeout(time.Second)))
+	if len(pieces) != 0 || !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, client.ErrIncomplete) {
+		t.Errorf("before the head: %q and %v", pieces, err)
+	}
+	_, err = collect(t, newAPI(t, stall("one "), client.WithIdleTimeout(time.Second)))
+	if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, client.ErrIncomplete) {
+		t.Errorf("after the head: %v", err)
+	}
+}
+
+// An answer that the caller cancels ends with the caller's reason.
+func TestAskIsCancelled(t *testing.T) {
+	t.Parallel()
+	l := start(t, scripted{ask: func(ctx context.Context, emit func(string) error) (llm.Result, error) {
+		if err := emit("one "); err != nil {
+			return llm.Result{}, err
+		}
+		<-ctx.Done()
+		return llm.Result{}, ctx.Err()
+	}})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var last error
+	for _, err := range newAPI(t, l.url).Ask(ctx, "x") {
+		cancel()
+		last = err
+	}
+	if !errors.Is(last, context.Canceled) || !errors.Is(last, client.ErrIncomplete) {
+		t.Errorf("got %v", last)
+	}
+}
+
+// What a server or a proxy may make of a stream of events.
+func TestAskStreamsOfAllKinds(t *testing.T) {
+	t.Parallel()
+	const done = "event: done\ndata: {\"finish_reason\":\"stop\",\"model\":\"m\",\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}\n\n"
+	end := client.AskDone{FinishReason: "stop", Model: "m", Usage: client.AskUsage{PromptTokens: 1, CompletionTokens: 2}}
+	for name, tt := range map[string]struct {
+		stream string
+		want   []client.AskEvent
+		fails  error // nil: well
+	}{
+		"sources": {
+			"event: sources\ndata: {\"films\":[{\"film_id\":1,\"title\":\"ACADEMY DINOSAUR\"}]}\n\n" + done,
+			[]client.AskEvent{client.AskSources{Films: []client.AskSource{{FilmID: 1, Title: "ACADEMY DINOSAUR"}}}, end}, nil,
+		},
+		"comments, ids and unknown events": {
+			": keep-alive\n\nid: 7\nretry: 10\nevent: mood\ndata: {\"good\":true}\n\nevent: delta\ndata: {\"text\":\"a\"}\n\n" + done,
+			[]client.AskEvent{client.AskDelta{Text: "a"}, end}, nil,
+		},
+		"CRLF, no blank after the colon, data on two lines": {
+			"event:delta\r\ndata:{\"text\":\r\ndata:\"a\"}\r\n\r\n" + done,
+			[]client.AskEvent{client.AskDelta{Text: "a"}, end}, nil,
+		},
+		"what follows done is not read": {done + "event: delta\ndata: {\"text\":\"a\"}\n\n", []client.AskEvent{end}, nil},
+		"no done":                       {"event: delta\ndata: {\"text\":\"a\"}\n\n", []client.AskEvent{client.AskDelta{Text: "a"}}, io.ErrUnexpectedEOF},
+		"nothing":                       {"", nil, io.ErrUnexpectedEOF},
+		"done is not ended":             {strings.TrimSuffix(done, "\n"), nil, io.ErrUnexpectedEOF},
+		"data is not JSON":              {"event: delta\ndata: <html>\n\n" + done, nil, client.ErrIncomplete},
+		"an endless line":               {"data: " + strings.Repeat("x", 2<<20), nil, client.ErrIncomplete},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if got := r.Header.Get("Accept"); got != "text/event-stream" {
+					t.Errorf("Accept is %q", got)
+				}
+				w.Header().Set("Content-Type", "text/event-stream")
+				fmt.Fprint(w, tt.stream)
+			}))
+			defer ts.Close()
+			var got []client.AskEvent
+			var last error
+			for event, err := range newAPI(t, ts.URL).AskEvents(t.Context(), "x") {
+				if last = err; err == nil {
+					got = append(got, event)
+				}
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("the events differ (-want +got):\n%s", diff)
+			}
+			if !errors.Is(last, tt.fails) || (tt.fails != nil) != errors.Is(last, client.ErrIncomplete) {
+				t.Errorf("the error is %v, want %v", last, tt.fails)
+			}
+		})
+	}
+}
+
+// A stream whose connection breaks is not whole.
+func TestAskIsCut(t *testing.T) {
+	t.Parallel()
+	ts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprint(w, "event: delta\ndata: {\"text\":\"half an \"}\n\n")
+		if err := http.NewResponseController(w).Flush(); err != nil {
+			t.Error(err)
+		}
+		panic(http.ErrAbortHandler)
+	}))
+	defer ts.Close()
+	pieces, err := collect(t, newAPI(t, ts.URL))
+	if len(pieces) != 1 || !errors.Is(err, client.ErrIncomplete) || !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("got %q and %v", pieces, err)
+	}
+}

@@ -1,0 +1,169 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"mime"
+	"net/http"
+	"time"
+)
+
+const (
+	// maxBackoff ends the doubling of the pauses.
+	maxBackoff = 5 * time.Second
+	// maxRetryAfter is the longest pause that is made at a server's wish. The caller should hear
+	// of a longer one at once.
+	maxRetryAfter = 30 * time.Second
+)
+
+// doer sends the requests of the generated methods: with the token, within the time limits, again
+// where that does no harm. It returns only answers of success.
+type doer struct {
+	client      *http.Client
+	token       string
+	timeout     time.Duration
+	idleTimeout time.Duration
+	retries     int
+	backoff     time.Duration
+}
+
+// Do sends a request. An answer that is not one of success is an [*Error].
+func (d *doer) Do(r *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithCancelCause(r.Context())
+	timer := time.AfterFunc(d.timeout, func() {
+		cancel(fmt.Errorf("no answer within %s: %w", d.timeout, context.DeadlineExceeded))
+	})
+	if d.token != "" {
+		r.Header.Set("Authorization", "Bearer "+d.token)
+	}
+	response, err := d.try(r.WithContext(ctx))
+	if err != nil {
+		timer.Stop()
+		cancel(nil)
+		return nil, fmt.Errorf("%s %s: %w", r.Method, r.URL.Path, err)
+	}
+	body := &body{ReadCloser: response.Body, ctx: ctx, cancel: cancel, timer: timer}
+	if mediaType(response) != "application/json" {
+		timer.Stop() // the head of a stream has come
+		body.idleTimeout = d.idleTimeout
+	}
+	response.Body = body
+	return response, nil
+}
+
+// try sends a request until it succeeds or there is no sense in another attempt.
+func (d *doer) try(r *http.Request) (*http.Response, error) {
+	for attempt := 0; ; attempt++ {
+		response, err := d.send(r)
+		if err == nil {
+			return response, nil
+		}
+		ctx := r.Context()
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		idempotent := r.Method == http.MethodGet || r.Method == http.MethodHead
+		if !idempotent || attempt == d.retries || !passing(err) {
+			return nil, err
+		}
+		select {
+		case <-time.After(d.pause(attempt, err)):
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w, while waiting to try again after: %w", context.Cause(ctx), err)
+		}
+	}
+}
+
+// send sends a request once.
+func (d *doer) send(r *http.Request) (*http.Response, error) {
+	response, err := d.client.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	if !isSuccess(response) {
+		return nil, readError(response)
+	}
+	return response, nil
+}
+
+// isSuccess says whether a response is what an operation promises: by its status, and by its media
+// type, for a page of HTML is somebody else's whatever its status.
+func isSuccess(response *http.Response) bool {
+	if response.StatusCode/100 != 2 {
+		return false
+	}
+	switch mediaType(response) {
+	case "application/json", "text/event-stream", "text/plain":
+		return true
+	}
+	return response.StatusCode == http.StatusNoContent
+}
+
+// mediaType is the answer's, without parameters.
+func mediaType(response *http.Response) string {
+	t, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type")) // "" where it is malformed
+	return t
+}
+
+// passing says whether a failure may be over at the next attempt.
+func passing(err error) bool {
+	refusal, ok := errors.AsType[*Error](err)
+	if !ok {
+		return true // the network's
+	}
+	switch refusal.Status {
+	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return refusal.RetryAfter <= maxRetryAfter
+	}
+	return false
+}
+
+// pause is how long to wait after a failed attempt, counted from 0. What the server asks for comes
+// on top, so that those who were refused together do not come back together.
+func (d *doer) pause(attempt int, err error) time.Duration {
+	wait := d.backoff
+	for range attempt {
+		wait = min(2*wait, maxBackoff)
+	}
+	wait = wait/2 + rand.N(wait/2+1) //nolint:gosec // jitter need not be unpredictable
+	if refusal, ok := errors.AsType[*Error](err); ok {
+		wait += refusal.RetryAfter
+	}
+	return wait
+}
+
+// body is an answer's body under the limits of its call.
+type body struct {
+	io.ReadCloser
+	ctx         context.Context // its cause says which limit was passed
+	cancel      context.CancelCauseFunc
+	timer       *time.Timer   // ends the call
+	idleTimeout time.Duration // limits each Read; 0 where the timer still runs
+}
+
+// Read reads what has come. Only the wait for the server is limited, not what the caller does
+// between two calls.
+func (b *body) Read(p []byte) (int, error) {
+	if b.idleTimeout > 0 {
+		idle := time.AfterFunc(b.idleTimeout, func() {
+			b.cancel(fmt.Errorf("the server was silent for %s: %w", b.idleTimeout, context.DeadlineExceeded))
+		})
+		defer idle.Stop()
+	}
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && err != io.EOF && b.ctx.Err() != nil { //nolint:errorlint // io.Reader returns io.EOF itself
+		err = context.Cause(b.ctx)
+	}
+	return n, err
+}
+
+// Close ends the call.
+func (b *body) Close() error {
+	b.timer.Stop()
+	err := b.ReadCloser.Close()
+	b.cancel(nil)
+	return err
+}
