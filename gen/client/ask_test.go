@@ -32,8 +32,10 @@ func says(result llm.Result, err error, pieces ...string) scripted {
 // collect reads an answer to its end.
 func collect(t *testing.T, a *client.API) ([]string, error) {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
 	var pieces []string
-	for piece, err := range a.Ask(t.Context(), "Which comedies are short?") {
+	for piece, err := range a.Ask(ctx, "Which comedies are short?") {
 		if err != nil {
 			return pieces, err
 		}
@@ -151,7 +153,7 @@ func TestAskStalls(t *testing.T) {
 		t.Errorf("before the head: %q and %v", pieces, err)
 	}
 	_, err = collect(t, newAPI(t, stall("one "), client.WithIdleTimeout(time.Second)))
-	if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, client.ErrIncomplete) {
+	if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, client.ErrIncomplete) || !strings.Contains(err.Error(), "silent for 1s") {
 		t.Errorf("after the head: %v", err)
 	}
 }

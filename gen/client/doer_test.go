@@ -241,10 +241,11 @@ func TestTimeout(t *testing.T) {
 func TestLongStream(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a := newAPI(t, "http://pagila.test", client.WithTimeout(time.Second), client.WithIdleTimeout(10*time.Second), client.WithTransport(transport(func(*http.Request) (*http.Response, error) {
+		a := newAPI(t, "http://pagila.test", client.WithTimeout(time.Second), client.WithIdleTimeout(10*time.Second), client.WithTransport(transport(func(r *http.Request) (*http.Response, error) {
 			response := answer(200, "Content-Type", "text/event-stream")
 			reader, writer := io.Pipe()
 			response.Body = reader
+			context.AfterFunc(r.Context(), func() { writer.CloseWithError(r.Context().Err()) })
 			go func() {
 				for range 100 {
 					<-time.After(9 * time.Second)
