@@ -58,11 +58,18 @@ func newDocs(contract *openapi3.T) (docs, error) {
 	if err != nil {
 		return docs{}, err
 	}
+	style, err := docsPage.ReadFile("docs/page.css")
+	if err != nil {
+		return docs{}, err
+	}
 	d := docs{
-		yaml:   file{contentType: "application/yaml", body: api.YAML},
-		json:   file{contentType: "application/json", body: asJSON},
-		page:   file{contentType: "text/html; charset=utf-8", body: page, page: true},
-		assets: map[string]file{"init.js": {contentType: "text/javascript; charset=utf-8", body: script, page: true}},
+		yaml: file{contentType: "application/yaml", body: api.YAML},
+		json: file{contentType: "application/json", body: asJSON},
+		page: file{contentType: "text/html; charset=utf-8", body: page, page: true},
+		assets: map[string]file{
+			"init.js":  {contentType: "text/javascript; charset=utf-8", body: script, page: true},
+			"page.css": {contentType: "text/css; charset=utf-8", body: style, page: true},
+		},
 	}
 	for name, contentType := range docsFiles {
 		body, err := readAsset(static.FS, name)

@@ -174,7 +174,7 @@ func TestDocs(t *testing.T) {
 	t.Parallel()
 	a := start(t)
 	page := a.get(t, "/docs").want(t, 200)
-	for _, reference := range []string{"docs/swagger-ui.css", "docs/swagger-ui-bundle.js", "docs/init.js", "docs/favicon-32x32.png"} {
+	for _, reference := range []string{"docs/swagger-ui.css", "docs/page.css", "docs/swagger-ui-bundle.js", "docs/init.js", "docs/favicon-32x32.png"} {
 		if !strings.Contains(string(page.body), `"`+reference+`"`) {
 			t.Errorf("the page does not refer to %s", reference)
 		}
