@@ -10,6 +10,11 @@ override PAGILA_DIR := $(abspath $(PAGILA_DIR))
 export PAGILA_DIR
 endif
 
+ifneq ($(DOCS_SCREENSHOTS),)
+override DOCS_SCREENSHOTS := $(abspath $(DOCS_SCREENSHOTS))
+export DOCS_SCREENSHOTS
+endif
+
 BIN := bin/pagila-api
 ATLAS := $(CURDIR)/bin/atlas
 LINTER := bin/golangci-lint
@@ -116,6 +121,10 @@ test: postgres ## Run the tests on a disposable Postgres, under the race detecto
 .PHONY: sdk-test-go
 sdk-test-go: postgres ## Run the Go client against the real server
 	go test -race -count=1 ./gen/client
+
+.PHONY: docs-test
+docs-test: postgres ## Use Swagger UI in headless Chromium; DOCS_SCREENSHOTS=folder keeps pictures
+	go test -race -count=1 -v -run '^TestDocsInBrowser$$' ./server
 
 .PHONY: vet
 vet: ## Run go vet, for macOS too

@@ -1,0 +1,273 @@
+package server_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+
+	"example.com/pagila-api/gen"
+	"example.com/pagila-api/server"
+)
+
+// docsTimeout bounds the visit of the page, which takes some 10 s.
+const docsTimeout = 2 * time.Minute
+
+// Swagger UI as a newcomer uses it, in a real browser: read the page, log in, call operations with
+// their examples as they stand. DOCS_SCREENSHOTS names a folder for pictures of what is seen.
+func TestDocsInBrowser(t *testing.T) {
+	t.Parallel()
+	b := startBrowser(t)
+	a := start(t, func(d *server.Deps) { // the credentials that the contract tells
+		d.Credentials = server.Credentials{Token: "dvd_admin", Username: "staff", Password: "dvd_admin"}
+	})
+
+	b.do(chromedp.Navigate(a.URL+"/docs"), chromedp.WaitVisible(chromedp.CSS(".opblock")))
+	b.screenshot("1-first-sight")
+	shown := b.text(".swagger-ui .info .title")
+	if contract := loadContract(t); !strings.Contains(shown, contract.Info.Title) {
+		t.Errorf("the title is %q", shown)
+	} else {
+		operations := 0
+		for path, item := range contract.Paths.Map() {
+			for method, o := range item.Operations() {
+				operations++
+				summary := b.text(operation(o.Tags[0], o.OperationID) + " .opblock-summary")
+				for _, want := range []string{method, path, o.Summary} {
+					if !strings.Contains(summary, want) {
+						t.Errorf("%s reads %q, without %q", o.OperationID, summary, want)
+					}
+				}
+			}
+		}
+		if got := see(b, chromedp.Evaluate[int]("document.querySelectorAll('.opblock').length")); got != operations {
+			t.Errorf("the page has %d operations, the contract %d", got, operations)
+		}
+	}
+
+	const dialog = chromedp.CSS(".dialog-ux .modal-ux")
+	b.do(chromedp.Click(chromedp.CSS(".auth-wrapper button.authorize")), chromedp.WaitVisible(dialog))
+	b.screenshot("2-authorize")
+	b.do(
+		chromedp.SendKeys(dialog+" #oauth_username", "staff"),
+		chromedp.SendKeys(dialog+" #oauth_password", "dvd_admin"),
+		chromedp.Click(dialog+" button.authorize"),
+		chromedp.WaitVisible(dialog+` button[aria-label="Remove authorization"]`), // the one to log out
+	)
+	b.screenshot("3-logged-in")
+	b.do(chromedp.Click(dialog+" button.btn-done"), chromedp.WaitNotPresent(dialog))
+
+	var page gen.FilmPage
+	if b.execute(operation("Films", "listFilms"), "200", &page); len(page.Items) == 0 {
+		t.Error("no films are shown")
+	}
+	b.screenshot("4-films")
+
+	var rental gen.Rental
+	b.execute(operation("Rentals", "createRental"), "201", &rental)
+	b.screenshot("5-rental")
+	if !one[bool](t, a, `SELECT EXISTS (SELECT FROM rental WHERE rental_id = ? AND inventory_id = 1 AND customer_id = 1)`, rental.RentalID) {
+		t.Errorf("there is no rental %d", rental.RentalID)
+	}
+
+	ask := operation("AI", "askQuestion")
+	b.execute(ask, "200", nil)
+	b.screenshot("6-ask")
+	if got := b.text(ask + " .live-responses-table .response .microlight"); !strings.Contains(got, "PG") {
+		t.Errorf("the answer reads %q", got)
+	}
+
+	var summary gen.FilmSummary
+	b.execute(operation("AI", "summarizeFilm"), "200", &summary)
+	b.screenshot("7-summary")
+	if want := one[string](t, a, `SELECT title FROM film WHERE film_id = 1`); summary.Title != want {
+		t.Errorf("the summary is %+v, want %s", summary, want)
+	}
+
+	b.noComplaints(a.URL)
+}
+
+// operation is the selector of an operation on the page.
+func operation(tag, id string) chromedp.CSS { return chromedp.CSS("#operations-" + tag + "-" + id) }
+
+// browser is a headless Chromium of the test's own, with what it complains of and asks for.
+type browser struct {
+	t   *testing.T
+	ctx context.Context
+
+	mu         sync.Mutex
+	complaints []string
+	requests   []string
+}
+
+func startBrowser(t *testing.T) *browser {
+	t.Helper()
+	options := []chromedp.ExecAllocatorOption{
+		chromedp.ExecPath(findChromium(t)),
+		chromedp.Headless,
+		chromedp.NoFirstRun,
+		chromedp.NoDefaultBrowserCheck,
+		chromedp.WindowSize(1200, 1000),
+		chromedp.Flag("disable-quic", true),
+		// Nothing but the page may use the network.
+		chromedp.Flag("disable-background-networking", true),
+		chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-sync", true),
+		// A container's /dev/shm may be too small.
+		chromedp.Flag("disable-dev-shm-usage", true),
+	}
+	if os.Geteuid() == 0 {
+		options = append(options, chromedp.NoSandbox) // Chromium refuses to run as root with it
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), docsTimeout)
+	t.Cleanup(cancel)
+	// The profile is a new folder, removed when the browser has ended.
+	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+
+	b := &browser{t: t, ctx: ctx}
+	if err := chromedp.Listen(ctx, b.listen); err != nil { // starts the browser
+		t.Fatal(err)
+	}
+	return b
+}
+
+// findChromium is the program of the variable CHROMIUM, or one that is in its usual places.
+func findChromium(t *testing.T) string {
+	t.Helper()
+	if program := os.Getenv("CHROMIUM"); program != "" {
+		return program
+	}
+	for _, name := range []string{
+		"chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "headless-shell",
+		"/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+		"/Applications/Chromium.app/Contents/MacOS/Chromium",
+	} {
+		if program, err := exec.LookPath(name); err == nil {
+			return program
+		}
+	}
+	t.Skip("this needs Chromium or Chrome, and there is none: install it, or set CHROMIUM to the program")
+	return ""
+}
+
+// listen keeps what the page asks for, and what the browser says against it.
+func (b *browser) listen(event any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch e := event.(type) {
+	case *network.EventRequestWillBeSent:
+		b.requests = append(b.requests, e.Request.URL)
+	case *network.EventWebSocketCreated:
+		b.requests = append(b.requests, e.URL)
+	case *runtime.EventExceptionThrown:
+		b.complaints = append(b.complaints, fmt.Sprintf("%+v", e.ExceptionDetails))
+	case *runtime.EventConsoleAPICalled:
+		if e.Type == runtime.ConsoleAPICalledTypeError || e.Type == runtime.ConsoleAPICalledTypeWarning || e.Type == runtime.ConsoleAPICalledTypeAssert {
+			var text strings.Builder
+			for _, arg := range e.Args {
+				fmt.Fprintf(&text, " %s%s", arg.Value, arg.Description)
+			}
+			b.complaints = append(b.complaints, fmt.Sprintf("console.%s:%s", e.Type, &text))
+		}
+	case *log.EventEntryAdded:
+		if e.Entry.Level == log.EntryLevelError || e.Entry.Level == log.EntryLevelWarning {
+			b.complaints = append(b.complaints, fmt.Sprintf("%s: %s (%s)", e.Entry.Level, e.Entry.Text, e.Entry.URL))
+		}
+	}
+}
+
+// noComplaints checks that the console is clean, and that nobody but the server was asked.
+func (b *browser) noComplaints(server string) {
+	b.t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, complaint := range b.complaints {
+		b.t.Errorf("the browser complains: %s", complaint)
+	}
+	asked := 0
+	for _, url := range b.requests {
+		switch {
+		case strings.HasPrefix(url, server+"/"):
+			asked++
+		case !strings.HasPrefix(url, "data:"):
+			b.t.Errorf("the page asks somebody else: %s", url)
+		}
+	}
+	if asked < 9 { // the page, its four files, the contract, the token and four operations, less what a cache may hold
+		b.t.Errorf("the server was asked only %d times: %v", asked, b.requests)
+	}
+}
+
+func (b *browser) do(actions ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	if err := chromedp.Do(b.ctx, actions...); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// see runs an action that returns something.
+func see[T any](b *browser, action chromedp.Action[T]) T {
+	b.t.Helper()
+	v, err := chromedp.Run(b.ctx, action)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return v
+}
+
+// text is what a person reads in the first element of a selector.
+func (b *browser) text(selector chromedp.CSS) string {
+	b.t.Helper()
+	return see(b, chromedp.Text(selector))
+}
+
+// execute opens an operation, executes it as it stands, and checks the status of the answer. The
+// JSON of the answer is read into v, unless that is nil.
+func (b *browser) execute(operation chromedp.CSS, status string, v any) {
+	b.t.Helper()
+	answer := operation + " .live-responses-table .response"
+	b.do(
+		chromedp.Click(operation+" .opblock-summary-control"),
+		chromedp.Click(operation+" button.execute"),
+		chromedp.WaitVisible(answer),
+		chromedp.ScrollIntoView(answer),
+	)
+	if got := strings.TrimSpace(b.text(answer + " .response-col_status")); got != status {
+		b.t.Fatalf("%s gives status %q, want %s: %s", operation, got, status, b.text(answer))
+	}
+	if v != nil {
+		if err := json.Unmarshal([]byte(b.text(answer+" .microlight")), v); err != nil {
+			b.t.Errorf("%s shows %s: %v", operation, b.text(answer), err)
+		}
+	}
+}
+
+// screenshot writes what is on the screen to the folder of DOCS_SCREENSHOTS, if there is one.
+func (b *browser) screenshot(name string) {
+	b.t.Helper()
+	folder := os.Getenv("DOCS_SCREENSHOTS")
+	if folder == "" {
+		return
+	}
+	picture := see(b, chromedp.CaptureScreenshot())
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		b.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, name+".png"), picture, 0o644); err != nil {
+		b.t.Fatal(err)
+	}
+}
