@@ -108,6 +108,22 @@ contract-lint: ## Lint the contract with redocly and spectral
 contract-breaking: ## Fail if the contract breaks clients of the last one
 	@OASDIFF_VERSION=$(OASDIFF_VERSION) api/breaking.sh
 
+SCHEMATHESIS := $(CURDIR)/bin/venv-schemathesis/bin/schemathesis
+
+.PHONY: contract-fuzz
+contract-fuzz: postgres ## Let schemathesis attack a running server with what it makes of the contract
+	@if $(MAKE) --no-print-directory $(SCHEMATHESIS); then \
+	  SCHEMATHESIS=$(SCHEMATHESIS) $(BIN) exec -serve -- api/fuzz.sh; \
+	else \
+	  echo 'contract-fuzz: schemathesis is not to be had here (it needs Python 3.10 and PyPI): the Go version runs instead'; \
+	  go test ./server -run '^$$' -fuzz FuzzContract -fuzztime 2m; \
+	fi
+
+$(SCHEMATHESIS): Makefile
+	@python3 -m venv --clear bin/venv-schemathesis
+	@bin/venv-schemathesis/bin/pip install --quiet --disable-pip-version-check schemathesis==$(SCHEMATHESIS_VERSION)
+	@touch $@
+
 ##@ Check
 
 .PHONY: check
