@@ -29,7 +29,7 @@ ATLAS_LDFLAGS := -s -w -X ariga.io/atlas/cmd/atlas/internal/cmdapi.version=v0.13
 
 .PHONY: help
 help: ## List what there is to do
-	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 ##@ Run
 
@@ -90,8 +90,25 @@ migrate-check: postgres $(ATLAS) ## Prove that migrations, declared schema and P
 ##@ Change the contract
 
 .PHONY: generate
-generate: ## Generate gen/ from api/openapi.yaml
+generate: generate-typescript ## Generate gen/ from api/openapi.yaml
 	go generate ./api
+
+TYPESCRIPT := gen/typescript
+TYPESCRIPT_MODULES := $(TYPESCRIPT)/node_modules/.package-lock.json
+
+.PHONY: generate-typescript
+generate-typescript: ## Generate the types of the TypeScript SDK (needs npm)
+	@if command -v npm >/dev/null; then \
+		$(MAKE) --silent $(TYPESCRIPT_MODULES) && npm --prefix $(TYPESCRIPT) run --silent generate; \
+	elif test -n "$${CI:-}"; then \
+		echo 'there is no npm, and CI has to check $(TYPESCRIPT)'; exit 1; \
+	else \
+		echo 'skipped $(TYPESCRIPT): there is no npm'; \
+	fi
+
+$(TYPESCRIPT_MODULES): $(TYPESCRIPT)/package.json $(TYPESCRIPT)/package-lock.json
+	npm --prefix $(TYPESCRIPT) ci --ignore-scripts
+	@touch $@
 
 .PHONY: generate-check
 generate-check: generate ## Fail if gen/ is not what the contract generates
@@ -141,6 +158,12 @@ sdk-test-go: postgres ## Run the Go client against the real server
 .PHONY: docs-test
 docs-test: postgres ## Use Swagger UI in headless Chromium; DOCS_SCREENSHOTS=folder keeps pictures
 	go test -race -count=1 -v -run '^TestDocsInBrowser$$' ./server
+
+.PHONY: sdk-test-typescript
+sdk-test-typescript: ## Test the TypeScript SDK against the server at PAGILA_URL (needs npm)
+	@test -n "$${PAGILA_URL:-}" || { echo 'say where a server runs: PAGILA_URL=http://localhost:8080 make sdk-test-typescript'; exit 1; }
+	@$(MAKE) --silent $(TYPESCRIPT_MODULES)
+	npm --prefix $(TYPESCRIPT) test
 
 .PHONY: vet
 vet: ## Run go vet, for macOS too
