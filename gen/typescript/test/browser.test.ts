@@ -1,0 +1,108 @@
+// The package as built, in a browser: Chromium loads it from a server of this test's, which passes
+// the calls of the API on to the server at PAGILA_URL.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { createServer, request as httpRequest } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+import { createClient } from "pagila-api-client";
+
+const upstream = process.env["PAGILA_URL"] ?? "";
+const chromium = [
+  process.env["CHROMIUM"] ?? "",
+  "/usr/bin/chromium",
+  "/usr/bin/google-chrome",
+  "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+].find((path) => path !== "" && existsSync(path));
+const skip =
+  (upstream === "" && "PAGILA_URL does not say where a server runs") ||
+  (chromium === undefined && "there is no Chromium; CHROMIUM may name one");
+
+const page = `<!doctype html>
+<script type="importmap">
+{ "imports": { "pagila-api-client": "/file/dist/src/index.js", "openapi-fetch": "/file/node_modules/openapi-fetch/dist/index.mjs" } }
+</script>
+<script type="module">
+const result = {};
+try {
+  const { ProblemError, createClient } = await import("pagila-api-client");
+  const api = createClient({ baseUrl: location.origin });
+  result.title = (await api.GET("/films/{film_id}", { params: { path: { film_id: 1 } } })).data.title;
+  result.text = "";
+  for await (const piece of api.askQuestion("comedies")) result.text += piece;
+  for await (const event of api.askQuestionEvents("comedies")) result.last = event.type;
+  await api.GET("/films/{film_id}", { params: { path: { film_id: 999999 } } }).catch((error) => {
+    result.code = error instanceof ProblemError && error.code;
+  });
+} catch (error) {
+  result.error = String(error);
+}
+await fetch("/result", { method: "POST", body: JSON.stringify(result) });
+</script>`;
+
+test("works in a browser", { skip, timeout: 60_000 }, async (t) => {
+  const root = fileURLToPath(new URL("../../", import.meta.url));
+  let report: (result: string) => void;
+  const reported = new Promise<string>((resolve) => (report = resolve));
+  const server = createServer(async (request, response) => {
+    const path = request.url ?? "";
+    if (path === "/") {
+      response.writeHead(200, { "Content-Type": "text/html; charset=utf-8" }).end(page);
+    } else if (path === "/result") {
+      let body = "";
+      for await (const piece of request.setEncoding("utf8")) {
+        body += piece;
+      }
+      response.end();
+      report(body);
+    } else if (path.startsWith("/file/")) {
+      const file = await readFile(join(root, path.slice("/file/".length))).catch(() => undefined);
+      response.writeHead(file ? 200 : 404, { "Content-Type": "text/javascript" }).end(file);
+    } else {
+      const { host: _, ...headers } = request.headers;
+      const passed = httpRequest(new URL(path, upstream), { method: request.method, headers }, (answer) => {
+        response.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.pipe(response);
+      });
+      passed.on("error", () => response.destroy());
+      request.pipe(passed);
+    }
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const profile = await mkdtemp(join(tmpdir(), "pagila-browser-"));
+  const browser = spawn(
+    chromium!,
+    [
+      "--headless",
+      "--no-sandbox", // it cannot start one as root, and sees nothing but this page
+      "--disable-gpu",
+      "--disable-dev-shm-usage",
+      "--no-first-run",
+      `--user-data-dir=${profile}`,
+      "--remote-debugging-port=0", // keeps it open until it is ended
+      `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    ],
+    { stdio: "ignore" },
+  );
+  const ended = once(browser, "exit");
+  t.after(async () => {
+    browser.kill();
+    await ended;
+    server.closeAllConnections();
+    server.close();
+    await rm(profile, { recursive: true, force: true, maxRetries: 5 });
+  });
+
+  const early = ended.then(([code]) => assert.fail(`Chromium ended with ${code}`));
+  const { text, ...rest } = JSON.parse(await Promise.race([reported, early])) as Record<string, string>;
+  const { data: film } = await createClient({ baseUrl: upstream }).GET("/films/{film_id}", { params: { path: { film_id: 1 } } });
+  assert.deepEqual(rest, { title: film.title, last: "done", code: "film_not_found" });
+  assert.notEqual(text, "");
+});
