@@ -226,41 +226,39 @@ test("an answer that breaks off is a network error, after the text that came", a
   await assert.rejects(textOf(api.askQuestion("?")), NetworkError);
 });
 
-test("a character that two pieces share stays whole", async (t) => {
+/** Answers with a text in pieces of one byte, which a socket might join again. */
+function bytewise(type: string, text: string): Partial<ClientOptions> {
+  const body = () =>
+    new ReadableStream<Uint8Array>({
+      start(controller) {
+        for (const byte of new TextEncoder().encode(text)) {
+          controller.enqueue(Uint8Array.of(byte));
+        }
+        controller.close();
+      },
+    });
+  return { fetch: async () => new Response(body(), { headers: { "Content-Type": type } }) };
+}
+
+test("a character that two pieces share stays whole", async () => {
   const text = "Amélie 😀 ends";
-  const bytes = Buffer.from(text);
-  const api = await clientOf(t, async (_, response) => {
-    response.writeHead(200, { "Content-Type": "text/plain; charset=utf-8" });
-    for (const byte of bytes) {
-      await new Promise((written) => response.write(Buffer.of(byte), written));
-    }
-    response.end();
-  });
+  const api = createClient({ baseUrl: "http://localhost", ...bytewise("text/plain; charset=utf-8", text) });
   assert.equal(await textOf(api.askQuestion("?")), text);
 });
 
-function events(text: string): RequestListener {
-  return async (_, response) => {
-    response.writeHead(200, { "Content-Type": "text/event-stream" });
-    for (const byte of Buffer.from(text)) {
-      await new Promise((written) => response.write(Buffer.of(byte), written));
-    }
-    response.end();
-  };
+function clientOfEvents(text: string) {
+  return createClient({ baseUrl: "http://localhost", ...bytewise("text/event-stream", text) });
 }
 
 const done = '{"finish_reason":"stop","model":"offline","usage":{"prompt_tokens":1,"completion_tokens":2}}';
 
-test("events are typed, and unknown ones left out", async (t) => {
-  const api = await clientOf(
-    t,
-    events(
-      ": keep-alive\n\n" +
-        'event: sources\ndata: {"films":[{"film_id":1,"title":"ACADEMY DINOSAUR"}]}\n\n' +
-        'event: delta\r\ndata: {"text":\r\ndata: "é"}\r\n\r\n' +
-        "event: later\rdata: 1\r\r" +
-        `id: 3\nevent: done\ndata: ${done}\n\n`,
-    ),
+test("events are typed, and unknown ones left out", async () => {
+  const api = clientOfEvents(
+    ": keep-alive\n\n" +
+      'event: sources\ndata: {"films":[{"film_id":1,"title":"ACADEMY DINOSAUR"}]}\n\n' +
+      'event: delta\r\ndata: {"text":\r\ndata: "é"}\r\n\r\n' +
+      "event: later\rdata: 1\r\r" +
+      `id: 3\nevent: done\ndata: ${done}\n\n`,
   );
   assert.deepEqual(await all(api.askQuestionEvents("?")), [
     { type: "sources", films: [{ film_id: 1, title: "ACADEMY DINOSAUR" }] },
@@ -269,9 +267,9 @@ test("events are typed, and unknown ones left out", async (t) => {
   ]);
 });
 
-test("the event error is thrown as a problem", async (t) => {
+test("the event error is thrown as a problem", async () => {
   const document = { ...problem, status: 504, code: "llm_timeout" };
-  const api = await clientOf(t, events(`event: delta\ndata: {"text":"A"}\n\nevent: error\ndata: ${JSON.stringify(document)}\n\n`));
+  const api = clientOfEvents(`event: delta\ndata: {"text":"A"}\n\nevent: error\ndata: ${JSON.stringify(document)}\n\n`);
   await assert.rejects(
     all(api.askQuestionEvents("?")),
     (error) => error instanceof ProblemError && error.code === "llm_timeout" && error.status === 504,
@@ -283,14 +281,14 @@ for (const [name, text] of [
   ["within done", `event: delta\ndata: {"text":"A"}\n\nevent: done\ndata: ${done}\n`],
   ["before anything", ""],
 ] as const) {
-  test(`a stream of events that ends ${name} is a network error`, async (t) => {
-    const api = await clientOf(t, events(text));
+  test(`a stream of events that ends ${name} is a network error`, async () => {
+    const api = clientOfEvents(text);
     await assert.rejects(all(api.askQuestionEvents("?")), NetworkError);
   });
 }
 
-test("an event that is no JSON is a typed error", async (t) => {
-  const api = await clientOf(t, events("event: delta\ndata: {\n\n"));
+test("an event that is no JSON is a typed error", async () => {
+  const api = clientOfEvents("event: delta\ndata: {\n\n");
   await assert.rejects(all(api.askQuestionEvents("?")), (error) => error instanceof HTTPError && error.body === "{");
 });
 
