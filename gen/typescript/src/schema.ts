@@ -73,7 +73,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read a rental */
+        /**
+         * Read a rental
+         * @description A rental is found under its own customer only.
+         */
         get: operations["getRental"];
         put?: never;
         post?: never;
@@ -95,11 +98,15 @@ export interface paths {
          * @description Streams the language model's answer, piece by piece, as it is written. The catalogue is
          *     searched for the question first, and the model answers from what was found.
          *
-         *     Plain text is the default, also for `Accept: *\/*`. With `Accept: text/event-stream` the
-         *     answer is a stream of server-sent events: `delta` (`{"text": …}`) for each piece, then `done`
-         *     (finish reason, model, usage), or `error` (a problem document) when the model failed midway.
-         *     A plain-text answer that failed midway breaks the connection: an answer that ends in
-         *     good order is complete.
+         *     Plain text is the default, also for `Accept: *\/*`. `X-AI-Sources` lists the films that the
+         *     model was given. A plain-text answer that failed midway breaks the connection: an answer that
+         *     ends in good order is complete.
+         *
+         *     With `Accept: text/event-stream` the answer is a stream of server-sent events: `sources`
+         *     (`SourcesEvent`), then `delta` for each piece (`DeltaEvent`), then `done` (`DoneEvent`). In
+         *     place of `done` comes `error` (`Problem`) when the model failed midway. Comments keep the
+         *     connection alive while the model thinks. A browser's `EventSource` asks again after each end;
+         *     it is answered 204, which stops it: an answer is not repeated.
          */
         get: operations["askQuestion"];
         put?: never;
@@ -126,6 +133,29 @@ export interface paths {
          *     checked against the schema, the database and that rule before it is passed on.
          */
         post: operations["summarizeFilm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ai/handoff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask the right agent
+         * @description Two agents share the questions. `search` answers questions about films it can name, from the
+         *     database alone: what a film costs, its category, its rating, its length, its actors, whether
+         *     it can be streamed. It hands everything else to `model`, the language model, which answers
+         *     as in `GET /ai/ask`. `sources` are the films that the answer rests on.
+         */
+        post: operations["handOff"];
         delete?: never;
         options?: never;
         head?: never;
@@ -201,7 +231,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** This contract as YAML */
+        /**
+         * This contract as YAML
+         * @description As it was written, with its comments.
+         */
         get: operations["getContractYAML"];
         put?: never;
         post?: never;
@@ -218,7 +251,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** This contract as JSON */
+        /**
+         * This contract as JSON
+         * @description The same, for programs that read no YAML.
+         */
         get: operations["getContractJSON"];
         put?: never;
         post?: never;
@@ -255,7 +291,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A file of that page */
+        /**
+         * A file of that page
+         * @description Scripts, styles and the icon of Swagger UI.
+         */
         get: operations["getDocsAsset"];
         put?: never;
         post?: never;
@@ -439,6 +478,71 @@ export interface components {
              */
             recommended: boolean;
         };
+        /**
+         * @description A question in plain words. Some of it has to be visible.
+         * @example Who stars in ACADEMY DINOSAUR?
+         */
+        QuestionText: string;
+        Question: {
+            question: components["schemas"]["QuestionText"];
+        };
+        Answer: {
+            /**
+             * @description Who answered. `search` looks facts up, `model` is the language model.
+             * @example search
+             * @enum {string}
+             */
+            agent: "search" | "model";
+            /** @example ACADEMY DINOSAUR stars CHRISTIAN GABLE, JOHNNY CAGE. */
+            answer: string;
+            /** @description The films that the answer rests on, best first. */
+            sources: components["schemas"]["Source"][];
+        };
+        Source: {
+            /**
+             * Format: int32
+             * @example 1
+             */
+            film_id: number;
+            /** @example ACADEMY DINOSAUR */
+            title: string;
+        };
+        /** @description The data of the server-sent event `sources`. The films that the model was given, best first. */
+        SourcesEvent: {
+            films: components["schemas"]["Source"][];
+        };
+        /** @description The data of the server-sent event `delta`. The next piece of the answer. */
+        DeltaEvent: {
+            /** @example ACADEMY */
+            text: string;
+        };
+        /** @description The data of the server-sent event `done`, the last one. */
+        DoneEvent: {
+            /**
+             * @description `length` means that the answer was cut at the token limit, all else that it is whole.
+             * @example stop
+             */
+            finish_reason: string;
+            /**
+             * @description The model, as its provider names it.
+             * @example offline
+             */
+            model: string;
+            usage: components["schemas"]["Usage"];
+        };
+        /** @description What the answer cost, in tokens. 0 where the provider does not say. */
+        Usage: {
+            /**
+             * Format: int64
+             * @example 212
+             */
+            prompt_tokens: number;
+            /**
+             * Format: int64
+             * @example 31
+             */
+            completion_tokens: number;
+        };
         /** @description RFC 6749, section 4.3.2. Further members are ignored, as its section 3.2 asks. */
         TokenRequest: {
             /**
@@ -552,7 +656,7 @@ export interface components {
          * @example film_not_found
          * @enum {string}
          */
-        ProblemCode: "invalid_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "not_found" | "film_not_found" | "customer_not_found" | "rental_not_found" | "method_not_allowed" | "inventory_not_available" | "customer_inactive" | "body_too_large" | "unsupported_media_type" | "unknown_reference" | "llm_refused" | "internal_error" | "llm_bad_response" | "llm_unverified" | "llm_unavailable" | "llm_timeout" | "database_unavailable" | "not_ready";
+        ProblemCode: "invalid_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "not_found" | "film_not_found" | "customer_not_found" | "rental_not_found" | "method_not_allowed" | "inventory_not_available" | "customer_inactive" | "body_too_large" | "unsupported_media_type" | "unknown_reference" | "film_not_rated" | "rate_limited" | "llm_refused" | "internal_error" | "llm_bad_response" | "llm_unverified" | "llm_unavailable" | "llm_busy" | "llm_timeout" | "database_unavailable" | "not_ready";
         InputError: {
             /**
              * @description The place in the body, as a JSON pointer in a URI fragment (RFC 6901, section 6).
@@ -590,7 +694,7 @@ export interface components {
                  *       "errors": [
                  *         {
                  *           "parameter": "page",
-                 *           "detail": "number must be at least 1"
+                 *           "detail": "the value has to be a whole number from 1 to 2147483647"
                  *         }
                  *       ]
                  *     }
@@ -724,8 +828,36 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description This client asks the language model too often (`rate_limited`). */
+        TooManyRequests: {
+            headers: {
+                "Retry-After": components["headers"]["Retry-After"];
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                traceparent: components["headers"]["traceparent"];
+                "Cache-Control": components["headers"]["Cache-Control"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description The language model would not answer this (`llm_refused`). */
         ModelRefused: {
+            headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                traceparent: components["headers"]["traceparent"];
+                "Cache-Control": components["headers"]["Cache-Control"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description The language model would not answer this (`llm_refused`), or the film has no rating and so
+         *     there is no summary of it (`film_not_rated`).
+         */
+        SummaryRefused: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
                 traceparent: components["headers"]["traceparent"];
@@ -753,7 +885,7 @@ export interface components {
         };
         /**
          * @description The language model (`llm_unavailable`) or the database (`database_unavailable`) cannot be
-         *     used just now.
+         *     used just now, or as many clients ask the model as may (`llm_busy`).
          */
         ModelUnavailable: {
             headers: {
@@ -856,6 +988,11 @@ export interface components {
          */
         "Content-Security-Policy": string;
         /**
+         * @description Keeps a browser from taking the file for anything else than its media type says.
+         * @example nosniff
+         */
+        "X-Content-Type-Options": string;
+        /**
          * @description Who runs the language model. `offline` is the server's own stand-in.
          * @example offline
          */
@@ -865,6 +1002,16 @@ export interface components {
          * @example offline
          */
         "X-AI-Model": string;
+        /**
+         * @description Which version of which prompt was used, as name@hash.
+         * @example ask@0a1b2c3d
+         */
+        "X-AI-Prompt": string;
+        /**
+         * @description The numbers of the films that the model was given, best first, with commas between.
+         * @example 1, 23
+         */
+        "X-AI-Sources": string;
         /**
          * @description How to authenticate (RFC 6750, section 3).
          * @example Bearer realm="pagila"
@@ -1045,12 +1192,15 @@ export interface operations {
         parameters: {
             query: {
                 /**
-                 * @description The question, in plain words.
+                 * @description The question, in plain words. It has a character that can be seen.
                  * @example Which short comedies are rated PG?
                  */
-                question: string;
+                question: components["schemas"]["QuestionText"];
             };
-            header?: never;
+            header?: {
+                /** @description Sent by a browser's `EventSource` that connects again. Any value is answered 204. */
+                "Last-Event-ID"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -1061,6 +1211,8 @@ export interface operations {
                 headers: {
                     "X-AI-Provider": components["headers"]["X-AI-Provider"];
                     "X-AI-Model": components["headers"]["X-AI-Model"];
+                    "X-AI-Prompt": components["headers"]["X-AI-Prompt"];
+                    "X-AI-Sources": components["headers"]["X-AI-Sources"];
                     /**
                      * @description The answer's form depends on `Accept`.
                      * @example Accept
@@ -1080,17 +1232,34 @@ export interface operations {
                     /** @example ACADEMY DINOSAUR is rated PG and rents for 0.99. */
                     "text/plain": string;
                     /**
-                     * @example event: delta
+                     * @example id: 1
+                     *     event: sources
+                     *     data: {"films":[{"film_id":1,"title":"ACADEMY DINOSAUR"}]}
+                     *
+                     *     id: 2
+                     *     event: delta
                      *     data: {"text":"ACADEMY "}
                      *
+                     *     id: 3
                      *     event: done
-                     *     data: {"finish_reason":"stop","model":"offline","usage":{"prompt_tokens":212,"completion_tokens":31}}
+                     *     data: {"finish_reason":"stop","model":"offline","usage":{"completion_tokens":31,"prompt_tokens":212}}
                      */
                     "text/event-stream": string;
                 };
             };
+            /** @description The client has had its answer, or a part of it. There is no more. */
+            204: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             400: components["responses"]["BadRequest"];
             422: components["responses"]["ModelRefused"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             502: components["responses"]["ModelBadGateway"];
             503: components["responses"]["ModelUnavailable"];
@@ -1115,6 +1284,7 @@ export interface operations {
                 headers: {
                     "X-AI-Provider": components["headers"]["X-AI-Provider"];
                     "X-AI-Model": components["headers"]["X-AI-Model"];
+                    "X-AI-Prompt": components["headers"]["X-AI-Prompt"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     traceparent: components["headers"]["traceparent"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -1128,7 +1298,59 @@ export interface operations {
             404: components["responses"]["NotFound"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["SummaryRefused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            502: components["responses"]["ModelBadGateway"];
+            503: components["responses"]["ModelUnavailable"];
+            504: components["responses"]["ModelTimeout"];
+        };
+    };
+    handOff: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Question"];
+            };
+        };
+        responses: {
+            /** @description The answer, and whose it is. */
+            200: {
+                headers: {
+                    /**
+                     * @description Who runs the language model. Absent where `search` has answered.
+                     * @example offline
+                     */
+                    "X-AI-Provider"?: string;
+                    /**
+                     * @description Which language model answered. Absent where `search` has.
+                     * @example offline
+                     */
+                    "X-AI-Model"?: string;
+                    /**
+                     * @description Which version of which prompt was used. Absent where `search` has answered.
+                     * @example ask@0a1b2c3d
+                     */
+                    "X-AI-Prompt"?: string;
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["ModelRefused"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             502: components["responses"]["ModelBadGateway"];
             503: components["responses"]["ModelUnavailable"];
@@ -1211,6 +1433,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
+            500: components["responses"]["InternalError"];
             503: components["responses"]["NotReady"];
         };
     };
@@ -1232,7 +1455,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/yaml": string;
+                    "application/yaml": Record<string, never>;
                 };
             };
             400: components["responses"]["BadRequest"];
@@ -1275,6 +1498,7 @@ export interface operations {
             200: {
                 headers: {
                     "Content-Security-Policy": components["headers"]["Content-Security-Policy"];
+                    "X-Content-Type-Options": components["headers"]["X-Content-Type-Options"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     traceparent: components["headers"]["traceparent"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -1306,6 +1530,7 @@ export interface operations {
             200: {
                 headers: {
                     "Content-Security-Policy": components["headers"]["Content-Security-Policy"];
+                    "X-Content-Type-Options": components["headers"]["X-Content-Type-Options"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     traceparent: components["headers"]["traceparent"];
                     "Cache-Control": components["headers"]["Cache-Control"];
