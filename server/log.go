@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
@@ -9,11 +10,12 @@ import (
 	"net/url"
 	"regexp"
 	"runtime/debug"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Keys of what the middleware leaves on Gin's context.
@@ -31,8 +33,6 @@ const statusClientGone = 499
 var (
 	// goodRequestID keeps what a client sends from forging log lines or filling the log.
 	goodRequestID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
-	// traceparent is W3C Trace Context's header (section 3.2). Later versions may have more at the end.
-	traceparent = regexp.MustCompile(`^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$`)
 )
 
 // identify gives the request its id and its place in a trace, and logs it when it is over.
@@ -42,18 +42,13 @@ func (s *Server) identify(c *gin.Context) {
 	if !goodRequestID.MatchString(id) {
 		id = randomHex(8)
 	}
-	trace, sampled, ok := parseTraceparent(c.GetHeader("traceparent"))
-	if !ok {
-		trace, sampled = randomHex(16), true
-	}
-	flags := "00"
-	if sampled {
-		flags = "01"
-	}
+	span := startSpan(c.GetHeader("traceparent"))
+	// The spans of what a handler calls are children of this one.
+	c.Request = c.Request.WithContext(trace.ContextWithRemoteSpanContext(c.Request.Context(), span))
 	c.Set(keyRequestID, id)
 	header := c.Writer.Header()
 	header.Set("X-Request-ID", id)
-	header.Set("traceparent", fmt.Sprintf("00-%s-%s-%s", trace, randomHex(8), flags))
+	header.Set("traceparent", fmt.Sprintf("00-%s-%s-%s", span.TraceID(), span.SpanID(), span.TraceFlags()))
 	header.Set("Cache-Control", "no-store") // unless a handler knows better
 
 	// Deferred, since a broken stream leaves through a panic.
@@ -64,7 +59,7 @@ func (s *Server) identify(c *gin.Context) {
 		}
 		s.deps.Logger.LogAttrs(c.Request.Context(), slog.LevelInfo, "request",
 			slog.String("request_id", id),
-			slog.String("trace_id", trace),
+			slog.String("trace_id", span.TraceID().String()),
 			slog.String("operation", c.GetString(keyOperation)),
 			slog.String("method", c.Request.Method),
 			slog.String("path", shownPath(c.Request.URL)),
@@ -76,14 +71,18 @@ func (s *Server) identify(c *gin.Context) {
 	c.Next()
 }
 
-// parseTraceparent reads the trace's id, and whether its caller records it.
-func parseTraceparent(header string) (trace string, sampled, ok bool) {
-	m := traceparent.FindStringSubmatch(header)
-	if m == nil || m[1] == "ff" || m[1] == "00" && m[5] != "" || strings.Trim(m[2], "0") == "" || strings.Trim(m[3], "0") == "" {
-		return "", false, false
+// startSpan gives the request its place in the trace of its caller, whose traceparent is W3C Trace
+// Context's (section 3.2), or in a new one.
+func startSpan(traceparent string) trace.SpanContext {
+	carrier := propagation.MapCarrier{"traceparent": traceparent}
+	caller := trace.SpanContextFromContext(propagation.TraceContext{}.Extract(context.Background(), carrier))
+	span := trace.SpanContextConfig{TraceID: caller.TraceID(), TraceFlags: caller.TraceFlags(), Remote: true}
+	if !caller.IsValid() {
+		rand.Read(span.TraceID[:]) // never fails
+		span.TraceFlags = trace.FlagsSampled
 	}
-	flags, err := strconv.ParseUint(m[4], 16, 8)
-	return m[2], flags&1 == 1, err == nil
+	rand.Read(span.SpanID[:])
+	return trace.NewSpanContext(span)
 }
 
 // maxPath is how much of a path is shown in the log and in a problem, in bytes. Those of the

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/otel/trace"
 
 	"example.com/pagila-api/gen"
 	"example.com/pagila-api/llm"
@@ -300,6 +302,22 @@ func TestAskClientLeaves(t *testing.T) {
 	}
 	if line := a.log.line(t, "leaver"); !strings.Contains(line, `"status":499`) {
 		t.Errorf("the log says %s", line)
+	}
+}
+
+// What is done for a request is a part of its trace.
+func TestAskIsTraced(t *testing.T) {
+	t.Parallel()
+	asked := make(chan trace.SpanContext, 1)
+	a := start(t, withModel(scripted{ask: func(ctx context.Context, _ llm.Question, emit func(string) error) (llm.Result, error) {
+		asked <- trace.SpanContextFromContext(ctx)
+		return llm.Result{FinishReason: "stop"}, emit("x")
+	}}))
+	const traceID = "4bf92f3577b34da6a3ce929d0e0e4736"
+	answer := a.get(t, "/ai/ask?question=x", "traceparent", "00-"+traceID+"-00f067aa0ba902b7-01").want(t, 200)
+	span := <-asked
+	if got := fmt.Sprintf("00-%s-%s-01", span.TraceID(), span.SpanID()); span.TraceID().String() != traceID || got != answer.header.Get("traceparent") {
+		t.Errorf("the model was asked in %s, the answer says %s", got, answer.header.Get("traceparent"))
 	}
 }
 

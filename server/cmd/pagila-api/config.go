@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -58,6 +59,9 @@ type config struct {
 	OpenAIAPIKey  string        `env:"OPENAI_API_KEY"`
 	OpenAIBaseURL string        `env:"OPENAI_BASE_URL"`
 	OllamaHost    string        `env:"OLLAMA_HOST" envDefault:"http://127.0.0.1:11434"`
+
+	OTLPEndpoint string `env:"OTEL_EXPORTER_OTLP_ENDPOINT"`
+	OTLPContent  bool   `env:"OTEL_RECORD_CONTENT"`
 
 	cacheDir string // the program's folder in the user's cache
 }
@@ -148,6 +152,10 @@ func loadConfig(environ []string, serving bool) (config, error) {
 			c.LLMProvider = "openai"
 		}
 	}
+	if c.OTLPEndpoint != "" {
+		u, err := url.Parse(c.OTLPEndpoint)
+		check(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "", "OTEL_EXPORTER_OTLP_ENDPOINT is not a URL such as http://localhost:4318")
+	}
 	if serving {
 		check(bearerToken.MatchString(c.APIToken), "API_TOKEN has a character that no bearer token may have")
 		check(!c.production() || c.APIToken != defaultToken, "API_TOKEN is the development token: set another for production")
@@ -180,6 +188,7 @@ var bearerToken = regexp.MustCompile(`^[A-Za-z0-9._~+/-]+=*$`)
 // typeNames say what a variable should be.
 var typeNames = map[reflect.Type]string{
 	reflect.TypeFor[int]():           "a whole number",
+	reflect.TypeFor[bool]():          "true or false",
 	reflect.TypeFor[time.Duration](): "a duration such as 90s",
 }
 

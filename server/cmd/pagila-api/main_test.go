@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -451,6 +452,40 @@ func TestExecNeedsNoServer(t *testing.T) {
 	env := environment(t, "APP_ENV=production", "LLM_PROVIDER=clairvoyant", "DATABASE_URL="+pgtest.New(t))
 	if out, err := program(t, env, "exec", "--", "true").CombinedOutput(); err != nil {
 		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// A collector gets a span and metrics of each call of the model, and not what was asked.
+func TestTelemetry(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	received := map[string]string{}
+	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		received[r.URL.Path] += string(body)
+	}))
+	t.Cleanup(collector.Close)
+	s := serveProgram(t, environment(t, "DATABASE_URL="+pgtest.New(t), "OTEL_EXPORTER_OTLP_ENDPOINT="+collector.URL))
+	if status, _ := s.do(t, http.MethodPost, "/ai/summary", `{"film_id": 1}`); status != 200 {
+		t.Fatalf("status %d", status)
+	}
+	if err := s.stop(t, os.Interrupt); err != nil {
+		t.Fatalf("%v: %s", err, s.stderr)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	for path, want := range map[string]string{"/v1/traces": "chat offline", "/v1/metrics": "gen_ai.client.operation.duration"} {
+		if !strings.Contains(received[path], want) || !strings.Contains(received[path], "pagila-api") {
+			t.Errorf("%s got %q", path, received[path])
+		}
+	}
+	if strings.Contains(received["/v1/traces"], "catalogue") {
+		t.Errorf("the prompt was told: %q", received["/v1/traces"])
 	}
 }
 

@@ -59,7 +59,12 @@ func serveOn(ctx context.Context, c config, listener net.Listener, stdout, stder
 	}
 	// The model and the address come before the database, so that what is wrong with them is not
 	// found out after a long restore.
-	model, err := newModel(c, contract, logger)
+	otel, err := newTelemetry(ctx, c.OTLPEndpoint)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, otel.close()) }()
+	model, err := newModel(c, contract, logger, otel)
 	if err != nil {
 		return err
 	}
@@ -138,7 +143,7 @@ func serveOn(ctx context.Context, c config, listener net.Listener, stdout, stder
 	return err
 }
 
-func newModel(c config, contract *openapi3.T, logger *slog.Logger) (*llm.Client, error) {
+func newModel(c config, contract *openapi3.T, logger *slog.Logger, otel *telemetry) (*llm.Client, error) {
 	model, err := llm.New(llm.Config{
 		Provider:   c.LLMProvider,
 		Model:      c.LLMModel,
@@ -149,6 +154,10 @@ func newModel(c config, contract *openapi3.T, logger *slog.Logger) (*llm.Client,
 		Summary:    contract.Components.Schemas["FilmSummary"].Value,
 		Timeout:    c.LLMTimeout,
 		Logger:     logger,
+
+		TracerProvider: otel.traces,
+		MeterProvider:  otel.metrics,
+		RecordContent:  c.OTLPContent,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("set up the language model: %w", err)
