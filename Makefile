@@ -132,7 +132,7 @@ contract-fuzz: postgres ## Let schemathesis attack a running server with what it
 	@if $(MAKE) --no-print-directory $(SCHEMATHESIS); then \
 	  SCHEMATHESIS=$(SCHEMATHESIS) $(BIN) exec -serve -- api/fuzz.sh; \
 	else \
-	  echo 'contract-fuzz: schemathesis is not to be had here (it needs Python 3.10 and PyPI): the Go version runs instead'; \
+	  echo 'contract-fuzz: schemathesis is not to be had here (it needs Python 3.10 and the network): the Go version runs instead'; \
 	  go test ./server -run '^$$' -fuzz FuzzContract -fuzztime 2m; \
 	fi
 

@@ -22,13 +22,13 @@ import (
 // ignored there).
 var plainHeaders = []string{"Allow", "Connection", "Content-Length", "Content-Type", "Date"}
 
-// checkContract fails the test when a response is not one that the contract has for the operation,
-// down to its headers and the members of its body, and counts it for the report of coverage.
-func checkContract(t *testing.T, contract *openapi3.T, next http.Handler) http.Handler {
-	t.Helper()
+// checkContract calls fail when a response is not one that the contract has for the operation, down
+// to its headers and the members of its body, and counts it for the report of coverage.
+func checkContract(tb testing.TB, contract *openapi3.T, next http.Handler, fail func(format string, args ...any)) http.Handler {
+	tb.Helper()
 	router, err := gorillamux.NewRouter(contract)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		tee := &teeWriter{ResponseWriter: w, status: http.StatusOK}
@@ -48,7 +48,7 @@ func checkContract(t *testing.T, contract *openapi3.T, next http.Handler) http.H
 		}
 		if err != nil {
 			coverage.undocumented(fmt.Sprintf("%s %s: %d %s", r.Method, r.URL.Path, tee.status, tee.Header().Get("Content-Type")))
-			t.Errorf("%s %s: the answer %d is not in the contract: %v\n%.2000q", r.Method, r.URL, tee.status, err, tee.body.Bytes())
+			fail("%s %s: the answer %d is not in the contract: %v\n%.2000q", r.Method, r.URL, tee.status, err, tee.body.Bytes())
 		}
 	})
 }

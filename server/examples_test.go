@@ -27,7 +27,8 @@ type request struct {
 	pathValues   map[string]string
 	query        url.Values
 	mediaType    string
-	body         any // an object, or nil
+	body         any // an object; or the body as it is sent, when it is a string
+	anonymous    bool
 }
 
 // exampleRequest is the request that Swagger UI proposes for the operation.
@@ -97,29 +98,38 @@ func (r request) send(t *testing.T, a *testAPI) *answer {
 		path += "?" + r.query.Encode()
 	}
 	var headers []string
-	if security := r.operation.Security; security == nil || len(*security) > 0 {
+	if r.secured() && !r.anonymous {
 		headers = append(headers, "Authorization", "Bearer "+documented.Token)
 	}
-	var body string
-	switch r.mediaType {
-	case "":
-	case "application/x-www-form-urlencoded":
-		form := url.Values{}
-		for name, value := range r.body.(map[string]any) {
-			form.Set(name, fmt.Sprint(value))
-		}
-		body = form.Encode()
-	default:
-		data, err := json.Marshal(r.body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		body = string(data)
-	}
-	if body != "" {
+	if r.mediaType != "" {
 		headers = append(headers, "Content-Type", r.mediaType)
 	}
-	return a.call(t, r.method, path, body, headers...)
+	return a.call(t, r.method, path, r.encodedBody(t), headers...)
+}
+
+func (r request) secured() bool { return r.operation.Security == nil || len(*r.operation.Security) > 0 }
+
+func (r request) encodedBody(t *testing.T) string {
+	t.Helper()
+	switch body := r.body.(type) {
+	case nil:
+		return ""
+	case string:
+		return body
+	case map[string]any:
+		if r.mediaType == "application/x-www-form-urlencoded" {
+			form := url.Values{}
+			for name, value := range body {
+				form.Set(name, fmt.Sprint(value))
+			}
+			return form.Encode()
+		}
+	}
+	data, err := json.Marshal(r.body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
 }
 
 // What the contract shows as a request works as it stands, in Swagger UI and in a terminal.

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -45,6 +46,7 @@ type testAPI struct {
 	server *server.Server
 	db     *bun.DB // the server's database, for expectations and checks in SQL
 	log    *logBuffer
+	fail   atomic.Pointer[func(format string, args ...any)] // told of answers that the contract does not have
 }
 
 // option changes what the server under test is made of.
@@ -53,24 +55,24 @@ type option func(*server.Deps)
 func withModel(m server.Model) option { return func(d *server.Deps) { d.Model = m } }
 
 // start runs a server on a fresh clone of the dataset.
-func start(t *testing.T, options ...option) *testAPI {
-	t.Helper()
-	return startOn(t, pgtest.New(t), options...)
+func start(tb testing.TB, options ...option) *testAPI {
+	tb.Helper()
+	return startOn(tb, pgtest.New(tb), options...)
 }
 
-func startOn(t *testing.T, url string, options ...option) *testAPI {
-	t.Helper()
-	contract := loadContract(t)
+func startOn(tb testing.TB, url string, options ...option) *testAPI {
+	tb.Helper()
+	contract := loadContract(tb)
 	st, err := store.Open(url, store.Options{})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { st.Close() })
+	tb.Cleanup(func() { st.Close() })
 	log := &logBuffer{}
 	deps := server.Deps{
 		Contract:    contract,
 		Store:       st,
-		Model:       offline(t, contract),
+		Model:       offline(tb, contract),
 		Credentials: server.Credentials{Token: token, Username: "somebody", Password: "secret"},
 		Logger:      slog.New(slog.NewJSONHandler(log, nil)),
 	}
@@ -79,33 +81,37 @@ func startOn(t *testing.T, url string, options ...option) *testAPI {
 	}
 	handler, err := server.New(deps)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	ts := httptest.NewServer(checkContract(t, contract, handler))
-	t.Cleanup(ts.Close)
-	return &testAPI{Server: ts, server: handler, db: bun.NewDB(st.DB(), pgdialect.New()), log: log}
+	a := &testAPI{server: handler, db: bun.NewDB(st.DB(), pgdialect.New()), log: log}
+	a.fail.Store(new(tb.Errorf))
+	a.Server = httptest.NewServer(checkContract(tb, contract, handler, func(format string, args ...any) {
+		(*a.fail.Load())(format, args...)
+	}))
+	tb.Cleanup(a.Close)
+	return a
 }
 
-func loadContract(t *testing.T) *openapi3.T {
-	t.Helper()
-	contract, err := api.Load(t.Context())
+func loadContract(tb testing.TB) *openapi3.T {
+	tb.Helper()
+	contract, err := api.Load(tb.Context())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return contract
 }
 
-func offline(t *testing.T, contract *openapi3.T) *llm.Client {
-	t.Helper()
-	return newModel(t, contract, llm.Config{Provider: "offline"})
+func offline(tb testing.TB, contract *openapi3.T) *llm.Client {
+	tb.Helper()
+	return newModel(tb, contract, llm.Config{Provider: "offline"})
 }
 
-func newModel(t *testing.T, contract *openapi3.T, c llm.Config) *llm.Client {
-	t.Helper()
+func newModel(tb testing.TB, contract *openapi3.T, c llm.Config) *llm.Client {
+	tb.Helper()
 	c.Summary = contract.Components.Schemas["FilmSummary"].Value
 	model, err := llm.New(c)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return model
 }

@@ -621,7 +621,8 @@ type Token struct {
 // TokenTokenType Example: bearer
 type TokenTokenType string
 
-// TokenRequest RFC 6749, section 4.3.2. Further members are ignored, as its section 3.2 asks.
+// TokenRequest RFC 6749, section 4.3.2. Further members are ignored, and one without a value is as if it
+// were left out, as its section 3.2 asks.
 type TokenRequest struct {
 	ClientID     *string `json:"client_id,omitempty"`
 	ClientSecret *string `json:"client_secret,omitempty"`

@@ -1,0 +1,292 @@
+package server_test
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"example.com/pagila-api/gen"
+)
+
+// FuzzContract makes requests up from the contract: such that follow it, which the server has to
+// understand, and such that break it in one place, which it has to refuse. Every answer is held
+// against the contract. One request comes of one input, always the same.
+//
+// `go test` runs the seeds: each operation, followed and broken. `go test -fuzz FuzzContract` goes on
+// from there.
+func FuzzContract(f *testing.F) {
+	contract := loadContract(f)
+	a := start(f, withDocumentedCredentials)
+	operations := operationIDs(contract)
+	for i := range operations {
+		for seed := range 40 {
+			// The first byte is the operation, the second whether it is broken; the rest are choices.
+			data := []byte{byte(i), byte(seed % 2)}
+			for j := range 24 {
+				data = append(data, byte((seed+1)*(31*j+17)>>(j%5)))
+			}
+			f.Add(data)
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		a.fail.Store(new(t.Errorf))
+		c := &choices{data: data}
+		operation := operations[c.below(len(operations))]
+		broken := c.below(2) == 1
+		r := exampleRequest(t, contract, operation)
+		r.makeUp(c)
+		what := "follows the contract"
+		if broken {
+			what = r.breakIn(c)
+		}
+		got := r.send(t, a)
+		refused := got.status >= 400 && got.status < 500
+		switch {
+		case broken && !refused:
+			t.Errorf("%s with %s answers %d: %+v: %s", operation, what, got.status, r, got.body)
+		case broken:
+			if mediaType := got.header.Get("Content-Type"); mediaType != "application/problem+json" {
+				t.Errorf("%s with %s answers %s", operation, what, mediaType)
+			}
+		case !understood(operation, got):
+			t.Errorf("%s %s and answers %d: %+v: %s", operation, what, got.status, r, got.body)
+		}
+	})
+}
+
+// understood says whether this is an answer to a request that follows the contract. What such a
+// request names need not exist or be free.
+func understood(operation string, got *answer) bool {
+	switch got.status {
+	case http.StatusOK, http.StatusCreated, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity:
+		return true
+	case http.StatusBadRequest: // OAuth2's status for a wrong password
+		var p gen.Problem
+		return operation == "createToken" && json.Unmarshal(got.body, &p) == nil && p.Code == gen.ProblemCodeInvalidCredentials
+	}
+	return false
+}
+
+func operationIDs(contract *openapi3.T) []string {
+	var ids []string
+	for _, item := range contract.Paths.Map() {
+		for _, op := range item.Operations() {
+			ids = append(ids, op.OperationID)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// choices makes decisions of the fuzzer's bytes. When they are used up, all decisions are 0.
+type choices struct{ data []byte }
+
+// below is a number from 0 to n-1.
+func (c *choices) below(n int) int {
+	number := 0
+	for width := 1; width < n && len(c.data) > 0; width <<= 8 {
+		number = number<<8 | int(c.data[0])
+		c.data = c.data[1:]
+	}
+	return number % n
+}
+
+// makeUp sets all parameters and members to values that follow the contract.
+func (r *request) makeUp(c *choices) {
+	for _, p := range r.operation.Parameters {
+		if !p.Value.Required && c.below(3) == 0 {
+			r.query.Del(p.Value.Name)
+			continue
+		}
+		r.set(p.Value, valid(c, p.Value.Schema.Value, p.Value.Example))
+	}
+	for name, property := range r.properties() {
+		members := r.body.(map[string]any)
+		if !slices.Contains(r.bodySchema().Required, name) && c.below(3) == 0 {
+			delete(members, name)
+			continue
+		}
+		value := valid(c, property, property.Example)
+		if value == "" && r.mediaType == "application/x-www-form-urlencoded" {
+			value = "x" // a form's member without a value is as if left out (RFC 6749, section 3.2)
+		}
+		members[name] = value
+	}
+}
+
+func (r *request) bodySchema() *openapi3.Schema {
+	return r.operation.RequestBody.Value.Content[r.mediaType].Schema.Value
+}
+
+// properties yields the members that the body may have, in the order of their names.
+func (r *request) properties() func(yield func(string, *openapi3.Schema) bool) {
+	return func(yield func(string, *openapi3.Schema) bool) {
+		if r.operation.RequestBody == nil {
+			return
+		}
+		all := r.bodySchema().Properties
+		for _, name := range sortedKeys(all) {
+			if !yield(name, all[name].Value) {
+				return
+			}
+		}
+	}
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// letters are what texts are made of: plain ones, and those that somebody may forget to escape or to
+// count.
+var letters = []rune("aZ0 '\"\\%_;,.:/?#&=+-*(){}[]<>|~`^$!@\t\r\néßЖ電🎬\u0301\u200b\u202e\ufffd\u0085")
+
+// valid makes up a value that follows the schema.
+func valid(c *choices, schema *openapi3.Schema, example any) any {
+	if len(schema.Enum) > 0 {
+		return schema.Enum[c.below(len(schema.Enum))]
+	}
+	if schema.Type.Is("integer") {
+		low, high := int64(*schema.Min), int64(*schema.Max)
+		switch c.below(4) {
+		case 0:
+			return low
+		case 1:
+			return high
+		case 2: // such as exist
+			return low + int64(c.below(int(min(high-low, 1000))+1))
+		default:
+			return low + int64(c.below(int(high-low)+1))
+		}
+	}
+	longest := 60
+	if schema.MaxLength != nil {
+		longest = int(*schema.MaxLength)
+		if c.below(8) > 0 { // mostly short
+			longest = min(longest, 60)
+		}
+	}
+	var b strings.Builder
+	for range int(schema.MinLength) + c.below(longest-int(schema.MinLength)+1) {
+		b.WriteRune(letters[c.below(len(letters))])
+	}
+	if schema.VisitJSON(b.String()) == nil {
+		return b.String()
+	}
+	return cmp.Or(example, any("x")) // it has a pattern that chance does not meet
+}
+
+// breakIn breaks the contract in one place and says which.
+func (r *request) breakIn(c *choices) string {
+	type way struct {
+		what string
+		do   func()
+	}
+	ways := []way{{"an unknown parameter", func() { r.query.Set("nonsense", "1") }}}
+	add := func(what string, do func()) { ways = append(ways, way{what, do}) }
+	if r.secured() {
+		add("no token", func() { r.anonymous = true })
+	}
+	for _, ref := range r.operation.Parameters {
+		p := ref.Value
+		for _, value := range invalidTexts(p.Schema.Value) {
+			add(fmt.Sprintf("%s as %.20q", p.Name, value), func() { r.set(p, value) })
+		}
+		if p.In == openapi3.ParameterInQuery {
+			add(p.Name+" twice", func() { r.query[p.Name] = []string{"1", "2"} })
+			add(p.Name+" empty", func() { r.query.Set(p.Name, "") })
+			if p.Required {
+				add("no "+p.Name, func() { r.query.Del(p.Name) })
+			}
+		}
+	}
+	if r.operation.RequestBody != nil {
+		members, schema := r.body.(map[string]any), r.bodySchema()
+		for _, name := range schema.Required {
+			add("no member "+name, func() { delete(members, name) })
+		}
+		add("another media type", func() { r.mediaType = "application/xml" })
+		add("no body", func() { r.body = nil })
+		if r.mediaType == "application/json" {
+			for _, text := range []string{"null", "[]", `"x"`, "1", "{", "{}{}", "nonsense"} {
+				add("the body "+text, func() { r.body = text })
+			}
+			add("an unknown member", func() { members["nonsense"] = 1 })
+			for name, property := range r.properties() {
+				for _, value := range invalidValues(property) {
+					add(fmt.Sprintf("the member %s as %v", name, value), func() { members[name] = value })
+				}
+			}
+		}
+	}
+	chosen := ways[c.below(len(ways))]
+	chosen.do()
+	return chosen.what
+}
+
+// invalidTexts are values that a parameter of the schema must not have.
+func invalidTexts(schema *openapi3.Schema) []string {
+	if schema.Type.Is("integer") {
+		return []string{
+			strconv.FormatInt(int64(*schema.Min)-1, 10), strconv.FormatInt(int64(*schema.Max)+1, 10),
+			"1.5", "x", "0x1", "1 ", "99999999999999999999999", "-9223372036854775809", "\x00", "\xff", "NaN", "null", "true",
+		}
+	}
+	texts := []string{"a\x00b", "a\xffb"}
+	if schema.MaxLength != nil {
+		texts = append(texts, strings.Repeat("é", int(*schema.MaxLength)+1))
+	}
+	return texts
+}
+
+// invalidValues are values that a JSON member of the schema must not have.
+func invalidValues(schema *openapi3.Schema) []any {
+	if !schema.Type.Is("integer") {
+		return []any{1, true, nil, []any{}, map[string]any{}}
+	}
+	return []any{int64(*schema.Min) - 1, int64(*schema.Max) + 1, math.MaxInt64, 1.5, 1e30, "1", true, nil, []any{1}, map[string]any{}}
+}
+
+// The generator makes what it says: its valid texts are valid, its invalid ones are not.
+func TestGenerator(t *testing.T) {
+	t.Parallel()
+	for _, item := range loadContract(t).Paths.Map() {
+		for _, op := range item.Operations() {
+			for _, p := range op.Parameters {
+				schema := p.Value.Schema.Value
+				for seed := range 200 {
+					value := valid(&choices{data: []byte(strings.Repeat(string(rune(seed+1)), 70))}, schema, p.Value.Example)
+					if n, ok := value.(int64); ok {
+						value = float64(n) // as kin-openapi has numbers
+					}
+					if err := schema.VisitJSON(value); err != nil {
+						t.Errorf("%s %s: %v is not valid: %v", op.OperationID, p.Value.Name, value, err)
+					}
+				}
+				for _, text := range invalidTexts(schema) {
+					n, err := strconv.ParseFloat(text, 64)
+					if schema.Type.Is("integer") && err == nil && schema.VisitJSON(n) == nil {
+						t.Errorf("%s %s: %q is valid", op.OperationID, p.Value.Name, text)
+					}
+					if !schema.Type.Is("integer") && utf8.ValidString(text) && !strings.Contains(text, "\x00") && schema.VisitJSON(text) == nil {
+						t.Errorf("%s %s: %q is valid", op.OperationID, p.Value.Name, text)
+					}
+				}
+			}
+		}
+	}
+}
