@@ -26,6 +26,7 @@ type request struct {
 	operation    *openapi3.Operation
 	pathValues   map[string]string
 	query        url.Values
+	header       map[string]string
 	mediaType    string
 	body         any // an object; or the body as it is sent, when it is a string
 	anonymous    bool
@@ -39,7 +40,7 @@ func exampleRequest(t *testing.T, contract *openapi3.T, operationID string) requ
 			if op.OperationID != operationID {
 				continue
 			}
-			r := request{method: method, path: path, operation: op, pathValues: map[string]string{}, query: url.Values{}}
+			r := request{method: method, path: path, operation: op, pathValues: map[string]string{}, query: url.Values{}, header: map[string]string{}}
 			for _, p := range slices.Concat(item.Parameters, op.Parameters) {
 				if p.Value.In == openapi3.ParameterInHeader && !p.Value.Required {
 					continue // nobody sends one by hand
@@ -63,10 +64,13 @@ func exampleRequest(t *testing.T, contract *openapi3.T, operationID string) requ
 }
 
 func (r *request) set(p *openapi3.Parameter, value any) {
-	if p.In == openapi3.ParameterInPath {
-		r.pathValues[p.Name] = fmt.Sprint(value)
-	} else {
-		r.query.Set(p.Name, fmt.Sprint(value))
+	switch text := fmt.Sprint(value); p.In {
+	case openapi3.ParameterInPath:
+		r.pathValues[p.Name] = text
+	case openapi3.ParameterInHeader:
+		r.header[p.Name] = text
+	default:
+		r.query.Set(p.Name, text)
 	}
 }
 
@@ -98,6 +102,9 @@ func (r request) send(t *testing.T, a *testAPI) *answer {
 		path += "?" + r.query.Encode()
 	}
 	var headers []string
+	for name, value := range r.header {
+		headers = append(headers, name, value)
+	}
 	if r.secured() && !r.anonymous {
 		headers = append(headers, "Authorization", "Bearer "+documented.Token)
 	}
