@@ -543,7 +543,10 @@ export interface components {
              */
             completion_tokens: number;
         };
-        /** @description RFC 6749, section 4.3.2. Further members are ignored, as its section 3.2 asks. */
+        /**
+         * @description RFC 6749, section 4.3.2. Further members are ignored, and one without a value is as if it
+         *     were left out, as its section 3.2 asks.
+         */
         TokenRequest: {
             /**
              * @description Always `password`.
