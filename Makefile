@@ -90,7 +90,7 @@ migrate-check: postgres $(ATLAS) ## Prove that migrations, declared schema and P
 ##@ Change the contract
 
 .PHONY: generate
-generate: generate-typescript ## Generate gen/ from api/openapi.yaml
+generate: generate-typescript generate-python ## Generate gen/ from api/openapi.yaml
 	go generate ./api
 
 TYPESCRIPT := gen/typescript
@@ -105,6 +105,25 @@ generate-typescript: ## Generate the types of the TypeScript SDK (needs npm)
 	else \
 		echo 'skipped $(TYPESCRIPT): there is no npm'; \
 	fi
+
+PYTHON := gen/python
+PYTHON_BIN := $(CURDIR)/bin/venv-python/bin
+
+.PHONY: generate-python
+generate-python: ## Generate the Python SDK (needs Python 3.11)
+	@if $(MAKE) --silent $(PYTHON_BIN)/pytest; then \
+		PYTHON_BIN=$(PYTHON_BIN) $(PYTHON)/generate.sh; \
+	elif test -n "$${CI:-}"; then \
+		echo 'there is no Python 3.11 with pip, and CI has to check $(PYTHON)'; exit 1; \
+	else \
+		echo 'skipped $(PYTHON): it needs Python 3.11 and pip'; \
+	fi
+
+$(PYTHON_BIN)/pytest: $(PYTHON)/requirements-dev.txt
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+	@python3 -m venv --clear bin/venv-python
+	@$(PYTHON_BIN)/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 $(TYPESCRIPT_MODULES): $(TYPESCRIPT)/package.json $(TYPESCRIPT)/package-lock.json
 	npm --prefix $(TYPESCRIPT) ci --ignore-scripts
@@ -158,7 +177,7 @@ docs-test: postgres ## Use Swagger UI in headless Chromium; DOCS_SCREENSHOTS=fol
 .PHONY: sdk-test
 sdk-test: postgres ## Run the Go, TypeScript and Python SDKs against the real server
 	@$(MAKE) --no-print-directory sdk-test-go
-	@$(BIN) exec -serve -- $(MAKE) --no-print-directory sdk-test-typescript
+	@$(BIN) exec -serve -- $(MAKE) --no-print-directory sdk-test-typescript sdk-test-python
 
 # The Go client's tests start the server themselves.
 .PHONY: sdk-test-go
@@ -172,6 +191,15 @@ sdk-test-typescript:
 		$(MAKE) --silent $(TYPESCRIPT_MODULES) && npm --prefix $(TYPESCRIPT) test; \
 	else \
 		echo 'sdk-test: skipped the TypeScript SDK: there is no npm'; \
+	fi
+
+.PHONY: sdk-test-python
+sdk-test-python:
+	@test -n "$${PAGILA_URL:-}" || { echo 'say where a server runs: PAGILA_URL=http://localhost:8080 make sdk-test-python'; exit 1; }
+	@if $(MAKE) --silent $(PYTHON_BIN)/pytest; then \
+		cd $(PYTHON) && $(PYTHON_BIN)/ruff format --check --quiet && $(PYTHON_BIN)/ruff check --quiet && $(PYTHON_BIN)/mypy && $(PYTHON_BIN)/pytest; \
+	else \
+		echo 'sdk-test: skipped the Python SDK: it needs Python 3.11 and pip'; \
 	fi
 
 .PHONY: vet

@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+
+from attrs import define as _attrs_define
+from attrs import field as _attrs_field
+
+from ..models.rating import Rating, check_rating
+from ..types import UNSET, Unset
+
+if TYPE_CHECKING:
+    from ..models.actor import Actor
+
+
+T = TypeVar("T", bound="FilmDetail")
+
+
+@_attrs_define
+class FilmDetail:
+    """A film with its actors.
+
+    Attributes:
+        film_id (int):  Example: 1.
+        title (str):  Example: ACADEMY DINOSAUR.
+        language (str):  Example: English.
+        rental_rate (str): A sum of money as a decimal number with two digits after the point. Example: 0.99.
+        rental_duration (int): Days a rental lasts. Example: 6.
+        replacement_cost (str): A sum of money as a decimal number with two digits after the point. Example: 0.99.
+        special_features (list[str]):  Example: ['Deleted Scenes', 'Behind the Scenes'].
+        streaming_available (bool):  Example: False.
+        actors (list[Actor]):
+        description (str | Unset):  Example: A Epic Drama of a Feminist And a Mad Scientist who must Battle a Teacher in
+            The Canadian Rockies.
+        release_year (int | Unset):  Example: 2006.
+        category (str | Unset):  Example: Documentary.
+        rating (Rating | Unset): The rating of the Motion Picture Association, mildest first. Example: PG.
+        length (int | Unset): Running time in minutes. Example: 86.
+    """
+
+    film_id: int
+    title: str
+    language: str
+    rental_rate: str
+    rental_duration: int
+    replacement_cost: str
+    special_features: list[str]
+    streaming_available: bool
+    actors: list[Actor]
+    description: str | Unset = UNSET
+    release_year: int | Unset = UNSET
+    category: str | Unset = UNSET
+    rating: Rating | Unset = UNSET
+    length: int | Unset = UNSET
+    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        film_id = self.film_id
+
+        title = self.title
+
+        language = self.language
+
+        rental_rate = self.rental_rate
+
+        rental_duration = self.rental_duration
+
+        replacement_cost = self.replacement_cost
+
+        special_features = self.special_features
+
+        streaming_available = self.streaming_available
+
+        actors = []
+        for actors_item_data in self.actors:
+            actors_item = actors_item_data.to_dict()
+            actors.append(actors_item)
+
+        description = self.description
+
+        release_year = self.release_year
+
+        category = self.category
+
+        rating: str | Unset = UNSET
+        if not isinstance(self.rating, Unset):
+            rating = self.rating
+
+        length = self.length
+
+        field_dict: dict[str, Any] = {}
+        field_dict.update(self.additional_properties)
+        field_dict.update(
+            {
+                "film_id": film_id,
+                "title": title,
+                "language": language,
+                "rental_rate": rental_rate,
+                "rental_duration": rental_duration,
+                "replacement_cost": replacement_cost,
+                "special_features": special_features,
+                "streaming_available": streaming_available,
+                "actors": actors,
+            }
+        )
+        if description is not UNSET:
+            field_dict["description"] = description
+        if release_year is not UNSET:
+            field_dict["release_year"] = release_year
+        if category is not UNSET:
+            field_dict["category"] = category
+        if rating is not UNSET:
+            field_dict["rating"] = rating
+        if length is not UNSET:
+            field_dict["length"] = length
+
+        return field_dict
+
+    @classmethod
+    def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
+        from ..models.actor import Actor
+
+        d = dict(src_dict)
+        film_id = d.pop("film_id")
+
+        title = d.pop("title")
+
+        language = d.pop("language")
+
+        rental_rate = d.pop("rental_rate")
+
+        rental_duration = d.pop("rental_duration")
+
+        replacement_cost = d.pop("replacement_cost")
+
+        special_features = cast(list[str], d.pop("special_features"))
+
+        streaming_available = d.pop("streaming_available")
+
+        actors = []
+        _actors = d.pop("actors")
+        for actors_item_data in _actors:
+            actors_item = Actor.from_dict(actors_item_data)
+
+            actors.append(actors_item)
+
+        description = d.pop("description", UNSET)
+
+        release_year = d.pop("release_year", UNSET)
+
+        category = d.pop("category", UNSET)
+
+        _rating = d.pop("rating", UNSET)
+        rating: Rating | Unset
+        if isinstance(_rating, Unset):
+            rating = UNSET
+        else:
+            rating = check_rating(_rating)
+
+        length = d.pop("length", UNSET)
+
+        film_detail = cls(
+            film_id=film_id,
+            title=title,
+            language=language,
+            rental_rate=rental_rate,
+            rental_duration=rental_duration,
+            replacement_cost=replacement_cost,
+            special_features=special_features,
+            streaming_available=streaming_available,
+            actors=actors,
+            description=description,
+            release_year=release_year,
+            category=category,
+            rating=rating,
+            length=length,
+        )
+
+        film_detail.additional_properties = d
+        return film_detail
+
+    @property
+    def additional_keys(self) -> list[str]:
+        return list(self.additional_properties.keys())
+
+    def __getitem__(self, key: str) -> Any:
+        return self.additional_properties[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.additional_properties[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self.additional_properties[key]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.additional_properties

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self, TypeVar
+
+from attrs import define as _attrs_define
+
+T = TypeVar("T", bound="NewRental")
+
+
+@_attrs_define
+class NewRental:
+    """
+    Attributes:
+        inventory_id (int): The copy. Example: 1.
+        staff_id (int): Who hands it out. Example: 1.
+    """
+
+    inventory_id: int
+    staff_id: int
+
+    def to_dict(self) -> dict[str, Any]:
+        inventory_id = self.inventory_id
+
+        staff_id = self.staff_id
+
+        field_dict: dict[str, Any] = {}
+
+        field_dict.update(
+            {
+                "inventory_id": inventory_id,
+                "staff_id": staff_id,
+            }
+        )
+
+        return field_dict
+
+    @classmethod
+    def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
+        d = dict(src_dict)
+        inventory_id = d.pop("inventory_id")
+
+        staff_id = d.pop("staff_id")
+
+        new_rental = cls(
+            inventory_id=inventory_id,
+            staff_id=staff_id,
+        )
+
+        return new_rental

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from attrs import define as _attrs_define
+from attrs import field as _attrs_field
+
+from ..models.problem_code import ProblemCode, check_problem_code
+from ..types import UNSET, Unset
+
+if TYPE_CHECKING:
+    from ..models.input_error import InputError
+
+
+T = TypeVar("T", bound="Problem")
+
+
+@_attrs_define
+class Problem:
+    """What went wrong (RFC 9457).
+
+    Attributes:
+        type_ (str): Always `about:blank`. The kind of problem is in `code`. Example: about:blank.
+        title (str): The status in words. Example: Not Found.
+        status (int):  Example: 404.
+        detail (str): One sentence for a human reader. Example: There is no film 5000..
+        instance (str): The path that was asked for. Example: /films/5000.
+        code (ProblemCode): The kind of problem. These words do not change; new ones may come.
+             Example: film_not_found.
+        request_id (str): Names this request in the server's log. Example: 01a2b3c4d5e6f708.
+        errors (list[InputError] | Unset): What exactly is wrong with the request.
+        error (str | Unset): OAuth2's own error code (RFC 6749, section 5.2). On `/token` only. Example: invalid_grant.
+    """
+
+    type_: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: ProblemCode
+    request_id: str
+    errors: list[InputError] | Unset = UNSET
+    error: str | Unset = UNSET
+    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        type_ = self.type_
+
+        title = self.title
+
+        status = self.status
+
+        detail = self.detail
+
+        instance = self.instance
+
+        code: str = self.code
+
+        request_id = self.request_id
+
+        errors: list[dict[str, Any]] | Unset = UNSET
+        if not isinstance(self.errors, Unset):
+            errors = []
+            for errors_item_data in self.errors:
+                errors_item = errors_item_data.to_dict()
+                errors.append(errors_item)
+
+        error = self.error
+
+        field_dict: dict[str, Any] = {}
+        field_dict.update(self.additional_properties)
+        field_dict.update(
+            {
+                "type": type_,
+                "title": title,
+                "status": status,
+                "detail": detail,
+                "instance": instance,
+                "code": code,
+                "request_id": request_id,
+            }
+        )
+        if errors is not UNSET:
+            field_dict["errors"] = errors
+        if error is not UNSET:
+            field_dict["error"] = error
+
+        return field_dict
+
+    @classmethod
+    def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
+        from ..models.input_error import InputError
+
+        d = dict(src_dict)
+        type_ = d.pop("type")
+
+        title = d.pop("title")
+
+        status = d.pop("status")
+
+        detail = d.pop("detail")
+
+        instance = d.pop("instance")
+
+        code = check_problem_code(d.pop("code"))
+
+        request_id = d.pop("request_id")
+
+        _errors = d.pop("errors", UNSET)
+        errors: list[InputError] | Unset = UNSET
+        if _errors is not UNSET:
+            errors = []
+            for errors_item_data in _errors:
+                errors_item = InputError.from_dict(errors_item_data)
+
+                errors.append(errors_item)
+
+        error = d.pop("error", UNSET)
+
+        problem = cls(
+            type_=type_,
+            title=title,
+            status=status,
+            detail=detail,
+            instance=instance,
+            code=code,
+            request_id=request_id,
+            errors=errors,
+            error=error,
+        )
+
+        problem.additional_properties = d
+        return problem
+
+    @property
+    def additional_keys(self) -> list[str]:
+        return list(self.additional_properties.keys())
+
+    def __getitem__(self, key: str) -> Any:
+        return self.additional_properties[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.additional_properties[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self.additional_properties[key]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.additional_properties

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self, TypeVar
+
+from attrs import define as _attrs_define
+
+T = TypeVar("T", bound="Question")
+
+
+@_attrs_define
+class Question:
+    """
+    Attributes:
+        question (str): A question in plain words. Some of it has to be visible. Example: Who stars in ACADEMY
+            DINOSAUR?.
+    """
+
+    question: str
+
+    def to_dict(self) -> dict[str, Any]:
+        question = self.question
+
+        field_dict: dict[str, Any] = {}
+
+        field_dict.update(
+            {
+                "question": question,
+            }
+        )
+
+        return field_dict
+
+    @classmethod
+    def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
+        d = dict(src_dict)
+        question = d.pop("question")
+
+        question = cls(
+            question=question,
+        )
+
+        return question

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from typing import Any, Self, TypeVar, cast
+
+from attrs import define as _attrs_define
+from attrs import field as _attrs_field
+
+T = TypeVar("T", bound="Rental")
+
+
+@_attrs_define
+class Rental:
+    """
+    Attributes:
+        rental_id (int):  Example: 16050.
+        rental_date (datetime.datetime):  Example: 2026-11-22T12:00:00Z.
+        inventory_id (int):  Example: 1.
+        customer_id (int):  Example: 1.
+        staff_id (int):  Example: 1.
+        return_date (datetime.datetime | None): When the copy came back. Null while it is out.
+        film_id (int):  Example: 1.
+        due_date (datetime.datetime): When the copy is to be back, from the film's `rental_duration`. Example:
+            2026-11-28T12:00:00Z.
+    """
+
+    rental_id: int
+    rental_date: datetime.datetime
+    inventory_id: int
+    customer_id: int
+    staff_id: int
+    return_date: datetime.datetime | None
+    film_id: int
+    due_date: datetime.datetime
+    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        rental_id = self.rental_id
+
+        rental_date = self.rental_date.isoformat()
+
+        inventory_id = self.inventory_id
+
+        customer_id = self.customer_id
+
+        staff_id = self.staff_id
+
+        return_date: None | str
+        if isinstance(self.return_date, datetime.datetime):
+            return_date = self.return_date.isoformat()
+        else:
+            return_date = self.return_date
+
+        film_id = self.film_id
+
+        due_date = self.due_date.isoformat()
+
+        field_dict: dict[str, Any] = {}
+        field_dict.update(self.additional_properties)
+        field_dict.update(
+            {
+                "rental_id": rental_id,
+                "rental_date": rental_date,
+                "inventory_id": inventory_id,
+                "customer_id": customer_id,
+                "staff_id": staff_id,
+                "return_date": return_date,
+                "film_id": film_id,
+                "due_date": due_date,
+            }
+        )
+
+        return field_dict
+
+    @classmethod
+    def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
+        d = dict(src_dict)
+        rental_id = d.pop("rental_id")
+
+        rental_date = datetime.datetime.fromisoformat(d.pop("rental_date"))
+
+        inventory_id = d.pop("inventory_id")
+
+        customer_id = d.pop("customer_id")
+
+        staff_id = d.pop("staff_id")
+
+        def _parse_return_date(data: object) -> datetime.datetime | None:
+            if data is None:
+                return data
+            try:
+                if not isinstance(data, str):
+                    raise TypeError()
+                return_date_type_0 = datetime.datetime.fromisoformat(data)
+
+                return return_date_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(datetime.datetime | None, data)
+
+        return_date = _parse_return_date(d.pop("return_date"))
+
+        film_id = d.pop("film_id")
+
+        due_date = datetime.datetime.fromisoformat(d.pop("due_date"))
+
+        rental = cls(
+            rental_id=rental_id,
+            rental_date=rental_date,
+            inventory_id=inventory_id,
+            customer_id=customer_id,
+            staff_id=staff_id,
+            return_date=return_date,
+            film_id=film_id,
+            due_date=due_date,
+        )
+
+        rental.additional_properties = d
+        return rental
+
+    @property
+    def additional_keys(self) -> list[str]:
+        return list(self.additional_properties.keys())
+
+    def __getitem__(self, key: str) -> Any:
+        return self.additional_properties[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.additional_properties[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self.additional_properties[key]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.additional_properties

@@ -1,0 +1,108 @@
+"""The client against the live server at PAGILA_URL."""
+
+from __future__ import annotations
+
+import os
+import random
+
+import pytest
+
+from pagila_api import Delta, Done, ProblemError, Sources
+from pagila_api.generated.models import Rental
+
+from .conftest import Make, Recording
+
+COPIES = 1000
+"""As many copies as every dataset has at least."""
+
+
+def rent(client: Recording) -> Rental:
+    """Rents the first copy that is in, of those tried in an order of chance."""
+    for inventory_id in random.sample(range(1, COPIES), COPIES - 1):
+        try:
+            return client.create_rental(1, inventory_id=inventory_id, staff_id=1)
+        except ProblemError as problem:
+            assert problem.code == "inventory_not_available"
+    pytest.fail("all copies are out")
+
+
+def test_all_films_of_a_category(live: Recording) -> None:
+    films = list(live.iter_films(category="comedy", page_size=7))
+    assert len(films) == live.list_films(category="Comedy").total > 7  # noqa: PLR2004
+    assert {film.category for film in films} == {"Comedy"}
+    assert len({film.film_id for film in films}) == len(films)
+
+
+def test_film(live: Recording) -> None:
+    film = live.get_film(1)
+    assert film.film_id == 1
+    assert film.actors
+    with pytest.raises(ProblemError) as refused:
+        live.get_film(2147483647)
+    assert refused.value.status == 404  # noqa: PLR2004
+    assert refused.value.code == "film_not_found"
+    assert refused.value.request_id
+
+
+def test_rent(live: Recording) -> None:
+    rental = rent(live)
+    assert live.get_rental(1, rental.rental_id) == rental
+    assert rental.return_date is None
+    assert rental.due_date > rental.rental_date
+    with pytest.raises(ProblemError) as refused:
+        live.create_rental(1, inventory_id=rental.inventory_id, staff_id=1)
+    assert refused.value.status == 409  # noqa: PLR2004
+    assert refused.value.code == "inventory_not_available"
+
+
+def test_wrong_token(live: Recording, make: Make) -> None:
+    for token, code in ((None, "missing_token"), ("wrong", "invalid_token")):
+        client = make(os.environ["PAGILA_URL"], token=token)
+        with pytest.raises(ProblemError) as refused:
+            client.create_rental(1, inventory_id=1, staff_id=1)
+        assert (refused.value.status, refused.value.code) == (401, code)
+
+
+def test_bad_input(live: Recording) -> None:
+    with pytest.raises(ProblemError) as refused:
+        live.list_films(page=0)
+    assert refused.value.code == "invalid_request"
+    assert refused.value.errors[0]["parameter"] == "page"
+
+
+def test_ask(live: Recording) -> None:
+    question = "Which short comedies are rated PG?"
+    pieces = list(live.ask(question))
+    assert len(pieces) > 1
+    events = list(live.ask_events(question))
+    assert isinstance(events[0], Sources)
+    assert isinstance(events[-1], Done)
+    assert events[-1].data.finish_reason == "stop"
+    assert [e.data.text for e in events if isinstance(e, Delta)] == pieces
+    assert "".join(pieces).count("Comedy") <= len(events[0].data.films)
+
+
+def test_ask_left_early(live: Recording) -> None:
+    for piece in live.ask("Do you have comedies?"):
+        assert piece
+        break
+    assert live.get_health().status == "ok"
+
+
+def test_summary_and_hand_off(live: Recording) -> None:
+    film = live.get_film(1)
+    summary = live.summarize_film(1)
+    assert (summary.title, summary.rating) == (film.title, film.rating)
+    answer = live.hand_off(f"Who stars in {film.title}?")
+    assert answer.agent == "search"
+    assert [source.film_id for source in answer.sources] == [1]
+
+
+def test_token_and_health(live: Recording) -> None:
+    user = os.environ.get("API_USERNAME", "staff")
+    password = os.environ.get("API_PASSWORD", "dvd_admin")
+    assert live.create_token(user, password).access_token
+    with pytest.raises(ProblemError) as refused:
+        live.create_token(user, "wrong")
+    assert refused.value.code == "invalid_credentials"
+    assert live.get_readiness().status == "ready"
