@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # Fails when the contract breaks clients of the last one that they can have: that of the last tag,
 # for a release is a promise. Where nothing is tagged yet, that of main is what others build on; and
-# on main itself that of the commit before.
+# on main itself that of the commit before. CONTRACT_BASE names another commit: in CI, what main was
+# before a push of several.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly contract=api/openapi.yaml
 head=$(git rev-parse HEAD)
 base=
-for candidate in "$(git describe --tags --abbrev=0 HEAD~ 2>/dev/null || true)" origin/main main HEAD~; do
+for candidate in "${CONTRACT_BASE:-}" "$(git describe --tags --abbrev=0 HEAD~ 2>/dev/null || true)" origin/main main HEAD~; do
   commit=$(git rev-parse --quiet --verify "${candidate:-none}^{commit}") || continue
   # A branch that points here has nothing to compare with, unless the contract was just edited.
   if [ "$commit" = "$head" ] && git diff --quiet HEAD -- "$contract"; then continue; fi

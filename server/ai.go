@@ -32,6 +32,7 @@ func (s *Server) AskQuestion(ctx context.Context, request gen.AskQuestionRequest
 		info:    info,
 		sources: sources(question.Sources()),
 		events:  wantsEvents(ctx),
+		whole:   !wantsEvents(ctx) && !httpRequest(ctx).ProtoAtLeast(1, 1),
 		limits:  s.deps.Limits,
 		problem: s.problemDocument(ctx),
 	}

@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"time"
 
@@ -24,7 +25,7 @@ func (e *rateLimitError) Error() string {
 // Limits bound what clients may ask of the language model. They apply to the operations that the
 // contract gives a 429.
 type Limits struct {
-	PerMinute    int           // calls of one client in a minute; 0: no limit
+	PerMinute    int           // calls of one client at once, and as many more each minute; 0: no limit
 	Concurrent   int           // calls of all clients at once; 0: no limit
 	WriteTimeout time.Duration // how long a client may take to accept a piece of a stream; 0: 10 s
 	KeepAlive    time.Duration // the longest silence in a stream of events; 0: 15 s
@@ -67,20 +68,24 @@ func (s *Server) limit(c *gin.Context) {
 	if !c.GetBool(keyLimited) {
 		return
 	}
+	// These are answered without the model.
+	if c.Request.Method == http.MethodHead || c.GetHeader("Last-Event-ID") != "" {
+		return
+	}
+	if s.limiter.slots != nil {
+		select {
+		case s.limiter.slots <- struct{}{}:
+			defer func() { <-s.limiter.slots }()
+		default:
+			s.fail(c, errBusy)
+			return
+		}
+	}
+	// Only now: a client who finds the model busy has not called it.
 	if wait := s.limiter.take(c.ClientIP()); wait > 0 {
 		s.fail(c, &rateLimitError{wait})
 		return
 	}
-	if s.limiter.slots == nil {
-		return
-	}
-	select {
-	case s.limiter.slots <- struct{}{}:
-	default:
-		s.fail(c, errBusy)
-		return
-	}
-	defer func() { <-s.limiter.slots }()
 	c.Next()
 }
 

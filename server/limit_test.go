@@ -3,6 +3,7 @@ package server_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -96,6 +97,66 @@ func TestConcurrencyLimit(t *testing.T) {
 			t.Fatalf("status %d", status)
 		}
 	}
+}
+
+// A client who finds the model busy, or does not need it, has not called it.
+func TestRateLimitCountsCalls(t *testing.T) {
+	t.Parallel()
+	leave := make(chan struct{})
+	a := start(t, withLimits(server.Limits{PerMinute: 2, Concurrent: 1}), withModel(scripted{
+		ask: func(ctx context.Context, _ llm.Question, emit func(string) error) (llm.Result, error) {
+			if err := emit("x"); err != nil {
+				return llm.Result{}, err
+			}
+			select {
+			case <-leave:
+			case <-ctx.Done():
+			}
+			return llm.Result{FinishReason: "stop"}, nil
+		},
+	}))
+	body := a.open(t, "/ai/ask?question=x", "")
+	if _, err := io.ReadFull(body, make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		a.get(t, "/ai/ask?question=x").wantProblem(t, 503, "llm_busy")
+		a.get(t, "/ai/ask?question=x", "Last-Event-ID", "1").want(t, 204)
+		a.call(t, http.MethodHead, "/ai/ask?question=x", "").want(t, 200)
+	}
+	close(leave)
+	if _, err := io.ReadAll(body); err != nil {
+		t.Fatal(err)
+	}
+	a.log.line(t, a.get(t, "/healthz").header.Get("X-Request-ID"))
+	for a.get(t, "/ai/ask?question=x").status != 200 { // the slot is free a moment after the answer's end
+		if t.Context().Err() != nil {
+			t.Fatal("the slot does not get free")
+		}
+	}
+	a.get(t, "/ai/ask?question=x").wantProblem(t, 429, "rate_limited")
+}
+
+// Plain text has no keep-alive, and a head that is held stays held, however long the model thinks.
+func TestNoKeepAlive(t *testing.T) {
+	t.Parallel()
+	const keepAlive = 10 * time.Millisecond
+	failure := &llm.Error{Kind: llm.KindTruncated, Err: errors.New("cut")}
+	a := start(t, withLimits(server.Limits{KeepAlive: keepAlive}), withModel(scripted{
+		ask: func(_ context.Context, q llm.Question, emit func(string) error) (llm.Result, error) {
+			if q.Text == "fails" {
+				<-time.After(5 * keepAlive) // the silence itself is what is tested
+				return llm.Result{}, failure
+			}
+			err := emit("one ")
+			<-time.After(5 * keepAlive)
+			return llm.Result{FinishReason: "stop"}, errors.Join(err, emit("two"))
+		},
+	}))
+	if got := a.get(t, "/ai/ask?question=x").want(t, 200); string(got.body) != "one two" {
+		t.Errorf("got %q", got.body)
+	}
+	a.get(t, "/ai/ask?question=fails", "Accept", "text/event-stream").wantProblem(t, 502, "llm_bad_response")
 }
 
 // While the model thinks, an event stream shows that it is alive. Plain text has no way to.

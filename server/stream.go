@@ -28,6 +28,7 @@ type answer struct {
 	info    llm.Info
 	sources []gen.Source // the films that the model is given
 	events  bool         // server-sent events, not plain text
+	whole   bool         // plain text to a client who could not tell a broken connection from the end
 	limits  Limits
 	ask     func(emit func(text string) error) (llm.Result, error) // nil: only the head is wanted
 	problem func(err error) []byte
@@ -88,6 +89,12 @@ func (a answer) run(emit func(text string) error) (end outcome) {
 func (a answer) writePiece(out *stream, text string) error {
 	var piece []byte
 	if !out.begun {
+		// Blanks are no answer yet: a model that fails after them still has its true status.
+		out.held += text
+		if a.whole || llm.Blank(out.held) {
+			return nil
+		}
+		text = out.held
 		a.writeHead(out.w)
 		out.begun = true
 		if a.events { // in one write with the first piece
@@ -102,6 +109,10 @@ func (a answer) writePiece(out *stream, text string) error {
 
 // writeEnd says how the answer has ended, as far as events can.
 func (a answer) writeEnd(out *stream, end outcome) error {
+	if a.whole && end.err == nil {
+		a.writeHead(out.w)
+		return out.write([]byte(out.held))
+	}
 	if !out.begun || !a.events && end.err != nil {
 		return end.err
 	}
@@ -128,6 +139,7 @@ type stream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
 	timeout time.Duration // for one piece
+	held    string        // what came before the head is out
 	begun   bool          // the head is out
 	events  int           // how many there were
 }

@@ -236,6 +236,55 @@ func TestAskFailsMidway(t *testing.T) {
 	})
 }
 
+// Blanks are no answer: a model that fails after them has its true status.
+func TestAskFailsAfterBlanks(t *testing.T) {
+	t.Parallel()
+	failure := &llm.Error{Kind: llm.KindRateLimited, Err: errors.New("in-band")}
+	a := start(t, withModel(says(failure, "\n", " ")))
+	for _, accept := range []string{"", "text/event-stream"} {
+		a.get(t, "/ai/ask?question=x", "Accept", accept).wantProblem(t, 503, "llm_unavailable")
+	}
+	a = start(t, withModel(says(nil, "\n", " ", "text")))
+	if got := a.get(t, "/ai/ask?question=x").want(t, 200); string(got.body) != "\n text" {
+		t.Errorf("got %q", got.body)
+	}
+}
+
+// To a client of HTTP/1.0 the end of the connection is the end of the answer, so it gets a whole
+// answer or none.
+func TestAskOverHTTP10(t *testing.T) {
+	t.Parallel()
+	failure := &llm.Error{Kind: llm.KindTruncated, Err: errors.New("the stream ended early")}
+	for name, tt := range map[string]struct {
+		model  scripted
+		status int
+		body   string
+	}{
+		"whole": {says(nil, "a whole ", "answer"), 200, "a whole answer"},
+		"cut":   {says(failure, "half an "), 502, "llm_bad_response"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := start(t, withModel(tt.model))
+			conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", a.Listener.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if _, err := io.WriteString(conn, "GET /ai/ask?question=x HTTP/1.0\r\nHost: test\r\n\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := read(t, response).want(t, tt.status); !strings.Contains(string(got.body), tt.body) {
+				t.Errorf("got %q", got.body)
+			}
+		})
+	}
+}
+
 // An answer that was cut at the token limit says so: events by the finish reason, plain text by a
 // broken connection.
 func TestAskIsCut(t *testing.T) {
@@ -417,11 +466,11 @@ func readEvent(t *testing.T, r *bufio.Reader) (name, data string) {
 // A model that pauses before it ends does not break an answer that is whole.
 func TestAskPausesBeforeEnd(t *testing.T) {
 	t.Parallel()
-	const timeout = 100 * time.Millisecond
+	const timeout = time.Second
 	a := start(t, withLimits(server.Limits{WriteTimeout: timeout}), withModel(scripted{
 		ask: func(_ context.Context, _ llm.Question, emit func(string) error) (llm.Result, error) {
 			err := emit("whole")
-			<-time.After(3 * timeout) // the pause itself is what is tested
+			<-time.After(timeout * 3 / 2) // the pause itself is what is tested
 			return llm.Result{FinishReason: "stop"}, err
 		},
 	}))

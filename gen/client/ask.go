@@ -8,44 +8,12 @@ import (
 	"net/http"
 )
 
-// AskEvent is a part of an answer: an [AskSources], [AskDelta] or [AskDone].
+// AskEvent is a part of an answer: an [SourcesEvent], [DeltaEvent] or [DoneEvent].
 type AskEvent interface{ askEvent() }
 
-// AskSources are the films that the language model was given to answer from.
-type AskSources struct {
-	Films []AskSource `json:"films"`
-}
-
-// AskSource is a film of [AskSources].
-type AskSource struct {
-	FilmID int32  `json:"film_id"`
-	Title  string `json:"title"`
-}
-
-// AskDelta is the next piece of the answer's text.
-type AskDelta struct {
-	Text string `json:"text"`
-}
-
-// AskDone ends an answer.
-type AskDone struct {
-	// FinishReason is stop where the model had no more to say, length where it was not allowed to
-	// say more.
-	FinishReason string `json:"finish_reason"`
-	// Model is the language model that answered.
-	Model string   `json:"model"`
-	Usage AskUsage `json:"usage"`
-}
-
-// AskUsage is what an answer cost, in the model's tokens. 0 where the model does not tell.
-type AskUsage struct {
-	PromptTokens     int `json:"prompt_tokens"`
-	CompletionTokens int `json:"completion_tokens"`
-}
-
-func (AskSources) askEvent() {}
-func (AskDelta) askEvent()   {}
-func (AskDone) askEvent()    {}
+func (SourcesEvent) askEvent() {}
+func (DeltaEvent) askEvent()   {}
+func (DoneEvent) askEvent()    {}
 
 // Ask asks the language model about the catalogue and yields its answer piece by piece, as it is
 // written. An error is the last thing it yields. One that comes after the first piece is an
@@ -59,11 +27,11 @@ func (a *API) Ask(ctx context.Context, question string) iter.Seq2[string, error]
 				return
 			}
 			switch event := event.(type) {
-			case AskDelta:
+			case DeltaEvent:
 				if !yield(event.Text, nil) {
 					return
 				}
-			case AskDone:
+			case DoneEvent:
 				if event.FinishReason == "length" {
 					yield("", fmt.Errorf("%w: the model reached its limit of tokens", ErrIncomplete))
 				}
@@ -74,7 +42,7 @@ func (a *API) Ask(ctx context.Context, question string) iter.Seq2[string, error]
 
 // AskEvents is [API.Ask] with all that the server tells: the sources, the pieces of text and, in
 // the end, the model and its usage. A model that was stopped at its limit of tokens is no error
-// here; the [AskDone] says so. Events of kinds that this package does not know are passed over.
+// here; the [DoneEvent] says so. Events of kinds that this package does not know are passed over.
 func (a *API) AskEvents(ctx context.Context, question string) iter.Seq2[AskEvent, error] {
 	return func(yield func(AskEvent, error) bool) {
 		response, err := a.AskQuestion(ctx, &AskQuestionParams{Question: question}, acceptEvents)
@@ -99,7 +67,7 @@ func (a *API) AskEvents(ctx context.Context, question string) iter.Seq2[AskEvent
 			if event == nil {
 				continue
 			}
-			if _, done := event.(AskDone); !yield(event, nil) || done {
+			if _, done := event.(DoneEvent); !yield(event, nil) || done {
 				return
 			}
 		}
@@ -116,11 +84,11 @@ func acceptEvents(_ context.Context, r *http.Request) error {
 func (e serverEvent) parse() (AskEvent, error) {
 	switch e.name {
 	case "sources":
-		return parseData[AskSources](e)
+		return parseData[SourcesEvent](e)
 	case "delta":
-		return parseData[AskDelta](e)
+		return parseData[DeltaEvent](e)
 	case "done":
-		return parseData[AskDone](e)
+		return parseData[DoneEvent](e)
 	case "error":
 		return nil, parseProblem(e.data)
 	default:

@@ -94,13 +94,13 @@ func TestAskEvents(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, ok := event.(client.AskSources); !ok { // tested below
+		if _, ok := event.(client.SourcesEvent); !ok { // tested below
 			got = append(got, event)
 		}
 	}
 	want := []client.AskEvent{
-		client.AskDelta{Text: "one "}, client.AskDelta{Text: "two"},
-		client.AskDone{FinishReason: "stop", Model: "script-1", Usage: client.AskUsage{PromptTokens: 7, CompletionTokens: 2}},
+		client.DeltaEvent{Text: "one "}, client.DeltaEvent{Text: "two"},
+		client.DoneEvent{FinishReason: "stop", Model: "script-1", Usage: client.Usage{PromptTokens: 7, CompletionTokens: 2}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the events differ (-want +got):\n%s", diff)
@@ -184,7 +184,7 @@ func TestAskIsCancelled(t *testing.T) {
 func TestAskStreamsOfAllKinds(t *testing.T) {
 	t.Parallel()
 	const done = "event: done\ndata: {\"finish_reason\":\"stop\",\"model\":\"m\",\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}\n\n"
-	end := client.AskDone{FinishReason: "stop", Model: "m", Usage: client.AskUsage{PromptTokens: 1, CompletionTokens: 2}}
+	end := client.DoneEvent{FinishReason: "stop", Model: "m", Usage: client.Usage{PromptTokens: 1, CompletionTokens: 2}}
 	for name, tt := range map[string]struct {
 		stream string
 		want   []client.AskEvent
@@ -192,18 +192,18 @@ func TestAskStreamsOfAllKinds(t *testing.T) {
 	}{
 		"sources": {
 			"event: sources\ndata: {\"films\":[{\"film_id\":1,\"title\":\"ACADEMY DINOSAUR\"}]}\n\n" + done,
-			[]client.AskEvent{client.AskSources{Films: []client.AskSource{{FilmID: 1, Title: "ACADEMY DINOSAUR"}}}, end}, nil,
+			[]client.AskEvent{client.SourcesEvent{Films: []client.Source{{FilmID: 1, Title: "ACADEMY DINOSAUR"}}}, end}, nil,
 		},
 		"comments, ids and unknown events": {
 			": keep-alive\n\nid: 7\nretry: 10\nevent: mood\ndata: {\"good\":true}\n\nevent: delta\ndata: {\"text\":\"a\"}\n\n" + done,
-			[]client.AskEvent{client.AskDelta{Text: "a"}, end}, nil,
+			[]client.AskEvent{client.DeltaEvent{Text: "a"}, end}, nil,
 		},
 		"CRLF, no blank after the colon, data on two lines": {
 			"event:delta\r\ndata:{\"text\":\r\ndata:\"a\"}\r\n\r\n" + done,
-			[]client.AskEvent{client.AskDelta{Text: "a"}, end}, nil,
+			[]client.AskEvent{client.DeltaEvent{Text: "a"}, end}, nil,
 		},
 		"what follows done is not read": {done + "event: delta\ndata: {\"text\":\"a\"}\n\n", []client.AskEvent{end}, nil},
-		"no done":                       {"event: delta\ndata: {\"text\":\"a\"}\n\n", []client.AskEvent{client.AskDelta{Text: "a"}}, io.ErrUnexpectedEOF},
+		"no done":                       {"event: delta\ndata: {\"text\":\"a\"}\n\n", []client.AskEvent{client.DeltaEvent{Text: "a"}}, io.ErrUnexpectedEOF},
 		"nothing":                       {"", nil, io.ErrUnexpectedEOF},
 		"done is not ended":             {strings.TrimSuffix(done, "\n"), nil, io.ErrUnexpectedEOF},
 		"data is not JSON":              {"event: delta\ndata: <html>\n\n" + done, nil, client.ErrIncomplete},

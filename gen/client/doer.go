@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"mime"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -83,21 +84,23 @@ func (d *doer) send(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !isSuccess(response) {
+	if !isSuccess(r, response) {
 		return nil, readError(response)
 	}
 	return response, nil
 }
 
 // isSuccess says whether a response is what an operation promises: by its status, and by its media
-// type, for a page of HTML is somebody else's whatever its status.
-func isSuccess(response *http.Response) bool {
+// type, for a page of HTML is somebody else's whatever its status. Text is promised by /ai/ask alone.
+func isSuccess(request *http.Request, response *http.Response) bool {
 	if response.StatusCode/100 != 2 {
 		return false
 	}
 	switch mediaType(response) {
-	case "application/json", "text/event-stream", "text/plain":
+	case "application/json":
 		return true
+	case "text/event-stream", "text/plain":
+		return strings.HasSuffix(request.URL.Path, "/ai/ask")
 	}
 	return response.StatusCode == http.StatusNoContent
 }

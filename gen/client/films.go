@@ -31,7 +31,7 @@ func (a *API) Films(ctx context.Context, params ListFilmsParams) iter.Seq2[Film,
 				return
 			}
 			found := answer.JSON200
-			if found == nil { // a proxy's text with a status of success
+			if found == nil { // an empty answer
 				yield(Film{}, &Error{Status: answer.StatusCode(), ContentType: answer.ContentType(), Body: answer.Body})
 				return
 			}

@@ -1,22 +1,17 @@
 import { HTTPError, NetworkError, problemOf } from "./errors.js";
 import { type ServerSentEvent, eventsOf } from "./events.js";
+import type { components } from "./schema.js";
 
-/** A film that an answer was given from. */
-export interface Source {
-  film_id: number;
-  title: string;
-}
+type Schemas = components["schemas"];
 
-/** One event of an answer. */
+/** One event of an answer: its data, and its name as the type. */
 export type AskEvent =
-  | { type: "delta"; text: string }
-  | { type: "sources"; films: Source[] }
-  | {
-      type: "done";
-      finish_reason: string;
-      model: string;
-      usage: { prompt_tokens: number; completion_tokens: number };
-    };
+  | ({ type: "sources" } & Schemas["SourcesEvent"])
+  | ({ type: "delta" } & Schemas["DeltaEvent"])
+  | ({ type: "done" } & Schemas["DoneEvent"]);
+
+/** What no event can be without. */
+const member = { sources: "films", delta: "text", done: "finish_reason" } as const;
 
 /**
  * The events of an answer, ending with `done`. Throws a ProblemError when the model failed midway,
@@ -29,7 +24,7 @@ export async function* askEventsOf(text: AsyncIterable<string>): AsyncGenerator<
       case "delta":
       case "sources":
       case "done":
-        yield { ...dataOf(event), type: event.name } as AskEvent;
+        yield { ...dataOf(event, member[event.name]), type: event.name } as AskEvent;
         break;
       case "error":
         throw problemOf(event.data) ?? malformed(event);
@@ -41,14 +36,14 @@ export async function* askEventsOf(text: AsyncIterable<string>): AsyncGenerator<
   throw new NetworkError("the stream ended before the answer did");
 }
 
-function dataOf(event: ServerSentEvent): object {
+function dataOf(event: ServerSentEvent, required: string): object {
   let data: unknown;
   try {
     data = JSON.parse(event.data);
   } catch {
     throw malformed(event);
   }
-  if (typeof data !== "object" || data === null) {
+  if (typeof data !== "object" || data === null || !(required in data)) {
     throw malformed(event);
   }
   return data;

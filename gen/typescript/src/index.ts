@@ -12,12 +12,12 @@ import createFetchClient, {
 } from "openapi-fetch";
 
 import { type AskEvent, askEventsOf } from "./ask.js";
-import { errorOf } from "./errors.js";
+import { HTTPError, errorOf } from "./errors.js";
 import { textOf } from "./events.js";
 import type { components, paths } from "./schema.js";
 import { type TransportOptions, send } from "./transport.js";
 
-export type { AskEvent, Source } from "./ask.js";
+export type { AskEvent } from "./ask.js";
 export * from "./errors.js";
 export type { components, operations, paths } from "./schema.js";
 
@@ -31,7 +31,8 @@ export interface ClientOptions {
   /** The bearer token. Without one, only the open operations answer. */
   token?: string;
   /**
-   * Milliseconds that one attempt may take: 30,000 by default. For a stream it is the time until
+   * Milliseconds that one attempt may take: 130,000 by default, since the server gives its language
+   * model 120,000. For a stream it is the time until
    * its head, and then the longest silence between two pieces.
    */
   timeout?: number;
@@ -74,7 +75,7 @@ export type Client = { [M in Method as Uppercase<M>]: Call<M> } & {
 export function createClient(options: ClientOptions): Client {
   const transport: TransportOptions = {
     fetch: options.fetch ?? ((input, init) => globalThis.fetch(input, init)),
-    timeout: options.timeout ?? 30_000,
+    timeout: options.timeout ?? 130_000,
     retries: options.retries ?? 2,
   };
   const fetchClient = createFetchClient<paths>({
@@ -89,7 +90,9 @@ export function createClient(options: ClientOptions): Client {
   // An answer that is no success has been thrown, so that the type needs no error beside the data.
   const calls = fetchClient as unknown as Client;
 
-  async function* ask(question: string, accept: string, signal: AbortSignal | undefined) {
+  // Always as events: of plain text, an old proxy could make a broken answer look whole.
+  async function* events(question: string, signal: AbortSignal | undefined) {
+    const accept = "text/event-stream";
     const { data, response } = await calls.GET("/ai/ask", {
       params: { query: { question } },
       headers: { Accept: accept },
@@ -99,24 +102,33 @@ export function createClient(options: ClientOptions): Client {
     if (!response.headers.get("Content-Type")?.startsWith(accept)) {
       throw await errorOf(response);
     }
-    yield* textOf(data);
+    yield* askEventsOf(textOf(data));
   }
 
   return {
     ...calls,
     async *listAllFilms({ category, pageSize = 100, signal } = {}) {
       for (let page = 1; ; page++) {
-        const { data } = await calls.GET("/films", {
+        const { data, response } = await calls.GET("/films", {
           params: { query: { page, page_size: pageSize, ...(category !== undefined && { category }) } },
           ...(signal && { signal }),
         });
+        if (!Array.isArray(data?.items)) {
+          throw new HTTPError("not a page of films", response.status, JSON.stringify(data), undefined);
+        }
         yield* data.items;
         if (data.items.length === 0 || page * data.page_size >= data.total) {
           return;
         }
       }
     },
-    askQuestion: (question, { signal } = {}) => ask(question, "text/plain", signal),
-    askQuestionEvents: (question, { signal } = {}) => askEventsOf(ask(question, "text/event-stream", signal)),
+    async *askQuestion(question, { signal } = {}) {
+      for await (const event of events(question, signal)) {
+        if (event.type === "delta") {
+          yield event.text;
+        }
+      }
+    },
+    askQuestionEvents: (question, { signal } = {}) => events(question, signal),
   };
 }

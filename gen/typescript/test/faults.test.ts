@@ -206,7 +206,7 @@ test("silence before the head is a time-out, and is not tried again", async (t) 
 test("silence in the middle of an answer is a time-out", async (t) => {
   const api = await clientOf(
     t,
-    (_, response) => response.writeHead(200, { "Content-Type": "text/plain; charset=utf-8" }).write("ACADEMY "),
+    (_, response) => response.writeHead(200, { "Content-Type": "text/event-stream" }).write(delta("ACADEMY ")),
     { timeout: 500 },
   );
   const pieces: string[] = [];
@@ -220,8 +220,8 @@ test("silence in the middle of an answer is a time-out", async (t) => {
 
 test("an answer that breaks off is a network error, after the text that came", async (t) => {
   const api = await clientOf(t, (_, response) => {
-    response.writeHead(200, { "Content-Type": "text/plain; charset=utf-8" });
-    response.write("ACADEMY ", () => setImmediate(() => response.destroy()));
+    response.writeHead(200, { "Content-Type": "text/event-stream" });
+    response.write(delta("ACADEMY "), () => setImmediate(() => response.destroy()));
   });
   await assert.rejects(textOf(api.askQuestion("?")), NetworkError);
 });
@@ -242,9 +242,13 @@ function bytewise(type: string, text: string): Partial<ClientOptions> {
 
 test("a character that two pieces share stays whole", async () => {
   const text = "Amélie 😀 ends";
-  const api = createClient({ baseUrl: "http://localhost", ...bytewise("text/plain; charset=utf-8", text) });
+  const api = clientOfEvents(`${delta(text)}event: done\ndata: ${done}\n\n`);
   assert.equal(await textOf(api.askQuestion("?")), text);
 });
+
+function delta(text: string): string {
+  return `event: delta\ndata: ${JSON.stringify({ text })}\n\n`;
+}
 
 function clientOfEvents(text: string) {
   return createClient({ baseUrl: "http://localhost", ...bytewise("text/event-stream", text) });
@@ -287,10 +291,19 @@ for (const [name, text] of [
   });
 }
 
-test("an event that is no JSON is a typed error", async () => {
-  const api = clientOfEvents("event: delta\ndata: {\n\n");
-  await assert.rejects(all(api.askQuestionEvents("?")), (error) => error instanceof HTTPError && error.body === "{");
-});
+for (const body of ["{", "{}", "[]", "null", "1"]) {
+  test(`an event with the data ${body} is a typed error`, async () => {
+    const api = clientOfEvents(`event: delta\ndata: ${body}\n\n`);
+    await assert.rejects(all(api.askQuestionEvents("?")), (error) => error instanceof HTTPError && error.body === body);
+  });
+}
+
+for (const body of [null, { hello: 1 }]) {
+  test(`a page of films that is ${JSON.stringify(body)} is a typed error`, async (t) => {
+    const api = await clientOf(t, (_, response) => sendJSON(response, 200, body));
+    await assert.rejects(all(api.listAllFilms()), HTTPError);
+  });
+}
 
 test("break and abort both close the connection", async (t) => {
   let closed = Promise.resolve();

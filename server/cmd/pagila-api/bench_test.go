@@ -30,10 +30,14 @@ type upstream struct {
 	interval time.Duration
 	chunks   int
 	hold     bool
+	left     chan<- time.Time // when a stream has ended; may be nil
 }
 
 func (u upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(io.Discard, r.Body)
+	if u.left != nil {
+		defer func() { u.left <- time.Now() }()
+	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	control := http.NewResponseController(w)
 	tick := time.NewTicker(u.interval)
@@ -188,6 +192,27 @@ func BenchmarkAskIdleStreams(b *testing.B) {
 		cancel()
 		done.Wait()
 	}
+}
+
+// BenchmarkAskClientLeaves measures how long after its client a stream of the upstream ends.
+func BenchmarkAskClientLeaves(b *testing.B) {
+	left := make(chan time.Time, 1)
+	_, through, _ := serveUpstream(b, upstream{interval: time.Nanosecond, chunks: 1, hold: true, left: left})
+	client := newClient(b)
+	var delays []time.Duration
+	for b.Loop() {
+		ctx, cancel := context.WithCancel(b.Context())
+		var gone time.Time
+		_ = stream(ctx, client, through, func(time.Time) { // it ends as canceled
+			gone = time.Now()
+			cancel()
+		})
+		delays = append(delays, (<-left).Sub(gone))
+		cancel()
+	}
+	slices.Sort(delays)
+	b.ReportMetric(float64(delays[len(delays)/2].Microseconds())/1000, "p50-ms")
+	b.ReportMetric(float64(delays[len(delays)-1].Microseconds())/1000, "max-ms")
 }
 
 // residentMemory is a process's memory in bytes.

@@ -59,12 +59,16 @@ func serveOn(ctx context.Context, c config, listener net.Listener, stdout, stder
 	}
 	// The model and the address come before the database, so that what is wrong with them is not
 	// found out after a long restore.
-	otel, err := newTelemetry(ctx, c.OTLPEndpoint)
+	telemetry, err := newTelemetry(ctx, c.OTLPEndpoint, logger)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, otel.close()) }()
-	model, err := newModel(c, contract, logger, otel)
+	defer func() {
+		if lost := telemetry.close(); lost != nil { // no reason to fail
+			logger.Warn("the last spans and metrics are lost", "error", lost)
+		}
+	}()
+	model, err := newModel(c, contract, logger, telemetry)
 	if err != nil {
 		return err
 	}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetrichttp"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/metric"
@@ -31,10 +33,11 @@ type telemetry struct {
 
 // newTelemetry sends by OTLP over HTTP to the collector at endpoint. Where that is "", it does
 // nothing.
-func newTelemetry(ctx context.Context, endpoint string) (*telemetry, error) {
+func newTelemetry(ctx context.Context, endpoint string, logger *slog.Logger) (*telemetry, error) {
 	if endpoint == "" {
 		return &telemetry{tracenoop.NewTracerProvider(), metricnoop.NewMeterProvider(), func() error { return nil }}, nil
 	}
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { logger.Warn("the collector cannot be reached", "error", err) }))
 	spans, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(endpoint+"/v1/traces"))
 	if err != nil {
 		return nil, fmt.Errorf("export spans: %w", err)
