@@ -17,10 +17,7 @@ const maxListed = 8
 
 // takes is the one place that decides between the search agent and the model. See
 // [Client.Handoff] for the rule in words.
-func (r reading) takes(films []filmEntry) bool {
-	if len(films) == 0 {
-		return r.asks()
-	}
+func (r reading) takes() bool {
 	return r.asks() && len(r.rest) == 0
 }
 
@@ -63,7 +60,7 @@ type topic struct {
 
 // topics are all of them. A question may ask for several.
 var topics = []topic{
-	{regexp.MustCompile(`\b(?:stars?|starring|actors?|actress(?:es)?|cast|plays?|acts?)\b`), func(f filmEntry) string {
+	{regexp.MustCompile(`\b(?:who (?:is |are )?(?:the )?)?(?:stars?|starring|actors?|actress(?:es)?|cast|plays?|acts?)\b`), func(f filmEntry) string {
 		if len(f.Actors) == 0 {
 			return "The catalogue names no actors of " + f.cited() + "."
 		}
@@ -76,13 +73,16 @@ var topics = []topic{
 		}
 		return f.cited() + " is rated " + f.Rating + ": " + meaning + "."
 	}},
-	{regexp.MustCompile(`\b(?:how long|length|minutes|duration|running time|run(?:s|ning)?)\b`), func(f filmEntry) string {
+	{regexp.MustCompile(`\bhow (?:long|many days) (?:can|may|do|could) (?:i|we|you|one) (?:rent|keep|have|hire)\b|\brental (?:duration|period|days|time)\b`), func(f filmEntry) string {
+		return fmt.Sprintf("%s is rented for %d days.", f.cited(), f.RentalDays)
+	}},
+	{regexp.MustCompile(`\b(?:how long|length|minutes|running time|run(?:s|ning)?)\b`), func(f filmEntry) string {
 		if f.Minutes == 0 {
 			return "The catalogue does not say how long " + f.cited() + " is."
 		}
 		return fmt.Sprintf("%s runs for %d minutes.", f.cited(), f.Minutes)
 	}},
-	{regexp.MustCompile(`\b(?:how much|how expensive|costs?|prices?|rental rate|rate|dollars?)\b|\$`), func(f filmEntry) string {
+	{regexp.MustCompile(`\b(?:how much|how expensive|(?:rental )?(?:costs?|prices?)|rental rate|dollars?)\b(?: (?:to|for) rent\b)?|\$`), func(f filmEntry) string {
 		return fmt.Sprintf("%s costs $%s to rent for %d days.", f.cited(), f.RentalRate, f.RentalDays)
 	}},
 	{regexp.MustCompile(`\b(?:category|genre|(?:kind|sort|type) of (?:film|movie))\b`), func(f filmEntry) string {
@@ -97,7 +97,7 @@ var topics = []topic{
 		}
 		return f.cited() + " is not available for streaming."
 	}},
-	{regexp.MustCompile(`\b(?:when|(?:what|which|release) year|released?|how old)\b`), func(f filmEntry) string {
+	{regexp.MustCompile(`\b(?:when was +(?:it +)?(?:released|made)|(?:what|which|release) year(?: was +(?:it +)?(?:released|made))?|release date)\b`), func(f filmEntry) string {
 		if f.ReleaseYear == 0 {
 			return "The catalogue does not say when " + f.cited() + " was released."
 		}

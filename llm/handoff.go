@@ -27,15 +27,15 @@ type Handoff struct {
 // The search agent takes a question if it understands every word of it that means anything, and
 // one of these is true:
 //   - It names one of the films by its title. It may ask for its cast, rating, suitability for
-//     children, length, price, category, streaming, year, special features, language or story.
+//     children, length, price, rental days, category, streaming, year, special features, language or
+//     story.
 //   - It says what films have to be like: a rating, a category, an actor's full name, a special
 //     feature, streaming, for children, short, long or cheap, a price or a length with its limit
 //     ("under 1 dollar", "at most 90 minutes"), or the longest, shortest, cheapest or most
 //     expensive.
 //
-// Where no films were found, one such word is enough, and the answer says that nothing was. All
-// other questions go to the model, which answers as in [Client.Ask]: any that hold an opinion, a
-// comparison, a negation or a word of a film's story.
+// Where no films were found, the answer says so. All other questions go to the model, which answers as
+// in [Client.Ask]: any that hold an opinion, a comparison, a negation or a word of a film's story.
 //
 // The search agent states nothing but what is in the films of the question, and calls nobody. An
 // answer of the model that was cut at the token limit is an error.
@@ -44,7 +44,7 @@ func (c *Client) Handoff(ctx context.Context, q Question) (Handoff, error) {
 		return Handoff{}, newError(KindRejected, "the question is empty")
 	}
 	films := entries(q.Films)
-	if r := read(clean(q.Text), films); r.takes(films) {
+	if r := read(clean(q.Text), films); r.takes() {
 		text, cited := r.answer(films)
 		return Handoff{Agent: AgentSearch, Answer: text, Sources: sourcesOf(cited)}, nil
 	}

@@ -45,6 +45,14 @@ func TestHandoff(t *testing.T) {
 		{"films with Sandra Peck and Christian Gable", llm.AgentSearch, "ACADEMY DINOSAUR [1]", []int32{1}},
 		{"films with Sandra Peck or Christian Gable", llm.AgentSearch, "ACADEMY DINOSAUR [1]", []int32{1, 2}},
 		{"the longest film with Sandra Peck", llm.AgentSearch, "longest of the films found:\n- ACADEMY DINOSAUR [1]", []int32{1}},
+		{"How long can I rent ACADEMY DINOSAUR?", llm.AgentSearch, "is rented for 6 days", []int32{1}},
+		{"What is the rental duration of ACADEMY DINOSAUR?", llm.AgentSearch, "is rented for 6 days", []int32{1}},
+		{"When was ACADEMY DINOSAUR released?", llm.AgentSearch, "was released in 2006", []int32{1}},
+		{"comedies less than 3 hours long", llm.AgentSearch, "ACADEMY [2]", []int32{2}},
+		{"films at least 3 hours long", llm.AgentSearch, "LONG LAUGH [3]", []int32{3}},
+		{"films over 2 hours 30 minutes", llm.AgentSearch, "LONG LAUGH [3]", []int32{3}},
+		{"films under 2 dollars and 50 cents", llm.AgentSearch, "ACADEMY [2]", []int32{1, 2}},
+		{"How long is the shortest comedy?", llm.AgentSearch, "The shortest of the films found:\n- ACADEMY [2]", []int32{2}},
 		{"films with trailers", llm.AgentSearch, "ACADEMY [2]", []int32{2}},
 		// The model's: an opinion, a comparison, a negation, a story, a count, no catalogue question.
 		{"Is ACADEMY DINOSAUR any good?", llm.AgentModel, model, []int32{1, 2, 3, 4}},
@@ -53,6 +61,14 @@ func TestHandoff(t *testing.T) {
 		{"comedies that are not R-rated", llm.AgentModel, model, []int32{3, 1, 2, 4}},
 		{"comedies about robots", llm.AgentModel, model, []int32{2, 3, 1, 4}},
 		{"How many comedies are there?", llm.AgentModel, model, []int32{2, 3, 1, 4}},
+		{"How old do you have to be to watch ACADEMY DINOSAUR?", llm.AgentModel, model, []int32{1, 2, 3, 4}},
+		{"When can I rent ACADEMY DINOSAUR?", llm.AgentModel, model, []int32{1, 2, 3, 4}},
+		{"Where was ACADEMY DINOSAUR released?", llm.AgentModel, model, []int32{1, 2, 3, 4}},
+		{"Do you rate ACADEMY DINOSAUR?", llm.AgentModel, model, []int32{1, 2, 3, 4}},
+		{"Would you rent ACADEMY DINOSAUR?", llm.AgentModel, model, []int32{1, 2, 3, 4}},
+		{"Who rented ACADEMY DINOSAUR?", llm.AgentModel, model, []int32{1, 2, 3, 4}},
+		{"Is ACADEMY DINOSAUR available?", llm.AgentModel, model, []int32{1, 2, 3, 4}},
+		{"Who would I cast in ACADEMY DINOSAUR?", llm.AgentModel, model, []int32{1, 2, 3, 4}},
 		{"What is the capital of France?", llm.AgentModel, model, []int32{1, 2, 3, 4}},
 		{"What should I watch?", llm.AgentModel, model, []int32{1, 2, 3, 4}},
 		{"?", llm.AgentModel, model, []int32{1, 2, 3, 4}},
@@ -86,8 +102,12 @@ func TestHandoffWithoutFilms(t *testing.T) {
 	u := listen(t, raw(eventHead+delta("No.")+finish("stop")+done))
 	c := openAI(t, u)
 	for question, want := range map[string]llm.Agent{
-		"Who stars in THE GODFATHER?": llm.AgentSearch,
-		"westerns under 1 dollar":     llm.AgentSearch,
+		"films under 1 dollar":        llm.AgentSearch,
+		"the longest film":            llm.AgentSearch,
+		"Who stars in THE GODFATHER?": llm.AgentModel, // which is told that nothing was found
+		"westerns under 1 dollar":     llm.AgentModel,
+		"When do you close?":          llm.AgentModel,
+		"How do I plot a graph?":      llm.AgentModel,
 		"What is the meaning of life": llm.AgentModel,
 	} {
 		got, err := c.Handoff(bounded(t), llm.Question{Text: question})

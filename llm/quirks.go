@@ -45,13 +45,17 @@ var quirkTable = []struct {
 	{providerOpenAI, openAIHosts, anyName, quirks{tokenField: "max_completion_tokens"}},
 	// Ollama's own /v1 knows only max_tokens; the other servers know both.
 	{providerOpenAI, anyName, thinkingModels, quirks{tokenField: "max_tokens", noTemperature: true, thinkingTokens: 4096}},
-	{providerOpenAI, anyName, anyName, quirks{tokenField: "max_tokens"}},
+	// Routers pass the schema on to whom they like, OpenAI too.
+	{providerOpenAI, routerHosts, anyName, quirks{tokenField: "max_tokens"}},
+	// What is left are servers of one's own with a local grammar: llama.cpp, vLLM and the like.
+	{providerOpenAI, anyName, anyName, quirks{tokenField: "max_tokens", lengths: true, pinned: true}},
 	{providerOllama, anyName, anyName, quirks{lengths: true, pinned: true}}, // the adapter names its fields right
 }
 
 var (
 	anyName     = regexp.MustCompile(``)
 	openAIHosts = regexp.MustCompile(`(?i)(^|\.)(api\.openai\.com|openai\.azure\.com)$`)
+	routerHosts = regexp.MustCompile(`(?i)(^|\.)(openrouter\.ai|litellm\.ai|together\.(ai|xyz)|groq\.com|mistral\.ai|deepseek\.com|googleapis\.com|anthropic\.com|azure\.com)$`)
 	// thinkingModels are OpenAI's o1, o3, o4-mini, gpt-5 and so on, also behind a router
 	// ("openai/gpt-5").
 	thinkingModels = regexp.MustCompile(`(?i)^(.*/)?(o\d|gpt-5)`)

@@ -36,7 +36,7 @@ func read(question string, films []filmEntry) reading {
 	if r.film != nil {
 		s.cut(r.film.Title)
 	}
-	if r.film != nil || len(films) == 0 {
+	if r.film != nil {
 		for _, t := range topics {
 			if s.match(t.asked) != nil {
 				r.topics = append(r.topics, t)
@@ -56,10 +56,19 @@ func read(question string, films []filmEntry) reading {
 
 // readWishes reads what films have to be like.
 func (r *reading) readWishes(s *sentence, question string, films []filmEntry) {
+	s.match(filler)
 	s.text = number.ReplaceAllStringFunc(s.text, func(text string) string {
 		word, unit, _ := strings.Cut(text, " ")
 		return strconv.Itoa(numbers[word]) + " " + unit
 	})
+	// An amount in two units is one amount.
+	s.text = hoursAndMinutes.ReplaceAllStringFunc(s.text, func(text string) string {
+		parts := hoursAndMinutes.FindStringSubmatch(text)
+		hours, _ := strconv.Atoi(parts[1]) // the pattern leaves nothing but digits
+		minutes, _ := strconv.Atoi(parts[2])
+		return strconv.Itoa(60*hours+minutes) + " minutes"
+	})
+	s.text = dollarsAndCents.ReplaceAllString(s.text, "$1.$2 dollars")
 	for said := s.match(money); said != nil; said = s.match(money) {
 		amount, err := decimal.NewFromString(said["dollars"] + said["dollars2"] + said["dollars3"] + said["cents"])
 		if err != nil {
@@ -173,7 +182,11 @@ var (
 	money = regexp.MustCompile(boundBefore +
 		`(?:\$ ?(?P<dollars>\d{1,4}(?:\.\d{1,2})?)|\b(?P<dollars2>\d{1,4}(?:\.\d{1,2})?) ?(?:dollars?\b|bucks?\b|usd\b|\$)|\b(?P<cents>\d{1,3}) ?(?:cents?\b|¢)|\b(?P<dollars3>\d{1,3}\.\d\d)\b)` + boundAfter)
 	duration = regexp.MustCompile(boundBefore +
-		`(?:\b(?P<minutes>\d{1,3})[ -]?min(?:ute)?s?\b|\b(?P<hours>\d(?:\.\d)?)[ -]?hours?\b)` + boundAfter)
+		`(?:\b(?P<minutes>\d{1,3})[ -]?min(?:ute)?s?\b|\b(?P<hours>\d(?:\.\d)?)[ -]?hours?\b)(?: long\b)?` + boundAfter + `(?: long\b)?`)
+	hoursAndMinutes = regexp.MustCompile(`\b(\d) hours? (?:and )?(\d{1,2})(?: ?min(?:ute)?s?)?\b`)
+	dollarsAndCents = regexp.MustCompile(`\b(\d{1,4}) dollars? (?:and )?(\d\d)(?: cents?)?\b`)
+	// filler asks for no more than what an answer says anyway.
+	filler        = regexp.MustCompile(`\bhow long (?:is|are)\b|\bhow much (?:is|are|does|do)\b|\b(?:to|for) rent\b`)
 	number        = regexp.MustCompile(`\b(?:an?|one|two|three|four|five) (?:dollar|buck|hour)`)
 	ratingName    = regexp.MustCompile(`\b(?:rated |rating )?(?P<rating>nc-?17|pg-?13|pg)(?:[- ]rated)?\b|\b(?:rated|rating) (?P<rating2>[gr])\b|\b(?P<rating3>[gr])[- ]rated\b`)
 	capitalRating = regexp.MustCompile(`\b[GR]\b`)
@@ -340,10 +353,10 @@ func (s *sentence) cut(phrase string) bool {
 // emptyWords say nothing about a film, so a question is understood without them. In the singular, as
 // words are compared. "Not", "or", "like", "best" and "many" are not here: they change what is asked.
 var emptyWords = setOf(`a an the this that these those of in on at to for from with by and i we you me us my our
-	it its they them one is are was were be do does did have has had can could would will there any some all
-	which what who whose where when show list find give tell name want need get see watch rent rented renting
+	it its they them one is are was were be do does did have has had can could will there any some all
+	which what show list find give tell name want need get see watch
 	film movie movies dvd title something anything thing catalogue shop store please hi hello d m re ll ve s so just
-	only about available cost price priced rental feature special`)
+	only about cost price priced feature special`)
 
 func setOf(words string) map[string]bool {
 	set := map[string]bool{"": true} // the plural's s alone

@@ -153,15 +153,20 @@ func withoutMessages(t *testing.T, body []byte) string {
 	return b.String() + "\n"
 }
 
-// TestTokenField is about OpenAI's own host, which no test can reach: only it wants the newer name.
-func TestTokenField(t *testing.T) {
+// TestQuirksOfHosts is about hosts that no test can reach: only OpenAI's own want the newer name of the
+// token limit, and only servers of one's own can have the facts pinned for each call.
+func TestQuirksOfHosts(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct{ baseURL, model, field string }{
-		{"", "", "max_completion_tokens"},
-		{"https://API.openai.com/v1", "gpt-4o-mini", "max_completion_tokens"},
-		{"https://me.openai.azure.com/openai/v1", "gpt-4o-mini", "max_completion_tokens"},
-		{"https://api.openai.com.evil.example/v1", "gpt-4o-mini", "max_tokens"},
-		{"http://127.0.0.1:11434/v1", "llama3.2", "max_tokens"},
+	for _, test := range []struct {
+		baseURL, model, field string
+		pinned                bool
+	}{
+		{"", "", "max_completion_tokens", false},
+		{"https://API.openai.com/v1", "gpt-4o-mini", "max_completion_tokens", false},
+		{"https://me.openai.azure.com/openai/v1", "gpt-4o-mini", "max_completion_tokens", false},
+		{"https://openrouter.ai/api/v1", "qwen", "max_tokens", false},
+		{"https://api.openai.com.evil.example/v1", "gpt-4o-mini", "max_tokens", true},
+		{"http://127.0.0.1:11434/v1", "llama3.2", "max_tokens", true},
 	} {
 		var sent []byte
 		c := newClient(t, llm.Config{Provider: "openai", APIKey: key, BaseURL: test.baseURL, Model: test.model, HTTPClient: &http.Client{
@@ -178,5 +183,21 @@ func TestTokenField(t *testing.T) {
 		if !bytes.Contains(sent, []byte(`"`+test.field+`":200`)) {
 			t.Errorf("%s is not sent to %q: %s", test.field, test.baseURL, sent)
 		}
+		if got := bytes.Contains(sent, []byte(`"enum":["ALIEN CENTER"]`)) && bytes.Contains(sent, []byte(`"maxLength"`)); got != test.pinned {
+			t.Errorf("the facts are pinned for %q: %t, want %t: %s", test.baseURL, got, test.pinned, sent)
+		}
+	}
+}
+
+// TestMaxTokens shows that the configuration bounds what a prompt asks for.
+func TestMaxTokens(t *testing.T) {
+	t.Parallel()
+	u := listen(t, status(200, "", completion(goodReply, "stop")))
+	c := newClient(t, llm.Config{Provider: "openai", BaseURL: u.url + "/v1", MaxTokens: 50})
+	if _, _, err := c.Summarize(bounded(t), film()); err != nil {
+		t.Fatal(err)
+	}
+	if sent := u.got()[0].body; !bytes.Contains(sent, []byte(`"max_tokens":50`)) {
+		t.Errorf("the limit is not sent: %s", sent)
 	}
 }
