@@ -11,9 +11,9 @@ import (
 	"example.com/pagila-api/store"
 )
 
-// groundingFilms is how many films of the catalogue are looked at for a question. Package llm chooses
-// among them.
-const groundingFilms = 50
+// groundingFilms is how many films of the catalogue are looked at for a question, and package llm
+// chooses among them. That is all of Pagila's, so that the longest film is the longest there is.
+const groundingFilms = 1000
 
 // AskQuestion streams the language model's answer to a question about the catalogue.
 func (s *Server) AskQuestion(ctx context.Context, request gen.AskQuestionRequestObject) (gen.AskQuestionResponseObject, error) {

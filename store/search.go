@@ -10,7 +10,7 @@ import (
 // searchSQL finds films by what a question may name: a title, a category, a rating, an actor, or
 // any word of a title or description, since people do not ask in the catalogue's words. A film
 // that has more of what is named comes first, then the words decide. Where the question is about
-// short, long or cheap films, these come first among equals.
+// short, long or cheap films, these come first among equals. With $3 every film is found.
 const searchSQL = `
 WITH question AS (
 	SELECT lower($1) AS text, tsvector_to_array(to_tsvector('english', $1)) AS words
@@ -35,6 +35,8 @@ WITH question AS (
 	UNION ALL
 	SELECT film_id, 0, ts_rank_cd(fulltext, asked.query)
 	FROM film, asked WHERE fulltext @@ asked.query
+	UNION ALL
+	SELECT film_id, 0, 0 FROM film WHERE $3
 ), found AS (
 	SELECT film_id, sum(facets) AS facets, sum(rank) AS rank FROM hits GROUP BY film_id
 )
@@ -44,17 +46,23 @@ ORDER BY found.facets DESC,
 	CASE WHEN 'short' = ANY(asked.words) THEN f.length WHEN 'long' = ANY(asked.words) THEN -f.length END,
 	CASE WHEN asked.words && '{cheap,dollar,price}' THEN f.rental_rate END,
 	found.rank DESC, f.film_id
-LIMIT $3`
+LIMIT $4`
 
 // ratingWords are the ratings as people write them. Alone, a small g or r is no rating.
 var ratingWords = regexp.MustCompile(`\b(?:(?i:NC-17|PG-13|PG)|G|R)\b`)
 
+// anyFilm are words for what every film has one way or another: a price, a length, features. Which
+// films are meant is for the caller to find out, who reads the numbers.
+var anyFilm = regexp.MustCompile(`(?i)\b(?:cents?|dollars?|bucks?|\d+\.\d\d|min(?:ute)?s?|hours?|long(?:est)?|short(?:est)?|cheap(?:est)?|expensive|` +
+	`stream\w*|trailers?|commentary|commentaries|(?:deleted|behind.the) scenes?|child(?:ren)?|kids?|family)\b|[$¢]`)
+
 // SearchFilms returns at most limit films that a question in plain English may be about, the
-// likeliest first. None is no error.
+// likeliest first. None is no error. A question about a price, a length, special features, streaming
+// or children may be about every film.
 func (s *Store) SearchFilms(ctx context.Context, question string, limit int) ([]FilmDetail, error) {
 	ratings := strings.ToUpper(strings.Join(ratingWords.FindAllString(question, -1), " "))
 	films := []FilmDetail{}
-	if err := s.read(ctx, &films, searchSQL, question, ratings, limit); err != nil {
+	if err := s.read(ctx, &films, searchSQL, question, ratings, anyFilm.MatchString(question), limit); err != nil {
 		return nil, fmt.Errorf("search films: %w", err)
 	}
 	return films, nil
