@@ -134,10 +134,10 @@ class AsyncClient:
     async def ask_events(self, question: str) -> AsyncIterator[Event]:
         """The answer as events: `Sources`, a `Delta` for each piece, `Done`."""
         kwargs = ask_question._get_kwargs(question=question)
-        kwargs["headers"]["Accept"] = "text/event-stream"
+        kwargs["headers"]["Accept"] = protocol.EVENTS
         response = await self._send(kwargs, stream=True)
         try:
-            events = protocol.event_stream(response)
+            events = protocol.EventStream(response)
             async for piece in response.aiter_bytes():
                 for event in events.feed(piece):
                     yield event
@@ -145,8 +145,8 @@ class AsyncClient:
                     return
             events.end()
         except httpx.TimeoutException as cause:
-            raise protocol.transport_error(cause) from cause
-        except httpx.TransportError as cause:
+            raise protocol.request_error(cause) from cause
+        except httpx.RequestError as cause:
             raise IncompleteAnswerError(f"the stream broke: {cause}") from cause
         finally:
             await response.aclose()
@@ -183,22 +183,24 @@ class AsyncClient:
         if stream:
             silence = min(self._timeout, protocol.STREAM_SILENCE)
             request.extensions["timeout"] = httpx.Timeout(self._timeout, read=silence).as_dict()
+        wanted = protocol.EVENTS if stream else protocol.JSON
         retry = 0
         while True:
-            outcome: httpx.Response | httpx.TransportError
+            outcome: httpx.Response | httpx.RequestError
             try:
                 outcome = await self._http.send(request, stream=True)
-                if not stream or outcome.is_error:
+                if not (stream and protocol.is_answer(outcome, wanted)):
                     await outcome.aread()
                     await outcome.aclose()
-            except httpx.TransportError as failure:
+            except httpx.RequestError as failure:
                 outcome = failure
             wait = protocol.pause(request, outcome, retry, self._retries)
             if wait is None:
                 break
             await self._sleep(wait)
             retry += 1
-        if isinstance(outcome, httpx.TransportError):
-            raise protocol.transport_error(outcome) from outcome
-        protocol.check(outcome)
+        if isinstance(outcome, httpx.RequestError):
+            raise protocol.request_error(outcome) from outcome
+        if not protocol.is_answer(outcome, wanted):
+            raise protocol.http_error(outcome)
         return outcome

@@ -133,10 +133,10 @@ class Client:
     def ask_events(self, question: str) -> Iterator[Event]:
         """The answer as events: `Sources`, a `Delta` for each piece, `Done`."""
         kwargs = ask_question._get_kwargs(question=question)
-        kwargs["headers"]["Accept"] = "text/event-stream"
+        kwargs["headers"]["Accept"] = protocol.EVENTS
         response = self._send(kwargs, stream=True)
         try:
-            events = protocol.event_stream(response)
+            events = protocol.EventStream(response)
             for piece in response.iter_bytes():
                 for event in events.feed(piece):
                     yield event
@@ -144,8 +144,8 @@ class Client:
                     return
             events.end()
         except httpx.TimeoutException as cause:
-            raise protocol.transport_error(cause) from cause
-        except httpx.TransportError as cause:
+            raise protocol.request_error(cause) from cause
+        except httpx.RequestError as cause:
             raise IncompleteAnswerError(f"the stream broke: {cause}") from cause
         finally:
             response.close()
@@ -182,22 +182,24 @@ class Client:
         if stream:
             silence = min(self._timeout, protocol.STREAM_SILENCE)
             request.extensions["timeout"] = httpx.Timeout(self._timeout, read=silence).as_dict()
+        wanted = protocol.EVENTS if stream else protocol.JSON
         retry = 0
         while True:
-            outcome: httpx.Response | httpx.TransportError
+            outcome: httpx.Response | httpx.RequestError
             try:
                 outcome = self._http.send(request, stream=True)
-                if not stream or outcome.is_error:
+                if not (stream and protocol.is_answer(outcome, wanted)):
                     outcome.read()
                     outcome.close()
-            except httpx.TransportError as failure:
+            except httpx.RequestError as failure:
                 outcome = failure
             wait = protocol.pause(request, outcome, retry, self._retries)
             if wait is None:
                 break
             self._sleep(wait)
             retry += 1
-        if isinstance(outcome, httpx.TransportError):
-            raise protocol.transport_error(outcome) from outcome
-        protocol.check(outcome)
+        if isinstance(outcome, httpx.RequestError):
+            raise protocol.request_error(outcome) from outcome
+        if not protocol.is_answer(outcome, wanted):
+            raise protocol.http_error(outcome)
         return outcome

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import codecs
-import contextlib
 import json
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 import httpx
@@ -39,7 +40,11 @@ _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 30.0
 """Seconds. Who is asked to wait longer had better be told."""
 
-_SERVER_ERROR = 400
+JSON = "application/json"
+EVENTS = "text/event-stream"
+
+_UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""What reading raises where the data is no JSON, too deep, or not of the contract's shape."""
 
 
 @dataclass(frozen=True)
@@ -79,29 +84,34 @@ def decode(response: httpx.Response, from_dict: Callable[[Mapping[str, Any]], T]
     """The model in an answer that has been read."""
     try:
         return from_dict(response.json())
-    except (ValueError, KeyError, TypeError, AttributeError) as cause:
+    except _UNREADABLE as cause:
         raise http_error(response) from cause
 
 
-def check(response: httpx.Response) -> None:
-    """Raises what a refusal means. The response has been read."""
-    if response.status_code >= _SERVER_ERROR:
-        raise http_error(response)
+def media_type(response: httpx.Response) -> str:
+    content_type: str = response.headers.get("Content-Type", "")
+    return content_type.partition(";")[0].strip().lower()
+
+
+def is_answer(response: httpx.Response, wanted: str) -> bool:
+    """Whether a response is one of success and of the wanted media type. A proxy's page is not."""
+    return response.is_success and media_type(response) == wanted
 
 
 def http_error(response: httpx.Response) -> HTTPError:
+    """What a response means that is not an answer. It has been read."""
     content_type = response.headers.get("Content-Type", "")
-    if content_type.partition(";")[0].strip().lower() == "application/problem+json":
+    if media_type(response) == "application/problem+json":
         try:
             problem = response.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             problem = None
         if isinstance(problem, dict):
             return ProblemError(response.status_code, content_type, response.text, problem)
     return HTTPError(response.status_code, content_type, response.text)
 
 
-def transport_error(cause: httpx.TransportError) -> PagilaError:
+def request_error(cause: httpx.RequestError) -> PagilaError:
     """The error of ours that a failure of httpx is. Raise it from its cause."""
     if isinstance(cause, httpx.TimeoutException):
         return RequestTimeoutError(f"no answer in time: {type(cause).__name__}")
@@ -109,7 +119,7 @@ def transport_error(cause: httpx.TransportError) -> PagilaError:
 
 
 def pause(
-    request: httpx.Request, outcome: httpx.Response | httpx.TransportError, retry: int, retries: int
+    request: httpx.Request, outcome: httpx.Response | httpx.RequestError, retry: int, retries: int
 ) -> float | None:
     """How many seconds to wait before the request is sent again, or None if it is not to be.
 
@@ -118,13 +128,23 @@ def pause(
     if retry >= retries or request.method not in _RETRIED_METHODS:
         return None
     wait = random.uniform(0.5, 1) * _FIRST_PAUSE * 2**retry
-    if isinstance(outcome, httpx.TransportError):
+    if isinstance(outcome, httpx.RequestError):
         return None if isinstance(outcome, httpx.TimeoutException) else wait
     if outcome.status_code not in _RETRIED_STATUSES:
         return None
-    with contextlib.suppress(ValueError):  # none, or a date, which this server does not send
-        wait = max(wait, float(outcome.headers.get("Retry-After", "")))
+    wait = max(wait, _seconds(outcome.headers.get("Retry-After", "")))
     return wait if wait <= _LONGEST_PAUSE else None
+
+
+def _seconds(retry_after: str) -> float:
+    """What Retry-After asks for, as seconds or a date (RFC 9110, section 10.2.3). 0 if malformed."""
+    try:
+        if retry_after.isascii() and retry_after.isdigit():
+            return float(retry_after)
+        date = parsedate_to_datetime(retry_after)
+        return (date - datetime.now(UTC)).total_seconds()
+    except (ValueError, TypeError):
+        return 0
 
 
 class EventStream:
@@ -181,14 +201,6 @@ class EventStream:
                     )
                 case _:
                     return None  # one of a later version
-        except (ValueError, KeyError, TypeError, AttributeError) as cause:
+        except _UNREADABLE as cause:
             content_type = self._response.headers.get("Content-Type", "")
             raise HTTPError(self._response.status_code, content_type, data) from cause
-
-
-def event_stream(response: httpx.Response) -> EventStream:
-    """The events of an answer whose head is there and whose body is not read."""
-    content_type = response.headers.get("Content-Type", "")
-    if content_type.partition(";")[0].strip().lower() != "text/event-stream":
-        raise HTTPError(response.status_code, content_type, "")
-    return EventStream(response)

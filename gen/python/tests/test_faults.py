@@ -129,6 +129,28 @@ def test_success_that_is_none(make: Make, serve: Serve, body: str) -> None:
     assert failed.value.status == 200  # noqa: PLR2004
 
 
+def test_text_of_a_proxy_is_no_json(make: Make, serve: Serve) -> None:
+    page = answer("200 OK", "text/plain", '{"status": "ok"}')
+    with pytest.raises(HTTPError):
+        make(serve(page).url).get_health()
+
+
+@pytest.mark.parametrize("status", ["200 OK", "500 Internal Server Error"])
+@pytest.mark.parametrize("media_type", ["application/json", "application/problem+json"])
+def test_json_too_deep_to_read(make: Make, serve: Serve, status: str, media_type: str) -> None:
+    with pytest.raises(HTTPError):
+        make(serve(answer(status, media_type, "[" * 100_000)).url).get_health()
+
+
+def test_body_that_cannot_be_unpacked(make: Make, serve: Serve) -> None:
+    packed = answer("200 OK", "application/json", "no gzip", "Content-Encoding: gzip")
+    with pytest.raises(NetworkError):
+        make(serve(packed).url, retries=0).get_health()
+    packed = answer("200 OK", "text/event-stream", "no gzip", "Content-Encoding: gzip")
+    with pytest.raises(IncompleteAnswerError):
+        list(make(serve(packed).url).ask("x"))
+
+
 def test_get_is_repeated(make: Make, serve: Serve) -> None:
     server = serve(HTML, b"", ALIVE)
     client = make(server.url)
@@ -154,6 +176,19 @@ def test_retry_after(make: Make, serve: Serve) -> None:
     with pytest.raises(ProblemError) as refused:
         make(serve(long, ALIVE).url).get_health()
     assert refused.value.code == "llm_busy"
+
+
+def test_retry_after_as_a_date(make: Make, serve: Serve) -> None:
+    past = BUSY.replace(b"Retry-After: 7", b"Retry-After: Wed, 21 Oct 2015 07:28:00 GMT")
+    client = make(serve(past, ALIVE).url)
+    assert client.get_health().status == "ok"
+    assert 0 < client.pauses[0] < 1
+
+    future = BUSY.replace(b"Retry-After: 7", b"Retry-After: Fri, 31 Dec 9999 23:59:59 GMT")
+    server = serve(future, ALIVE)
+    with pytest.raises(ProblemError):
+        make(server.url).get_health()
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("first", [HTML, BUSY, b""])
@@ -214,16 +249,18 @@ def test_stream_with_an_error(make: Make, serve: Serve) -> None:
     assert (failed.value.status, failed.value.code) == (502, "llm_bad_response")
 
 
-@pytest.mark.parametrize("data", ["nonsense", "[]", '{"text": 1', "{}"])
+@pytest.mark.parametrize("data", ["nonsense", "[]", '{"text": 1', "{}", "[" * 20_000])
 def test_stream_of_nonsense(make: Make, serve: Serve, data: str) -> None:
     body = f"event: delta\ndata: {data}\n\n".encode()
     with pytest.raises(HTTPError):
         list(make(serve(events(body)).url).ask("x"))
 
 
-def test_stream_that_is_a_page(make: Make, serve: Serve) -> None:
-    with pytest.raises(HTTPError):
-        list(make(serve(answer("200 OK", "text/html", "<html>")).url).ask("x"))
+@pytest.mark.parametrize("status", ["200 OK", "302 Found"])
+def test_stream_that_is_a_page(make: Make, serve: Serve, status: str) -> None:
+    with pytest.raises(HTTPError) as failed:
+        list(make(serve(answer(status, "text/html", "<html>")).url).ask("x"))
+    assert failed.value.body == "<html>"
 
 
 def test_stream_is_repeated_before_its_head_only(make: Make, serve: Serve) -> None:
