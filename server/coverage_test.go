@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"example.com/pagila-api/api"
+	"example.com/pagila-api/server"
 )
 
 // triple is the unit of coverage: an operation can answer with this status and this media type. A
@@ -27,7 +28,7 @@ type triple struct {
 
 func (t triple) String() string { return fmt.Sprintf("%s %d %s", t.operation, t.status, t.mediaType) }
 
-// coverage is what all tests of this package have received together. checkContract fills it.
+// coverage is what all tests of this package have received together. The servers under test fill it.
 var coverage = &tally{counts: map[triple]int{}, strays: map[string]int{}}
 
 type tally struct {
@@ -36,16 +37,15 @@ type tally struct {
 	strays map[string]int // what is not in the contract
 }
 
-func (c *tally) received(t triple) {
+func (c *tally) count(got server.Answer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.counts[t]++
-}
-
-func (c *tally) undocumented(what string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.strays[what]++
+	switch {
+	case got.Err != nil:
+		c.strays[fmt.Sprintf("%s %s: %d %s", got.Request.Method, got.Request.URL.Path, got.Status, got.MediaType)]++
+	case got.Operation != "":
+		c.counts[triple{got.Operation, got.Status, got.MediaType}]++
+	}
 }
 
 // covered runs the tests and then reports how much of the contract they have exercised: a summary

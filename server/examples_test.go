@@ -171,7 +171,7 @@ func TestResponseExamples(t *testing.T) {
 					switch {
 					case content.Example == nil:
 					case mediaType == "text/event-stream":
-						if err := checkEvents(contract, content.Example.(string)); err != nil {
+						if err := server.CheckEvents(contract, content.Example.(string)); err != nil {
 							t.Errorf("%s: %v", where, err)
 						}
 					case mediaType == "application/problem+json":
@@ -179,7 +179,7 @@ func TestResponseExamples(t *testing.T) {
 						if err != nil {
 							t.Fatal(err)
 						}
-						if err := checkDocument(contract, "Problem", document); err != nil {
+						if err := server.CheckDocument(contract, "Problem", document); err != nil {
 							t.Errorf("%s: %v", where, err)
 						}
 						if got := fmt.Sprint(content.Example.(map[string]any)["status"]); got != status {

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/pgdialect"
 
@@ -31,11 +30,6 @@ import (
 const token = "test-token"
 
 func TestMain(m *testing.M) {
-	// The decoders of kin-openapi are for the whole process.
-	text := openapi3filter.RegisteredBodyDecoder("text/plain")
-	for _, mediaType := range []string{"text/event-stream", "text/html", "text/css", "text/javascript", "image/png"} {
-		openapi3filter.RegisterBodyDecoder(mediaType, text)
-	}
 	pgtest.Main(covered{m})
 }
 
@@ -85,9 +79,16 @@ func startOn(tb testing.TB, url string, options ...option) *testAPI {
 	}
 	a := &testAPI{server: handler, db: bun.NewDB(st.DB(), pgdialect.New()), log: log}
 	a.fail.Store(new(tb.Errorf))
-	a.Server = httptest.NewServer(checkContract(tb, contract, handler, func(format string, args ...any) {
-		(*a.fail.Load())(format, args...)
-	}))
+	checked, err := server.CheckAnswers(contract, handler, func(got server.Answer) {
+		coverage.count(got)
+		if got.Err != nil {
+			(*a.fail.Load())("%s %s: the answer %d is not in the contract: %v\n%.2000q", got.Request.Method, got.Request.URL, got.Status, got.Err, got.Body)
+		}
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	a.Server = httptest.NewServer(checked)
 	tb.Cleanup(a.Close)
 	return a
 }

@@ -59,7 +59,15 @@ func start(t *testing.T, model server.Model) live {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ts := httptest.NewServer(handler)
+	checked, err := server.CheckAnswers(contract, handler, func(got server.Answer) {
+		if got.Err != nil {
+			t.Errorf("%s %s: the answer is not in the contract: %v", got.Request.Method, got.Request.URL, got.Err)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ts := httptest.NewServer(checked)
 	t.Cleanup(ts.Close)
 	return live{url: ts.URL, db: st.DB()}
 }

@@ -60,6 +60,8 @@ type config struct {
 	OpenAIBaseURL string        `env:"OPENAI_BASE_URL"`
 	OllamaHost    string        `env:"OLLAMA_HOST" envDefault:"http://127.0.0.1:11434"`
 
+	CheckAnswers bool `env:"CHECK_ANSWERS"`
+
 	OTLPEndpoint string `env:"OTEL_EXPORTER_OTLP_ENDPOINT"`
 	OTLPContent  bool   `env:"OTEL_RECORD_CONTENT"`
 

@@ -94,7 +94,7 @@ func executeServed(ctx context.Context, c config, args, environ []string, stdout
 	if err != nil {
 		return fmt.Errorf("listen on a free port: %w", err)
 	}
-	c.DatabaseURL, c.LLMProvider, c.LLMModel, c.DrainDelay, c.LLMRateLimit = t.pristine, "offline", "", 0, 0
+	c.DatabaseURL, c.LLMProvider, c.LLMModel, c.DrainDelay, c.LLMRateLimit, c.CheckAnswers = t.pristine, "offline", "", 0, 0, true
 	c.LogLevel = "warn" // the access lines would bury what the command says
 
 	// The server outlives an interrupt: that is for the command, which may still want it.

@@ -56,6 +56,7 @@ func environment(tb testing.TB, extra ...string) []string {
 		"DATA_DIR=" + filepath.Join(home, "data"),
 		"HTTP_ADDR=127.0.0.1:0",
 		"HTTPS_PROXY=http://127.0.0.1:1",
+		"CHECK_ANSWERS=true",
 	}, extra...)
 }
 
@@ -131,6 +132,9 @@ func serveProgram(tb testing.TB, env []string) *served {
 	tb.Cleanup(func() { // in good order, so that nothing is left
 		s.cmd.Process.Signal(os.Interrupt)
 		<-s.ended
+		if strings.Contains(s.stderr.String(), "not in the contract") {
+			tb.Errorf("an answer is not in the contract: %s", s.stderr)
+		}
 	})
 	match := bannerURL.FindStringSubmatch(s.banner)
 	if match == nil {

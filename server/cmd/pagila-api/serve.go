@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -92,7 +93,7 @@ func serveOn(ctx context.Context, c config, listener net.Listener, stdout, stder
 		}
 	}
 
-	handler, err := server.New(server.Deps{
+	srv, err := server.New(server.Deps{
 		Contract:    contract,
 		Store:       st,
 		Model:       model,
@@ -104,6 +105,17 @@ func serveOn(ctx context.Context, c config, listener net.Listener, stdout, stder
 	})
 	if err != nil {
 		return err
+	}
+	handler, astray := http.Handler(srv), new(atomic.Int64)
+	if c.CheckAnswers {
+		if handler, err = checkAnswers(contract, srv, logger, astray); err != nil {
+			return err
+		}
+		defer func() {
+			if n := astray.Load(); n > 0 {
+				err = errors.Join(err, fmt.Errorf("%d answers were not in the contract", n))
+			}
+		}()
 	}
 	httpServer := &http.Server{
 		Handler:           handler,
@@ -131,7 +143,7 @@ func serveOn(ctx context.Context, c config, listener net.Listener, stdout, stder
 		logger.Info("stopping: requests under way may end, a second signal ends all", "drain", c.DrainDelay, "longest", shutdownTimeout)
 		// A second Ctrl-C ends the program at once. Our Postgres notices.
 		signal.Reset(os.Interrupt, syscall.SIGTERM)
-		handler.Drain()
+		srv.Drain()
 		select { // load balancers take a while to see it
 		case <-time.After(c.DrainDelay):
 		case <-ended:
@@ -167,6 +179,18 @@ func newModel(c config, contract *openapi3.T, logger *slog.Logger, otel *telemet
 		return nil, fmt.Errorf("set up the language model: %w", err)
 	}
 	return model, nil
+}
+
+// checkAnswers holds each answer against the contract, and counts those that are not in it.
+func checkAnswers(contract *openapi3.T, next http.Handler, logger *slog.Logger, astray *atomic.Int64) (http.Handler, error) {
+	return server.CheckAnswers(contract, next, func(got server.Answer) {
+		if got.Err == nil {
+			return
+		}
+		astray.Add(1)
+		logger.Error("the answer is not in the contract", "method", got.Request.Method, "path", got.Request.URL.Path,
+			"status", got.Status, "media_type", got.MediaType, "error", got.Err)
+	})
 }
 
 // announce says where everything is and what it runs on: in a line of the log and, in
