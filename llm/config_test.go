@@ -243,6 +243,7 @@ func TestBadPrompt(t *testing.T) {
 		{"unknown key at the top", "ask", "name: ask", "name: ask\nmodel: gpt-5", "model"},
 		{"wrong name", "ask", "name: ask", "name: answer", `want "ask"`},
 		{"temperature", "ask", "temperature: 0.2", "temperature: 20", "temperature is 20"},
+		{"topP", "ask", "temperature: 0.2", "topP: 2", "topP is 2"},
 		{"token limit", "ask", "maxOutputTokens: 800", "maxOutputTokens: 0", "maxOutputTokens is 0"},
 		{"wrong type", "ask", "maxOutputTokens: 800", "maxOutputTokens: many", "front matter"},
 		{"text of JSON", "ask", "format: text", "format: json", "output has to be text"},

@@ -54,11 +54,11 @@ func (g *guard) GenerateContent(ctx context.Context, messages []llms.MessageCont
 	tokens += g.quirks.thinkingTokens
 	options = append(options, llms.WithMaxTokens(tokens))
 	temperature := o.Temperature
-	if g.quirks.noTemperature {
+	if g.quirks.noSampling {
 		temperature = -1
 	}
 
-	x := &exchange{schema: schemaOf(ctx), stream: o.StreamingFunc != nil}
+	x := &exchange{schema: schemaOf(ctx), topP: o.TopP, stream: o.StreamingFunc != nil}
 	ctx, told := g.telemetry.begin(ctx, messages, tokens, temperature)
 	err = errCallerPanics // unless the call returns
 	defer func() { told.end(ctx, resp, x.retried(), err) }()
@@ -196,6 +196,7 @@ func (a *answer) add(ctx context.Context, piece string) error {
 // takes the text from here.
 type exchange struct {
 	schema *jsonSchema // the reply's form; nil for free text
+	topP   float64     // 0: not to be sent. The adapter of OpenAI's protocol leaves it out
 	stream bool
 
 	mu      sync.Mutex // the adapter reads in a goroutine of its own

@@ -96,6 +96,22 @@ func TestHandoff(t *testing.T) {
 	}
 }
 
+// TestHandoffOfUnknownLength has a film of which nobody knows how long it is.
+func TestHandoffOfUnknownLength(t *testing.T) {
+	t.Parallel()
+	films := shelf()
+	films[0].Length = 0
+	got, err := newClient(t, llm.Config{Provider: "offline"}).Handoff(bounded(t), llm.Question{Text: "the shortest film", Films: films})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range got.Sources {
+		if s.FilmID == films[0].ID {
+			t.Errorf("a film of unknown length is the shortest: %s", got.Answer)
+		}
+	}
+}
+
 // TestHandoffWithoutFilms has a database that found nothing.
 func TestHandoffWithoutFilms(t *testing.T) {
 	t.Parallel()

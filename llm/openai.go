@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -40,13 +41,15 @@ func newOpenAI(cfg *Config) (providerModel, error) {
 		return providerModel{}, fmt.Errorf("base URL: %w", err)
 	}
 	q := quirksOf(providerOpenAI, base.Hostname(), cfg.Model)
+	sender := newDoer(cfg, openAIDialect{quirks: q, key: cfg.APIKey})
+	sender.format.Store(int32(q.format))
 	model, err := openai.New(
 		openai.WithToken(cmp.Or(cfg.APIKey, noKey)),
 		openai.WithModel(cfg.Model),
 		openai.WithBaseURL(strings.TrimRight(base.String(), "/")),
 		openai.WithOrganization(""),
 		openai.WithAPIType(openai.APITypeOpenAI),
-		openai.WithHTTPClient(newDoer(cfg, openAIDialect{quirks: q, key: cfg.APIKey})),
+		openai.WithHTTPClient(sender),
 	)
 	if err != nil {
 		return providerModel{}, fmt.Errorf("set up the adapter: %w", err)
@@ -85,8 +88,10 @@ func (d openAIDialect) edit(body map[string]json.RawMessage, x *exchange, format
 		delete(body, "max_completion_tokens")
 		body[d.quirks.tokenField] = limit
 	}
-	if d.quirks.noTemperature {
+	if d.quirks.noSampling {
 		delete(body, "temperature")
+	} else if x.topP > 0 {
+		body["top_p"] = json.RawMessage(strconv.FormatFloat(x.topP, 'f', -1, 64))
 	}
 	if x.schema == nil {
 		return nil

@@ -41,6 +41,7 @@ var promptVariables = map[string][]string{
 type prompt struct {
 	version     string // name@hash of the whole file
 	temperature float64
+	topP        float64 // 0: not sent
 	maxTokens   int
 	messages    []promptMessage
 }
@@ -59,6 +60,7 @@ type frontMatter struct {
 	Description string `yaml:"description"`
 	Config      struct {
 		Temperature     float64 `yaml:"temperature"`
+		TopP            float64 `yaml:"topP"`
 		MaxOutputTokens int     `yaml:"maxOutputTokens"`
 	} `yaml:"config"`
 	Input struct {
@@ -111,7 +113,7 @@ func parsePrompt(name string, file []byte, variables []string) (*prompt, error) 
 	if err := front.check(name, variables); err != nil {
 		return nil, fmt.Errorf("front matter: %w", err)
 	}
-	p.temperature, p.maxTokens = front.Config.Temperature, front.Config.MaxOutputTokens
+	p.temperature, p.topP, p.maxTokens = front.Config.Temperature, front.Config.TopP, front.Config.MaxOutputTokens
 
 	messages, err := parseMessages(body, variables)
 	if err != nil {
@@ -128,6 +130,8 @@ func (f *frontMatter) check(name string, variables []string) error {
 		return fmt.Errorf("name is %q, want %q", f.Name, name)
 	case f.Config.Temperature < 0 || f.Config.Temperature > maxTemperature:
 		return fmt.Errorf("temperature is %g, want 0 to %d", f.Config.Temperature, maxTemperature)
+	case f.Config.TopP < 0 || f.Config.TopP > 1:
+		return fmt.Errorf("topP is %g, want 0 to 1", f.Config.TopP)
 	case f.Config.MaxOutputTokens < 1:
 		return fmt.Errorf("maxOutputTokens is %d, want 1 or more", f.Config.MaxOutputTokens)
 	case !slices.Equal(declared, variables):
@@ -232,5 +236,5 @@ func (p *prompt) render(values map[string]string) []llms.MessageContent {
 
 // options are the call options that a prompt's front matter sets.
 func (p *prompt) options() []llms.CallOption {
-	return []llms.CallOption{llms.WithTemperature(p.temperature), llms.WithMaxTokens(p.maxTokens)}
+	return []llms.CallOption{llms.WithTemperature(p.temperature), llms.WithTopP(p.topP), llms.WithMaxTokens(p.maxTokens)}
 }

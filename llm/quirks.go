@@ -21,11 +21,14 @@ type quirks struct {
 	// tokenField is the name of the token limit in a request. Sent under the other name, servers
 	// ignore it without a word.
 	tokenField string
-	// noTemperature: the model refuses a request that sets one.
-	noTemperature bool
+	// noSampling: the model refuses a request that sets a temperature or top_p.
+	noSampling bool
 	// thinkingTokens come on top of the answer's limit, for models that think before they answer
 	// and count that as answer.
 	thinkingTokens int
+	// format is the strongest reply format that the upstream is known to have. (One that is not known
+	// is found out: see doer.format.)
+	format replyFormat
 	// lengths: the schema may limit the length of texts. OpenAI's strict mode refuses such a
 	// schema, while small local models do not find an end without it.
 	lengths bool
@@ -41,10 +44,11 @@ var quirkTable = []struct {
 	model    *regexp.Regexp
 	quirks
 }{
-	{providerOpenAI, openAIHosts, thinkingModels, quirks{tokenField: "max_completion_tokens", noTemperature: true, thinkingTokens: 4096}},
+	{providerOpenAI, openAIHosts, thinkingModels, quirks{tokenField: "max_completion_tokens", noSampling: true, thinkingTokens: 4096}},
 	{providerOpenAI, openAIHosts, anyName, quirks{tokenField: "max_completion_tokens"}},
 	// Ollama's own /v1 knows only max_tokens; the other servers know both.
-	{providerOpenAI, anyName, thinkingModels, quirks{tokenField: "max_tokens", noTemperature: true, thinkingTokens: 4096}},
+	{providerOpenAI, anyName, thinkingModels, quirks{tokenField: "max_tokens", noSampling: true, thinkingTokens: 4096}},
+	{providerOpenAI, deepSeekHosts, anyName, quirks{tokenField: "max_tokens", format: formatObject}}, // it has no schemas
 	// Routers pass the schema on to whom they like, OpenAI too.
 	{providerOpenAI, routerHosts, anyName, quirks{tokenField: "max_tokens"}},
 	// What is left are servers of one's own with a local grammar: llama.cpp, vLLM and the like.
@@ -53,9 +57,10 @@ var quirkTable = []struct {
 }
 
 var (
-	anyName     = regexp.MustCompile(``)
-	openAIHosts = regexp.MustCompile(`(?i)(^|\.)(api\.openai\.com|openai\.azure\.com)$`)
-	routerHosts = regexp.MustCompile(`(?i)(^|\.)(openrouter\.ai|litellm\.ai|together\.(ai|xyz)|groq\.com|mistral\.ai|deepseek\.com|googleapis\.com|anthropic\.com|azure\.com)$`)
+	anyName       = regexp.MustCompile(``)
+	openAIHosts   = regexp.MustCompile(`(?i)(^|\.)(api\.openai\.com|openai\.azure\.com)$`)
+	deepSeekHosts = regexp.MustCompile(`(?i)(^|\.)deepseek\.com$`)
+	routerHosts   = regexp.MustCompile(`(?i)(^|\.)(openrouter\.ai|litellm\.ai|together\.(ai|xyz)|groq\.com|mistral\.ai|googleapis\.com|anthropic\.com|azure\.com)$`)
 	// thinkingModels are OpenAI's o1, o3, o4-mini, gpt-5 and so on, also behind a router
 	// ("openai/gpt-5").
 	thinkingModels = regexp.MustCompile(`(?i)^(.*/)?(o\d|gpt-5)`)

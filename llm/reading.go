@@ -247,7 +247,12 @@ type ranking struct {
 
 var rankings = []ranking{
 	{"longest", regexp.MustCompile(`\blongest\b`), func(a, b filmEntry) int { return cmp.Compare(b.Minutes, a.Minutes) }},
-	{"shortest", regexp.MustCompile(`\bshortest\b`), func(a, b filmEntry) int { return cmp.Compare(a.Minutes, b.Minutes) }},
+	{"shortest", regexp.MustCompile(`\bshortest\b`), func(a, b filmEntry) int {
+		if a.Minutes == 0 || b.Minutes == 0 {
+			return cmp.Compare(b.Minutes, a.Minutes) // an unknown length comes last
+		}
+		return cmp.Compare(a.Minutes, b.Minutes)
+	}},
 	{"cheapest", regexp.MustCompile(`\bcheapest\b`), func(a, b filmEntry) int { return a.rate().Cmp(b.rate()) }},
 	{"most expensive", regexp.MustCompile(`\bmost expensive\b`), func(a, b filmEntry) int { return b.rate().Cmp(a.rate()) }},
 }

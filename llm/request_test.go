@@ -6,11 +6,14 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -160,13 +163,15 @@ func TestQuirksOfHosts(t *testing.T) {
 	for _, test := range []struct {
 		baseURL, model, field string
 		pinned                bool
+		format                string // of the reply
 	}{
-		{"", "", "max_completion_tokens", false},
-		{"https://API.openai.com/v1", "gpt-4o-mini", "max_completion_tokens", false},
-		{"https://me.openai.azure.com/openai/v1", "gpt-4o-mini", "max_completion_tokens", false},
-		{"https://openrouter.ai/api/v1", "qwen", "max_tokens", false},
-		{"https://api.openai.com.evil.example/v1", "gpt-4o-mini", "max_tokens", true},
-		{"http://127.0.0.1:11434/v1", "llama3.2", "max_tokens", true},
+		{"", "", "max_completion_tokens", false, "json_schema"},
+		{"https://API.openai.com/v1", "gpt-4o-mini", "max_completion_tokens", false, "json_schema"},
+		{"https://me.openai.azure.com/openai/v1", "gpt-4o-mini", "max_completion_tokens", false, "json_schema"},
+		{"https://api.deepseek.com", "deepseek-chat", "max_tokens", false, "json_object"},
+		{"https://openrouter.ai/api/v1", "qwen", "max_tokens", false, "json_schema"},
+		{"https://api.openai.com.evil.example/v1", "gpt-4o-mini", "max_tokens", true, "json_schema"},
+		{"http://127.0.0.1:11434/v1", "llama3.2", "max_tokens", true, "json_schema"},
 	} {
 		var sent []byte
 		c := newClient(t, llm.Config{Provider: "openai", APIKey: key, BaseURL: test.baseURL, Model: test.model, HTTPClient: &http.Client{
@@ -182,6 +187,9 @@ func TestQuirksOfHosts(t *testing.T) {
 		}
 		if !bytes.Contains(sent, []byte(`"`+test.field+`":200`)) {
 			t.Errorf("%s is not sent to %q: %s", test.field, test.baseURL, sent)
+		}
+		if !bytes.Contains(sent, []byte(`"type":"`+test.format+`"`)) {
+			t.Errorf("the reply to %q is not asked for as %s: %s", test.baseURL, test.format, sent)
 		}
 		if got := bytes.Contains(sent, []byte(`"enum":["ALIEN CENTER"]`)) && bytes.Contains(sent, []byte(`"maxLength"`)); got != test.pinned {
 			t.Errorf("the facts are pinned for %q: %t, want %t: %s", test.baseURL, got, test.pinned, sent)
@@ -200,4 +208,64 @@ func TestMaxTokens(t *testing.T) {
 	if sent := u.got()[0].body; !bytes.Contains(sent, []byte(`"max_tokens":50`)) {
 		t.Errorf("the limit is not sent: %s", sent)
 	}
+}
+
+// TestTopP shows that a prompt's topP is sent, but not to a model that refuses it.
+func TestTopP(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, name := range []string{"ask.prompt", "summary.prompt"} {
+		text, err := os.ReadFile(filepath.Join("prompts", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		with := strings.Replace(string(text), "config:\n", "config:\n  topP: 0.9\n", 1)
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(with), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for model, want := range map[string]bool{"llama3.2": true, "o4-mini": false} {
+		u := listen(t, status(200, "", completion(goodReply, "stop")))
+		c := newClient(t, llm.Config{Provider: "openai", BaseURL: u.url + "/v1", Model: model, PromptDir: dir})
+		if _, _, err := c.Summarize(bounded(t), film()); err != nil {
+			t.Fatal(err)
+		}
+		if sent := u.got()[0].body; bytes.Contains(sent, []byte(`"top_p":0.9`)) != want {
+			t.Errorf("%s: top_p is sent or not, want %t: %s", model, want, sent)
+		}
+	}
+}
+
+// TestSlowAnswerIsWhole shows that only silence is a stall: an answer may take far longer than the
+// idle time-out if it goes on coming. The clock is the test's own.
+func TestSlowAnswerIsWhole(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const idle = 20 * time.Second
+		body, upstream := io.Pipe()
+		go func() {
+			for range 5 {
+				<-time.After(idle * 3 / 5)
+				io.WriteString(upstream, delta("x"))
+			}
+			io.WriteString(upstream, finish("stop")+done)
+			upstream.Close()
+		}()
+		c := newClient(t, llm.Config{Provider: "openai", APIKey: key, IdleTimeout: idle, HTTPClient: &http.Client{
+			Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+				// As a real transport does.
+				context.AfterFunc(r.Context(), func() { body.CloseWithError(context.Cause(r.Context())) })
+				header := http.Header{"Content-Type": {"text/event-stream"}}
+				return &http.Response{StatusCode: http.StatusOK, Header: header, Body: body, Request: r}, nil
+			}),
+		}})
+		var text strings.Builder
+		_, err := c.Ask(t.Context(), llm.Question{Text: "x"}, func(piece string) error {
+			text.WriteString(piece)
+			return nil
+		})
+		if err != nil || text.String() != "xxxxx" {
+			t.Errorf("got %q, %v", text.String(), err)
+		}
+	})
 }
