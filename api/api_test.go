@@ -17,3 +17,32 @@ func TestLoad(t *testing.T) {
 		t.Errorf("the contract is OpenAPI %s, want 3.0.3", doc.OpenAPI)
 	}
 }
+
+// The server refuses a NUL in any text, since PostgreSQL cannot hold one, and the contract says so:
+// else a request would follow the contract and be refused.
+func TestTextsHaveNoNUL(t *testing.T) {
+	t.Parallel()
+	doc, err := api.Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, item := range doc.Paths.Map() {
+		for method, op := range item.Operations() {
+			for _, p := range op.Parameters {
+				schema := p.Value.Schema.Value
+				if p.Value.In == "header" || !schema.Type.Is("string") {
+					continue // net/http refuses a NUL in a header
+				}
+				if err := schema.VisitJSON("a\x00b"); err == nil {
+					t.Errorf("%s %s: the parameter %s may have a NUL", method, path, p.Value.Name)
+				}
+				if err := schema.VisitJSON("ab"); err != nil {
+					t.Errorf("%s %s: the parameter %s may not be a plain text: %v", method, path, p.Value.Name, err)
+				}
+			}
+		}
+	}
+	if err := doc.Components.Schemas["Question"].Value.VisitJSON(map[string]any{"question": "a\x00b"}); err == nil {
+		t.Error("a question may have a NUL")
+	}
+}
