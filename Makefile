@@ -167,7 +167,8 @@ check: generate-check contract-lint contract-breaking lint vet atlas test sdk-te
 .PHONY: test
 test: postgres ## Run the tests on a disposable Postgres, under the race detector
 	CONTRACT_COVERAGE=$(CURDIR)/bin/contract-coverage.tsv go test -race ./...
-	@head -n 1 bin/contract-coverage.tsv
+	@# Go does not write the report again where it knows the result from before.
+	@test ! -f bin/contract-coverage.tsv || head -n 1 bin/contract-coverage.tsv
 
 .PHONY: docs-test
 docs-test: postgres ## Use Swagger UI in headless Chromium; DOCS_SCREENSHOTS=folder keeps pictures
