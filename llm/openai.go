@@ -223,8 +223,11 @@ func (d openAIDialect) event(data []byte, x *exchange) ([]byte, error) {
 			return nil, err
 		}
 	}
-	return []byte(`data: {"choices":[{"delta":{}}]}` + "\n\n"), nil
+	return emptyEvent, nil
 }
+
+// emptyEvent is the shortest with which the adapter calls the streaming function.
+var emptyEvent = []byte(`data: {"choices":[{}]}` + "\n\n")
 
 // completion reads a whole response at once. The adapter gets one without text.
 func (d openAIDialect) completion(body io.Reader, x *exchange) func() ([]byte, error) {
@@ -260,12 +263,13 @@ func (d openAIDialect) completion(body io.Reader, x *exchange) func() ([]byte, e
 type eventStream struct {
 	lines *bufio.Reader
 	begun bool
+	data  []byte // of the last event
 }
 
-// next returns the data of the next event. Where the stream ends before that, it is
-// io.ErrUnexpectedEOF.
+// next returns the data of the next event, which are good until the one after it. Where the stream
+// ends before that, it is io.ErrUnexpectedEOF.
 func (s *eventStream) next() ([]byte, error) {
-	var data []byte
+	s.data = s.data[:0]
 	for {
 		line, err := s.lines.ReadBytes('\n')
 		ended := errors.Is(err, io.EOF)
@@ -281,13 +285,13 @@ func (s *eventStream) next() ([]byte, error) {
 		}
 		line = bytes.TrimRight(line, "\r\n")
 		if more, ok := bytes.CutPrefix(line, []byte("data:")); ok {
-			data = append(data, bytes.TrimPrefix(more, []byte(" "))...)
-			if trimmed := bytes.TrimSpace(data); json.Valid(trimmed) || string(trimmed) == doneMark {
+			s.data = append(s.data, bytes.TrimPrefix(more, []byte(" "))...)
+			if trimmed := bytes.TrimSpace(s.data); json.Valid(trimmed) || string(trimmed) == doneMark {
 				return trimmed, nil
 			}
-			data = append(data, '\n')
-		} else if len(line) == 0 && len(bytes.TrimSpace(data)) > 0 {
-			return data, nil // an event, if a malformed one
+			s.data = append(s.data, '\n')
+		} else if len(line) == 0 && len(bytes.TrimSpace(s.data)) > 0 {
+			return s.data, nil // an event, if a malformed one
 		}
 	}
 }

@@ -3,10 +3,13 @@ package server_test
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -193,6 +196,34 @@ func TestKeepAlive(t *testing.T) {
 			}
 			break
 		}
+	}
+}
+
+// Keep-alives that come at the same moment as pieces, or as the end, harm neither.
+func TestKeepAliveAmongPieces(t *testing.T) {
+	t.Parallel()
+	pieces := slices.Repeat([]string{"piece"}, 300)
+	a := start(t, withLimits(server.Limits{KeepAlive: time.Nanosecond}), withModel(says(nil, pieces...)))
+	const comment = ": keep-alive\n\n"
+	comments := 0
+	for range 10 {
+		body := string(a.get(t, "/ai/ask?question=x", "Accept", "text/event-stream").want(t, 200).body)
+		comments += strings.Count(body, comment)
+		lines := bufio.NewReader(strings.NewReader(strings.ReplaceAll(body, comment, "")))
+		for i, want := range slices.Concat([]string{"sources"}, slices.Repeat([]string{"delta"}, len(pieces)), []string{"done"}) {
+			if line, _ := lines.Peek(4); !strings.HasPrefix(string(line), "id: ") {
+				t.Fatalf("event %d begins with %q", i+1, line)
+			}
+			if name, data := readEvent(t, lines); name != want || !json.Valid([]byte(data)) {
+				t.Fatalf("event %d is %s %s, want %s", i+1, name, data, want)
+			}
+		}
+		if rest, _ := io.ReadAll(lines); len(rest) != 0 {
+			t.Fatalf("after the last event: %q", rest)
+		}
+	}
+	if comments == 0 {
+		t.Error("no keep-alive came")
 	}
 }
 

@@ -8,9 +8,9 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
-	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -41,53 +41,13 @@ func (a answer) VisitAskQuestionResponse(w http.ResponseWriter) error {
 		a.writeHead(w)
 		return nil
 	}
-	// The model runs beside, so that the connection can be kept alive while it thinks. All writing
-	// is done here: Gin's writer is not for two.
-	pieces, written, ended := make(chan string), make(chan error), make(chan outcome, 1)
-	go func() {
-		ended <- a.run(func(text string) error {
-			pieces <- text
-			return <-written
-		})
-	}()
-	out := stream{w: w, control: http.NewResponseController(w), timeout: a.limits.WriteTimeout}
-	silence := time.NewTimer(a.limits.KeepAlive)
-	defer silence.Stop()
-	for {
-		select {
-		case text := <-pieces:
-			written <- a.writePiece(&out, text)
-		case <-silence.C:
-			if a.events && out.begun {
-				// If that fails, so does the next piece.
-				_ = out.write([]byte(": keep-alive\n\n"))
-			}
-		case end := <-ended:
-			return a.writeEnd(&out, end)
-		}
-		silence.Reset(a.limits.KeepAlive)
-	}
-}
-
-// outcome is how the model's answer ended.
-type outcome struct {
-	result llm.Result
-	err    error
-}
-
-// run asks the model. Its panics are errors, because they would end the program in a goroutine.
-func (a answer) run(emit func(text string) error) (end outcome) {
-	defer func() {
-		if p := recover(); p != nil {
-			end.err = &panicError{value: p, stack: debug.Stack()}
-		}
-	}()
-	end.result, end.err = a.ask(emit)
-	return end
+	out := newStream(w, a.limits)
+	defer out.close()
+	result, err := a.ask(func(text string) error { return a.writePiece(out, text) })
+	return a.writeEnd(out, result, err)
 }
 
 func (a answer) writePiece(out *stream, text string) error {
-	var piece []byte
 	if !out.begun {
 		// Blanks are no answer yet: a model that fails after them still has its true status.
 		out.held += text
@@ -97,56 +57,90 @@ func (a answer) writePiece(out *stream, text string) error {
 		text = out.held
 		a.writeHead(out.w)
 		out.begun = true
-		if a.events { // in one write with the first piece
-			piece = out.event("sources", gen.SourcesEvent{Films: a.sources})
+		if a.events {
+			out.keepAlive()
+			out.putEvent("sources", gen.SourcesEvent{Films: a.sources})
 		}
 	}
 	if a.events {
-		return out.write(append(piece, out.event("delta", gen.DeltaEvent{Text: text})...))
+		out.putEvent("delta", gen.DeltaEvent{Text: text})
+	} else {
+		out.buffer.WriteString(text)
 	}
-	return out.write([]byte(text))
+	return out.send()
 }
 
 // writeEnd says how the answer has ended, as far as events can.
-func (a answer) writeEnd(out *stream, end outcome) error {
-	if a.whole && end.err == nil {
+func (a answer) writeEnd(out *stream, result llm.Result, err error) error {
+	if a.whole && err == nil {
 		a.writeHead(out.w)
-		return out.write([]byte(out.held))
+		out.buffer.WriteString(out.held)
+		return out.send()
 	}
-	if !out.begun || !a.events && end.err != nil {
-		return end.err
+	if !out.begun || !a.events && err != nil {
+		return err
 	}
 	if !a.events {
 		return out.renew() // net/http still has to end the body, perhaps long after the last piece
 	}
-	if end.err != nil && !isCut(end.err) {
-		// Best effort: the connection is about to break, which says the same.
-		_ = out.write(out.event("error", json.RawMessage(a.problem(end.err))))
-		return end.err
+	if err != nil && !isCut(err) {
+		out.putEvent("error", json.RawMessage(a.problem(err)))
+		_ = out.send() // best effort: the connection is about to break, which says the same
+		return err
 	}
-	return out.write(out.event("done", gen.DoneEvent{
-		FinishReason: end.result.FinishReason, // also that of an answer cut at the token limit
-		Model:        end.result.Model,
+	out.putEvent("done", gen.DoneEvent{
+		FinishReason: result.FinishReason, // also that of an answer cut at the token limit
+		Model:        result.Model,
 		Usage: gen.Usage{
-			PromptTokens:     int64(end.result.Usage.Prompt),
-			CompletionTokens: int64(end.result.Usage.Completion),
+			PromptTokens:     int64(result.Usage.Prompt),
+			CompletionTokens: int64(result.Usage.Completion),
 		},
-	}))
+	})
+	return out.send()
 }
 
-// stream writes an answer piece by piece.
+// stream writes an answer piece by piece. All but a keep-alive is done in the handler's goroutine.
 type stream struct {
+	limits Limits
+	held   string       // what came before the head is out
+	begun  bool         // the head is out
+	events int          // how many there were
+	buffer bytes.Buffer // what is sent next
+
+	mu      sync.Mutex // Gin's writer is not for two
 	w       http.ResponseWriter
 	control *http.ResponseController
-	timeout time.Duration // for one piece
-	held    string        // what came before the head is out
-	begun   bool          // the head is out
-	events  int           // how many there were
+	silence *time.Timer // until the next keep-alive; nil: there is none
+	closed  bool        // the handler returns, and its writer is no longer ours
+}
+
+func newStream(w http.ResponseWriter, limits Limits) *stream {
+	return &stream{w: w, control: http.NewResponseController(w), limits: limits}
+}
+
+// keepAlive fills each silence from now on with a comment, so that nothing between here and the
+// client takes the connection for a dead one.
+func (s *stream) keepAlive() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.silence = time.AfterFunc(s.limits.KeepAlive, func() {
+		_ = s.write([]byte(": keep-alive\n\n")) // if that fails, so does the next piece
+	})
+}
+
+// close ends the keep-alives. Nothing is written after it.
+func (s *stream) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	if s.silence != nil {
+		s.silence.Stop()
+	}
 }
 
 // renew gives the client time for what is written next.
 func (s *stream) renew() error {
-	if err := s.control.SetWriteDeadline(time.Now().Add(s.timeout)); err != nil {
+	if err := s.control.SetWriteDeadline(time.Now().Add(s.limits.WriteTimeout)); err != nil {
 		return fmt.Errorf("set the write deadline: %w", err)
 	}
 	return nil
@@ -154,6 +148,11 @@ func (s *stream) renew() error {
 
 // write sends a piece at once.
 func (s *stream) write(piece []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed { // a keep-alive that comes just after the end
+		return nil
+	}
 	if err := s.renew(); err != nil {
 		return err
 	}
@@ -163,20 +162,28 @@ func (s *stream) write(piece []byte) error {
 	if err := s.control.Flush(); err != nil {
 		return fmt.Errorf("%w: %w", errClientGone, err)
 	}
+	if s.silence != nil {
+		s.silence.Reset(s.limits.KeepAlive)
+	}
 	return nil
 }
 
-// event is the next server-sent event. The data is JSON and so has no line break of its own. With
-// its number a browser's EventSource shows that it has been here before (AskQuestion).
-func (s *stream) event(name string, data any) []byte {
+// send writes what is in the buffer.
+func (s *stream) send() error {
+	defer s.buffer.Reset()
+	return s.write(s.buffer.Bytes())
+}
+
+// putEvent puts the next server-sent event into the buffer. The data is JSON and so has no line
+// break of its own. With its number a browser's EventSource shows that it has been here before
+// (AskQuestion).
+func (s *stream) putEvent(name string, data any) {
 	s.events++
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "id: %d\nevent: %s\ndata: ", s.events, name)
-	if err := json.NewEncoder(&b).Encode(data); err != nil { // it ends the line
+	fmt.Fprintf(&s.buffer, "id: %d\nevent: %s\ndata: ", s.events, name)
+	if err := json.NewEncoder(&s.buffer).Encode(data); err != nil { // it ends the line
 		panic(err) // structs of texts and numbers
 	}
-	b.WriteByte('\n')
-	return b.Bytes()
+	s.buffer.WriteByte('\n')
 }
 
 // isCut says whether the model wrote all that it was allowed to, and not all that it had to say.
