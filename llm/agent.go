@@ -22,16 +22,16 @@ func (r reading) takes() bool {
 }
 
 // answer answers from the films found alone, and returns the films that the answer is about.
-func (r reading) answer(films []filmEntry) (string, []filmEntry) {
+func (r reading) answer(films []filmEntry) (string, []Source) {
 	if len(films) == 0 {
-		return notFound, nil
+		return notFound, []Source{}
 	}
 	if r.film != nil {
-		return r.film.about(r.topics), []filmEntry{*r.film}
+		return r.film.about(r.topics), sourcesOf([]filmEntry{*r.film})
 	}
 	films = r.narrow(films)
 	if len(films) == 0 {
-		return noneHasAll, nil
+		return noneHasAll, []Source{}
 	}
 	var b strings.Builder
 	switch {
@@ -49,7 +49,7 @@ func (r reading) answer(films []filmEntry) (string, []filmEntry) {
 	if more := len(films) - len(listed); more > 0 {
 		fmt.Fprintf(&b, "And %d more.\n", more)
 	}
-	return strings.TrimSuffix(b.String(), "\n"), listed
+	return strings.TrimSuffix(b.String(), "\n"), sourcesOf(listed)
 }
 
 // topic is what may be asked of one film.

@@ -3,7 +3,6 @@ package llm
 import (
 	"context"
 	"encoding/json"
-	"slices"
 	"strings"
 
 	"github.com/tmc/langchaingo/llms"
@@ -17,11 +16,36 @@ const (
 	maxCatalogue = 12 << 10
 )
 
-// Question is what a customer asks, with what the answer may rest on.
+// Question is what a customer asks, with what an answer may rest on. [NewQuestion] makes one.
 type Question struct {
-	Text  string
-	Films []Film // the films found for it, best first; may be empty, and more than a model is given
+	text   string      // clean
+	given  []filmEntry // to a model
+	answer string      // of the search agent; empty: the question is one for a model
+	cited  []Source    // in that answer
 }
+
+// NewQuestion prepares a question. The films are those found for it, best first. There may be none,
+// and there may be a whole catalogue: the question keeps no more of them than it needs.
+//
+// A model is given eight films at most, those first that are as the question wants them. What does
+// not fit the prompt is left out.
+func NewQuestion(text string, films []Film) Question {
+	q := Question{text: strings.TrimSpace(clean(text))}
+	found := entries(films)
+	r := read(q.text, found)
+	q.given = r.choose(found)
+	if r.takes() {
+		q.answer, q.cited = r.answer(found)
+	}
+	return q
+}
+
+// Text is the question as a model reads it, without blanks around it and what cannot be seen.
+func (q Question) Text() string { return q.text }
+
+// Sources returns exactly the films that [Client.Ask] gives the model, in their order there. A caller
+// can send them ahead of the answer.
+func (q Question) Sources() []Source { return sourcesOf(q.given) }
 
 // Source is a film that an answer rests on.
 type Source struct {
@@ -29,32 +53,20 @@ type Source struct {
 	Title  string
 }
 
-// Sources returns exactly the films that [Client.Ask] gives the model for this question, in their
-// order there. Films that are as the question wants them come first. Of these, eight are given at
-// most, and what does not fit the prompt is left out. It depends on nothing but the question, so a
-// caller can send it ahead of the answer.
-func (q Question) Sources() []Source { return sourcesOf(q.given()) }
-
-// given chooses the films that the model is given.
-func (q Question) given() []filmEntry {
-	found := entries(q.Films)
-	r := read(clean(q.Text), found)
+// choose returns the films that a model is given.
+func (r reading) choose(found []filmEntry) []filmEntry {
 	wanted := r.narrow(found)
-	isWanted := func(f filmEntry) bool {
-		return slices.ContainsFunc(wanted, func(w filmEntry) bool { return w.ID == f.ID })
+	first := map[int32]bool{}
+	for _, f := range wanted {
+		first[f.ID] = true
 	}
-	slices.SortStableFunc(found, func(a, b filmEntry) int {
-		switch wantA, wantB := isWanted(a), isWanted(b); {
-		case wantA == wantB:
-			return 0
-		case wantA:
-			return -1
-		default:
-			return 1
-		}
-	})
-	given, size := []filmEntry{}, 0
 	for _, f := range found {
+		if !first[f.ID] {
+			wanted = append(wanted, f)
+		}
+	}
+	given, size := []filmEntry{}, 0
+	for _, f := range wanted {
 		raw, err := json.Marshal(f)
 		if err != nil || size+len(raw) > maxCatalogue {
 			continue
@@ -87,20 +99,26 @@ func Blank(text string) bool { return strings.TrimSpace(clean(text)) == "" }
 // an error, what was emitted is not a whole answer. With [KindLength] it is whole up to the token
 // limit, and the Result is filled in.
 func (c *Client) Ask(ctx context.Context, q Question, emit func(chunk string) error) (Result, error) {
-	result := c.result(c.ask, nil)
-	if Blank(q.Text) {
-		return result, newError(KindRejected, "the question is empty")
-	}
-	films, err := catalogueBlock(q.given())
+	messages, err := c.askMessages(q)
 	if err != nil {
-		return result, &Error{Kind: KindRejected, Err: err}
+		return c.result(c.ask, nil), err
 	}
-	question, err := questionBlock(strings.TrimSpace(clean(q.Text)))
-	if err != nil {
-		return result, &Error{Kind: KindRejected, Err: err}
-	}
-	messages := c.ask.render(map[string]string{"catalogue": films, "question": question})
 	stream := llms.WithStreamingFunc(func(_ context.Context, chunk []byte) error { return emit(string(chunk)) })
 	resp, err := c.model.GenerateContent(ctx, messages, append(c.ask.options(), stream)...)
 	return c.result(c.ask, resp), err
+}
+
+func (c *Client) askMessages(q Question) ([]llms.MessageContent, error) {
+	if q.text == "" {
+		return nil, newError(KindRejected, "the question is empty")
+	}
+	films, err := catalogueBlock(q.given)
+	if err != nil {
+		return nil, &Error{Kind: KindRejected, Err: err}
+	}
+	question, err := questionBlock(q.text)
+	if err != nil {
+		return nil, &Error{Kind: KindRejected, Err: err}
+	}
+	return c.ask.render(map[string]string{"catalogue": films, "question": question}), nil
 }

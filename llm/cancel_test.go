@@ -60,7 +60,7 @@ func TestCancel(t *testing.T) {
 					}
 					cancel()
 				}()
-				_, err := c.Ask(ctx, llm.Question{Text: "?"}, func(string) error {
+				_, err := c.Ask(ctx, llm.NewQuestion("?", nil), func(string) error {
 					close(began)
 					return nil
 				})
@@ -82,7 +82,7 @@ func TestDeadline(t *testing.T) {
 			c := test.client(t, listen(t, untilGone(test.raw)))
 			for range aborts {
 				ctx, cancel := context.WithTimeout(bounded(t), 3*time.Millisecond)
-				_, err := c.Ask(ctx, llm.Question{Text: "?"}, func(string) error {
+				_, err := c.Ask(ctx, llm.NewQuestion("?", nil), func(string) error {
 					<-ctx.Done() // so the deadline passes after the first byte, and not before
 					return nil
 				})
@@ -120,7 +120,7 @@ func TestEmitError(t *testing.T) {
 			t.Parallel()
 			script, _, gone := watched(test.raw)
 			c := test.client(t, listen(t, script))
-			_, err := c.Ask(bounded(t), llm.Question{Text: "?"}, func(string) error { return full })
+			_, err := c.Ask(bounded(t), llm.NewQuestion("?", nil), func(string) error { return full })
 			if !errors.Is(err, full) {
 				t.Errorf("the error is %v, want %v", err, full)
 			}
@@ -143,7 +143,7 @@ func TestEmitPanic(t *testing.T) {
 		}
 		<-gone
 	}()
-	_, err := c.Ask(bounded(t), llm.Question{Text: "?"}, func(string) error { panic("abort") })
+	_, err := c.Ask(bounded(t), llm.NewQuestion("?", nil), func(string) error { panic("abort") })
 	t.Errorf("no panic, but %v", err)
 }
 
@@ -170,7 +170,7 @@ func TestPiecesAsTheyCome(t *testing.T) {
 				raw(test.end)(conn)
 			}))
 			var got []string
-			_, err := c.Ask(bounded(t), llm.Question{Text: "?"}, func(piece string) error {
+			_, err := c.Ask(bounded(t), llm.NewQuestion("?", nil), func(piece string) error {
 				got = append(got, piece)
 				arrived <- piece
 				return nil

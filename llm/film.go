@@ -74,13 +74,17 @@ const maxDescription = 500
 
 // entry is a film as a model reads it.
 func entry(f Film) filmEntry {
-	description := []rune(clean(f.Description))
+	description := clean(f.Description)
+	if len(description) > maxDescription { // in bytes, so perhaps in characters
+		runes := []rune(description)
+		description = string(runes[:min(len(runes), maxDescription)])
+	}
 	return filmEntry{
 		ID: f.ID, Title: clean(f.Title), Category: clean(f.Category), Rating: clean(f.Rating),
 		RentalRate: json.Number(f.RentalRate.StringFixed(2)), RentalDays: f.RentalDuration, Minutes: f.Length,
 		ReleaseYear: f.ReleaseYear, Language: clean(f.Language), Actors: cleanAll(f.Actors),
 		SpecialFeatures: cleanAll(f.SpecialFeatures), StreamingAvailable: f.StreamingAvailable,
-		Description: string(description[:min(len(description), maxDescription)]),
+		Description: description,
 	}
 }
 
@@ -144,6 +148,9 @@ func messageText(m llms.MessageContent) string {
 // clean makes foreign text fit for a prompt or a log line: control characters become spaces, and
 // invisible ones, which can hide instructions or turn the text round, go.
 func clean(text string) string {
+	if !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return text // all of Pagila, of which there can be much
+	}
 	return strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsControl(r), r == '\u2028', r == '\u2029', r == brailleBlank:

@@ -73,7 +73,7 @@ func TestConcurrent(t *testing.T) {
 	for i := range callers {
 		go func() {
 			var text strings.Builder
-			_, err := c.Ask(bounded(t), llm.Question{Text: fmt.Sprintf("a%[1]d b%[1]d c%[1]d", i)}, func(piece string) error {
+			_, err := c.Ask(bounded(t), llm.NewQuestion(fmt.Sprintf("a%[1]d b%[1]d c%[1]d", i), nil), func(piece string) error {
 				text.WriteString(piece)
 				return nil
 			})

@@ -40,13 +40,8 @@ type Handoff struct {
 // The search agent states nothing but what is in the films of the question, and calls nobody. An
 // answer of the model that was cut at the token limit is an error.
 func (c *Client) Handoff(ctx context.Context, q Question) (Handoff, error) {
-	if Blank(q.Text) {
-		return Handoff{}, newError(KindRejected, "the question is empty")
-	}
-	films := entries(q.Films)
-	if r := read(clean(q.Text), films); r.takes() {
-		text, cited := r.answer(films)
-		return Handoff{Agent: AgentSearch, Answer: text, Sources: sourcesOf(cited)}, nil
+	if q.answer != "" {
+		return Handoff{Agent: AgentSearch, Answer: q.answer, Sources: q.cited}, nil
 	}
 	var text strings.Builder
 	result, err := c.Ask(ctx, q, func(piece string) error {

@@ -77,7 +77,7 @@ func TestHandoff(t *testing.T) {
 			before := len(u.got())
 			films := shelf()
 			films[1].SpecialFeatures = []string{"Trailers"}
-			got, err := c.Handoff(bounded(t), llm.Question{Text: test.question, Films: films})
+			got, err := c.Handoff(bounded(t), llm.NewQuestion(test.question, films))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -101,7 +101,7 @@ func TestHandoffOfUnknownLength(t *testing.T) {
 	t.Parallel()
 	films := shelf()
 	films[0].Length = 0
-	got, err := newClient(t, llm.Config{Provider: "offline"}).Handoff(bounded(t), llm.Question{Text: "the shortest film", Films: films})
+	got, err := newClient(t, llm.Config{Provider: "offline"}).Handoff(bounded(t), llm.NewQuestion("the shortest film", films))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestHandoffWithoutFilms(t *testing.T) {
 		"How do I plot a graph?":      llm.AgentModel,
 		"What is the meaning of life": llm.AgentModel,
 	} {
-		got, err := c.Handoff(bounded(t), llm.Question{Text: question})
+		got, err := c.Handoff(bounded(t), llm.NewQuestion(question, nil))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -147,13 +147,13 @@ func TestHandoffFails(t *testing.T) {
 		llm.KindLength:    raw(eventHead + delta("He") + finish("length") + done),
 		llm.KindAuth:      status(401, "", ""),
 	} {
-		got, err := openAI(t, listen(t, script)).Handoff(bounded(t), llm.Question{Text: "Why?"})
+		got, err := openAI(t, listen(t, script)).Handoff(bounded(t), llm.NewQuestion("Why?", nil))
 		checkKind(t, err, want)
 		if got.Answer != "" {
 			t.Errorf("a part of an answer comes back: %+v", got)
 		}
 	}
-	_, err := openAI(t, listen(t, raw(""))).Handoff(bounded(t), llm.Question{Text: " \u200b"})
+	_, err := openAI(t, listen(t, raw(""))).Handoff(bounded(t), llm.NewQuestion(" \u200b", nil))
 	checkKind(t, err, llm.KindRejected)
 }
 
@@ -174,21 +174,21 @@ func TestSources(t *testing.T) {
 		q    llm.Question
 		want []int32
 	}{
-		{"none", llm.Question{Text: "Why?"}, nil},
-		{"more than a model is given", llm.Question{Text: "Why?", Films: many(12, func(int, *llm.Film) {})}, []int32{1, 2, 3, 4, 5, 6, 7, 8}},
-		{"a wanted one far behind", llm.Question{Text: "Why are comedies cheap?", Films: many(12, func(i int, f *llm.Film) {
+		{"none", llm.NewQuestion("Why?", nil), nil},
+		{"more than a model is given", llm.NewQuestion("Why?", many(12, func(int, *llm.Film) {})), []int32{1, 2, 3, 4, 5, 6, 7, 8}},
+		{"a wanted one far behind", llm.NewQuestion("Why are comedies cheap?", many(12, func(i int, f *llm.Film) {
 			if i == 10 {
 				f.Category, f.RentalRate = "Comedy", decimal.New(99, -2)
 			}
-		})}, []int32{11, 1, 2, 3, 4, 5, 6, 7}},
-		{"one that does not fit", llm.Question{Text: "Why?", Films: many(3, func(i int, f *llm.Film) {
+		})), []int32{11, 1, 2, 3, 4, 5, 6, 7}},
+		{"one that does not fit", llm.NewQuestion("Why?", many(3, func(i int, f *llm.Film) {
 			if i == 1 {
 				f.Actors = slices.Repeat([]string{"SANDRA PECK"}, 2000)
 			}
-		})}, []int32{1, 3}},
-		{"long descriptions", llm.Question{Text: "Why?", Films: many(8, func(_ int, f *llm.Film) {
+		})), []int32{1, 3}},
+		{"long descriptions", llm.NewQuestion("Why?", many(8, func(_ int, f *llm.Film) {
 			f.Description = strings.Repeat("long ", 10_000)
-		})}, []int32{1, 2, 3, 4, 5, 6, 7, 8}},
+		})), []int32{1, 2, 3, 4, 5, 6, 7, 8}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -223,7 +223,7 @@ func TestSources(t *testing.T) {
 func TestNothingFound(t *testing.T) {
 	t.Parallel()
 	u := listen(t, raw(eventHead+delta("No.")+finish("stop")+done))
-	nothing := llm.Question{Text: "Is there a film about Go?"}
+	nothing := llm.NewQuestion("Is there a film about Go?", nil)
 	if _, err := openAI(t, u).Ask(bounded(t), nothing, func(string) error { return nil }); err != nil {
 		t.Fatal(err)
 	}

@@ -85,12 +85,12 @@ func TestInjection(t *testing.T) {
 				requests := u.got()
 				return requests[len(requests)-1].body
 			}
-			plain := send(llm.Question{Text: "Which?", Films: []llm.Film{film()}})
+			plain := send(llm.NewQuestion("Which?", []llm.Film{film()}))
 			for _, text := range injections {
 				f := film()
 				f.Title, f.Description, f.Category, f.Actors = "T "+text, text, text, []string{text}
 				f.Language, f.SpecialFeatures = text, []string{text}
-				body := send(llm.Question{Text: "Q " + text, Films: []llm.Film{f}})
+				body := send(llm.NewQuestion("Q "+text, []llm.Film{f}))
 				if diff := cmp.Diff(withoutMessages(t, plain), withoutMessages(t, body)); diff != "" {
 					t.Errorf("%q changes the request:\n%s", text, diff)
 				}

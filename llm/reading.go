@@ -27,7 +27,7 @@ type wish func(f filmEntry) bool
 // read reads a question about films. Titles, categories and actors are known from the films alone.
 func read(question string, films []filmEntry) reading {
 	r := reading{}
-	s := sentence{text: " " + strings.ToLower(question) + " "}
+	s := newSentence(" " + strings.ToLower(question) + " ")
 	for i, f := range films {
 		if (r.film == nil || len(f.Title) > len(r.film.Title)) && s.has(f.Title) {
 			r.film = &films[i]
@@ -44,9 +44,9 @@ func read(question string, films []filmEntry) reading {
 		}
 	}
 	if r.film == nil {
-		r.readWishes(&s, question, films)
+		r.readWishes(s, question, films)
 	}
-	for _, w := range s.words() {
+	for _, w := range s.words {
 		if !emptyWords[w.stem] {
 			r.rest = append(r.rest, w.stem)
 		}
@@ -57,18 +57,18 @@ func read(question string, films []filmEntry) reading {
 // readWishes reads what films have to be like.
 func (r *reading) readWishes(s *sentence, question string, films []filmEntry) {
 	s.match(filler)
-	s.text = number.ReplaceAllStringFunc(s.text, func(text string) string {
+	s.set(number.ReplaceAllStringFunc(s.text, func(text string) string {
 		word, unit, _ := strings.Cut(text, " ")
 		return strconv.Itoa(numbers[word]) + " " + unit
-	})
+	}))
 	// An amount in two units is one amount.
-	s.text = hoursAndMinutes.ReplaceAllStringFunc(s.text, func(text string) string {
+	s.set(hoursAndMinutes.ReplaceAllStringFunc(s.text, func(text string) string {
 		parts := hoursAndMinutes.FindStringSubmatch(text)
 		hours, _ := strconv.Atoi(parts[1]) // the pattern leaves nothing but digits
 		minutes, _ := strconv.Atoi(parts[2])
 		return strconv.Itoa(60*hours+minutes) + " minutes"
-	})
-	s.text = dollarsAndCents.ReplaceAllString(s.text, "$1.$2 dollars")
+	}))
+	s.set(dollarsAndCents.ReplaceAllString(s.text, "$1.$2 dollars"))
 	for said := s.match(money); said != nil; said = s.match(money) {
 		amount, err := decimal.NewFromString(said["dollars"] + said["dollars2"] + said["dollars3"] + said["cents"])
 		if err != nil {
@@ -116,14 +116,19 @@ func (r *reading) readNames(s *sentence, question string, films []filmEntry) {
 		}
 	}
 	var categories, actors []string
-	for _, f := range films {
-		if f.Category != "" && s.cut(f.Category) {
-			categories = append(categories, f.Category)
-		}
-		for _, name := range f.Actors {
-			if s.cut(name) {
-				actors = append(actors, name)
+	tried := map[string]bool{"": true} // a whole catalogue has few names, many times each
+	cut := func(name string, names *[]string) {
+		if !tried[name] && s.cut(name) {
+			*names = append(*names, name)
+			for s.cut(name) { // said again
 			}
+		}
+		tried[name] = true
+	}
+	for _, f := range films {
+		cut(f.Category, &categories)
+		for _, name := range f.Actors {
+			cut(name, &actors)
 		}
 	}
 	lists := 0 // facets with several values, among which an "or" can stand
@@ -258,7 +263,18 @@ var rankings = []ranking{
 }
 
 // sentence is a question of which the parts that are understood are cut out one by one.
-type sentence struct{ text string }
+type sentence struct {
+	text  string
+	words []sentenceWord // of the text
+}
+
+func newSentence(text string) *sentence {
+	s := &sentence{}
+	s.set(text)
+	return s
+}
+
+func (s *sentence) set(text string) { s.text, s.words = text, words(text) }
 
 // phrases holds what the named groups of a pattern have matched.
 type phrases map[string]string
@@ -278,7 +294,7 @@ func (s *sentence) match(pattern *regexp.Regexp) phrases {
 	if said["rating2"]+said["rating3"] != "" {
 		said["rating"] = said["rating2"] + said["rating3"]
 	}
-	s.text = s.text[:at[0]] + " " + s.text[at[1]:]
+	s.set(s.text[:at[0]] + " " + s.text[at[1]:])
 	return said
 }
 
@@ -304,16 +320,16 @@ type sentenceWord struct {
 	start, end int
 }
 
-func (s *sentence) words() []sentenceWord {
+func words(text string) []sentenceWord {
 	var words []sentenceWord
 	start := -1
-	for i, r := range s.text + " " {
+	for i, r := range text + " " {
 		inWord := unicode.IsLetter(r) || unicode.IsNumber(r)
 		if inWord && start < 0 {
 			start = i
 		}
 		if !inWord && start >= 0 {
-			words = append(words, sentenceWord{singular(s.text[start:i]), start, i})
+			words = append(words, sentenceWord{singular(text[start:i]), start, i})
 			start = -1
 		}
 	}
@@ -330,8 +346,7 @@ func singular(word string) string {
 
 // find says where a phrase stands, word by word and in its order. Case and plural do not count.
 func (s *sentence) find(phrase string) (start, end int, found bool) {
-	have := s.words()
-	want := (&sentence{strings.ToLower(phrase)}).words()
+	have, want := s.words, words(strings.ToLower(phrase))
 	for i := range len(have) - len(want) + 1 {
 		if len(want) > 0 && slices.EqualFunc(have[i:i+len(want)], want, func(a, b sentenceWord) bool { return a.stem == b.stem }) {
 			return have[i].start, have[i+len(want)-1].end, true
@@ -350,7 +365,7 @@ func (s *sentence) has(phrase string) bool {
 func (s *sentence) cut(phrase string) bool {
 	start, end, found := s.find(phrase)
 	if found {
-		s.text = s.text[:start] + " " + s.text[end:]
+		s.set(s.text[:start] + " " + s.text[end:])
 	}
 	return found
 }

@@ -63,7 +63,7 @@ func TestNothingQuoted(t *testing.T) {
 				var log bytes.Buffer
 				u := listen(t, raw(test.raw))
 				c := newClient(t, llm.Config{Provider: provider, BaseURL: u.url, OllamaHost: u.url, Logger: slog.New(slog.NewTextHandler(&log, nil))})
-				_, err := c.Ask(bounded(t), llm.Question{Text: "What does " + confidential + " watch?"}, func(string) error { return nil })
+				_, err := c.Ask(bounded(t), llm.NewQuestion("What does "+confidential+" watch?", nil), func(string) error { return nil })
 				if err == nil {
 					t.Fatal("no error")
 				}
@@ -107,7 +107,7 @@ func TestBlank(t *testing.T) {
 		if !llm.Blank(blank) {
 			t.Errorf("%+q is not blank", blank)
 		}
-		_, err := newClient(t, llm.Config{Provider: "offline"}).Ask(bounded(t), llm.Question{Text: blank}, func(string) error { return nil })
+		_, err := newClient(t, llm.Config{Provider: "offline"}).Ask(bounded(t), llm.NewQuestion(blank, nil), func(string) error { return nil })
 		checkKind(t, err, llm.KindRejected)
 	}
 	for _, text := range []string{"?", " a ", "\u200bé", "映画", "🎬"} {

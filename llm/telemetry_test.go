@@ -146,7 +146,7 @@ func TestTelemetryOfFailures(t *testing.T) {
 			if emit == nil {
 				emit = func(string) error { return nil }
 			}
-			if _, err := c.Ask(bounded(t), llm.Question{Text: "?"}, emit); err == nil {
+			if _, err := c.Ask(bounded(t), llm.NewQuestion("?", nil), emit); err == nil {
 				t.Fatal("no error")
 			}
 			spans := w.spans.GetSpans()
@@ -166,7 +166,7 @@ func TestTelemetryOfPanic(t *testing.T) {
 	c, w := watchedClient(t, "openai", false, raw(eventHead+delta("He")+finish("stop")+done))
 	func() {
 		defer func() { _ = recover() }() // the panic is this test's own
-		_, err := c.Ask(bounded(t), llm.Question{Text: "?"}, func(string) error { panic("abort") })
+		_, err := c.Ask(bounded(t), llm.NewQuestion("?", nil), func(string) error { panic("abort") })
 		t.Errorf("no panic, but %v", err)
 	}()
 	if spans := w.spans.GetSpans(); len(spans) != 1 || attributes(spans[0])["error.type"] != "caller" {

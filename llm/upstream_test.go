@@ -221,7 +221,7 @@ func film() llm.Film {
 // ask asks the client about the film of the tests and returns the text that came.
 func ask(ctx context.Context, c *llm.Client) (string, llm.Result, error) {
 	var text strings.Builder
-	result, err := c.Ask(ctx, llm.Question{Text: "Which film is it?", Films: []llm.Film{film()}}, func(chunk string) error {
+	result, err := c.Ask(ctx, llm.NewQuestion("Which film is it?", []llm.Film{film()}), func(chunk string) error {
 		text.WriteString(chunk)
 		return nil
 	})

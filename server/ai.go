@@ -78,9 +78,9 @@ func (s *Server) question(ctx context.Context, text string, bad gen.InputError) 
 	}
 	films := make([]llm.Film, len(found))
 	for i, f := range found {
-		films[i] = modelFilm(f)
+		films[i] = modelFilm(f.Film, f.Actors)
 	}
-	return llm.Question{Text: text, Films: films}, nil
+	return llm.NewQuestion(text, films), nil
 }
 
 const blankQuestion = "the question has nothing in it that could be read"
@@ -102,7 +102,11 @@ func (s *Server) SummarizeFilm(ctx context.Context, request gen.SummarizeFilmReq
 	if found.Rating == "" {
 		return nil, errFilmNotRated // a summary without a rating would not be one of the contract's
 	}
-	summary, _, err := s.deps.Model.Summarize(ctx, modelFilm(found))
+	actors := make([]string, len(found.Actors))
+	for i, a := range found.Actors {
+		actors[i] = a.FirstName + " " + a.LastName
+	}
+	summary, _, err := s.deps.Model.Summarize(ctx, modelFilm(found.Film, actors))
 	if err != nil {
 		return nil, err
 	}
@@ -118,11 +122,7 @@ func (s *Server) SummarizeFilm(ctx context.Context, request gen.SummarizeFilmReq
 }
 
 // modelFilm is what a language model may know of a film.
-func modelFilm(f store.FilmDetail) llm.Film {
-	actors := make([]string, len(f.Actors))
-	for i, a := range f.Actors {
-		actors[i] = a.FirstName + " " + a.LastName
-	}
+func modelFilm(f store.Film, actors []string) llm.Film {
 	return llm.Film{
 		ID: f.FilmID, Title: f.Title, Description: f.Description, Category: f.Category, Rating: f.Rating,
 		ReleaseYear: f.ReleaseYear, Length: f.Length, Language: f.Language, RentalRate: f.RentalRate,

@@ -63,7 +63,7 @@ func TestConcurrencyLimit(t *testing.T) {
 	started, leave := make(chan struct{}), make(chan struct{})
 	a := start(t, withLimits(server.Limits{Concurrent: 2}), withModel(scripted{
 		ask: func(ctx context.Context, q llm.Question, emit func(string) error) (llm.Result, error) {
-			if q.Text == "quick" {
+			if q.Text() == "quick" {
 				return llm.Result{FinishReason: "stop"}, emit("done")
 			}
 			if err := emit("thinking"); err != nil {
@@ -147,7 +147,7 @@ func TestNoKeepAlive(t *testing.T) {
 	failure := &llm.Error{Kind: llm.KindTruncated, Err: errors.New("cut")}
 	a := start(t, withLimits(server.Limits{KeepAlive: keepAlive}), withModel(scripted{
 		ask: func(_ context.Context, q llm.Question, emit func(string) error) (llm.Result, error) {
-			if q.Text == "fails" {
+			if q.Text() == "fails" {
 				<-time.After(5 * keepAlive) // the silence itself is what is tested
 				return llm.Result{}, failure
 			}

@@ -31,7 +31,7 @@ const maxBody = 1 << 20
 type Store interface {
 	Films(ctx context.Context, q store.FilmQuery) (store.FilmPage, error)
 	Film(ctx context.Context, id int32) (store.FilmDetail, error)
-	SearchFilms(ctx context.Context, question string, limit int) ([]store.FilmDetail, error)
+	SearchFilms(ctx context.Context, question string, limit int) ([]store.FoundFilm, error)
 	CreateRental(ctx context.Context, n store.NewRental) (store.Rental, error)
 	Rental(ctx context.Context, customerID, id int32) (store.Rental, error)
 	Status(ctx context.Context) (store.Status, error)

@@ -308,7 +308,7 @@ func TestAskIsCut(t *testing.T) {
 func TestAskPanics(t *testing.T) {
 	t.Parallel()
 	a := start(t, withModel(scripted{ask: func(_ context.Context, q llm.Question, emit func(string) error) (llm.Result, error) {
-		if q.Text == "late" {
+		if q.Text() == "late" {
 			if err := emit("half an "); err != nil {
 				return llm.Result{}, err
 			}
@@ -381,8 +381,8 @@ func TestAskIsGrounded(t *testing.T) {
 	title := one[string](t, a, `SELECT title FROM film WHERE film_id = 7`)
 	a.call(t, http.MethodGet, "/ai/ask?question=Is+"+strings.ReplaceAll(title, " ", "+")+"+any+good%3F", "").want(t, 200)
 	q := <-asked
-	if len(q.Films) == 0 || q.Films[0].ID != 7 || q.Films[0].Title != title || len(q.Films[0].Actors) != one[int](t, a, `SELECT count(*) FROM film_actor WHERE film_id = 7`) {
-		t.Errorf("the model was given %+v", q)
+	if given := q.Sources(); len(given) == 0 || given[0] != (llm.Source{FilmID: 7, Title: title}) {
+		t.Errorf("the model was given %+v", given)
 	}
 }
 

@@ -40,8 +40,13 @@ WITH question AS (
 ), found AS (
 	SELECT film_id, sum(facets) AS facets, sum(rank) AS rank FROM hits GROUP BY film_id
 )
-SELECT` + filmColumns + `,` + actorsColumn + `
+SELECT` + filmColumns + `, COALESCE(names.actors, '{}') AS actors
 FROM asked, found JOIN film f USING (film_id)` + filmJoins + `
+LEFT JOIN (
+	SELECT film_id, array_agg(first_name || ' ' || last_name ORDER BY last_name, first_name, actor_id) AS actors
+	FROM found JOIN film_actor USING (film_id) JOIN actor USING (actor_id)
+	GROUP BY film_id
+) names USING (film_id)
 ORDER BY found.facets DESC,
 	CASE WHEN 'short' = ANY(asked.words) THEN f.length WHEN 'long' = ANY(asked.words) THEN -f.length END,
 	CASE WHEN asked.words && '{cheap,dollar,price}' THEN f.rental_rate END,
@@ -56,12 +61,18 @@ var ratingWords = regexp.MustCompile(`\b(?:(?i:NC-17|PG-13|PG)|G|R)\b`)
 var anyFilm = regexp.MustCompile(`(?i)\b(?:cents?|dollars?|bucks?|\d+\.\d\d|min(?:ute)?s?|hours?|long(?:est)?|short(?:est)?|cheap(?:est)?|expensive|` +
 	`stream\w*|trailers?|commentary|commentaries|(?:deleted|behind.the) scenes?|child(?:ren)?|kids?|family)\b|[$¢]`)
 
+// FoundFilm is a film with the first and last names of its actors, ordered by name.
+type FoundFilm struct {
+	Film   `bun:",extend"`
+	Actors []string `bun:",array"`
+}
+
 // SearchFilms returns at most limit films that a question in plain English may be about, the
 // likeliest first. None is no error. A question about a price, a length, special features, streaming
 // or children may be about every film.
-func (s *Store) SearchFilms(ctx context.Context, question string, limit int) ([]FilmDetail, error) {
+func (s *Store) SearchFilms(ctx context.Context, question string, limit int) ([]FoundFilm, error) {
 	ratings := strings.ToUpper(strings.Join(ratingWords.FindAllString(question, -1), " "))
-	films := []FilmDetail{}
+	films := []FoundFilm{}
 	if err := s.read(ctx, &films, searchSQL, question, ratings, anyFilm.MatchString(question), limit); err != nil {
 		return nil, fmt.Errorf("search films: %w", err)
 	}

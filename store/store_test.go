@@ -94,7 +94,7 @@ func TestSearchFilms(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
 	s, conn := open(t, url), connect(t, url)
-	search := func(question string) []store.FilmDetail {
+	search := func(question string) []store.FoundFilm {
 		t.Helper()
 		films, err := s.SearchFilms(t.Context(), question, 8)
 		if err != nil {
@@ -108,8 +108,19 @@ func TestSearchFilms(t *testing.T) {
 		t.Errorf("a title that stands in the question is not first: %+v", films)
 	}
 	films := search("Do you have comedies?")
-	if len(films) != 8 || slices.ContainsFunc(films, func(f store.FilmDetail) bool { return f.Category != "Comedy" }) {
+	if len(films) != 8 || slices.ContainsFunc(films, func(f store.FoundFilm) bool { return f.Category != "Comedy" }) {
 		t.Errorf("comedies: %+v", films)
+	}
+	everything, err := s.SearchFilms(t.Context(), "How long?", 2000)
+	if n := value[int](t, conn, `SELECT count(*) FROM film`); err != nil || len(everything) != n {
+		t.Fatalf("%d films may be long, want %d, %v", len(everything), n, err)
+	}
+	for _, f := range everything {
+		want := value[[]string](t, conn, `SELECT ARRAY(SELECT first_name || ' ' || last_name
+			FROM film_actor JOIN actor USING (actor_id) WHERE film_id = $1 ORDER BY last_name, first_name, actor_id)`, f.FilmID)
+		if !slices.Equal(f.Actors, want) {
+			t.Fatalf("the actors of film %d are %q, want %q", f.FilmID, f.Actors, want)
+		}
 	}
 	for _, question := range []string{"", "?!", "the of and", "xyzzy plugh", "'; --", "a & b | !c <-> (d", `\ : * '' "`} {
 		if films := search(question); len(films) != 0 {
