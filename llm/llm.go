@@ -46,6 +46,9 @@ const (
 	maxIdleConns = 64
 	// idleConnTimeout is Go's own default.
 	idleConnTimeout = 90 * time.Second
+	// bufferSize is that of a connection's buffers, in bytes. Each stream has a connection, and is
+	// silent most of the time; Go's 4 KiB for each direction are for pages.
+	bufferSize = 1 << 10
 )
 
 // Config says which model to use and within which limits. The zero value of a limit is its default.
@@ -220,6 +223,8 @@ func (cfg *Config) httpClient() *http.Client {
 		MaxIdleConnsPerHost: maxIdleConns,
 		IdleConnTimeout:     idleConnTimeout,
 		DisableCompression:  true, // a compressed stream can be held back until a block is full
+		ReadBufferSize:      bufferSize,
+		WriteBufferSize:     bufferSize,
 	}}
 	if cfg.HTTPClient != nil {
 		client = *cfg.HTTPClient

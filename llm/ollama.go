@@ -98,7 +98,7 @@ func (ollamaDialect) refusesFormat(status int, body []byte) bool {
 }
 
 func (ollamaDialect) decoder(body io.Reader, x *exchange) func() ([]byte, error) {
-	lines := bufio.NewReader(body)
+	lines := bufio.NewReaderSize(body, lineSize)
 	done := false
 	return func() ([]byte, error) {
 		if done {

@@ -137,7 +137,7 @@ func (d openAIDialect) decoder(body io.Reader, x *exchange) func() ([]byte, erro
 	if !x.stream {
 		return d.completion(body, x)
 	}
-	s := eventStream{lines: bufio.NewReader(body)}
+	s := eventStream{lines: bufio.NewReaderSize(body, lineSize)}
 	return func() ([]byte, error) {
 		data, err := s.next()
 		if err != nil {
@@ -149,6 +149,9 @@ func (d openAIDialect) decoder(body io.Reader, x *exchange) func() ([]byte, erro
 		return d.event(data, x)
 	}
 }
+
+// lineSize holds a line as most are. It is a size to begin with, no limit.
+const lineSize = 512
 
 // doneMark is the data of the event after the last one.
 const doneMark = "[DONE]"
