@@ -50,11 +50,11 @@ func (a answer) VisitAskQuestionResponse(w http.ResponseWriter) error {
 func (a answer) writePiece(out *stream, text string) error {
 	if !out.begun {
 		// Blanks are no answer yet: a model that fails after them still has its true status.
-		out.held += text
-		if a.whole || llm.Blank(out.held) {
+		out.held.WriteString(text)
+		if a.whole || llm.Blank(text) {
 			return nil
 		}
-		text = out.held
+		text = out.held.String()
 		a.writeHead(out.w)
 		out.begun = true
 		if a.events {
@@ -74,7 +74,7 @@ func (a answer) writePiece(out *stream, text string) error {
 func (a answer) writeEnd(out *stream, result llm.Result, err error) error {
 	if a.whole && err == nil {
 		a.writeHead(out.w)
-		out.buffer.WriteString(out.held)
+		out.buffer.WriteString(out.held.String())
 		return out.send()
 	}
 	if !out.begun || !a.events && err != nil {
@@ -102,10 +102,10 @@ func (a answer) writeEnd(out *stream, result llm.Result, err error) error {
 // stream writes an answer piece by piece. All but a keep-alive is done in the handler's goroutine.
 type stream struct {
 	limits Limits
-	held   string       // what came before the head is out
-	begun  bool         // the head is out
-	events int          // how many there were
-	buffer bytes.Buffer // what is sent next
+	held   strings.Builder // what came before the head is out
+	begun  bool            // the head is out
+	events int             // how many there were
+	buffer bytes.Buffer    // what is sent next
 
 	mu      sync.Mutex // Gin's writer is not for two
 	w       http.ResponseWriter
