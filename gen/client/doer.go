@@ -1,7 +1,9 @@
 package client
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -46,12 +48,8 @@ func (d *doer) Do(r *http.Request) (*http.Response, error) {
 		cancel(nil)
 		return nil, fmt.Errorf("%s %s: %w", r.Method, r.URL.Path, err)
 	}
-	body := &body{ReadCloser: response.Body, ctx: ctx, cancel: cancel, timer: timer}
-	if mediaType(response) != "application/json" {
-		timer.Stop() // the head of a stream has come
-		body.idleTimeout = d.idleTimeout
-	}
-	response.Body = body
+	timer.Stop() // all has come, or the head of a stream
+	response.Body = &body{ReadCloser: response.Body, ctx: ctx, cancel: cancel, idleTimeout: d.idleTimeout}
 	return response, nil
 }
 
@@ -78,7 +76,7 @@ func (d *doer) try(r *http.Request) (*http.Response, error) {
 	}
 }
 
-// send sends a request once.
+// send sends a request once, and reads the answer if it is JSON.
 func (d *doer) send(r *http.Request) (*http.Response, error) {
 	response, err := d.client.Do(r)
 	if err != nil {
@@ -87,22 +85,35 @@ func (d *doer) send(r *http.Request) (*http.Response, error) {
 	if !isSuccess(r, response) {
 		return nil, readError(response)
 	}
+	if mediaType(response) != "application/json" {
+		return response, nil
+	}
+	document, err := io.ReadAll(response.Body)
+	if err := errors.Join(err, response.Body.Close()); err != nil {
+		return nil, err
+	}
+	response.Body = io.NopCloser(bytes.NewReader(document))
+	if !json.Valid(document) {
+		return nil, readError(response)
+	}
 	return response, nil
 }
 
 // isSuccess says whether a response is what an operation promises: by its status, and by its media
-// type, for a page of HTML is somebody else's whatever its status. Text is promised by /ai/ask alone.
+// type, for a page of HTML is somebody else's whatever its status. Text and no content are promised
+// by /ai/ask alone.
 func isSuccess(request *http.Request, response *http.Response) bool {
 	if response.StatusCode/100 != 2 {
 		return false
 	}
+	asked := strings.HasSuffix(request.URL.Path, "/ai/ask")
 	switch mediaType(response) {
 	case "application/json":
 		return true
 	case "text/event-stream", "text/plain":
-		return strings.HasSuffix(request.URL.Path, "/ai/ask")
+		return asked
 	}
-	return response.StatusCode == http.StatusNoContent
+	return asked && response.StatusCode == http.StatusNoContent
 }
 
 // mediaType is the answer's, without parameters.
@@ -138,24 +149,21 @@ func (d *doer) pause(attempt int, err error) time.Duration {
 	return wait
 }
 
-// body is an answer's body under the limits of its call.
+// body is an answer's body. It limits the wait for each Read: only that for the server, not what the
+// caller does between two of them.
 type body struct {
 	io.ReadCloser
 	ctx         context.Context // its cause says which limit was passed
 	cancel      context.CancelCauseFunc
-	timer       *time.Timer   // ends the call
-	idleTimeout time.Duration // limits each Read; 0 where the timer still runs
+	idleTimeout time.Duration
 }
 
-// Read reads what has come. Only the wait for the server is limited, not what the caller does
-// between two calls.
+// Read reads what has come.
 func (b *body) Read(p []byte) (int, error) {
-	if b.idleTimeout > 0 {
-		idle := time.AfterFunc(b.idleTimeout, func() {
-			b.cancel(fmt.Errorf("the server was silent for %s: %w", b.idleTimeout, context.DeadlineExceeded))
-		})
-		defer idle.Stop()
-	}
+	idle := time.AfterFunc(b.idleTimeout, func() {
+		b.cancel(fmt.Errorf("the server was silent for %s: %w", b.idleTimeout, context.DeadlineExceeded))
+	})
+	defer idle.Stop()
 	n, err := b.ReadCloser.Read(p)
 	if err != nil && err != io.EOF && b.ctx.Err() != nil { //nolint:errorlint // io.Reader returns io.EOF itself
 		err = context.Cause(b.ctx)
@@ -165,7 +173,6 @@ func (b *body) Read(p []byte) (int, error) {
 
 // Close ends the call.
 func (b *body) Close() error {
-	b.timer.Stop()
 	err := b.ReadCloser.Close()
 	b.cancel(nil)
 	return err

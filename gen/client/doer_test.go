@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -86,6 +87,27 @@ func TestRetries(t *testing.T) {
 	}
 }
 
+// An answer that is cut is tried again like any other failure of the network.
+func TestCutAnswer(t *testing.T) {
+	t.Parallel()
+	var requests atomic.Int32
+	ts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Content-Length", strconv.Itoa(len(health)))
+		if requests.Add(1) == 1 {
+			fmt.Fprint(w, health[:5])
+			w.(http.Flusher).Flush()
+			panic(http.ErrAbortHandler)
+		}
+		fmt.Fprint(w, health)
+	}))
+	defer ts.Close()
+	answer, err := newAPI(t, ts.URL).GetHealthWithResponse(t.Context())
+	if err != nil || answer.JSON200 == nil || requests.Load() != 2 {
+		t.Errorf("%d requests: %v", requests.Load(), err)
+	}
+}
+
 // A page of a proxy's is a typed error with status and body, whatever its status is.
 func TestForeignAnswers(t *testing.T) {
 	t.Parallel()
@@ -98,6 +120,8 @@ func TestForeignAnswers(t *testing.T) {
 		"HTML 502":                  {502, "text/html", page},
 		"HTML 200":                  {200, "text/html; charset=utf-8", page},
 		"JSON 500, not a problem":   {500, "application/json", `{"status":"UP"}`},
+		"JSON 200, broken":          {200, "application/json", `{"items":[`},
+		"no content":                {204, "", ""},
 		"a broken problem":          {503, "application/problem+json", `{"code":`},
 		"a problem of another kind": {403, "application/problem+json", `{"status":"forbidden"}`},
 		"nothing":                   {504, "", ""},

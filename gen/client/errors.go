@@ -23,8 +23,8 @@ const maxErrorBody = 64 << 10
 // problem documents (RFC 9457) and have a Code. An answer without one is of somebody in between,
 // such as a proxy's page of HTML.
 type Error struct {
-	// Status is the HTTP status. It is 200 or another of success where the media type is none of
-	// the API's.
+	// Status is the HTTP status. It is 200 or another of success where the rest is not as the
+	// operation promises: another media type, broken JSON or nothing.
 	Status int
 	// Code is the kind of problem: stable, made to be compared. Empty where the answer is not the
 	// server's.

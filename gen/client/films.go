@@ -31,10 +31,6 @@ func (a *API) Films(ctx context.Context, params ListFilmsParams) iter.Seq2[Film,
 				return
 			}
 			found := answer.JSON200
-			if found == nil { // an empty answer
-				yield(Film{}, &Error{Status: answer.StatusCode(), ContentType: answer.ContentType(), Body: answer.Body})
-				return
-			}
 			for _, film := range found.Items {
 				if !yield(film, nil) {
 					return
