@@ -136,6 +136,7 @@ var brokenStreams = []struct {
 	{"null choice", eventHead + event(`{"choices":[null]}`) + done, llm.KindTruncated, ""},
 	{"too large", eventHead + strings.Repeat(": keep-alive\n\n", 1<<17), llm.KindBadResponse, ""},
 	{"one endless line", eventHead + "data: " + strings.Repeat("x", 2<<20), llm.KindBadResponse, ""},
+	{"one endless event", eventHead + "data: [0\n" + strings.Repeat("data: ,0\n", 2<<20/9), llm.KindBadResponse, ""},
 	{"no HTTP", "SSH-2.0-OpenSSH\r\n", llm.KindUnreachable, ""},
 	{"nothing at all", "", llm.KindUnreachable, ""},
 }
@@ -162,6 +163,7 @@ func TestGoodStream(t *testing.T) {
 		{"CRLF", eventHead + strings.ReplaceAll(delta("He")+finish("stop")+usageEvent+done, "\n", "\r\n"), "He"},
 		{"BOM", eventHead + "\ufeff" + delta("He") + finish("stop") + usageEvent + done, "He"},
 		{"comments, no space after the colon", eventHead + ": hi\n\n" + strings.ReplaceAll(delta("He")+finish("stop")+usageEvent+done, "data: ", "data:"), "He"},
+		{"lines without data", eventHead + "data:\n\n" + delta("He") + "data: \n" + finish("stop") + usageEvent + "data:\n\ndata:\n" + done, "He"},
 		{"event over two lines", eventHead + "data: {\"choices\":[{\"delta\":\ndata: {\"content\":\"He\"}}]}\n\n" + finish("stop") + usageEvent + done, "He"},
 		{"no empty lines between events", eventHead + strings.ReplaceAll(delta("He")+delta("llo")+finish("stop")+usageEvent+done, "\n\n", "\n"), "Hello"},
 		{"no newline at the end", eventHead + delta("He") + finish("stop") + usageEvent + "data: [DONE]", "He"},

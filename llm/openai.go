@@ -262,7 +262,7 @@ func (d openAIDialect) completion(body io.Reader, x *exchange) func() ([]byte, e
 
 // eventStream reads server-sent events (WHATWG HTML, section 9.2), as far as upstreams use them:
 // only the data counts. It is more patient than the standard with servers that leave out the empty
-// line between events: data that is whole is an event.
+// line between events: a first line of data that is whole is an event.
 type eventStream struct {
 	lines *bufio.Reader
 	begun bool
@@ -287,14 +287,19 @@ func (s *eventStream) next() ([]byte, error) {
 			s.begun = true
 		}
 		line = bytes.TrimRight(line, "\r\n")
-		if more, ok := bytes.CutPrefix(line, []byte("data:")); ok {
-			s.data = append(s.data, bytes.TrimPrefix(more, []byte(" "))...)
-			if trimmed := bytes.TrimSpace(s.data); json.Valid(trimmed) || string(trimmed) == doneMark {
-				return trimmed, nil
-			}
-			s.data = append(s.data, '\n')
-		} else if len(line) == 0 && len(bytes.TrimSpace(s.data)) > 0 {
-			return s.data, nil // an event, if a malformed one
+		data, ok := bytes.CutPrefix(line, []byte("data:"))
+		data = bytes.TrimSpace(data)
+		switch {
+		case !ok && len(line) == 0 && len(s.data) > 0:
+			return s.data, nil // an event of several lines, or a malformed one
+		case !ok || len(data) == 0:
+			// A comment, another field, or the line after an event.
+		case len(s.data) == 0 && (json.Valid(data) || string(data) == doneMark):
+			return data, nil
+		default:
+			// Whether these lines are whole together is not asked before the empty line: to ask at each
+			// takes quadratic time.
+			s.data = append(append(s.data, data...), '\n')
 		}
 	}
 }
