@@ -97,6 +97,16 @@ var topics = []topic{
 		}
 		return f.cited() + " is not available for streaming."
 	}},
+	{regexp.MustCompile(`\b(?:(?:in stock|available)(?: (?:to|for) rent)?|how many copies|can (?:i|we) (?:still )?(?:rent|get|have))\b`), func(f filmEntry) string {
+		switch {
+		case f.Stock == nil:
+			return "The catalogue does not say whether " + f.cited() + " is in stock."
+		case f.Stock.Copies == 0:
+			return "The shops have no copy of " + f.cited() + "."
+		default:
+			return fmt.Sprintf("Copies of %s in stock: %d of %d.", f.cited(), f.Stock.Available, f.Stock.Copies)
+		}
+	}},
 	{regexp.MustCompile(`\b(?:when was +(?:it +)?(?:released|made)|(?:what|which|release) year(?: was +(?:it +)?(?:released|made))?|release date)\b`), func(f filmEntry) string {
 		if f.ReleaseYear == 0 {
 			return "The catalogue does not say when " + f.cited() + " was released."

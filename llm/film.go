@@ -25,6 +25,13 @@ type Film struct {
 	Actors             []string        // first and last name
 	StreamingAvailable bool
 	SpecialFeatures    []string
+	Stock              *Stock // nil where nothing is said of it
+}
+
+// Stock is how many copies of a film the shops have.
+type Stock struct {
+	Copies    int32 `json:"copies"`
+	Available int32 `json:"available_copies"` // those that are not rented out
 }
 
 // catalogue is the block of films in a prompt.
@@ -46,6 +53,7 @@ type filmEntry struct {
 	Actors             []string    `json:"actors,omitempty"`
 	SpecialFeatures    []string    `json:"special_features,omitempty"`
 	StreamingAvailable bool        `json:"streaming_available"`
+	Stock              *Stock      `json:"stock,omitempty"`
 	Description        string      `json:"description,omitempty"`
 }
 
@@ -84,7 +92,7 @@ func entry(f Film) filmEntry {
 		RentalRate: json.Number(f.RentalRate.StringFixed(2)), RentalDays: f.RentalDuration, Minutes: f.Length,
 		ReleaseYear: f.ReleaseYear, Language: clean(f.Language), Actors: cleanAll(f.Actors),
 		SpecialFeatures: cleanAll(f.SpecialFeatures), StreamingAvailable: f.StreamingAvailable,
-		Description: description,
+		Stock: f.Stock, Description: description,
 	}
 }
 

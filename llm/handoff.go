@@ -27,10 +27,10 @@ type Handoff struct {
 // The search agent takes a question if it understands every word of it that means anything, and
 // one of these is true:
 //   - It names one of the films by its title. It may ask for its cast, rating, suitability for
-//     children, length, price, rental days, category, streaming, year, special features, language or
-//     story.
+//     children, length, price, rental days, category, stock, streaming, year, special features,
+//     language or story.
 //   - It says what films have to be like: a rating, a category, an actor's full name, a special
-//     feature, streaming, for children, short, long or cheap, a price or a length with its limit
+//     feature, stock, streaming, for children, short, long or cheap, a price or a length with its limit
 //     ("under 1 dollar", "at most 90 minutes"), or the longest, shortest, cheapest or most
 //     expensive.
 //

@@ -33,18 +33,17 @@ func read(question string, films []filmEntry) reading {
 			r.film = &films[i]
 		}
 	}
-	if r.film != nil {
+	if r.film == nil {
+		r.readWishes(s, question, films)
+	} else {
 		s.cut(r.film.Title)
-	}
-	if r.film != nil {
 		for _, t := range topics {
 			if s.match(t.asked) != nil {
 				r.topics = append(r.topics, t)
 			}
+			for s.match(t.asked) != nil { // in other words
+			}
 		}
-	}
-	if r.film == nil {
-		r.readWishes(s, question, films)
 	}
 	for _, w := range s.words {
 		if !emptyWords[w.stem] {
@@ -233,6 +232,7 @@ var plainWishes = []struct {
 	{regexp.MustCompile(`\blong\b`), func(f filmEntry) bool { return f.Minutes >= longMinutes }},
 	{regexp.MustCompile(`\b(?:cheap|inexpensive)\b`), func(f filmEntry) bool { return f.rate().LessThanOrEqual(cheapRate) }},
 	{regexp.MustCompile(`\b(?:available )?(?:for |to |by )?stream(?:ed|ing|able)?\b`), func(f filmEntry) bool { return f.StreamingAvailable }},
+	{regexp.MustCompile(`\b(?:in stock|available)(?: (?:to|for) rent)?\b`), func(f filmEntry) bool { return f.Stock != nil && f.Stock.Available > 0 }},
 	{regexp.MustCompile(`\btrailers?\b`), hasFeature("Trailers")},
 	{regexp.MustCompile(`\b(?:commentary|commentaries)\b`), hasFeature("Commentaries")},
 	{regexp.MustCompile(`\bdeleted scenes?\b`), hasFeature("Deleted Scenes")},
@@ -376,7 +376,7 @@ var emptyWords = setOf(`a an the this that these those of in on at to for from w
 	it its they them one is are was were be do does did have has had can could will there any some all
 	which what show list find give tell name want need get see watch
 	film movie movies dvd title something anything thing catalogue shop store please hi hello d m re ll ve s so just
-	only about cost price priced feature special`)
+	now today currently still left only about cost price priced feature special`)
 
 func setOf(words string) map[string]bool {
 	set := map[string]bool{"": true} // the plural's s alone

@@ -65,12 +65,14 @@ func TestMessages(t *testing.T) {
 			return err
 		}
 	}
+	stocked := film()
+	stocked.Stock = &llm.Stock{Copies: 8, Available: 7}
 	for _, test := range []struct {
 		golden string
 		call   func(context.Context, *llm.Client) error
 		answer script
 	}{
-		{"ask.golden", asking(llm.NewQuestion("Which film is short?", []llm.Film{film()})), raw(eventHead + delta("He") + finish("stop") + done)},
+		{"ask.golden", asking(llm.NewQuestion("Which film is short?", []llm.Film{stocked})), raw(eventHead + delta("He") + finish("stop") + done)},
 		{"ask_empty.golden", asking(llm.NewQuestion("Is there a film about Go?", nil)), raw(eventHead + delta("No") + finish("stop") + done)},
 		{"ask_hostile.golden", asking(hostile()), raw(eventHead + delta("No") + finish("stop") + done)},
 		{"summary.golden", summarizing, status(200, "", completion(goodReply, "stop"))},

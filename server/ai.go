@@ -79,6 +79,7 @@ func (s *Server) question(ctx context.Context, text string, bad gen.InputError) 
 	films := make([]llm.Film, len(found))
 	for i, f := range found {
 		films[i] = modelFilm(f.Film, f.Actors)
+		films[i].Stock = &llm.Stock{Copies: f.Copies, Available: f.AvailableCopies}
 	}
 	return llm.NewQuestion(text, films), nil
 }

@@ -29,6 +29,8 @@ func TestHandOffIsExact(t *testing.T) {
 		"comedies over 2 hours 30 minutes":            comedy + ` AND length > 150`,
 		"films for children over 3 hours":             `rating IN ('G', 'PG') AND length > 180`,
 		"Do you have comedies?":                       comedy,
+		"Which comedies over 3 hours are in stock?": comedy + ` AND length > 180 AND EXISTS (SELECT FROM inventory WHERE inventory.film_id = film.film_id
+			AND NOT EXISTS (SELECT FROM rental WHERE rental.inventory_id = inventory.inventory_id AND return_date IS NULL))`,
 	} {
 		t.Run(question, func(t *testing.T) {
 			t.Parallel()

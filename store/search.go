@@ -40,13 +40,20 @@ WITH question AS (
 ), found AS (
 	SELECT film_id, sum(facets) AS facets, sum(rank) AS rank FROM hits GROUP BY film_id
 )
-SELECT` + filmColumns + `, COALESCE(names.actors, '{}') AS actors
+SELECT` + filmColumns + `, COALESCE(names.actors, '{}') AS actors,
+	COALESCE(stock.copies, 0) AS copies, COALESCE(stock.available, 0) AS available_copies
 FROM asked, found JOIN film f USING (film_id)` + filmJoins + `
 LEFT JOIN (
 	SELECT film_id, array_agg(first_name || ' ' || last_name ORDER BY last_name, first_name, actor_id) AS actors
 	FROM found JOIN film_actor USING (film_id) JOIN actor USING (actor_id)
 	GROUP BY film_id
 ) names USING (film_id)
+LEFT JOIN (
+	SELECT film_id, count(*) AS copies, count(*) FILTER (
+		WHERE inventory_id NOT IN (SELECT inventory_id FROM rental WHERE return_date IS NULL)) AS available
+	FROM found JOIN inventory USING (film_id)
+	GROUP BY film_id
+) stock USING (film_id)
 ORDER BY found.facets DESC,
 	CASE WHEN 'short' = ANY(asked.words) THEN f.length WHEN 'long' = ANY(asked.words) THEN -f.length END,
 	CASE WHEN asked.words && '{cheap,dollar,price}' THEN f.rental_rate END,
@@ -59,17 +66,20 @@ var ratingWords = regexp.MustCompile(`\b(?:(?i:NC-17|PG-13|PG)|G|R)\b`)
 // anyFilm are words for what every film has one way or another: a price, a length, features. Which
 // films are meant is for the caller to find out, who reads the numbers.
 var anyFilm = regexp.MustCompile(`(?i)\b(?:cents?|dollars?|bucks?|\d+\.\d\d|min(?:ute)?s?|hours?|long(?:est)?|short(?:est)?|cheap(?:est)?|expensive|` +
-	`stream\w*|trailers?|commentary|commentaries|(?:deleted|behind.the) scenes?|child(?:ren)?|kids?|family)\b|[$¢]`)
+	`stream\w*|trailers?|commentary|commentaries|(?:deleted|behind.the) scenes?|child(?:ren)?|kids?|family|in stock|available)\b|[$¢]`)
 
-// FoundFilm is a film with the first and last names of its actors, ordered by name.
+// FoundFilm is a film with the first and last names of its actors, ordered by name, and the number of
+// its copies, in all shops together.
 type FoundFilm struct {
-	Film   `bun:",extend"`
-	Actors []string `bun:",array"`
+	Film            `bun:",extend"`
+	Actors          []string `bun:",array"`
+	Copies          int32
+	AvailableCopies int32 // those that are not rented out
 }
 
 // SearchFilms returns at most limit films that a question in plain English may be about, the
-// likeliest first. None is no error. A question about a price, a length, special features, streaming
-// or children may be about every film.
+// likeliest first. None is no error. A question about a price, a length, special features,
+// streaming, stock or children may be about every film.
 func (s *Store) SearchFilms(ctx context.Context, question string, limit int) ([]FoundFilm, error) {
 	ratings := strings.ToUpper(strings.Join(ratingWords.FindAllString(question, -1), " "))
 	films := []FoundFilm{}

@@ -121,6 +121,12 @@ func TestSearchFilms(t *testing.T) {
 		if !slices.Equal(f.Actors, want) {
 			t.Fatalf("the actors of film %d are %q, want %q", f.FilmID, f.Actors, want)
 		}
+		stock := value[[]int32](t, conn, `SELECT ARRAY[count(*), count(*) FILTER (WHERE NOT EXISTS (
+			SELECT FROM rental WHERE rental.inventory_id = inventory.inventory_id AND return_date IS NULL))]
+			FROM inventory WHERE film_id = $1`, f.FilmID)
+		if got := []int32{f.Copies, f.AvailableCopies}; !slices.Equal(got, stock) {
+			t.Fatalf("the copies and available copies of film %d are %d, want %d", f.FilmID, got, stock)
+		}
 	}
 	for _, question := range []string{"", "?!", "the of and", "xyzzy plugh", "'; --", "a & b | !c <-> (d", `\ : * '' "`} {
 		if films := search(question); len(films) != 0 {

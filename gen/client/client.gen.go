@@ -832,8 +832,9 @@ type ClientInterface interface {
 	//
 	// Two agents share the questions. `search` answers questions about films it can name, from the
 	// database alone: what a film costs, its category, its rating, its length, its actors, whether
-	// it can be streamed. It hands everything else to `model`, the language model, which answers
-	// as in `GET /ai/ask`. `sources` are the films that the answer rests on.
+	// a copy is in stock, whether it can be streamed. It hands everything else to `model`, the
+	// language model, which answers as in `GET /ai/ask`. `sources` are the films that the answer
+	// rests on.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -844,8 +845,9 @@ type ClientInterface interface {
 	//
 	// Two agents share the questions. `search` answers questions about films it can name, from the
 	// database alone: what a film costs, its category, its rating, its length, its actors, whether
-	// it can be streamed. It hands everything else to `model`, the language model, which answers
-	// as in `GET /ai/ask`. `sources` are the films that the answer rests on.
+	// a copy is in stock, whether it can be streamed. It hands everything else to `model`, the
+	// language model, which answers as in `GET /ai/ask`. `sources` are the films that the answer
+	// rests on.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -984,8 +986,9 @@ func (c *Client) AskQuestion(ctx context.Context, params *AskQuestionParams, req
 //
 // Two agents share the questions. `search` answers questions about films it can name, from the
 // database alone: what a film costs, its category, its rating, its length, its actors, whether
-// it can be streamed. It hands everything else to `model`, the language model, which answers
-// as in `GET /ai/ask`. `sources` are the films that the answer rests on.
+// a copy is in stock, whether it can be streamed. It hands everything else to `model`, the
+// language model, which answers as in `GET /ai/ask`. `sources` are the films that the answer
+// rests on.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1006,8 +1009,9 @@ func (c *Client) HandOffWithBody(ctx context.Context, contentType string, body i
 //
 // Two agents share the questions. `search` answers questions about films it can name, from the
 // database alone: what a film costs, its category, its rating, its length, its actors, whether
-// it can be streamed. It hands everything else to `model`, the language model, which answers
-// as in `GET /ai/ask`. `sources` are the films that the answer rests on.
+// a copy is in stock, whether it can be streamed. It hands everything else to `model`, the
+// language model, which answers as in `GET /ai/ask`. `sources` are the films that the answer
+// rests on.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1740,8 +1744,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// Two agents share the questions. `search` answers questions about films it can name, from the
 	// database alone: what a film costs, its category, its rating, its length, its actors, whether
-	// it can be streamed. It hands everything else to `model`, the language model, which answers
-	// as in `GET /ai/ask`. `sources` are the films that the answer rests on.
+	// a copy is in stock, whether it can be streamed. It hands everything else to `model`, the
+	// language model, which answers as in `GET /ai/ask`. `sources` are the films that the answer
+	// rests on.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -1752,8 +1757,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// Two agents share the questions. `search` answers questions about films it can name, from the
 	// database alone: what a film costs, its category, its rating, its length, its actors, whether
-	// it can be streamed. It hands everything else to `model`, the language model, which answers
-	// as in `GET /ai/ask`. `sources` are the films that the answer rests on.
+	// a copy is in stock, whether it can be streamed. It hands everything else to `model`, the
+	// language model, which answers as in `GET /ai/ask`. `sources` are the films that the answer
+	// rests on.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -2927,8 +2933,9 @@ func (c *ClientWithResponses) AskQuestionWithResponse(ctx context.Context, param
 //
 // Two agents share the questions. `search` answers questions about films it can name, from the
 // database alone: what a film costs, its category, its rating, its length, its actors, whether
-// it can be streamed. It hands everything else to `model`, the language model, which answers
-// as in `GET /ai/ask`. `sources` are the films that the answer rests on.
+// a copy is in stock, whether it can be streamed. It hands everything else to `model`, the
+// language model, which answers as in `GET /ai/ask`. `sources` are the films that the answer
+// rests on.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -2945,8 +2952,9 @@ func (c *ClientWithResponses) HandOffWithBodyWithResponse(ctx context.Context, c
 //
 // Two agents share the questions. `search` answers questions about films it can name, from the
 // database alone: what a film costs, its category, its rating, its length, its actors, whether
-// it can be streamed. It hands everything else to `model`, the language model, which answers
-// as in `GET /ai/ask`. `sources` are the films that the answer rests on.
+// a copy is in stock, whether it can be streamed. It hands everything else to `model`, the
+// language model, which answers as in `GET /ai/ask`. `sources` are the films that the answer
+// rests on.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -152,8 +152,9 @@ export interface paths {
          * Ask the right agent
          * @description Two agents share the questions. `search` answers questions about films it can name, from the
          *     database alone: what a film costs, its category, its rating, its length, its actors, whether
-         *     it can be streamed. It hands everything else to `model`, the language model, which answers
-         *     as in `GET /ai/ask`. `sources` are the films that the answer rests on.
+         *     a copy is in stock, whether it can be streamed. It hands everything else to `model`, the
+         *     language model, which answers as in `GET /ai/ask`. `sources` are the films that the answer
+         *     rests on.
          */
         post: operations["handOff"];
         delete?: never;

@@ -109,8 +109,9 @@ def sync_detailed(
 
      Two agents share the questions. `search` answers questions about films it can name, from the
     database alone: what a film costs, its category, its rating, its length, its actors, whether
-    it can be streamed. It hands everything else to `model`, the language model, which answers
-    as in `GET /ai/ask`. `sources` are the films that the answer rests on.
+    a copy is in stock, whether it can be streamed. It hands everything else to `model`, the
+    language model, which answers as in `GET /ai/ask`. `sources` are the films that the answer
+    rests on.
 
     Args:
         body (Question):
@@ -143,8 +144,9 @@ def sync(
 
      Two agents share the questions. `search` answers questions about films it can name, from the
     database alone: what a film costs, its category, its rating, its length, its actors, whether
-    it can be streamed. It hands everything else to `model`, the language model, which answers
-    as in `GET /ai/ask`. `sources` are the films that the answer rests on.
+    a copy is in stock, whether it can be streamed. It hands everything else to `model`, the
+    language model, which answers as in `GET /ai/ask`. `sources` are the films that the answer
+    rests on.
 
     Args:
         body (Question):
@@ -172,8 +174,9 @@ async def asyncio_detailed(
 
      Two agents share the questions. `search` answers questions about films it can name, from the
     database alone: what a film costs, its category, its rating, its length, its actors, whether
-    it can be streamed. It hands everything else to `model`, the language model, which answers
-    as in `GET /ai/ask`. `sources` are the films that the answer rests on.
+    a copy is in stock, whether it can be streamed. It hands everything else to `model`, the
+    language model, which answers as in `GET /ai/ask`. `sources` are the films that the answer
+    rests on.
 
     Args:
         body (Question):
@@ -204,8 +207,9 @@ async def asyncio(
 
      Two agents share the questions. `search` answers questions about films it can name, from the
     database alone: what a film costs, its category, its rating, its length, its actors, whether
-    it can be streamed. It hands everything else to `model`, the language model, which answers
-    as in `GET /ai/ask`. `sources` are the films that the answer rests on.
+    a copy is in stock, whether it can be streamed. It hands everything else to `model`, the
+    language model, which answers as in `GET /ai/ask`. `sources` are the films that the answer
+    rests on.
 
     Args:
         body (Question):
