@@ -32,10 +32,10 @@ type Handoff struct {
 //   - It says what films have to be like: a rating, a category, an actor's full name, a special
 //     feature, stock, streaming, for children, short, long or cheap, a price or a length with its limit
 //     ("under 1 dollar", "at most 90 minutes"), or the longest, shortest, cheapest or most
-//     expensive.
+//     expensive. All but the last may be negated ("not rated R", "without trailers").
 //
 // Where no films were found, the answer says so. All other questions go to the model, which answers as
-// in [Client.Ask]: any that hold an opinion, a comparison, a negation or a word of a film's story.
+// in [Client.Ask]: any that hold an opinion, a comparison or a word of a film's story.
 //
 // The search agent states nothing but what is in the films of the question, and calls nobody. An
 // answer of the model that was cut at the token limit is an error.

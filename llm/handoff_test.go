@@ -59,11 +59,32 @@ func TestHandoff(t *testing.T) {
 		{"Is BARE still in stock?", llm.AgentSearch, "does not say whether BARE [4] is in stock", []int32{4}},
 		{"Which films are in stock?", llm.AgentSearch, "ACADEMY DINOSAUR [1]", []int32{1}},
 		{"films with trailers", llm.AgentSearch, "ACADEMY [2]", []int32{2}},
-		// The model's: an opinion, a comparison, a negation, a story, a count, no catalogue question.
+		{"films that star Sandra Peck", llm.AgentSearch, "ACADEMY [2]", []int32{1, 2}},
+		{"comedies with trailers or commentaries", llm.AgentSearch, "ACADEMY [2]", []int32{2}},
+		{"comedies with trailers and commentaries", llm.AgentSearch, "None of the films", nil},
+		{"films with neither trailers nor commentaries", llm.AgentSearch, "BARE [4]", []int32{3, 4}},
+		{"films without commentaries or trailers", llm.AgentSearch, "BARE [4]", []int32{3, 4}},
+		{"anything but comedies", llm.AgentSearch, "BARE [4]", []int32{1, 4}},
+		{"Are there no comedies?", llm.AgentSearch, "ACADEMY [2]", []int32{2, 3}},
+		{"comedies without Sandra Peck", llm.AgentSearch, "LONG LAUGH [3]", []int32{3}},
+		{"comedies that are not R-rated", llm.AgentSearch, "ACADEMY [2]", []int32{2}},
+		{"films that aren't comedies", llm.AgentSearch, "BARE [4]", []int32{1, 4}},
+		{"I don’t want R or PG films", llm.AgentSearch, "BARE [4]", []int32{4}},
+		{"neither comedies nor documentaries", llm.AgentSearch, "BARE [4]", []int32{4}},
+		{"no comedies, but documentaries", llm.AgentSearch, "ACADEMY DINOSAUR [1]", []int32{1}},
+		{"not rated R and documentaries", llm.AgentSearch, "ACADEMY DINOSAUR [1]", []int32{1}},
+		{"comedies not for children", llm.AgentSearch, "LONG LAUGH [3]", []int32{3}},
+		{"films not longer than 60 minutes", llm.AgentSearch, "ACADEMY [2]", []int32{2}},
+		{"films no more than 60 minutes long", llm.AgentSearch, "ACADEMY [2]", []int32{2}},
+		{"comedies without trailers", llm.AgentSearch, "LONG LAUGH [3]", []int32{3}},
+		{"PG films not available for streaming", llm.AgentSearch, "ACADEMY [2]", []int32{1, 2}},
+		{"comedies that are not in stock", llm.AgentSearch, "ACADEMY [2]", []int32{2, 3}},
+		// The model's: an opinion, a comparison, a story, a count, no catalogue question.
+		{"films not for my mother, over 1 dollar", llm.AgentModel, model, []int32{1, 2, 3, 4}},
+		{"films that do not cost 2.99", llm.AgentSearch, "ACADEMY [2]", []int32{1, 2, 3}},
+		{"comedies, but not the longest", llm.AgentModel, model, []int32{2, 3, 1, 4}},
 		{"Is ACADEMY DINOSAUR any good?", llm.AgentModel, model, []int32{1, 2, 3, 4}},
 		{"Is ACADEMY DINOSAUR longer than LONG LAUGH?", llm.AgentModel, model, []int32{1, 2, 3, 4}},
-		{"comedies without Sandra Peck", llm.AgentModel, model, []int32{2, 1, 3, 4}},
-		{"comedies that are not R-rated", llm.AgentModel, model, []int32{3, 1, 2, 4}},
 		{"comedies about robots", llm.AgentModel, model, []int32{2, 3, 1, 4}},
 		{"How many comedies are there?", llm.AgentModel, model, []int32{2, 3, 1, 4}},
 		{"How old do you have to be to watch ACADEMY DINOSAUR?", llm.AgentModel, model, []int32{1, 2, 3, 4}},
@@ -80,7 +101,7 @@ func TestHandoff(t *testing.T) {
 		t.Run(test.question, func(t *testing.T) {
 			before := len(u.got())
 			films := shelf()
-			films[1].SpecialFeatures = []string{"Trailers"}
+			films[0].SpecialFeatures, films[1].SpecialFeatures = []string{"Commentaries"}, []string{"Trailers"}
 			films[0].Stock, films[1].Stock, films[2].Stock = &llm.Stock{Copies: 3, Available: 2}, &llm.Stock{Copies: 3}, &llm.Stock{}
 			got, err := c.Handoff(bounded(t), llm.NewQuestion(test.question, films))
 			if err != nil {

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/shopspring/decimal"
 )
@@ -45,6 +44,9 @@ func read(question string, films []filmEntry) reading {
 			}
 		}
 	}
+	if notWord.MatchString(s.text) {
+		r.wishes, r.best = nil, nil // one of them may be what is not wanted
+	}
 	for _, w := range s.words {
 		if !emptyWords[w.stem] {
 			r.rest = append(r.rest, w.stem)
@@ -55,7 +57,8 @@ func read(question string, films []filmEntry) reading {
 
 // readWishes reads what films have to be like.
 func (r *reading) readWishes(s *sentence, question string, films []filmEntry) {
-	s.match(filler)
+	for s.match(filler) != nil {
+	}
 	s.set(number.ReplaceAllStringFunc(s.text, func(text string) string {
 		word, unit, _ := strings.Cut(text, " ")
 		return strconv.Itoa(numbers[word]) + " " + unit
@@ -89,71 +92,133 @@ func (r *reading) readWishes(s *sentence, question string, films []filmEntry) {
 		r.wishes = append(r.wishes, func(f filmEntry) bool { return f.Minutes > 0 && said.within(cmp.Compare(float64(f.Minutes), minutes)) })
 	}
 	for i, order := range rankings {
-		if s.match(order.asked) != nil {
+		said := s.match(order.asked)
+		switch {
+		case said == nil:
+		case said.negated():
+			r.rest = append(r.rest, order.name)
+		default:
 			r.best = &rankings[i]
 		}
 	}
 	for _, w := range plainWishes {
-		if s.match(w.asked) != nil {
-			r.wishes = append(r.wishes, w.fits)
+		if said := s.match(w.asked); said != nil {
+			r.wishes = append(r.wishes, func(f filmEntry) bool { return w.fits(f) != said.negated() })
 		}
 	}
 	r.readNames(s, question, films)
 }
 
-// readNames reads the ratings, categories and actors that a question names. Several ratings or
-// categories are alternatives. Several actors have to be there all, unless there is an "or".
+// readNames reads the ratings, categories, actors and special features that a question names. Several
+// ratings or categories are alternatives. Several actors or features have to be there all, unless
+// there is an "or".
 func (r *reading) readNames(s *sentence, question string, films []filmEntry) {
-	var ratings []string
-	for said := s.match(ratingName); said != nil; said = s.match(ratingName) {
-		ratings = append(ratings, ratingOf(said["rating"]))
+	var names []name
+	for said, start, end := s.locate(ratingName); said != nil; said, start, end = s.locate(ratingName) {
+		s.blank(start, end)
+		names = append(names, name{ratings, ratingOf(said["rating"]), start, end})
+	}
+	cut := func(of facet, value string) {
+		for start, end, found := s.find(value); found; start, end, found = s.find(value) {
+			s.blank(start, end)
+			names = append(names, name{of, value, start, end})
+		}
 	}
 	// Alone, a letter is a rating only if it is a capital one.
 	for _, letter := range capitalRating.FindAllString(question, -1) {
-		if s.cut(letter) {
-			ratings = append(ratings, letter)
-		}
+		cut(ratings, letter)
 	}
-	var categories, actors []string
 	tried := map[string]bool{"": true} // a whole catalogue has few names, many times each
-	cut := func(name string, names *[]string) {
-		if !tried[name] && s.cut(name) {
-			*names = append(*names, name)
-			for s.cut(name) { // said again
+	for _, f := range films {
+		for of := categories; of <= features; of++ {
+			for _, value := range of.values(f) {
+				if !tried[value] {
+					cut(of, value)
+				}
+				tried[value] = true
 			}
 		}
-		tried[name] = true
 	}
-	for _, f := range films {
-		cut(f.Category, &categories)
-		for _, name := range f.Actors {
-			cut(name, &actors)
+	r.wishNames(s, names)
+}
+
+// wishNames makes wishes of the names that were found.
+func (r *reading) wishNames(s *sentence, names []name) {
+	slices.SortFunc(names, func(a, b name) int { return cmp.Compare(a.start, b.start) })
+	var wanted, unwanted [features + 1][]string
+	for i, negated := 0, false; i < len(names); i++ {
+		n := names[i]
+		// What is said of the first name of a list is said of the next.
+		listed := i > 0 && n.facet == names[i-1].facet && conjunction.MatchString(s.text[names[i-1].end:n.start])
+		negated = s.negated(n.start) || listed && negated
+		list := &wanted[n.facet]
+		if negated {
+			list = &unwanted[n.facet]
+		}
+		if !slices.Contains(*list, n.value) {
+			*list = append(*list, n.value)
 		}
 	}
 	lists := 0 // facets with several values, among which an "or" can stand
-	for _, names := range [][]string{ratings, categories, actors} {
-		if len(names) > 1 {
+	for _, list := range append(wanted[:], unwanted[:]...) {
+		if len(list) > 1 {
 			lists++
 		}
 	}
 	either := lists == 1 && s.cut("or")
-	if len(ratings) > 0 {
-		r.wishes = append(r.wishes, func(f filmEntry) bool { return slices.Contains(ratings, f.Rating) })
+	for of := range features + 1 {
+		if yes := wanted[of]; len(yes) > 0 {
+			r.wishes = append(r.wishes, func(f filmEntry) bool {
+				has := common(yes, of.values(f))
+				return has == len(yes) || has > 0 && (of == ratings || of == categories || either)
+			})
+		}
+		if no := unwanted[of]; len(no) > 0 {
+			r.wishes = append(r.wishes, func(f filmEntry) bool { return common(no, of.values(f)) == 0 })
+		}
 	}
-	if len(categories) > 0 {
-		r.wishes = append(r.wishes, func(f filmEntry) bool { return slices.Contains(categories, f.Category) })
+}
+
+// name is a name of the catalogue where it stands in a question.
+type name struct {
+	facet      facet
+	value      string
+	start, end int
+}
+
+// facet is what of a film a name names.
+type facet int
+
+const (
+	ratings facet = iota
+	categories
+	actors
+	features
+)
+
+// values are the names of a film.
+func (of facet) values(f filmEntry) []string {
+	switch of {
+	case ratings:
+		return []string{f.Rating}
+	case categories:
+		return []string{f.Category}
+	case actors:
+		return f.Actors
+	default:
+		return f.SpecialFeatures
 	}
-	if len(actors) > 0 {
-		r.wishes = append(r.wishes, func(f filmEntry) bool {
-			playing := 0
-			for _, name := range actors {
-				if slices.Contains(f.Actors, name) {
-					playing++
-				}
-			}
-			return playing == len(actors) || either && playing > 0
-		})
+}
+
+// common counts the values that two lists share.
+func common(a, b []string) int {
+	n := 0
+	for _, value := range a {
+		if slices.Contains(b, value) {
+			n++
+		}
 	}
+	return n
 }
 
 // asks says whether anything was understood.
@@ -189,11 +254,13 @@ var (
 		`(?:\b(?P<minutes>\d{1,3})[ -]?min(?:ute)?s?\b|\b(?P<hours>\d(?:\.\d)?)[ -]?hours?\b)(?: long\b)?` + boundAfter + `(?: long\b)?`)
 	hoursAndMinutes = regexp.MustCompile(`\b(\d) hours? (?:and )?(\d{1,2})(?: ?min(?:ute)?s?)?\b`)
 	dollarsAndCents = regexp.MustCompile(`\b(\d{1,4}) dollars? (?:and )?(\d\d)(?: cents?)?\b`)
-	// filler asks for no more than what an answer says anyway.
-	filler        = regexp.MustCompile(`\bhow long (?:is|are)\b|\bhow much (?:is|are|does|do)\b|\b(?:to|for) rent\b`)
+	// filler asks for no more than what an answer says anyway, or is a no that means some.
+	filler        = regexp.MustCompile(`\b(?:(?:is|are) there|do you have|have you) no\b|\bhow long (?:is|are)\b|\bhow much (?:is|are|does|do)\b|\b(?:to|for) rent\b`)
 	number        = regexp.MustCompile(`\b(?:an?|one|two|three|four|five) (?:dollar|buck|hour)`)
 	ratingName    = regexp.MustCompile(`\b(?:rated |rating )?(?P<rating>nc-?17|pg-?13|pg)(?:[- ]rated)?\b|\b(?:rated|rating) (?P<rating2>[gr])\b|\b(?P<rating3>[gr])[- ]rated\b`)
 	capitalRating = regexp.MustCompile(`\b[GR]\b`)
+	// conjunction is all that stands between two names of a list.
+	conjunction = regexp.MustCompile(`^[\s,]*(?:or|and)?[\s,]*$`)
 )
 
 // numbers are those that people write in letters.
@@ -233,14 +300,6 @@ var plainWishes = []struct {
 	{regexp.MustCompile(`\b(?:cheap|inexpensive)\b`), func(f filmEntry) bool { return f.rate().LessThanOrEqual(cheapRate) }},
 	{regexp.MustCompile(`\b(?:available )?(?:for |to |by )?stream(?:ed|ing|able)?\b`), func(f filmEntry) bool { return f.StreamingAvailable }},
 	{regexp.MustCompile(`\b(?:in stock|available)(?: (?:to|for) rent)?\b`), func(f filmEntry) bool { return f.Stock != nil && f.Stock.Available > 0 }},
-	{regexp.MustCompile(`\btrailers?\b`), hasFeature("Trailers")},
-	{regexp.MustCompile(`\b(?:commentary|commentaries)\b`), hasFeature("Commentaries")},
-	{regexp.MustCompile(`\bdeleted scenes?\b`), hasFeature("Deleted Scenes")},
-	{regexp.MustCompile(`\bbehind[- ]the[- ]scenes?\b`), hasFeature("Behind the Scenes")},
-}
-
-func hasFeature(name string) wish {
-	return func(f filmEntry) bool { return slices.Contains(f.SpecialFeatures, name) }
 }
 
 // ranking is an order of films in which a question wants the first.
@@ -262,121 +321,15 @@ var rankings = []ranking{
 	{"most expensive", regexp.MustCompile(`\bmost expensive\b`), func(a, b filmEntry) int { return b.rate().Cmp(a.rate()) }},
 }
 
-// sentence is a question of which the parts that are understood are cut out one by one.
-type sentence struct {
-	text  string
-	words []sentenceWord // of the text
-}
-
-func newSentence(text string) *sentence {
-	s := &sentence{}
-	s.set(text)
-	return s
-}
-
-func (s *sentence) set(text string) { s.text, s.words = text, words(text) }
-
-// phrases holds what the named groups of a pattern have matched.
-type phrases map[string]string
-
-// match cuts out the first match of a pattern and returns it, or nil.
-func (s *sentence) match(pattern *regexp.Regexp) phrases {
-	at := pattern.FindStringSubmatchIndex(s.text)
-	if at == nil {
-		return nil
-	}
-	said := phrases{}
-	for i, name := range pattern.SubexpNames() {
-		if name != "" && at[2*i] >= 0 {
-			said[name] = s.text[at[2*i]:at[2*i+1]]
-		}
-	}
-	if said["rating2"]+said["rating3"] != "" {
-		said["rating"] = said["rating2"] + said["rating3"]
-	}
-	s.set(s.text[:at[0]] + " " + s.text[at[1]:])
-	return said
-}
-
-// within says whether a comparison with a number came out as the words before it or after it want.
-func (said phrases) within(comparison int) bool {
-	switch {
-	case said["under"] != "":
-		return comparison < 0
-	case said["most"]+said["most2"] != "":
-		return comparison <= 0
-	case said["over"] != "":
-		return comparison > 0
-	case said["least"]+said["least2"] != "":
-		return comparison >= 0
-	default:
-		return comparison == 0
-	}
-}
-
-// sentenceWord is a word in lower case and the singular, near enough, and where it stands.
-type sentenceWord struct {
-	stem       string
-	start, end int
-}
-
-func words(text string) []sentenceWord {
-	var words []sentenceWord
-	start := -1
-	for i, r := range text + " " {
-		inWord := unicode.IsLetter(r) || unicode.IsNumber(r)
-		if inWord && start < 0 {
-			start = i
-		}
-		if !inWord && start >= 0 {
-			words = append(words, sentenceWord{singular(text[start:i]), start, i})
-			start = -1
-		}
-	}
-	return words
-}
-
-// singular is a word without its plural's end, near enough.
-func singular(word string) string {
-	if stem, ok := strings.CutSuffix(word, "ies"); ok {
-		return stem + "y"
-	}
-	return strings.TrimSuffix(word, "s")
-}
-
-// find says where a phrase stands, word by word and in its order. Case and plural do not count.
-func (s *sentence) find(phrase string) (start, end int, found bool) {
-	have, want := s.words, words(strings.ToLower(phrase))
-	for i := range len(have) - len(want) + 1 {
-		if len(want) > 0 && slices.EqualFunc(have[i:i+len(want)], want, func(a, b sentenceWord) bool { return a.stem == b.stem }) {
-			return have[i].start, have[i+len(want)-1].end, true
-		}
-	}
-	return 0, 0, false
-}
-
-// has says whether the sentence holds a phrase.
-func (s *sentence) has(phrase string) bool {
-	_, _, found := s.find(phrase)
-	return found
-}
-
-// cut takes a phrase out, and says whether it was there.
-func (s *sentence) cut(phrase string) bool {
-	start, end, found := s.find(phrase)
-	if found {
-		s.set(s.text[:start] + " " + s.text[end:])
-	}
-	return found
-}
-
 // emptyWords say nothing about a film, so a question is understood without them. In the singular, as
 // words are compared. "Not", "or", "like", "best" and "many" are not here: they change what is asked.
+// Where they belong to what was understood, they have been cut out.
 var emptyWords = setOf(`a an the this that these those of in on at to for from with by and i we you me us my our
 	it its they them one is are was were be do does did have has had can could will there any some all
 	which what show list find give tell name want need get see watch
-	film movie movies dvd title something anything thing catalogue shop store please hi hello d m re ll ve s so just
-	now today currently still left only about cost price priced feature special`)
+	film movie movies dvd title category genre something anything thing catalogue shop store please hi hello
+	d m re ll ve s so just but now today currently still left only about cost price priced feature special
+	star starring starred`)
 
 func setOf(words string) map[string]bool {
 	set := map[string]bool{"": true} // the plural's s alone

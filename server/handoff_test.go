@@ -28,6 +28,8 @@ func TestHandOffIsExact(t *testing.T) {
 		"comedies for at most 99 cents":               comedy + ` AND rental_rate <= 0.99`,
 		"comedies over 2 hours 30 minutes":            comedy + ` AND length > 150`,
 		"films for children over 3 hours":             `rating IN ('G', 'PG') AND length > 180`,
+		"comedies that are not rated R or NC-17":      comedy + ` AND rating NOT IN ('R', 'NC-17')`,
+		"R films that aren't comedies, over 3 hours":  `rating = 'R' AND length > 180 AND NOT ` + comedy,
 		"Do you have comedies?":                       comedy,
 		"Which comedies over 3 hours are in stock?": comedy + ` AND length > 180 AND EXISTS (SELECT FROM inventory WHERE inventory.film_id = film.film_id
 			AND NOT EXISTS (SELECT FROM rental WHERE rental.inventory_id = inventory.inventory_id AND return_date IS NULL))`,

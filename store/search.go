@@ -10,13 +10,14 @@ import (
 // searchSQL finds films by what a question may name: a title, a category, a rating, an actor, or
 // any word of a title or description, since people do not ask in the catalogue's words. A film
 // that has more of what is named comes first, then the words decide. Where the question is about
-// short, long or cheap films, these come first among equals. With $3 every film is found.
+// short, long or cheap films, these come first among equals. With $3 every film is found. The
+// words for a film itself find none, though there are titles with a movie in them.
 const searchSQL = `
 WITH question AS (
 	SELECT lower($1) AS text, tsvector_to_array(to_tsvector('english', $1)) AS words
 ), asked AS (
-	SELECT text, words,
-		array_to_string(ARRAY(SELECT quote_literal(word) FROM unnest(words) word), ' | ')::tsquery AS query
+	SELECT text, words, array_to_string(ARRAY(
+		SELECT quote_literal(word) FROM unnest(words) word WHERE word NOT IN ('film', 'movi', 'dvd')), ' | ')::tsquery AS query
 	FROM question
 ), hits AS (
 	SELECT film_id, 10 AS facets, 0 AS rank
@@ -66,7 +67,16 @@ var ratingWords = regexp.MustCompile(`\b(?:(?i:NC-17|PG-13|PG)|G|R)\b`)
 // anyFilm are words for what every film has one way or another: a price, a length, features. Which
 // films are meant is for the caller to find out, who reads the numbers.
 var anyFilm = regexp.MustCompile(`(?i)\b(?:cents?|dollars?|bucks?|\d+\.\d\d|min(?:ute)?s?|hours?|long(?:est)?|short(?:est)?|cheap(?:est)?|expensive|` +
-	`stream\w*|trailers?|commentary|commentaries|(?:deleted|behind.the) scenes?|child(?:ren)?|kids?|family|in stock|available)\b|[$¢]`)
+	`stream\w*|trailers?|commentary|commentaries|(?:deleted|behind.the) scenes?|child(?:ren)?|kids?|family|in stock|available|` +
+	`not|no|nor|none|nothing|neither|never|without|except|excluding|avoid|other than|apart from|(?:(?:any|every)thing|all) but)\b|n['’]t\b|[$¢]`)
+
+// spoken are words that people use for a category.
+var spoken = map[string]*regexp.Regexp{
+	"Animation": regexp.MustCompile(`(?i)\b(?:cartoons?|animated)\b`),
+	"Comedy":    regexp.MustCompile(`(?i)\b(?:funny|hilarious|humorous|laughs?)\b`),
+	"Horror":    regexp.MustCompile(`(?i)\b(?:scary|frightening|creepy|spooky)\b`),
+	"Sci-Fi":    regexp.MustCompile(`(?i)\b(?:science[ -]fiction|scifi)\b`),
+}
 
 // FoundFilm is a film with the first and last names of its actors, ordered by name, and the number of
 // its copies, in all shops together.
@@ -79,11 +89,17 @@ type FoundFilm struct {
 
 // SearchFilms returns at most limit films that a question in plain English may be about, the
 // likeliest first. None is no error. A question about a price, a length, special features,
-// streaming, stock or children may be about every film.
+// streaming, stock or children, or about what is not wanted, may be about every film.
 func (s *Store) SearchFilms(ctx context.Context, question string, limit int) ([]FoundFilm, error) {
 	ratings := strings.ToUpper(strings.Join(ratingWords.FindAllString(question, -1), " "))
 	films := []FoundFilm{}
-	if err := s.read(ctx, &films, searchSQL, question, ratings, anyFilm.MatchString(question), limit); err != nil {
+	all := anyFilm.MatchString(question)
+	for category, words := range spoken {
+		if words.MatchString(question) {
+			question += " " + category
+		}
+	}
+	if err := s.read(ctx, &films, searchSQL, question, ratings, all, limit); err != nil {
 		return nil, fmt.Errorf("search films: %w", err)
 	}
 	return films, nil

@@ -111,6 +111,14 @@ func TestSearchFilms(t *testing.T) {
 	if len(films) != 8 || slices.ContainsFunc(films, func(f store.FoundFilm) bool { return f.Category != "Comedy" }) {
 		t.Errorf("comedies: %+v", films)
 	}
+	for question, category := range map[string]string{
+		"a scary movie": "Horror", "Something funny!": "Comedy", "CARTOONS": "Animation", "science fiction films": "Sci-Fi",
+	} {
+		films := search(question)
+		if len(films) == 0 || slices.ContainsFunc(films, func(f store.FoundFilm) bool { return f.Category != category }) {
+			t.Errorf("%s: %+v", question, films)
+		}
+	}
 	everything, err := s.SearchFilms(t.Context(), "How long?", 2000)
 	if n := value[int](t, conn, `SELECT count(*) FROM film`); err != nil || len(everything) != n {
 		t.Fatalf("%d films may be long, want %d, %v", len(everything), n, err)
@@ -128,7 +136,7 @@ func TestSearchFilms(t *testing.T) {
 			t.Fatalf("the copies and available copies of film %d are %d, want %d", f.FilmID, got, stock)
 		}
 	}
-	for _, question := range []string{"", "?!", "the of and", "xyzzy plugh", "'; --", "a & b | !c <-> (d", `\ : * '' "`} {
+	for _, question := range []string{"", "?!", "the of and", "xyzzy plugh", "a good movie", "'; --", "a & b | !c <-> (d", `\ : * '' "`} {
 		if films := search(question); len(films) != 0 {
 			t.Errorf("%q finds %d films", question, len(films))
 		}
