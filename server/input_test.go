@@ -134,6 +134,16 @@ func TestIntegerForms(t *testing.T) {
 	}
 }
 
+// What a question has to be is said in words, not by its pattern.
+func TestBlankQuestionInWords(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	p := a.call(t, http.MethodPost, "/ai/handoff", `{"question": " "}`).wantProblem(t, 400, "invalid_request")
+	if len(p.Errors) != 1 || !strings.HasSuffix(p.Errors[0].Detail, "Some of it has to be visible.") {
+		t.Errorf("the errors are %+v", p.Errors)
+	}
+}
+
 // All that is wrong is said at once.
 func TestBadInputAllAtOnce(t *testing.T) {
 	t.Parallel()

@@ -219,7 +219,7 @@ func inputErrors(err error, in *openapi3filter.RequestError) []gen.InputError {
 		}
 		return inputErrors(e.Err, e)
 	case *openapi3.SchemaError:
-		return []gen.InputError{inputError(in, append(e.JSONPointer(), unsupported(e)...), cmp.Or(wantedInteger(e.Schema), e.Reason))}
+		return []gen.InputError{inputError(in, append(e.JSONPointer(), unsupported(e)...), cmp.Or(wantedInteger(e.Schema), wantedText(e), e.Reason))}
 	case *openapi3filter.ParseError:
 		if in != nil && in.Parameter != nil {
 			if wanted := wantedInteger(in.Parameter.Schema.Value); wanted != "" {
@@ -243,6 +243,15 @@ func wantedInteger(schema *openapi3.Schema) string {
 		return ""
 	}
 	return fmt.Sprintf("the value has to be a whole number from %.0f to %.0f", *schema.Min, *schema.Max)
+}
+
+// wantedText says what a text has to be in the contract's words, or nothing if it has none. A pattern
+// tells most people little, and can be long.
+func wantedText(e *openapi3.SchemaError) string {
+	if e.SchemaField != "pattern" || e.Schema.Description == "" {
+		return ""
+	}
+	return "the value is not as wanted: " + e.Schema.Description
 }
 
 // unsupported is the member that a closed object does not have. kin-openapi points to the object
