@@ -124,7 +124,9 @@ func applyPending(ctx context.Context, conn *sql.Conn, drv migrate.Driver, dir m
 
 // applyFile runs one file, and records it, in one transaction.
 func applyFile(ctx context.Context, conn *sql.Conn, dir migrate.Dir, file migrate.File) error {
-	tx, err := conn.BeginTx(ctx, nil)
+	// The statements end with ctx, and the defer rolls back. With ctx here as well, database/sql would
+	// roll back and close conn beside us, and a conn that closes while it is used can panic.
+	tx, err := conn.BeginTx(context.WithoutCancel(ctx), nil)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
