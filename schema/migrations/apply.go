@@ -33,13 +33,20 @@ var ErrNoPagila = errors.New("the database has no table public.film: restore Pag
 // there; the files before it stay applied, and the next call goes on with the one that failed.
 //
 // Errors are ErrNoPagila; migrate.ErrChecksumMismatch, when a file is not the one that atlas.sum
-// names; schema.ErrLocked, when another process has been applying for a minute; and whatever the
-// database answers, with the file and the statement. db may be a pool of a single connection.
+// names; schema.ErrLocked, when another process has been applying for a minute; the context's, once
+// it has ended; and whatever the database answers, with the file and the statement. db may be a pool of
+// a single connection.
 func Apply(ctx context.Context, db *sql.DB) error {
 	return apply(ctx, db, Files)
 }
 
-func apply(ctx context.Context, db *sql.DB, files fs.FS) error {
+func apply(ctx context.Context, db *sql.DB, files fs.FS) (err error) {
+	defer func() {
+		// A connection that ctx has ended under a statement fails the next one as a bad connection.
+		if err != nil && ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
+			err = fmt.Errorf("%w: %w", ctx.Err(), err)
+		}
+	}()
 	dir, err := directory(files)
 	if err != nil {
 		return err
