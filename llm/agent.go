@@ -26,8 +26,13 @@ func (r reading) answer(films []filmEntry) (string, []Source) {
 	if len(films) == 0 {
 		return notFound, []Source{}
 	}
-	if r.film != nil {
-		return r.film.about(r.topics), sourcesOf([]filmEntry{*r.film})
+	if len(r.named) > 0 {
+		listed := r.named[:min(len(r.named), maxListed)]
+		answers := make([]string, len(listed))
+		for i, f := range listed {
+			answers[i] = f.about(r.topics)
+		}
+		return strings.Join(answers, "\n"), sourcesOf(listed)
 	}
 	films = r.narrow(films)
 	if len(films) == 0 {

@@ -26,12 +26,12 @@ type Handoff struct {
 //
 // The search agent takes a question if it understands every word of it that means anything, and
 // one of these is true:
-//   - It names one of the films by its title. It may ask for its cast, rating, suitability for
-//     children, length, price, rental days, category, stock, streaming, year, special features,
-//     language or story.
+//   - It names films by their titles. It may ask for their cast, rating, suitability for children,
+//     length, price, rental days, category, stock, streaming, year, special features, language or
+//     story.
 //   - It says what films have to be like: a rating, a category, an actor's full name, a special
-//     feature, stock, streaming, for children, short, long or cheap, a price or a length with its limit
-//     ("under 1 dollar", "at most 90 minutes"), or the longest, shortest, cheapest or most
+//     feature, stock, streaming, for children, short, long or cheap, a price or a length with its limits
+//     ("under 1 dollar", "60 to 90 minutes"), or the longest, shortest, cheapest or most
 //     expensive. All but the last may be negated ("not rated R", "without trailers").
 //
 // Where no films were found, the answer says so. All other questions go to the model, which answers as

@@ -34,6 +34,9 @@ func (s *sentence) match(pattern *regexp.Regexp) phrases {
 	if s.negated(start) {
 		said["not"] = "not"
 	}
+	if strings.HasSuffix(strings.TrimRight(s.text[:start], " "), " and") {
+		said["and"] = "and"
+	}
 	return said
 }
 
@@ -72,6 +75,11 @@ func (s *sentence) blank(start, end int) {
 
 // negated says whether the question does not want what is said.
 func (said phrases) negated() bool { return said["not"] != "" }
+
+// exact says whether a number stands without a bound.
+func (said phrases) exact() bool {
+	return !said.negated() && said["under"]+said["most"]+said["most2"]+said["over"]+said["least"]+said["least2"] == ""
+}
 
 // within says whether a comparison with a number came out as the words before it or after it want.
 func (said phrases) within(comparison int) bool {

@@ -1,0 +1,139 @@
+package llm
+
+import (
+	"cmp"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// readNames reads the ratings, categories, actors and special features that a question names. Several
+// ratings or categories are alternatives. Several actors or features have to be there all, unless
+// there is an "or".
+func (r *reading) readNames(s *sentence, question string, films []filmEntry) {
+	var names []name
+	for said, start, end := s.locate(ratingName); said != nil; said, start, end = s.locate(ratingName) {
+		s.blank(start, end)
+		names = append(names, name{ratings, ratingOf(said["rating"]), start, end})
+	}
+	cut := func(of facet, value string) {
+		for start, end, found := s.find(value); found; start, end, found = s.find(value) {
+			s.blank(start, end)
+			names = append(names, name{of, value, start, end})
+		}
+	}
+	// Alone, a letter is a rating only if it is a capital one.
+	for _, letter := range capitalRating.FindAllString(question, -1) {
+		cut(ratings, letter)
+	}
+	tried := map[string]bool{"": true} // a whole catalogue has few names, many times each
+	for _, f := range films {
+		for of := categories; of <= features; of++ {
+			for _, value := range of.values(f) {
+				if !tried[value] {
+					cut(of, value)
+				}
+				tried[value] = true
+			}
+		}
+	}
+	r.wishNames(s, names)
+}
+
+// wishNames makes wishes of the names that were found.
+func (r *reading) wishNames(s *sentence, names []name) {
+	slices.SortFunc(names, func(a, b name) int { return cmp.Compare(a.start, b.start) })
+	var wanted, unwanted [features + 1][]string
+	for i, negated := 0, false; i < len(names); i++ {
+		n := names[i]
+		// What is said of the first name of a list is said of the next.
+		listed := i > 0 && n.facet == names[i-1].facet && conjunction.MatchString(s.text[names[i-1].end:n.start])
+		negated = s.negated(n.start) || listed && negated
+		list := &wanted[n.facet]
+		if negated {
+			list = &unwanted[n.facet]
+		}
+		if !slices.Contains(*list, n.value) {
+			*list = append(*list, n.value)
+		}
+	}
+	lists := 0 // facets with several values, among which an "or" can stand
+	for _, list := range append(wanted[:], unwanted[:]...) {
+		if len(list) > 1 {
+			lists++
+		}
+	}
+	either := lists == 1 && s.cut("or")
+	for of := range features + 1 {
+		if yes := wanted[of]; len(yes) > 0 {
+			r.wishes = append(r.wishes, func(f filmEntry) bool {
+				has := common(yes, of.values(f))
+				return has == len(yes) || has > 0 && (of == ratings || of == categories || either)
+			})
+		}
+		if no := unwanted[of]; len(no) > 0 {
+			r.wishes = append(r.wishes, func(f filmEntry) bool { return common(no, of.values(f)) == 0 })
+		}
+	}
+}
+
+// name is a name of the catalogue where it stands in a question.
+type name struct {
+	facet      facet
+	value      string
+	start, end int
+}
+
+// facet is what of a film a name names.
+type facet int
+
+const (
+	ratings facet = iota
+	categories
+	actors
+	features
+)
+
+// values are the names of a film.
+func (of facet) values(f filmEntry) []string {
+	switch of {
+	case ratings:
+		return []string{f.Rating}
+	case categories:
+		return []string{f.Category}
+	case actors:
+		return f.Actors
+	default:
+		return f.SpecialFeatures
+	}
+}
+
+// common counts the values that two lists share.
+func common(a, b []string) int {
+	n := 0
+	for _, value := range a {
+		if slices.Contains(b, value) {
+			n++
+		}
+	}
+	return n
+}
+
+// ratingOf spells a rating as the catalogue does.
+func ratingOf(said string) string {
+	switch said {
+	case "nc17":
+		return "NC-17"
+	case "pg13":
+		return "PG-13"
+	default:
+		return strings.ToUpper(said)
+	}
+}
+
+var (
+	ratingName    = regexp.MustCompile(`\b(?:rated |rating )?(?P<rating>nc-?17|pg-?13|pg)(?:[- ]rated)?\b|\b(?:rated|rating) (?P<rating2>[gr])\b|\b(?P<rating3>[gr])[- ]rated\b`)
+	capitalRating = regexp.MustCompile(`\b[GR]\b`)
+	// conjunction is all that stands between two names of a list.
+	conjunction = regexp.MustCompile(`^[\s,]*(?:or|and)?[\s,]*$`)
+)
