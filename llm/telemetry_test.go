@@ -2,8 +2,6 @@ package llm_test
 
 import (
 	"errors"
-	"maps"
-	"slices"
 	"strings"
 	"testing"
 
@@ -177,20 +175,26 @@ func TestTelemetryOfPanic(t *testing.T) {
 // TestTelemetryOfRefusals counts why summaries did not stand.
 func TestTelemetryOfRefusals(t *testing.T) {
 	t.Parallel()
-	c, w := watchedClient(t, "openai", false,
-		status(200, "", completion(`{}`, "stop")),
-		status(200, "", completion(`{"title":"OTHER","rating":"NC-17","recommended":true}`, "stop")),
-		status(200, "", completion(`{"title":"ALIEN CENTER","rating":"NC-17","recommended":false}`, "stop")))
-	_, _, err := c.Summarize(bounded(t), film())
-	checkKind(t, err, llm.KindUnverified)
-	points := w.points(t)
-	for _, reason := range []string{"form", "title", "recommended"} {
-		if points["pagila.llm.verification.failures pagila.llm.reason="+reason] != 1 {
-			t.Errorf("no failure for %s in %v", reason, slices.Sorted(maps.Keys(points)))
-		}
-	}
-	if n := len(w.spans.GetSpans()); n != 3 {
-		t.Errorf("%d spans, want one for each try", n)
+	for reason, reply := range map[string]string{
+		"form":        `{}`,
+		"schema":      `{"title":"` + strings.Repeat("A", 300) + `","rating":"NC-17","recommended":true}`,
+		"title":       `{"title":"OTHER","rating":"NC-17","recommended":true}`,
+		"rating":      `{"title":"ALIEN CENTER","rating":"PG","recommended":true}`,
+		"recommended": `{"title":"ALIEN CENTER","rating":"NC-17","recommended":false}`,
+	} {
+		t.Run(reason, func(t *testing.T) {
+			t.Parallel()
+			c, w := watchedClient(t, "openai", false, status(200, "", completion(reply, "stop")))
+			_, _, err := c.Summarize(bounded(t), film())
+			checkKind(t, err, llm.KindUnverified)
+			points := w.points(t)
+			if points["pagila.llm.verification.failures pagila.llm.reason="+reason] != 3 {
+				t.Errorf("no three failures for %s in %v", reason, points)
+			}
+			if n := len(w.spans.GetSpans()); n != 3 {
+				t.Errorf("%d spans, want one for each try", n)
+			}
+		})
 	}
 }
 

@@ -150,6 +150,9 @@ func TestSummaryThroughOpenAI(t *testing.T) {
 			if summary.Title != title || string(summary.Rating) != rating || summary.Recommended != recommended {
 				t.Errorf("got %+v", summary)
 			}
+			if h := answer.header; h.Get("X-AI-Provider") != "openai" || h.Get("X-AI-Model") != "up-1" || !strings.HasPrefix(h.Get("X-AI-Prompt"), "summary@") {
+				t.Errorf("the headers are %v", h)
+			}
 		})
 	}
 }

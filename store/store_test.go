@@ -104,8 +104,58 @@ func TestSearchFilms(t *testing.T) {
 	}
 
 	title := value[string](t, conn, `SELECT title FROM film WHERE film_id = 42`)
-	if films := search("who stars in " + strings.ToLower(title) + "?"); len(films) == 0 || films[0].FilmID != 42 {
+	if films := search("Is " + strings.ToLower(title) + " better than your NC-17 comedies?"); len(films) == 0 || films[0].FilmID != 42 {
 		t.Errorf("a title that stands in the question is not first: %+v", films)
+	}
+	// Words of a story that are no category, no film as such, and not changed by stemming.
+	words := value[[]string](t, conn, `SELECT ARRAY(SELECT word FROM ts_stat('SELECT fulltext FROM film') JOIN film ON word = ANY(tsvector_to_array(fulltext))
+		WHERE film_id = 42 AND length(word) > 3 AND word <> 'film' AND to_tsvector('english', word) = to_tsvector('simple', word)
+			AND NOT EXISTS (SELECT FROM category WHERE to_tsvector('english', name) @@ word::tsquery)
+		ORDER BY ndoc DESC, word LIMIT 3)`)
+	story, query := strings.Join(words, " "), "'"+strings.Join(words, " | ")+"'"
+	// Each way to find a film, alone: by an actor, a rating, words of the story.
+	for question, condition := range map[string]string{
+		"Anything with " + value[string](t, conn, `SELECT first_name || ' ' || last_name FROM actor JOIN film_actor USING (actor_id) WHERE film_id = 42 LIMIT 1`): `
+			film_id IN (SELECT film_id FROM film_actor JOIN actor USING (actor_id) WHERE (first_name, last_name) =
+				(SELECT first_name, last_name FROM actor JOIN film_actor USING (actor_id) WHERE film_id = 42 LIMIT 1))`,
+		"NC-17": `rating = 'NC-17'`,
+		story:   `fulltext @@ ` + query,
+	} {
+		films, err := s.SearchFilms(t.Context(), question, 2000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []int32
+		for _, f := range films {
+			got = append(got, f.FilmID)
+		}
+		want := value[[]int32](t, conn, `SELECT array_agg(film_id ORDER BY film_id) FROM film WHERE `+condition)
+		got = got[:min(len(got), len(want))] // a name can be a word of other films' stories
+		if slices.Sort(got); len(got) == 0 || !slices.Equal(got, want) {
+			t.Errorf("%s: the first films are %v, want %v", question, got, want)
+		}
+	}
+	// The best come first: what has more of what is asked, then what is short or cheap, then the words.
+	for question, order := range map[string]string{
+		"NC-17 comedies": `((rating = 'NC-17')::int + (film_id IN (SELECT film_id FROM film_category JOIN category USING (category_id) WHERE name = 'Comedy'))::int) DESC`,
+		"short films":    `length`,
+		"a long comedy":  `(film_id IN (SELECT film_id FROM film_category JOIN category USING (category_id) WHERE name = 'Comedy')) DESC, length DESC`,
+		"cheap films":    `rental_rate`,
+		story:            `ts_rank_cd(fulltext, ` + query + `) DESC`,
+	} {
+		var got, want []int32
+		for _, f := range search(question) {
+			got = append(got, f.FilmID)
+		}
+		// Ties may come in any order here, so what is compared is the order's own values.
+		rank := `SELECT array_agg(n) FROM unnest($1::int[]) WITH ORDINALITY got (film_id, at) JOIN (
+			SELECT film_id, dense_rank() OVER (ORDER BY ` + order + `)::int AS n FROM film) ranked USING (film_id)`
+		want = value[[]int32](t, conn, rank, value[[]int32](t, conn, `SELECT array_agg(film_id) FROM (SELECT film_id FROM film ORDER BY `+order+` LIMIT 8) best`))
+		ranks := value[[]int32](t, conn, rank, got)
+		slices.Sort(want)
+		if !slices.Equal(ranks, want) {
+			t.Errorf("%s: the films rank as %v, want %v", question, ranks, want)
+		}
 	}
 	films := search("Do you have comedies?")
 	if len(films) != 8 || slices.ContainsFunc(films, func(f store.FoundFilm) bool { return f.Category != "Comedy" }) {

@@ -462,6 +462,29 @@ func TestExecNeedsNoServer(t *testing.T) {
 // A collector gets a span and metrics of each call of the model, and not what was asked.
 func TestTelemetry(t *testing.T) {
 	t.Parallel()
+	// What is recorded shows, too, that the prompt is the one of the folder.
+	const edited = "You are an API in an edited prompt"
+	prompts := t.TempDir()
+	for _, name := range []string{"ask.prompt", "summary.prompt"} {
+		text, err := os.ReadFile(filepath.Join("..", "..", "..", "llm", "prompts", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(prompts, name), []byte(strings.Replace(string(text), "You are an API", edited, 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if traces := traced(t); strings.Contains(traces, "catalogue") {
+		t.Errorf("the prompt was told: %q", traces)
+	}
+	if traces := traced(t, "OTEL_RECORD_CONTENT=true", "LLM_PROMPT_DIR="+prompts); !strings.Contains(traces, edited) {
+		t.Errorf("the prompt was not told: %q", traces)
+	}
+}
+
+// traced runs the program with more in its environment, and returns the traces of a summary.
+func traced(t *testing.T, env ...string) string {
+	t.Helper()
 	var mu sync.Mutex
 	received := map[string]string{}
 	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -474,7 +497,7 @@ func TestTelemetry(t *testing.T) {
 		received[r.URL.Path] += string(body)
 	}))
 	t.Cleanup(collector.Close)
-	s := serveProgram(t, environment(t, "DATABASE_URL="+pgtest.New(t), "OTEL_EXPORTER_OTLP_ENDPOINT="+collector.URL))
+	s := serveProgram(t, environment(t, append(env, "DATABASE_URL="+pgtest.New(t), "OTEL_EXPORTER_OTLP_ENDPOINT="+collector.URL)...))
 	if status, _ := s.do(t, http.MethodPost, "/ai/summary", `{"film_id": 1}`); status != 200 {
 		t.Fatalf("status %d", status)
 	}
@@ -488,9 +511,7 @@ func TestTelemetry(t *testing.T) {
 			t.Errorf("%s got %q", path, received[path])
 		}
 	}
-	if strings.Contains(received["/v1/traces"], "catalogue") {
-		t.Errorf("the prompt was told: %q", received["/v1/traces"])
-	}
+	return received["/v1/traces"]
 }
 
 // A dump that is not Pagila is refused each time, and leaves nothing that passes for a database.
