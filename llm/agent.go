@@ -87,6 +87,12 @@ var topics = []topic{
 		}
 		return fmt.Sprintf("%s runs for %d minutes.", f.cited(), f.Minutes)
 	}},
+	{regexp.MustCompile(`\breplacement (?:cost|price)s?\b|\bcosts? to replace\b|\b(?:if i|i have|i've) (?:lost|lose|broke|break)\b`), func(f filmEntry) string {
+		if f.ReplacementCost == "" {
+			return "The catalogue does not say what it costs to replace " + f.cited() + "."
+		}
+		return fmt.Sprintf("%s costs $%s to replace.", f.cited(), f.ReplacementCost)
+	}},
 	{regexp.MustCompile(`\b(?:how much|how expensive|(?:rental )?(?:costs?|prices?)|rental rate|dollars?)\b(?: (?:to|for) rent\b)?|\$`), func(f filmEntry) string {
 		return fmt.Sprintf("%s costs $%s to rent for %d days.", f.cited(), f.RentalRate, f.RentalDays)
 	}},

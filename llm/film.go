@@ -25,7 +25,8 @@ type Film struct {
 	Actors             []string        // first and last name
 	StreamingAvailable bool
 	SpecialFeatures    []string
-	Stock              *Stock // nil where nothing is said of it
+	Stock              *Stock          // nil where nothing is said of it
+	ReplacementCost    decimal.Decimal // dollars for a lost copy; 0 where nothing is said of it
 }
 
 // Stock is how many copies of a film the shops have.
@@ -54,6 +55,7 @@ type filmEntry struct {
 	SpecialFeatures    []string    `json:"special_features,omitempty"`
 	StreamingAvailable bool        `json:"streaming_available"`
 	Stock              *Stock      `json:"stock,omitempty"`
+	ReplacementCost    json.Number `json:"replacement_cost_dollars,omitempty"`
 	Description        string      `json:"description,omitempty"`
 }
 
@@ -87,12 +89,16 @@ func entry(f Film) filmEntry {
 		runes := []rune(description)
 		description = string(runes[:min(len(runes), maxDescription)])
 	}
+	var replacement json.Number
+	if !f.ReplacementCost.IsZero() {
+		replacement = json.Number(f.ReplacementCost.StringFixed(2))
+	}
 	return filmEntry{
 		ID: f.ID, Title: clean(f.Title), Category: clean(f.Category), Rating: clean(f.Rating),
 		RentalRate: json.Number(f.RentalRate.StringFixed(2)), RentalDays: f.RentalDuration, Minutes: f.Length,
 		ReleaseYear: f.ReleaseYear, Language: clean(f.Language), Actors: cleanAll(f.Actors),
 		SpecialFeatures: cleanAll(f.SpecialFeatures), StreamingAvailable: f.StreamingAvailable,
-		Stock: f.Stock, Description: description,
+		Stock: f.Stock, ReplacementCost: replacement, Description: description,
 	}
 }
 

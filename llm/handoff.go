@@ -27,8 +27,8 @@ type Handoff struct {
 // The search agent takes a question if it understands every word of it that means anything, and
 // one of these is true:
 //   - It names films by their titles. It may ask for their cast, rating, suitability for children,
-//     length, price, rental days, category, stock, streaming, year, special features, language or
-//     story.
+//     length, price, replacement cost, rental days, category, stock, streaming, year, special
+//     features, language or story.
 //   - It says what films have to be like: a rating, a category, an actor's full name, a special
 //     feature, stock, streaming, for children, short, long or cheap, a price or a length with its limits
 //     ("under 1 dollar", "60 to 90 minutes"), or the longest, shortest, cheapest or most

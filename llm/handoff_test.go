@@ -57,6 +57,8 @@ func TestHandoff(t *testing.T) {
 		{"How many copies of ACADEMY do you have in stock?", llm.AgentSearch, "Copies of ACADEMY [2] in stock: 0 of 3.", []int32{2}},
 		{"Can I rent LONG LAUGH today?", llm.AgentSearch, "The shops have no copy of LONG LAUGH [3].", []int32{3}},
 		{"Is BARE still in stock?", llm.AgentSearch, "does not say whether BARE [4] is in stock", []int32{4}},
+		{"What is the replacement cost of ACADEMY DINOSAUR?", llm.AgentSearch, "ACADEMY DINOSAUR [1] costs $20.99 to replace.", []int32{1}},
+		{"What does it cost to replace LONG LAUGH?", llm.AgentSearch, "does not say what it costs to replace LONG LAUGH [3]", []int32{3}},
 		{"Which films are in stock?", llm.AgentSearch, "ACADEMY DINOSAUR [1]", []int32{1}},
 		{"films from $1 to $3", llm.AgentSearch, "BARE [4]", []int32{4}},
 		{"films for $1-3", llm.AgentSearch, "BARE [4]", []int32{4}},
@@ -116,6 +118,7 @@ func TestHandoff(t *testing.T) {
 			before := len(u.got())
 			films := shelf()
 			films[0].SpecialFeatures, films[1].SpecialFeatures = []string{"Commentaries"}, []string{"Trailers"}
+			films[0].ReplacementCost = decimal.RequireFromString("20.99")
 			films[0].Stock, films[1].Stock, films[2].Stock = &llm.Stock{Copies: 3, Available: 2}, &llm.Stock{Copies: 3}, &llm.Stock{}
 			got, err := c.Handoff(bounded(t), llm.NewQuestion(test.question, films))
 			if err != nil {

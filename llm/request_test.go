@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/shopspring/decimal"
 
 	"example.com/pagila-api/llm"
 )
@@ -67,6 +68,7 @@ func TestMessages(t *testing.T) {
 	}
 	stocked := film()
 	stocked.Stock = &llm.Stock{Copies: 8, Available: 7}
+	stocked.ReplacementCost = decimal.RequireFromString("20.99")
 	for _, test := range []struct {
 		golden string
 		call   func(context.Context, *llm.Client) error

@@ -80,6 +80,7 @@ func (s *Server) question(ctx context.Context, text string, bad gen.InputError) 
 	for i, f := range found {
 		films[i] = modelFilm(f.Film, f.Actors)
 		films[i].Stock = &llm.Stock{Copies: f.Copies, Available: f.AvailableCopies}
+		films[i].ReplacementCost = f.ReplacementCost
 	}
 	return llm.NewQuestion(text, films), nil
 }
