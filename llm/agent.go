@@ -65,7 +65,7 @@ type topic struct {
 
 // topics are all of them. A question may ask for several.
 var topics = []topic{
-	{regexp.MustCompile(`\b(?:who (?:is |are )?(?:the )?)?(?:stars?|starring|actors?|actress(?:es)?|cast|plays?|acts?)\b`), func(f filmEntry) string {
+	{regexp.MustCompile(`\bwho(?:['’]s| is| are| was)? in\b|\b(?:who (?:is |are )?(?:the )?)?(?:stars?|starring|actors?|actress(?:es)?|cast|plays?|acts?)\b`), func(f filmEntry) string {
 		if len(f.Actors) == 0 {
 			return "The catalogue names no actors of " + f.cited() + "."
 		}

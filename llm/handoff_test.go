@@ -25,6 +25,7 @@ func TestHandoff(t *testing.T) {
 		sources  []int32
 	}{
 		{"Who stars in Academy Dinosaur?", llm.AgentSearch, "stars SANDRA PECK, CHRISTIAN GABLE", []int32{1}},
+		{"Who's in ACADEMY?", llm.AgentSearch, "stars SANDRA PECK", []int32{2}},
 		{"Is ACADEMY DINOSAUR for children?", llm.AgentSearch, "is rated PG", []int32{1}},
 		{"How long is it and what does Academy Dinosaur's rental cost?", llm.AgentSearch, "86 minutes. ACADEMY DINOSAUR [1] costs $0.99", []int32{1}},
 		{"What category is LONG LAUGH?", llm.AgentSearch, "in the category Comedy", []int32{3}},
