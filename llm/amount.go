@@ -33,28 +33,28 @@ func (r *reading) readAmounts(s *sentence) {
 		return fmt.Sprintf("%s.%02d dollars", parts[1], cents)
 	}))
 	var prices, lengths []amount
-	for said := s.match(money); said != nil; said = s.match(money) {
-		price, err := decimal.NewFromString(said["dollars"] + said["dollars2"] + said["dollars3"] + said["cents"])
+	for p := s.match(money); p != nil; p = s.match(money) {
+		price, err := decimal.NewFromString(p.groups["dollars"] + p.groups["dollars2"] + p.groups["dollars3"] + p.groups["cents"])
 		if err != nil {
 			continue // the pattern leaves no such text
 		}
-		if said["cents"] != "" {
+		if p.groups["cents"] != "" {
 			price = price.Shift(-2)
 		}
-		prices = append(prices, amount{said, func(f filmEntry) int { return f.rate().Cmp(price) }})
+		prices = append(prices, amount{p, func(f filmEntry) int { return f.rate().Cmp(price) }})
 	}
-	for said := s.match(duration); said != nil; said = s.match(duration) {
-		minutes, err := strconv.ParseFloat(said["minutes"]+said["hours"], 64)
+	for p := s.match(duration); p != nil; p = s.match(duration) {
+		minutes, err := strconv.ParseFloat(p.groups["minutes"]+p.groups["hours"], 64)
 		if err != nil {
 			continue // the pattern leaves no such text
 		}
-		if said["hours"] != "" {
+		if p.groups["hours"] != "" {
 			minutes *= 60
 		}
-		lengths = append(lengths, amount{said, func(f filmEntry) int { return cmp.Compare(float64(f.Minutes), minutes) }})
+		lengths = append(lengths, amount{p, func(f filmEntry) int { return cmp.Compare(float64(f.Minutes), minutes) }})
 	}
-	bounded := func(a amount) bool { return !a.said.exact() }
-	unclear := func(a amount) bool { return a.said.exact() && a.said["and"] != "" }
+	bounded := func(a amount) bool { return !a.exact() }
+	unclear := func(a amount) bool { return a.exact() && a.said.joined }
 	all := slices.Concat(prices, lengths)
 	if slices.ContainsFunc(all, bounded) && slices.ContainsFunc(all, unclear) {
 		// In "under 2 hours and 5 dollars" the bound may be meant for both.
@@ -96,28 +96,54 @@ func (r *reading) spellRanges(s *sentence) {
 	}
 }
 
-// amount compares a film with a number that a question names.
+// amount is a number that a question names, with its bound.
 type amount struct {
-	said    phrases
-	compare func(f filmEntry) int
+	said    *phrase
+	compare func(f filmEntry) int // the film's number with this one
+}
+
+// exact says whether there is no bound.
+func (a amount) exact() bool {
+	g := a.said.groups
+	return !a.said.negated && g["under"]+g["most"]+g["most2"]+g["over"]+g["least"]+g["least2"] == ""
+}
+
+// fits says whether a film's number is as the words before this one and after it want.
+func (a amount) fits(f filmEntry) bool {
+	comparison, g := a.compare(f), a.said.groups
+	var fits bool
+	switch {
+	case g["under"] != "":
+		fits = comparison < 0
+	case g["most"]+g["most2"] != "":
+		fits = comparison <= 0
+	case g["over"] != "":
+		fits = comparison > 0
+	case g["least"]+g["least2"] != "":
+		fits = comparison >= 0
+	default:
+		fits = comparison == 0
+	}
+	return fits != a.said.negated
 }
 
 // wishAmounts makes wishes of numbers of one kind. Those without a bound are alternatives.
 func (r *reading) wishAmounts(s *sentence, amounts []amount) {
+	slices.SortFunc(amounts, func(a, b amount) int { return cmp.Compare(a.said.start, b.said.start) })
 	var exact []amount
 	for _, a := range amounts {
-		if a.said.exact() {
-			exact = append(exact, a)
-		} else {
-			r.wishes = append(r.wishes, func(f filmEntry) bool { return a.said.within(a.compare(f)) })
+		if !a.exact() {
+			r.wishes = append(r.wishes, a.fits)
+			continue
 		}
-	}
-	if len(exact) > 1 {
-		s.cut("or")
+		if n := len(exact); n > 0 {
+			s.listed(exact[n-1].said.end, a.said.start)
+		}
+		exact = append(exact, a)
 	}
 	if len(exact) > 0 {
 		r.wishes = append(r.wishes, func(f filmEntry) bool {
-			return slices.ContainsFunc(exact, func(a amount) bool { return a.compare(f) == 0 })
+			return slices.ContainsFunc(exact, func(a amount) bool { return a.fits(f) })
 		})
 	}
 }

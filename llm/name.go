@@ -12,9 +12,9 @@ import (
 // there is an "or".
 func (r *reading) readNames(s *sentence, question string, films []filmEntry) {
 	var names []name
-	for said, start, end := s.locate(ratingName); said != nil; said, start, end = s.locate(ratingName) {
-		s.blank(start, end)
-		names = append(names, name{ratings, ratingOf(said["rating"]), start, end})
+	for p := s.locate(ratingName); p != nil; p = s.locate(ratingName) {
+		s.blank(p.start, p.end)
+		names = append(names, name{ratings, ratingOf(p.groups["rating"] + p.groups["rating2"] + p.groups["rating3"]), p.start, p.end})
 	}
 	cut := func(of facet, value string) {
 		for start, end, found := s.find(value); found; start, end, found = s.find(value) {
@@ -44,10 +44,15 @@ func (r *reading) readNames(s *sentence, question string, films []filmEntry) {
 func (r *reading) wishNames(s *sentence, names []name) {
 	slices.SortFunc(names, func(a, b name) int { return cmp.Compare(a.start, b.start) })
 	var wanted, unwanted [features + 1][]string
+	var either [features + 1]bool
 	for i, negated := 0, false; i < len(names); i++ {
 		n := names[i]
+		var listed, or bool
+		if i > 0 && n.facet == names[i-1].facet {
+			listed, or = s.listed(names[i-1].end, n.start)
+			either[n.facet] = either[n.facet] || or
+		}
 		// What is said of the first name of a list is said of the next.
-		listed := i > 0 && n.facet == names[i-1].facet && conjunction.MatchString(s.text[names[i-1].end:n.start])
 		negated = s.negated(n.start) || listed && negated
 		list := &wanted[n.facet]
 		if negated {
@@ -57,18 +62,11 @@ func (r *reading) wishNames(s *sentence, names []name) {
 			*list = append(*list, n.value)
 		}
 	}
-	lists := 0 // facets with several values, among which an "or" can stand
-	for _, list := range append(wanted[:], unwanted[:]...) {
-		if len(list) > 1 {
-			lists++
-		}
-	}
-	either := lists == 1 && s.cut("or")
 	for of := range features + 1 {
 		if yes := wanted[of]; len(yes) > 0 {
 			r.wishes = append(r.wishes, func(f filmEntry) bool {
 				has := common(yes, of.values(f))
-				return has == len(yes) || has > 0 && (of == ratings || of == categories || either)
+				return has == len(yes) || has > 0 && (of == ratings || of == categories || either[of])
 			})
 		}
 		if no := unwanted[of]; len(no) > 0 {
@@ -134,6 +132,4 @@ func ratingOf(said string) string {
 var (
 	ratingName    = regexp.MustCompile(`\b(?:rated |rating )?(?P<rating>nc-?17|pg-?13|pg)(?:[- ]rated)?\b|\b(?:rated|rating) (?P<rating2>[gr])\b|\b(?P<rating3>[gr])[- ]rated\b`)
 	capitalRating = regexp.MustCompile(`\b[GR]\b`)
-	// conjunction is all that stands between two names of a list.
-	conjunction = regexp.MustCompile(`^[\s,]*(?:or|and)?[\s,]*$`)
 )

@@ -80,7 +80,7 @@ func (r *reading) readWishes(s *sentence, question string, films []filmEntry) {
 		said := s.match(order.asked)
 		switch {
 		case said == nil:
-		case said.negated() || r.best != nil: // two orders are one too many
+		case said.negated || r.best != nil: // two orders are one too many
 			r.rest = append(r.rest, order.name)
 		default:
 			r.best = &rankings[i]
@@ -88,7 +88,7 @@ func (r *reading) readWishes(s *sentence, question string, films []filmEntry) {
 	}
 	for _, w := range plainWishes {
 		if said := s.match(w.asked); said != nil {
-			r.wishes = append(r.wishes, func(f filmEntry) bool { return w.fits(f) != said.negated() })
+			r.wishes = append(r.wishes, func(f filmEntry) bool { return w.fits(f) != said.negated })
 		}
 	}
 	r.readNames(s, question, films)

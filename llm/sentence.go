@@ -21,41 +21,39 @@ func newSentence(text string) *sentence {
 
 func (s *sentence) set(text string) { s.text, s.words = text, words(text) }
 
-// phrases holds what the named groups of a pattern have matched.
-type phrases map[string]string
-
-// match cuts out the first match of a pattern, with what negates it, and returns it, or nil.
-func (s *sentence) match(pattern *regexp.Regexp) phrases {
-	said, start, end := s.locate(pattern)
-	if said == nil {
-		return nil
-	}
-	s.blank(start, end)
-	if s.negated(start) {
-		said["not"] = "not"
-	}
-	if strings.HasSuffix(strings.TrimRight(s.text[:start], " "), " and") {
-		said["and"] = "and"
-	}
-	return said
+// phrase is a part of a question that a pattern has matched.
+type phrase struct {
+	groups     map[string]string // what the pattern's named groups have matched
+	start, end int               // where it stood
+	negated    bool              // the question does not want it
+	joined     bool              // it stood after an "and"
 }
 
-// locate returns the first match of a pattern, or nil, and where it stands.
-func (s *sentence) locate(pattern *regexp.Regexp) (said phrases, start, end int) {
+// match cuts out the first match of a pattern, with what negates it, and returns it, or nil.
+func (s *sentence) match(pattern *regexp.Regexp) *phrase {
+	p := s.locate(pattern)
+	if p == nil {
+		return nil
+	}
+	s.blank(p.start, p.end)
+	p.negated = s.negated(p.start)
+	p.joined = strings.HasSuffix(strings.TrimRight(s.text[:p.start], " "), " and")
+	return p
+}
+
+// locate returns the first match of a pattern, or nil.
+func (s *sentence) locate(pattern *regexp.Regexp) *phrase {
 	at := pattern.FindStringSubmatchIndex(s.text)
 	if at == nil {
-		return nil, 0, 0
+		return nil
 	}
-	said = phrases{}
+	p := &phrase{groups: map[string]string{}, start: at[0], end: at[1]}
 	for i, name := range pattern.SubexpNames() {
 		if name != "" && at[2*i] >= 0 {
-			said[name] = s.text[at[2*i]:at[2*i+1]]
+			p.groups[name] = s.text[at[2*i]:at[2*i+1]]
 		}
 	}
-	if said["rating2"]+said["rating3"] != "" {
-		said["rating"] = said["rating2"] + said["rating3"]
-	}
-	return said, at[0], at[1]
+	return p
 }
 
 // negated says whether what begins at start is not wanted, and cuts out the words that say so.
@@ -68,38 +66,23 @@ func (s *sentence) negated(start int) bool {
 	return true
 }
 
+// listed says whether a list goes on from one part of the text to the next, and whether with an "or",
+// which it cuts out.
+func (s *sentence) listed(end, start int) (listed, or bool) {
+	at := conjunction.FindStringSubmatchIndex(s.text[end:start])
+	if at == nil {
+		return false, false
+	}
+	if at[2] < 0 {
+		return true, false
+	}
+	s.blank(end+at[2], end+at[3])
+	return true, true
+}
+
 // blank cuts out a part of the text. The others stay where they stand.
 func (s *sentence) blank(start, end int) {
 	s.set(s.text[:start] + strings.Repeat(" ", end-start) + s.text[end:])
-}
-
-// negated says whether the question does not want what is said.
-func (said phrases) negated() bool { return said["not"] != "" }
-
-// exact says whether a number stands without a bound.
-func (said phrases) exact() bool {
-	return !said.negated() && said["under"]+said["most"]+said["most2"]+said["over"]+said["least"]+said["least2"] == ""
-}
-
-// within says whether a comparison with a number came out as the words before it or after it want.
-func (said phrases) within(comparison int) bool {
-	return said.bounds(comparison) != said.negated()
-}
-
-// bounds is within, of a bound that is not negated.
-func (said phrases) bounds(comparison int) bool {
-	switch {
-	case said["under"] != "":
-		return comparison < 0
-	case said["most"]+said["most2"] != "":
-		return comparison <= 0
-	case said["over"] != "":
-		return comparison > 0
-	case said["least"]+said["least2"] != "":
-		return comparison >= 0
-	default:
-		return comparison == 0
-	}
 }
 
 // sentenceWord is a word in lower case and the singular, near enough, and where it stands.
@@ -149,20 +132,13 @@ func (s *sentence) has(phrase string) bool {
 	return found
 }
 
-// cut takes a phrase out, and says whether it was there.
-func (s *sentence) cut(phrase string) bool {
-	start, end, found := s.find(phrase)
-	if found {
-		s.blank(start, end)
-	}
-	return found
-}
-
 // notWords say that something is not wanted.
 const notWords = `\b(?:not|no|nor|non|none|nothing|neither|never|without|except|excluding|avoid|other than|apart from|(?:(?:any|every)thing|all) but|\w+n['’]t)`
 
 var (
 	notWord = regexp.MustCompile(notWords + `\b`)
+	// conjunction is all that stands between two parts of a list. Its group is an "or".
+	conjunction = regexp.MustCompile(`^[\s,]*(?:(or)|and)?[\s,]*$`)
 	// negation ends the text before what is not wanted.
 	negation = regexp.MustCompile(notWords +
 		`(?:[\s-]+(?:an?|any|the|for|in|of|with|by|is|are|be|have|has|want|like|include|cost|star|starring|feature|featuring|play|rated))*[\s-]*$`)

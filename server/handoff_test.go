@@ -2,8 +2,10 @@ package server_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"example.com/pagila-api/gen"
@@ -52,5 +54,78 @@ func TestHandOffIsExact(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// phrase is a part of a question, and what it means in SQL.
+type phrase struct{ words, condition string }
+
+// Questions put together at random are as exact: the number of films in the answer is SQL's.
+func TestHandOffOfManyQuestions(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	const (
+		seed      = 4
+		questions = 150
+		in        = `EXISTS (SELECT FROM film_category JOIN category USING (category_id) WHERE film_category.film_id = film.film_id AND name = '%s')`
+		playing   = `EXISTS (SELECT FROM film_actor JOIN actor USING (actor_id) WHERE film_actor.film_id = film.film_id AND first_name || ' ' || last_name = '%s')`
+		inStock   = `EXISTS (SELECT FROM inventory WHERE inventory.film_id = film.film_id AND NOT EXISTS (
+			SELECT FROM rental WHERE rental.inventory_id = inventory.inventory_id AND return_date IS NULL))`
+	)
+	actor := one[string](t, a, `SELECT first_name || ' ' || last_name FROM actor JOIN film_actor USING (actor_id) GROUP BY actor_id ORDER BY count(*) DESC LIMIT 1`)
+	heads := []phrase{
+		{"films", "true"},
+		{"comedies", fmt.Sprintf(in, "Comedy")},
+		{"horror films", fmt.Sprintf(in, "Horror")},
+		{"documentaries", fmt.Sprintf(in, "Documentary")},
+		{"R-rated films", "rating = 'R'"},
+		{"PG or G films", "rating IN ('PG', 'G')"},
+	}
+	// At most one of each row is said.
+	rows := [][]phrase{
+		{
+			{"under 90 minutes", "length < 90"}, {"not over two hours", "length <= 120"}, {"at least 2 hours long", "length >= 120"},
+			{"between 60 and 90 minutes", "length BETWEEN 60 AND 90"}, {"from 1 to 2 hours", "length BETWEEN 60 AND 120"},
+		},
+		{
+			{"under 1 dollar", "rental_rate < 1"}, {"for 99 cents", "rental_rate = 0.99"}, {"not cheaper than $2.99", "rental_rate >= 2.99"},
+			{"from $1 to 3", "rental_rate BETWEEN 1 AND 3"}, {"for 0.99 or 4.99", "rental_rate IN (0.99, 4.99)"},
+		},
+		{
+			{"with trailers", "'Trailers' = ANY(special_features)"}, {"without commentaries", "NOT 'Commentaries' = ANY(special_features)"},
+			{"with neither trailers nor deleted scenes", "NOT special_features && '{Trailers,Deleted Scenes}'"},
+		},
+		{{"with " + actor, fmt.Sprintf(playing, actor)}, {"that do not star " + actor, "NOT " + fmt.Sprintf(playing, actor)}},
+		{{"that are in stock", inStock}, {"that aren't available", "NOT " + inStock}},
+		{{"not rated NC-17", "rating <> 'NC-17'"}, {"except PG-13", "rating <> 'PG-13'"}, {"not for children", "rating NOT IN ('G', 'PG')"}},
+	}
+	random := rand.New(rand.NewPCG(seed, seed))
+	pick := func(from []phrase) phrase { return from[random.IntN(len(from))] }
+	for range questions {
+		said := []phrase{pick(heads)}
+		for _, i := range random.Perm(len(rows))[:1+random.IntN(3)] {
+			said = append(said, pick(rows[i]))
+		}
+		var text strings.Builder
+		var conditions []string
+		for i, p := range said {
+			if i > 0 {
+				text.WriteString([]string{" ", ", ", " and "}[random.IntN(min(3, 2*i-1))]) // no "and" after the head
+			}
+			text.WriteString(p.words)
+			conditions = append(conditions, p.condition)
+		}
+		question := text.String()
+		want := one[int](t, a, `SELECT count(*) FROM film WHERE `+strings.Join(conditions, " AND "))
+		got := decode[gen.Answer](t, a.call(t, http.MethodPost, "/ai/handoff", fmt.Sprintf(`{"question": %q}`, question)).want(t, 200))
+		listed, more := len(got.Sources), 0
+		if _, rest, found := strings.Cut(got.Answer, "\nAnd "); found {
+			if _, err := fmt.Sscanf(rest, "%d more", &more); err != nil {
+				t.Errorf("%s: %v in %s", question, err, got.Answer)
+			}
+		}
+		if got.Agent != "search" || listed+more != want {
+			t.Errorf("%s: %s finds %d films, SQL %d", question, got.Agent, listed+more, want)
+		}
 	}
 }
