@@ -23,8 +23,8 @@ const (
 	operator = "pagila-api"
 )
 
-// ErrNoPagila is the error of Apply on a database that Pagila has not been restored into.
-var ErrNoPagila = errors.New("the database has no table public.film: restore Pagila into it first")
+// ErrNoPagila is the error of Apply and Locate on a database that Pagila has not been restored into.
+var ErrNoPagila = errors.New("the database has no Pagila in it (the tables film, inventory, rental and customer): restore Pagila first")
 
 // Apply brings a restored Pagila up to date; where nothing is pending it changes nothing. It may be
 // called from several processes at once, the Atlas command among them: one applies, the others wait.
