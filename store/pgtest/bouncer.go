@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	osexec "os/exec"
 	"path/filepath"
@@ -75,7 +74,7 @@ func Bouncer(tb testing.TB, databaseURL string, settings ...string) string {
 			tb.Error(err)
 		}
 	})
-	through := bouncerURL(databaseURL, config, dir)
+	through := detour(databaseURL, config, dir, bouncerPort)
 	if err := waitForBouncer(tb.Context(), through); err != nil {
 		log, _ := os.ReadFile(filepath.Join(dir, "log")) //nolint:gosec // our own directory
 		tb.Fatalf("start PgBouncer: %v\n%s", err, log)
@@ -159,21 +158,6 @@ func bouncerINI(dir string, config *pgx.ConnConfig, settings []string) string {
 		b.WriteString(setting + "\n")
 	}
 	return b.String()
-}
-
-// bouncerURL is databaseURL by way of the socket in dir. What else it says, as on how to run
-// queries, stays.
-func bouncerURL(databaseURL string, config *pgx.ConnConfig, dir string) string {
-	query := url.Values{}
-	if u, err := url.Parse(databaseURL); err == nil && u.Scheme != "" {
-		query = u.Query()
-	}
-	query.Set("host", dir)
-	query.Set("port", strconv.Itoa(bouncerPort))
-	query.Set("sslmode", "disable")
-	u := url.URL{Scheme: "postgres", User: url.User(config.User), Path: "/" + config.Database}
-	u.RawQuery = strings.ReplaceAll(query.Encode(), "+", "%20") // libpq and pgx take a plus for a plus
-	return u.String()
 }
 
 // bouncerGuard runs PgBouncer until its own standard input ends, and cleans up. The other end is
