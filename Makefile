@@ -170,6 +170,10 @@ test: postgres ## Run the tests on a disposable Postgres, under the race detecto
 	@# Go does not write the report again where it knows the result from before.
 	@test ! -f bin/contract-coverage.tsv || head -n 1 bin/contract-coverage.tsv
 
+.PHONY: chaos
+chaos: postgres ## Run the server for a minute while everything around it fails at once
+	CHAOS_DURATION=60s go test -race -count=1 -v -run '^TestChaos$$' ./server/cmd/pagila-api
+
 .PHONY: docs-test
 docs-test: postgres ## Use Swagger UI in headless Chromium; DOCS_SCREENSHOTS=folder keeps pictures
 	go test -race -count=1 -v -run '^TestDocsInBrowser$$' ./server

@@ -1,0 +1,503 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+
+	"example.com/pagila-api/gen"
+	"example.com/pagila-api/store/pgtest"
+)
+
+// The chaos run has clients use the program while everything around it fails at once: rows are
+// locked for seconds, connections reset, backends terminated and statements cancelled, the role's
+// settings and the tables' definitions change. The program may say that it is not available just
+// now. It may never fail, lose what it has confirmed, rent a copy twice, write what it says it has
+// not written, or stop being ready.
+//
+// "make chaos" runs it for a minute.
+
+// chaosDurationName is the variable that says how long a run takes.
+const chaosDurationName = "CHAOS_DURATION"
+
+const (
+	// chaosDuration is long enough for each fault to happen, and short enough for every day.
+	chaosDuration = 5 * time.Second
+	// chaosClientTimeout is beyond every limit of the program's own.
+	chaosClientTimeout = 30 * time.Second
+	// chaosPace is the time between two requests of a client.
+	chaosPace = 40 * time.Millisecond
+	// chaosAskPace is the time between two questions, whose answers take a second.
+	chaosAskPace = 200 * time.Millisecond
+	// chaosProbePace is how often a probe asks whether the program is ready.
+	chaosProbePace = 100 * time.Millisecond
+	// chaosProgress is the time in which some reads and some rentals have to succeed.
+	chaosProgress = time.Second
+
+	chaosReaders    = 6
+	chaosRenters    = 5 // each with copies and customers of its own
+	chaosOwn        = 8 // copies of a renter's own, and customers
+	chaosContenders = 5 // for the same few copies
+	chaosContested  = 4
+	chaosAskers     = 4
+)
+
+// TestChaos is not parallel: it keeps the machine busy, and expects progress of the program.
+func TestChaos(t *testing.T) {
+	t.Run("direct", func(t *testing.T) {
+		c := newChaos(t)
+		proxy := pgtest.NewProxy(t, c.roleURL)
+		c.proxies = []*pgtest.Proxy{proxy}
+		// A model that takes a second for an answer.
+		model := httptest.NewServer(upstream{interval: 50 * time.Millisecond, chunks: 20})
+		t.Cleanup(model.Close)
+		c.run(proxy.URL(), "OPENAI_BASE_URL="+model.URL)
+	})
+	t.Run("behind PgBouncer", func(t *testing.T) {
+		c := newChaos(t)
+		back := pgtest.NewProxy(t, c.roleURL)
+		// PgBouncer would turn everybody away for 15 s after a login that was reset.
+		bouncer := pgtest.Bouncer(t, back.URL(), "default_pool_size = 8", "server_login_retry = 0.1")
+		front := pgtest.NewProxy(t, bouncer+"&default_query_exec_mode=exec")
+		c.proxies = []*pgtest.Proxy{front, back}
+		c.run(front.URL())
+	})
+}
+
+// chaos is one run.
+type chaos struct {
+	t       *testing.T
+	ledger  *ledger
+	db      *sql.DB // the superuser's, past all faults
+	role    string  // the program's
+	roleURL string
+	proxies []*pgtest.Proxy
+	client  *http.Client
+	url     string // of the program
+
+	copies, customers []int32 // that are free, and active
+	lastRental        int32   // before the run
+	films             map[int32][]byte
+}
+
+func newChaos(t *testing.T) *chaos {
+	t.Helper()
+	databaseURL := pgtest.New(t)
+	db, err := sql.Open("pgx", databaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &chaos{t: t, ledger: newLedger(), db: db, client: &http.Client{
+		Timeout: chaosClientTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: 100},
+	}}
+	t.Cleanup(c.client.CloseIdleConnections)
+	t.Cleanup(func() { db.Close() })
+	c.createRole(databaseURL)
+	c.copies = c.numbers(`SELECT inventory_id FROM inventory WHERE NOT EXISTS (
+		SELECT FROM rental WHERE rental.inventory_id = inventory.inventory_id AND return_date IS NULL
+	) ORDER BY inventory_id LIMIT $1`, chaosRenters*chaosOwn+chaosContested)
+	c.customers = c.numbers("SELECT customer_id FROM customer WHERE active = 1 ORDER BY customer_id LIMIT $1",
+		chaosRenters*chaosOwn+chaosContenders)
+	c.lastRental = c.numbers("SELECT max(rental_id) FROM rental LIMIT $1", 1)[0]
+	return c
+}
+
+// createRole makes the role that the program connects as, with the privileges that suffice.
+func (c *chaos) createRole(databaseURL string) {
+	c.t.Helper()
+	u, err := url.Parse(databaseURL)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.role = "chaos_" + strings.TrimPrefix(u.Path, "/")
+	u.User = url.User(c.role)
+	c.roleURL = u.String()
+	c.must("CREATE ROLE " + c.role + " LOGIN")
+	c.t.Cleanup(func() { c.must("DROP OWNED BY " + c.role); c.must("DROP ROLE " + c.role) })
+	for _, privilege := range []string{
+		"SELECT ON ALL TABLES IN SCHEMA public", "INSERT ON rental", "USAGE ON ALL SEQUENCES IN SCHEMA public",
+		"UPDATE (last_update) ON inventory", "UPDATE (last_update) ON customer", // for the row locks
+	} {
+		c.must("GRANT " + privilege + " TO " + c.role)
+	}
+}
+
+func (c *chaos) must(statement string, args ...any) {
+	c.t.Helper()
+	// Not the test's context, which is over when its cleanups run.
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if _, err := c.db.ExecContext(ctx, statement, args...); err != nil {
+		c.t.Errorf("%s: %v", statement, err)
+	}
+}
+
+// numbers are the rows of a query of one column.
+func (c *chaos) numbers(query string, args ...any) []int32 {
+	c.t.Helper()
+	rows, err := c.db.QueryContext(c.t.Context(), query, args...)
+	if err != nil {
+		c.t.Fatalf("%s: %v", query, err)
+	}
+	defer rows.Close()
+	var found []int32
+	for rows.Next() {
+		var n int32
+		if err := rows.Scan(&n); err != nil {
+			c.t.Fatal(err)
+		}
+		found = append(found, n)
+	}
+	if rows.Err() != nil || len(found) == 0 {
+		c.t.Fatalf("%s: %d rows, %v", query, len(found), rows.Err())
+	}
+	return found
+}
+
+// run starts the program on the database at the URL, lets clients and faults loose on it, and
+// judges what has come of it.
+func (c *chaos) run(programURL string, env ...string) {
+	c.t.Helper()
+	program := serveProgram(c.t, environment(c.t, append(env, "DATABASE_URL="+programURL,
+		"LLM_RATE_LIMIT=0", "LLM_MAX_CALLS=0", "LOG_LEVEL=error", "LOG_FORMAT=json")...))
+	c.url = program.url
+	c.rememberFilms()
+
+	ctx, cancel := context.WithTimeout(c.t.Context(), c.duration())
+	defer cancel()
+	var faults, clients sync.WaitGroup
+	c.startFaults(ctx, &faults)
+	c.startClients(ctx, &clients)
+	clients.Wait()
+	faults.Wait()
+
+	c.settle()
+	c.verifyRentals()
+	c.ledger.report(c.t, program.stderr.String())
+}
+
+func (c *chaos) duration() time.Duration {
+	c.t.Helper()
+	text := os.Getenv(chaosDurationName)
+	if text == "" {
+		return chaosDuration
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		c.t.Fatalf("%s: %v", chaosDurationName, err)
+	}
+	return d
+}
+
+// rememberFilms reads some films before anything happens to the database. They do not change.
+func (c *chaos) rememberFilms() {
+	c.t.Helper()
+	c.films = map[int32][]byte{}
+	for _, id := range c.numbers("SELECT film_id FROM film ORDER BY film_id LIMIT $1", 20) {
+		r := c.call("read a film", http.MethodGet, fmt.Sprintf("/films/%d", id), "")
+		if r.status != http.StatusOK {
+			c.t.Fatalf("film %d before the run: %d %s", id, r.status, r.body)
+		}
+		c.films[id] = r.body
+	}
+}
+
+// startClients starts everybody who uses the program until ctx is done. A request that has begun is
+// waited for.
+func (c *chaos) startClients(ctx context.Context, wg *sync.WaitGroup) {
+	loop := func(pace time.Duration, do func()) { wg.Go(func() { every(ctx, pace, do) }) }
+	for range chaosReaders {
+		loop(chaosPace, c.readFilm)
+		loop(chaosPace, c.listFilms)
+	}
+	for i := range chaosRenters {
+		loop(chaosPace, c.renter(c.copies[i*chaosOwn:][:chaosOwn], c.customers[i*chaosOwn:][:chaosOwn]))
+	}
+	contested := c.copies[chaosRenters*chaosOwn:]
+	for _, customer := range c.customers[chaosRenters*chaosOwn:] {
+		loop(chaosPace, func() { c.contend(contested[rand.IntN(len(contested))], customer) })
+	}
+	for range chaosAskers {
+		loop(chaosAskPace, c.ask)
+		loop(chaosAskPace, c.askForEvents)
+		loop(chaosAskPace, c.handOff)
+	}
+	loop(chaosProbePace, func() { c.want("healthz", http.MethodGet, "/healthz", "") })
+	loop(chaosProbePace, c.probe)
+	loop(chaosProbePace, c.wantNoneOutTwice)
+	loop(chaosProgress, c.wantProgress())
+}
+
+// every calls do until ctx is done, with pauses of about the pace in between.
+func every(ctx context.Context, pace time.Duration, do func()) {
+	for {
+		timer := time.NewTimer(pace/2 + rand.N(pace))
+		select {
+		case <-timer.C:
+			do()
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+	}
+}
+
+// reply is what the program says to a request.
+type reply struct {
+	status int // 0 where there was no response, or only a part of it
+	header http.Header
+	body   []byte
+}
+
+// call sends a request, and notes its outcome and what no response may be.
+func (c *chaos) call(operation, method, path, body string, header ...string) reply {
+	r, err := http.NewRequestWithContext(context.Background(), method, c.url+path, strings.NewReader(body))
+	if err != nil {
+		panic(err) // our own paths
+	}
+	r.Header.Set("Authorization", "Bearer dvd_admin")
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	begin := time.Now()
+	got, err := c.send(r)
+	c.ledger.count(operation, got.status, time.Since(begin))
+	if err != nil {
+		c.ledger.violation(operation+": no whole response", "%v", err)
+	}
+	if got.status >= http.StatusInternalServerError {
+		c.judgeFailure(operation, got)
+	}
+	return got
+}
+
+func (c *chaos) send(r *http.Request) (reply, error) {
+	response, err := c.client.Do(r)
+	if err != nil {
+		return reply{}, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return reply{}, fmt.Errorf("status %d, then %w", response.StatusCode, err)
+	}
+	return reply{response.StatusCode, response.Header, body}, nil
+}
+
+// judgeFailure accepts that the program is not available just now, if it says so in due form.
+func (c *chaos) judgeFailure(operation string, got reply) {
+	if got.status != http.StatusServiceUnavailable {
+		c.ledger.violation(fmt.Sprintf("%s: %d", operation, got.status), "%s", got.body)
+		return
+	}
+	if got.header.Get("Content-Type") != "application/problem+json" || got.header.Get("Retry-After") == "" {
+		c.ledger.violation(operation+": 503 without a problem document or Retry-After", "%v %s", got.header, got.body)
+	}
+}
+
+// want calls, and takes any status but 200 and 503 for a violation. It returns whether it is 200.
+func (c *chaos) want(operation, method, path, body string, header ...string) (reply, bool) {
+	got := c.call(operation, method, path, body, header...)
+	if got.status == http.StatusOK {
+		return got, true
+	}
+	if got.status != 0 && got.status < http.StatusInternalServerError {
+		c.ledger.violation(fmt.Sprintf("%s: %d", operation, got.status), "%s", got.body)
+	}
+	return got, false
+}
+
+func (c *chaos) readFilm() {
+	for id, want := range c.films { // the first of a map is any
+		got, ok := c.want("read a film", http.MethodGet, fmt.Sprintf("/films/%d", id), "")
+		if ok && !bytes.Equal(got.body, want) {
+			c.ledger.violation("read a film: not what it was", "%s instead of %s", got.body, want)
+		}
+		return
+	}
+}
+
+func (c *chaos) listFilms() {
+	path := fmt.Sprintf("/films?page=%d&page_size=%d", 1+rand.IntN(20), 1+rand.IntN(50))
+	if rand.IntN(2) == 0 {
+		path = "/films?category=" + []string{"Comedy", "HORROR", "sci-fi"}[rand.IntN(3)]
+	}
+	got, ok := c.want("list films", http.MethodGet, path, "")
+	if !ok {
+		return
+	}
+	var page struct{ Items []json.RawMessage }
+	if err := json.Unmarshal(got.body, &page); err != nil || len(page.Items) == 0 {
+		c.ledger.violation("list films: an empty page", "%s: %s", path, got.body)
+	}
+}
+
+func (c *chaos) ask() {
+	got, ok := c.want("ask", http.MethodGet, "/ai/ask?question=Which+comedies+are+rated+PG%3F", "")
+	if ok && len(got.body) == 0 {
+		c.ledger.violation("ask: an empty answer", "%v", got.header)
+	}
+}
+
+func (c *chaos) askForEvents() {
+	got, ok := c.want("ask, as events", http.MethodGet, "/ai/ask?question=Which+horror+films+are+short%3F", "",
+		"Accept", "text/event-stream")
+	if ok && !bytes.Contains(got.body, []byte("event: done\n")) {
+		c.ledger.violation("ask, as events: a stream without its end", "%s", got.body)
+	}
+}
+
+func (c *chaos) handOff() {
+	c.want("hand off", http.MethodPost, "/ai/handoff", `{"question": "What does ACADEMY DINOSAUR cost?"}`)
+}
+
+// probe asks whether the program is ready, as a load balancer does. It has to be, all the time.
+func (c *chaos) probe() {
+	got := c.call("readyz", http.MethodGet, "/readyz", "")
+	if got.status != http.StatusOK {
+		c.ledger.violation(fmt.Sprintf("readyz: %d", got.status), "%s", got.body)
+	}
+}
+
+// outcome is what a client knows after a request to rent.
+type outcome int
+
+const (
+	rented outcome = iota
+	taken
+	nothingWritten
+	unknown
+)
+
+// rent tries to rent a copy, and notes what the response promises.
+func (c *chaos) rent(operation string, copyID, customer int32) (outcome, gen.Rental) {
+	const staff = 1
+	c.ledger.attempt(copyID, customer)
+	got := c.call(operation, http.MethodPost, fmt.Sprintf("/customers/%d/rentals", customer),
+		fmt.Sprintf(`{"inventory_id": %d, "staff_id": %d}`, copyID, staff))
+	var rental gen.Rental
+	switch {
+	case got.status == http.StatusCreated:
+		if err := json.Unmarshal(got.body, &rental); err != nil {
+			c.ledger.violation(operation+": malformed", "%v: %s", err, got.body)
+		}
+		if rental.InventoryID != copyID || rental.CustomerID != customer || rental.StaffID != staff {
+			c.ledger.violation(operation+": another rental than was asked for", "copy %d, customer %d: %s", copyID, customer, got.body)
+		}
+		c.ledger.promise(rental)
+		return rented, rental
+	case got.status == http.StatusConflict:
+		return taken, rental
+	case bytes.Contains(got.body, []byte("Nothing was written")):
+		return nothingWritten, rental
+	case got.status == http.StatusServiceUnavailable && !bytes.Contains(got.body, []byte("may have been written")):
+		c.ledger.violation(operation+": 503 that does not say whether anything was written", "%s", got.body)
+	case got.status != 0 && got.status < http.StatusInternalServerError:
+		c.ledger.violation(fmt.Sprintf("%s: %d", operation, got.status), "%s", got.body)
+	}
+	c.ledger.doubt(copyID, customer)
+	return unknown, rental
+}
+
+// renter rents copies that nobody else wants, reads the rental back, and returns the copy.
+func (c *chaos) renter(copies, customers []int32) func() {
+	const operation = "rent a free copy"
+	next, doubtful := 0, map[int32]bool{} // copies for which an outcome is unknown
+	return func() {
+		copyID, customer := copies[next%len(copies)], customers[next%len(customers)]
+		next++
+		result, rental := c.rent(operation, copyID, customer)
+		switch {
+		case result == rented:
+			c.readBack(rental)
+		case result == taken && !doubtful[copyID]:
+			c.ledger.violation(operation+": 409", "copy %d, customer %d", copyID, customer)
+		case result == nothingWritten && !doubtful[copyID] && c.out(copyID):
+			c.ledger.violation(operation+": it says that nothing was written, and the copy is out", "copy %d, customer %d", copyID, customer)
+		}
+		if result != nothingWritten {
+			doubtful[copyID] = result == unknown
+		}
+		c.giveBack(copyID)
+	}
+}
+
+// contend wants a copy that others want, and keeps it for a moment.
+func (c *chaos) contend(copyID, customer int32) {
+	if result, rental := c.rent("rent a contested copy", copyID, customer); result == rented {
+		c.readBack(rental)
+		c.giveBack(copyID)
+	} else if result == unknown {
+		c.giveBack(copyID) // or it might be out for good
+	}
+}
+
+func (c *chaos) readBack(rental gen.Rental) {
+	c.want("read a rental", http.MethodGet, fmt.Sprintf("/customers/%d/rentals/%d", rental.CustomerID, rental.RentalID), "")
+}
+
+// giveBack returns a copy. The API has no operation for it.
+func (c *chaos) giveBack(copyID int32) {
+	c.must("UPDATE rental SET return_date = now() WHERE inventory_id = $1 AND return_date IS NULL", copyID)
+}
+
+func (c *chaos) out(copyID int32) bool {
+	var out bool
+	err := c.db.QueryRowContext(context.Background(),
+		"SELECT EXISTS (SELECT FROM rental WHERE inventory_id = $1 AND return_date IS NULL)", copyID).Scan(&out)
+	if err != nil {
+		c.t.Error(err)
+	}
+	return out
+}
+
+// wantNoneOutTwice looks for copies with two customers.
+func (c *chaos) wantNoneOutTwice() {
+	var twice int
+	err := c.db.QueryRowContext(context.Background(), `SELECT count(*) FROM (
+		SELECT FROM rental WHERE return_date IS NULL AND rental_id > $1 GROUP BY inventory_id HAVING count(*) > 1
+	) AS twice`, c.lastRental).Scan(&twice)
+	if err != nil {
+		c.t.Error(err)
+	}
+	if twice > 0 {
+		c.ledger.violation("a copy is out twice", "%d copies", twice)
+	}
+}
+
+// wantProgress looks whether something has succeeded since it last looked.
+func (c *chaos) wantProgress() func() {
+	kinds := map[string][]string{
+		"reads": {"read a film", "list films"}, "rentals": {"rent a free copy", "rent a contested copy"},
+	}
+	before := map[string]int{}
+	for kind, operations := range kinds {
+		before[kind] = c.ledger.successes(operations)
+	}
+	return func() {
+		for kind, operations := range kinds {
+			now := c.ledger.successes(operations)
+			if now == before[kind] {
+				c.ledger.violation("no "+kind+" for a second", "%d until then", now)
+			}
+			before[kind] = now
+		}
+	}
+}
