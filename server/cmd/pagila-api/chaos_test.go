@@ -72,7 +72,7 @@ func TestChaos(t *testing.T) {
 		back := pgtest.NewProxy(t, c.roleURL)
 		// PgBouncer would turn everybody away for 15 s after a login that was reset.
 		bouncer := pgtest.Bouncer(t, back.URL(), "default_pool_size = 8", "server_login_retry = 0.1")
-		front := pgtest.NewProxy(t, bouncer+"&default_query_exec_mode=exec")
+		front := pgtest.NewProxy(t, bouncer)
 		c.proxies = []*pgtest.Proxy{front, back}
 		c.run(front.URL())
 	})
