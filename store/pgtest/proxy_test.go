@@ -1,0 +1,161 @@
+package pgtest_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"example.com/pagila-api/store/pgtest"
+)
+
+func TestProxyForwards(t *testing.T) {
+	t.Parallel()
+	proxy := pgtest.NewProxy(t, pgtest.New(t))
+	if n := number(t, proxy.URL(), films); n != 1000 {
+		t.Errorf("%d films", n)
+	}
+	proxy.SetDelay(10 * time.Millisecond)
+	if n := number(t, proxy.URL(), films); n != 1000 {
+		t.Errorf("%d films with a delay", n)
+	}
+}
+
+func TestProxyResets(t *testing.T) {
+	t.Parallel()
+	proxy := pgtest.NewProxy(t, pgtest.New(t))
+	if proxy.ResetOne() {
+		t.Error("there was a connection to reset")
+	}
+	ctx, conn := connect(t, proxy.URL())
+	if !proxy.ResetOne() {
+		t.Error("there was no connection to reset")
+	}
+	if err := conn.Ping(ctx); !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) {
+		t.Errorf("a reset connection: %v", err)
+	}
+	connect(t, proxy.URL())
+	connect(t, proxy.URL())
+	if n := proxy.ResetAll(); n < 2 { // that of before may just be ending
+		t.Errorf("%d were reset", n)
+	}
+	if n := number(t, proxy.URL(), films); n != 1000 {
+		t.Errorf("%d films over a new connection", n)
+	}
+}
+
+func TestProxyStops(t *testing.T) {
+	t.Parallel()
+	proxy := pgtest.NewProxy(t, pgtest.New(t))
+	ctx, conn := connect(t, proxy.URL())
+	proxy.Stop()
+	proxy.Stop() // a second time changes nothing
+	raw, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", port(t, proxy)))
+	if err != nil {
+		t.Fatalf("it does not accept: %v", err)
+	}
+	defer raw.Close()
+	answered := make(chan error, 1)
+	go func() { answered <- conn.Ping(ctx) }()
+	ended, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+	defer cancel()
+	if conn, err := pgx.Connect(ended, proxy.URL()); err == nil {
+		conn.Close(ctx)
+		t.Error("a new connection gets through")
+	}
+	select {
+	case err := <-answered:
+		t.Errorf("the old connection gets through: %v", err)
+	default:
+	}
+	proxy.Resume()
+	proxy.Resume()
+	if err := <-answered; err != nil {
+		t.Errorf("what was held back: %v", err)
+	}
+}
+
+// TestProxyEndsWhileStopped has the test end with connections that stand.
+func TestProxyEndsWhileStopped(t *testing.T) {
+	t.Parallel()
+	proxy := pgtest.NewProxy(t, pgtest.New(t))
+	connect(t, proxy.URL())
+	proxy.Stop()
+}
+
+func TestProxyTargets(t *testing.T) {
+	t.Parallel()
+	proxy := pgtest.NewProxy(t, pgtest.New(t))
+	other := pgtest.Server(t)
+	here, there := number(t, proxy.URL(), postmasterStart), number(t, other.URL("pagila"), postmasterStart)
+	if err := proxy.SetTarget(other.URL("pagila")); err != nil {
+		t.Fatal(err)
+	}
+	through, err := pgx.ParseConfig(proxy.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	through.Database = "pagila"
+	conn, err := pgx.ConnectConfig(t.Context(), through)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	var got int
+	if err := conn.QueryRow(t.Context(), postmasterStart).Scan(&got); err != nil {
+		t.Fatal(err)
+	}
+	if got != there || got == here {
+		t.Errorf("server %d, want %d and not %d", got, there, here)
+	}
+}
+
+// postmasterStart tells servers apart.
+const postmasterStart = "SELECT (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint"
+
+// TestProxyBehindBouncer is about a server that PgBouncer reaches over TCP, and about many at once.
+func TestProxyBehindBouncer(t *testing.T) {
+	t.Parallel()
+	proxy := pgtest.NewProxy(t, pgtest.New(t))
+	url := pgtest.Bouncer(t, proxy.URL(), "default_pool_size = 4", "server_login_retry = 0.1")
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			conn, err := pgx.Connect(t.Context(), url+"&default_query_exec_mode=exec")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer conn.Close(context.WithoutCancel(t.Context()))
+			for range 20 {
+				var n int
+				if err := conn.QueryRow(t.Context(), films).Scan(&n); err != nil || n != 1000 {
+					t.Errorf("%d films, %v", n, err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if proxy.Len() == 0 {
+		t.Error("PgBouncer does not go through the proxy")
+	}
+	if proxy.ResetAll() == 0 {
+		t.Error("there was nothing to reset")
+	}
+}
+
+func port(t *testing.T, proxy *pgtest.Proxy) string {
+	t.Helper()
+	config, err := pgx.ParseConfig(proxy.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strconv.Itoa(int(config.Port))
+}
