@@ -55,6 +55,7 @@ const (
 	ProblemCodeBodyTooLarge          ProblemCode = "body_too_large"
 	ProblemCodeCustomerInactive      ProblemCode = "customer_inactive"
 	ProblemCodeCustomerNotFound      ProblemCode = "customer_not_found"
+	ProblemCodeDatabaseBusy          ProblemCode = "database_busy"
 	ProblemCodeDatabaseUnavailable   ProblemCode = "database_unavailable"
 	ProblemCodeFilmNotFound          ProblemCode = "film_not_found"
 	ProblemCodeFilmNotRated          ProblemCode = "film_not_rated"
@@ -73,8 +74,11 @@ const (
 	ProblemCodeMissingToken          ProblemCode = "missing_token"
 	ProblemCodeNotFound              ProblemCode = "not_found"
 	ProblemCodeNotReady              ProblemCode = "not_ready"
+	ProblemCodeOutcomeUnknown        ProblemCode = "outcome_unknown"
 	ProblemCodeRateLimited           ProblemCode = "rate_limited"
+	ProblemCodeRefusedByDatabase     ProblemCode = "refused_by_database"
 	ProblemCodeRentalNotFound        ProblemCode = "rental_not_found"
+	ProblemCodeStaffInactive         ProblemCode = "staff_inactive"
 	ProblemCodeUnknownReference      ProblemCode = "unknown_reference"
 	ProblemCodeUnsupportedMediaType  ProblemCode = "unsupported_media_type"
 )
@@ -87,6 +91,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeCustomerInactive:
 		return true
 	case ProblemCodeCustomerNotFound:
+		return true
+	case ProblemCodeDatabaseBusy:
 		return true
 	case ProblemCodeDatabaseUnavailable:
 		return true
@@ -124,9 +130,15 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeNotReady:
 		return true
+	case ProblemCodeOutcomeUnknown:
+		return true
 	case ProblemCodeRateLimited:
 		return true
+	case ProblemCodeRefusedByDatabase:
+		return true
 	case ProblemCodeRentalNotFound:
+		return true
+	case ProblemCodeStaffInactive:
 		return true
 	case ProblemCodeUnknownReference:
 		return true

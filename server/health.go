@@ -2,16 +2,16 @@ package server
 
 import (
 	"context"
-	"fmt"
 	"strings"
-	"time"
 
 	"example.com/pagila-api/gen"
 )
 
-// readinessTimeout is how long the database may take to answer. Who asks does not wait long, and
-// asks again soon.
-const readinessTimeout = 2 * time.Second
+// notReadyError says why the server is not ready: a sentence, or several with semicolons between,
+// without a full stop.
+type notReadyError struct{ reason string }
+
+func (e *notReadyError) Error() string { return "not ready: " + e.reason }
 
 // GetHealth answers that the process serves requests.
 func (s *Server) GetHealth(context.Context, gen.GetHealthRequestObject) (gen.GetHealthResponseObject, error) {
@@ -21,16 +21,14 @@ func (s *Server) GetHealth(context.Context, gen.GetHealthRequestObject) (gen.Get
 // GetReadiness answers what the server runs on, or that it is not ready.
 func (s *Server) GetReadiness(ctx context.Context, _ gen.GetReadinessRequestObject) (gen.GetReadinessResponseObject, error) {
 	if s.draining.Load() {
-		return nil, fmt.Errorf("%w: shutting down", errNotReady)
+		return nil, &notReadyError{"it is shutting down"}
 	}
-	ctx, cancel := context.WithTimeout(ctx, readinessTimeout)
-	defer cancel()
 	status, err := s.deps.Store.Status(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if len(status.Pending) > 0 {
-		return nil, fmt.Errorf("%w: migrations are missing: %s", errNotReady, strings.Join(status.Pending, ", "))
+	if len(status.Missing) > 0 {
+		return nil, &notReadyError{strings.Join(status.Missing, "; ")}
 	}
 	model := s.deps.Model.Info()
 	return gen.GetReadiness200JSONResponse{

@@ -22,7 +22,6 @@ var (
 	errNoRoute      = errors.New("no such path")
 	errNoMethod     = errors.New("no such method")
 	errMediaType    = errors.New("unsupported media type")
-	errNotReady     = errors.New("not ready")
 	errFilmNotRated = errors.New("the film has no rating")
 	// errClientGone says that the client has left, or does not read what it asked for.
 	errClientGone = errors.New("the client is gone")
@@ -112,7 +111,9 @@ func problemOf(err error) problem {
 		oauth      *oauthError
 		notFound   *store.NotFoundError
 		unknown    *store.UnknownReferenceError
+		refused    *store.RefusedError
 		noDatabase *store.UnavailableError
+		notReady   *notReadyError
 		model      *llm.Error
 		tooOften   *rateLimitError
 	)
@@ -168,12 +169,14 @@ func problemOf(err error) problem {
 		return describe(http.StatusConflict, gen.ProblemCodeCustomerInactive, "The customer is not active.")
 	case errors.Is(err, errFilmNotRated):
 		return describe(http.StatusUnprocessableEntity, gen.ProblemCodeFilmNotRated, "The film has no rating, so there is no summary of it.")
+	case errors.Is(err, store.ErrStaffInactive):
+		return describe(http.StatusConflict, gen.ProblemCodeStaffInactive, "The member of staff is not active.")
+	case errors.As(err, &refused):
+		return describe(http.StatusConflict, gen.ProblemCodeRefusedByDatabase, "A rule of the database refuses this. Nothing was written.")
 	case errors.As(err, &noDatabase):
-		p := describe(http.StatusServiceUnavailable, gen.ProblemCodeDatabaseUnavailable, "The database cannot be used just now.")
-		p.retryAfter = retryAfter
-		return p
-	case errors.Is(err, errNotReady):
-		p := describe(http.StatusServiceUnavailable, gen.ProblemCodeNotReady, "The server is not ready.")
+		return databaseProblem(noDatabase)
+	case errors.As(err, &notReady):
+		p := describe(http.StatusServiceUnavailable, gen.ProblemCodeNotReady, "The server is not ready: "+notReady.reason+".")
 		p.retryAfter = retryAfter
 		return p
 
@@ -190,6 +193,30 @@ func problemOf(err error) problem {
 	default:
 		return describe(http.StatusInternalServerError, gen.ProblemCodeInternalError, "The server has failed. Its log says why.")
 	}
+}
+
+// databaseProblem is what an unavailable database means to the client. For a write it says what has
+// become of it.
+func databaseProblem(err *store.UnavailableError) problem {
+	var p problem
+	switch {
+	case err.Outcome == store.Unknown:
+		p = describe(http.StatusServiceUnavailable, gen.ProblemCodeOutcomeUnknown,
+			"The connection to the database was lost while it wrote. The change may have been written, or not: find out before you try again.")
+	case err.Reason == store.Busy:
+		p = describe(http.StatusServiceUnavailable, gen.ProblemCodeDatabaseBusy, "The database is busy: others hold what this call needs.")
+	case err.Reason == store.ReadOnly:
+		p = describe(http.StatusServiceUnavailable, gen.ProblemCodeDatabaseUnavailable, "The database takes no writes at the moment.")
+	case err.Reason == store.NotSetUp:
+		p = describe(http.StatusServiceUnavailable, gen.ProblemCodeNotReady, "The database is not set up for this call. GET /readyz says what is missing.")
+	default:
+		p = describe(http.StatusServiceUnavailable, gen.ProblemCodeDatabaseUnavailable, "The database cannot be used at the moment.")
+	}
+	if err.Outcome == store.NothingWritten {
+		p.Detail += " Nothing was written."
+	}
+	p.retryAfter = retryAfter
+	return p
 }
 
 func describe(status int32, code gen.ProblemCode, detail string) problem {

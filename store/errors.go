@@ -1,20 +1,17 @@
 package store
 
 import (
-	"context"
-	"database/sql/driver"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"strings"
-
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// ErrCustomerInactive says that the customer may not rent: Pagila's column active is 0.
-// (Its column activebool is true for everybody.)
+// ErrCustomerInactive says that the customer may not rent: one of Pagila's two columns, active and
+// activebool, says that the customer is not active.
 var ErrCustomerInactive = errors.New("the customer is not active")
+
+// ErrStaffInactive says that the member of staff may not rent out: the column active is false.
+var ErrStaffInactive = errors.New("the member of staff is not active")
 
 // ErrInventoryNotAvailable says that the copy is out: it has a rental without a return date.
 var ErrInventoryNotAvailable = errors.New("the copy is not available")
@@ -49,36 +46,78 @@ func (e *UnknownReferenceError) Error() string {
 	return b.String()
 }
 
-// UnavailableError says that the database could not be reached, is shutting down, has no
-// connection left or did not answer in time. The same call may succeed later.
-type UnavailableError struct{ Err error }
+// RefusedError says that a constraint or a trigger of the database refused the row. Pagila has none
+// that could; the database's owner may have added one. Nothing was written.
+type RefusedError struct{ Err error }
 
-func (e *UnavailableError) Error() string { return "database unavailable: " + e.Err.Error() }
+func (e *RefusedError) Error() string { return "refused by the database: " + e.Err.Error() }
+
+// Unwrap is the cause.
+func (e *RefusedError) Unwrap() error { return e.Err }
+
+// Reason is why the database could not be used.
+type Reason int
+
+const (
+	// Away says that the database could not be reached, is shutting down, or has no connection left.
+	Away Reason = iota
+	// Busy says that it did not get to the call in time: others hold what the call needs.
+	Busy
+	// ReadOnly says that it takes no writes: it is a standby.
+	ReadOnly
+	// NotSetUp says that it lacks something that the call needs: Pagila, a migration or a privilege.
+	// Store.Status says what.
+	NotSetUp
+)
+
+// Outcome is what has become of a write that failed.
+type Outcome int
+
+const (
+	// NoWrite is the outcome of a call that only reads.
+	NoWrite Outcome = iota
+	// NothingWritten says that the write was not made and will not be.
+	NothingWritten
+	// Unknown says that the connection was lost while the server committed.
+	Unknown
+)
+
+// UnavailableError says that the database could not be used. The same call may succeed later.
+type UnavailableError struct {
+	Reason  Reason
+	Outcome Outcome
+	Err     error
+}
+
+func (e *UnavailableError) Error() string {
+	reason := [...]string{Away: "is away", Busy: "is busy", ReadOnly: "is read-only", NotSetUp: "is not set up"}[e.Reason]
+	outcome := [...]string{NoWrite: "", NothingWritten: " (nothing was written)", Unknown: " (whether the write was made is unknown)"}[e.Outcome]
+	return "the database " + reason + outcome + ": " + e.Err.Error()
+}
 
 // Unwrap is the cause.
 func (e *UnavailableError) Unwrap() error { return e.Err }
 
-// classify marks the errors that mean the database is away, and passes all others on.
-func classify(err error) error {
-	if err == nil || errors.Is(err, context.Canceled) {
-		return err // the caller has left; nothing is known of the database
+// reasons are the meanings that are an UnavailableError, with its reason.
+var reasons = map[meaning]Reason{
+	conflict:   Busy,
+	locked:     Busy,
+	slow:       Busy,
+	unprepared: Away,
+	away:       Away,
+	readOnly:   ReadOnly,
+	unready:    NotSetUp,
+	uncertain:  Away,
+}
+
+// translate makes an error of the database one of this package's, as its meaning is. A fault, and
+// what the caller's own departure has caused, stay what they are.
+func translate(err error, m meaning, o Outcome) error {
+	if (m == refused || m == collision) && o != NoWrite {
+		return &RefusedError{err}
 	}
-	var (
-		connect *pgconn.ConnectError
-		network net.Error
-		server  *pgconn.PgError
-	)
-	switch {
-	case errors.As(err, &connect), errors.As(err, &network),
-		errors.Is(err, context.DeadlineExceeded), errors.Is(err, driver.ErrBadConn),
-		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
-		return &UnavailableError{err}
-	case errors.As(err, &server):
-		// PostgreSQL's appendix A: 08 connection exception, 53 insufficient resources,
-		// 57P operator intervention (shutting down, starting up, crashed).
-		if class := server.Code[:2]; class == "08" || class == "53" || strings.HasPrefix(server.Code, "57P") {
-			return &UnavailableError{err}
-		}
+	if reason, ok := reasons[m]; ok {
+		return &UnavailableError{reason, o, err}
 	}
 	return err
 }

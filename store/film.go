@@ -60,10 +60,10 @@ const filmColumns = `
 	COALESCE(f.replacement_cost, 0) AS replacement_cost, f.special_features, f.streaming_available`
 
 const filmJoins = `
-	LEFT JOIN language l USING (language_id)
+	LEFT JOIN {language} l USING (language_id)
 	LEFT JOIN LATERAL (
 		SELECT min(category.name) AS name
-		FROM film_category JOIN category USING (category_id)
+		FROM {film_category} film_category JOIN {category} category USING (category_id)
 		WHERE film_category.film_id = f.film_id
 	) c ON true`
 
@@ -71,25 +71,26 @@ const actorsColumn = `
 	COALESCE((
 		SELECT jsonb_agg(jsonb_build_object('actor_id', a.actor_id, 'first_name', a.first_name, 'last_name', a.last_name)
 			ORDER BY a.last_name, a.first_name, a.actor_id)
-		FROM film_actor fa JOIN actor a USING (actor_id)
+		FROM {film_actor} fa JOIN {actor} a USING (actor_id)
 		WHERE fa.film_id = f.film_id
 	), '[]') AS actors`
 
-// The total and the page come from one statement, and so from one snapshot. The outer join keeps
+// Letters match without regard to case as Unicode folds it: upper first, for the letters that have
+// two small forms. The total and the page come from one statement, and so from one snapshot. The outer join keeps
 // the total where the page is empty.
 const filmsSQL = `
 WITH matching AS (
-	SELECT film_id FROM film
-	WHERE $1 = '' OR film_id IN (
-		SELECT fc.film_id FROM film_category fc JOIN category USING (category_id)
-		WHERE lower(category.name) = lower($1))
+	SELECT film_id FROM {film}
+	WHERE $1::text = '' OR film_id IN (
+		SELECT fc.film_id FROM {film_category} fc JOIN {category} c USING (category_id)
+		WHERE lower(upper(c.name {unicode})) = lower(upper($1::text {unicode})))
 ), page AS (
-	SELECT film_id FROM matching ORDER BY film_id LIMIT $2 OFFSET $3
+	SELECT film_id FROM matching ORDER BY film_id LIMIT $2::bigint OFFSET $3::bigint
 )
 SELECT total.total,` + filmColumns + `
 FROM (SELECT count(*) AS total FROM matching) total
 LEFT JOIN page ON true
-LEFT JOIN film f USING (film_id)` + filmJoins + `
+LEFT JOIN {film} f USING (film_id)` + filmJoins + `
 ORDER BY f.film_id`
 
 // Films returns one page of films. A page past the end is empty.
@@ -111,7 +112,7 @@ func (s *Store) Films(ctx context.Context, q FilmQuery) (FilmPage, error) {
 	return page, nil
 }
 
-const filmSQL = `SELECT` + filmColumns + `,` + actorsColumn + ` FROM film f` + filmJoins + ` WHERE f.film_id = $1`
+const filmSQL = `SELECT` + filmColumns + `,` + actorsColumn + ` FROM {film} f` + filmJoins + ` WHERE f.film_id = $1::integer`
 
 // Film returns the film with that id, or a *NotFoundError.
 func (s *Store) Film(ctx context.Context, id int32) (FilmDetail, error) {

@@ -2,37 +2,23 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/uptrace/bun"
 )
 
-// Rental is a row of rental, with what its film says of it.
+// Rental is a row of rental, with what its film says of it. Times are UTC, to the microsecond. One
+// that lies outside of the years 1 to 9999, infinity for one, is the nearest that does not.
 type Rental struct {
-	bun.BaseModel `bun:"table:rental,alias:rental"`
-
-	RentalID    int32     `bun:",pk,autoincrement"`
-	RentalDate  time.Time `bun:",nullzero"`
+	RentalID    int32
+	RentalDate  time.Time
 	InventoryID int32
 	CustomerID  int32
 	StaffID     int32
-	ReturnDate  time.Time `bun:",nullzero"` // zero while the copy is out
-	FilmID      int32     `bun:",scanonly"`
-	DueDate     time.Time `bun:",scanonly"` // the rental date and the film's rental duration
+	ReturnDate  time.Time // zero while the copy is out
+	FilmID      int32
+	DueDate     time.Time // the rental date and the film's rental duration, in days of 24 hours
 }
-
-// rentalColumns are Rental's columns, of the table alone. As expressions of the one
-// table they serve RETURNING as well as SELECT.
-const rentalColumns = `
-	rental_id, rental_date, inventory_id, customer_id, staff_id, return_date,
-	(SELECT i.film_id FROM inventory i WHERE i.inventory_id = rental.inventory_id) AS film_id,
-	rental_date + (
-		SELECT make_interval(days => f.rental_duration) FROM inventory i JOIN film f USING (film_id)
-		WHERE i.inventory_id = rental.inventory_id
-	) AS due_date`
 
 // NewRental is what a rental is made from.
 type NewRental struct {
@@ -41,104 +27,205 @@ type NewRental struct {
 	StaffID     int32
 }
 
-type inventory struct {
-	bun.BaseModel `bun:"table:inventory"`
+// settleWait is for how long the outcome of a lost commit is looked for.
+const settleWait = time.Second
 
-	InventoryID int32 `bun:",pk"`
+// rentalRow is a Rental as it is read. Times come as microseconds since 1970, whose form depends on no
+// setting.
+type rentalRow struct {
+	RentalID    int32
+	RentalDate  int64
+	InventoryID int32
+	CustomerID  int32
+	StaffID     int32
+	ReturnDate  *int64
+	FilmID      int32
+	DueDate     int64
 }
+
+func (r rentalRow) rental() Rental {
+	rental := Rental{
+		RentalID: r.RentalID, InventoryID: r.InventoryID, CustomerID: r.CustomerID, StaffID: r.StaffID, FilmID: r.FilmID,
+		RentalDate: time.UnixMicro(r.RentalDate).UTC(), DueDate: time.UnixMicro(r.DueDate).UTC(),
+	}
+	if r.ReturnDate != nil {
+		rental.ReturnDate = time.UnixMicro(*r.ReturnDate).UTC()
+	}
+	return rental
+}
+
+// microseconds is an expression for a time with time zone as rentalRow has it, bounded to the years
+// that RFC 3339 can write.
+func microseconds(expression string) string {
+	return `(extract(epoch FROM LEAST(GREATEST(` + expression + `,
+		'0001-01-01 00:00:00+00'), '9999-12-31 23:59:59.999999+00')) * 1000000)::bigint`
+}
+
+// rentalColumns are rentalRow's columns, of the row r of rental. Days are counted in UTC: the
+// session's time zone may have days of 23 hours.
+var rentalColumns = `
+	r.rental_id, ` + microseconds("r.rental_date") + ` AS rental_date, r.inventory_id, r.customer_id, r.staff_id,
+	CASE WHEN r.return_date IS NOT NULL THEN ` + microseconds("r.return_date") + ` END AS return_date,
+	i.film_id, ` + microseconds(`(LEAST(GREATEST(r.rental_date, '0001-01-01 00:00:00+00'), '9999-12-31 00:00:00+00')
+		AT TIME ZONE 'UTC' + make_interval(days => f.rental_duration)) AT TIME ZONE 'UTC'`) + ` AS due_date`
+
+const rentalJoins = ` JOIN {inventory} i USING (inventory_id) JOIN {film} f USING (film_id)`
+
+// partiesSQL reads what a rental needs to be possible. A customer is active unless one of the two
+// columns says otherwise: active is NULL where nobody has said, and activebool is true for everybody
+// in Pagila as it comes. The row of the customer is locked, so that it stays as it is read.
+//
+// Whoever holds a lock may hold it for long. A call that waits for it would hold a connection, so
+// NOWAIT fails at once, and call runs the transaction again a little later.
+const partiesSQL = `
+SELECT COALESCE(c.active, 1) = 1 AND c.activebool AS customer_active,
+	(SELECT s.active FROM {staff} s WHERE s.staff_id = $2::integer) AS staff_active,
+	EXISTS (SELECT FROM {inventory} i WHERE i.inventory_id = $3::integer) AS copy_known,
+	EXISTS (SELECT FROM {rental} r WHERE r.inventory_id = $3::integer AND r.return_date IS NULL) AS copy_out
+FROM {customer} c WHERE c.customer_id = $1::integer
+FOR SHARE OF c NOWAIT`
+
+// lockCopySQL excludes other rentals of the copy, and lets foreign keys to it be checked.
+const lockCopySQL = `SELECT inventory_id FROM {inventory} WHERE inventory_id = $1::integer FOR NO KEY UPDATE NOWAIT`
+
+// insertRentalSQL inserts nothing where the copy is out. It comes after lockCopySQL, since a statement
+// sees what was committed before it began.
+var insertRentalSQL = `
+WITH r AS (
+	INSERT INTO {rental} (rental_date, inventory_id, customer_id, staff_id)
+	SELECT now(), $1::integer, $2::integer, $3::integer
+	WHERE NOT EXISTS (SELECT FROM {rental} WHERE inventory_id = $1::integer AND return_date IS NULL)
+	RETURNING *
+)
+SELECT txid_current() AS transaction_id,` + rentalColumns + ` FROM r` + rentalJoins
 
 // CreateRental rents a copy to a customer, from the database's now() on.
 //
 // A copy is rented to one customer at a time. The row of the copy is locked before its rentals
-// are read, so a second transaction for the same copy waits for the first, and then sees its
-// rental.
+// are read, so a second transaction for the same copy sees the first one's rental.
 //
 // The error is a *NotFoundError for the customer, an *UnknownReferenceError for the copy or the
-// member of staff, ErrCustomerInactive or ErrInventoryNotAvailable; in each case nothing is
-// written.
+// member of staff, ErrCustomerInactive, ErrStaffInactive, ErrInventoryNotAvailable or a
+// *RefusedError; in each case nothing is written. An *UnavailableError says whether anything was.
 func (s *Store) CreateRental(ctx context.Context, n NewRental) (Rental, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	rental := Rental{InventoryID: n.InventoryID, CustomerID: n.CustomerID, StaffID: n.StaffID}
-	err := s.db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
-		active, err := checkParties(ctx, tx, n)
-		if err != nil {
-			return err
-		}
-		// NO KEY UPDATE excludes other rentals of the copy, and lets foreign keys to it be checked.
-		err = tx.NewSelect().Model(&inventory{}).Column("inventory_id").
-			Where("inventory_id = ?", n.InventoryID).For("NO KEY UPDATE").Scan(ctx)
-		switch {
-		case errors.Is(err, sql.ErrNoRows):
-			return &UnknownReferenceError{[]Reference{{"inventory", n.InventoryID}}}
-		case err != nil:
-			return fmt.Errorf("lock copy %d: %w", n.InventoryID, err)
-		case !active:
-			return ErrCustomerInactive
-		}
-		// Only now: a statement sees what was committed before it began.
-		out, err := tx.NewSelect().Model((*Rental)(nil)).
-			Where("inventory_id = ?", n.InventoryID).Where("return_date IS NULL").Exists(ctx)
-		if err != nil {
-			return fmt.Errorf("read the rentals of copy %d: %w", n.InventoryID, err)
-		}
-		if out {
-			return ErrInventoryNotAvailable
-		}
-		if _, err = tx.NewInsert().Model(&rental).Value("rental_date", "now()").Returning(rentalColumns).Exec(ctx); err != nil {
-			return fmt.Errorf("insert the rental: %w", err)
-		}
-		return nil
+	var made createdRow
+	err := s.write(ctx, func(ctx context.Context, c session) error {
+		var err error
+		made, err = createRental(ctx, c, n)
+		return err
 	})
-	if err != nil {
-		return Rental{}, fmt.Errorf("rent copy %d to customer %d: %w", n.InventoryID, n.CustomerID, classify(err))
+	var unavailable *UnavailableError
+	if errors.As(err, &unavailable) && unavailable.Outcome == Unknown {
+		err = s.settle(ctx, made, unavailable)
 	}
-	return rental, nil
+	if err != nil {
+		return Rental{}, fmt.Errorf("rent copy %d to customer %d: %w", n.InventoryID, n.CustomerID, err)
+	}
+	return made.rental(), nil
 }
 
-// checkParties says whether the customer is active, or what is missing: the customer himself, or
-// all of the references. The row of the customer is locked, so that he stays as he is read.
-func checkParties(ctx context.Context, tx bun.Tx, n NewRental) (active bool, err error) {
-	var staff, copyKnown bool
-	err = tx.NewSelect().
-		TableExpr("customer").
-		ColumnExpr("active = 1").
-		ColumnExpr("EXISTS (SELECT FROM staff WHERE staff_id = ?)", n.StaffID).
-		ColumnExpr("EXISTS (SELECT FROM inventory WHERE inventory_id = ?)", n.InventoryID).
-		Where("customer_id = ?", n.CustomerID).
-		For("SHARE OF customer").
-		Scan(ctx, &active, &staff, &copyKnown)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return false, &NotFoundError{"customer", n.CustomerID}
-	case err != nil:
-		return false, fmt.Errorf("read customer %d: %w", n.CustomerID, err)
+type createdRow struct {
+	rentalRow     `bun:",extend"`
+	TransactionID int64
+}
+
+func createRental(ctx context.Context, c session, n NewRental) (createdRow, error) {
+	if err := checkParties(ctx, c, n); err != nil {
+		return createdRow{}, err
 	}
+	var locked []struct{ InventoryID int32 }
+	if err := c.query(ctx, &locked, lockCopySQL, n.InventoryID); err != nil {
+		return createdRow{}, fmt.Errorf("lock copy %d: %w", n.InventoryID, err)
+	}
+	if len(locked) == 0 { // it was removed just now
+		return createdRow{}, &UnknownReferenceError{[]Reference{{"inventory", n.InventoryID}}}
+	}
+	var made []createdRow
+	if err := c.query(ctx, &made, insertRentalSQL, n.InventoryID, n.CustomerID, n.StaffID); err != nil {
+		return createdRow{}, fmt.Errorf("insert the rental: %w", err)
+	}
+	if len(made) == 0 {
+		return createdRow{}, ErrInventoryNotAvailable
+	}
+	return made[0], nil
+}
+
+// checkParties returns what is in the way of a rental, or nil. What does not exist comes first: the
+// customer, or all of the references.
+func checkParties(ctx context.Context, c session, n NewRental) error {
+	var found []struct {
+		CustomerActive, CopyKnown, CopyOut bool
+		StaffActive                        *bool
+	}
+	if err := c.query(ctx, &found, partiesSQL, n.CustomerID, n.StaffID, n.InventoryID); err != nil {
+		return fmt.Errorf("read customer %d: %w", n.CustomerID, err)
+	}
+	if len(found) == 0 {
+		return &NotFoundError{"customer", n.CustomerID}
+	}
+	parties := found[0]
 	var unknown []Reference
-	if !copyKnown {
+	if !parties.CopyKnown {
 		unknown = append(unknown, Reference{"inventory", n.InventoryID})
 	}
-	if !staff {
+	if parties.StaffActive == nil {
 		unknown = append(unknown, Reference{"staff", n.StaffID})
 	}
-	if unknown != nil {
-		return false, &UnknownReferenceError{unknown}
+	switch {
+	case unknown != nil:
+		return &UnknownReferenceError{unknown}
+	case !parties.CustomerActive:
+		return ErrCustomerInactive
+	case !*parties.StaffActive:
+		return ErrStaffInactive
+	case parties.CopyOut:
+		return ErrInventoryNotAvailable
+	default:
+		return nil
 	}
-	return active, nil
+}
+
+var rentalMadeSQL = `
+SELECT EXISTS (SELECT FROM {rental} r WHERE r.rental_id = $1::integer AND r.inventory_id = $2::integer
+		AND r.customer_id = $3::integer AND ` + microseconds("r.rental_date") + ` = $4::bigint) AS made,
+	COALESCE(txid_status($5::bigint), '') AS status`
+
+// settle finds out what has become of a rental whose commit was not confirmed. The row itself is the
+// proof: after a failover the number of the transaction may be another's. The error is nil where the
+// rental was made, and otherwise unavailable with the outcome.
+func (s *Store) settle(ctx context.Context, made createdRow, unavailable *UnavailableError) error {
+	outcome := *unavailable
+	for start, pause := time.Now(), firstPause; time.Since(start) < settleWait; pause = min(2*pause, longestPause) {
+		var found []struct {
+			Made   bool
+			Status string
+		}
+		err := s.read(ctx, &found, rentalMadeSQL, made.RentalID, made.InventoryID, made.CustomerID, made.RentalDate, made.TransactionID)
+		switch {
+		case err == nil && found[0].Made:
+			return nil
+		case err == nil && found[0].Status == "aborted":
+			outcome.Outcome = NothingWritten
+			return &outcome
+		}
+		if !sleep(ctx, pause) {
+			break
+		}
+	}
+	return &outcome
 }
 
 // Rental returns the rental with that id if it is the customer's, or a *NotFoundError.
 func (s *Store) Rental(ctx context.Context, customerID, id int32) (Rental, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	var rental Rental
-	err := s.db.NewSelect().Model(&rental).ColumnExpr(rentalColumns).
-		Where("rental_id = ?", id).Where("customer_id = ?", customerID).Scan(ctx)
-	if errors.Is(err, sql.ErrNoRows) {
+	var rows []rentalRow
+	if err := s.read(ctx, &rows, readRentalSQL, id, customerID); err != nil {
+		return Rental{}, fmt.Errorf("read rental %d: %w", id, err)
+	}
+	if len(rows) == 0 {
 		return Rental{}, &NotFoundError{"rental", id}
 	}
-	if err != nil {
-		return Rental{}, fmt.Errorf("read rental %d: %w", id, classify(err))
-	}
-	return rental, nil
+	return rows[0].rental(), nil
 }
+
+var readRentalSQL = `SELECT` + rentalColumns + ` FROM {rental} r` + rentalJoins + `
+WHERE r.rental_id = $1::integer AND r.customer_id = $2::integer`

@@ -14,52 +14,52 @@ import (
 // words for a film itself find none, though there are titles with a movie in them.
 const searchSQL = `
 WITH question AS (
-	SELECT lower($1) AS text, tsvector_to_array(to_tsvector('english', $1)) AS words
+	SELECT lower(upper($1::text {unicode})) AS text, tsvector_to_array(to_tsvector('english', lower($1::text {unicode}))) AS words
 ), asked AS (
 	SELECT text, words, array_to_string(ARRAY(
 		SELECT quote_literal(word) FROM unnest(words) word WHERE word NOT IN ('film', 'movi', 'dvd')), ' | ')::tsquery AS query
 	FROM question
 ), hits AS (
 	SELECT film_id, 10 AS facets, 0 AS rank
-	FROM film, asked WHERE strpos(asked.text, lower(title)) > 0
+	FROM {film}, asked WHERE strpos(asked.text, lower(upper(title {unicode}))) > 0
 	UNION ALL
 	SELECT film_id, 1, 0
-	FROM film_category JOIN category USING (category_id), asked
-	WHERE to_tsvector('english', name) @@ asked.query
+	FROM {film_category} JOIN {category} USING (category_id), asked
+	WHERE to_tsvector('english', lower(name {unicode})) @@ asked.query
 	UNION ALL
 	SELECT film_id, 1, 0
-	FROM film WHERE rating::text = ANY(string_to_array($2, ' '))
+	FROM {film} WHERE rating::text = ANY(string_to_array($2::text, ' '))
 	UNION ALL
 	SELECT film_id, 1, 0
-	FROM film_actor JOIN actor USING (actor_id), asked
-	WHERE strpos(asked.text, lower(first_name || ' ' || last_name)) > 0
+	FROM {film_actor} JOIN {actor} USING (actor_id), asked
+	WHERE strpos(asked.text, lower(upper(first_name || ' ' || last_name {unicode}))) > 0
 	UNION ALL
 	SELECT film_id, 0, ts_rank_cd(fulltext, asked.query)
-	FROM film, asked WHERE fulltext @@ asked.query
+	FROM {film}, asked WHERE fulltext @@ asked.query
 	UNION ALL
-	SELECT film_id, 0, 0 FROM film WHERE $3
+	SELECT film_id, 0, 0 FROM {film} WHERE $3::boolean
 ), found AS (
 	SELECT film_id, sum(facets) AS facets, sum(rank) AS rank FROM hits GROUP BY film_id
 )
 SELECT` + filmColumns + `, COALESCE(names.actors, '{}') AS actors,
 	COALESCE(stock.copies, 0) AS copies, COALESCE(stock.available, 0) AS available_copies
-FROM asked, found JOIN film f USING (film_id)` + filmJoins + `
+FROM asked, found JOIN {film} f USING (film_id)` + filmJoins + `
 LEFT JOIN (
 	SELECT film_id, array_agg(first_name || ' ' || last_name ORDER BY last_name, first_name, actor_id) AS actors
-	FROM found JOIN film_actor USING (film_id) JOIN actor USING (actor_id)
+	FROM found JOIN {film_actor} USING (film_id) JOIN {actor} USING (actor_id)
 	GROUP BY film_id
 ) names USING (film_id)
 LEFT JOIN (
 	SELECT film_id, count(*) AS copies, count(*) FILTER (
-		WHERE inventory_id NOT IN (SELECT inventory_id FROM rental WHERE return_date IS NULL)) AS available
-	FROM found JOIN inventory USING (film_id)
+		WHERE inventory_id NOT IN (SELECT inventory_id FROM {rental} WHERE return_date IS NULL)) AS available
+	FROM found JOIN {inventory} USING (film_id)
 	GROUP BY film_id
 ) stock USING (film_id)
 ORDER BY found.facets DESC,
 	CASE WHEN 'short' = ANY(asked.words) THEN f.length WHEN 'long' = ANY(asked.words) THEN -f.length END,
 	CASE WHEN asked.words && '{cheap,dollar,price}' THEN f.rental_rate END,
 	found.rank DESC, f.film_id
-LIMIT $4`
+LIMIT $4::integer`
 
 // ratingWords are the ratings as people write them. Alone, a small g or r is no rating.
 var ratingWords = regexp.MustCompile(`\b(?:(?i:NC-17|PG-13|PG)|G|R)\b`)

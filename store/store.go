@@ -1,9 +1,13 @@
 // Package store reads and writes Pagila.
 //
-// It speaks to PostgreSQL through bun, over pgx. bun writes arguments into the text of a query,
-// so the server plans each text anew, which is most of what a small query costs. Reads on the hot
-// path therefore pass their arguments apart, as $1, and let pgx keep the plan; everything else
-// goes through bun's builders.
+// It speaks to PostgreSQL through bun, over pgx. bun writes arguments into the text of a query, so
+// the server plans each text anew, which is most of what a small query costs. Statements of this
+// package therefore are constants whose arguments are passed apart, as $1, and pgx keeps their
+// plans; bun scans the rows.
+//
+// Nothing here relies on how a session is set up. session.go sets what has to be set; layout.go
+// completes statements with what differs between databases; call, in this file, is the one place
+// that decides what is tried again, and write the one place that runs transactions.
 //
 // Money is decimal throughout. Errors that a caller can act on are the types and values of
 // errors.go; any other error is a fault.
@@ -13,13 +17,18 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"database/sql/driver"
+	"errors"
 	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/pgdialect"
+	"golang.org/x/sync/singleflight"
 )
 
 const (
@@ -30,63 +39,223 @@ const (
 	connectTimeout = 5 * time.Second
 	// defaultTimeout is far beyond what a call takes, which is milliseconds.
 	defaultTimeout = 10 * time.Second
-	// maxIdleTime returns connections to PostgreSQL after a burst.
-	maxIdleTime = 5 * time.Minute
+	// maxIdleTime is below the 4 to 6 minutes after which firewalls and balancers forget a
+	// connection, and returns connections to PostgreSQL after a burst.
+	maxIdleTime = 2 * time.Minute
+	// maxLifetime has connections follow what has changed behind the address: a new primary, a
+	// setting of the role.
+	maxLifetime = 15 * time.Minute
+)
+
+const (
+	// maxAttempts is how often a call is made in all before it fails.
+	maxAttempts = 5
+	// lockWait is for how long a call is made again while another session holds the row it needs.
+	lockWait = time.Second
+	// firstPause and longestPause are between two attempts. Each pause is twice the one before, give
+	// or take a half, so that callers who met do not meet again.
+	firstPause   = 5 * time.Millisecond
+	longestPause = 150 * time.Millisecond
+	// turnWait is how long a write waits for its turn among the writes.
+	turnWait = 2 * time.Second
 )
 
 // Store is the database. It is safe for concurrent use; a process needs one.
 type Store struct {
-	db      *bun.DB
+	*sessions
+	reads  pool
+	writes pool                   // the same connections, for transactions
+	probe  pool                   // one connection, for Status alone
+	layout atomic.Pointer[layout] // nil until it is known
+	status singleflight.Group     // calls of Status that run at the same time share one
+}
+
+// pool is connections, and what a call of theirs may take.
+type pool struct {
+	*bun.DB
 	timeout time.Duration
+	turns   chan struct{} // has room for as many calls as may hold a connection; nil: for all
 }
 
 // Options are the limits of a Store. The zero value of each is its default.
 type Options struct {
-	MaxConns int           // the most connections at once; 16
+	MaxConns int           // the most connections for calls at once; 16. One more is kept for Status.
 	Timeout  time.Duration // how long a call may take, waiting for a connection included; 10 s
 }
 
 // Open prepares a pool of connections to the database at url (a postgres:// URL or a libpq
 // keyword string). It does not connect: the first query does.
+//
+// The URL's default_query_exec_mode and statement_cache_capacity are pgx's, and hold for every
+// statement. Behind a pooler that refuses the settings of session.go nothing is prepared anyway.
 func Open(url string, o Options) (*Store, error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("parse the database URL: %w", err)
 	}
-	// bun's texts hardly ever repeat: to prepare them would fill each connection with plans.
-	config.DefaultQueryExecMode = pgx.QueryExecModeExec
-	if config.ConnectTimeout == 0 {
-		config.ConnectTimeout = connectTimeout
-	}
-	if config.RuntimeParams["application_name"] == "" {
-		config.RuntimeParams["application_name"] = "pagila-api"
-	}
 	o.MaxConns, o.Timeout = cmp.Or(o.MaxConns, defaultMaxConns), cmp.Or(o.Timeout, defaultTimeout)
-	pool := stdlib.OpenDB(*config)
-	pool.SetMaxOpenConns(o.MaxConns)
-	pool.SetMaxIdleConns(o.MaxConns)
-	pool.SetConnMaxIdleTime(maxIdleTime)
-	return &Store{db: bun.NewDB(pool, pgdialect.New()), timeout: o.Timeout}, nil
+	s := &Store{sessions: newSessions(config)}
+	s.reads = s.openPool(o.MaxConns, o.Timeout)
+	s.writes = s.reads
+	// Writes wait for locks that others hold. They get half of the connections at most, so that
+	// reads always have the others.
+	s.writes.turns = make(chan struct{}, max(o.MaxConns/2, 1))
+	s.probe = s.openPool(1, min(statusTimeout, o.Timeout))
+	return s, nil
+}
+
+func (s *Store) openPool(size int, timeout time.Duration) pool {
+	db := sql.OpenDB(s.sessions)
+	db.SetMaxOpenConns(size)
+	db.SetMaxIdleConns(size)
+	db.SetConnMaxIdleTime(maxIdleTime)
+	db.SetConnMaxLifetime(maxLifetime)
+	return pool{DB: bun.NewDB(db, pgdialect.New()), timeout: timeout}
 }
 
 // DB is the pool itself, for the migrations.
-func (s *Store) DB() *sql.DB { return s.db.DB }
+func (s *Store) DB() *sql.DB { return s.reads.DB.DB }
 
-// Close closes the pool. Queries under way fail.
-func (s *Store) Close() error { return s.db.Close() }
+// Close closes the pools. Queries under way fail.
+func (s *Store) Close() error { return errors.Join(s.reads.Close(), s.probe.Close()) }
 
-// read runs one of the package's constant queries with its plan kept by pgx, and scans the rows
-// into dest, a pointer to a slice.
-func (s *Store) read(ctx context.Context, dest any, query string, args ...any) error {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+// call runs do on a connection of p. It runs it again, a bounded number of times, where an error says
+// that nothing was done and that another attempt may do better. outcome is what has become of a
+// write when do fails, unless its error says otherwise.
+func (s *Store) call(ctx context.Context, p pool, outcome Outcome, do func(context.Context, session) error) error {
+	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
-	rows, err := s.db.DB.QueryContext(ctx, query, append([]any{pgx.QueryExecModeCacheStatement}, args...)...)
+	start, pause := time.Now(), firstPause
+	for attempt := 1; ; attempt++ {
+		err := s.attempt(ctx, p, do)
+		if err == nil {
+			return nil
+		}
+		m := meaningOf(err)
+		s.learn(m)
+		var lost *outcomeUnknownError
+		if errors.As(err, &lost) && m != left {
+			return translate(err, uncertain, Unknown)
+		}
+		again := temporary[m] && attempt < maxAttempts || m == locked && time.Since(start) < lockWait
+		if !again || !sleep(ctx, pause/2+rand.N(pause)) { //nolint:gosec // no secret
+			return translate(err, m, outcome)
+		}
+		pause = min(2*pause, longestPause)
+	}
+}
+
+// temporary are the meanings after which a call is made again at once. Nothing was done, or what was
+// done is rolled back.
+var temporary = map[meaning]bool{collision: true, conflict: true, stale: true, unprepared: true, away: true, readOnly: true}
+
+// attempt runs do once, on a connection of its own.
+func (s *Store) attempt(ctx context.Context, p pool, do func(context.Context, session) error) error {
+	done, err := p.turn(ctx)
 	if err != nil {
-		return classify(err)
+		return err
+	}
+	defer done()
+	conn, err := p.DB.DB.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	err = do(ctx, session{conn, s})
+	if err != nil && ctx.Err() == nil && meaningOf(err) == fault && closed(conn) {
+		return fmt.Errorf("%w: %w", errLost, err)
+	}
+	return err
+}
+
+// turn waits until a call may hold a connection.
+func (p pool) turn(ctx context.Context) (done func(), err error) {
+	if p.turns == nil {
+		return func() {}, nil
+	}
+	timer := time.NewTimer(turnWait)
+	defer timer.Stop()
+	select {
+	case p.turns <- struct{}{}:
+		return func() { <-p.turns }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-timer.C:
+		return nil, errNoTurn
+	}
+}
+
+// errNoTurn says that a call did not get its turn among those of its kind.
+var errNoTurn = fmt.Errorf("too many calls at once: %w", context.DeadlineExceeded)
+
+// learn remembers what an error says of the other connections.
+func (s *Store) learn(m meaning) {
+	switch m {
+	case away:
+		s.suspect()
+	case readOnly:
+		s.replace()
+	case unprepared:
+		s.prepareNothing()
+	case stale, unready:
+		s.layout.Store(nil) // Pagila may have moved
+	}
+}
+
+// sleep waits, unless ctx ends before.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// closed tells whether the driver has closed the connection.
+func closed(conn *sql.Conn) bool {
+	err := conn.Raw(func(c any) error {
+		if c.(*stdlib.Conn).Conn().IsClosed() {
+			return driver.ErrBadConn
+		}
+		return nil
+	})
+	return err != nil
+}
+
+// session is a connection for the time of a call.
+type session struct {
+	*sql.Conn
+	store *Store
+}
+
+// query runs one of the package's constant statements, and scans the rows into dest, a pointer to a
+// slice of structs.
+func (c session) query(ctx context.Context, dest any, statement string, args ...any) error {
+	l := c.store.layout.Load()
+	if l == nil {
+		var err error
+		if l, err = findLayout(ctx, c.Conn); err != nil {
+			return err
+		}
+		c.store.layout.Store(l)
+	}
+	rows, err := c.QueryContext(ctx, l.write(statement), append([]any{c.store.mode()}, args...)...)
+	if err != nil {
+		return err
 	}
 	defer rows.Close()
-	if err := s.db.ScanRows(ctx, rows, dest); err != nil {
-		return classify(err)
+	if err := c.store.reads.ScanRows(ctx, rows, dest); err != nil {
+		return err
 	}
-	return classify(rows.Err())
+	return rows.Err()
+}
+
+// read runs a statement that only reads, as query does.
+func (s *Store) read(ctx context.Context, dest any, statement string, args ...any) error {
+	return s.call(ctx, s.reads, NoWrite, func(ctx context.Context, c session) error {
+		return c.query(ctx, dest, statement, args...)
+	})
 }

@@ -245,7 +245,7 @@ func TestCreateRentalWaits(t *testing.T) {
 		_, err := s.CreateRental(context.WithoutCancel(t.Context()), store.NewRental{CustomerID: 1, InventoryID: copyID, StaffID: 1})
 		done <- err
 	}()
-	wantWaiting(t, connect(t, url))
+	wantTriedInVain(t, connect(t, url))
 	if _, err := tx.Exec(t.Context(), `INSERT INTO rental (rental_date, inventory_id, customer_id, staff_id) VALUES (now(), $1, 2, 1)`, copyID); err != nil {
 		t.Fatal(err)
 	}
@@ -277,7 +277,7 @@ func TestCreateRentalWaitsForCustomer(t *testing.T) {
 		_, err := s.CreateRental(context.WithoutCancel(t.Context()), store.NewRental{CustomerID: customer, InventoryID: copyID, StaffID: 1})
 		done <- err
 	}()
-	wantWaiting(t, connect(t, url))
+	wantTriedInVain(t, connect(t, url))
 	if err := tx.Commit(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -289,14 +289,27 @@ func TestCreateRentalWaitsForCustomer(t *testing.T) {
 // wantWaiting waits until a session of the database waits for a lock.
 func wantWaiting(t *testing.T, conn *pgx.Conn) {
 	t.Helper()
+	wantSession(t, conn, `wait_event_type = 'Lock'`)
+}
+
+// wantTriedInVain waits until a session has rolled a transaction back. Between two attempts a rental
+// waits without a transaction.
+func wantTriedInVain(t *testing.T, conn *pgx.Conn) {
+	t.Helper()
+	wantSession(t, conn, `query = 'ROLLBACK'`)
+}
+
+// wantSession waits until there is a session of the database of which the condition is true.
+func wantSession(t *testing.T, conn *pgx.Conn, condition string) {
+	t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for deadline := time.Now().Add(30 * time.Second); ; <-tick.C {
-		if value[bool](t, conn, `SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')`) {
+		if value[bool](t, conn, `SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND `+condition+`)`) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatal("nobody waits for a lock")
+			t.Fatalf("there is no session with %s", condition)
 		}
 	}
 }

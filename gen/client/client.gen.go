@@ -55,6 +55,7 @@ const (
 	ProblemCodeBodyTooLarge          ProblemCode = "body_too_large"
 	ProblemCodeCustomerInactive      ProblemCode = "customer_inactive"
 	ProblemCodeCustomerNotFound      ProblemCode = "customer_not_found"
+	ProblemCodeDatabaseBusy          ProblemCode = "database_busy"
 	ProblemCodeDatabaseUnavailable   ProblemCode = "database_unavailable"
 	ProblemCodeFilmNotFound          ProblemCode = "film_not_found"
 	ProblemCodeFilmNotRated          ProblemCode = "film_not_rated"
@@ -73,8 +74,11 @@ const (
 	ProblemCodeMissingToken          ProblemCode = "missing_token"
 	ProblemCodeNotFound              ProblemCode = "not_found"
 	ProblemCodeNotReady              ProblemCode = "not_ready"
+	ProblemCodeOutcomeUnknown        ProblemCode = "outcome_unknown"
 	ProblemCodeRateLimited           ProblemCode = "rate_limited"
+	ProblemCodeRefusedByDatabase     ProblemCode = "refused_by_database"
 	ProblemCodeRentalNotFound        ProblemCode = "rental_not_found"
+	ProblemCodeStaffInactive         ProblemCode = "staff_inactive"
 	ProblemCodeUnknownReference      ProblemCode = "unknown_reference"
 	ProblemCodeUnsupportedMediaType  ProblemCode = "unsupported_media_type"
 )
@@ -87,6 +91,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeCustomerInactive:
 		return true
 	case ProblemCodeCustomerNotFound:
+		return true
+	case ProblemCodeDatabaseBusy:
 		return true
 	case ProblemCodeDatabaseUnavailable:
 		return true
@@ -124,9 +130,15 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeNotReady:
 		return true
+	case ProblemCodeOutcomeUnknown:
+		return true
 	case ProblemCodeRateLimited:
 		return true
+	case ProblemCodeRefusedByDatabase:
+		return true
 	case ProblemCodeRentalNotFound:
+		return true
+	case ProblemCodeStaffInactive:
 		return true
 	case ProblemCodeUnknownReference:
 		return true
@@ -688,6 +700,9 @@ type NotFound = Problem
 // NotReady What went wrong (RFC 9457).
 type NotReady = Problem
 
+// RentalUnavailable What went wrong (RFC 9457).
+type RentalUnavailable = Problem
+
 // SummaryRefused What went wrong (RFC 9457).
 type SummaryRefused = Problem
 
@@ -879,7 +894,8 @@ type ClientInterface interface {
 	// CreateRentalWithBody Rent a copy
 	//
 	// Rents one copy of a film to a customer, from now on. A copy is rented to one customer at a
-	// time, however many ask at once. The customer has to be active.
+	// time, however many ask at once. The customer and the member of staff have to be active. A
+	// customer is active unless one of Pagila's columns `active` and `activebool` says otherwise.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -889,7 +905,8 @@ type ClientInterface interface {
 	// CreateRental Rent a copy
 	//
 	// Rents one copy of a film to a customer, from now on. A copy is rented to one customer at a
-	// time, however many ask at once. The customer has to be active.
+	// time, however many ask at once. The customer and the member of staff have to be active. A
+	// customer is active unless one of Pagila's columns `active` and `activebool` says otherwise.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -927,8 +944,9 @@ type ClientInterface interface {
 
 	// GetReadiness Is the server ready?
 	//
-	// Ready means that the database answers, both migrations are applied, and the server is not
-	// shutting down.
+	// Ready means that the database answers, has what the calls need (both migrations, the tables,
+	// the privileges), takes writes, and the server is not shutting down. The response comes
+	// within a second, however busy the server is.
 	//
 	// Corresponds with GET /readyz (the `GetReadiness` operationId).
 	GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1073,7 +1091,8 @@ func (c *Client) SummarizeFilm(ctx context.Context, body SummarizeFilmJSONReques
 // CreateRentalWithBody Rent a copy
 //
 // Rents one copy of a film to a customer, from now on. A copy is rented to one customer at a
-// time, however many ask at once. The customer has to be active.
+// time, however many ask at once. The customer and the member of staff have to be active. A
+// customer is active unless one of Pagila's columns `active` and `activebool` says otherwise.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1093,7 +1112,8 @@ func (c *Client) CreateRentalWithBody(ctx context.Context, id CustomerID, conten
 // CreateRental Rent a copy
 //
 // Rents one copy of a film to a customer, from now on. A copy is rented to one customer at a
-// time, however many ask at once. The customer has to be active.
+// time, however many ask at once. The customer and the member of staff have to be active. A
+// customer is active unless one of Pagila's columns `active` and `activebool` says otherwise.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1181,8 +1201,9 @@ func (c *Client) GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (
 
 // GetReadiness Is the server ready?
 //
-// Ready means that the database answers, both migrations are applied, and the server is not
-// shutting down.
+// Ready means that the database answers, has what the calls need (both migrations, the tables,
+// the privileges), takes writes, and the server is not shutting down. The response comes
+// within a second, however busy the server is.
 //
 // Corresponds with GET /readyz (the `GetReadiness` operationId).
 func (c *Client) GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1791,7 +1812,8 @@ type ClientWithResponsesInterface interface {
 	// CreateRentalWithBodyWithResponse Rent a copy
 	//
 	// Rents one copy of a film to a customer, from now on. A copy is rented to one customer at a
-	// time, however many ask at once. The customer has to be active.
+	// time, however many ask at once. The customer and the member of staff have to be active. A
+	// customer is active unless one of Pagila's columns `active` and `activebool` says otherwise.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -1801,7 +1823,8 @@ type ClientWithResponsesInterface interface {
 	// CreateRentalWithResponse Rent a copy
 	//
 	// Rents one copy of a film to a customer, from now on. A copy is rented to one customer at a
-	// time, however many ask at once. The customer has to be active.
+	// time, however many ask at once. The customer and the member of staff have to be active. A
+	// customer is active unless one of Pagila's columns `active` and `activebool` says otherwise.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -1847,8 +1870,9 @@ type ClientWithResponsesInterface interface {
 
 	// GetReadinessWithResponse Is the server ready?
 	//
-	// Ready means that the database answers, both migrations are applied, and the server is not
-	// shutting down.
+	// Ready means that the database answers, has what the calls need (both migrations, the tables,
+	// the privileges), takes writes, and the server is not shutting down. The response comes
+	// within a second, however busy the server is.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -2402,7 +2426,7 @@ type CreateRentalResponse struct {
 	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
 	ApplicationProblemJSON500 *InternalError
 	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
-	ApplicationProblemJSON503 *DatabaseUnavailable
+	ApplicationProblemJSON503 *RentalUnavailable
 	// Headers201 the parsed response headers for an HTTP 201 response
 	Headers201 *CreateRentalResponse201Headers
 	// Headers400 the parsed response headers for an HTTP 400 response
@@ -3004,7 +3028,8 @@ func (c *ClientWithResponses) SummarizeFilmWithResponse(ctx context.Context, bod
 // CreateRentalWithBodyWithResponse Rent a copy
 //
 // Rents one copy of a film to a customer, from now on. A copy is rented to one customer at a
-// time, however many ask at once. The customer has to be active.
+// time, however many ask at once. The customer and the member of staff have to be active. A
+// customer is active unless one of Pagila's columns `active` and `activebool` says otherwise.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -3020,7 +3045,8 @@ func (c *ClientWithResponses) CreateRentalWithBodyWithResponse(ctx context.Conte
 // CreateRentalWithResponse Rent a copy
 //
 // Rents one copy of a film to a customer, from now on. A copy is rented to one customer at a
-// time, however many ask at once. The customer has to be active.
+// time, however many ask at once. The customer and the member of staff have to be active. A
+// customer is active unless one of Pagila's columns `active` and `activebool` says otherwise.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -3096,8 +3122,9 @@ func (c *ClientWithResponses) GetHealthWithResponse(ctx context.Context, reqEdit
 
 // GetReadinessWithResponse Is the server ready?
 //
-// Ready means that the database answers, both migrations are applied, and the server is not
-// shutting down.
+// Ready means that the database answers, has what the calls need (both migrations, the tables,
+// the privileges), takes writes, and the server is not shutting down. The response comes
+// within a second, however busy the server is.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -4331,7 +4358,7 @@ func ParseCreateRentalResponse(rsp *http.Response) (*CreateRentalResponse, error
 		response.ApplicationProblemJSON500 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
-		var dest DatabaseUnavailable
+		var dest RentalUnavailable
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -1,0 +1,173 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"net"
+	"syscall"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"example.com/pagila-api/schema/migrations"
+)
+
+// meaning is what an error of the database means to the call that met it.
+type meaning int
+
+const (
+	// fault is a mistake in this package or a defect of the database. Only the log can help.
+	fault meaning = iota
+	// left says that the caller has gone. Nothing is known of the database.
+	left
+	// refused says that a constraint or a trigger of the database refused the row.
+	refused
+	// collision says that the row does not go together with other rows. These may have changed since
+	// they were read, so the next attempt may find out more; otherwise it is refused.
+	collision
+	// conflict says that another transaction got in the way. The next attempt may succeed.
+	conflict
+	// locked says that another session holds the row, or the table.
+	locked
+	// slow says that the database, or the wait for it, took too long.
+	slow
+	// stale says that what the session had kept of the schema, such as a plan, is no longer right.
+	// Nothing was executed. An attempt that meets it again and again has met a fault.
+	stale
+	// unprepared says that the session does not have the statement that this process prepared in
+	// it, or has it already: a pooler gives each transaction another session.
+	unprepared
+	// away says that this connection has ended or cannot be made. Another one may work.
+	away
+	// readOnly says that the session cannot write: the server is a standby.
+	readOnly
+	// unready says that the database lacks something that the statements need: a table, a column
+	// or a privilege.
+	unready
+	// uncertain says that the server does not know whether it has committed.
+	uncertain
+)
+
+// classes has a meaning for each class of PostgreSQL's SQLSTATEs (manual, appendix A), which is the
+// first two characters. Server versions 12 to 18 are covered.
+var classes = map[string]meaning{
+	"00": fault,      // successful completion
+	"01": fault,      // warning
+	"02": fault,      // no data
+	"03": fault,      // SQL statement not yet complete
+	"08": away,       // connection exception; PgBouncer's own errors are 08P01
+	"09": refused,    // triggered action exception
+	"0A": stale,      // feature not supported: "cached plan must not change result type"
+	"0B": fault,      // invalid transaction initiation
+	"0F": fault,      // locator exception
+	"0L": fault,      // invalid grantor
+	"0P": unready,    // invalid role specification
+	"0Z": fault,      // diagnostics exception
+	"10": fault,      // XQuery error
+	"20": fault,      // case not found
+	"21": fault,      // cardinality violation
+	"22": fault,      // data exception
+	"23": refused,    // integrity constraint violation
+	"24": fault,      // invalid cursor state
+	"25": fault,      // invalid transaction state
+	"26": unprepared, // invalid SQL statement name
+	"27": refused,    // triggered data change violation
+	"28": away,       // invalid authorization specification: the server does not let us in
+	"2B": fault,      // dependent privilege descriptors still exist
+	"2D": fault,      // invalid transaction termination
+	"2F": fault,      // SQL routine exception
+	"34": fault,      // invalid cursor name
+	"38": fault,      // external routine exception
+	"39": fault,      // external routine invocation exception
+	"3B": fault,      // savepoint exception
+	"3D": away,       // invalid catalog name: there is no such database
+	"3F": unready,    // invalid schema name
+	"40": conflict,   // transaction rollback
+	"42": fault,      // syntax error or access rule violation
+	"44": refused,    // with check option violation
+	"53": away,       // insufficient resources
+	"54": fault,      // program limit exceeded
+	"55": fault,      // object not in prerequisite state
+	"57": away,       // operator intervention: shutting down, crashed, starting up, dropped
+	"58": away,       // system error: the server's disk, for one
+	"72": conflict,   // snapshot failure (up to PostgreSQL 16)
+	"F0": fault,      // configuration file error
+	"HV": fault,      // foreign data wrapper error
+	"P0": fault,      // PL/pgSQL error
+	"XX": fault,      // internal error
+}
+
+// codes are the SQLSTATEs that do not mean what their class means.
+var codes = map[string]meaning{
+	"08007": uncertain,  // transaction resolution unknown
+	"23502": unready,    // not null violation: a column that the statements do not know
+	"23503": collision,  // foreign key violation: a row was there a moment ago
+	"23505": collision,  // unique violation
+	"23P01": collision,  // exclusion violation
+	"25006": readOnly,   // read-only SQL transaction
+	"25P03": away,       // idle in transaction session timeout: the session has ended
+	"25P04": slow,       // transaction timeout (from PostgreSQL 17)
+	"40002": refused,    // transaction integrity constraint violation
+	"40003": uncertain,  // statement completion unknown
+	"42501": unready,    // insufficient privilege
+	"42703": unready,    // undefined column
+	"42704": unready,    // undefined object
+	"42883": unready,    // undefined function
+	"42P01": unready,    // undefined table
+	"42P05": unprepared, // duplicate prepared statement
+	"55006": locked,     // object in use
+	"55P03": locked,     // lock not available
+	"57000": slow,       // operator intervention, of no special kind
+	"57014": slow,       // query canceled: a statement_timeout, or pg_cancel_backend
+	"HV00N": away,       // foreign data wrapper: unable to establish connection
+	"P0001": refused,    // raise exception: a trigger of the database's owner
+	"P0004": refused,    // assert failure
+	"XX000": stale,      // internal error: what DDL in another session can cause
+}
+
+// meaningOf says what err means. The wording of a message is never looked at: it follows the server's
+// lc_messages.
+func meaningOf(err error) meaning {
+	var server *pgconn.PgError
+	switch {
+	case errors.Is(err, context.Canceled):
+		return left
+	case errors.As(err, &server): // before all else: ConnectError wraps it as well
+		return meaningOfState(server.Code)
+	case errors.Is(err, context.DeadlineExceeded):
+		return slow
+	case errors.Is(err, migrations.ErrNoPagila):
+		return unready
+	case lostConnection(err):
+		return away
+	default:
+		return fault
+	}
+}
+
+func meaningOfState(state string) meaning {
+	if m, ok := codes[state]; ok {
+		return m
+	}
+	if len(state) < 2 {
+		return fault
+	}
+	return classes[state[:2]]
+}
+
+// lostConnection tells whether err says that the connection has ended, or was never made.
+func lostConnection(err error) bool {
+	var (
+		connect *pgconn.ConnectError
+		network net.Error
+		system  syscall.Errno
+	)
+	return errors.As(err, &connect) || errors.As(err, &network) || errors.As(err, &system) || pgconn.SafeToRetry(err) ||
+		errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, errLost)
+}
+
+// errLost stands for an error of the protocol after which the connection was closed.
+var errLost = errors.New("the connection was lost")

@@ -1,0 +1,94 @@
+package store
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+// begin starts a transaction and asks for all that it relies on, in one round trip. Whatever the
+// role, the database or a pooler's other clients have set, each statement sees what was committed
+// before it began, and no wait is long: for a lock, for a statement, or for us.
+const begin = `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+SET LOCAL lock_timeout = '1s';
+SET LOCAL statement_timeout = '5s';
+SET LOCAL idle_in_transaction_session_timeout = '5s'`
+
+// rollbackTimeout bounds the clean-up after a transaction that failed.
+const rollbackTimeout = time.Second
+
+// outcomeUnknownError says that a transaction may have been committed.
+type outcomeUnknownError struct{ err error }
+
+func (e *outcomeUnknownError) Error() string { return "commit: " + e.err.Error() }
+func (e *outcomeUnknownError) Unwrap() error { return e.err }
+
+// write runs do in a transaction. do is run again after what call calls temporary; it is not run
+// again once a commit may have succeeded.
+func (s *Store) write(ctx context.Context, do func(context.Context, session) error) error {
+	return s.call(ctx, s.writes, NothingWritten, func(ctx context.Context, c session) error {
+		return transact(ctx, c, do)
+	})
+}
+
+func transact(ctx context.Context, c session, do func(context.Context, session) error) (err error) {
+	defer func() {
+		if err != nil {
+			rollback(ctx, c)
+		}
+	}()
+	if _, err := c.ExecContext(ctx, begin); err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	if err := do(ctx, c); err != nil {
+		return err
+	}
+	return commit(ctx, c)
+}
+
+// commit commits. Its error is an *outcomeUnknownError where the server may have committed.
+func commit(ctx context.Context, c session) error {
+	err := c.Raw(func(raw any) error {
+		tag, err := raw.(*stdlib.Conn).Conn().Exec(ctx, "COMMIT")
+		if err == nil && tag.String() != "COMMIT" {
+			return errors.New("the server rolled back") // it does where a statement has failed
+		}
+		return err
+	})
+	var answer *pgconn.PgError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &answer) && answer.SeverityUnlocalized == "ERROR" && meaningOf(err) != uncertain, pgconn.SafeToRetry(err):
+		// The server has said no, or was never asked.
+		return fmt.Errorf("commit: %w", err)
+	default:
+		return &outcomeUnknownError{err}
+	}
+}
+
+// rollback ends a transaction that failed, and with it the connection if that cannot be done. The
+// connection must not go back to the pool with locks.
+func rollback(ctx context.Context, c session) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+	defer cancel()
+	_ = c.Raw(func(raw any) error { // ErrBadConn is for the pool, not for us
+		conn := raw.(*stdlib.Conn).Conn()
+		if conn.IsClosed() {
+			return driver.ErrBadConn
+		}
+		if conn.PgConn().TxStatus() == 'I' {
+			return nil
+		}
+		if _, err := conn.Exec(ctx, "ROLLBACK", pgx.QueryExecModeSimpleProtocol); err != nil {
+			return driver.ErrBadConn
+		}
+		return nil
+	})
+}
