@@ -33,7 +33,6 @@ var roleSettings = []string{
 	"transform_null_equals = on",
 	"plan_cache_mode = force_generic_plan",
 	"enable_indexscan = off",
-	"jit_above_cost = 0",
 	"work_mem = '64kB'",
 	"statement_timeout = '250ms'",
 	"lock_timeout = '50ms'",
@@ -51,10 +50,10 @@ func (c *chaos) startFaults(ctx context.Context, wg *sync.WaitGroup) {
 	fault("lock contested copies", 100*time.Millisecond, func() error { return c.lock(ctx, "inventory", contested[:2]...) })
 	fault("lock free copies", 100*time.Millisecond, func() error { return c.lock(ctx, "inventory", c.copies[:3]...) })
 	fault("lock a customer", 100*time.Millisecond, func() error { return c.lock(ctx, "customer", c.customers[chaosOwn]) })
-	fault("terminate a backend", 150*time.Millisecond, func() error { return c.signal("pg_terminate_backend") })
-	fault("cancel a statement", 50*time.Millisecond, func() error { return c.signal("pg_cancel_backend") })
+	fault("terminate a backend", 300*time.Millisecond, func() error { return c.signal("pg_terminate_backend") })
+	fault("cancel a statement", 150*time.Millisecond, func() error { return c.signal("pg_cancel_backend") })
 	for i, proxy := range c.proxies {
-		fault(fmt.Sprintf("reset a connection at proxy %d", i+1), 150*time.Millisecond, func() error {
+		fault(fmt.Sprintf("reset a connection at proxy %d", i+1), 300*time.Millisecond, func() error {
 			if !proxy.ResetOne() {
 				return errNoFault
 			}
