@@ -26,9 +26,9 @@ type ledger struct {
 	violations map[string]int
 	examples   map[string]string // the first of each violation
 
-	promised  map[int32]gen.Rental // by id
-	attempted map[pair]int
-	doubtful  map[pair]int // attempts with an unknown outcome
+	promised map[int32]gen.Rental // by id
+	attempts map[pair][]string    // what has come of each, in order
+	doubtful map[pair]int         // attempts with an unknown outcome
 }
 
 // pair is a copy and a customer.
@@ -38,7 +38,7 @@ func newLedger() *ledger {
 	return &ledger{
 		counts: map[string]map[int]int{}, slowest: map[string]time.Duration{}, faults: map[string]int{},
 		violations: map[string]int{}, examples: map[string]string{},
-		promised: map[int32]gen.Rental{}, attempted: map[pair]int{}, doubtful: map[pair]int{},
+		promised: map[int32]gen.Rental{}, attempts: map[pair][]string{}, doubtful: map[pair]int{},
 	}
 }
 
@@ -82,11 +82,16 @@ func (l *ledger) faultDone(name string) {
 	l.faults[name]++
 }
 
-func (l *ledger) attempt(copyID, customer int32) {
+func (l *ledger) attempt(copyID, customer int32, begin time.Time, got reply) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.attempted[pair{copyID, customer}]++
+	p := pair{copyID, customer}
+	l.attempts[p] = append(l.attempts[p], fmt.Sprintf("%s to %s: %d %s",
+		begin.UTC().Format(clock), time.Now().UTC().Format(clock), got.status, got.body))
 }
+
+// clock is the form of times in a report.
+const clock = "15:04:05.000000"
 
 func (l *ledger) promise(rental gen.Rental) {
 	l.mu.Lock()
@@ -139,7 +144,7 @@ func (c *chaos) verifyRentals() {
 	}
 	defer rows.Close()
 	missing := maps.Clone(c.ledger.promised)
-	unconfirmed := map[pair]int{}
+	unconfirmed := map[pair][]string{}
 	for rows.Next() {
 		var (
 			row  gen.Rental
@@ -151,7 +156,8 @@ func (c *chaos) verifyRentals() {
 		row.DueDate = row.RentalDate.UTC().AddDate(0, 0, days)
 		promised, ok := missing[row.RentalID]
 		if !ok {
-			unconfirmed[pair{row.InventoryID, row.CustomerID}]++
+			p := pair{row.InventoryID, row.CustomerID}
+			unconfirmed[p] = append(unconfirmed[p], fmt.Sprintf("%d of %s", row.RentalID, row.RentalDate.UTC().Format(clock)))
 			continue
 		}
 		delete(missing, row.RentalID)
@@ -163,10 +169,11 @@ func (c *chaos) verifyRentals() {
 	for id, rental := range missing {
 		c.ledger.violation("a confirmed rental is not in the table", "%d: %+v", id, rental)
 	}
-	for p, n := range unconfirmed {
-		if n > c.ledger.doubtful[p] {
-			c.ledger.violation("a rental is in the table that was not written, as the program said", "copy %d, customer %d: %d rows, %d unknown outcomes of %d attempts",
-				p.copyID, p.customer, n, c.ledger.doubtful[p], c.ledger.attempted[p])
+	for p, rows := range unconfirmed {
+		if len(rows) > c.ledger.doubtful[p] {
+			c.ledger.violation("a rental is in the table that was not written, as the program said",
+				"copy %d, customer %d: rentals %v, and these attempts:\n%s",
+				p.copyID, p.customer, rows, strings.Join(c.ledger.attempts[p], "\n"))
 		}
 	}
 }

@@ -389,9 +389,10 @@ const (
 // rent tries to rent a copy, and notes what the response promises.
 func (c *chaos) rent(operation string, copyID, customer int32) (outcome, gen.Rental) {
 	const staff = 1
-	c.ledger.attempt(copyID, customer)
+	begin := time.Now()
 	got := c.call(operation, http.MethodPost, fmt.Sprintf("/customers/%d/rentals", customer),
 		fmt.Sprintf(`{"inventory_id": %d, "staff_id": %d}`, copyID, staff))
+	c.ledger.attempt(copyID, customer, begin, got)
 	var rental gen.Rental
 	switch {
 	case got.status == http.StatusCreated:
