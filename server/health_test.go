@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"example.com/pagila-api/gen"
+	"example.com/pagila-api/schema/migrations"
 	"example.com/pagila-api/store/pgtest"
 )
 
@@ -43,9 +44,47 @@ func TestDatabaseUnavailable(t *testing.T) {
 func TestNotReady(t *testing.T) {
 	t.Parallel()
 	a := startOn(t, pgtest.Pristine(t))
-	a.get(t, "/readyz").wantProblem(t, 503, "not_ready")
-	if log := a.log.String(); !strings.Contains(log, "migrations are missing") {
-		t.Errorf("the log does not say why: %s", log)
+	p := a.get(t, "/readyz").wantProblem(t, 503, "not_ready")
+	for _, version := range migrations.Versions() {
+		if want := "the migration " + version + " is not applied"; !strings.Contains(p.Detail, want) || !strings.Contains(a.log.String(), want) {
+			t.Errorf("the detail is %q and the log %s: want %q in both", p.Detail, a.log, want)
+		}
+	}
+	// What needs the migration is not a fault either.
+	for _, path := range []string{"/films", "/films/1", "/ai/ask?question=comedies"} {
+		a.get(t, path).wantProblem(t, 503, "not_ready")
+	}
+}
+
+// Readiness says in words what else the calls need and do not find.
+func TestNotReadyBecause(t *testing.T) {
+	t.Parallel()
+	for change, want := range map[string]string{
+		`DELETE FROM atlas_schema_revisions WHERE version = '20261122183350'; ALTER TABLE film DROP COLUMN streaming_available`: "the migration 20261122183350 is not applied",
+		`ALTER TABLE film DROP COLUMN streaming_available`:                                                                      "no column streaming_available",
+		`ALTER TABLE staff RENAME TO people`:                                                                                    "the table staff does not exist",
+		`ALTER TABLE rental RENAME TO loans`:                                                                                    "no Pagila",
+	} {
+		t.Run(want, func(t *testing.T) {
+			t.Parallel()
+			a := start(t)
+			a.get(t, "/films").want(t, 200)
+			for statement := range strings.SplitSeq(change, "; ") {
+				a.exec(t, statement)
+			}
+			if p := a.get(t, "/readyz").wantProblem(t, 503, "not_ready"); !strings.Contains(p.Detail, want) {
+				t.Errorf("the detail is %q, want %q", p.Detail, want)
+			}
+			if answer := a.get(t, "/films"); answer.status != 200 {
+				answer.wantProblem(t, 503, "not_ready")
+			}
+			if answer := a.rent(t, "/customers/1/rentals", `{"inventory_id": 1, "staff_id": 1}`); answer.status != 201 {
+				p := answer.wantProblem(t, 503, "not_ready")
+				if !strings.Contains(p.Detail, "Nothing was written.") {
+					t.Errorf("the detail is %q", p.Detail)
+				}
+			}
+		})
 	}
 }
 

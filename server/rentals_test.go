@@ -17,7 +17,7 @@ import (
 // However many ask for one copy at once, one gets it.
 func TestRentalStorm(t *testing.T) {
 	t.Parallel()
-	const requests, sessions = 200, 8 // the store gives writes half of its 16 connections
+	const requests = 200
 	url := pgtest.New(t)
 	a := startOn(t, url)
 	a.Client().Transport.(*http.Transport).MaxIdleConnsPerHost = requests
@@ -29,8 +29,8 @@ func TestRentalStorm(t *testing.T) {
 	}
 	before := one[int](t, a, `SELECT count(*) FROM rental`)
 
-	// Nobody can write a rental until as many requests as can be are about to: else the first is done
-	// before the second begins, and the storm is a queue.
+	// Nobody can write a rental until one has the copy and is about to: else the first is done before
+	// the second begins, and the storm is a queue. The others wait for the copy outside of the database.
 	connect := func() *pgx.Conn {
 		conn, err := pgx.Connect(t.Context(), url)
 		if err != nil {
@@ -64,11 +64,11 @@ func TestRentalStorm(t *testing.T) {
 			WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting); err != nil {
 			t.Fatal(err)
 		}
-		if waiting == sessions {
+		if waiting > 0 {
 			break
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%d requests wait, want %d", waiting, sessions)
+			t.Fatal("no request waits")
 		}
 	}
 	if _, err := barrier.Exec(t.Context(), `COMMIT`); err != nil {

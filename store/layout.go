@@ -49,6 +49,13 @@ func findLayout(ctx context.Context, conn *sql.Conn) (*layout, error) {
 	}, nil
 }
 
+// forget drops the layout that is known, unless it is for that schema.
+func (s *Store) forget(except string) {
+	if l := s.layout.Load(); l != nil && l.schema != (pgx.Identifier{except}).Sanitize() {
+		s.layout.CompareAndSwap(l, nil)
+	}
+}
+
 // braces matches what a statement leaves open: {film} is the table film, and {unicode} the collation.
 var braces = regexp.MustCompile(`\{([a-z_]+)\}`)
 

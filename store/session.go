@@ -114,11 +114,15 @@ func hotMode(config *pgx.ConnConfig) pgx.QueryExecMode {
 // mode is how a statement of this package is executed now.
 func (s *sessions) mode() pgx.QueryExecMode { return pgx.QueryExecMode(s.hot.Load()) }
 
-// prepareNothing has statements executed without anything being kept in the session.
-func (s *sessions) prepareNothing() {
-	if m := s.mode(); m == pgx.QueryExecModeCacheStatement || m == pgx.QueryExecModeDescribeExec {
-		s.hot.Store(int32(pgx.QueryExecModeExec))
+// prepareNothing has statements executed without anything being kept in the session, from now on.
+func (s *sessions) prepareNothing() { s.hot.Store(int32(keepingNothing(s.mode()))) }
+
+// keepingNothing is the mode that is most like mode and keeps nothing in the session.
+func keepingNothing(mode pgx.QueryExecMode) pgx.QueryExecMode {
+	if mode == pgx.QueryExecModeSimpleProtocol {
+		return mode
 	}
+	return pgx.QueryExecModeExec
 }
 
 // addMissing sets in params what it does not have, under a name in any case.

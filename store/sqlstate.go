@@ -130,10 +130,15 @@ var codes = map[string]meaning{
 // meaningOf says what err means. The wording of a message is never looked at: it follows the server's
 // lc_messages.
 func meaningOf(err error) meaning {
-	var server *pgconn.PgError
+	var (
+		server  *pgconn.PgError
+		standby *standbyError
+	)
 	switch {
 	case errors.Is(err, context.Canceled):
 		return left
+	case errors.As(err, &standby):
+		return readOnly
 	case errors.As(err, &server): // before all else: ConnectError wraps it as well
 		return meaningOfState(server.Code)
 	case errors.Is(err, context.DeadlineExceeded):

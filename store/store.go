@@ -29,6 +29,8 @@ import (
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/pgdialect"
 	"golang.org/x/sync/singleflight"
+
+	"example.com/pagila-api/schema/migrations"
 )
 
 const (
@@ -68,6 +70,9 @@ type Store struct {
 	probe  pool                   // one connection, for Status alone
 	layout atomic.Pointer[layout] // nil until it is known
 	status singleflight.Group     // calls of Status that run at the same time share one
+
+	lastStatus  atomic.Pointer[Status]
+	lastSuccess atomic.Int64 // when a call last succeeded, in nanoseconds since 1970
 }
 
 // pool is connections, and what a call of theirs may take.
@@ -125,10 +130,11 @@ func (s *Store) Close() error { return errors.Join(s.reads.Close(), s.probe.Clos
 func (s *Store) call(ctx context.Context, p pool, outcome Outcome, do func(context.Context, session) error) error {
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
-	start, pause := time.Now(), firstPause
+	start, pause, mode := time.Now(), firstPause, s.mode()
 	for attempt := 1; ; attempt++ {
-		err := s.attempt(ctx, p, do)
+		err := s.attempt(ctx, p, mode, do)
 		if err == nil {
+			s.lastSuccess.Store(time.Now().UnixNano())
 			return nil
 		}
 		m := meaningOf(err)
@@ -139,10 +145,24 @@ func (s *Store) call(ctx context.Context, p pool, outcome Outcome, do func(conte
 		}
 		again := temporary[m] && attempt < maxAttempts || m == locked && time.Since(start) < lockWait
 		if !again || !sleep(ctx, pause/2+rand.N(pause)) { //nolint:gosec // no secret
+			if m == unready && (p.DB == s.probe.DB || !s.lacks(ctx, err)) {
+				m = fault
+			}
 			return translate(err, m, outcome)
 		}
 		pause = min(2*pause, longestPause)
+		mode = keepingNothing(mode) // what the next session has kept may be stale as well
 	}
+}
+
+// lacks tells whether the status can say what the database lacks. If it cannot, nobody knows what to
+// do about an error such as an undefined column, so that is a fault.
+func (s *Store) lacks(ctx context.Context, err error) bool {
+	if errors.Is(err, migrations.ErrNoPagila) {
+		return true
+	}
+	status, err := s.Status(ctx)
+	return err == nil && len(status.Missing) > 0
 }
 
 // temporary are the meanings after which a call is made again at once. Nothing was done, or what was
@@ -150,7 +170,7 @@ func (s *Store) call(ctx context.Context, p pool, outcome Outcome, do func(conte
 var temporary = map[meaning]bool{collision: true, conflict: true, stale: true, unprepared: true, away: true, readOnly: true}
 
 // attempt runs do once, on a connection of its own.
-func (s *Store) attempt(ctx context.Context, p pool, do func(context.Context, session) error) error {
+func (s *Store) attempt(ctx context.Context, p pool, mode pgx.QueryExecMode, do func(context.Context, session) error) error {
 	done, err := p.turn(ctx)
 	if err != nil {
 		return err
@@ -161,7 +181,7 @@ func (s *Store) attempt(ctx context.Context, p pool, do func(context.Context, se
 		return err
 	}
 	defer conn.Close()
-	err = do(ctx, session{conn, s})
+	err = do(ctx, session{conn, s, mode})
 	if err != nil && ctx.Err() == nil && meaningOf(err) == fault && closed(conn) {
 		return fmt.Errorf("%w: %w", errLost, err)
 	}
@@ -229,6 +249,12 @@ func closed(conn *sql.Conn) bool {
 type session struct {
 	*sql.Conn
 	store *Store
+	mode  pgx.QueryExecMode // of the package's statements
+}
+
+// drop has the connection closed when the call is over.
+func (c session) drop() {
+	_ = c.Raw(func(any) error { return driver.ErrBadConn }) // the error is for the pool
 }
 
 // query runs one of the package's constant statements, and scans the rows into dest, a pointer to a
@@ -242,7 +268,7 @@ func (c session) query(ctx context.Context, dest any, statement string, args ...
 		}
 		c.store.layout.Store(l)
 	}
-	rows, err := c.QueryContext(ctx, l.write(statement), append([]any{c.store.mode()}, args...)...)
+	rows, err := c.QueryContext(ctx, l.write(statement), append([]any{c.mode}, args...)...)
 	if err != nil {
 		return err
 	}

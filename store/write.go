@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql/driver"
 	"errors"
@@ -29,6 +30,11 @@ type outcomeUnknownError struct{ err error }
 func (e *outcomeUnknownError) Error() string { return "commit: " + e.err.Error() }
 func (e *outcomeUnknownError) Unwrap() error { return e.err }
 
+// standbyError says that the server is a standby.
+type standbyError struct{ error }
+
+func (e *standbyError) Unwrap() error { return e.error }
+
 // write runs do in a transaction. do is run again after what call calls temporary; it is not run
 // again once a commit may have succeeded.
 func (s *Store) write(ctx context.Context, do func(context.Context, session) error) error {
@@ -44,6 +50,9 @@ func transact(ctx context.Context, c session, do func(context.Context, session) 
 		}
 	}()
 	if _, err := c.ExecContext(ctx, begin); err != nil {
+		if meaningOf(err) == stale { // a standby calls READ WRITE a feature that is not supported
+			err = &standbyError{err}
+		}
 		return fmt.Errorf("begin: %w", err)
 	}
 	if err := do(ctx, c); err != nil {
@@ -54,24 +63,36 @@ func transact(ctx context.Context, c session, do func(context.Context, session) 
 
 // commit commits. Its error is an *outcomeUnknownError where the server may have committed.
 func commit(ctx context.Context, c session) error {
+	asked := false
 	err := c.Raw(func(raw any) error {
-		tag, err := raw.(*stdlib.Conn).Conn().Exec(ctx, "COMMIT")
+		conn := raw.(*stdlib.Conn).Conn()
+		// pgconn.SafeToRetry would be no help afterwards: it is also true of "conn closed", which is
+		// what pgx reports when it loses the connection while it waits for the server.
+		if conn.IsClosed() || ctx.Err() != nil {
+			return cmp.Or(ctx.Err(), errLost)
+		}
+		asked = true
+		tag, err := conn.Exec(ctx, "COMMIT")
 		if err == nil && tag.String() != "COMMIT" {
-			return errors.New("the server rolled back") // it does where a statement has failed
+			return errRolledBack
 		}
 		return err
 	})
 	var answer *pgconn.PgError
+	refused := errors.As(err, &answer) && answer.SeverityUnlocalized == "ERROR" && meaningOf(err) != uncertain
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &answer) && answer.SeverityUnlocalized == "ERROR" && meaningOf(err) != uncertain, pgconn.SafeToRetry(err):
-		// The server has said no, or was never asked.
-		return fmt.Errorf("commit: %w", err)
-	default:
+	case asked && !refused && !errors.Is(err, errRolledBack):
 		return &outcomeUnknownError{err}
+	default:
+		return fmt.Errorf("commit: %w", err)
 	}
 }
+
+// errRolledBack says that the server answered COMMIT with ROLLBACK, as it does where a statement of
+// the transaction has failed.
+var errRolledBack = errors.New("the server rolled back")
 
 // rollback ends a transaction that failed, and with it the connection if that cannot be done. The
 // connection must not go back to the pool with locks.

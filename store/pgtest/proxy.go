@@ -43,6 +43,7 @@ type Proxy struct {
 type link struct {
 	client net.Conn
 	server net.Conn // nil before there is one; guarded by Proxy.mu
+	frozen bool     // nothing is forwarded any more; guarded by Proxy.mu
 }
 
 // NewProxy starts a proxy in front of the server at the URL, for the test alone. The server may be
@@ -117,6 +118,16 @@ func (p *Proxy) Resume() {
 	case <-p.flowing:
 	default:
 		close(p.flowing)
+	}
+}
+
+// Freeze stops forwarding for the connections that there are, for good and without a word, as a
+// firewall does that has forgotten them. New ones are forwarded.
+func (p *Proxy) Freeze() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for l := range p.links {
+		l.frozen = true
 	}
 }
 
@@ -198,10 +209,10 @@ func (p *Proxy) serve(l *link) {
 	back := make(chan struct{})
 	p.wg.Go(func() {
 		defer close(back)
-		p.forward(l.client, server)
+		p.forward(l, l.client, server)
 		_ = l.client.Close() // what the server said is written
 	})
-	p.forward(server, l.client)
+	p.forward(l, server, l.client)
 	_ = server.Close()
 	<-back
 }
@@ -234,13 +245,16 @@ func (p *Proxy) drop(l *link) {
 }
 
 // forward copies until one side ends.
-func (p *Proxy) forward(to, from net.Conn) {
+func (p *Proxy) forward(l *link, to, from net.Conn) {
 	buffer := make([]byte, proxyBuffer)
 	for {
 		n, readErr := from.Read(buffer)
 		if n > 0 {
 			if !p.pass() {
 				return
+			}
+			if p.isFrozen(l) {
+				continue
 			}
 			if _, err := to.Write(buffer[:n]); err != nil {
 				return
@@ -271,6 +285,12 @@ func (p *Proxy) pass() bool {
 	case <-p.ctx.Done():
 	}
 	return p.ctx.Err() == nil
+}
+
+func (p *Proxy) isFrozen(l *link) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return l.frozen
 }
 
 // detour is databaseURL by way of another host and port. What else it says, as on how to run

@@ -1,0 +1,498 @@
+package store_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"example.com/pagila-api/schema/migrations"
+	"example.com/pagila-api/store"
+	"example.com/pagila-api/store/localpg"
+	"example.com/pagila-api/store/pagila"
+	"example.com/pagila-api/store/pgtest"
+)
+
+// fill has the pool make all of its connections.
+func fill(t *testing.T, s *store.Store, conn *pgx.Conn) {
+	t.Helper()
+	barrier, err := conn.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := barrier.Exec(t.Context(), `LOCK TABLE film`); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for range 16 {
+		wg.Go(func() {
+			if _, err := s.Film(t.Context(), 1); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	watcher, err := pgx.ConnectConfig(t.Context(), conn.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer watcher.Close(t.Context())
+	wantSession(t, watcher, `wait_event_type = 'Lock' GROUP BY datname HAVING count(*) = 16`)
+	if err := barrier.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantReads makes as many reads at once, and wants all to succeed.
+func wantReads(t *testing.T, s *store.Store, n int) {
+	t.Helper()
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			if _, err := s.Film(t.Context(), int32(1+i)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// Connections that the server has ended while they were idle do not show, neither to reads nor to
+// rentals.
+func TestTerminatedWhileIdle(t *testing.T) {
+	t.Parallel()
+	address := pgtest.New(t)
+	conn := connect(t, address)
+	s := open(t, address)
+	for range 3 {
+		fill(t, s, conn)
+		if n := value[int](t, conn, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+			WHERE datname = current_database() AND pid <> pg_backend_pid()`); n < 16 {
+			t.Fatalf("%d sessions were ended, want 16", n)
+		}
+		wantReads(t, s, 30)
+	}
+	fill(t, s, conn)
+	value[int](t, conn, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`)
+	wantOneEach(t, s, conn, copiesInStock(t, conn, 4), 4)
+}
+
+// Connections that the network has reset do not show, at whatever point of a call.
+func TestReset(t *testing.T) {
+	t.Parallel()
+	address := pgtest.New(t)
+	conn := connect(t, address)
+	proxy := pgtest.NewProxy(t, address)
+	s := open(t, proxy.URL())
+	fill(t, s, conn)
+	proxy.ResetAll()
+	wantReads(t, s, 30)
+	proxy.ResetAll()
+	wantOneEach(t, s, conn, copiesInStock(t, conn, 4), 4)
+	proxy.ResetAll()
+	if status, err := s.Status(t.Context()); err != nil || len(status.Missing) > 0 {
+		t.Errorf("status: %+v, %v", status, err)
+	}
+}
+
+// Connections that a firewall has forgotten cost about a second, once, and not the time of a call.
+func TestFrozen(t *testing.T) {
+	t.Parallel()
+	address := pgtest.New(t)
+	conn := connect(t, address)
+	proxy := pgtest.NewProxy(t, address)
+	// A call that waited for its own deadline would fail.
+	s, err := store.Open(proxy.URL(), store.Options{Timeout: 20 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	fill(t, s, conn)
+	proxy.Freeze()
+	// That is how long a connection has to be idle before anybody doubts it.
+	<-time.After(1100 * time.Millisecond)
+	wantReads(t, s, 30)
+	if left := proxy.Len(); left > 40 {
+		t.Errorf("%d connections, want those that are frozen replaced", left)
+	}
+}
+
+// DDL in another session invalidates plans that the sessions keep. Nothing was executed, so it does
+// not show.
+func TestDDLUnderTraffic(t *testing.T) {
+	t.Parallel()
+	address := pgtest.New(t)
+	conn := connect(t, address)
+	s := open(t, address)
+	ctx, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	var calls atomic.Int64
+	for i := range 6 {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				calls.Add(1)
+				if _, err := s.Film(t.Context(), int32(1+i)); err != nil {
+					t.Error(err)
+				}
+				if _, err := s.Films(t.Context(), store.FilmQuery{Page: 1, PageSize: 5, Category: "horror"}); err != nil {
+					t.Error(err)
+				}
+				if _, err := s.Rental(t.Context(), 1, 76); err != nil && !strings.Contains(err.Error(), "no rental") {
+					t.Error(err)
+				}
+				if _, err := s.CreateRental(t.Context(), store.NewRental{CustomerID: 1, InventoryID: 1, StaffID: 1}); err != nil && !errors.Is(err, store.ErrInventoryNotAvailable) {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	run(t, conn, `SET deadlock_timeout = '10s'; DROP VIEW IF EXISTS nicer_but_slower_film_list, film_list, sales_by_film_category CASCADE;
+		DROP MATERIALIZED VIEW IF EXISTS rental_by_category`)
+	for range 10 {
+		for _, change := range []string{
+			`ALTER TABLE film ALTER rental_duration TYPE integer`,
+			`ALTER TABLE film ALTER length TYPE bigint`,
+			`ALTER TABLE rental ALTER return_date DROP DEFAULT`,
+			`CREATE INDEX extra ON film (length)`,
+			`DROP INDEX extra`,
+			`ALTER TABLE actor ALTER last_name TYPE varchar(100)`,
+			`ALTER TABLE actor ALTER last_name TYPE text`,
+			`ALTER TABLE film ALTER length TYPE smallint`,
+			`ALTER TABLE film ALTER rental_duration TYPE smallint`,
+		} {
+			run(t, conn, change)
+		}
+	}
+	stop()
+	wg.Wait()
+	if calls.Load() == 0 {
+		t.Error("nothing was called")
+	}
+}
+
+// A copy that another session holds is refused after a while, alone: other copies go out, films are
+// read, and the status is good.
+func TestLockedCopy(t *testing.T) {
+	t.Parallel()
+	address := pgtest.New(t)
+	conn := connect(t, address)
+	s := open(t, address)
+	copies := copiesInStock(t, conn, 8)
+	locked, free := copies[:3], copies[3:]
+	holder := connect(t, address)
+	run(t, holder, `BEGIN`)
+	for _, id := range locked {
+		if _, err := holder.Exec(t.Context(), `SELECT FROM inventory WHERE inventory_id = $1 FOR UPDATE`, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := value[int](t, conn, `SELECT count(*) FROM rental`)
+	var wg sync.WaitGroup
+	started := make(chan struct{}, 60)
+	for i := range 60 {
+		wg.Go(func() {
+			started <- struct{}{}
+			_, err := s.CreateRental(t.Context(), store.NewRental{CustomerID: 1, InventoryID: locked[i%3], StaffID: 1})
+			var unavailable *store.UnavailableError
+			if !errors.As(err, &unavailable) || unavailable.Reason != store.Busy || unavailable.Outcome != store.NothingWritten {
+				t.Errorf("a locked copy: %v", err)
+			}
+		})
+	}
+	for range 60 {
+		<-started
+	}
+	wantReads(t, s, 20)
+	for _, id := range free {
+		if _, err := s.CreateRental(t.Context(), store.NewRental{CustomerID: 1, InventoryID: id, StaffID: 1}); err != nil {
+			t.Errorf("another copy: %v", err)
+		}
+	}
+	if status, err := s.Status(t.Context()); err != nil || len(status.Missing) > 0 {
+		t.Errorf("status: %+v, %v", status, err)
+	}
+	wg.Wait()
+	run(t, holder, `ROLLBACK`)
+	if after := value[int](t, conn, `SELECT count(*) FROM rental`); after != before+len(free) {
+		t.Errorf("%d rentals were written, want %d", after-before, len(free))
+	}
+	wantOneEach(t, s, conn, locked, 3)
+}
+
+// A locked table takes no more than half of the connections, and refuses within seconds.
+func TestLockedTable(t *testing.T) {
+	t.Parallel()
+	address := pgtest.New(t)
+	conn := connect(t, address)
+	s := open(t, address)
+	copies := copiesInStock(t, conn, 40)
+	holder := connect(t, address)
+	run(t, holder, `BEGIN; LOCK TABLE rental IN EXCLUSIVE MODE`)
+	var wg sync.WaitGroup
+	for _, id := range copies {
+		wg.Go(func() {
+			_, err := s.CreateRental(t.Context(), store.NewRental{CustomerID: 1, InventoryID: id, StaffID: 1})
+			var unavailable *store.UnavailableError
+			if !errors.As(err, &unavailable) || unavailable.Reason != store.Busy {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	wantSession(t, conn, `wait_event_type = 'Lock' GROUP BY datname HAVING count(*) = 8`)
+	wantReads(t, s, 20)
+	if status, err := s.Status(t.Context()); err != nil || len(status.Missing) > 0 {
+		t.Errorf("status: %+v, %v", status, err)
+	}
+	wg.Wait()
+}
+
+// What a customer or a member of staff may do is up to the columns that say so.
+func TestInactive(t *testing.T) {
+	t.Parallel()
+	address := pgtest.New(t)
+	conn := connect(t, address)
+	s := open(t, address)
+	copies := copiesInStock(t, conn, 5)
+	for i, tt := range []struct {
+		change string
+		want   error
+	}{
+		{`UPDATE customer SET active = 0, activebool = true WHERE customer_id = 1`, store.ErrCustomerInactive},
+		{`UPDATE customer SET active = 1, activebool = false WHERE customer_id = 1`, store.ErrCustomerInactive},
+		{`UPDATE customer SET active = NULL, activebool = false WHERE customer_id = 1`, store.ErrCustomerInactive},
+		{`UPDATE customer SET active = NULL, activebool = true WHERE customer_id = 1`, nil},
+		{`UPDATE staff SET active = false WHERE staff_id = 1; UPDATE customer SET active = 1, activebool = true WHERE customer_id = 1`, store.ErrStaffInactive},
+	} {
+		run(t, conn, tt.change)
+		if _, err := s.CreateRental(t.Context(), store.NewRental{CustomerID: 1, InventoryID: copies[i], StaffID: 1}); !errors.Is(err, tt.want) {
+			t.Errorf("%s: %v, want %v", tt.change, err, tt.want)
+		}
+	}
+}
+
+// A rule that the database's owner has added refuses a rental. That is no fault, and not repeated.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	for name, rule := range map[string]string{
+		"check":     `ALTER TABLE rental ADD CONSTRAINT limited CHECK (staff_id <> 1) NOT VALID`,
+		"trigger":   `CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no more than three'; END $$; CREATE TRIGGER no BEFORE INSERT ON rental FOR EACH ROW EXECUTE FUNCTION no()`,
+		"at commit": `CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no more than three'; END $$; CREATE CONSTRAINT TRIGGER no AFTER INSERT ON rental DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION no()`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			address := pgtest.New(t)
+			conn := connect(t, address)
+			run(t, conn, rule)
+			before := value[int](t, conn, `SELECT count(*) FROM rental`)
+			_, err := open(t, address).CreateRental(t.Context(), store.NewRental{CustomerID: 1, InventoryID: copiesInStock(t, conn, 1)[0], StaffID: 1})
+			var refused *store.RefusedError
+			if !errors.As(err, &refused) {
+				t.Errorf("got %v", err)
+			}
+			if after := value[int](t, conn, `SELECT count(*) FROM rental`); after != before {
+				t.Errorf("%d rentals were written", after-before)
+			}
+		})
+	}
+}
+
+// A connection that is lost while the server commits leaves the outcome open. The store finds out
+// what became of it, and says so where it cannot.
+func TestLostCommit(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		trigger string // what happens at the commit
+		forward bool   // the server gets the commit
+		outcome store.Outcome
+		made    bool
+	}{
+		"the server has it":     {``, true, store.NoWrite, true},
+		"the server has it not": {``, false, store.NothingWritten, false},
+		"the session is ended":  {`PERFORM pg_terminate_backend(pg_backend_pid())`, true, store.NothingWritten, false},
+		// pgx asks the server to cancel what it no longer waits for.
+		"nobody knows in time": {`BEGIN PERFORM pg_sleep(60); EXCEPTION WHEN query_canceled THEN PERFORM pg_sleep(60); END`, true, store.Unknown, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			address := pgtest.New(t)
+			conn := connect(t, address)
+			if tt.trigger != "" {
+				run(t, conn, `CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN `+tt.trigger+`; RETURN NULL; END $$;
+					CREATE CONSTRAINT TRIGGER late AFTER INSERT ON rental DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION late()`)
+			}
+			s := open(t, cutAtCommit(t, address, tt.forward))
+			copyID := copiesInStock(t, conn, 1)[0]
+			r, err := s.CreateRental(t.Context(), store.NewRental{CustomerID: 1, InventoryID: copyID, StaffID: 1})
+			var unavailable *store.UnavailableError
+			switch {
+			case tt.made && err != nil, !tt.made && (!errors.As(err, &unavailable) || unavailable.Outcome != tt.outcome):
+				t.Errorf("got %+v, %v", r, err)
+			case tt.made:
+				wantRental(t, s, conn, r)
+			}
+			want := 0
+			if tt.made {
+				want = 1
+			}
+			if n := value[int](t, conn, `SELECT count(*) FROM rental WHERE inventory_id = $1 AND return_date IS NULL`, copyID); n != want {
+				t.Errorf("the copy is out %d times, want %d", n, want)
+			}
+		})
+	}
+}
+
+// cutAtCommit returns the URL of a proxy that resets the first connection on which a client commits,
+// with or without telling the server.
+func cutAtCommit(t *testing.T, address string, forward bool) string {
+	t.Helper()
+	config, err := pgx.ParseConfig(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	network, place := pgconn.NetworkAddress(config.Host, config.Port)
+	var wg sync.WaitGroup
+	t.Cleanup(wg.Wait)
+	t.Cleanup(func() { listener.Close() })
+	var cut atomic.Bool
+	wg.Go(func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			server, err := net.Dial(network, place)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			t.Cleanup(func() { server.Close() })
+			// Without its other methods the client's end can be closed while the server says nothing.
+			wg.Go(func() { io.Copy(struct{ io.Writer }{client}, server); client.Close() })
+			wg.Go(func() {
+				defer server.Close()
+				defer client.Close()
+				buffer := make([]byte, 64<<10)
+				for {
+					n, err := client.Read(buffer)
+					if err != nil {
+						return
+					}
+					if bytes.Contains(buffer[:n], []byte("COMMIT\x00")) && cut.CompareAndSwap(false, true) {
+						client.(*net.TCPConn).SetLinger(0)
+						client.Close()
+						if !forward {
+							return
+						}
+						server.Write(buffer[:n])
+						<-t.Context().Done() // the server may take as long as it likes
+						return
+					}
+					if _, err := server.Write(buffer[:n]); err != nil {
+						return
+					}
+				}
+			})
+		}
+	})
+	return with(t, "postgres://postgres@"+listener.Addr().String()+"/"+config.Database, "sslmode=disable")
+}
+
+// After a failover the address leads to another server. What was connected to the standby is replaced,
+// and until then the calls say why.
+func TestFailover(t *testing.T) {
+	t.Parallel()
+	primary, standby := servers(t)
+	proxy := pgtest.NewProxy(t, standby)
+	s := open(t, proxy.URL())
+	conn := connect(t, primary)
+	copies := copiesInStock(t, conn, 3)
+	wantReads(t, s, 10)
+	for _, id := range copies {
+		_, err := s.CreateRental(t.Context(), store.NewRental{CustomerID: 1, InventoryID: id, StaffID: 1})
+		var unavailable *store.UnavailableError
+		if !errors.As(err, &unavailable) || unavailable.Reason != store.ReadOnly || unavailable.Outcome != store.NothingWritten {
+			t.Errorf("on the standby: %v", err)
+		}
+	}
+	if status, err := s.Status(t.Context()); err != nil || len(status.Missing) != 1 || !strings.Contains(status.Missing[0], "standby") {
+		t.Errorf("status on the standby: %+v, %v", status, err)
+	}
+	if err := proxy.SetTarget(primary); err != nil {
+		t.Fatal(err)
+	}
+	wantOneEach(t, s, conn, copies, 3)
+	status, err := s.Status(t.Context())
+	for deadline := time.Now().Add(20 * time.Second); err == nil && len(status.Missing) > 0 && time.Now().Before(deadline); {
+		status, err = s.Status(t.Context())
+	}
+	if err != nil || len(status.Missing) > 0 {
+		t.Errorf("status on the primary: %+v, %v", status, err)
+	}
+}
+
+// servers are a primary with Pagila, and a copy of it that is a standby.
+func servers(t *testing.T) (primary, standby string) {
+	t.Helper()
+	ctx := t.Context()
+	dir, err := os.MkdirTemp("", "pagila-api-failover-") //nolint:usetesting // open to the server's user
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	start := func(name string) *localpg.Server {
+		server, err := localpg.Start(ctx, localpg.Options{Dir: filepath.Join(dir, name)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { server.Stop(context.WithoutCancel(ctx)) })
+		return server
+	}
+	first := start("primary")
+	address := first.URL("postgres")
+	if err := pagila.Sample(nil).Restore(ctx, address); err != nil {
+		t.Fatal(err)
+	}
+	config, err := pgx.ParseConfig(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := stdlib.OpenDB(*config)
+	if err := errors.Join(migrations.Apply(ctx, db), db.Close(), first.Stop(ctx)); err != nil {
+		t.Fatal(err)
+	}
+	copyCluster(t, filepath.Join(dir, "primary", "data"), filepath.Join(dir, "standby", "data"))
+	return start("primary").URL("postgres"), start("standby").URL("postgres")
+}
+
+// copyCluster makes a standby of a copy of a cluster that is stopped.
+func copyCluster(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	// A standby waits for nobody: it may well never hear of its primary.
+	script := `cp -a "$0" "$1" && cp -p "$1/PG_VERSION" "$1/standby.signal"`
+	if out, err := exec.CommandContext(t.Context(), "sh", "-c", script, from, to).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+}

@@ -1,0 +1,354 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"example.com/pagila-api/store"
+	"example.com/pagila-api/store/pgtest"
+)
+
+// set has new sessions of the database begin with a setting.
+func set(t *testing.T, conn *pgx.Conn, setting string) {
+	t.Helper()
+	run(t, conn, `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET `+strings.ReplaceAll(setting, "'", "''")+`', current_database()); END $$`)
+}
+
+func run(t *testing.T, conn *pgx.Conn, statements string) {
+	t.Helper()
+	if _, err := conn.Exec(t.Context(), statements, pgx.QueryExecModeSimpleProtocol); err != nil {
+		t.Fatalf("%s: %v", statements, err)
+	}
+}
+
+// with adds parameters to a URL.
+func with(t *testing.T, address, parameters string) string {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.RawQuery += parameters
+	return u.String()
+}
+
+// copiesInStock are copies that nobody has.
+func copiesInStock(t *testing.T, conn *pgx.Conn, n int) []int32 {
+	t.Helper()
+	return value[[]int32](t, conn, `SELECT array_agg(inventory_id) FROM (SELECT inventory_id FROM inventory WHERE NOT EXISTS (
+		SELECT FROM rental WHERE rental.inventory_id = inventory.inventory_id AND return_date IS NULL)
+		ORDER BY inventory_id LIMIT $1) c`, n)
+}
+
+// wantAllWell makes every kind of call, and a storm of rentals, and checks what comes of them against
+// the database.
+func wantAllWell(t *testing.T, s *store.Store, conn *pgx.Conn) {
+	t.Helper()
+	ctx := t.Context()
+	status, err := s.Status(ctx)
+	if err != nil || len(status.Missing) > 0 || status.Migration == "" {
+		t.Errorf("status: %+v, %v", status, err)
+	}
+	page, err := s.Films(ctx, store.FilmQuery{Page: 1, PageSize: 3, Category: "COMEDY"})
+	if err != nil || len(page.Items) != 3 || page.Items[0].Category != "Comedy" {
+		t.Errorf("films: %+v, %v", page, err)
+	}
+	film, err := s.Film(ctx, 1)
+	if err != nil || len(film.SpecialFeatures) == 0 || len(film.Actors) == 0 || film.ReleaseYear == 0 {
+		t.Errorf("film: %+v, %v", film, err)
+	}
+	if found, err := s.SearchFilms(ctx, "Is "+film.Title+" a good film?", 8); err != nil || len(found) == 0 || found[0].FilmID != 1 {
+		t.Errorf("search: %v, %v", found, err)
+	}
+	wantOneEach(t, s, conn, copiesInStock(t, conn, 3), 6)
+}
+
+// wantOneEach has as many customers at once ask for each copy. One gets it.
+func wantOneEach(t *testing.T, s *store.Store, conn *pgx.Conn, copies []int32, each int) {
+	t.Helper()
+	customers := value[[]int32](t, conn, `SELECT array_agg(customer_id ORDER BY customer_id) FROM customer WHERE active = 1`)
+	rentals := make([]store.Rental, len(copies)*each)
+	var wg sync.WaitGroup
+	for i := range rentals {
+		wg.Go(func() {
+			var err error
+			rentals[i], err = s.CreateRental(t.Context(), store.NewRental{CustomerID: customers[i], InventoryID: copies[i%len(copies)], StaffID: 1})
+			if err != nil && !errors.Is(err, store.ErrInventoryNotAvailable) {
+				t.Errorf("copy %d: %v", copies[i%len(copies)], err)
+			}
+		})
+	}
+	wg.Wait()
+	for _, id := range copies {
+		if n := value[int](t, conn, `SELECT count(*) FROM rental WHERE inventory_id = $1 AND return_date IS NULL`, id); n != 1 {
+			t.Errorf("copy %d is out %d times, want once", id, n)
+		}
+	}
+	made := slices.DeleteFunc(rentals, func(r store.Rental) bool { return r.RentalID == 0 })
+	if len(made) != len(copies) {
+		t.Errorf("%d rentals were made, want %d", len(made), len(copies))
+	}
+	for _, r := range made {
+		wantRental(t, s, conn, r)
+	}
+}
+
+// wantRental checks a rental against its row, and against what is read of it.
+func wantRental(t *testing.T, s *store.Store, conn *pgx.Conn, r store.Rental) {
+	t.Helper()
+	micros := value[[]int64](t, conn, `SELECT ARRAY[extract(epoch FROM rental_date) * 1000000,
+			extract(epoch FROM rental_date) * 1000000 + rental_duration * 86400000000]::bigint[]
+		FROM rental JOIN inventory USING (inventory_id) JOIN film USING (film_id) WHERE rental_id = $1`, r.RentalID)
+	if got := []int64{r.RentalDate.UnixMicro(), r.DueDate.UnixMicro()}; !slices.Equal(got, micros) {
+		t.Errorf("rental %d is from and to %d, want %d", r.RentalID, got, micros)
+	}
+	if again, err := s.Rental(t.Context(), r.CustomerID, r.RentalID); err != nil || again != r {
+		t.Errorf("rental %d reads %+v, %v, want %+v", r.RentalID, again, err, r)
+	}
+}
+
+// Whatever a role or a database sets, each copy goes out once and nothing fails. The same holds behind
+// a pooler, and however the URL has statements executed.
+func TestAnySetting(t *testing.T) {
+	t.Parallel()
+	for name, settings := range map[string][]string{
+		"repeatable read":     {"default_transaction_isolation = 'repeatable read'"},
+		"serializable":        {"default_transaction_isolation = 'serializable'", "default_transaction_deferrable = on"},
+		"read only":           {"default_transaction_read_only = on"},
+		"dates as in Germany": {"datestyle = 'German, DMY'", "timezone = 'Europe/Berlin'", "intervalstyle = 'sql_standard'"},
+		"dates as in SQL":     {"datestyle = 'SQL, DMY'", "timezone = 'America/St_Johns'"},
+		"dates as in Unix":    {"datestyle = 'Postgres, MDY'", "timezone = 'Australia/Lord_Howe'"},
+		"no search path":      {"search_path = nowhere"},
+		"empty search path":   {"search_path = ''"},
+		"hasty":               {"statement_timeout = '1ms'", "lock_timeout = '1ms'", "idle_in_transaction_session_timeout = '1ms'"},
+		"old strings":         {"standard_conforming_strings = off", "client_encoding = 'LATIN1'", "backslash_quote = on"},
+		"odd output":          {"bytea_output = 'escape'", "extra_float_digits = -15", "xmlbinary = 'hex'", "default_text_search_config = 'pg_catalog.german'"},
+		"odd plans":           {"plan_cache_mode = 'force_generic_plan'", "enable_hashjoin = off", "transform_null_equals = on", "row_security = off"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			address := pgtest.New(t)
+			conn := connect(t, address)
+			for _, setting := range settings {
+				set(t, conn, setting)
+			}
+			for _, parameters := range []string{"", "&default_query_exec_mode=exec", "&default_query_exec_mode=simple_protocol",
+				"&default_query_exec_mode=cache_describe", "&statement_cache_capacity=0"} {
+				t.Run(cmpOr(parameters, "as it comes"), func(t *testing.T) {
+					wantAllWell(t, open(t, with(t, address, parameters)), conn)
+				})
+			}
+			t.Run("PgBouncer", func(t *testing.T) {
+				if name == "hasty" {
+					// A pooler's clients cannot set their own bounds, so reads keep the role's.
+					set(t, conn, "statement_timeout = 0")
+				}
+				wantAllWell(t, open(t, pgtest.Bouncer(t, address)), conn)
+			})
+		})
+	}
+}
+
+func cmpOr(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return strings.TrimPrefix(s, "&")
+}
+
+// PgBouncer in transaction mode with a single connection, under every mode that the URL may choose,
+// with clients that all want the same statements, and beside clients that are set up otherwise.
+func TestPgBouncer(t *testing.T) {
+	t.Parallel()
+	for _, parameters := range []string{"", "&default_query_exec_mode=cache_statement", "&default_query_exec_mode=exec",
+		"&default_query_exec_mode=simple_protocol", "&default_query_exec_mode=cache_describe", "&statement_cache_capacity=0"} {
+		for _, settings := range [][]string{nil, {"default_pool_size = 3", "ignore_startup_parameters = extra_float_digits, lock_timeout, statement_timeout, idle_in_transaction_session_timeout, default_transaction_isolation"}} {
+			t.Run(fmt.Sprint(cmpOr(parameters, "as it comes"), len(settings)), func(t *testing.T) {
+				t.Parallel()
+				direct := pgtest.New(t)
+				conn := connect(t, direct)
+				through := with(t, pgtest.Bouncer(t, direct, settings...), parameters)
+				s, other := open(t, through), open(t, through)
+				spoiler := connect(t, with(t, through, "&default_query_exec_mode=simple_protocol"))
+				var wg sync.WaitGroup
+				for range 8 {
+					for _, s := range []*store.Store{s, other} {
+						wg.Go(func() {
+							for i := range int32(10) {
+								if _, err := s.Film(t.Context(), 1+i); err != nil {
+									t.Error(err)
+								}
+								if _, err := s.Films(t.Context(), store.FilmQuery{Page: 1 + i, PageSize: 2, Category: "comedy"}); err != nil {
+									t.Error(err)
+								}
+							}
+						})
+					}
+				}
+				for range 10 { // leaks into the connection that all share
+					run(t, spoiler, `SET search_path = nowhere; SET default_transaction_isolation = 'repeatable read'; SET lock_timeout = '2s'`)
+				}
+				wg.Wait()
+				wantAllWell(t, s, conn)
+				wantAllWell(t, other, conn)
+			})
+		}
+	}
+}
+
+// Pagila may be in a schema of any name, and another schema may have a table film as well.
+func TestSchema(t *testing.T) {
+	t.Parallel()
+	address := pgtest.New(t)
+	conn := connect(t, address)
+	s := open(t, address)
+	wantAllWell(t, s, conn)
+	run(t, conn, `ALTER SCHEMA public RENAME TO "Video ""Store"""; CREATE SCHEMA public; CREATE TABLE public.film (film_id integer);
+		SET search_path = "Video ""Store"""`)
+	wantAllWell(t, s, conn) // the store finds out that Pagila has moved
+	wantAllWell(t, open(t, address), conn)
+}
+
+// A category is found without regard to case as Unicode has it, also where the database's own locale
+// has another idea of it.
+func TestCaseOfEveryLocale(t *testing.T) {
+	t.Parallel()
+	for name, options := range map[string]string{
+		"Turkish": "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'tr-TR'",
+		"German":  "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'de-DE'",
+		"C":       "TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			address := pgtest.Database(t, options)
+			conn := connect(t, address)
+			s := open(t, address)
+			// Each category gets a film of its own.
+			for i, category := range []string{"Çizgi Film", "Straße", "Σίσυφος", "Κωμωδία", "Ужасы", "Érotique"} {
+				run(t, conn, fmt.Sprintf(`INSERT INTO category (category_id, name) VALUES (%d, '%s');
+					INSERT INTO film_category (category_id, film_id) VALUES (%[1]d, %[3]d)`, 100+i, category, 1+i))
+			}
+			for query, want := range map[string]int64{
+				"ANIMATION":  value[int64](t, conn, `SELECT count(*) FROM film_category JOIN category USING (category_id) WHERE name = 'Animation'`),
+				"sci-fi":     value[int64](t, conn, `SELECT count(*) FROM film_category JOIN category USING (category_id) WHERE name = 'Sci-Fi'`),
+				"MUSIC":      value[int64](t, conn, `SELECT count(*) FROM film_category JOIN category USING (category_id) WHERE name = 'Music'`),
+				"çIZGI FILM": 1, "STRAßE": 1, "ΣΊΣΥΦΟΣ": 1, "κωμωδία": 1, "УЖАСЫ": 1, "éROTIQUE": 1, "no such thing": 0,
+			} {
+				page, err := s.Films(t.Context(), store.FilmQuery{Page: 1, PageSize: 1, Category: query})
+				if err != nil || page.Total != want {
+					t.Errorf("%s: %d films, %v, want %d", query, page.Total, err, want)
+				}
+			}
+			title := value[string](t, conn, `SELECT title FROM film WHERE title LIKE '%I%' ORDER BY film_id LIMIT 1`)
+			found, err := s.SearchFilms(t.Context(), "is "+strings.ToLower(title)+" any good?", 3)
+			if err != nil || len(found) == 0 || found[0].Title != title {
+				t.Errorf("search for %s: %v, %v", title, found, err)
+			}
+			if found, err := s.SearchFilms(t.Context(), "ANIMATION", 3); err != nil || len(found) == 0 || found[0].Category != "Animation" {
+				t.Errorf("search for a category: %v, %v", found, err)
+			}
+		})
+	}
+}
+
+// Days are days of 24 hours where the clocks change in between, and times that no clock shows are
+// the nearest that one does.
+func TestTimes(t *testing.T) {
+	t.Parallel()
+	address := pgtest.New(t)
+	conn := connect(t, address)
+	set(t, conn, "timezone = 'Europe/Berlin'")
+	s := open(t, with(t, address, "&timezone=Europe/Berlin"))
+	run(t, conn, `UPDATE film SET rental_duration = 5 WHERE film_id = (SELECT film_id FROM inventory WHERE inventory_id = 1)`)
+	for date, want := range map[string]string{
+		"2026-03-28 12:00:00.123456+00": "2026-03-28T12:00:00.123456Z 2026-04-02T12:00:00.123456Z",
+		"2026-10-23 00:30:00+00":        "2026-10-23T00:30:00Z 2026-10-28T00:30:00Z",
+		"infinity":                      "9999-12-31T23:59:59.999999Z 9999-12-31T23:59:59.999999Z",
+		"-infinity":                     "0001-01-01T00:00:00Z 0001-01-06T00:00:00Z",
+		"0044-03-15 12:00:00+00 BC":     "0001-01-01T00:00:00Z 0001-01-06T00:00:00Z",
+		"294276-12-31 00:00:00+00":      "9999-12-31T23:59:59.999999Z 9999-12-31T23:59:59.999999Z",
+	} {
+		id := value[int32](t, conn, `INSERT INTO rental (rental_date, inventory_id, customer_id, staff_id, return_date)
+			VALUES ($1::text::timestamptz, 1, 1, 1, $1::text::timestamptz) RETURNING rental_id`, date)
+		r, err := s.Rental(t.Context(), 1, id)
+		if err != nil {
+			t.Errorf("%s: %v", date, err)
+			continue
+		}
+		if got := r.RentalDate.Format(time.RFC3339Nano) + " " + r.DueDate.Format(time.RFC3339Nano); got != want || !r.ReturnDate.Equal(r.RentalDate) {
+			t.Errorf("%s: %s, returned %s, want %s", date, got, r.ReturnDate, want)
+		}
+	}
+}
+
+// A role with nothing but the privileges that the README lists can do all. Without any one of them
+// the status names it.
+func TestLeastPrivilege(t *testing.T) {
+	t.Parallel()
+	address := pgtest.New(t)
+	conn := connect(t, address)
+	role := "least_" + value[string](t, conn, `SELECT current_database()`)
+	run(t, conn, `CREATE ROLE `+role+` LOGIN; REVOKE ALL ON SCHEMA public FROM PUBLIC`)
+	t.Cleanup(func() {
+		ctx := context.Background() // the test's own is over
+		cleaner, err := pgx.Connect(ctx, address)
+		if err == nil {
+			_, err = cleaner.Exec(ctx, `DROP OWNED BY `+role+`; DROP ROLE `+role)
+			_ = cleaner.Close(ctx)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.User(role)
+	s := open(t, u.String())
+	for _, grant := range leastPrivileges {
+		run(t, conn, `GRANT `+grant+` TO `+role)
+	}
+	wantAllWell(t, s, conn)
+	for _, grant := range leastPrivileges {
+		run(t, conn, `REVOKE `+strings.ReplaceAll(grant, "UPDATE (last_update)", "UPDATE")+` FROM `+role)
+		status, err := s.Status(t.Context())
+		privilege, object, _ := strings.Cut(grant, " ON ")
+		privilege, _, _ = strings.Cut(privilege, " ")
+		object = strings.TrimPrefix(strings.TrimPrefix(object, "SEQUENCE "), "SCHEMA ")
+		object, _, _ = strings.Cut(object, ",")
+		if err != nil || !slices.ContainsFunc(status.Missing, func(what string) bool {
+			return strings.Contains(what, object) && (strings.Contains(what, privilege) || strings.Contains(what, "schema"))
+		}) {
+			t.Errorf("without %s: missing %q, %v", grant, status.Missing, err)
+		}
+		run(t, conn, `GRANT `+grant+` TO `+role)
+	}
+	wantAllWell(t, s, conn)
+
+	run(t, conn, `REVOKE INSERT ON rental FROM `+role)
+	var unavailable *store.UnavailableError
+	if _, err := s.CreateRental(t.Context(), store.NewRental{CustomerID: 1, InventoryID: copiesInStock(t, conn, 1)[0], StaffID: 1}); !errors.As(err, &unavailable) ||
+		unavailable.Reason != store.NotSetUp || unavailable.Outcome != store.NothingWritten {
+		t.Errorf("a rental without the privilege: %v", err)
+	}
+}
+
+// leastPrivileges are what the README grants to the server's role.
+var leastPrivileges = []string{
+	`USAGE ON SCHEMA public`,
+	`SELECT ON film, language, category, film_category, actor, film_actor, inventory, customer, staff, rental, atlas_schema_revisions`,
+	`INSERT ON rental`,
+	`USAGE ON SEQUENCE rental_rental_id_seq`,
+	`UPDATE (last_update) ON inventory`,
+	`UPDATE (last_update) ON customer`,
+}

@@ -1,0 +1,121 @@
+package store_test
+
+import (
+	"bufio"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"example.com/pagila-api/store"
+	"example.com/pagila-api/store/pgtest"
+)
+
+// raising makes a database whose film raises the SQLSTATE in the table wanted when it is read, and
+// counts how often it was.
+const raising = `
+CREATE TABLE wanted (code text, times integer);
+CREATE SEQUENCE raised;
+CREATE FUNCTION raise_wanted() RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE wanted_code text;
+BEGIN
+	SELECT code INTO wanted_code FROM public.wanted WHERE times >= nextval('public.raised');
+	IF wanted_code IS NOT NULL THEN
+		RAISE EXCEPTION USING ERRCODE = wanted_code, MESSAGE = 'raised by the test';
+	END IF;
+	RETURN true;
+END $$;
+ALTER TABLE film RENAME TO film_table;
+CREATE VIEW film AS SELECT * FROM film_table WHERE raise_wanted()`
+
+// raise has the SQLSTATE raised for so many times from now on.
+func raise(t *testing.T, conn *pgx.Conn, code string, times int) {
+	t.Helper()
+	run(t, conn, `TRUNCATE wanted; ALTER SEQUENCE raised RESTART`)
+	if _, err := conn.Exec(t.Context(), `INSERT INTO wanted VALUES ($1, $2)`, code, times); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// kind is what a caller of this package can tell of an error.
+func kind(err error) string {
+	var (
+		unavailable *store.UnavailableError
+		refused     *store.RefusedError
+	)
+	switch {
+	case errors.As(err, &unavailable):
+		return map[store.Reason]string{store.Away: "away", store.Busy: "busy", store.ReadOnly: "read-only", store.NotSetUp: "not set up"}[unavailable.Reason]
+	case errors.As(err, &refused):
+		return "refused"
+	case err != nil:
+		return "fault"
+	default:
+		return "success"
+	}
+}
+
+// Each SQLSTATE of PostgreSQL's appendix A has a meaning, for a read and for a rental, and is met
+// again or not.
+func TestSQLStates(t *testing.T) {
+	t.Parallel()
+	address := pgtest.New(t)
+	conn := connect(t, address)
+	run(t, conn, raising)
+	s := open(t, address)
+	free := copiesInStock(t, conn, 1)[0]
+	before := value[int](t, conn, `SELECT count(*) FROM rental`)
+	table, err := os.Open("testdata/sqlstates.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer table.Close()
+	lines := bufio.NewScanner(table)
+	lines.Scan() // the head
+	for lines.Scan() {
+		row := strings.Split(lines.Text(), "\t")
+		code, name, read, rental, attempts := row[0], row[1], row[2], row[3], row[4]
+		const always = 1 << 30
+		check := func(call, want string, err error) {
+			t.Helper()
+			if got := kind(err); got != want {
+				t.Errorf("%s %s: %s is %s, want %s: %v", code, name, call, got, want, err)
+			}
+			if several := value[int64](t, conn, `SELECT last_value FROM raised`) > 1; several != (attempts == "several") {
+				t.Errorf("%s %s: %s was attempted several times: %t, want %s", code, name, call, several, attempts)
+			}
+		}
+		raise(t, conn, code, always)
+		_, err := s.Film(t.Context(), 1)
+		check("a read", read, err)
+		raise(t, conn, code, always)
+		_, err = s.CreateRental(t.Context(), store.NewRental{CustomerID: 1, InventoryID: free, StaffID: 1})
+		check("a rental", rental, err)
+		var unavailable *store.UnavailableError
+		if errors.As(err, &unavailable) && unavailable.Outcome != store.NothingWritten {
+			t.Errorf("%s %s: the outcome of the rental is %d", code, name, unavailable.Outcome)
+		}
+		if attempts == "one" {
+			continue
+		}
+		// What passes by itself is not seen.
+		raise(t, conn, code, 2)
+		if _, err := s.Film(t.Context(), 1); err != nil {
+			t.Errorf("%s %s, twice: a read: %v", code, name, err)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
+	}
+	if after := value[int](t, conn, `SELECT count(*) FROM rental`); after != before {
+		t.Errorf("%d rentals were written", after-before)
+	}
+	raise(t, conn, "40001", 2)
+	if r, err := s.CreateRental(t.Context(), store.NewRental{CustomerID: 1, InventoryID: free, StaffID: 1}); err != nil {
+		t.Errorf("a rental after two conflicts: %v", err)
+	} else if n := value[int](t, conn, `SELECT count(*) FROM rental WHERE inventory_id = $1 AND return_date IS NULL`, free); n != 1 {
+		t.Errorf("rental %d: the copy is out %d times", r.RentalID, n)
+	}
+}
