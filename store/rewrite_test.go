@@ -1,0 +1,105 @@
+package store_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"example.com/pagila-api/store"
+	"example.com/pagila-api/store/pgtest"
+)
+
+// TestReadsDuringRewrite has DDL in another session rewrite a table while a read waits for it. To a
+// snapshot that was taken before, the rewritten table is empty. READ COMMITTED takes another once it
+// has the lock; the levels that an administrator may set instead do not.
+func TestReadsDuringRewrite(t *testing.T) {
+	t.Parallel()
+	for _, level := range []string{"repeatable read", "serializable"} {
+		t.Run("direct, "+level, func(t *testing.T) {
+			t.Parallel()
+			url := inDatabase(t, level)
+			readDuringRewrite(t, url, url)
+		})
+		t.Run("behind PgBouncer, "+level, func(t *testing.T) {
+			t.Parallel()
+			url := inDatabase(t, level)
+			readDuringRewrite(t, url, pgtest.Bouncer(t, url))
+		})
+	}
+}
+
+// inDatabase makes a database whose transactions have that isolation level by default.
+func inDatabase(t *testing.T, level string) (url string) {
+	t.Helper()
+	url = pgtest.New(t)
+	admin := connect(t, url)
+	setting := fmt.Sprintf("ALTER DATABASE %s SET default_transaction_isolation = '%s'", value[string](t, admin, "SELECT current_database()"), level)
+	if _, err := admin.Exec(t.Context(), setting); err != nil {
+		t.Fatal(err)
+	}
+	return url
+}
+
+const freeCopy = `SELECT min(inventory_id) FROM inventory WHERE NOT EXISTS (
+	SELECT FROM rental WHERE rental.inventory_id = inventory.inventory_id AND return_date IS NULL)`
+
+// readDuringRewrite reads by way of the second URL what is rewritten by way of the first.
+func readDuringRewrite(t *testing.T, url, through string) {
+	t.Helper()
+	admin := connect(t, url)
+	s := open(t, through)
+	rental, err := s.CreateRental(t.Context(), store.NewRental{
+		CustomerID: 1, StaffID: 1, InventoryID: value[int32](t, admin, freeCopy),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	films := value[int64](t, admin, "SELECT count(*) FROM film")
+	for what, read := range map[string]func(context.Context){
+		"Film": func(ctx context.Context) {
+			if _, err := s.Film(ctx, 1); err != nil {
+				t.Errorf("film 1: %v", err)
+			}
+		},
+		"Films": func(ctx context.Context) {
+			page, err := s.Films(ctx, store.FilmQuery{Page: 1, PageSize: 10})
+			if err != nil || len(page.Items) != 10 || int64(page.Total) != films {
+				t.Errorf("%d films of %d, %v", len(page.Items), page.Total, err)
+			}
+		},
+		"Rental": func(ctx context.Context) {
+			if _, err := s.Rental(ctx, rental.CustomerID, rental.RentalID); err != nil {
+				t.Errorf("rental %d: %v", rental.RentalID, err)
+			}
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			rewrite(t, admin, func() { read(context.WithoutCancel(t.Context())) }, func() { wantWaiting(t, connect(t, url)) })
+		})
+	}
+}
+
+// rewrite rewrites the table film. It begins read while it holds the table, and ends once wait has
+// returned.
+func rewrite(t *testing.T, admin *pgx.Conn, read, wait func()) {
+	t.Helper()
+	tx, err := admin.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback(context.WithoutCancel(t.Context()))
+	for _, to := range []string{"integer", "smallint"} { // there and back
+		if _, err := tx.Exec(t.Context(), "ALTER TABLE film ALTER rental_duration TYPE "+to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	done := make(chan struct{})
+	go func() { defer close(done); read() }()
+	wait()
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	<-done
+}
