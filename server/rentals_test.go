@@ -2,8 +2,10 @@ package server_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -11,6 +13,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"example.com/pagila-api/gen"
+	"example.com/pagila-api/server"
+	"example.com/pagila-api/store"
 	"example.com/pagila-api/store/pgtest"
 )
 
@@ -164,4 +168,87 @@ func inStock(t *testing.T, a *testAPI) int32 {
 	t.Helper()
 	return one[int32](t, a, `SELECT min(inventory_id) FROM inventory WHERE NOT EXISTS (
 		SELECT FROM rental WHERE rental.inventory_id = inventory.inventory_id AND return_date IS NULL)`)
+}
+
+// A copy, or a customer, that another session holds is refused for the moment, alone.
+func TestRentalOfLockedCopy(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	a := startOn(t, url)
+	copyID := inStock(t, a)
+	holder, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { holder.Close(context.Background()) })
+	before := one[int](t, a, `SELECT count(*) FROM rental`)
+	for lock, busy := range map[string]string{
+		fmt.Sprintf(`SELECT FROM inventory WHERE inventory_id = %d FOR UPDATE`, copyID): fmt.Sprintf(`{"inventory_id": %d, "staff_id": 1}`, copyID),
+		`UPDATE customer SET active = 1 WHERE customer_id = 1`:                          fmt.Sprintf(`{"inventory_id": %d, "staff_id": 2}`, copyID),
+	} {
+		if _, err := holder.Exec(t.Context(), `BEGIN; `+lock, pgx.QueryExecModeSimpleProtocol); err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		for range 30 {
+			wg.Go(func() {
+				answer := a.rent(t, "/customers/1/rentals", busy)
+				if p := answer.wantProblem(t, 503, "database_busy"); !strings.Contains(p.Detail, "Nothing was written.") || answer.header.Get("Retry-After") == "" {
+					t.Errorf("Retry-After is %q, the detail %q", answer.header.Get("Retry-After"), p.Detail)
+				}
+			})
+		}
+		for range 10 {
+			a.get(t, "/films?category=music").want(t, 200)
+			a.get(t, "/readyz").want(t, 200)
+		}
+		wg.Wait()
+		if _, err := holder.Exec(t.Context(), `ROLLBACK`); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if after := one[int](t, a, `SELECT count(*) FROM rental`); after != before {
+		t.Errorf("%d rentals were written", after-before)
+	}
+	a.rent(t, "/customers/1/rentals", fmt.Sprintf(`{"inventory_id": %d, "staff_id": 1}`, copyID)).want(t, 201)
+}
+
+// What refuses a rental, and what has become of one that failed, has a code of its own.
+func TestRentalRefused(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	body := fmt.Sprintf(`{"inventory_id": %d, "staff_id": 1}`, inStock(t, a))
+	a.exec(t, `UPDATE staff SET active = false WHERE staff_id = 1`)
+	a.rent(t, "/customers/1/rentals", body).wantProblem(t, 409, "staff_inactive")
+	a.exec(t, `UPDATE staff SET active = true WHERE staff_id = 1`)
+	a.exec(t, `ALTER TABLE rental ADD CONSTRAINT nobody CHECK (customer_id <> 1) NOT VALID`)
+	if p := a.rent(t, "/customers/1/rentals", body).wantProblem(t, 409, "refused_by_database"); strings.Contains(p.Detail, "nobody") {
+		t.Errorf("the client learns of the database: %q", p.Detail)
+	}
+
+	for want, failure := range map[string]*store.UnavailableError{
+		"may have been written": {Outcome: store.Unknown, Err: errors.New("reset")},
+		"Nothing was written.":  {Outcome: store.NothingWritten, Err: errors.New("reset")},
+		"no writes":             {Outcome: store.NothingWritten, Reason: store.ReadOnly, Err: errors.New("standby")},
+	} {
+		broken := start(t, func(d *server.Deps) { d.Store = failingStore{d.Store, failure} })
+		answer := broken.rent(t, "/customers/1/rentals", body)
+		code := gen.ProblemCodeDatabaseUnavailable
+		if failure.Outcome == store.Unknown {
+			code = gen.ProblemCodeOutcomeUnknown
+		}
+		if p := answer.wantProblem(t, 503, code); !strings.Contains(p.Detail, want) {
+			t.Errorf("the detail is %q, want %q", p.Detail, want)
+		}
+	}
+}
+
+// failingStore fails each rental.
+type failingStore struct {
+	server.Store
+	err error
+}
+
+func (s failingStore) CreateRental(context.Context, store.NewRental) (store.Rental, error) {
+	return store.Rental{}, s.err
 }

@@ -52,8 +52,9 @@ const (
 const (
 	// maxAttempts is how often a call is made in all before it fails.
 	maxAttempts = 5
-	// lockWait is for how long a call is made again while another session holds the row it needs.
-	lockWait = time.Second
+	// patience is for how long a call is made again while another session holds the row it needs, or
+	// while the server is a standby.
+	patience = time.Second
 	// firstPause and longestPause are between two attempts. Each pause is twice the one before, give
 	// or take a half, so that callers who met do not meet again.
 	firstPause   = 5 * time.Millisecond
@@ -143,7 +144,7 @@ func (s *Store) call(ctx context.Context, p pool, outcome Outcome, do func(conte
 		if errors.As(err, &lost) && m != left {
 			return translate(err, uncertain, Unknown)
 		}
-		again := temporary[m] && attempt < maxAttempts || m == locked && time.Since(start) < lockWait
+		again := temporary[m] && attempt < maxAttempts || waitsFor[m] && time.Since(start) < patience
 		if !again || !sleep(ctx, pause/2+rand.N(pause)) { //nolint:gosec // no secret
 			if m == unready && (p.DB == s.probe.DB || !s.lacks(ctx, err)) {
 				m = fault
@@ -167,7 +168,11 @@ func (s *Store) lacks(ctx context.Context, err error) bool {
 
 // temporary are the meanings after which a call is made again at once. Nothing was done, or what was
 // done is rolled back.
-var temporary = map[meaning]bool{collision: true, conflict: true, stale: true, unprepared: true, away: true, readOnly: true}
+var temporary = map[meaning]bool{collision: true, conflict: true, stale: true, unprepared: true, away: true}
+
+// waitsFor are the meanings after which a call is made again for a while: until another session lets
+// go of the row, or until the connections lead to the new primary.
+var waitsFor = map[meaning]bool{locked: true, readOnly: true}
 
 // attempt runs do once, on a connection of its own.
 func (s *Store) attempt(ctx context.Context, p pool, mode pgx.QueryExecMode, do func(context.Context, session) error) error {
