@@ -19,19 +19,19 @@ func TestReadsDuringRewrite(t *testing.T) {
 	for _, level := range []string{"repeatable read", "serializable"} {
 		t.Run("direct, "+level, func(t *testing.T) {
 			t.Parallel()
-			url := inDatabase(t, level)
+			url := withIsolation(t, level)
 			readDuringRewrite(t, url, url)
 		})
 		t.Run("behind PgBouncer, "+level, func(t *testing.T) {
 			t.Parallel()
-			url := inDatabase(t, level)
+			url := withIsolation(t, level)
 			readDuringRewrite(t, url, pgtest.Bouncer(t, url))
 		})
 	}
 }
 
-// inDatabase makes a database whose transactions have that isolation level by default.
-func inDatabase(t *testing.T, level string) (url string) {
+// withIsolation makes a database whose transactions have that isolation level by default.
+func withIsolation(t *testing.T, level string) (url string) {
 	t.Helper()
 	url = pgtest.New(t)
 	admin := connect(t, url)
