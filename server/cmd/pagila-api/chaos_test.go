@@ -488,7 +488,7 @@ func (c *chaos) wantNoneOutTwice() {
 
 // wantProgress looks whether one of the operations has succeeded in each period.
 func (c *chaos) wantProgress(kind string, period time.Duration, operations ...string) func() {
-	begin, before := time.Now(), 0
+	begin, before := time.Now(), c.ledger.successes(operations)
 	return func() {
 		if time.Since(begin) < period {
 			return
