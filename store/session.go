@@ -31,16 +31,21 @@ var usual = map[string]string{
 	"timezone":         "UTC",
 }
 
-// direct are settings that a pooler refuses, since it could not keep them to one client. They bound
-// what a statement of ours may wait for, where a role has no bound or one that is far too short.
-// Transactions set their own (see begin), so behind a pooler reads alone go without: the deadline
-// of each call still ends them.
+// direct are settings that a pooler refuses, since it could not keep them to one client. Behind a
+// pooler each call sets its own, in a transaction (see write.go). They bound what a statement may
+// wait for, where a role has no bound or one that is far too short, and let it see what was
+// committed before it began.
 var direct = map[string]string{
+	marker:                                "on",
 	"default_transaction_isolation":       "read committed",
 	"idle_in_transaction_session_timeout": "15s",
 	"lock_timeout":                        "5s", // DDL by others; a read holds no lock that others wait for
 	"statement_timeout":                   "15s",
 }
+
+// marker is a setting of our own. A session that does not have it after it was asked for is another
+// one than we connected to: a pooler may be told to ignore settings that it does not track.
+const marker = "pagila_api.direct"
 
 const (
 	// pingAfter is for how long a connection may be idle and still be used without a ping.
@@ -60,7 +65,7 @@ type sessions struct {
 	// hot is how statements of this package are executed. It is what the URL says, or else with a
 	// plan that the session keeps.
 	hot atomic.Int32
-	// pooled says that what answers is a pooler: it has refused the settings that it cannot track.
+	// pooled says that what answers is a pooler: it has refused or ignored the direct settings.
 	pooled atomic.Bool
 	// lossAt is when a connection was last found dead. Connections that were last used before are
 	// pinged before they are used again.
@@ -92,7 +97,7 @@ func newSessions(config *pgx.ConnConfig) *sessions {
 	addMissing(config.RuntimeParams, usual)
 	s.connector = stdlib.GetConnector(*config,
 		stdlib.OptionBeforeConnect(s.beforeConnect),
-		stdlib.OptionAfterConnect(afterConnect),
+		stdlib.OptionAfterConnect(s.afterConnect),
 		stdlib.OptionShouldPing(s.shouldPing),
 		stdlib.OptionResetSession(s.resetSession))
 	return s
@@ -167,9 +172,21 @@ func (s *sessions) beforeConnect(_ context.Context, config *pgx.ConnConfig) erro
 	return nil
 }
 
-func afterConnect(_ context.Context, conn *pgx.Conn) error {
+func (s *sessions) afterConnect(ctx context.Context, conn *pgx.Conn) error {
 	conn.PgConn().CustomData()[connectedAt] = time.Now()
-	return nil
+	if s.pooled.Load() {
+		return nil
+	}
+	var set bool
+	err := conn.QueryRow(ctx, "SELECT COALESCE(current_setting('"+marker+"', true) = 'on', false)").Scan(&set)
+	if err == nil && !set {
+		s.pooled.Store(true)
+		s.prepareNothing()
+	}
+	if err != nil {
+		_ = conn.Close(ctx) // pgx does not
+	}
+	return err
 }
 
 // shouldPing pings a connection that may be dead. pgx would ping too, but for as long as the caller's

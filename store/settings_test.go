@@ -148,10 +148,6 @@ func TestAnySetting(t *testing.T) {
 				})
 			}
 			t.Run("PgBouncer", func(t *testing.T) {
-				if name == "hasty" {
-					// A pooler's clients cannot set their own bounds, so reads keep the role's.
-					set(t, conn, "statement_timeout = 0")
-				}
 				wantAllWell(t, open(t, pgtest.Bouncer(t, address)), conn)
 			})
 		})

@@ -81,6 +81,8 @@ type pool struct {
 	*bun.DB
 	timeout time.Duration
 	turns   chan struct{} // has room for as many calls as may hold a connection; nil: for all
+	writes  bool          // its calls begin transactions themselves
+	patient bool          // it makes the most of its time where connections are lost
 }
 
 // Options are the limits of a Store. The zero value of each is its default.
@@ -105,8 +107,9 @@ func Open(url string, o Options) (*Store, error) {
 	s.writes = s.reads
 	// Writes wait for locks that others hold. They get half of the connections at most, so that
 	// reads always have the others.
-	s.writes.turns = make(chan struct{}, max(o.MaxConns/2, 1))
+	s.writes.turns, s.writes.writes = make(chan struct{}, max(o.MaxConns/2, 1)), true
 	s.probe = s.openPool(1, min(statusTimeout, o.Timeout))
+	s.probe.patient = true
 	return s, nil
 }
 
@@ -144,7 +147,8 @@ func (s *Store) call(ctx context.Context, p pool, outcome Outcome, do func(conte
 		if errors.As(err, &lost) && m != left {
 			return translate(err, uncertain, Unknown)
 		}
-		again := temporary[m] && attempt < maxAttempts || waitsFor[m] && time.Since(start) < patience
+		again := temporary[m] && attempt < maxAttempts ||
+			(waitsFor[m] || temporary[m] && p.patient) && time.Since(start) < patience
 		if !again || !sleep(ctx, pause/2+rand.N(pause)) { //nolint:gosec // no secret
 			if m == unready && (p.DB == s.probe.DB || !s.lacks(ctx, err)) {
 				m = fault
@@ -186,7 +190,12 @@ func (s *Store) attempt(ctx context.Context, p pool, mode pgx.QueryExecMode, do 
 		return err
 	}
 	defer conn.Close()
-	err = do(ctx, session{conn, s, mode})
+	c := session{conn, s, mode}
+	if s.pooled.Load() && !p.writes {
+		err = isolated(ctx, c, do)
+	} else {
+		err = do(ctx, c)
+	}
 	if err != nil && ctx.Err() == nil && meaningOf(err) == fault && closed(conn) {
 		return fmt.Errorf("%w: %w", errLost, err)
 	}
@@ -224,6 +233,7 @@ func (s *Store) learn(m meaning) {
 		s.prepareNothing()
 	case stale, unready:
 		s.layout.Store(nil) // Pagila may have moved
+	default: // nothing that concerns other connections
 	}
 }
 

@@ -21,6 +21,14 @@ SET LOCAL lock_timeout = '1s';
 SET LOCAL statement_timeout = '5s';
 SET LOCAL idle_in_transaction_session_timeout = '5s'`
 
+// beginRead is begin for a call that only reads. A session of our own has these settings anyway; one
+// of a pooler's has those of the role, or of whoever had it before. Under another isolation level
+// a read that waits for DDL could find the table empty.
+const beginRead = `BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;
+SET LOCAL lock_timeout = '5s';
+SET LOCAL statement_timeout = '15s';
+SET LOCAL idle_in_transaction_session_timeout = '5s'`
+
 // rollbackTimeout bounds the clean-up after a transaction that failed.
 const rollbackTimeout = time.Second
 
@@ -61,6 +69,15 @@ func transact(ctx context.Context, c session, do func(context.Context, session) 
 	return commit(ctx, c)
 }
 
+// isolated runs do, which only reads, in a transaction.
+func isolated(ctx context.Context, c session, do func(context.Context, session) error) error {
+	defer rollback(ctx, c) // there is nothing to commit
+	if _, err := c.ExecContext(ctx, beginRead); err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	return do(ctx, c)
+}
+
 // commit commits. Its error is an *outcomeUnknownError where the server may have committed.
 func commit(ctx context.Context, c session) error {
 	asked := false
@@ -94,7 +111,7 @@ func commit(ctx context.Context, c session) error {
 // the transaction has failed.
 var errRolledBack = errors.New("the server rolled back")
 
-// rollback ends a transaction that failed, and with it the connection if that cannot be done. The
+// rollback ends a transaction without a commit, and with it the connection if that cannot be done. The
 // connection must not go back to the pool with locks.
 func rollback(ctx context.Context, c session) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
