@@ -152,3 +152,12 @@ func TestFetchWithoutNPM(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestFetchMajorKnowsItsVersions(t *testing.T) {
+	t.Parallel()
+	for _, major := range []int{0, 11, localpg.NewestMajor + 1} {
+		if dir, err := localpg.FetchMajor(testContext(t), major, nil); !errors.Is(err, localpg.ErrNoBinaries) || !strings.Contains(err.Error(), fmt.Sprint(major)) {
+			t.Errorf("version %d: %q, %v", major, dir, err)
+		}
+	}
+}
