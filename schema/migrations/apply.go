@@ -125,10 +125,22 @@ func nextFile(ctx context.Context, r revisions, dir migrate.Dir) (migrate.File, 
 			}
 		}
 		if file.Version() > Baseline && !h.applied(file.Version()) {
-			return file, nil
+			return file, continuable(all, file)
 		}
 	}
 	return nil, nil
+}
+
+// continuable fails for a file that has stopped half-way without a record of the statements that ran.
+// Atlas panics there.
+func continuable(all []*migrate.Revision, file migrate.File) error {
+	for _, rev := range all {
+		if rev.Version == file.Version() && rev.Applied > len(rev.PartialHashes) {
+			return fmt.Errorf("%s stopped after %d of %d statements, and nothing tells which: run the rest by hand, and record it with `atlas migrate set`",
+				file.Name(), rev.Applied, rev.Total)
+		}
+	}
+	return nil
 }
 
 // execute runs one file and records it, as the Atlas command does.

@@ -160,6 +160,19 @@ func TestApplyOutOfOrder(t *testing.T) {
 	wantStatus(ctx, t, db, createStreamingSubscription)
 }
 
+// What stopped half-way goes on only where the revision tells which statements ran.
+func TestApplyAfterHalfAFile(t *testing.T) {
+	t.Parallel()
+	ctx, db := setup(t, pgtest.New(t))
+	mustExec(t, db, `UPDATE atlas_schema_revisions SET applied = 1 WHERE version = '`+createStreamingSubscription+`'`)
+	err := migrations.Apply(ctx, db)
+	if err == nil || !strings.Contains(err.Error(), "1 of 2 statements") {
+		t.Errorf("error %v, want one that counts the statements", err)
+	}
+	wantStatus(ctx, t, db, addFilmStreamingAvailable, createStreamingSubscription)
+	wantUnlocked(t, db)
+}
+
 // A database that was declared to be at a version has no revisions of the older ones.
 func TestStatusAfterALaterBaseline(t *testing.T) {
 	t.Parallel()
