@@ -196,7 +196,7 @@ func TestExecHandsOutAURLForEverybody(t *testing.T) {
 		t.Parallel()
 		for given, want := range map[string]string{
 			"postgres://o'hara:hunter2@" + at:                                            "password authentication failed",
-			"postgres://postgres:hunter2@localhost:" + fmt.Sprint(dead) + "/pagila":      "connection refused",
+			"postgres://postgres:hunter2@localhost:" + strconv.Itoa(dead) + "/pagila":    "connection refused",
 			"postgres://postgres:hunter2@" + strings.Replace(at, "pagila", "nowhere", 1): `database "nowhere" does not exist`,
 		} {
 			out, err := program(t, environment(t, "DATABASE_URL="+given), "exec", "--", "echo", "has run").CombinedOutput()
@@ -227,7 +227,7 @@ func startTLSServer(t *testing.T) tlsServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir, err := os.MkdirTemp("", "pagila-tls-") // t.TempDir is closed to other users
+	dir, err := os.MkdirTemp("", "pagila-tls-") //nolint:usetesting // t.TempDir is closed to other users
 	if err != nil {
 		t.Fatal(err)
 	}
