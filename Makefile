@@ -62,20 +62,22 @@ export ATLAS_NO_UPDATE_NOTIFIER := 1
 atlas: $(ATLAS) ## Build bin/atlas, the pinned Atlas command (takes minutes, once)
 
 $(ATLAS): schema/atlas/go.mod schema/atlas/go.sum
+	@echo 'building the Atlas command: this takes some minutes, once'
 	CGO_ENABLED=0 go -C schema/atlas build -trimpath -ldflags '$(ATLAS_LDFLAGS)' -o $@ ariga.io/atlas/cmd/atlas
 	@touch $@
 
+# schema/migrate.sh builds the Atlas command if it is going to be used.
 .PHONY: migrate
-migrate: build $(ATLAS) ## Apply the pending migrations to the database in use
-	@$(BIN) exec -- $(ATLAS) migrate apply --env local
+migrate: build ## Apply the pending migrations to the database in use
+	@$(BIN) exec -- schema/migrate.sh apply
 
 .PHONY: migrate-status
-migrate-status: build $(ATLAS) ## Show how far the database in use has been migrated
-	@$(BIN) exec -- $(ATLAS) migrate status --env local
+migrate-status: build ## Show how far the database in use has been migrated
+	@$(BIN) exec -- schema/migrate.sh status
 
 .PHONY: migrate-down
-migrate-down: postgres $(ATLAS) ## Take the migrations back, with all data in what they added
-	@ATLAS=$(ATLAS) $(BIN) exec -scratch -- schema/down.sh
+migrate-down: build ## Take the migrations back, with all data in what they added
+	@$(BIN) exec -- schema/migrate.sh down
 
 .PHONY: migrate-diff
 migrate-diff: postgres $(ATLAS) ## Write the next migration from schema/*.hcl: make migrate-diff name=add_something

@@ -74,6 +74,25 @@ func TestApplyAgreesWithAtlas(t *testing.T) {
 	}
 }
 
+// TestDownAgreesWithAtlas takes back what the Atlas command has brought. The command then brings it
+// again.
+func TestDownAgreesWithAtlas(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Pristine(t)
+	ctx, db := setup(t, url)
+	atlas := findAtlas(t, db, url)
+	for range 2 {
+		atlas.run(ctx, t, "migrate", "apply", "--env", "test")
+		wantStatus(ctx, t, db, createStreamingSubscription)
+		if files, err := migrations.Down(ctx, db); err != nil || len(files) != 2 {
+			t.Fatalf("down: %q, %v", files, err)
+		}
+		if got := atlas.run(ctx, t, "migrate", "status", "--env", "test", "--format", "{{ .Status }}"); got != "PENDING" {
+			t.Errorf("atlas migrate status says %q", got)
+		}
+	}
+}
+
 func TestRevisionsTableIsTheOneOfAtlas(t *testing.T) {
 	t.Parallel()
 	oursURL, theirsURL := pgtest.Pristine(t), pgtest.Pristine(t)

@@ -4,7 +4,7 @@
 // The files were computed by Atlas as the difference between Pagila and the schema declared in the
 // folder above; `make migrate-diff` adds the next one. They serve two programs: the Atlas command
 // reads the folder, and Apply reads the copy that is embedded here. Both keep their account in the
-// table public.atlas_schema_revisions, so each goes on where the other has stopped.
+// table atlas_schema_revisions of Pagila's schema, so each goes on where the other has stopped.
 package migrations
 
 import (
@@ -28,6 +28,14 @@ var baselineSQL string
 // BaselineSQL returns the text of the baseline: the tables, keys and indexes of Pagila 3.1.0 for an
 // empty database, without its views, functions, triggers and partitions.
 func BaselineSQL() string { return baselineSQL }
+
+// FileName returns the name of the file of a version, or the version itself if no file has it.
+func FileName(version string) string {
+	if names, _ := fs.Glob(Files, version+"_*.sql"); len(names) == 1 { // versions are digits
+		return names[0]
+	}
+	return version
+}
 
 // Versions returns the versions that Apply brings to a restored Pagila, oldest first.
 func Versions() []string {

@@ -4,20 +4,41 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"ariga.io/atlas/sql/migrate"
-	"ariga.io/atlas/sql/schema"
+	"github.com/jackc/pgx/v5"
 )
 
 // cloudIdentifier is a row that the Atlas command keeps in its table when it reports to Atlas Cloud.
 // It is no revision.
 const cloudIdentifier = ".atlas_cloud_identifier"
 
-// createRevisions makes the table as the Atlas command makes it. The command compares the table
-// with its own idea of it on each run and alters it where they differ.
-func createRevisions(ctx context.Context, db schema.ExecQuerier) error {
-	_, err := db.ExecContext(ctx, `
-CREATE TABLE IF NOT EXISTS public.atlas_schema_revisions (
+// revisionsTable is the quoted name of the table in a schema.
+func revisionsTable(schema string) string {
+	return pgx.Identifier{schema, tableName}.Sanitize()
+}
+
+const tableName = "atlas_schema_revisions"
+
+// revisions reads and writes the revisions table for Atlas's executor.
+type revisions struct {
+	db     querier
+	schema string
+	table  string // quoted, with the schema
+}
+
+var _ migrate.RevisionReadWriter = revisions{}
+
+// create creates the table as the Atlas command creates it, unless it exists. The command compares
+// the table with its own idea of it on each run and alters it where they differ.
+func (r revisions) create(ctx context.Context) error {
+	// IF NOT EXISTS would need the right to create tables even where there is nothing to do.
+	if there, err := r.db.hasRelation(ctx, r.table); there || err != nil {
+		return err
+	}
+	_, err := r.db.ExecContext(ctx, `
+CREATE TABLE `+r.table+` (
   version          character varying NOT NULL PRIMARY KEY,
   description      character varying NOT NULL,
   type             bigint NOT NULL DEFAULT 2,
@@ -37,14 +58,20 @@ CREATE TABLE IF NOT EXISTS public.atlas_schema_revisions (
 	return nil
 }
 
-// revisions reads and writes public.atlas_schema_revisions for Atlas's executor.
-type revisions struct{ db schema.ExecQuerier }
-
-var _ migrate.RevisionReadWriter = revisions{}
+// writeBaseline records that Pagila was restored, as the Atlas command does with its baseline.
+func (r revisions) writeBaseline(ctx context.Context, file migrate.File) error {
+	return r.WriteRevision(ctx, &migrate.Revision{
+		Version:         file.Version(),
+		Description:     file.Desc(),
+		Type:            migrate.RevisionTypeBaseline,
+		ExecutedAt:      time.Now(),
+		OperatorVersion: operator,
+	})
+}
 
 // Ident names the table.
 func (r revisions) Ident() *migrate.TableIdent {
-	return &migrate.TableIdent{Name: "atlas_schema_revisions", Schema: "public"}
+	return &migrate.TableIdent{Name: tableName, Schema: r.schema}
 }
 
 // ReadRevisions returns all revisions, oldest first.
@@ -54,7 +81,7 @@ func (r revisions) ReadRevisions(ctx context.Context) (all []*migrate.Revision, 
 SELECT version, description, type, applied, total, executed_at, execution_time,
        coalesce(error, ''), coalesce(error_stmt, ''), hash,
        coalesce(partial_hashes, 'null')::text, operator_version
-  FROM public.atlas_schema_revisions
+  FROM `+r.table+`
  WHERE version <> $1
  ORDER BY version COLLATE "C"`, cloudIdentifier)
 	if err != nil {
@@ -104,7 +131,7 @@ func (r revisions) WriteRevision(ctx context.Context, rev *migrate.Revision) err
 		return fmt.Errorf("encode the partial hashes of revision %s: %w", rev.Version, err)
 	}
 	_, err = r.db.ExecContext(ctx, `
-INSERT INTO public.atlas_schema_revisions
+INSERT INTO `+r.table+`
        (version, description, type, applied, total, executed_at, execution_time,
         error, error_stmt, hash, partial_hashes, operator_version)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::jsonb, $12)
@@ -124,7 +151,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::jsonb, $12)
 
 // DeleteRevision removes the revision of version.
 func (r revisions) DeleteRevision(ctx context.Context, version string) error {
-	if _, err := r.db.ExecContext(ctx, `DELETE FROM public.atlas_schema_revisions WHERE version = $1`, version); err != nil {
+	if _, err := r.db.ExecContext(ctx, `DELETE FROM `+r.table+` WHERE version = $1`, version); err != nil {
 		return fmt.Errorf("delete revision %s: %w", version, err)
 	}
 	return nil

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+
+	"ariga.io/atlas/sql/migrate"
 )
 
 // State is how far a database has been migrated.
@@ -12,7 +14,8 @@ type State struct {
 	// Current is the newest version that has been applied whole, be it one of ours, the baseline or
 	// one that a newer release has brought. It is empty before the first run.
 	Current string
-	// Pending are the versions that Apply would bring, oldest first.
+	// Pending are the versions that Apply would bring, oldest first. A version that is missing is
+	// pending even if a newer one is applied.
 	Pending []string
 }
 
@@ -21,45 +24,76 @@ type Querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-// undefinedTable is the SQLSTATE of a table that does not exist (PostgreSQL manual, appendix A).
-const undefinedTable = "42P01"
-
-// Status reads how far a database has been migrated, with one small query. A database that has
-// never been migrated is no error: everything is pending.
+// Status reads how far a database has been migrated, with two small queries. A database that has
+// never been migrated is no error, nor is one without Pagila: everything is pending.
 func Status(ctx context.Context, db Querier) (State, error) {
-	current, err := currentVersion(ctx, db)
-	var failed interface{ SQLState() string }
-	if errors.As(err, &failed) && failed.SQLState() == undefinedTable {
-		current, err = "", nil
+	revs, err := readHistory(ctx, db)
+	if errors.Is(err, ErrNoPagila) || sqlState(err) == undefinedTable {
+		revs, err = nil, nil
 	}
 	if err != nil {
 		return State{}, fmt.Errorf("read the migration status: %w", err)
 	}
-	state := State{Current: current}
+	h := historyOf(revs)
+	state := State{Current: h.newest}
 	for _, version := range Versions() {
-		if version > current {
+		if !h.applied(version) {
 			state.Pending = append(state.Pending, version)
 		}
 	}
 	return state, nil
 }
 
-// currentVersion returns "" where the table is empty.
-func currentVersion(ctx context.Context, db Querier) (string, error) {
-	// A baseline counts no statements; a file that stopped half-way has fewer applied than in total.
-	rows, err := db.QueryContext(ctx, `
-SELECT coalesce(max(version COLLATE "C"), '')
-  FROM public.atlas_schema_revisions
- WHERE applied = total AND version <> $1`, cloudIdentifier)
+// readHistory returns the revisions with what historyOf needs of them. Its query has no arguments,
+// which bun would not pass on as they are.
+func readHistory(ctx context.Context, db Querier) ([]*migrate.Revision, error) {
+	schema, err := Locate(ctx, db)
 	if err != nil {
-		return "", err
+		return nil, err
+	}
+	rows, err := db.QueryContext(ctx, `
+SELECT version, type, applied, total FROM `+revisionsTable(schema)+`
+ WHERE version <> '`+cloudIdentifier+`'`)
+	if err != nil {
+		return nil, err
 	}
 	defer rows.Close()
-	var current string
+	var revs []*migrate.Revision
 	for rows.Next() {
-		if err := rows.Scan(&current); err != nil {
-			return "", err
+		var rev migrate.Revision
+		if err := rows.Scan(&rev.Version, &rev.Type, &rev.Applied, &rev.Total); err != nil {
+			return nil, err
+		}
+		revs = append(revs, &rev)
+	}
+	return revs, rows.Err()
+}
+
+// history is what the revisions table says.
+type history struct {
+	whole  map[string]bool // the versions that were applied to the last statement
+	newest string          // of these
+	// baseline is the newest version that somebody has declared the database to be at. The versions
+	// before it have no revision and are not missing.
+	baseline string
+}
+
+func historyOf(revs []*migrate.Revision) history {
+	h := history{whole: map[string]bool{}}
+	for _, rev := range revs {
+		// A baseline counts no statements; a file that stopped half-way has fewer applied than in total.
+		if rev.Applied != rev.Total {
+			continue
+		}
+		h.whole[rev.Version] = true
+		h.newest = max(h.newest, rev.Version)
+		if rev.Type == migrate.RevisionTypeBaseline {
+			h.baseline = max(h.baseline, rev.Version)
 		}
 	}
-	return current, rows.Err()
+	return h
+}
+
+func (h history) applied(version string) bool {
+	return h.whole[version] || version < h.baseline
 }

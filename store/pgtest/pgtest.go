@@ -2,8 +2,8 @@
 //
 // The first test of a process that asks for a database starts a server, in memory where there is
 // room. A database is a copy of a template, made in some 20 ms, so each test has its own and may
-// run in parallel. The dataset is the one of PAGILA_DIR or else the built-in sample; the network is
-// never used.
+// run in parallel. The dataset is the one of PAGILA_DIR or else the built-in sample. The network is
+// used only to fetch PostgreSQL for PristineOnNewest.
 //
 // A package that uses it has in one of its test files:
 //
@@ -12,6 +12,7 @@ package pgtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -130,12 +131,15 @@ func sharedServer(ctx context.Context) (*localpg.Server, error) {
 }
 
 func stopShared() error {
-	if shared.server == nil {
-		return nil
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), databaseTimeout)
 	defer cancel()
-	return shared.server.Stop(ctx)
+	var errs []error
+	for _, server := range []*localpg.Server{shared.server, newest.server} {
+		if server != nil {
+			errs = append(errs, server.Stop(ctx))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // cloneCount numbers the databases of this process.
@@ -156,6 +160,12 @@ func fresh(tb testing.TB, create func(ctx context.Context, server *localpg.Serve
 	if err != nil {
 		tb.Fatal(err)
 	}
+	return freshOn(tb, server, create)
+}
+
+// freshOn is fresh on another server than the usual one.
+func freshOn(tb testing.TB, server *localpg.Server, create func(ctx context.Context, server *localpg.Server, name string) error) string {
+	tb.Helper()
 	name := fmt.Sprintf("test_%d", cloneCount.Add(1))
 	ctx, cancel := context.WithTimeout(tb.Context(), databaseTimeout)
 	defer cancel()

@@ -30,7 +30,10 @@ const (
 )
 
 // start starts a server in a new folder and makes the templates.
-func start(ctx context.Context) (_ *localpg.Server, err error) {
+func start(ctx context.Context) (*localpg.Server, error) { return startOn(ctx, "") }
+
+// startOn is start with the programs of binDir.
+func startOn(ctx context.Context, binDir string) (_ *localpg.Server, err error) {
 	for _, place := range []string{memory, os.TempDir()} {
 		if err := localpg.RemoveStale(ctx, filepath.Join(place, folderPrefix+"*")); err != nil {
 			return nil, err
@@ -40,7 +43,7 @@ func start(ctx context.Context) (_ *localpg.Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	server, err := localpg.Start(ctx, localpg.Options{Dir: dir, Disposable: true})
+	server, err := localpg.Start(ctx, localpg.Options{Dir: dir, BinDir: binDir, Disposable: true})
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}

@@ -47,6 +47,15 @@ func openDatabase(ctx context.Context, c config, progress func(string)) (*databa
 	return db, nil
 }
 
+// databaseInUse is openDatabase or, if another process runs the private database, that one.
+func databaseInUse(ctx context.Context, c config, progress func(string)) (*database, error) {
+	db, err := openDatabase(ctx, c, progress)
+	if url, running := localpg.Running(c.DataDir); errors.Is(err, localpg.ErrLocked) && running {
+		return &database{url: url(databaseName)}, nil
+	}
+	return db, err
+}
+
 func (d *database) close() error {
 	if d.server == nil {
 		return nil

@@ -15,7 +15,6 @@ import (
 
 	"example.com/pagila-api/schema/migrations"
 	"example.com/pagila-api/store"
-	"example.com/pagila-api/store/localpg"
 )
 
 // exitError is the exit status of a command that ran and did not succeed.
@@ -25,7 +24,8 @@ func (e *exitError) Error() string { return fmt.Sprintf("exit status %d", e.code
 
 // execute runs a command with DATABASE_URL set to the database in use: the one of the environment,
 // or the private one, which is started for the time if no server runs it. The folder of its
-// Postgres's programs comes first in PATH. Then make needs no case of its own for either.
+// Postgres's programs comes first in PATH. Then make needs no case of its own for either. DATABASE_URL
+// is written so that every program understands it, and is all that a command has to know.
 //
 // With -scratch, ATLAS_DEV_URL is an empty database that is thrown away afterwards. With -pristine,
 // DATABASE_URL is thrown away too: it is Pagila as it was restored, without our migrations.
@@ -62,15 +62,14 @@ func execute(ctx context.Context, c config, args, environ []string, stdout, stde
 		vars["PATH"] = t.server.BinDir() + string(os.PathListSeparator) + os.Getenv("PATH")
 	}
 	if !*pristine {
-		db, err := openDatabase(ctx, c, progressTo(stderr))
-		if url, running := localpg.Running(c.DataDir); errors.Is(err, localpg.ErrLocked) && running {
-			db, err = &database{url: url(databaseName)}, nil
-		}
+		db, err := databaseInUse(ctx, c, progressTo(stderr))
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, db.close()) }()
-		vars["DATABASE_URL"] = db.url
+		if vars["DATABASE_URL"], err = plainURL(ctx, db.url); err != nil {
+			return err
+		}
 		if db.server != nil {
 			vars["PATH"] = db.server.BinDir() + string(os.PathListSeparator) + os.Getenv("PATH")
 		}
@@ -141,7 +140,7 @@ func runCommand(args, environ []string, vars map[string]string, stdout, stderr i
 	}
 	// Not with a context: Ctrl-C is the command's own affair.
 	cmd := exec.Command(args[0], args[1:]...) //nolint:gosec,noctx // to run what it is told is its purpose
-	cmd.Env = environ
+	cmd.Env = withoutLibpq(environ)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, stdout, stderr
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("exec %s: %w", strings.Join(args, " "), err)

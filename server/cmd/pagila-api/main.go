@@ -1,6 +1,7 @@
 // Command pagila-api serves the Pagila API.
 //
 //	pagila-api                                              serve, until it is interrupted
+//	pagila-api migrate [apply|status|down]                  apply the migrations, show them, or take them back
 //	pagila-api exec [-scratch|-pristine|-serve] -- command  run a command with DATABASE_URL set
 //	pagila-api fetch-postgres [-if-needed]                  make sure that there are PostgreSQL server binaries
 //
@@ -22,6 +23,7 @@ import (
 const usage = `Usage:
 
   pagila-api                                              serve, until it is interrupted
+  pagila-api migrate [apply|status|down]                  apply the migrations, show them, or take them back
   pagila-api exec [-scratch|-pristine|-serve] -- command  run a command with DATABASE_URL set
   pagila-api fetch-postgres [-if-needed]                  make sure that there are PostgreSQL server binaries
 
@@ -64,7 +66,7 @@ func dispatch(ctx context.Context, args, environ []string, stdout, stderr io.Wri
 		command, args = args[0], args[1:]
 	}
 	switch command {
-	case "serve", "exec", "fetch-postgres":
+	case "serve", "migrate", "exec", "fetch-postgres":
 	case "help", "-h", "-help", "--help":
 		fmt.Fprint(stdout, usage)
 		return nil
@@ -78,6 +80,8 @@ func dispatch(ctx context.Context, args, environ []string, stdout, stderr io.Wri
 	switch command {
 	case "exec":
 		return execute(ctx, config, args, environ, stdout, stderr)
+	case "migrate":
+		return migrateCommand(ctx, config, args, stdout, stderr)
 	case "fetch-postgres":
 		return fetchPostgres(ctx, config, args, stderr)
 	default:

@@ -267,7 +267,7 @@ func TestDatabaseURL(t *testing.T) {
 	if status, problem := s.get(t, "/readyz"); status != 503 || problem["code"] != "not_ready" {
 		t.Errorf("without migrations: %d %v", status, problem)
 	}
-	if !strings.Contains(s.banner, "make migrate") || strings.Contains(s.banner, "is ready") {
+	if !strings.Contains(s.banner, "pagila-api migrate") || strings.Contains(s.banner, "is ready") {
 		t.Errorf("without migrations it says: %s", s.banner)
 	}
 }

@@ -204,8 +204,8 @@ func announce(ctx context.Context, c config, w io.Writer, logger *slog.Logger, d
 		status.Server, status.Dataset = "no answer yet", "unknown"
 		state = "is up, but its database does not answer yet"
 	case len(status.Pending) > 0:
-		logger.Warn("migrations are missing: run make migrate", "pending", status.Pending)
-		state = "is up, but its database is not migrated: run make migrate"
+		logger.Warn("migrations are missing: run pagila-api migrate", "pending", status.Pending)
+		state = "is up, but its database is not migrated: run pagila-api migrate"
 	case db.server != nil && c.PagilaDir != "" && status.Dataset == store.DatasetSample:
 		logger.Warn("PAGILA_DIR is set, but the database is the sample of an earlier start: remove DATA_DIR to restore it anew", "data_dir", c.DataDir)
 	}

@@ -1,0 +1,331 @@
+package migrations_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"example.com/pagila-api/schema/migrations"
+	"example.com/pagila-api/store/pgtest"
+)
+
+// set makes a setting the default of every later session of the database.
+func set(t *testing.T, db *sql.DB, setting string) {
+	t.Helper()
+	mustExec(t, db, `ALTER DATABASE `+get[string](t, db, `SELECT current_database()`)+` SET `+setting)
+}
+
+// TestApplyAndDownWhateverTheSettings has a role or a database change what a session begins with.
+func TestApplyAndDownWhateverTheSettings(t *testing.T) {
+	t.Parallel()
+	for _, setting := range []string{
+		`statement_timeout = '2ms'`,
+		`lock_timeout = '1ms'`,
+		`idle_in_transaction_session_timeout = '1ms'`,
+		`default_transaction_isolation = 'serializable'`,
+		`default_transaction_isolation = 'repeatable read'`,
+		`default_transaction_read_only = on`,
+		`default_transaction_deferrable = on`,
+		`search_path = nowhere`,
+		`search_path = pg_catalog, information_schema`,
+		`DateStyle = 'SQL, DMY'`,
+		`DateStyle = 'German'`,
+		`standard_conforming_strings = off`,
+		`TimeZone = 'Asia/Kathmandu'`,
+		`client_encoding = 'LATIN1'`,
+		`quote_all_identifiers = on`,
+	} {
+		t.Run(setting, func(t *testing.T) {
+			t.Parallel()
+			address := pgtest.Pristine(t)
+			_, admin := setup(t, address)
+			set(t, admin, setting)
+			ctx, db := setup(t, address)
+			db.SetMaxOpenConns(1)
+			for range 2 {
+				if err := migrations.Apply(ctx, db); err != nil {
+					t.Fatal(err)
+				}
+				wantStatus(ctx, t, admin, createStreamingSubscription)
+				if err := migrations.Apply(ctx, db); err != nil {
+					t.Fatalf("with nothing to do: %v", err)
+				}
+				if files, err := migrations.Down(ctx, db); err != nil || len(files) != 2 {
+					t.Fatalf("down: %q, %v", files, err)
+				}
+				wantStatus(ctx, t, admin, "", addFilmStreamingAvailable, createStreamingSubscription)
+			}
+			wantUnlocked(t, admin)
+		})
+	}
+}
+
+// The connection goes back into the pool as it came out of it.
+func TestApplyLeavesTheSessionAsItWas(t *testing.T) {
+	t.Parallel()
+	address := pgtest.Pristine(t)
+	_, admin := setup(t, address)
+	for _, setting := range []string{`statement_timeout = '61s'`, `lock_timeout = '62s'`, `search_path = pg_catalog`, `DateStyle = 'German'`} {
+		set(t, admin, setting)
+	}
+	ctx, db := setup(t, address)
+	db.SetMaxOpenConns(1)
+	before := sessionOf(t, db)
+	if err := migrations.Apply(ctx, db); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(before, sessionOf(t, db)); diff != "" {
+		t.Errorf("-before +after:\n%s", diff)
+	}
+	if _, err := migrations.Down(ctx, db); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(before, sessionOf(t, db)); diff != "" {
+		t.Errorf("down -before +after:\n%s", diff)
+	}
+}
+
+func sessionOf(t *testing.T, db *sql.DB) string {
+	t.Helper()
+	return get[string](t, db, `SELECT pg_backend_pid() || string_agg(name || '=' || setting, ' ' ORDER BY name) FROM pg_settings WHERE context = 'user'`)
+}
+
+// TestAnotherSchema moves Pagila into schemas whose names have to be quoted.
+func TestAnotherSchema(t *testing.T) {
+	t.Parallel()
+	for _, schema := range []string{"dvd", "Sales", "two words", `with "quotes"`, "it's", `back\slash`, "çà"} {
+		for _, path := range []string{"", schema, "public"} {
+			t.Run(schema+" by "+path, func(t *testing.T) {
+				t.Parallel()
+				address := pgtest.Pristine(t)
+				_, admin := setup(t, address)
+				mustExec(t, admin, `ALTER SCHEMA public RENAME TO `+quoted(schema))
+				mustExec(t, admin, `CREATE SCHEMA public`)
+				if path != "" {
+					set(t, admin, `search_path = `+quoted(path))
+				}
+				ctx, db := setup(t, address)
+				wantStatus(ctx, t, db, "", addFilmStreamingAvailable, createStreamingSubscription)
+				if err := migrations.Apply(ctx, db); err != nil {
+					t.Fatal(err)
+				}
+				wantStatus(ctx, t, db, createStreamingSubscription)
+				for _, table := range []string{"atlas_schema_revisions", "streaming_subscription"} {
+					if name := quoted(schema) + "." + table; !exists(t, admin, name) {
+						t.Errorf("there is no table %s", name)
+					}
+					if exists(t, admin, "public."+table) {
+						t.Errorf("there is a table public.%s", table)
+					}
+				}
+				if files, err := migrations.Down(ctx, db); err != nil || len(files) != 2 {
+					t.Fatalf("down: %q, %v", files, err)
+				}
+				wantStatus(ctx, t, db, "", addFilmStreamingAvailable, createStreamingSubscription)
+			})
+		}
+	}
+}
+
+func quoted(name string) string { return pgx.Identifier{name}.Sanitize() }
+
+// A migration that is missing behind a newer one is pending, and Apply brings it.
+func TestApplyOutOfOrder(t *testing.T) {
+	t.Parallel()
+	ctx, db := setup(t, pgtest.New(t))
+	mustExec(t, db, `DELETE FROM atlas_schema_revisions WHERE version = '`+addFilmStreamingAvailable+`'`)
+	wantStatus(ctx, t, db, createStreamingSubscription, addFilmStreamingAvailable)
+
+	// The column is still there: it may be anybody's.
+	err := migrations.Apply(ctx, db)
+	if err == nil || !strings.Contains(err.Error(), "is there already") || !strings.Contains(err.Error(), `"public"."atlas_schema_revisions"`) {
+		t.Errorf("with the column there: %v", err)
+	}
+	wantStatus(ctx, t, db, createStreamingSubscription, addFilmStreamingAvailable)
+
+	mustExec(t, db, `ALTER TABLE film DROP COLUMN streaming_available`)
+	var applied []string
+	if err := migrations.ApplyEach(ctx, db, func(file string) { applied = append(applied, file) }); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{migrations.FileName(addFilmStreamingAvailable)}, applied); diff != "" {
+		t.Errorf("applied -want +got:\n%s", diff)
+	}
+	wantStatus(ctx, t, db, createStreamingSubscription)
+}
+
+// What stopped half-way goes on only where the revision tells which statements ran.
+func TestApplyAfterHalfAFile(t *testing.T) {
+	t.Parallel()
+	ctx, db := setup(t, pgtest.New(t))
+	mustExec(t, db, `UPDATE atlas_schema_revisions SET applied = 1 WHERE version = '`+createStreamingSubscription+`'`)
+	err := migrations.Apply(ctx, db)
+	if err == nil || !strings.Contains(err.Error(), "1 of 2 statements") {
+		t.Errorf("error %v, want one that counts the statements", err)
+	}
+	wantStatus(ctx, t, db, addFilmStreamingAvailable, createStreamingSubscription)
+	wantUnlocked(t, db)
+}
+
+// A database that was declared to be at a version has no revisions of the older ones.
+func TestStatusAfterALaterBaseline(t *testing.T) {
+	t.Parallel()
+	ctx, db := setup(t, pgtest.New(t))
+	mustExec(t, db, `DELETE FROM atlas_schema_revisions WHERE version < '`+createStreamingSubscription+`'`)
+	mustExec(t, db, `UPDATE atlas_schema_revisions SET type = 1, applied = 0, total = 0`)
+	wantStatus(ctx, t, db, createStreamingSubscription)
+	if err := migrations.Apply(ctx, db); err != nil {
+		t.Error(err)
+	}
+	if _, err := migrations.Down(ctx, db); !errors.Is(err, migrations.ErrNotOurs) {
+		t.Errorf("down: %v, want %v", err, migrations.ErrNotOurs)
+	}
+}
+
+// Somebody who uses the table for a moment delays a migration and does not fail it, whatever lock
+// time-out the role has.
+func TestApplyWaitsForReaders(t *testing.T) {
+	t.Parallel()
+	address := pgtest.Pristine(t)
+	_, admin := setup(t, address)
+	set(t, admin, `lock_timeout = '10ms'`)
+	ctx, db := setup(t, address)
+	reader, err := admin.BeginTx(ctx, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Rollback()
+	if _, err := reader.ExecContext(ctx, `LOCK TABLE film IN ACCESS SHARE MODE`); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- migrations.Apply(ctx, db) }()
+	waitFor(ctx, t, admin, `SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'film'::regclass)`)
+	if err := reader.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	wantStatus(ctx, t, admin, createStreamingSubscription)
+}
+
+// waitFor polls until a condition holds.
+func waitFor(ctx context.Context, t *testing.T, db *sql.DB, condition string) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !get[bool](t, db, condition) {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("never: %s", condition)
+		}
+	}
+}
+
+// TestThroughPgBouncer runs the migrations through a pooler that gives each transaction another
+// connection to the server.
+func TestThroughPgBouncer(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"", "cache_statement", "cache_describe", "exec", "simple_protocol"} {
+		t.Run("mode "+mode, func(t *testing.T) {
+			t.Parallel()
+			address := pgtest.Pristine(t)
+			_, direct := setup(t, address)
+			pooled := pgtest.Bouncer(t, address, "default_pool_size = 2")
+			if mode != "" {
+				pooled = with(t, pooled, "default_query_exec_mode", mode)
+			}
+			ctx, db := setup(t, pooled)
+			const callers = 4
+			errs := make(chan error, callers)
+			for range callers {
+				go func() { errs <- migrations.Apply(ctx, db) }()
+			}
+			for range callers {
+				if err := <-errs; err != nil {
+					t.Errorf("apply: %v", err)
+				}
+			}
+			wantStatus(ctx, t, direct, createStreamingSubscription)
+			wantUnlocked(t, direct)
+			if files, err := migrations.Down(ctx, db); err != nil || len(files) != 2 {
+				t.Errorf("down: %q, %v", files, err)
+			}
+			wantUnlocked(t, direct)
+		})
+	}
+}
+
+// TestNewest migrates the newest PostgreSQL up, down and up again.
+func TestNewest(t *testing.T) {
+	t.Parallel()
+	address := pgtest.PristineOnNewest(t)
+	_, admin := setup(t, address)
+	ctx, db := setup(t, address)
+	before := catalogue(t, admin)
+	for range 2 {
+		if err := migrations.Apply(ctx, db); err != nil {
+			t.Fatal(err)
+		}
+		wantStatus(ctx, t, admin, createStreamingSubscription)
+		if files, err := migrations.Down(ctx, db); err != nil || len(files) != 2 {
+			t.Fatalf("down: %q, %v", files, err)
+		}
+		if diff := cmp.Diff(before, catalogue(t, admin)); diff != "" {
+			t.Errorf("down -before +after:\n%s", diff)
+		}
+	}
+	// What is not ours is seen in this version's catalogue too.
+	if err := migrations.Apply(ctx, db); err != nil {
+		t.Fatal(err)
+	}
+	mustExec(t, admin, `ALTER TABLE streaming_subscription ADD COLUMN note text NOT NULL`)
+	if _, err := migrations.Down(ctx, db); !errors.Is(err, migrations.ErrNotOurs) || !strings.Contains(err.Error(), "note") {
+		t.Errorf("with a column of somebody else's: %v", err)
+	}
+}
+
+// A time limit of the role's ends no migration, however long it takes.
+func TestLongMigration(t *testing.T) {
+	t.Parallel()
+	for setting, pristine := range map[string]func(testing.TB) string{
+		`statement_timeout`:                   pgtest.Pristine,
+		`idle_in_transaction_session_timeout`: pgtest.Pristine,
+		`transaction_timeout`:                 pgtest.PristineOnNewest,
+	} {
+		t.Run(setting, func(t *testing.T) {
+			t.Parallel()
+			address := pristine(t)
+			_, admin := setup(t, address)
+			set(t, admin, setting+` = '300ms'`)
+			ctx, db := setup(t, address)
+			if err := migrations.ApplyFiles(ctx, db, directory(t, createStreamingSubscription, `SELECT pg_sleep(0.6);`)); err != nil {
+				t.Fatal(err)
+			}
+			wantStatus(ctx, t, admin, extraVersion)
+		})
+	}
+}
+
+// catalogue is what the migrations could leave behind, in lines.
+func catalogue(t *testing.T, db *sql.DB) []string {
+	t.Helper()
+	return strings.Split(get[string](t, db, `
+SELECT string_agg(line, E'\n' ORDER BY line) FROM (
+  SELECT format('column %s.%s %s %s %s', table_name, column_name, data_type, is_nullable, column_default)
+    FROM information_schema.columns WHERE table_schema = 'public'
+  UNION ALL SELECT format('constraint %s %s', conname, pg_get_constraintdef(oid)) FROM pg_constraint
+  UNION ALL SELECT format('index %s', indexdef) FROM pg_indexes WHERE schemaname = 'public'
+  UNION ALL SELECT format('relation %s %s', relkind, relname) FROM pg_class WHERE relnamespace = 'public'::regnamespace
+  UNION ALL SELECT format('type %s', typname) FROM pg_type WHERE typnamespace = 'public'::regnamespace
+  UNION ALL SELECT format('trigger %s on %s', tgname, tgrelid::regclass) FROM pg_trigger WHERE NOT tgisinternal
+) AS all_lines(line)`), "\n")
+}
