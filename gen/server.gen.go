@@ -75,6 +75,7 @@ const (
 	ProblemCodeNotReady              ProblemCode = "not_ready"
 	ProblemCodeRateLimited           ProblemCode = "rate_limited"
 	ProblemCodeRentalNotFound        ProblemCode = "rental_not_found"
+	ProblemCodeServerBusy            ProblemCode = "server_busy"
 	ProblemCodeUnknownReference      ProblemCode = "unknown_reference"
 	ProblemCodeUnsupportedMediaType  ProblemCode = "unsupported_media_type"
 )
@@ -127,6 +128,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeRateLimited:
 		return true
 	case ProblemCodeRentalNotFound:
+		return true
+	case ProblemCodeServerBusy:
 		return true
 	case ProblemCodeUnknownReference:
 		return true

@@ -21,7 +21,7 @@ func (s *Server) GetHealth(context.Context, gen.GetHealthRequestObject) (gen.Get
 // GetReadiness answers what the server runs on, or that it is not ready.
 func (s *Server) GetReadiness(ctx context.Context, _ gen.GetReadinessRequestObject) (gen.GetReadinessResponseObject, error) {
 	if s.draining.Load() {
-		return nil, fmt.Errorf("%w: shutting down", errNotReady)
+		return nil, errDraining
 	}
 	ctx, cancel := context.WithTimeout(ctx, readinessTimeout)
 	defer cancel()

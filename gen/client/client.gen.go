@@ -75,6 +75,7 @@ const (
 	ProblemCodeNotReady              ProblemCode = "not_ready"
 	ProblemCodeRateLimited           ProblemCode = "rate_limited"
 	ProblemCodeRentalNotFound        ProblemCode = "rental_not_found"
+	ProblemCodeServerBusy            ProblemCode = "server_busy"
 	ProblemCodeUnknownReference      ProblemCode = "unknown_reference"
 	ProblemCodeUnsupportedMediaType  ProblemCode = "unsupported_media_type"
 )
@@ -127,6 +128,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeRateLimited:
 		return true
 	case ProblemCodeRentalNotFound:
+		return true
+	case ProblemCodeServerBusy:
 		return true
 	case ProblemCodeUnknownReference:
 		return true
@@ -825,6 +828,8 @@ type ClientInterface interface {
 	// connection alive while the model thinks. A browser's `EventSource` asks again after each end;
 	// it is answered 204, which stops it: an answer is not repeated.
 	//
+	// HEAD searches the catalogue for the same headers, and counts as a question.
+	//
 	// Corresponds with GET /ai/ask (the `AskQuestion` operationId).
 	AskQuestion(ctx context.Context, params *AskQuestionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
@@ -968,6 +973,8 @@ type ClientInterface interface {
 // place of `done` comes `error` (`Problem`) when the model failed midway. Comments keep the
 // connection alive while the model thinks. A browser's `EventSource` asks again after each end;
 // it is answered 204, which stops it: an answer is not repeated.
+//
+// HEAD searches the catalogue for the same headers, and counts as a question.
 //
 // Corresponds with GET /ai/ask (the `AskQuestion` operationId).
 func (c *Client) AskQuestion(ctx context.Context, params *AskQuestionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1734,6 +1741,8 @@ type ClientWithResponsesInterface interface {
 	// place of `done` comes `error` (`Problem`) when the model failed midway. Comments keep the
 	// connection alive while the model thinks. A browser's `EventSource` asks again after each end;
 	// it is answered 204, which stops it: an answer is not repeated.
+	//
+	// HEAD searches the catalogue for the same headers, and counts as a question.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -2917,6 +2926,8 @@ func (r CreateTokenResponse) ContentType() string {
 // place of `done` comes `error` (`Problem`) when the model failed midway. Comments keep the
 // connection alive while the model thinks. A browser's `EventSource` asks again after each end;
 // it is answered 204, which stops it: an answer is not repeated.
+//
+// HEAD searches the catalogue for the same headers, and counts as a question.
 //
 // Returns a wrapper object for the known response body format(s).
 //
