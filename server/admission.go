@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"golang.org/x/time/rate"
 
 	"example.com/pagila-api/gen"
 )
@@ -33,7 +34,19 @@ type admission struct {
 	paths    []storedPath
 	document [3][]byte // the problem document, around the instance and the request's id
 	refused  refusals
+	pace     *rate.Limiter // of refusals
 }
+
+// Clients that try again at once, whatever Retry-After says, would take the processor from those who
+// are admitted: each refusal is cheap, but there is no end to them. So refusals beyond a pace are held
+// back, at most for the second that Retry-After asks for.
+const (
+	refusalsPerSecond = 200 // some hundredths of a processor
+	maxHold           = retryAfter
+	// holdGrid has refusals that are held back wake the process together: to wake it costs more than
+	// to refuse.
+	holdGrid = 50 * time.Millisecond
+)
 
 // storedPath is the path of an operation that uses the database.
 type storedPath struct {
@@ -47,6 +60,7 @@ func newAdmission(limit int, all operations, logger *slog.Logger) *admission {
 		return &admission{}
 	}
 	a := &admission{slots: make(chan struct{}, limit), refused: refusals{limit: limit, logger: logger}}
+	a.pace = rate.NewLimiter(refusalsPerSecond, refusalsPerSecond)
 	for at, op := range all {
 		if !op.stored {
 			continue
@@ -116,6 +130,9 @@ var (
 // in the log, since writing that would cost more than the rest.
 func (a *admission) refuse(w http.ResponseWriter, r *http.Request) {
 	a.refused.add()
+	if !a.hold(r.Context()) {
+		panic(http.ErrAbortHandler) // nobody is left to answer
+	}
 	id, header := newIdentity(r), w.Header()
 	id.writeTo(header)
 	header["Content-Type"] = problemMediaType
@@ -128,6 +145,27 @@ func (a *admission) refuse(w http.ResponseWriter, r *http.Request) {
 	document = strconv.AppendQuote(document, id.request)
 	document = append(document, a.document[2]...)
 	w.Write(document) //nolint:errcheck // the client is gone, or gets it
+}
+
+// hold waits as long as a refusal has to be held back. It says whether the client is still there.
+func (a *admission) hold(client context.Context) bool {
+	reservation := a.pace.Reserve()
+	delay := reservation.Delay()
+	if delay == 0 {
+		return true
+	}
+	if delay > maxHold {
+		reservation.Cancel()
+		delay = maxHold
+	}
+	timer := time.NewTimer(time.Until(time.Now().Add(delay).Truncate(holdGrid)))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-client.Done():
+		return false
+	}
 }
 
 // admit gives an operation that uses the database a slot while its handler runs, or until the handler
