@@ -60,9 +60,9 @@ func film(f store.Film) gen.Film {
 		Category:           known(f.Category),
 		Rating:             known(gen.Rating(f.Rating)),
 		Length:             known(f.Length),
-		RentalRate:         money(f.RentalRate),
+		RentalRate:         money(decimal.NewNullDecimal(f.RentalRate)),
 		RentalDuration:     f.RentalDuration,
-		ReplacementCost:    money(f.ReplacementCost),
+		ReplacementCost:    money(decimal.NewNullDecimal(f.ReplacementCost)),
 		SpecialFeatures:    features,
 		StreamingAvailable: f.StreamingAvailable,
 	}
@@ -78,4 +78,9 @@ func known[T comparable](v T) *T {
 }
 
 // money writes a sum as the contract has it: with two digits after the point, like the database.
-func money(d decimal.Decimal) gen.Money { return d.StringFixed(2) }
+func money(sum decimal.NullDecimal) *gen.Money {
+	if !sum.Valid {
+		return nil
+	}
+	return new(sum.Decimal.StringFixed(2))
+}

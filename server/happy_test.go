@@ -57,7 +57,7 @@ func TestCreateRental(t *testing.T) {
 		WHERE rental_id = ?`, rental.RentalID)), &row); err != nil {
 		t.Fatal(err)
 	}
-	if !rental.RentalDate.Equal(row.RentalDate) || !rental.DueDate.Equal(row.DueDate) || rental.FilmID != row.FilmID ||
+	if !rental.RentalDate.Equal(*row.RentalDate) || !rental.DueDate.Equal(*row.DueDate) || rental.FilmID != row.FilmID ||
 		rental.CustomerID != 1 || row.CustomerID != 1 || row.InventoryID != copyID || row.StaffID != 2 || row.ReturnDate != nil {
 		t.Errorf("the answer is %+v, the row %+v", rental, row)
 	}

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"example.com/pagila-api/gen"
 	"example.com/pagila-api/store"
@@ -36,17 +37,22 @@ func (s *Server) GetRental(ctx context.Context, request gen.GetRentalRequestObje
 }
 
 func rental(r store.Rental) gen.Rental {
-	out := gen.Rental{
+	return gen.Rental{
 		RentalID:    r.RentalID,
-		RentalDate:  r.RentalDate.UTC(),
+		RentalDate:  date(r.RentalDate),
 		InventoryID: r.InventoryID,
 		CustomerID:  r.CustomerID,
 		StaffID:     r.StaffID,
 		FilmID:      r.FilmID,
-		DueDate:     r.DueDate.UTC(),
+		DueDate:     date(r.DueDate),
+		ReturnDate:  date(r.ReturnDate),
 	}
-	if !r.ReturnDate.IsZero() {
-		out.ReturnDate = new(r.ReturnDate.UTC())
+}
+
+// date is nil for a time that there is not.
+func date(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
 	}
-	return out
+	return new(t.UTC())
 }

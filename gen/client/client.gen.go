@@ -272,7 +272,8 @@ type DoneEvent struct {
 	Usage Usage `json:"usage"`
 }
 
-// Film A film of the catalogue. What the database does not know is left out.
+// Film A film of the catalogue. What the database does not know is left out. The values are the
+// database's own, which does not keep a price or a length from being negative.
 type Film struct {
 	// Category Example: Documentary
 	Category *string `json:"category,omitempty"`
@@ -307,12 +308,12 @@ type Film struct {
 	// RentalRate A sum of money as a decimal number with two digits after the point.
 	//
 	// Example: 0.99
-	RentalRate Money `json:"rental_rate"`
+	RentalRate *Money `json:"rental_rate,omitempty"`
 
 	// ReplacementCost A sum of money as a decimal number with two digits after the point.
 	//
 	// Example: 0.99
-	ReplacementCost Money `json:"replacement_cost"`
+	ReplacementCost *Money `json:"replacement_cost,omitempty"`
 
 	// SpecialFeatures Example: ["Deleted Scenes","Behind the Scenes"]
 	SpecialFeatures []string `json:"special_features"`
@@ -361,12 +362,12 @@ type FilmDetail struct {
 	// RentalRate A sum of money as a decimal number with two digits after the point.
 	//
 	// Example: 0.99
-	RentalRate Money `json:"rental_rate"`
+	RentalRate *Money `json:"rental_rate,omitempty"`
 
 	// ReplacementCost A sum of money as a decimal number with two digits after the point.
 	//
 	// Example: 0.99
-	ReplacementCost Money `json:"replacement_cost"`
+	ReplacementCost *Money `json:"replacement_cost,omitempty"`
 
 	// SpecialFeatures Example: ["Deleted Scenes","Behind the Scenes"]
 	SpecialFeatures []string `json:"special_features"`
@@ -563,7 +564,8 @@ type ReadinessDataset string
 // ReadinessStatus Example: ready
 type ReadinessStatus string
 
-// Rental defines model for Rental.
+// Rental A rental. `rental_date` and `due_date` are left out where RFC 3339 cannot write them, such as
+// a date before the year 1, after 9999, or infinity.
 type Rental struct {
 	// CustomerID Example: 1
 	CustomerID int32 `json:"customer_id"`
@@ -571,7 +573,7 @@ type Rental struct {
 	// DueDate When the copy is to be back, from the film's `rental_duration`.
 	//
 	// Example: 2026-11-28T12:00:00Z
-	DueDate time.Time `json:"due_date"`
+	DueDate *time.Time `json:"due_date,omitempty"`
 
 	// FilmID Example: 1
 	FilmID int32 `json:"film_id"`
@@ -580,12 +582,12 @@ type Rental struct {
 	InventoryID int32 `json:"inventory_id"`
 
 	// RentalDate Example: 2026-11-22T12:00:00Z
-	RentalDate time.Time `json:"rental_date"`
+	RentalDate *time.Time `json:"rental_date,omitempty"`
 
 	// RentalID Example: 16050
 	RentalID int32 `json:"rental_id"`
 
-	// ReturnDate When the copy came back. Null while it is out.
+	// ReturnDate When the copy came back. Null while it is out, or where RFC 3339 cannot write the date.
 	ReturnDate *time.Time `json:"return_date"`
 
 	// StaffID Example: 1

@@ -48,6 +48,8 @@ def test_rent(live: Recording) -> None:
     rental = rent(live)
     assert live.get_rental(1, rental.rental_id) == rental
     assert rental.return_date is None
+    assert rental.rental_date
+    assert rental.due_date
     assert rental.due_date > rental.rental_date
     with pytest.raises(ProblemError) as refused:
         live.create_rental(1, inventory_id=rental.inventory_id, staff_id=1)
