@@ -5,7 +5,6 @@ import (
 	"net/http"
 
 	"github.com/gin-gonic/gin"
-	"github.com/shopspring/decimal"
 
 	"example.com/pagila-api/gen"
 	"example.com/pagila-api/llm"
@@ -77,7 +76,7 @@ func (s *Server) question(ctx context.Context, text string, bad gen.InputError) 
 	for i, f := range found {
 		films[i] = modelFilm(f.Film, f.Actors)
 		films[i].Stock = &llm.Stock{Copies: f.Copies, Available: f.AvailableCopies}
-		films[i].ReplacementCost = decimal.NewNullDecimal(f.ReplacementCost)
+		films[i].ReplacementCost = f.ReplacementCost
 	}
 	return llm.NewQuestion(text, films), nil
 }
@@ -125,7 +124,7 @@ func (s *Server) SummarizeFilm(ctx context.Context, request gen.SummarizeFilmReq
 func modelFilm(f store.Film, actors []string) llm.Film {
 	return llm.Film{
 		ID: f.FilmID, Title: f.Title, Description: f.Description, Category: f.Category, Rating: f.Rating,
-		ReleaseYear: f.ReleaseYear, Length: f.Length, Language: f.Language, RentalRate: decimal.NewNullDecimal(f.RentalRate),
+		ReleaseYear: f.ReleaseYear, Length: f.Length, Language: f.Language, RentalRate: f.RentalRate,
 		RentalDuration: f.RentalDuration, Actors: actors, StreamingAvailable: f.StreamingAvailable,
 		SpecialFeatures: f.SpecialFeatures,
 	}

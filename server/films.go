@@ -60,9 +60,9 @@ func film(f store.Film) gen.Film {
 		Category:           known(f.Category),
 		Rating:             known(gen.Rating(f.Rating)),
 		Length:             known(f.Length),
-		RentalRate:         money(decimal.NewNullDecimal(f.RentalRate)),
+		RentalRate:         money(f.RentalRate),
 		RentalDuration:     f.RentalDuration,
-		ReplacementCost:    money(decimal.NewNullDecimal(f.ReplacementCost)),
+		ReplacementCost:    money(f.ReplacementCost),
 		SpecialFeatures:    features,
 		StreamingAvailable: f.StreamingAvailable,
 	}

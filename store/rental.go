@@ -15,23 +15,32 @@ type Rental struct {
 	bun.BaseModel `bun:"table:rental,alias:rental"`
 
 	RentalID    int32     `bun:",pk,autoincrement"`
-	RentalDate  time.Time `bun:",nullzero"`
+	RentalDate  time.Time `bun:",nullzero"` // zero where RFC 3339 cannot write it
 	InventoryID int32
 	CustomerID  int32
 	StaffID     int32
-	ReturnDate  time.Time `bun:",nullzero"` // zero while the copy is out
+	ReturnDate  time.Time `bun:",nullzero"` // zero while the copy is out, or where RFC 3339 cannot write it
 	FilmID      int32     `bun:",scanonly"`
-	DueDate     time.Time `bun:",scanonly"` // the rental date and the film's rental duration
+	DueDate     time.Time `bun:",scanonly"` // the rental date and the film's rental duration; zero where RFC 3339 cannot write it
 }
+
+// writable are the times that RFC 3339 can write. PostgreSQL's begin long before and end long after
+// these, and have two infinities.
+const writable = ` BETWEEN '0001-01-01 00:00:00Z' AND '9999-12-31 23:59:59.999999Z' `
 
 // rentalColumns are Rental's columns, of the table alone. As expressions of the one
 // table they serve RETURNING as well as SELECT.
 const rentalColumns = `
-	rental_id, rental_date, inventory_id, customer_id, staff_id, return_date,
+	rental_id, inventory_id, customer_id, staff_id,
+	CASE WHEN rental_date` + writable + `THEN rental_date END AS rental_date,
+	CASE WHEN return_date` + writable + `THEN return_date END AS return_date,
 	(SELECT i.film_id FROM inventory i WHERE i.inventory_id = rental.inventory_id) AS film_id,
-	rental_date + (
-		SELECT make_interval(days => f.rental_duration) FROM inventory i JOIN film f USING (film_id)
-		WHERE i.inventory_id = rental.inventory_id
+	(
+		SELECT due FROM inventory i JOIN film f USING (film_id), LATERAL (
+			SELECT CASE WHEN rental.rental_date` + writable + `THEN
+				rental.rental_date + make_interval(days => f.rental_duration) END AS due
+		) date
+		WHERE i.inventory_id = rental.inventory_id AND due` + writable + `
 	) AS due_date`
 
 // NewRental is what a rental is made from.
