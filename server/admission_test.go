@@ -14,6 +14,7 @@ import (
 	"net/http/httptrace"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -263,6 +264,61 @@ func TestRefusalKeepsTheConnection(t *testing.T) {
 	}
 }
 
+// The first refusals are sent at once. A flood of them is held back, for a second at most, and for
+// nobody who has left.
+func TestRefusalsHaveAPace(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := busy(t)
+		start := time.Now()
+		refuse := func(ctx context.Context) (after time.Duration) {
+			w := httptest.NewRecorder()
+			s.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "/films", nil))
+			if w.Code != http.StatusServiceUnavailable {
+				t.Errorf("status %d", w.Code)
+			}
+			return time.Since(start)
+		}
+		var wg sync.WaitGroup
+		var atOnce, late atomic.Int32
+		for range 1000 {
+			wg.Go(func() {
+				switch after := refuse(t.Context()); {
+				case after == 0:
+					atOnce.Add(1)
+				case after > time.Second:
+					late.Add(1)
+				}
+			})
+		}
+		synctest.Wait()
+		for range 3 {
+			func() {
+				defer func() {
+					if p := recover(); p != http.ErrAbortHandler { //nolint:errorlint // it is this very value or another panic
+						t.Errorf("got %v", p)
+					}
+				}()
+				gone, leave := context.WithCancel(t.Context())
+				leave()
+				refuse(gone)
+			}()
+		}
+		if took := time.Since(start); took != 0 {
+			t.Errorf("clients who have left are held for %s", took)
+		}
+		wg.Wait()
+		if n := atOnce.Load(); n < 200 || n > 220 || late.Load() != 0 {
+			t.Errorf("%d refusals were sent at once, want 200 or a few more, and %d after more than a second", n, late.Load())
+		}
+		<-time.After(time.Minute)
+		start = time.Now()
+		if after := refuse(t.Context()); after != 0 {
+			t.Errorf("once the flood is over, a refusal takes %s", after)
+		}
+	})
+}
+
 // The document that is put together by hand is the one that any other error would have.
 func TestRefusalDocument(t *testing.T) {
 	t.Parallel()
@@ -313,20 +369,20 @@ func TestRefusalsAreLoggedTogether(t *testing.T) {
 		}
 		wg.Wait()
 		want()
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		want(1000)
-		time.Sleep(10 * time.Second)
+		<-time.After(10 * time.Second)
 		want(1000)
 		for range 30 { // three seconds of a burst
 			add()
-			time.Sleep(110 * time.Millisecond)
+			<-time.After(110 * time.Millisecond)
 		}
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		want(1000, 10, 10, 10)
 		add()
 		write() // the server ends
 		want(1000, 10, 10, 10, 1)
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		want(1000, 10, 10, 10, 1)
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -170,7 +171,7 @@ func TestOddNames(t *testing.T) {
 	names := []string{"", "NULL", `"`, `\`, "{a,b}", "a\tb\nc", "O'X", strings.Repeat("é", 5000), "\u202e"}
 	for i, name := range names {
 		a.exec(t, `WITH new AS (INSERT INTO actor (actor_id, first_name, last_name) VALUES (?, ?, ?) RETURNING actor_id)
-			INSERT INTO film_actor (actor_id, film_id) SELECT actor_id, ? FROM new`, 9000+i, name, fmt.Sprint(i), id)
+			INSERT INTO film_actor (actor_id, film_id) SELECT actor_id, ? FROM new`, 9000+i, name, strconv.Itoa(i), id)
 	}
 	a.exec(t, `UPDATE language SET name = '' WHERE language_id = 1; UPDATE category SET name = '' WHERE category_id = 1;
 		INSERT INTO film_category (film_id, category_id) VALUES (?, 1), (?, 2)`, id, id)
