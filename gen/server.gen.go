@@ -78,6 +78,7 @@ const (
 	ProblemCodeRateLimited           ProblemCode = "rate_limited"
 	ProblemCodeRefusedByDatabase     ProblemCode = "refused_by_database"
 	ProblemCodeRentalNotFound        ProblemCode = "rental_not_found"
+	ProblemCodeServerBusy            ProblemCode = "server_busy"
 	ProblemCodeStaffInactive         ProblemCode = "staff_inactive"
 	ProblemCodeUnknownReference      ProblemCode = "unknown_reference"
 	ProblemCodeUnsupportedMediaType  ProblemCode = "unsupported_media_type"
@@ -137,6 +138,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeRefusedByDatabase:
 		return true
 	case ProblemCodeRentalNotFound:
+		return true
+	case ProblemCodeServerBusy:
 		return true
 	case ProblemCodeStaffInactive:
 		return true
@@ -281,7 +284,8 @@ type DoneEvent struct {
 	Usage Usage `json:"usage"`
 }
 
-// Film A film of the catalogue. What the database does not know is left out.
+// Film A film of the catalogue. What the database does not know is left out. The values are the
+// database's own, which does not keep a price or a length from being negative.
 type Film struct {
 	// Category Example: Documentary
 	Category *string `json:"category,omitempty"`
@@ -316,12 +320,12 @@ type Film struct {
 	// RentalRate A sum of money as a decimal number with two digits after the point.
 	//
 	// Example: 0.99
-	RentalRate Money `json:"rental_rate"`
+	RentalRate *Money `json:"rental_rate,omitempty"`
 
 	// ReplacementCost A sum of money as a decimal number with two digits after the point.
 	//
 	// Example: 0.99
-	ReplacementCost Money `json:"replacement_cost"`
+	ReplacementCost *Money `json:"replacement_cost,omitempty"`
 
 	// SpecialFeatures Example: ["Deleted Scenes","Behind the Scenes"]
 	SpecialFeatures []string `json:"special_features"`
@@ -370,12 +374,12 @@ type FilmDetail struct {
 	// RentalRate A sum of money as a decimal number with two digits after the point.
 	//
 	// Example: 0.99
-	RentalRate Money `json:"rental_rate"`
+	RentalRate *Money `json:"rental_rate,omitempty"`
 
 	// ReplacementCost A sum of money as a decimal number with two digits after the point.
 	//
 	// Example: 0.99
-	ReplacementCost Money `json:"replacement_cost"`
+	ReplacementCost *Money `json:"replacement_cost,omitempty"`
 
 	// SpecialFeatures Example: ["Deleted Scenes","Behind the Scenes"]
 	SpecialFeatures []string `json:"special_features"`
@@ -572,7 +576,8 @@ type ReadinessDataset string
 // ReadinessStatus Example: ready
 type ReadinessStatus string
 
-// Rental defines model for Rental.
+// Rental A rental. A time that RFC 3339 cannot write, such as one before the year 1, after 9999, or
+// infinity, is the nearest that it can.
 type Rental struct {
 	// CustomerID Example: 1
 	CustomerID int32 `json:"customer_id"`

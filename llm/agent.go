@@ -94,6 +94,9 @@ var topics = []topic{
 		return fmt.Sprintf("%s costs $%s to replace.", f.cited(), f.ReplacementCost)
 	}},
 	{regexp.MustCompile(`\b(?:how much|how expensive|(?:rental )?(?:costs?|prices?)|rental rate|dollars?)\b(?: (?:to|for) rent\b)?|\$`), func(f filmEntry) string {
+		if f.RentalRate == "" {
+			return "The catalogue does not say what it costs to rent " + f.cited() + "."
+		}
 		return fmt.Sprintf("%s costs $%s to rent for %d days.", f.cited(), f.RentalRate, f.RentalDays)
 	}},
 	{regexp.MustCompile(`\b(?:category|genre|(?:kind|sort|type) of (?:film|movie))\b`), func(f filmEntry) string {
@@ -182,5 +185,10 @@ func (f filmEntry) facts() string {
 	if f.Minutes != 0 {
 		facts = append(facts, fmt.Sprintf("%d minutes", f.Minutes))
 	}
-	return strings.Join(append(facts, fmt.Sprintf("$%s for %d days", f.RentalRate, f.RentalDays)), ", ")
+	if f.RentalRate != "" {
+		facts = append(facts, fmt.Sprintf("$%s for %d days", f.RentalRate, f.RentalDays))
+	} else {
+		facts = append(facts, fmt.Sprintf("rented for %d days", f.RentalDays))
+	}
+	return strings.Join(facts, ", ")
 }

@@ -41,7 +41,7 @@ func (r *reading) readAmounts(s *sentence) {
 		if p.groups["cents"] != "" {
 			price = price.Shift(-2)
 		}
-		prices = append(prices, amount{p, func(f filmEntry) int { return f.rate().Cmp(price) }})
+		prices = append(prices, amount{p, func(f filmEntry) int { return f.rate().Decimal.Cmp(price) }})
 	}
 	for p := s.match(duration); p != nil; p = s.match(duration) {
 		minutes, err := strconv.ParseFloat(p.groups["minutes"]+p.groups["hours"], 64)
@@ -61,7 +61,10 @@ func (r *reading) readAmounts(s *sentence) {
 		r.rest = append(r.rest, "and")
 		prices, lengths = slices.DeleteFunc(prices, unclear), slices.DeleteFunc(lengths, unclear)
 	}
-	r.wishAmounts(s, prices)
+	if len(prices) > 0 {
+		r.wishes = append(r.wishes, func(f filmEntry) bool { return f.rate().Valid })
+		r.wishAmounts(s, prices)
+	}
 	if len(lengths) > 0 {
 		r.wishes = append(r.wishes, func(f filmEntry) bool { return f.Minutes > 0 }) // 0 is unknown
 		r.wishAmounts(s, lengths)

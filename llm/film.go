@@ -20,13 +20,13 @@ type Film struct {
 	ReleaseYear        int32  // 0 where unknown
 	Length             int32  // minutes; 0 where unknown
 	Language           string
-	RentalRate         decimal.Decimal // dollars for a rental
-	RentalDuration     int32           // days that a rental lasts
-	Actors             []string        // first and last name
+	RentalRate         decimal.NullDecimal // dollars for a rental; not valid where unknown
+	RentalDuration     int32               // days that a rental lasts
+	Actors             []string            // first and last name
 	StreamingAvailable bool
 	SpecialFeatures    []string
-	Stock              *Stock          // nil where nothing is said of it
-	ReplacementCost    decimal.Decimal // dollars for a lost copy; 0 where nothing is said of it
+	Stock              *Stock              // nil where nothing is said of it
+	ReplacementCost    decimal.NullDecimal // dollars for a lost copy; not valid where nothing is said of it
 }
 
 // Stock is how many copies of a film the shops have.
@@ -46,7 +46,7 @@ type filmEntry struct {
 	Title              string      `json:"title"`
 	Category           string      `json:"category,omitempty"`
 	Rating             string      `json:"rating,omitempty"`
-	RentalRate         json.Number `json:"rental_rate_dollars"` // exact, with two decimals
+	RentalRate         json.Number `json:"rental_rate_dollars,omitempty"` // exact, with two decimals
 	RentalDays         int32       `json:"rental_days"`
 	Minutes            int32       `json:"length_minutes,omitempty"`
 	ReleaseYear        int32       `json:"release_year,omitempty"`
@@ -59,13 +59,18 @@ type filmEntry struct {
 	Description        string      `json:"description,omitempty"`
 }
 
-// rate is the rental rate in dollars.
-func (f filmEntry) rate() decimal.Decimal {
+// rate is the rental rate in dollars, not valid where it is unknown.
+func (f filmEntry) rate() decimal.NullDecimal {
 	rate, err := decimal.NewFromString(f.RentalRate.String())
-	if err != nil {
-		return decimal.Zero // no text that entry writes
+	return decimal.NullDecimal{Decimal: rate, Valid: err == nil}
+}
+
+// dollars writes a sum with two decimals, or nothing where it is unknown.
+func dollars(sum decimal.NullDecimal) json.Number {
+	if !sum.Valid {
+		return ""
 	}
-	return rate
+	return json.Number(sum.Decimal.StringFixed(2))
 }
 
 // The marks of the data blocks. JSON as encoding/json writes it has no "<", so neither a film nor a
@@ -78,27 +83,22 @@ const (
 	questionClose  = "</question>"
 )
 
-// maxDescription is how much of a description a model reads, in characters. Pagila's longest has
-// some 130, and a stranger's text should not fill the prompt.
-const maxDescription = 500
+// How much of a text a model reads, in characters. Of Pagila's texts the longest description has some
+// 130 and the longest name 27. A stranger's text should not fill the prompt, nor a title that the model
+// has to copy its answer.
+const (
+	maxDescription = 500
+	maxName        = 150 // of titles and all other texts
+)
 
 // entry is a film as a model reads it.
 func entry(f Film) filmEntry {
-	description := clean(f.Description)
-	if len(description) > maxDescription { // in bytes, so perhaps in characters
-		runes := []rune(description)
-		description = string(runes[:min(len(runes), maxDescription)])
-	}
-	var replacement json.Number
-	if !f.ReplacementCost.IsZero() {
-		replacement = json.Number(f.ReplacementCost.StringFixed(2))
-	}
 	return filmEntry{
-		ID: f.ID, Title: clean(f.Title), Category: clean(f.Category), Rating: clean(f.Rating),
-		RentalRate: json.Number(f.RentalRate.StringFixed(2)), RentalDays: f.RentalDuration, Minutes: f.Length,
-		ReleaseYear: f.ReleaseYear, Language: clean(f.Language), Actors: cleanAll(f.Actors),
-		SpecialFeatures: cleanAll(f.SpecialFeatures), StreamingAvailable: f.StreamingAvailable,
-		Stock: f.Stock, ReplacementCost: replacement, Description: description,
+		ID: f.ID, Title: short(f.Title), Category: short(f.Category), Rating: short(f.Rating),
+		RentalRate: dollars(f.RentalRate), RentalDays: f.RentalDuration, Minutes: f.Length,
+		ReleaseYear: f.ReleaseYear, Language: short(f.Language), Actors: shortAll(f.Actors),
+		SpecialFeatures: shortAll(f.SpecialFeatures), StreamingAvailable: f.StreamingAvailable,
+		Stock: f.Stock, ReplacementCost: dollars(f.ReplacementCost), Description: cut(clean(f.Description), maxDescription),
 	}
 }
 
@@ -180,10 +180,22 @@ func clean(text string) string {
 // brailleBlank is a sign without dots. Unicode counts it among the symbols, but nobody sees it.
 const brailleBlank = '\u2800'
 
-func cleanAll(texts []string) []string {
+// short is a title, a name or the like as a model reads it.
+func short(text string) string { return cut(clean(text), maxName) }
+
+func shortAll(texts []string) []string {
 	out := make([]string, len(texts))
 	for i, text := range texts {
-		out[i] = clean(text)
+		out[i] = short(text)
 	}
 	return out
+}
+
+// cut is the beginning of a text.
+func cut(text string, characters int) string {
+	if len(text) <= characters { // in bytes, so in characters too
+		return text
+	}
+	runes := []rune(text)
+	return string(runes[:min(len(runes), characters)])
 }

@@ -119,7 +119,7 @@ func TestHandoff(t *testing.T) {
 			before := len(u.got())
 			films := shelf()
 			films[0].SpecialFeatures, films[1].SpecialFeatures = []string{"Commentaries"}, []string{"Trailers"}
-			films[0].ReplacementCost = decimal.RequireFromString("20.99")
+			films[0].ReplacementCost = decimal.NewNullDecimal(decimal.RequireFromString("20.99"))
 			films[0].Stock, films[1].Stock, films[2].Stock = &llm.Stock{Copies: 3, Available: 2}, &llm.Stock{Copies: 3}, &llm.Stock{}
 			got, err := c.Handoff(bounded(t), llm.NewQuestion(test.question, films))
 			if err != nil {
@@ -208,7 +208,7 @@ func TestSources(t *testing.T) {
 	many := func(n int, edit func(i int, f *llm.Film)) []llm.Film {
 		films := make([]llm.Film, n)
 		for i := range films {
-			films[i] = llm.Film{ID: int32(i + 1), Title: fmt.Sprintf("FILM %c", 'A'+i), Category: "Drama", RentalRate: decimal.New(299, -2)}
+			films[i] = llm.Film{ID: int32(i + 1), Title: fmt.Sprintf("FILM %c", 'A'+i), Category: "Drama", RentalRate: decimal.NewNullDecimal(decimal.New(299, -2))}
 			edit(i, &films[i])
 		}
 		return films
@@ -222,7 +222,7 @@ func TestSources(t *testing.T) {
 		{"more than a model is given", llm.NewQuestion("Why?", many(12, func(int, *llm.Film) {})), []int32{1, 2, 3, 4, 5, 6, 7, 8}},
 		{"a wanted one far behind", llm.NewQuestion("Why are comedies cheap?", many(12, func(i int, f *llm.Film) {
 			if i == 10 {
-				f.Category, f.RentalRate = "Comedy", decimal.New(99, -2)
+				f.Category, f.RentalRate = "Comedy", decimal.NewNullDecimal(decimal.New(99, -2))
 			}
 		})), []int32{11, 1, 2, 3, 4, 5, 6, 7}},
 		{"one that does not fit", llm.NewQuestion("Why?", many(3, func(i int, f *llm.Film) {

@@ -12,7 +12,7 @@ import (
 
 // shelf is a small catalogue for the offline model.
 func shelf() []llm.Film {
-	dollars := decimal.RequireFromString
+	dollars := func(sum string) decimal.NullDecimal { return decimal.NewNullDecimal(decimal.RequireFromString(sum)) }
 	return []llm.Film{
 		{ID: 1, Title: "ACADEMY DINOSAUR", Description: "A Epic Drama of a Feminist", Category: "Documentary", Rating: "PG", ReleaseYear: 2006,
 			Length: 86, RentalRate: dollars("0.99"), RentalDuration: 6, Actors: []string{"SANDRA PECK", "CHRISTIAN GABLE"}},
@@ -110,7 +110,7 @@ func TestOfflineSummary(t *testing.T) {
 	for _, rating := range []string{"G", "PG", "PG-13", "R", "NC-17"} {
 		for _, rate := range []string{"0.99", "2.99", "3.00", "4.99"} {
 			f := film()
-			f.Rating, f.RentalRate = rating, decimal.RequireFromString(rate)
+			f.Rating, f.RentalRate = rating, decimal.NewNullDecimal(decimal.RequireFromString(rate))
 			f.Title = `"QUOTES" & <TAGS> ÄÖÜ`
 			got, result, err := c.Summarize(bounded(t), f)
 			if err != nil {

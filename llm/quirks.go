@@ -29,9 +29,6 @@ type quirks struct {
 	// format is the strongest reply format that the upstream is known to have. (One that is not known
 	// is found out: see doer.format.)
 	format replyFormat
-	// lengths: the schema may limit the length of texts. OpenAI's strict mode refuses such a
-	// schema, while small local models do not find an end without it.
-	lengths bool
 	// pinned: the schema may differ from call to call at no cost, so the film's facts are pinned
 	// in it. OpenAI compiles each new schema, which takes seconds.
 	pinned bool
@@ -52,8 +49,8 @@ var quirkTable = []struct {
 	// Routers pass the schema on to whom they like, OpenAI too.
 	{providerOpenAI, routerHosts, anyName, quirks{tokenField: "max_tokens"}},
 	// What is left are servers of one's own with a local grammar: llama.cpp, vLLM and the like.
-	{providerOpenAI, anyName, anyName, quirks{tokenField: "max_tokens", lengths: true, pinned: true}},
-	{providerOllama, anyName, anyName, quirks{lengths: true, pinned: true}}, // the adapter names its fields right
+	{providerOpenAI, anyName, anyName, quirks{tokenField: "max_tokens", pinned: true}},
+	{providerOllama, anyName, anyName, quirks{pinned: true}}, // the adapter names its fields right
 }
 
 var (

@@ -136,7 +136,7 @@ var plainWishes = []struct {
 		func(f filmEntry) bool { return f.Rating == "G" || f.Rating == "PG" }},
 	{regexp.MustCompile(`\bshort\b`), func(f filmEntry) bool { return f.Minutes > 0 && f.Minutes <= shortMinutes }},
 	{regexp.MustCompile(`\blong\b`), func(f filmEntry) bool { return f.Minutes >= longMinutes }},
-	{regexp.MustCompile(`\b(?:cheap|inexpensive)\b`), func(f filmEntry) bool { return f.rate().LessThanOrEqual(cheapRate) }},
+	{regexp.MustCompile(`\b(?:cheap|inexpensive)\b`), func(f filmEntry) bool { return f.rate().Valid && f.rate().Decimal.LessThanOrEqual(cheapRate) }},
 	{regexp.MustCompile(`\b(?:available )?(?:for |to |by )?stream(?:ed|ing|able)?\b`), func(f filmEntry) bool { return f.StreamingAvailable }},
 	{regexp.MustCompile(`\b(?:in stock|available)(?: (?:to|for) rent)?\b`), func(f filmEntry) bool { return f.Stock != nil && f.Stock.Available > 0 }},
 }
@@ -156,8 +156,20 @@ var rankings = []ranking{
 		}
 		return cmp.Compare(a.Minutes, b.Minutes)
 	}},
-	{"cheapest", regexp.MustCompile(`\bcheapest\b`), func(a, b filmEntry) int { return a.rate().Cmp(b.rate()) }},
-	{"most expensive", regexp.MustCompile(`\bmost expensive\b`), func(a, b filmEntry) int { return b.rate().Cmp(a.rate()) }},
+	{"cheapest", regexp.MustCompile(`\bcheapest\b`), func(a, b filmEntry) int { return cmp.Or(knownFirst(a, b), a.rate().Decimal.Cmp(b.rate().Decimal)) }},
+	{"most expensive", regexp.MustCompile(`\bmost expensive\b`), func(a, b filmEntry) int { return cmp.Or(knownFirst(a, b), b.rate().Decimal.Cmp(a.rate().Decimal)) }},
+}
+
+// knownFirst puts films whose rental rate is known before the others.
+func knownFirst(a, b filmEntry) int {
+	switch {
+	case a.rate().Valid == b.rate().Valid:
+		return 0
+	case a.rate().Valid:
+		return -1
+	default:
+		return 1
+	}
 }
 
 // emptyWords say nothing about a film, so a question is understood without them. In the singular, as

@@ -19,8 +19,6 @@ type jsonSchema struct {
 	Type        string     `json:"type"`
 	Description string     `json:"description,omitempty"`
 	Enum        []any      `json:"enum,omitempty"`
-	MinLength   uint64     `json:"minLength,omitempty"`
-	MaxLength   *uint64    `json:"maxLength,omitempty"`
 	Properties  properties `json:"properties,omitempty"`
 	Required    []string   `json:"required,omitempty"`
 	Additional  *bool      `json:"additionalProperties,omitempty"`
@@ -95,7 +93,7 @@ func strict(s *openapi3.Schema) (*jsonSchema, error) {
 	if len(types) != 1 {
 		return nil, fmt.Errorf("one type is needed, not %q", types)
 	}
-	out := &jsonSchema{Type: types[0], Description: s.Description, Enum: s.Enum, MinLength: s.MinLength, MaxLength: s.MaxLength}
+	out := &jsonSchema{Type: types[0], Description: s.Description, Enum: s.Enum}
 	switch out.Type {
 	case "string", "boolean", "integer", "number":
 		return out, nil
@@ -136,9 +134,6 @@ func (r *replySchema) forUpstream(q quirks, facts Summary) *jsonSchema {
 			case keyRating:
 				s.Enum = []any{facts.Rating}
 			}
-		}
-		if !q.lengths {
-			s.MinLength, s.MaxLength = 0, nil
 		}
 		out.Properties[i].schema = &s
 	}

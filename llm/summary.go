@@ -44,9 +44,9 @@ var recommendedRatings = []string{"R", "NC-17"}
 var recommendedBelow = decimal.New(300, -2)
 
 // Recommended is the rule: the rating is above PG-13 and the rental rate is below 3.00. A film of
-// unknown rating is not recommended.
-func Recommended(rating string, rate decimal.Decimal) bool {
-	return slices.Contains(recommendedRatings, rating) && rate.LessThan(recommendedBelow)
+// unknown rating or rate is not recommended.
+func Recommended(rating string, rate decimal.NullDecimal) bool {
+	return slices.Contains(recommendedRatings, rating) && rate.Valid && rate.Decimal.LessThan(recommendedBelow)
 }
 
 // Summarize has the model summarize a film, and verifies what it says. The chain is: prompt,
@@ -64,10 +64,13 @@ func (c *Client) Summarize(ctx context.Context, f Film) (Summary, Result, error)
 	}); err != nil {
 		return Summary{}, result, newError(KindUnverified, "no true summary of film %d follows the contract: %w", f.ID, err)
 	}
-	block, err := catalogueBlock([]filmEntry{entry(f)})
+	read := entry(f)
+	block, err := catalogueBlock([]filmEntry{read})
 	if err != nil {
 		return Summary{}, result, &Error{Kind: KindRejected, Err: err}
 	}
+	// The model can only copy what it reads, which is not all of every title.
+	facts.Title = read.Title
 	ctx, cancel := withTimeout(ctx, c.timeout)
 	defer cancel()
 	ctx = withSchema(ctx, c.schema.forUpstream(c.quirks, facts))
@@ -85,10 +88,14 @@ func (c *Client) Summarize(ctx context.Context, f Film) (Summary, Result, error)
 		}
 		reply := resp.Choices[0].Content
 		got, wrong := c.schema.parse(reply)
+		if got.Title == f.Title {
+			got.Title = read.Title
+		}
 		if wrong == nil {
 			wrong = got.check(facts)
 		}
 		if wrong == nil {
+			got.Title = f.Title
 			return got, result, nil
 		}
 		c.model.telemetry.refused(ctx, wrong)

@@ -34,7 +34,7 @@ func TestRecommended(t *testing.T) {
 		{"r", "0.99", false},
 		{"X", "0.99", false},
 	} {
-		if got := llm.Recommended(test.rating, decimal.RequireFromString(test.rate)); got != test.want {
+		if got := llm.Recommended(test.rating, decimal.NewNullDecimal(decimal.RequireFromString(test.rate))); got != test.want {
 			t.Errorf("Recommended(%q, %s) is %t", test.rating, test.rate, got)
 		}
 	}
@@ -94,8 +94,8 @@ var badReplies = []struct{ name, reply, complaint string }{
 	{"text for true", `{"title":"ALIEN CENTER","rating":"NC-17","recommended":"true"}`, `"recommended" is wrong`},
 	{"number for true", `{"title":"ALIEN CENTER","rating":"NC-17","recommended":1}`, `"recommended" is wrong`},
 	{"unknown rating", `{"title":"ALIEN CENTER","rating":"X","recommended":true}`, `"rating" is wrong`},
-	{"empty title", `{"title":"","rating":"NC-17","recommended":true}`, `"title" is wrong`},
-	{"endless title", `{"title":"` + strings.Repeat("A", 300) + `","rating":"NC-17","recommended":true}`, `"title" is wrong`},
+	{"empty title", `{"title":"","rating":"NC-17","recommended":true}`, "the title is"},
+	{"endless title", `{"title":"` + strings.Repeat("A", 300) + `","rating":"NC-17","recommended":true}`, "the title is"},
 	{"another title", `{"title":"ALIEN CENTRE","rating":"NC-17","recommended":true}`, "the title is"},
 	{"title in another case", `{"title":"Alien Center","rating":"NC-17","recommended":true}`, "the title is"},
 	{"another rating", `{"title":"ALIEN CENTER","rating":"R","recommended":true}`, "the rating is"},
@@ -161,9 +161,9 @@ func TestUnverified(t *testing.T) {
 // TestUnsummarizable is about films of which no summary is both true and valid. Nobody is asked.
 func TestUnsummarizable(t *testing.T) {
 	t.Parallel()
-	unrated, untitled := film(), film()
-	unrated.Rating, untitled.Title = "", ""
-	for name, f := range map[string]llm.Film{"no rating": unrated, "no title": untitled} {
+	unrated, misrated := film(), film()
+	unrated.Rating, misrated.Rating = "", "XXX"
+	for name, f := range map[string]llm.Film{"no rating": unrated, "another rating": misrated} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			u := listen(t, status(200, "", completion(goodReply, "stop")))
@@ -209,4 +209,40 @@ func messages(t *testing.T, body []byte) []message {
 		t.Fatal(err)
 	}
 	return r.Messages
+}
+
+// A title that is not fit for a prompt as it stands is summarized all the same: a model may copy what
+// it reads or know the whole title, and the summary has the catalogue's.
+func TestSummaryOfOddTitle(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("É ", 150)
+	for title, copied := range map[string]string{
+		long: long[:150/2*3], "": "", "A\tB\u200bC": "A BC", `"quoted" \`: `"quoted" \`, " ": " ",
+	} {
+		for _, said := range []string{title, copied} {
+			f := film()
+			f.Title = title
+			reply, err := json.Marshal(llm.Summary{Title: said, Rating: f.Rating, Recommended: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, _, err := openAI(t, listen(t, status(200, "", completion(string(reply), "stop")))).Summarize(bounded(t), f)
+			if err != nil || got.Title != title {
+				t.Errorf("%q for %q: got %q, %v", said, title, got.Title, err)
+			}
+		}
+	}
+}
+
+func TestSummaryWithoutPrice(t *testing.T) {
+	t.Parallel()
+	f := film()
+	f.RentalRate = decimal.NullDecimal{}
+	u := listen(t, status(200, "", completion(`{"title":"ALIEN CENTER","rating":"NC-17","recommended":false}`, "stop")))
+	if _, _, err := openAI(t, u).Summarize(bounded(t), f); err != nil {
+		t.Fatal(err)
+	}
+	if sent := string(u.got()[0].body); strings.Contains(sent, "rental_rate_dollars\\\":") {
+		t.Errorf("the model is told a price: %s", sent)
+	}
 }

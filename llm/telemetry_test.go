@@ -177,7 +177,7 @@ func TestTelemetryOfRefusals(t *testing.T) {
 	t.Parallel()
 	for reason, reply := range map[string]string{
 		"form":        `{}`,
-		"schema":      `{"title":"` + strings.Repeat("A", 300) + `","rating":"NC-17","recommended":true}`,
+		"schema":      `{"title":"ALIEN CENTER","rating":"X","recommended":true}`,
 		"title":       `{"title":"OTHER","rating":"NC-17","recommended":true}`,
 		"rating":      `{"title":"ALIEN CENTER","rating":"PG","recommended":true}`,
 		"recommended": `{"title":"ALIEN CENTER","rating":"NC-17","recommended":false}`,

@@ -213,7 +213,7 @@ func bounded(t *testing.T) context.Context {
 func film() llm.Film {
 	return llm.Film{
 		ID: 7, Title: "ALIEN CENTER", Description: "A Brilliant Drama of a Cat And a Mad Scientist", Category: "Foreign",
-		Rating: "NC-17", ReleaseYear: 2006, Length: 46, Language: "English", RentalRate: decimal.RequireFromString("2.99"),
+		Rating: "NC-17", ReleaseYear: 2006, Length: 46, Language: "English", RentalRate: decimal.NewNullDecimal(decimal.RequireFromString("2.99")),
 		RentalDuration: 5, Actors: []string{"BURT DUKAKIS", "MENA TEMPLE"}, SpecialFeatures: []string{"Trailers"},
 	}
 }

@@ -17,11 +17,6 @@ const groundingFilms = 1000
 
 // AskQuestion streams the language model's answer to a question about the catalogue.
 func (s *Server) AskQuestion(ctx context.Context, request gen.AskQuestionRequestObject) (gen.AskQuestionResponseObject, error) {
-	if request.Params.LastEventID != nil {
-		// An EventSource that connects again. It would ask, and pay, after the end of each answer; 204
-		// stops it (WHATWG HTML, section 9.2.5).
-		return gen.AskQuestion204Response{}, nil
-	}
 	parameter := gen.InputError{Parameter: new("question"), Detail: blankQuestion}
 	question, err := s.question(ctx, request.Params.Question, parameter)
 	if err != nil {
@@ -50,6 +45,7 @@ func (s *Server) HandOff(ctx context.Context, request gen.HandOffRequestObject) 
 	if err != nil {
 		return nil, err
 	}
+	doneWithDatabase(ctx)
 	handoff, err := s.deps.Model.Handoff(ctx, question)
 	if err != nil {
 		return nil, err
@@ -108,6 +104,7 @@ func (s *Server) SummarizeFilm(ctx context.Context, request gen.SummarizeFilmReq
 	for i, a := range found.Actors {
 		actors[i] = a.FirstName + " " + a.LastName
 	}
+	doneWithDatabase(ctx)
 	summary, _, err := s.deps.Model.Summarize(ctx, modelFilm(found.Film, actors))
 	if err != nil {
 		return nil, err

@@ -78,4 +78,9 @@ func known[T comparable](v T) *T {
 }
 
 // money writes a sum as the contract has it: with two digits after the point, like the database.
-func money(d decimal.Decimal) gen.Money { return d.StringFixed(2) }
+func money(sum decimal.NullDecimal) *gen.Money {
+	if !sum.Valid {
+		return nil
+	}
+	return new(sum.Decimal.StringFixed(2))
+}

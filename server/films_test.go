@@ -25,8 +25,8 @@ func TestListFilmsAllPages(t *testing.T) {
 		Rating             *gen.Rating
 		ReleaseYear        *int32
 		RentalDuration     int32
-		RentalRate         string
-		ReplacementCost    string
+		RentalRate         *string
+		ReplacementCost    *string
 		SpecialFeatures    []string `bun:",array"`
 		StreamingAvailable bool
 		Title              string

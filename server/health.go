@@ -9,7 +9,10 @@ import (
 
 // notReadyError says why the server is not ready: a sentence, or several with semicolons between,
 // without a full stop.
-type notReadyError struct{ reason string }
+type notReadyError struct {
+	reason    string
+	announced bool // a state that passes by itself or that an operator has asked for
+}
 
 func (e *notReadyError) Error() string { return "not ready: " + e.reason }
 
@@ -21,14 +24,14 @@ func (s *Server) GetHealth(context.Context, gen.GetHealthRequestObject) (gen.Get
 // GetReadiness answers what the server runs on, or that it is not ready.
 func (s *Server) GetReadiness(ctx context.Context, _ gen.GetReadinessRequestObject) (gen.GetReadinessResponseObject, error) {
 	if s.draining.Load() {
-		return nil, &notReadyError{"it is shutting down"}
+		return nil, &notReadyError{reason: "it is shutting down", announced: true}
 	}
 	status, err := s.deps.Store.Status(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if len(status.Missing) > 0 {
-		return nil, &notReadyError{strings.Join(status.Missing, "; ")}
+		return nil, &notReadyError{reason: strings.Join(status.Missing, "; ")}
 	}
 	model := s.deps.Model.Info()
 	return gen.GetReadiness200JSONResponse{

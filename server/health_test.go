@@ -1,12 +1,16 @@
 package server_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"example.com/pagila-api/gen"
+	"example.com/pagila-api/llm"
 	"example.com/pagila-api/schema/migrations"
+	"example.com/pagila-api/server"
 	"example.com/pagila-api/store/pgtest"
 )
 
@@ -100,12 +104,45 @@ func TestReadinessFault(t *testing.T) {
 	a.get(t, "/readyz").wantProblem(t, 500, "internal_error")
 }
 
-// A server that is told to drain serves on, but is not ready.
+// A server that is told to drain serves on, but is not ready, and ends each connection. All that is
+// what its operator wants, and so no fault.
 func TestDrain(t *testing.T) {
 	t.Parallel()
-	a := start(t)
-	a.get(t, "/readyz").want(t, 200)
+	started, leave := make(chan struct{}), make(chan struct{})
+	a := start(t, withLimits(server.Limits{InFlight: 1}), withModel(scripted{
+		ask: func(_ context.Context, _ llm.Question, emit func(string) error) (llm.Result, error) {
+			close(started)
+			<-leave
+			return llm.Result{FinishReason: "stop"}, emit("late")
+		},
+	}))
+	if a.get(t, "/readyz").want(t, 200).closes {
+		t.Error("the connection ends before")
+	}
+	closes := func(got *answer) *answer {
+		t.Helper()
+		if !got.closes {
+			t.Errorf("the connection does not end with the response %d", got.status)
+		}
+		return got
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() { closes(a.get(t, "/ai/ask?question=x")).want(t, 200) }) // from before, and answered after
+	<-started
 	a.server.Drain()
-	a.get(t, "/readyz").wantProblem(t, 503, "not_ready")
-	a.get(t, "/films").want(t, 200)
+	for range 3 {
+		closes(a.get(t, "/readyz")).wantProblem(t, 503, "not_ready")
+	}
+	closes(a.get(t, "/films")).want(t, 200)
+	closes(a.call(t, http.MethodHead, "/films/1", "")).want(t, 200)
+	closes(a.get(t, "/nowhere")).want(t, 404)
+	closes(a.call(t, http.MethodPost, "/ai/summary", `{`)).want(t, 400)
+	closes(a.get(t, "/ai/ask?question=x", "Last-Event-ID", "1")).want(t, 204)
+	close(leave)
+	wg.Wait()
+	server.Fill(a.server)
+	closes(a.get(t, "/films")).wantProblem(t, 503, "server_busy")
+	if log := a.log.String(); strings.Contains(log, `"level":"ERROR"`) {
+		t.Errorf("draining is logged as a fault: %s", log)
+	}
 }

@@ -22,11 +22,12 @@ func (e *rateLimitError) Error() string {
 	return fmt.Sprintf("too many calls of the language model by this client: wait %s", e.wait)
 }
 
-// Limits bound what clients may ask of the language model. They apply to the operations that the
-// contract gives a 429.
+// Limits bound what clients may ask of the server. Those of the language model apply to the
+// operations that the contract gives a 429.
 type Limits struct {
-	PerMinute    int           // calls of one client at once, and as many more each minute; 0: no limit
-	Concurrent   int           // calls of all clients at once; 0: no limit
+	InFlight     int           // requests at once that use the database; 0: no limit
+	PerMinute    int           // calls of the language model by one client at once, and as many more each minute; 0: no limit
+	Concurrent   int           // calls of the language model by all clients at once; 0: no limit
 	WriteTimeout time.Duration // how long a client may take to accept a piece of a stream; 0: 10 s
 	KeepAlive    time.Duration // the longest silence in a stream of events; 0: 15 s
 }
@@ -63,13 +64,16 @@ func newLimiter(l Limits) (*limiter, error) {
 	return &made, nil
 }
 
-// limit is the middleware that refuses calls of the language model above the limits.
+// limit is the middleware that refuses calls of the language model above the limits. A call counts
+// by its operation alone, whatever its method and headers are: HEAD searches the catalogue as GET
+// does. What resumes an answer is exempt, since it ends here.
 func (s *Server) limit(c *gin.Context) {
-	if !c.GetBool(keyLimited) {
+	op := operationOf(c)
+	if !op.limited {
 		return
 	}
-	// These are answered without the model.
-	if c.Request.Method == http.MethodHead || c.GetHeader("Last-Event-ID") != "" {
+	if op.resumes(c.Request) {
+		c.AbortWithStatus(http.StatusNoContent)
 		return
 	}
 	if s.limiter.slots != nil {
@@ -82,16 +86,23 @@ func (s *Server) limit(c *gin.Context) {
 		}
 	}
 	// Only now: a client who finds the model busy has not called it.
-	if wait := s.limiter.take(c.ClientIP()); wait > 0 {
+	if wait := s.limiter.take(s.proxies.client(c.Request)); wait > 0 {
 		s.fail(c, &rateLimitError{wait})
 		return
 	}
 	c.Next()
 }
 
+// resumes says whether a request comes from an EventSource that connects again. It would ask, and
+// pay, after the end of each answer; 204 stops it (WHATWG HTML, section 9.2.5). Only a question has
+// events to resume.
+func (o *operation) resumes(r *http.Request) bool {
+	return o.id == askQuestion && len(r.Header["Last-Event-Id"]) > 0
+}
+
 // take counts a call of a client. It returns how long the client has to wait before it may call,
 // or 0 if it may now.
-func (l *limiter) take(client string) time.Duration {
+func (l *limiter) take(client netip.Addr) time.Duration {
 	if l.clients == nil {
 		return 0
 	}
@@ -109,22 +120,4 @@ func (l *limiter) take(client string) time.Duration {
 		reservation.Cancel() // a refused call does not count
 	}
 	return wait
-}
-
-// network is what counts as one client: an IPv4 address or, since one IPv6 customer has as many
-// addresses as he likes, a network of 64 bits.
-func network(client string) netip.Prefix {
-	address, err := netip.ParseAddr(client)
-	if err != nil {
-		return netip.Prefix{} // no address, as on a unix socket: all are one client
-	}
-	bits := 64
-	if address = address.Unmap(); address.Is4() {
-		bits = 32
-	}
-	prefix, err := address.WithZone("").Prefix(bits)
-	if err != nil {
-		panic(err) // the bits fit
-	}
-	return prefix
 }

@@ -5,16 +5,20 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"example.com/pagila-api/llm"
 	"example.com/pagila-api/server"
+	"example.com/pagila-api/store"
 )
 
 func withLimits(l server.Limits) option { return func(d *server.Deps) { d.Limits = l } }
@@ -125,7 +129,7 @@ func TestRateLimitCountsCalls(t *testing.T) {
 	for range 3 {
 		a.get(t, "/ai/ask?question=x").wantProblem(t, 503, "llm_busy")
 		a.get(t, "/ai/ask?question=x", "Last-Event-ID", "1").want(t, 204)
-		a.call(t, http.MethodHead, "/ai/ask?question=x", "").want(t, 200)
+		a.call(t, http.MethodHead, "/ai/ask?question=x", "").want(t, 503)
 	}
 	close(leave)
 	if _, err := io.ReadAll(body); err != nil {
@@ -228,15 +232,117 @@ func TestKeepAliveAmongPieces(t *testing.T) {
 	}
 }
 
-// A browser's EventSource that connects again after the end is told to stop, and costs nothing.
+// A browser's EventSource that connects again after the end is told to stop, and costs nothing:
+// neither the model nor the database, nor a call of the client's.
 func TestLastEventID(t *testing.T) {
 	t.Parallel()
-	a := start(t, withModel(scripted{ask: func(context.Context, llm.Question, func(string) error) (llm.Result, error) {
-		t.Error("the model is asked again")
-		return llm.Result{}, nil
-	}}))
-	answer := a.get(t, "/ai/ask?question=x", "Accept", "text/event-stream", "Last-Event-ID", "3").want(t, 204)
-	if len(answer.body) != 0 {
-		t.Errorf("got %q", answer.body)
+	a := start(t, withLimits(server.Limits{PerMinute: 1, Concurrent: 1}), withModel(says(nil, "once")), func(d *server.Deps) {
+		d.Store = &searchOnce{Store: d.Store, t: t}
+	})
+	a.get(t, "/ai/ask?question=x").want(t, 200)
+	for _, ids := range [][]string{{"3"}, {"0"}, {""}, {"a b"}, {"1", "2"}} {
+		for _, method := range []string{http.MethodGet, http.MethodHead} {
+			for _, accept := range []string{"text/event-stream", "*/*", "text/plain"} {
+				r, err := http.NewRequestWithContext(t.Context(), method, a.URL+"/ai/ask?question=x", nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.Header["Last-Event-Id"], r.Header["Accept"] = ids, []string{accept}
+				if answer := a.do(t, r).want(t, 204); len(answer.body) != 0 {
+					t.Errorf("%s with %q got %q", method, ids, answer.body)
+				}
+			}
+		}
+	}
+	a.get(t, "/ai/ask", "Last-Event-ID", "3").wantProblem(t, 400, "invalid_request")
+	a.get(t, "/ai/ask?question=x").wantProblem(t, 429, "rate_limited")
+}
+
+// searchOnce is a store whose catalogue may be searched once.
+type searchOnce struct {
+	server.Store
+	t        *testing.T
+	searches atomic.Int32
+}
+
+func (s *searchOnce) SearchFilms(ctx context.Context, question string, limit int) ([]store.FoundFilm, error) {
+	if s.searches.Add(1) > 1 {
+		s.t.Error("the catalogue is searched again")
+	}
+	return s.Store.SearchFilms(ctx, question, limit)
+}
+
+// costly are the calls of the language model that count, with headers that change nothing about that.
+var costly = []struct{ method, path, body string }{
+	{http.MethodPost, "/ai/summary", `{"film_id": 1}`},
+	{http.MethodPost, "/ai/handoff", `{"question": "Who stars in film 1?"}`},
+	{http.MethodGet, "/ai/ask?question=x", ""},
+	{http.MethodHead, "/ai/ask?question=x", ""},
+}
+
+var noExemption = []struct{ name, value string }{
+	{"Accept", "text/event-stream"},
+	{"Accept", "*/*;q=0"},
+	{"Cache-Control", "no-cache"},
+	{"Expect", "100-continue"},
+	{"If-None-Match", "*"},
+	{"Last-Event-ID", "3"}, // exempt on /ai/ask only
+	{"Last-Event-ID", ""},
+	{"Purpose", "prefetch"},
+	{"Range", "bytes=0-0"},
+	{"X-HTTP-Method-Override", "HEAD"},
+	{"X-Method-Override", "OPTIONS"},
+	{"X-Original-URL", "/healthz"},
+}
+
+// No header lets a call past the count of a client.
+func TestNoHeaderIsExemptFromRateLimit(t *testing.T) {
+	t.Parallel()
+	a := start(t, withLimits(server.Limits{PerMinute: 1}), func(d *server.Deps) { d.TrustedProxies = []string{"127.0.0.1"} })
+	client := 0
+	for _, call := range costly {
+		for _, header := range noExemption {
+			if header.name == "Last-Event-ID" && strings.HasPrefix(call.path, "/ai/ask") {
+				continue
+			}
+			client++
+			address := fmt.Sprintf("198.51.%d.%d", client/250, 1+client%250)
+			for _, want := range []int{200, 429} {
+				if got := a.call(t, call.method, call.path, call.body, header.name, header.value, "X-Forwarded-For", address); got.status != want {
+					t.Errorf("%s %s with %s: %q: status %d, want %d", call.method, call.path, header.name, header.value, got.status, want)
+				}
+			}
+		}
+	}
+}
+
+// No header lets a call past the number of calls at once.
+func TestNoHeaderIsExemptFromConcurrencyLimit(t *testing.T) {
+	t.Parallel()
+	started, leave := make(chan struct{}), make(chan struct{})
+	a := start(t, withLimits(server.Limits{Concurrent: 1}), withModel(scripted{
+		summarize: func(context.Context, llm.Film) (llm.Summary, llm.Result, error) {
+			started <- struct{}{}
+			<-leave
+			return llm.Summary{Title: "X", Rating: "PG"}, llm.Result{}, nil
+		},
+	}))
+	var wg sync.WaitGroup
+	wg.Go(func() { a.call(t, http.MethodPost, "/ai/summary", `{"film_id": 1}`, "Last-Event-ID", "1").want(t, 200) })
+	<-started
+	for _, call := range costly {
+		for _, header := range noExemption {
+			if header.name == "Last-Event-ID" && strings.HasPrefix(call.path, "/ai/ask") {
+				continue
+			}
+			if got := a.call(t, call.method, call.path, call.body, header.name, header.value); got.status != 503 {
+				t.Errorf("%s %s with %s: %q: status %d, want 503", call.method, call.path, header.name, header.value, got.status)
+			}
+		}
+	}
+	close(leave)
+	wg.Wait()
+	if log := a.log.String(); strings.Contains(log, `"level":"ERROR"`) {
+		t.Errorf("a limit that does its work is logged as a fault: %s", log)
 	}
 }

@@ -21,9 +21,9 @@ import (
 // Keys of what the middleware leaves on Gin's context.
 const (
 	keyRequestID = "request_id"
-	keyOperation = "operation"
-	keyStatus    = "status"  // where the log's status is not the one sent
-	keyLimited   = "limited" // the operation calls the language model
+	keyOperation = "operation" // an *operation
+	keyStatus    = "status"    // where the log's status is not the one sent
+	keyRelease   = "release"   // a func() that gives the request's slot of admission control back
 )
 
 // statusClientGone is what the log says of a request whose client left before the answer. Nothing
@@ -38,18 +38,11 @@ var (
 // identify gives the request its id and its place in a trace, and logs it when it is over.
 func (s *Server) identify(c *gin.Context) {
 	start := time.Now()
-	id := c.GetHeader("X-Request-ID")
-	if !goodRequestID.MatchString(id) {
-		id = randomHex(8)
-	}
-	span := startSpan(c.GetHeader("traceparent"))
+	id := newIdentity(c.Request)
 	// The spans of what a handler calls are children of this one.
-	c.Request = c.Request.WithContext(trace.ContextWithRemoteSpanContext(c.Request.Context(), span))
-	c.Set(keyRequestID, id)
-	header := c.Writer.Header()
-	header.Set("X-Request-ID", id)
-	header.Set("traceparent", fmt.Sprintf("00-%s-%s-%s", span.TraceID(), span.SpanID(), span.TraceFlags()))
-	header.Set("Cache-Control", "no-store") // unless a handler knows better
+	c.Request = c.Request.WithContext(trace.ContextWithRemoteSpanContext(c.Request.Context(), id.span))
+	c.Set(keyRequestID, id.request)
+	id.writeTo(c.Writer.Header())
 
 	// Deferred, since a broken stream leaves through a panic.
 	defer func() {
@@ -58,9 +51,9 @@ func (s *Server) identify(c *gin.Context) {
 			status = c.GetInt(keyStatus)
 		}
 		s.deps.Logger.LogAttrs(c.Request.Context(), slog.LevelInfo, "request",
-			slog.String("request_id", id),
-			slog.String("trace_id", span.TraceID().String()),
-			slog.String("operation", c.GetString(keyOperation)),
+			slog.String("request_id", id.request),
+			slog.String("trace_id", id.span.TraceID().String()),
+			slog.String("operation", operationOf(c).id),
 			slog.String("method", c.Request.Method),
 			slog.String("path", shownPath(c.Request.URL)),
 			slog.Int("status", status),
@@ -71,18 +64,51 @@ func (s *Server) identify(c *gin.Context) {
 	c.Next()
 }
 
-// startSpan gives the request its place in the trace of its caller, whose traceparent is W3C Trace
-// Context's (section 3.2), or in a new one.
-func startSpan(traceparent string) trace.SpanContext {
-	carrier := propagation.MapCarrier{"traceparent": traceparent}
-	caller := trace.SpanContextFromContext(propagation.TraceContext{}.Extract(context.Background(), carrier))
-	span := trace.SpanContextConfig{TraceID: caller.TraceID(), TraceFlags: caller.TraceFlags(), Remote: true}
-	if !caller.IsValid() {
-		rand.Read(span.TraceID[:]) // never fails
-		span.TraceFlags = trace.FlagsSampled
+// identity is what a request is called in the log, in its response and in a trace.
+type identity struct {
+	request string
+	span    trace.SpanContext
+}
+
+// newIdentity takes the request's id from its X-Request-ID, and its place in a trace from its
+// traceparent (W3C Trace Context, section 3.2). What the client does not say is made up.
+func newIdentity(r *http.Request) identity {
+	var random [32]byte
+	rand.Read(random[:]) // never fails
+	id := identity{request: r.Header.Get("X-Request-Id")}
+	if !goodRequestID.MatchString(id.request) {
+		id.request = hex.EncodeToString(random[24:])
 	}
-	rand.Read(span.SpanID[:])
-	return trace.NewSpanContext(span)
+	span := trace.SpanContextConfig{
+		TraceID: trace.TraceID(random[:16]), SpanID: trace.SpanID(random[16:24]), TraceFlags: trace.FlagsSampled, Remote: true,
+	}
+	if traceparent := r.Header.Get("Traceparent"); traceparent != "" {
+		carrier := propagation.MapCarrier{"traceparent": traceparent}
+		caller := trace.SpanContextFromContext(propagation.TraceContext{}.Extract(context.Background(), carrier))
+		if caller.IsValid() {
+			span.TraceID, span.TraceFlags = caller.TraceID(), caller.TraceFlags()
+		}
+	}
+	id.span = trace.NewSpanContext(span)
+	return id
+}
+
+// noStore is the Cache-Control of all responses whose handler does not know better. Nobody changes
+// a header's values in place, so responses can share it.
+var noStore = []string{"no-store"}
+
+// writeTo writes the headers that all responses have.
+func (i identity) writeTo(header http.Header) {
+	traceID, spanID := i.span.TraceID(), i.span.SpanID()
+	var parent [2 + 1 + 32 + 1 + 16 + 1 + 2]byte
+	b := append(parent[:0], "00-"...)
+	b = append(hex.AppendEncode(b, traceID[:]), '-')
+	b = append(hex.AppendEncode(b, spanID[:]), '-')
+	b = hex.AppendEncode(b, []byte{byte(i.span.TraceFlags())})
+	values := []string{i.request, string(b)}
+	header["X-Request-Id"] = values[:1:1]
+	header["Traceparent"] = values[1:]
+	header["Cache-Control"] = noStore
 }
 
 // maxPath is how much of a path is shown in the log and in a problem, in bytes. Those of the
@@ -126,9 +152,3 @@ type panicError struct {
 }
 
 func (e *panicError) Error() string { return fmt.Sprintf("panic: %v\n%s", e.value, e.stack) }
-
-func randomHex(bytes int) string {
-	b := make([]byte, bytes)
-	rand.Read(b) // never fails
-	return hex.EncodeToString(b)
-}

@@ -53,6 +53,7 @@ type problem struct {
 	gen.Problem
 	retryAfter   time.Duration
 	authenticate string // the WWW-Authenticate header
+	announced    bool   // it is no fault, though a 5xx: a limit or a state that an operator has chosen
 }
 
 // fail answers with what err means to the client. It is the only exit for errors. A fault of ours
@@ -64,10 +65,10 @@ func (s *Server) fail(c *gin.Context, err error) {
 		panic(http.ErrAbortHandler) // nobody is left to answer
 	}
 	p := problemOf(err)
-	if p.Status >= http.StatusInternalServerError {
+	if p.Status >= http.StatusInternalServerError && !p.announced {
 		s.deps.Logger.LogAttrs(c.Request.Context(), slog.LevelError, "request failed",
 			slog.String("request_id", c.GetString(keyRequestID)),
-			slog.String("operation", c.GetString(keyOperation)),
+			slog.String("operation", operationOf(c).id),
 			slog.String("code", string(p.Code)),
 			slog.String("error", err.Error()),
 		)
@@ -89,18 +90,23 @@ func (s *Server) fail(c *gin.Context, err error) {
 
 // document completes the problem with what belongs to this request.
 func (p problem) document(c *gin.Context) []byte {
-	p.Type = "about:blank"
-	p.Title = http.StatusText(int(p.Status))
-	p.Instance = shownPath(c.Request.URL)
-	p.RequestID = c.GetString(keyRequestID)
-	if p.Error == nil && p.Code == gen.ProblemCodeInvalidRequest && c.GetString(keyOperation) == "createToken" {
+	if p.Error == nil && p.Code == gen.ProblemCodeInvalidRequest && operationOf(c).id == createToken {
 		p.Error = new("invalid_request") // what RFC 6749, section 5.2, calls it
 	}
-	document, err := json.Marshal(p.Problem)
+	document, err := json.Marshal(p.complete(shownPath(c.Request.URL), c.GetString(keyRequestID)))
 	if err != nil {
 		panic(err) // a struct of texts and numbers
 	}
 	return document
+}
+
+// complete is the problem of one request.
+func (p problem) complete(instance, requestID string) gen.Problem {
+	p.Type = "about:blank"
+	p.Title = http.StatusText(int(p.Status))
+	p.Instance = instance
+	p.RequestID = requestID
+	return p.Problem
 }
 
 // problemOf is the one place that knows which status an error has.
@@ -178,6 +184,7 @@ func problemOf(err error) problem {
 	case errors.As(err, &notReady):
 		p := describe(http.StatusServiceUnavailable, gen.ProblemCodeNotReady, "The server is not ready: "+notReady.reason+".")
 		p.retryAfter = retryAfter
+		p.announced = notReady.announced
 		return p
 
 	case errors.As(err, &tooOften):
@@ -187,6 +194,12 @@ func problemOf(err error) problem {
 	case errors.Is(err, errBusy):
 		p := describe(http.StatusServiceUnavailable, gen.ProblemCodeLLMBusy, "The language model is busy with other clients.")
 		p.retryAfter = retryAfter
+		p.announced = true
+		return p
+	case errors.Is(err, errServerBusy):
+		p := describe(http.StatusServiceUnavailable, gen.ProblemCodeServerBusy, "The server is busy with other requests. Nothing was done.")
+		p.retryAfter = retryAfter
+		p.announced = true
 		return p
 	case errors.As(err, &model):
 		return modelProblem(model)

@@ -36,17 +36,14 @@ func (s *Server) GetRental(ctx context.Context, request gen.GetRentalRequestObje
 }
 
 func rental(r store.Rental) gen.Rental {
-	out := gen.Rental{
+	return gen.Rental{
 		RentalID:    r.RentalID,
-		RentalDate:  r.RentalDate.UTC(),
+		RentalDate:  r.RentalDate,
 		InventoryID: r.InventoryID,
 		CustomerID:  r.CustomerID,
 		StaffID:     r.StaffID,
+		ReturnDate:  r.ReturnDate,
 		FilmID:      r.FilmID,
-		DueDate:     r.DueDate.UTC(),
+		DueDate:     r.DueDate,
 	}
-	if !r.ReturnDate.IsZero() {
-		out.ReturnDate = new(r.ReturnDate.UTC())
-	}
-	return out
 }

@@ -3,9 +3,10 @@
 //
 // The routes, the types on the wire and the binding of parameters are generated from the contract
 // into package gen; this package implements its StrictServerInterface. A request passes, in this
-// order: body limit, request id and access log, recovery, validation against the contract with
-// authentication, the language model's limits, the generated binding, and a handler. A handler only converts and calls. Errors
-// have one exit, fail in problem.go.
+// order: a first look of admission control, body limit, request id and access log, recovery, validation
+// against the contract with authentication, the language model's limits, the generated binding,
+// admission control, and a handler. A handler only converts and calls. Errors have one exit, fail in
+// problem.go; a refusal at the first look is written in admission.go.
 package server
 
 import (
@@ -60,18 +61,21 @@ type Deps struct {
 	Credentials Credentials
 	Limits      Limits
 	// TrustedProxies are the addresses or networks (192.0.2.0/24) of the proxies whose
-	// X-Forwarded-For is believed. The address that a connection comes from is the client's else.
+	// X-Forwarded-For is believed. Without them the client is where the connection comes from.
 	TrustedProxies []string
 	Logger         *slog.Logger
 }
 
 // Server is the API as an http.Handler.
 type Server struct {
-	deps     Deps
-	handler  http.Handler
-	limiter  *limiter
-	draining atomic.Bool
-	docs     docs
+	deps       Deps
+	handler    http.Handler
+	operations operations
+	admission  *admission
+	limiter    *limiter
+	proxies    proxies
+	draining   atomic.Bool
+	docs       docs
 }
 
 var _ gen.StrictServerInterface = (*Server)(nil)
@@ -80,10 +84,14 @@ var _ gen.StrictServerInterface = (*Server)(nil)
 func New(deps Deps) (*Server, error) {
 	deps.Limits.WriteTimeout = cmp.Or(deps.Limits.WriteTimeout, defaultWriteTimeout)
 	deps.Limits.KeepAlive = cmp.Or(deps.Limits.KeepAlive, defaultKeepAlive)
-	s := &Server{deps: deps}
+	s := &Server{deps: deps, operations: newOperations(deps.Contract)}
+	s.admission = newAdmission(deps.Limits.InFlight, s.operations, deps.Logger)
 	var err error
 	if s.limiter, err = newLimiter(deps.Limits); err != nil {
 		return nil, fmt.Errorf("set up the limits: %w", err)
+	}
+	if s.proxies, err = newProxies(deps.TrustedProxies); err != nil {
+		return nil, fmt.Errorf("trusted proxies: %w", err)
 	}
 	if s.docs, err = newDocs(deps.Contract); err != nil {
 		return nil, fmt.Errorf("prepare the documentation: %w", err)
@@ -97,15 +105,13 @@ func New(deps Deps) (*Server, error) {
 	engine.HandleMethodNotAllowed = true
 	// Without it a handler's context never ends, even when the client has left.
 	engine.ContextWithFallback = true
-	if err := engine.SetTrustedProxies(deps.TrustedProxies); err != nil {
-		return nil, fmt.Errorf("trusted proxies: %w", err)
-	}
+	engine.ForwardedByClientIP = false // Gin believes more headers than we do: see proxies
 	engine.NoRoute(func(c *gin.Context) { s.fail(c, errNoRoute) })
 	engine.NoMethod(func(c *gin.Context) { s.fail(c, errNoMethod) })
 	engine.Use(s.identify, s.recover, s.validate(), s.limit)
 
 	gen.RegisterHandlersWithOptions(engine,
-		gen.NewStrictHandlerWithOptions(s, []gen.StrictMiddlewareFunc{detach}, gen.StrictGinServerOptions{
+		gen.NewStrictHandlerWithOptions(s, []gen.StrictMiddlewareFunc{detach, s.admit}, gen.StrictGinServerOptions{
 			RequestErrorHandlerFunc:  func(c *gin.Context, err error) { s.fail(c, &invalidRequestError{err: errBinding}) },
 			HandlerErrorFunc:         s.fail,
 			ResponseErrorHandlerFunc: s.fail,
@@ -120,15 +126,21 @@ func New(deps Deps) (*Server, error) {
 	}
 	// Outside of Gin, whose writer hides from net/http that a body was too large: the connection
 	// would go on, and the rest of the body be taken for the next request.
-	s.handler = http.MaxBytesHandler(engine, maxBody)
+	s.handler = http.MaxBytesHandler(s.closing(engine), maxBody)
 	return s, nil
 }
 
 // ServeHTTP answers a request.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.admission.refuses(r) {
+		s.admission.refuse(&drainWriter{w, s}, r)
+		return
+	}
+	s.handler.ServeHTTP(w, r)
+}
 
-// Drain makes GET /readyz answer 503 from now on, so that a load balancer sends no more requests.
-func (s *Server) Drain() { s.draining.Store(true) }
+// Close writes to the log what is still to be written. It is called once no request is under way.
+func (s *Server) Close() { s.admission.refused.write() }
 
 // detach gives the handler a context of its own. Gin uses its contexts again for later requests,
 // while database/sql and others may watch theirs a little longer than the handler runs.

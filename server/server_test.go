@@ -156,7 +156,7 @@ func read(t *testing.T, response *http.Response) *answer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &answer{status: response.StatusCode, header: response.Header, body: data}
+	return &answer{status: response.StatusCode, header: response.Header, body: data, closes: response.Close}
 }
 
 func (a *testAPI) get(t *testing.T, path string, headers ...string) *answer {
@@ -192,6 +192,7 @@ type answer struct {
 	status int
 	header http.Header
 	body   []byte
+	closes bool // the connection ends with it
 }
 
 // want checks the status.

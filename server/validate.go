@@ -36,17 +36,30 @@ func init() {
 	openapi3filter.RegisterBodyDecoder("application/x-www-form-urlencoded", bodyDecoder(decodeForm))
 }
 
-// operation is what validation needs to know of one operation of the contract.
+// operation is what the middleware needs to know of one operation of the contract.
 type operation struct {
+	id      string
 	route   *routers.Route
 	query   []string // the names of its query parameters
 	secured bool     // needs a token
 	limited bool     // may be refused with 429
+	stored  bool     // uses the database, and may be refused with 503 by admission control
 }
 
-// operations finds an operation by its method and by Gin's form of its path.
-func operations(doc *openapi3.T) map[string]operation {
-	table := map[string]operation{}
+// The operations that have a rule of their own.
+const (
+	askQuestion  = "askQuestion"
+	createToken  = "createToken"
+	getReadiness = "getReadiness"
+)
+
+// operations are all operations of the contract, by method and by Gin's form of the path.
+type operations map[endpoint]*operation
+
+type endpoint struct{ method, path string }
+
+func newOperations(doc *openapi3.T) operations {
+	table := operations{}
 	ginPath := strings.NewReplacer("{", ":", "}", "")
 	for path, item := range doc.Paths.Map() {
 		for method, op := range item.Operations() {
@@ -60,21 +73,39 @@ func operations(doc *openapi3.T) map[string]operation {
 			if security == nil {
 				security = &doc.Security
 			}
-			table[method+" "+ginPath.Replace(path)] = operation{
+			table[endpoint{method, ginPath.Replace(path)}] = &operation{
+				id:      op.OperationID,
 				route:   &routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: op},
 				query:   query,
 				secured: len(*security) > 0,
 				limited: op.Responses.Status(http.StatusTooManyRequests) != nil,
+				// Whether the server is ready has to be known above all when it is busy.
+				stored: op.Responses.Status(http.StatusServiceUnavailable) != nil && op.OperationID != getReadiness,
 			}
 		}
 	}
 	return table
 }
 
+// method is the method whose operation answers a request: HEAD is GET without the body.
+func method(r *http.Request) string {
+	if r.Method == http.MethodHead {
+		return http.MethodGet
+	}
+	return r.Method
+}
+
+// operationOf is the operation of a request, or one without an id where there is none.
+func operationOf(c *gin.Context) *operation {
+	if op, ok := c.Get(keyOperation); ok {
+		return op.(*operation)
+	}
+	return &operation{}
+}
+
 // validate returns the middleware that lets only requests through that follow the contract. It
 // finds the operation by the route that Gin has matched, so nothing is routed twice.
 func (s *Server) validate() gin.HandlerFunc {
-	table := operations(s.deps.Contract)
 	options := &openapi3filter.Options{
 		// kin-openapi would read the whole body of a stranger before it asks who he is.
 		AuthenticationFunc: openapi3filter.NoopAuthenticationFunc,
@@ -84,16 +115,11 @@ func (s *Server) validate() gin.HandlerFunc {
 		KeepValidatedValue: true,
 	}
 	return func(c *gin.Context) {
-		method := c.Request.Method
-		if method == http.MethodHead {
-			method = http.MethodGet
-		}
-		op, ok := table[method+" "+c.FullPath()]
+		op, ok := s.operations[endpoint{method(c.Request), c.FullPath()}]
 		if !ok {
 			return // no such route or method: NoRoute or NoMethod answers
 		}
-		c.Set(keyOperation, op.route.Operation.OperationID)
-		c.Set(keyLimited, op.limited)
+		c.Set(keyOperation, op)
 
 		// Who asks comes first: a stranger learns nothing of what else is wrong.
 		if op.secured {

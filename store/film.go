@@ -18,9 +18,9 @@ type Film struct {
 	Category           string // the first by name, should a film have several
 	Rating             string // an mpaa_rating
 	Length             int32  // minutes
-	RentalRate         decimal.Decimal
+	RentalRate         decimal.NullDecimal
 	RentalDuration     int32 // days
-	ReplacementCost    decimal.Decimal
+	ReplacementCost    decimal.NullDecimal
 	SpecialFeatures    []string `bun:",array"`
 	StreamingAvailable bool
 }
@@ -52,12 +52,15 @@ type FilmPage struct {
 }
 
 // filmColumns are Film's columns, of film f with language l and category c. The cast drops the
-// blanks that character(20) pads a language's name with. The sums are never NULL in a film; they
-// are where filmsSQL has none, and a decimal cannot hold that.
+// blanks that character(20) pads a language's name with. NaN is a numeric to PostgreSQL, and no sum.
+// An array of texts may have NULLs in it, and more dimensions than one.
 const filmColumns = `
 	f.film_id, f.title, f.description, f.release_year, l.name::text AS language, c.name AS category,
-	f.rating, f.length, COALESCE(f.rental_rate, 0) AS rental_rate, f.rental_duration,
-	COALESCE(f.replacement_cost, 0) AS replacement_cost, f.special_features, f.streaming_available`
+	f.rating, f.length, NULLIF(f.rental_rate, 'NaN') AS rental_rate, f.rental_duration,
+	NULLIF(f.replacement_cost, 'NaN') AS replacement_cost,
+	ARRAY(SELECT feature FROM unnest(f.special_features) WITH ORDINALITY AS all_of_them (feature, place)
+		WHERE feature IS NOT NULL ORDER BY place) AS special_features,
+	f.streaming_available`
 
 const filmJoins = `
 	LEFT JOIN {language} l USING (language_id)
@@ -72,18 +75,18 @@ const actorsColumn = `
 		SELECT jsonb_agg(jsonb_build_object('actor_id', a.actor_id, 'first_name', a.first_name, 'last_name', a.last_name)
 			ORDER BY a.last_name, a.first_name, a.actor_id)
 		FROM {film_actor} fa JOIN {actor} a USING (actor_id)
-		WHERE fa.film_id = f.film_id
+		WHERE fa.film_id = f.film_id AND a.actor_id > 0
 	), '[]') AS actors`
 
 // Letters match without regard to case as Unicode folds it: upper first, for the letters that have
-// two small forms. The total and the page come from one statement, and so from one snapshot. The outer join keeps
-// the total where the page is empty.
+// two small forms. The total and the page come from one statement, and so from one snapshot. The
+// outer join keeps the total where the page is empty.
 const filmsSQL = `
 WITH matching AS (
 	SELECT film_id FROM {film}
-	WHERE $1::text = '' OR film_id IN (
+	WHERE film_id > 0 AND ($1::text = '' OR film_id IN (
 		SELECT fc.film_id FROM {film_category} fc JOIN {category} c USING (category_id)
-		WHERE lower(upper(c.name {unicode})) = lower(upper($1::text {unicode})))
+		WHERE lower(upper(c.name {unicode})) = lower(upper($1::text {unicode}))))
 ), page AS (
 	SELECT film_id FROM matching ORDER BY film_id LIMIT $2::bigint OFFSET $3::bigint
 )
@@ -93,7 +96,8 @@ LEFT JOIN page ON true
 LEFT JOIN {film} f USING (film_id)` + filmJoins + `
 ORDER BY f.film_id`
 
-// Films returns one page of films. A page past the end is empty.
+// Films returns one page of films. A page past the end is empty. Films and actors have numbers from 1:
+// a row with another one is not shown.
 func (s *Store) Films(ctx context.Context, q FilmQuery) (FilmPage, error) {
 	var rows []struct {
 		Film  `bun:",extend"`

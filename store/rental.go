@@ -15,7 +15,7 @@ type Rental struct {
 	InventoryID int32
 	CustomerID  int32
 	StaffID     int32
-	ReturnDate  time.Time // zero while the copy is out
+	ReturnDate  *time.Time // nil while the copy is out
 	FilmID      int32
 	DueDate     time.Time // the rental date and the film's rental duration, in days of 24 hours
 }
@@ -49,7 +49,7 @@ func (r rentalRow) rental() Rental {
 		RentalDate: time.UnixMicro(r.RentalDate).UTC(), DueDate: time.UnixMicro(r.DueDate).UTC(),
 	}
 	if r.ReturnDate != nil {
-		rental.ReturnDate = time.UnixMicro(*r.ReturnDate).UTC()
+		rental.ReturnDate = new(time.UnixMicro(*r.ReturnDate).UTC())
 	}
 	return rental
 }

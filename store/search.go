@@ -21,7 +21,7 @@ WITH question AS (
 	FROM question
 ), hits AS (
 	SELECT film_id, 10 AS facets, 0 AS rank
-	FROM {film}, asked WHERE strpos(asked.text, lower(upper(title {unicode}))) > 0
+	FROM {film}, asked WHERE btrim(title) <> '' AND strpos(asked.text, lower(upper(title {unicode}))) > 0
 	UNION ALL
 	SELECT film_id, 1, 0
 	FROM {film_category} JOIN {category} USING (category_id), asked
@@ -39,7 +39,7 @@ WITH question AS (
 	UNION ALL
 	SELECT film_id, 0, 0 FROM {film} WHERE $3::boolean
 ), found AS (
-	SELECT film_id, sum(facets) AS facets, sum(rank) AS rank FROM hits GROUP BY film_id
+	SELECT film_id, sum(facets) AS facets, sum(rank) AS rank FROM hits WHERE film_id > 0 GROUP BY film_id
 )
 SELECT` + filmColumns + `, COALESCE(names.actors, '{}') AS actors,
 	COALESCE(stock.copies, 0) AS copies, COALESCE(stock.available, 0) AS available_copies

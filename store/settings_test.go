@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -111,7 +112,7 @@ func wantRental(t *testing.T, s *store.Store, conn *pgx.Conn, r store.Rental) {
 	if got := []int64{r.RentalDate.UnixMicro(), r.DueDate.UnixMicro()}; !slices.Equal(got, micros) {
 		t.Errorf("rental %d is from and to %d, want %d", r.RentalID, got, micros)
 	}
-	if again, err := s.Rental(t.Context(), r.CustomerID, r.RentalID); err != nil || again != r {
+	if again, err := s.Rental(t.Context(), r.CustomerID, r.RentalID); err != nil || !reflect.DeepEqual(again, r) {
 		t.Errorf("rental %d reads %+v, %v, want %+v", r.RentalID, again, err, r)
 	}
 }
@@ -280,7 +281,7 @@ func TestTimes(t *testing.T) {
 			t.Errorf("%s: %v", date, err)
 			continue
 		}
-		if got := r.RentalDate.Format(time.RFC3339Nano) + " " + r.DueDate.Format(time.RFC3339Nano); got != want || !r.ReturnDate.Equal(r.RentalDate) {
+		if got := r.RentalDate.Format(time.RFC3339Nano) + " " + r.DueDate.Format(time.RFC3339Nano); got != want || r.ReturnDate == nil || !r.ReturnDate.Equal(r.RentalDate) {
 			t.Errorf("%s: %s, returned %s, want %s", date, got, r.ReturnDate, want)
 		}
 	}

@@ -107,6 +107,8 @@ export interface paths {
          *     place of `done` comes `error` (`Problem`) when the model failed midway. Comments keep the
          *     connection alive while the model thinks. A browser's `EventSource` asks again after each end;
          *     it is answered 204, which stops it: an answer is not repeated.
+         *
+         *     HEAD searches the catalogue for the same headers, and counts as a question.
          */
         get: operations["askQuestion"];
         put?: never;
@@ -321,7 +323,10 @@ export interface components {
          * @example 0.99
          */
         Money: string;
-        /** @description A film of the catalogue. What the database does not know is left out. */
+        /**
+         * @description A film of the catalogue. What the database does not know is left out. The values are the
+         *     database's own, which does not keep a price or a length from being negative.
+         */
         Film: {
             /**
              * Format: int32
@@ -348,14 +353,14 @@ export interface components {
              * @example 86
              */
             length?: number;
-            rental_rate: components["schemas"]["Money"];
+            rental_rate?: components["schemas"]["Money"];
             /**
              * Format: int32
              * @description Days a rental lasts.
              * @example 6
              */
             rental_duration: number;
-            replacement_cost: components["schemas"]["Money"];
+            replacement_cost?: components["schemas"]["Money"];
             /**
              * @example [
              *       "Deleted Scenes",
@@ -414,6 +419,10 @@ export interface components {
              */
             staff_id: number;
         };
+        /**
+         * @description A rental. `rental_date` and `due_date` are left out where RFC 3339 cannot write them, such as
+         *     a date before the year 1, after 9999, or infinity.
+         */
         Rental: {
             /**
              * Format: int32
@@ -424,7 +433,7 @@ export interface components {
              * Format: date-time
              * @example 2026-11-22T12:00:00Z
              */
-            rental_date: string;
+            rental_date?: string;
             /**
              * Format: int32
              * @example 1
@@ -442,7 +451,7 @@ export interface components {
             staff_id: number;
             /**
              * Format: date-time
-             * @description When the copy came back. Null while it is out.
+             * @description When the copy came back. Null while it is out, or where RFC 3339 cannot write the date.
              * @example null
              */
             return_date: string | null;
@@ -456,7 +465,7 @@ export interface components {
              * @description When the copy is to be back, from the film's `rental_duration`.
              * @example 2026-11-28T12:00:00Z
              */
-            due_date: string;
+            due_date?: string;
         };
         SummaryRequest: {
             /**
@@ -660,7 +669,7 @@ export interface components {
          * @example film_not_found
          * @enum {string}
          */
-        ProblemCode: "invalid_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "not_found" | "film_not_found" | "customer_not_found" | "rental_not_found" | "method_not_allowed" | "inventory_not_available" | "customer_inactive" | "body_too_large" | "unsupported_media_type" | "unknown_reference" | "film_not_rated" | "rate_limited" | "llm_refused" | "internal_error" | "llm_bad_response" | "llm_unverified" | "llm_unavailable" | "llm_busy" | "llm_timeout" | "database_unavailable" | "not_ready";
+        ProblemCode: "invalid_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "not_found" | "film_not_found" | "customer_not_found" | "rental_not_found" | "method_not_allowed" | "inventory_not_available" | "customer_inactive" | "body_too_large" | "unsupported_media_type" | "unknown_reference" | "film_not_rated" | "rate_limited" | "llm_refused" | "internal_error" | "llm_bad_response" | "llm_unverified" | "llm_unavailable" | "llm_busy" | "llm_timeout" | "database_unavailable" | "server_busy" | "not_ready";
         InputError: {
             /**
              * @description The place in the body, as a JSON pointer in a URI fragment (RFC 6901, section 6).
@@ -889,7 +898,8 @@ export interface components {
         };
         /**
          * @description The language model (`llm_unavailable`) or the database (`database_unavailable`) cannot be
-         *     used just now, or as many clients ask the model as may (`llm_busy`).
+         *     used just now, as many clients ask the model as may (`llm_busy`), or the server has as many
+         *     requests under way as it takes (`server_busy`; nothing was done).
          */
         ModelUnavailable: {
             headers: {
@@ -915,7 +925,10 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The database cannot be used just now (`database_unavailable`). */
+        /**
+         * @description The database cannot be used just now (`database_unavailable`), or the server has as many
+         *     requests under way as it takes (`server_busy`; nothing was done).
+         */
         DatabaseUnavailable: {
             headers: {
                 "Retry-After": components["headers"]["Retry-After"];

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
-	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -19,6 +18,8 @@ import (
 	"github.com/caarlos0/env/v11"
 	"github.com/jackc/pgx/v5"
 	"github.com/joho/godotenv"
+
+	"example.com/pagila-api/server"
 )
 
 // Development defaults. They are in the README, so a production server refuses them.
@@ -30,6 +31,11 @@ const (
 // defaultDrainDelay is the usual time between two looks of a load balancer.
 const defaultDrainDelay = 5 * time.Second
 
+// inFlightPerConn is how many requests there may be for each connection to the database when
+// MAX_IN_FLIGHT does not say. Most of a request's time is the database's, so some have to be ready to
+// take over a connection, and more would only wait.
+const inFlightPerConn = 4
+
 // config is the environment, typed. .env.example says what each variable is for.
 type config struct {
 	AppEnv   string `env:"APP_ENV" envDefault:"development"`
@@ -37,7 +43,8 @@ type config struct {
 	// DrainDelay is 5 s in production when it is empty.
 	DrainDelay     time.Duration `env:"DRAIN_DELAY"`
 	TrustedProxies []string      `env:"TRUSTED_PROXIES"`
-	LogFormat      string        `env:"LOG_FORMAT"` // json or text; by APP_ENV when empty
+	MaxInFlight    int           `env:"MAX_IN_FLIGHT" envDefault:"0"` // by the size of the pool when it is 0
+	LogFormat      string        `env:"LOG_FORMAT"`                   // json or text; by APP_ENV when empty
 	LogLevel       string        `env:"LOG_LEVEL" envDefault:"info"`
 
 	DatabaseURL      string `env:"DATABASE_URL"`
@@ -132,6 +139,10 @@ func loadConfig(environ []string, serving bool) (config, error) {
 	_, _, err = net.SplitHostPort(c.HTTPAddr)
 	check(err == nil, "HTTP_ADDR is %q, want host:port or :port", c.HTTPAddr)
 	check(mistyped["DATABASE_MAX_CONNS"] || c.DatabaseMaxConns >= 1 && c.DatabaseMaxConns <= 1000, "DATABASE_MAX_CONNS is %d, want 1 to 1000", c.DatabaseMaxConns)
+	check(mistyped["MAX_IN_FLIGHT"] || c.MaxInFlight >= 0 && c.MaxInFlight <= 1_000_000, "MAX_IN_FLIGHT is %d, want 0 to 1000000", c.MaxInFlight)
+	if c.MaxInFlight == 0 {
+		c.MaxInFlight = inFlightPerConn * c.DatabaseMaxConns
+	}
 	check(mistyped["LLM_RATE_LIMIT"] || c.LLMRateLimit >= 0 && c.LLMRateLimit <= 1_000_000, "LLM_RATE_LIMIT is %d, want 0 to 1000000", c.LLMRateLimit)
 	check(mistyped["LLM_MAX_CALLS"] || c.LLMMaxCalls >= 0 && c.LLMMaxCalls <= 1_000_000, "LLM_MAX_CALLS is %d, want 0 to 1000000", c.LLMMaxCalls)
 	check(mistyped["LLM_TIMEOUT"] || c.LLMTimeout >= time.Second && c.LLMTimeout <= time.Hour, "LLM_TIMEOUT is %s, want 1s to 1h", c.LLMTimeout)
@@ -144,9 +155,8 @@ func loadConfig(environ []string, serving bool) (config, error) {
 	}
 	for i, proxy := range c.TrustedProxies {
 		c.TrustedProxies[i] = strings.TrimSpace(proxy)
-		_, notAddress := netip.ParseAddr(c.TrustedProxies[i])
-		_, notNetwork := netip.ParsePrefix(c.TrustedProxies[i])
-		check(notAddress == nil || notNetwork == nil, "TRUSTED_PROXIES has %q, want addresses or networks such as 192.0.2.0/24, with commas between", proxy)
+		_, err := server.ParseProxy(c.TrustedProxies[i])
+		check(err == nil, "TRUSTED_PROXIES has %q, want addresses or networks such as 192.0.2.0/24, with commas between", proxy)
 	}
 	if c.LLMProvider == "" {
 		c.LLMProvider = "offline"

@@ -339,12 +339,12 @@ func TestConfigErrors(t *testing.T) {
 	t.Parallel()
 	out, err := program(t, []string{
 		asProgram + "=1", "APP_ENV=production", "HTTP_ADDR=nonsense", "LOG_LEVEL=loud", "LOG_FORMAT=xml", "DATABASE_MAX_CONNS=many",
-		"LLM_PROVIDER=clairvoyant", "LLM_TIMEOUT=long", "DRAIN_DELAY=1h", "OPENAI_API_KEY=sk-secret", "DATABASE_URL=postgres://user:hunter2@[::1/",
+		"LLM_PROVIDER=clairvoyant", "LLM_TIMEOUT=long", "DRAIN_DELAY=1h", "MAX_IN_FLIGHT=-1", "TRUSTED_PROXIES=10.0.0.1,proxy", "OPENAI_API_KEY=sk-secret", "DATABASE_URL=postgres://user:hunter2@[::1/",
 	}).CombinedOutput()
 	if err == nil {
 		t.Fatal("the program starts")
 	}
-	for _, name := range []string{"HTTP_ADDR", "LOG_LEVEL", "LOG_FORMAT", "DATABASE_MAX_CONNS", "DATABASE_URL", "LLM_PROVIDER", "LLM_TIMEOUT", "DRAIN_DELAY", "API_TOKEN", "API_PASSWORD"} {
+	for _, name := range []string{"HTTP_ADDR", "LOG_LEVEL", "LOG_FORMAT", "DATABASE_MAX_CONNS", "DATABASE_URL", "LLM_PROVIDER", "LLM_TIMEOUT", "DRAIN_DELAY", "MAX_IN_FLIGHT", "TRUSTED_PROXIES", "API_TOKEN", "API_PASSWORD"} {
 		if n := strings.Count(string(out), name); n != 1 {
 			t.Errorf("%s is named %d times: %s", name, n, out)
 		}
@@ -544,6 +544,19 @@ func TestDotEnv(t *testing.T) {
 	out, _ := cmd.CombinedOutput()
 	if got := string(out); !strings.Contains(got, `"loud"`) || !strings.Contains(got, `"xml"`) || strings.Contains(got, "HTTP_ADDR") {
 		t.Errorf("got %s", got)
+	}
+}
+
+// How many requests there may be depends on the pool, unless it is said.
+func TestMaxInFlight(t *testing.T) {
+	t.Parallel()
+	for environ, want := range map[string]int{
+		"": 64, "DATABASE_MAX_CONNS=5": 20, "DATABASE_MAX_CONNS=5 MAX_IN_FLIGHT=0": 20, "DATABASE_MAX_CONNS=5 MAX_IN_FLIGHT=3": 3,
+	} {
+		c, err := loadConfig(strings.Fields(environ), false)
+		if err != nil || c.MaxInFlight != want {
+			t.Errorf("%q: %d, %v, want %d", environ, c.MaxInFlight, err, want)
+		}
 	}
 }
 

@@ -98,7 +98,7 @@ func serveOn(ctx context.Context, c config, listener net.Listener, stdout, stder
 		Store:       st,
 		Model:       model,
 		Credentials: server.Credentials{Token: c.APIToken, Username: c.APIUsername, Password: c.APIPassword},
-		Limits:      server.Limits{PerMinute: c.LLMRateLimit, Concurrent: c.LLMMaxCalls},
+		Limits:      server.Limits{InFlight: c.MaxInFlight, PerMinute: c.LLMRateLimit, Concurrent: c.LLMMaxCalls},
 
 		TrustedProxies: c.TrustedProxies,
 		Logger:         logger,
@@ -106,6 +106,7 @@ func serveOn(ctx context.Context, c config, listener net.Listener, stdout, stder
 	if err != nil {
 		return err
 	}
+	defer srv.Close()
 	handler, astray := http.Handler(srv), new(atomic.Int64)
 	if c.CheckAnswers {
 		if handler, err = checkAnswers(contract, srv, logger, astray); err != nil {

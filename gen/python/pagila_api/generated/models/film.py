@@ -14,31 +14,31 @@ T = TypeVar("T", bound="Film")
 
 @_attrs_define
 class Film:
-    """A film of the catalogue. What the database does not know is left out.
+    """A film of the catalogue. What the database does not know is left out. The values are the
+    database's own, which does not keep a price or a length from being negative.
 
-    Attributes:
-        film_id (int):  Example: 1.
-        title (str):  Example: ACADEMY DINOSAUR.
-        language (str):  Example: English.
-        rental_rate (str): A sum of money as a decimal number with two digits after the point. Example: 0.99.
-        rental_duration (int): Days a rental lasts. Example: 6.
-        replacement_cost (str): A sum of money as a decimal number with two digits after the point. Example: 0.99.
-        special_features (list[str]):  Example: ['Deleted Scenes', 'Behind the Scenes'].
-        streaming_available (bool):  Example: False.
-        description (str | Unset):  Example: A Epic Drama of a Feminist And a Mad Scientist who must Battle a Teacher in
-            The Canadian Rockies.
-        release_year (int | Unset):  Example: 2006.
-        category (str | Unset):  Example: Documentary.
-        rating (Rating | Unset): The rating of the Motion Picture Association, mildest first. Example: PG.
-        length (int | Unset): Running time in minutes. Example: 86.
+        Attributes:
+            film_id (int):  Example: 1.
+            title (str):  Example: ACADEMY DINOSAUR.
+            language (str):  Example: English.
+            rental_duration (int): Days a rental lasts. Example: 6.
+            special_features (list[str]):  Example: ['Deleted Scenes', 'Behind the Scenes'].
+            streaming_available (bool):  Example: False.
+            description (str | Unset):  Example: A Epic Drama of a Feminist And a Mad Scientist who must Battle a Teacher in
+                The Canadian Rockies.
+            release_year (int | Unset):  Example: 2006.
+            category (str | Unset):  Example: Documentary.
+            rating (Rating | Unset): The rating of the Motion Picture Association, mildest first. Example: PG.
+            length (int | Unset): Running time in minutes. Example: 86.
+            rental_rate (str | Unset): A sum of money as a decimal number with two digits after the point. Example: 0.99.
+            replacement_cost (str | Unset): A sum of money as a decimal number with two digits after the point. Example:
+                0.99.
     """
 
     film_id: int
     title: str
     language: str
-    rental_rate: str
     rental_duration: int
-    replacement_cost: str
     special_features: list[str]
     streaming_available: bool
     description: str | Unset = UNSET
@@ -46,6 +46,8 @@ class Film:
     category: str | Unset = UNSET
     rating: Rating | Unset = UNSET
     length: int | Unset = UNSET
+    rental_rate: str | Unset = UNSET
+    replacement_cost: str | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -55,11 +57,7 @@ class Film:
 
         language = self.language
 
-        rental_rate = self.rental_rate
-
         rental_duration = self.rental_duration
-
-        replacement_cost = self.replacement_cost
 
         special_features = self.special_features
 
@@ -77,6 +75,10 @@ class Film:
 
         length = self.length
 
+        rental_rate = self.rental_rate
+
+        replacement_cost = self.replacement_cost
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -84,9 +86,7 @@ class Film:
                 "film_id": film_id,
                 "title": title,
                 "language": language,
-                "rental_rate": rental_rate,
                 "rental_duration": rental_duration,
-                "replacement_cost": replacement_cost,
                 "special_features": special_features,
                 "streaming_available": streaming_available,
             }
@@ -101,6 +101,10 @@ class Film:
             field_dict["rating"] = rating
         if length is not UNSET:
             field_dict["length"] = length
+        if rental_rate is not UNSET:
+            field_dict["rental_rate"] = rental_rate
+        if replacement_cost is not UNSET:
+            field_dict["replacement_cost"] = replacement_cost
 
         return field_dict
 
@@ -113,11 +117,7 @@ class Film:
 
         language = d.pop("language")
 
-        rental_rate = d.pop("rental_rate")
-
         rental_duration = d.pop("rental_duration")
-
-        replacement_cost = d.pop("replacement_cost")
 
         special_features = cast(list[str], d.pop("special_features"))
 
@@ -138,13 +138,15 @@ class Film:
 
         length = d.pop("length", UNSET)
 
+        rental_rate = d.pop("rental_rate", UNSET)
+
+        replacement_cost = d.pop("replacement_cost", UNSET)
+
         film = cls(
             film_id=film_id,
             title=title,
             language=language,
-            rental_rate=rental_rate,
             rental_duration=rental_duration,
-            replacement_cost=replacement_cost,
             special_features=special_features,
             streaming_available=streaming_available,
             description=description,
@@ -152,6 +154,8 @@ class Film:
             category=category,
             rating=rating,
             length=length,
+            rental_rate=rental_rate,
+            replacement_cost=replacement_cost,
         )
 
         film.additional_properties = d

@@ -24,9 +24,7 @@ class FilmDetail:
         film_id (int):  Example: 1.
         title (str):  Example: ACADEMY DINOSAUR.
         language (str):  Example: English.
-        rental_rate (str): A sum of money as a decimal number with two digits after the point. Example: 0.99.
         rental_duration (int): Days a rental lasts. Example: 6.
-        replacement_cost (str): A sum of money as a decimal number with two digits after the point. Example: 0.99.
         special_features (list[str]):  Example: ['Deleted Scenes', 'Behind the Scenes'].
         streaming_available (bool):  Example: False.
         actors (list[Actor]):
@@ -36,14 +34,15 @@ class FilmDetail:
         category (str | Unset):  Example: Documentary.
         rating (Rating | Unset): The rating of the Motion Picture Association, mildest first. Example: PG.
         length (int | Unset): Running time in minutes. Example: 86.
+        rental_rate (str | Unset): A sum of money as a decimal number with two digits after the point. Example: 0.99.
+        replacement_cost (str | Unset): A sum of money as a decimal number with two digits after the point. Example:
+            0.99.
     """
 
     film_id: int
     title: str
     language: str
-    rental_rate: str
     rental_duration: int
-    replacement_cost: str
     special_features: list[str]
     streaming_available: bool
     actors: list[Actor]
@@ -52,6 +51,8 @@ class FilmDetail:
     category: str | Unset = UNSET
     rating: Rating | Unset = UNSET
     length: int | Unset = UNSET
+    rental_rate: str | Unset = UNSET
+    replacement_cost: str | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -61,11 +62,7 @@ class FilmDetail:
 
         language = self.language
 
-        rental_rate = self.rental_rate
-
         rental_duration = self.rental_duration
-
-        replacement_cost = self.replacement_cost
 
         special_features = self.special_features
 
@@ -88,6 +85,10 @@ class FilmDetail:
 
         length = self.length
 
+        rental_rate = self.rental_rate
+
+        replacement_cost = self.replacement_cost
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -95,9 +96,7 @@ class FilmDetail:
                 "film_id": film_id,
                 "title": title,
                 "language": language,
-                "rental_rate": rental_rate,
                 "rental_duration": rental_duration,
-                "replacement_cost": replacement_cost,
                 "special_features": special_features,
                 "streaming_available": streaming_available,
                 "actors": actors,
@@ -113,6 +112,10 @@ class FilmDetail:
             field_dict["rating"] = rating
         if length is not UNSET:
             field_dict["length"] = length
+        if rental_rate is not UNSET:
+            field_dict["rental_rate"] = rental_rate
+        if replacement_cost is not UNSET:
+            field_dict["replacement_cost"] = replacement_cost
 
         return field_dict
 
@@ -127,11 +130,7 @@ class FilmDetail:
 
         language = d.pop("language")
 
-        rental_rate = d.pop("rental_rate")
-
         rental_duration = d.pop("rental_duration")
-
-        replacement_cost = d.pop("replacement_cost")
 
         special_features = cast(list[str], d.pop("special_features"))
 
@@ -159,13 +158,15 @@ class FilmDetail:
 
         length = d.pop("length", UNSET)
 
+        rental_rate = d.pop("rental_rate", UNSET)
+
+        replacement_cost = d.pop("replacement_cost", UNSET)
+
         film_detail = cls(
             film_id=film_id,
             title=title,
             language=language,
-            rental_rate=rental_rate,
             rental_duration=rental_duration,
-            replacement_cost=replacement_cost,
             special_features=special_features,
             streaming_available=streaming_available,
             actors=actors,
@@ -174,6 +175,8 @@ class FilmDetail:
             category=category,
             rating=rating,
             length=length,
+            rental_rate=rental_rate,
+            replacement_cost=replacement_cost,
         )
 
         film_detail.additional_properties = d

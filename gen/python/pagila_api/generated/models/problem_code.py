@@ -24,6 +24,7 @@ ProblemCode = Literal[
     "not_ready",
     "rate_limited",
     "rental_not_found",
+    "server_busy",
     "unknown_reference",
     "unsupported_media_type",
 ]
@@ -52,6 +53,7 @@ PROBLEM_CODE_VALUES: set[ProblemCode] = {
     "not_ready",
     "rate_limited",
     "rental_not_found",
+    "server_busy",
     "unknown_reference",
     "unsupported_media_type",
 }

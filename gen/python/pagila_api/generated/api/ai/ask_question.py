@@ -118,6 +118,8 @@ def sync_detailed(
     connection alive while the model thinks. A browser's `EventSource` asks again after each end;
     it is answered 204, which stops it: an answer is not repeated.
 
+    HEAD searches the catalogue for the same headers, and counts as a question.
+
     Args:
         question (str): A question in plain words. Some of it has to be visible. Example: Who
             stars in ACADEMY DINOSAUR?.
@@ -164,6 +166,8 @@ def sync(
     connection alive while the model thinks. A browser's `EventSource` asks again after each end;
     it is answered 204, which stops it: an answer is not repeated.
 
+    HEAD searches the catalogue for the same headers, and counts as a question.
+
     Args:
         question (str): A question in plain words. Some of it has to be visible. Example: Who
             stars in ACADEMY DINOSAUR?.
@@ -204,6 +208,8 @@ async def asyncio_detailed(
     place of `done` comes `error` (`Problem`) when the model failed midway. Comments keep the
     connection alive while the model thinks. A browser's `EventSource` asks again after each end;
     it is answered 204, which stops it: an answer is not repeated.
+
+    HEAD searches the catalogue for the same headers, and counts as a question.
 
     Args:
         question (str): A question in plain words. Some of it has to be visible. Example: Who
@@ -248,6 +254,8 @@ async def asyncio(
     place of `done` comes `error` (`Problem`) when the model failed midway. Comments keep the
     connection alive while the model thinks. A browser's `EventSource` asks again after each end;
     it is answered 204, which stops it: an answer is not repeated.
+
+    HEAD searches the catalogue for the same headers, and counts as a question.
 
     Args:
         question (str): A question in plain words. Some of it has to be visible. Example: Who

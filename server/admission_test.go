@@ -1,0 +1,434 @@
+package server_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"example.com/pagila-api/gen"
+	"example.com/pagila-api/llm"
+	"example.com/pagila-api/server"
+	"example.com/pagila-api/store"
+	"example.com/pagila-api/store/pgtest"
+)
+
+// lockFilms has a session of its own keep everybody from the films. It returns what ends that.
+func lockFilms(t *testing.T, url string) (unlock func()) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	if _, err := conn.Exec(t.Context(), `BEGIN; LOCK TABLE film IN ACCESS EXCLUSIVE MODE`); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if _, err := conn.Exec(t.Context(), `COMMIT`); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// inFlight waits until so many requests use the database.
+func (a *testAPI) inFlight(t *testing.T, want int) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("%d requests use the database", want), func() bool { return server.InFlight(a.server) == want })
+}
+
+// eventually waits until something is so.
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(30 * time.Second); !is(); <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("it does not come about that %s", what)
+		}
+	}
+}
+
+// As many requests as may wait for a blocked database. The next is refused at once, whatever it wants
+// of the database, and what needs no database is answered.
+func TestAdmission(t *testing.T) {
+	t.Parallel()
+	const limit = 5
+	url := pgtest.New(t)
+	a := startOn(t, url, withLimits(server.Limits{InFlight: limit}))
+	unlock := lockFilms(t, url)
+	var wg sync.WaitGroup
+	for i := range limit {
+		wg.Go(func() { a.get(t, fmt.Sprintf("/films?page=%d", i+1)).want(t, 200) })
+	}
+	a.inFlight(t, limit)
+
+	for _, call := range []struct{ method, path, body string }{
+		{http.MethodGet, "/films", ""},
+		{http.MethodGet, "/films?page=0", ""},
+		{http.MethodGet, "/films/7", ""},
+		{http.MethodGet, "/films/%22%3Cx%3E%5C%C3%A9&'", ""},
+		{http.MethodGet, "/films/" + strings.Repeat("%C3%A9", 200), ""},
+		{http.MethodPost, "/customers/3/rentals", `{"inventory_id": 1, "staff_id": 1}`},
+		{http.MethodPost, "/customers/3/rentals", strings.Repeat(" ", 2<<20)},
+		{http.MethodGet, "/customers/3/rentals/9", ""},
+		{http.MethodGet, "/ai/ask?question=x", ""},
+		{http.MethodPost, "/ai/summary", `{"film_id": 1}`},
+		{http.MethodPost, "/ai/handoff", `{"question": "x"}`},
+	} {
+		got := a.call(t, call.method, call.path, call.body, "X-Request-ID", "refused-1",
+			"traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00")
+		p := got.wantProblem(t, 503, "server_busy")
+		if path, _, _ := strings.Cut(call.path, "?"); !strings.HasPrefix(path, p.Instance) || p.Instance == "" || p.RequestID != "refused-1" {
+			t.Errorf("%s: instance %q, request_id %q", call.path, p.Instance, p.RequestID)
+		}
+		if h := got.header; h.Get("Retry-After") != "1" || h.Get("Cache-Control") != "no-store" ||
+			!strings.HasPrefix(h.Get("traceparent"), "00-0af7651916cd43dd8448eb211c80319c-") || !strings.HasSuffix(h.Get("traceparent"), "-00") {
+			t.Errorf("%s: the headers are %v", call.path, h)
+		}
+	}
+	head := a.call(t, http.MethodHead, "/films", "").want(t, 503)
+	if len(head.header.Get("X-Request-ID")) != 16 || len(head.header.Get("traceparent")) != 55 || len(head.body) != 0 {
+		t.Errorf("HEAD: the headers are %v, the body %q", head.header, head.body)
+	}
+
+	for path, want := range map[string]int{
+		"/healthz": 200, "/readyz": 200, "/openapi.yaml": 200, "/openapi.json": 200, "/docs": 200, "/docs/init.js": 200,
+		"/nowhere": 404, "/films/": 404, "//films": 404, "/films/1/2": 404, "/ai": 404,
+	} {
+		a.get(t, path).want(t, want)
+	}
+	a.call(t, http.MethodDelete, "/films", "").want(t, 405)
+	a.call(t, http.MethodPost, "/token", "grant_type=password&username=somebody&password=secret",
+		"Content-Type", "application/x-www-form-urlencoded").want(t, 200)
+	a.get(t, "/ai/ask?question=x", "Last-Event-ID", "1").want(t, 204)
+
+	unlock()
+	wg.Wait()
+	a.inFlight(t, 0)
+	a.get(t, "/films").want(t, 200)
+	a.server.Close()
+	if log := a.log.String(); strings.Contains(log, `"level":"ERROR"`) || strings.Contains(log, "refused-1") || !strings.Contains(log, `"max_in_flight":5`) {
+		t.Errorf("the log is %s", log)
+	}
+}
+
+// A slot is free again however the request ends.
+func TestAdmissionEndsWithTheRequest(t *testing.T) {
+	t.Parallel()
+	a := start(t, withLimits(server.Limits{InFlight: 1}), func(d *server.Deps) { d.Store = fragile{d.Store} })
+	for name, end := range map[string]func(){
+		"success":    func() { a.get(t, "/films/1").want(t, 200) },
+		"no such":    func() { a.get(t, "/films/2147483647").want(t, 404) },
+		"fault":      func() { a.get(t, "/films/31").wantProblem(t, 500, "internal_error") },
+		"panic":      func() { a.get(t, "/films/32").wantProblem(t, 500, "internal_error") },
+		"bad":        func() { a.get(t, "/films/nonsense").want(t, 400) },
+		"no token":   func() { a.get(t, "/customers/1/rentals/1").want(t, 401) },
+		"no such AI": func() { a.call(t, http.MethodPost, "/ai/summary", `{"film_id": 2147483647}`).want(t, 404) },
+		"abort": func() {
+			ctx, leave := context.WithCancel(t.Context())
+			defer leave()
+			r, err := http.NewRequestWithContext(ctx, http.MethodGet, a.URL+"/films/33", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			gone := make(chan error, 1)
+			go func() {
+				response, err := a.Client().Do(r)
+				if err == nil {
+					response.Body.Close()
+				}
+				gone <- err
+			}()
+			a.inFlight(t, 1)
+			a.get(t, "/films").wantProblem(t, 503, "server_busy")
+			leave()
+			if err := <-gone; err == nil {
+				t.Error("the request was answered")
+			}
+		},
+	} {
+		end()
+		a.inFlight(t, 0)
+		if got := a.get(t, "/films"); got.status != 200 {
+			t.Errorf("after %s: status %d", name, got.status)
+		}
+		a.inFlight(t, 0)
+	}
+}
+
+// fragile is a store with three odd films.
+type fragile struct{ server.Store }
+
+func (s fragile) Film(ctx context.Context, id int32) (store.FilmDetail, error) {
+	switch id {
+	case 31:
+		return store.FilmDetail{}, io.ErrNoProgress
+	case 32:
+		panic("the film tears")
+	case 33:
+		<-ctx.Done()
+		return store.FilmDetail{}, ctx.Err()
+	}
+	return s.Store.Film(ctx, id)
+}
+
+// Who waits for the language model, or for a slow client, holds no slot.
+func TestAdmissionIsForTheDatabaseOnly(t *testing.T) {
+	t.Parallel()
+	started, leave := make(chan struct{}), make(chan struct{})
+	wait := func() { started <- struct{}{}; <-leave }
+	a := start(t, withLimits(server.Limits{InFlight: 1}), withModel(thinking{scripted{
+		ask: func(_ context.Context, _ llm.Question, emit func(string) error) (llm.Result, error) {
+			wait()
+			return llm.Result{FinishReason: "stop"}, emit("x")
+		},
+		summarize: func(context.Context, llm.Film) (llm.Summary, llm.Result, error) {
+			wait()
+			return llm.Summary{Title: "X", Rating: "PG"}, llm.Result{}, nil
+		},
+	}, wait}))
+	var wg sync.WaitGroup
+	for range 2 {
+		for _, call := range []func(){
+			func() { a.get(t, "/ai/ask?question=x").want(t, 200) },
+			func() { a.get(t, "/ai/ask?question=x", "Accept", "text/event-stream").want(t, 200) },
+			func() { a.call(t, http.MethodPost, "/ai/summary", `{"film_id": 1}`).want(t, 200) },
+			func() { a.call(t, http.MethodPost, "/ai/handoff", `{"question": "x"}`).want(t, 200) },
+		} {
+			wg.Go(call)
+			<-started
+			a.inFlight(t, 0)
+			a.get(t, "/films").want(t, 200)
+		}
+	}
+
+	slow, err := new(net.Dialer).DialContext(t.Context(), "tcp", a.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slow.Close()
+	// "100 Continue" comes when the server reads the body.
+	fmt.Fprint(slow, "POST /ai/handoff HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 17\r\nExpect: 100-continue\r\n\r\n")
+	if line, err := bufio.NewReader(slow).ReadString('\n'); err != nil || !strings.Contains(line, "100") {
+		t.Fatalf("got %q, %v", line, err)
+	}
+	a.get(t, "/films").want(t, 200)
+	close(leave)
+	wg.Wait()
+}
+
+// thinking is a scripted model that hands off after a while.
+type thinking struct {
+	scripted
+	wait func()
+}
+
+func (m thinking) Handoff(context.Context, llm.Question) (llm.Handoff, error) {
+	m.wait()
+	return llm.Handoff{Agent: llm.AgentModel, Answer: "x"}, nil
+}
+
+// A refusal leaves the connection as it is, though nobody has read the body.
+func TestRefusalKeepsTheConnection(t *testing.T) {
+	t.Parallel()
+	a := start(t, withLimits(server.Limits{InFlight: 1}))
+	server.Fill(a.server)
+	for i := range 5 {
+		var conn httptrace.GotConnInfo
+		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(got httptrace.GotConnInfo) { conn = got }})
+		body := strings.NewReader(`{"question": "` + strings.Repeat("x", 10_000) + `"}`)
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, a.URL+"/ai/handoff", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.do(t, r).wantProblem(t, 503, "server_busy")
+		if conn.Reused != (i > 0) {
+			t.Errorf("request %d: reused is %t", i+1, conn.Reused)
+		}
+	}
+}
+
+// The first refusals are sent at once. A flood of them is held back, for a second at most, and for
+// nobody who has left.
+func TestRefusalsHaveAPace(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := busy(t)
+		start := time.Now()
+		refuse := func(ctx context.Context) (after time.Duration) {
+			w := httptest.NewRecorder()
+			s.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "/films", nil))
+			if w.Code != http.StatusServiceUnavailable {
+				t.Errorf("status %d", w.Code)
+			}
+			return time.Since(start)
+		}
+		var wg sync.WaitGroup
+		var atOnce, late atomic.Int32
+		for range 1000 {
+			wg.Go(func() {
+				switch after := refuse(t.Context()); {
+				case after == 0:
+					atOnce.Add(1)
+				case after > time.Second:
+					late.Add(1)
+				}
+			})
+		}
+		synctest.Wait()
+		for range 3 {
+			func() {
+				defer func() {
+					if p := recover(); p != http.ErrAbortHandler { //nolint:errorlint // it is this very value or another panic
+						t.Errorf("got %v", p)
+					}
+				}()
+				gone, leave := context.WithCancel(t.Context())
+				leave()
+				refuse(gone)
+			}()
+		}
+		if took := time.Since(start); took != 0 {
+			t.Errorf("clients who have left are held for %s", took)
+		}
+		wg.Wait()
+		if n := atOnce.Load(); n < 200 || n > 220 || late.Load() != 0 {
+			t.Errorf("%d refusals were sent at once, want 200 or a few more, and %d after more than a second", n, late.Load())
+		}
+		<-time.After(time.Minute)
+		start = time.Now()
+		if after := refuse(t.Context()); after != 0 {
+			t.Errorf("once the flood is over, a refusal takes %s", after)
+		}
+	})
+}
+
+// The document that is put together by hand is the one that any other error would have.
+func TestRefusalDocument(t *testing.T) {
+	t.Parallel()
+	s := busy(t)
+	got := httptest.NewRecorder()
+	s.ServeHTTP(got, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/films/a%22b?x=1", nil))
+	want, err := json.Marshal(gen.Problem{
+		Type: "about:blank", Title: "Service Unavailable", Status: 503, Code: gen.ProblemCodeServerBusy,
+		Detail:   "The server is busy with other requests. Nothing was done.",
+		Instance: "/films/a%22b", RequestID: got.Header().Get("X-Request-ID"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Body.String() != string(want) {
+		t.Errorf("got %s, want %s", got.Body, want)
+	}
+}
+
+// The log has a line a second at most, and no refusal is lost.
+func TestRefusalsAreLoggedTogether(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log := &logBuffer{}
+		add, write := server.NewRefusals(slog.New(slog.NewJSONHandler(log, nil)))
+		want := func(counts ...int) {
+			t.Helper()
+			synctest.Wait()
+			var got []int
+			for line := range strings.Lines(log.String()) {
+				var entry struct{ Refused int }
+				if err := json.Unmarshal([]byte(line), &entry); err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, entry.Refused)
+			}
+			if fmt.Sprint(got) != fmt.Sprint(counts) {
+				t.Errorf("the log has %v, want %v", got, counts)
+			}
+		}
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() {
+				for range 50 {
+					add()
+				}
+			})
+		}
+		wg.Wait()
+		want()
+		<-time.After(time.Second)
+		want(1000)
+		<-time.After(10 * time.Second)
+		want(1000)
+		for range 30 { // three seconds of a burst
+			add()
+			<-time.After(110 * time.Millisecond)
+		}
+		<-time.After(time.Second)
+		want(1000, 10, 10, 10)
+		add()
+		write() // the server ends
+		want(1000, 10, 10, 10, 1)
+		<-time.After(time.Second)
+		want(1000, 10, 10, 10, 1)
+	})
+}
+
+// busy is a server without a free slot.
+func busy(tb testing.TB) *server.Server {
+	tb.Helper()
+	s, err := server.New(server.Deps{
+		Contract: loadContract(tb), Logger: slog.New(slog.DiscardHandler), Limits: server.Limits{InFlight: 1},
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	server.Fill(s)
+	return s
+}
+
+// sink is a response that costs nothing.
+type sink struct{ header http.Header }
+
+func (s sink) Header() http.Header         { return s.header }
+func (s sink) Write(p []byte) (int, error) { return len(p), nil }
+func (s sink) WriteHeader(int)             {}
+
+// Under overload there are many refusals for each success, so they have to be cheap.
+func TestRefusalIsCheap(t *testing.T) { //nolint:paralleltest // AllocsPerRun forbids it
+	s, r, w := busy(t), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/customers/1/rentals/2", nil), sink{http.Header{}}
+	const most = 8
+	if allocs := testing.AllocsPerRun(100, func() { clear(w.header); s.ServeHTTP(w, r) }); allocs > most {
+		t.Errorf("a refusal allocates %v times, want %d at most", allocs, most)
+	}
+}
+
+func BenchmarkRefusal(b *testing.B) {
+	s, w := busy(b), sink{http.Header{}}
+	for name, header := range map[string]http.Header{"plain": {}, "traced": {
+		"X-Request-Id": {"b-1"}, "Traceparent": {"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"},
+	}} {
+		b.Run(name, func(b *testing.B) {
+			r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, "/films?category=Comedy", nil)
+			maps.Copy(r.Header, header)
+			b.ReportAllocs()
+			for b.Loop() {
+				clear(w.header)
+				s.ServeHTTP(w, r)
+			}
+		})
+	}
+}
