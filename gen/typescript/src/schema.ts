@@ -57,7 +57,8 @@ export interface paths {
         /**
          * Rent a copy
          * @description Rents one copy of a film to a customer, from now on. A copy is rented to one customer at a
-         *     time, however many ask at once. The customer has to be active.
+         *     time, however many ask at once. The customer and the member of staff have to be active. A
+         *     customer is active unless one of Pagila's columns `active` and `activebool` says otherwise.
          */
         post: operations["createRental"];
         delete?: never;
@@ -215,8 +216,9 @@ export interface paths {
         };
         /**
          * Is the server ready?
-         * @description Ready means that the database answers, both migrations are applied, and the server is not
-         *     shutting down.
+         * @description Ready means that the database answers, has what the calls need (both migrations, the tables,
+         *     the privileges), takes writes, and the server is not shutting down. The response comes
+         *     within a second, however busy the server is.
          */
         get: operations["getReadiness"];
         put?: never;
@@ -420,8 +422,8 @@ export interface components {
             staff_id: number;
         };
         /**
-         * @description A rental. `rental_date` and `due_date` are left out where RFC 3339 cannot write them, such as
-         *     a date before the year 1, after 9999, or infinity.
+         * @description A rental. A time that RFC 3339 cannot write, such as one before the year 1, after 9999, or
+         *     infinity, is the nearest that it can.
          */
         Rental: {
             /**
@@ -433,7 +435,7 @@ export interface components {
              * Format: date-time
              * @example 2026-11-22T12:00:00Z
              */
-            rental_date?: string;
+            rental_date: string;
             /**
              * Format: int32
              * @example 1
@@ -451,7 +453,7 @@ export interface components {
             staff_id: number;
             /**
              * Format: date-time
-             * @description When the copy came back. Null while it is out, or where RFC 3339 cannot write the date.
+             * @description When the copy came back. Null while it is out.
              * @example null
              */
             return_date: string | null;
@@ -465,7 +467,7 @@ export interface components {
              * @description When the copy is to be back, from the film's `rental_duration`.
              * @example 2026-11-28T12:00:00Z
              */
-            due_date?: string;
+            due_date: string;
         };
         SummaryRequest: {
             /**
@@ -669,7 +671,7 @@ export interface components {
          * @example film_not_found
          * @enum {string}
          */
-        ProblemCode: "invalid_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "not_found" | "film_not_found" | "customer_not_found" | "rental_not_found" | "method_not_allowed" | "inventory_not_available" | "customer_inactive" | "body_too_large" | "unsupported_media_type" | "unknown_reference" | "film_not_rated" | "rate_limited" | "llm_refused" | "internal_error" | "llm_bad_response" | "llm_unverified" | "llm_unavailable" | "llm_busy" | "llm_timeout" | "database_unavailable" | "server_busy" | "not_ready";
+        ProblemCode: "invalid_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "not_found" | "film_not_found" | "customer_not_found" | "rental_not_found" | "method_not_allowed" | "inventory_not_available" | "customer_inactive" | "staff_inactive" | "refused_by_database" | "body_too_large" | "unsupported_media_type" | "unknown_reference" | "film_not_rated" | "rate_limited" | "llm_refused" | "internal_error" | "llm_bad_response" | "llm_unverified" | "llm_unavailable" | "llm_busy" | "llm_timeout" | "database_unavailable" | "database_busy" | "outcome_unknown" | "server_busy" | "not_ready";
         InputError: {
             /**
              * @description The place in the body, as a JSON pointer in a URI fragment (RFC 6901, section 6).
@@ -763,8 +765,9 @@ export interface components {
             };
         };
         /**
-         * @description The copy is out (`inventory_not_available`), or the customer is not active
-         *     (`customer_inactive`).
+         * @description The copy is out (`inventory_not_available`), the customer (`customer_inactive`) or the
+         *     member of staff (`staff_inactive`) is not active, or a constraint or trigger that the
+         *     database's owner has added refuses the rental (`refused_by_database`). Nothing was written.
          */
         Conflict: {
             headers: {
@@ -897,9 +900,10 @@ export interface components {
             };
         };
         /**
-         * @description The language model (`llm_unavailable`) or the database (`database_unavailable`) cannot be
-         *     used just now, as many clients ask the model as may (`llm_busy`), or the server has as many
-         *     requests under way as it takes (`server_busy`; nothing was done).
+         * @description The language model (`llm_unavailable`) or the database (`database_unavailable`,
+         *     `database_busy`, `not_ready`) cannot be used at the moment, as many clients ask the model as
+         *     may (`llm_busy`), or the server has as many requests under way as it takes (`server_busy`;
+         *     nothing was done).
          */
         ModelUnavailable: {
             headers: {
@@ -926,8 +930,9 @@ export interface components {
             };
         };
         /**
-         * @description The database cannot be used just now (`database_unavailable`), or the server has as many
-         *     requests under way as it takes (`server_busy`; nothing was done).
+         * @description The database cannot be used at the moment (`database_unavailable`), did not get to the call
+         *     in time (`database_busy`), or lacks something that the call needs (`not_ready`), or the
+         *     server has as many requests under way as it takes (`server_busy`; nothing was done).
          */
         DatabaseUnavailable: {
             headers: {
@@ -942,8 +947,41 @@ export interface components {
             };
         };
         /**
-         * @description The database does not answer (`database_unavailable`), migrations are missing, or the
-         *     server is shutting down (`not_ready`).
+         * @description The database cannot be used at the moment (`database_unavailable`), did not get to the
+         *     rental in time, since others hold the copy for one (`database_busy`), or lacks something that
+         *     the call needs (`not_ready`), or the server has as many requests under way as it takes
+         *     (`server_busy`). With each of these codes nothing was written, and the same request may be
+         *     sent again.
+         *
+         *     With `outcome_unknown` the connection was lost while the database committed: the rental may
+         *     have been made, or not. If it was, the same request gets 409.
+         */
+        RentalUnavailable: {
+            headers: {
+                "Retry-After": components["headers"]["Retry-After"];
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                traceparent: components["headers"]["traceparent"];
+                "Cache-Control": components["headers"]["Cache-Control"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Service Unavailable",
+                 *       "status": 503,
+                 *       "detail": "The database is busy: others hold what this call needs. Nothing was written.",
+                 *       "instance": "/customers/1/rentals",
+                 *       "code": "database_busy",
+                 *       "request_id": "01a2b3c4d5e6f708"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description The database cannot be used (`database_unavailable`, `database_busy`), or the server is not
+         *     ready (`not_ready`): `detail` says whether it is shutting down, or what the database lacks.
          */
         NotReady: {
             headers: {
@@ -1163,7 +1201,7 @@ export interface operations {
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["Unprocessable"];
             500: components["responses"]["InternalError"];
-            503: components["responses"]["DatabaseUnavailable"];
+            503: components["responses"]["RentalUnavailable"];
         };
     };
     getRental: {

@@ -32,9 +32,9 @@ const (
 const defaultDrainDelay = 5 * time.Second
 
 // inFlightPerConn is how many requests there may be for each connection to the database when
-// MAX_IN_FLIGHT does not say. Most of a request's time is the database's, so some have to be ready to
-// take over a connection, and more would only wait.
-const inFlightPerConn = 4
+// MAX_IN_FLIGHT does not say. A burst of some hundred requests is over within a second, which is
+// better for its clients than to be refused; those of more would wait for longer.
+const inFlightPerConn = 32
 
 // config is the environment, typed. .env.example says what each variable is for.
 type config struct {

@@ -7,41 +7,40 @@ from typing import Any, TypeVar, cast
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
-from ..types import UNSET, Unset
-
 T = TypeVar("T", bound="Rental")
 
 
 @_attrs_define
 class Rental:
-    """A rental. `rental_date` and `due_date` are left out where RFC 3339 cannot write them, such as
-    a date before the year 1, after 9999, or infinity.
+    """A rental. A time that RFC 3339 cannot write, such as one before the year 1, after 9999, or
+    infinity, is the nearest that it can.
 
         Attributes:
             rental_id (int):  Example: 16050.
+            rental_date (datetime.datetime):  Example: 2026-11-22T12:00:00Z.
             inventory_id (int):  Example: 1.
             customer_id (int):  Example: 1.
             staff_id (int):  Example: 1.
-            return_date (datetime.datetime | None): When the copy came back. Null while it is out, or where RFC 3339 cannot
-                write the date.
+            return_date (datetime.datetime | None): When the copy came back. Null while it is out.
             film_id (int):  Example: 1.
-            rental_date (datetime.datetime | Unset):  Example: 2026-11-22T12:00:00Z.
-            due_date (datetime.datetime | Unset): When the copy is to be back, from the film's `rental_duration`. Example:
+            due_date (datetime.datetime): When the copy is to be back, from the film's `rental_duration`. Example:
                 2026-11-28T12:00:00Z.
     """
 
     rental_id: int
+    rental_date: datetime.datetime
     inventory_id: int
     customer_id: int
     staff_id: int
     return_date: datetime.datetime | None
     film_id: int
-    rental_date: datetime.datetime | Unset = UNSET
-    due_date: datetime.datetime | Unset = UNSET
+    due_date: datetime.datetime
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         rental_id = self.rental_id
+
+        rental_date = self.rental_date.isoformat()
 
         inventory_id = self.inventory_id
 
@@ -57,30 +56,22 @@ class Rental:
 
         film_id = self.film_id
 
-        rental_date: str | Unset = UNSET
-        if not isinstance(self.rental_date, Unset):
-            rental_date = self.rental_date.isoformat()
-
-        due_date: str | Unset = UNSET
-        if not isinstance(self.due_date, Unset):
-            due_date = self.due_date.isoformat()
+        due_date = self.due_date.isoformat()
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
             {
                 "rental_id": rental_id,
+                "rental_date": rental_date,
                 "inventory_id": inventory_id,
                 "customer_id": customer_id,
                 "staff_id": staff_id,
                 "return_date": return_date,
                 "film_id": film_id,
+                "due_date": due_date,
             }
         )
-        if rental_date is not UNSET:
-            field_dict["rental_date"] = rental_date
-        if due_date is not UNSET:
-            field_dict["due_date"] = due_date
 
         return field_dict
 
@@ -88,6 +79,8 @@ class Rental:
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
         d = dict(src_dict)
         rental_id = d.pop("rental_id")
+
+        rental_date = datetime.datetime.fromisoformat(d.pop("rental_date"))
 
         inventory_id = d.pop("inventory_id")
 
@@ -112,28 +105,16 @@ class Rental:
 
         film_id = d.pop("film_id")
 
-        _rental_date = d.pop("rental_date", UNSET)
-        rental_date: datetime.datetime | Unset
-        if isinstance(_rental_date, Unset):
-            rental_date = UNSET
-        else:
-            rental_date = datetime.datetime.fromisoformat(_rental_date)
-
-        _due_date = d.pop("due_date", UNSET)
-        due_date: datetime.datetime | Unset
-        if isinstance(_due_date, Unset):
-            due_date = UNSET
-        else:
-            due_date = datetime.datetime.fromisoformat(_due_date)
+        due_date = datetime.datetime.fromisoformat(d.pop("due_date"))
 
         rental = cls(
             rental_id=rental_id,
+            rental_date=rental_date,
             inventory_id=inventory_id,
             customer_id=customer_id,
             staff_id=staff_id,
             return_date=return_date,
             film_id=film_id,
-            rental_date=rental_date,
             due_date=due_date,
         )
 

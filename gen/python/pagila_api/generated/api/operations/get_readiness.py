@@ -66,8 +66,9 @@ def sync_detailed(
 ) -> Response[Problem | Readiness]:
     """Is the server ready?
 
-     Ready means that the database answers, both migrations are applied, and the server is not
-    shutting down.
+     Ready means that the database answers, has what the calls need (both migrations, the tables,
+    the privileges), takes writes, and the server is not shutting down. The response comes
+    within a second, however busy the server is.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -92,8 +93,9 @@ def sync(
 ) -> Problem | Readiness | None:
     """Is the server ready?
 
-     Ready means that the database answers, both migrations are applied, and the server is not
-    shutting down.
+     Ready means that the database answers, has what the calls need (both migrations, the tables,
+    the privileges), takes writes, and the server is not shutting down. The response comes
+    within a second, however busy the server is.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -114,8 +116,9 @@ async def asyncio_detailed(
 ) -> Response[Problem | Readiness]:
     """Is the server ready?
 
-     Ready means that the database answers, both migrations are applied, and the server is not
-    shutting down.
+     Ready means that the database answers, has what the calls need (both migrations, the tables,
+    the privileges), takes writes, and the server is not shutting down. The response comes
+    within a second, however busy the server is.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -138,8 +141,9 @@ async def asyncio(
 ) -> Problem | Readiness | None:
     """Is the server ready?
 
-     Ready means that the database answers, both migrations are applied, and the server is not
-    shutting down.
+     Ready means that the database answers, has what the calls need (both migrations, the tables,
+    the privileges), takes writes, and the server is not shutting down. The response comes
+    within a second, however busy the server is.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

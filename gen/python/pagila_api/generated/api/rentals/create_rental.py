@@ -113,7 +113,8 @@ def sync_detailed(
     """Rent a copy
 
      Rents one copy of a film to a customer, from now on. A copy is rented to one customer at a
-    time, however many ask at once. The customer has to be active.
+    time, however many ask at once. The customer and the member of staff have to be active. A
+    customer is active unless one of Pagila's columns `active` and `activebool` says otherwise.
 
     Args:
         id (int):
@@ -148,7 +149,8 @@ def sync(
     """Rent a copy
 
      Rents one copy of a film to a customer, from now on. A copy is rented to one customer at a
-    time, however many ask at once. The customer has to be active.
+    time, however many ask at once. The customer and the member of staff have to be active. A
+    customer is active unless one of Pagila's columns `active` and `activebool` says otherwise.
 
     Args:
         id (int):
@@ -178,7 +180,8 @@ async def asyncio_detailed(
     """Rent a copy
 
      Rents one copy of a film to a customer, from now on. A copy is rented to one customer at a
-    time, however many ask at once. The customer has to be active.
+    time, however many ask at once. The customer and the member of staff have to be active. A
+    customer is active unless one of Pagila's columns `active` and `activebool` says otherwise.
 
     Args:
         id (int):
@@ -211,7 +214,8 @@ async def asyncio(
     """Rent a copy
 
      Rents one copy of a film to a customer, from now on. A copy is rented to one customer at a
-    time, however many ask at once. The customer has to be active.
+    time, however many ask at once. The customer and the member of staff have to be active. A
+    customer is active unless one of Pagila's columns `active` and `activebool` says otherwise.
 
     Args:
         id (int):
