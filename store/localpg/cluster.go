@@ -153,7 +153,8 @@ func (c *cluster) command(ctx context.Context, name, data string, args ...string
 	program := filepath.Join(c.binDir, name)
 	cmd := exec.CommandContext(ctx, program, append([]string{"-D", data}, args...)...) //nolint:gosec // PostgreSQL's
 	cmd.Dir = "/"                                                                      // ours may be closed to the account
-	cmd.Env = append(os.Environ(), "LC_ALL=C", "TZ=UTC")
+	// libpq's variables set defaults of the server too.
+	cmd.Env = append(WithoutLibpq(os.Environ()), "LC_ALL=C", "TZ=UTC")
 	cmd.ExtraFiles = []*os.File{held}
 	cmd.SysProcAttr = c.account.attributes()
 	return cmd, held, nil

@@ -13,6 +13,7 @@
 package localpg
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // ErrLocked means that another process runs the database in the folder.
@@ -39,6 +41,10 @@ const (
 	port = 5432
 	// readyInterval is short, as a start takes some 60 ms.
 	readyInterval = 10 * time.Millisecond
+	// startTimeout is how long a server may take until it takes connections or says that it recovers.
+	startTimeout = time.Minute
+	// cannotConnectNow is the SQLSTATE of a server that starts, recovers or shuts down.
+	cannotConnectNow = "57P03"
 	// quitTimeout is how long an immediate shutdown may take. It writes nothing, so it is quick.
 	quitTimeout = 5 * time.Second
 )
@@ -51,6 +57,8 @@ type Options struct {
 	BinDir string
 	// Disposable is for tests: nothing is synced to disk, and Stop removes Dir.
 	Disposable bool
+	// Timeout bounds the wait for the server to take connections; 0 is a minute.
+	Timeout time.Duration
 	// Progress is told what is being done, for a person who waits. It may be nil.
 	Progress func(step string)
 }
@@ -123,21 +131,31 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	if s.postmaster, err = c.start(ctx, s.socketDir, stale); err != nil {
 		return nil, err
 	}
-	if err := s.waitReady(ctx); err != nil {
+	if err := s.waitReady(ctx, cmp.Or(o.Timeout, startTimeout)); err != nil {
 		s.postmaster.end(ctx)
 		return nil, fmt.Errorf("start PostgreSQL: %w%s", err, c.logTail())
 	}
 	return s, nil
 }
 
-// waitReady returns once the server takes connections.
-func (s *Server) waitReady(ctx context.Context) error {
+// waitReady returns once the server takes connections. It gives up when the server refuses one for
+// good, and after timeout, which begins anew while the server says that it is recovering.
+func (s *Server) waitReady(ctx context.Context, timeout time.Duration) error {
 	tick := time.NewTicker(readyInterval)
 	defer tick.Stop()
-	for {
-		conn, err := pgx.Connect(ctx, s.URL("postgres"))
+	for deadline := time.Now().Add(timeout); ; {
+		conn, err := s.attempt(ctx, deadline)
 		if err == nil {
 			return conn.Close(ctx)
+		}
+		var refusal *pgconn.PgError
+		switch {
+		case errors.As(err, &refusal) && refusal.Code == cannotConnectNow:
+			deadline = time.Now().Add(timeout)
+		case errors.As(err, &refusal):
+			return err
+		case ctx.Err() == nil && time.Now().After(deadline):
+			return fmt.Errorf("it takes no connections after %s: %w", timeout, err)
 		}
 		select {
 		case <-s.postmaster.done:
@@ -147,6 +165,13 @@ func (s *Server) waitReady(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// attempt is one attempt to connect.
+func (s *Server) attempt(ctx context.Context, deadline time.Time) (*pgx.Conn, error) {
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	return s.Connect(ctx, "postgres")
 }
 
 // URL is where the database of that name is, as a postgres:// URL that pgx, lib/pq and psql

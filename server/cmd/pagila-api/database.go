@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"example.com/pagila-api/store/localpg"
 	"example.com/pagila-api/store/pagila"
 )
@@ -36,6 +34,7 @@ func openDatabase(ctx context.Context, c config, progress func(string)) (*databa
 	if c.DatabaseURL != "" {
 		return &database{url: c.DatabaseURL, label: "DATABASE_URL"}, nil
 	}
+	localpg.UnsetLibpq() // they are about a database of the user's own
 	server, err := localpg.Start(ctx, localpg.Options{Dir: c.DataDir, BinDir: c.PostgresBinDir, Progress: progress})
 	if err != nil {
 		return nil, err
@@ -64,9 +63,9 @@ func (d *database) close() error {
 // renamed at the end, so a start that is killed in between leaves nothing that looks complete.
 func ensureRestored(ctx context.Context, c config, server *localpg.Server, progress func(string)) error {
 	const half = databaseName + "_restoring"
-	conn, err := pgx.Connect(ctx, server.URL("postgres"))
+	conn, err := server.Connect(ctx, "postgres")
 	if err != nil {
-		return fmt.Errorf("connect to Postgres: %w", err)
+		return err
 	}
 	defer conn.Close(context.Background())
 	var there bool
@@ -119,10 +118,13 @@ func startThrowaway(ctx context.Context, c config, withPagila bool, progress fun
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	t := &throwaway{server: server, pristine: server.URL(databaseName), scratch: server.URL("scratch")}
+	if withPagila { // and so no database of the user's own
+		localpg.UnsetLibpq()
+	}
 	create := func() error {
-		conn, err := pgx.Connect(ctx, server.URL("postgres"))
+		conn, err := server.Connect(ctx, "postgres")
 		if err != nil {
-			return fmt.Errorf("connect to Postgres: %w", err)
+			return err
 		}
 		defer conn.Close(context.Background())
 		if _, err := conn.Exec(ctx, "CREATE DATABASE scratch"); err != nil {

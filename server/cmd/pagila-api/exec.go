@@ -44,6 +44,9 @@ func execute(ctx context.Context, c config, args, environ []string, stdout, stde
 	if flags.NArg() == 0 {
 		return errors.New("exec: which command?")
 	}
+	if c.DatabaseURL == "" || *pristine || *serving {
+		environ = localpg.WithoutLibpq(environ) // they are about another database
+	}
 	if *serving {
 		if *scratch || *pristine {
 			return errors.New("exec: -serve has a database of its own, without -scratch and -pristine")
