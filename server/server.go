@@ -125,9 +125,16 @@ func New(deps Deps) (*Server, error) {
 }
 
 // ServeHTTP answers a request.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.draining.Load() {
+		w.Header().Set("Connection", "close")
+	}
+	s.handler.ServeHTTP(w, r)
+}
 
 // Drain makes GET /readyz answer 503 from now on, so that a load balancer sends no more requests.
+// Each response closes its connection, since a connection that is shut down between two requests can
+// lose the second.
 func (s *Server) Drain() { s.draining.Store(true) }
 
 // detach gives the handler a context of its own. Gin uses its contexts again for later requests,
