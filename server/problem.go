@@ -65,7 +65,8 @@ func (s *Server) fail(c *gin.Context, err error) {
 		panic(http.ErrAbortHandler) // nobody is left to answer
 	}
 	p := problemOf(err)
-	if p.Status >= http.StatusInternalServerError {
+	var starting *startingError // no fault: the log says when the start is over
+	if p.Status >= http.StatusInternalServerError && !errors.As(err, &starting) {
 		s.deps.Logger.LogAttrs(c.Request.Context(), slog.LevelError, "request failed",
 			slog.String("request_id", c.GetString(keyRequestID)),
 			slog.String("operation", c.GetString(keyOperation)),
@@ -115,6 +116,7 @@ func problemOf(err error) problem {
 		noDatabase *store.UnavailableError
 		model      *llm.Error
 		tooOften   *rateLimitError
+		starting   *startingError
 	)
 	switch {
 	case errors.As(err, &tooLarge):
@@ -172,6 +174,8 @@ func problemOf(err error) problem {
 		p := describe(http.StatusServiceUnavailable, gen.ProblemCodeDatabaseUnavailable, "The database cannot be used just now.")
 		p.retryAfter = retryAfter
 		return p
+	case errors.As(err, &starting):
+		return describeStart(starting)
 	case errors.Is(err, errNotReady):
 		p := describe(http.StatusServiceUnavailable, gen.ProblemCodeNotReady, "The server is not ready.")
 		p.retryAfter = retryAfter

@@ -52,7 +52,8 @@ type Credentials struct {
 	Password string
 }
 
-// Deps is all that the server needs. Every field is required but Limits and TrustedProxies.
+// Deps is all that the server needs. Every field is required but Limits and TrustedProxies. Without a
+// Store, what needs one is refused until Ready.
 type Deps struct {
 	Contract    *openapi3.T
 	Store       Store
@@ -70,6 +71,7 @@ type Server struct {
 	deps     Deps
 	handler  http.Handler
 	limiter  *limiter
+	startup  startup
 	draining atomic.Bool
 	docs     docs
 }
@@ -81,6 +83,8 @@ func New(deps Deps) (*Server, error) {
 	deps.Limits.WriteTimeout = cmp.Or(deps.Limits.WriteTimeout, defaultWriteTimeout)
 	deps.Limits.KeepAlive = cmp.Or(deps.Limits.KeepAlive, defaultKeepAlive)
 	s := &Server{deps: deps}
+	s.startup.over.Store(deps.Store != nil)
+	s.Starting("its database is not ready yet")
 	var err error
 	if s.limiter, err = newLimiter(deps.Limits); err != nil {
 		return nil, fmt.Errorf("set up the limits: %w", err)
@@ -102,7 +106,7 @@ func New(deps Deps) (*Server, error) {
 	}
 	engine.NoRoute(func(c *gin.Context) { s.fail(c, errNoRoute) })
 	engine.NoMethod(func(c *gin.Context) { s.fail(c, errNoMethod) })
-	engine.Use(s.identify, s.recover, s.validate(), s.limit)
+	engine.Use(s.identify, s.recover, s.validate(), s.awaitStore(), s.limit)
 
 	gen.RegisterHandlersWithOptions(engine,
 		gen.NewStrictHandlerWithOptions(s, []gen.StrictMiddlewareFunc{detach}, gen.StrictGinServerOptions{

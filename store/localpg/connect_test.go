@@ -100,4 +100,3 @@ func TestStartTimeout(t *testing.T) {
 		t.Errorf("the reason is missing: %v", err)
 	}
 }
-

@@ -31,15 +31,22 @@ type database struct {
 // DATA_DIR with the dataset restored. If another process runs that one already, the error is
 // localpg.ErrLocked.
 func openDatabase(ctx context.Context, c config, progress func(string)) (*database, error) {
+	return openInPhases(ctx, c, progress, func(string) {})
+}
+
+// openInPhases is openDatabase that says what it is doing to clients of the server too, in phase.
+func openInPhases(ctx context.Context, c config, progress, phase func(string)) (*database, error) {
 	if c.DatabaseURL != "" {
 		return &database{url: c.DatabaseURL, label: "DATABASE_URL"}, nil
 	}
+	phase("starting PostgreSQL")
 	localpg.UnsetLibpq() // they are about a database of the user's own
 	server, err := localpg.Start(ctx, localpg.Options{Dir: c.DataDir, BinDir: c.PostgresBinDir, Progress: progress})
 	if err != nil {
 		return nil, err
 	}
 	db := &database{url: server.URL(databaseName), label: "private, in " + c.DataDir, server: server}
+	phase("restoring Pagila")
 	if err := ensureRestored(ctx, c, server, progress); err != nil {
 		return nil, errors.Join(err, db.close())
 	}

@@ -33,7 +33,12 @@ It is configured by the environment and by a .env file in the working folder.
 const interrupted = 128 + int(syscall.SIGINT)
 
 func main() {
+	// A reader of our output who leaves does not end the program. Not signal.Ignore: the commands that
+	// exec runs would inherit it.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	// Whatever the program is doing by then, a second signal ends it at once.
+	context.AfterFunc(ctx, stop)
 	code := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
@@ -42,7 +47,9 @@ func main() {
 // run is the program without what belongs to the process: it returns the exit status once ctx is
 // done or the command is over.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
-	err := dispatch(ctx, args, environ, stdout, stderr)
+	messages := newLossyWriter(stderr)
+	defer messages.flush()
+	err := dispatch(ctx, args, environ, stdout, messages)
 	var exit *exitError
 	switch {
 	case err == nil:
@@ -50,15 +57,15 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	case errors.As(err, &exit): // the command of exec has said itself what is wrong
 		return exit.code
 	case ctx.Err() != nil && errors.Is(err, context.Canceled): // during the start
-		fmt.Fprintln(stderr, "pagila-api: interrupted")
+		fmt.Fprintln(messages, "pagila-api: interrupted")
 		return interrupted
 	default:
-		fmt.Fprintln(stderr, "pagila-api:", err)
+		fmt.Fprintln(messages, "pagila-api:", err)
 		return 1
 	}
 }
 
-func dispatch(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
+func dispatch(ctx context.Context, args, environ []string, stdout io.Writer, stderr *lossyWriter) error {
 	command := "serve"
 	if len(args) > 0 {
 		command, args = args[0], args[1:]
@@ -84,7 +91,9 @@ func dispatch(ctx context.Context, args, environ []string, stdout, stderr io.Wri
 		if len(args) > 0 {
 			return fmt.Errorf("serve takes no arguments, not %q", args)
 		}
-		return serve(ctx, config, stdout, stderr)
+		banner := newLossyWriter(stdout)
+		defer banner.flush()
+		return serve(ctx, config, banner, stderr)
 	}
 }
 
