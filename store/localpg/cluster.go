@@ -98,7 +98,7 @@ func (c *cluster) create(ctx context.Context) error {
 	}
 	folder, err := os.MkdirTemp(c.dir, "new-")
 	if err != nil {
-		return fmt.Errorf("create a cluster: %w", err)
+		return notWritable(c.dir, err)
 	}
 	// Without --no-locale and an encoding they are those of the environment, and text sorts
 	// differently on each machine.
@@ -111,6 +111,9 @@ func (c *cluster) create(ctx context.Context) error {
 	}
 	if err == nil {
 		err = os.Rename(folder, c.dataDir())
+	}
+	if err != nil && full.MatchString(err.Error()) {
+		err = notWritable(c.dir, err)
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("create a cluster: %w", err), os.RemoveAll(folder))

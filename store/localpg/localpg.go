@@ -20,6 +20,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -103,7 +104,7 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	}
 	// Others may pass: as root, the server runs as another user. What is inside is closed to them.
 	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // see above
-		return nil, fmt.Errorf("make the folder of the database: %w", err)
+		return nil, notWritable(dir, err)
 	}
 	lock, err := lockDir(dir)
 	if err != nil {
@@ -133,7 +134,11 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	}
 	if err := s.waitReady(ctx, cmp.Or(o.Timeout, startTimeout)); err != nil {
 		s.postmaster.end(ctx)
-		return nil, fmt.Errorf("start PostgreSQL: %w%s", err, c.logTail())
+		err = fmt.Errorf("start PostgreSQL: %w%s", err, c.logTail())
+		if full.MatchString(err.Error()) {
+			err = notWritable(dir, err)
+		}
+		return nil, err
 	}
 	return s, nil
 }
@@ -279,12 +284,20 @@ func Remove(ctx context.Context, dir string) error {
 	return nil
 }
 
+// notWritable says that a folder cannot hold the database.
+func notWritable(dir string, err error) error {
+	return fmt.Errorf("the database cannot be kept in %s: %w: set DATA_DIR to a writable directory with 200 MB of room", dir, err)
+}
+
+// full is what PostgreSQL's programs say when the disk cannot be written to.
+var full = regexp.MustCompile(`No space left on device|Read-only file system|Disk quota exceeded|could not .*: Permission denied`)
+
 // lockDir locks dir until the file is closed. The lock is the kernel's, so it ends with the
 // process at the latest.
 func lockDir(dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // a path of ours
 	if err != nil {
-		return nil, fmt.Errorf("lock the database: %w", err)
+		return nil, notWritable(dir, err)
 	}
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if err == nil {
