@@ -286,7 +286,17 @@ func Remove(ctx context.Context, dir string) error {
 
 // notWritable says that a folder cannot hold the database.
 func notWritable(dir string, err error) error {
-	return fmt.Errorf("the database cannot be kept in %s: %w: set DATA_DIR to a writable directory with 200 MB of room", dir, err)
+	return fmt.Errorf("the database cannot be kept in %s: set DATA_DIR to a writable directory with 200 MB of room: %w", dir, err)
+}
+
+// Explain adds to the error of a connection that the disk is full, if the server's log says so: the
+// server may end without a word to its clients.
+func (s *Server) Explain(err error) error {
+	tail := (&cluster{dir: s.dir}).logTail()
+	if err == nil || !full.MatchString(tail) {
+		return err
+	}
+	return fmt.Errorf("%w%s", notWritable(s.dir, err), tail)
 }
 
 // full is what PostgreSQL's programs say when the disk cannot be written to.

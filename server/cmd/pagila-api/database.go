@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
-
 	"example.com/pagila-api/store/localpg"
 	"example.com/pagila-api/store/pagila"
 )
@@ -97,11 +95,7 @@ func ensureRestored(ctx context.Context, c config, server *localpg.Server, progr
 		}
 	}
 	if err := source.Restore(ctx, server.URL(half)); err != nil {
-		var full *pgconn.PgError
-		if errors.As(err, &full) && full.Code == "53100" { // disk_full
-			err = fmt.Errorf("%w: set DATA_DIR to a writable directory with more room than %s", err, c.DataDir)
-		}
-		return fmt.Errorf("restore the dataset: %w", err)
+		return fmt.Errorf("restore the dataset: %w", server.Explain(err))
 	}
 	if _, err := conn.Exec(ctx, "ALTER DATABASE "+half+" RENAME TO "+databaseName); err != nil {
 		return fmt.Errorf("name the database: %w", err)
