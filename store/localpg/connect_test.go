@@ -74,13 +74,13 @@ func TestRefusedConnection(t *testing.T) {
 func TestStartTimeout(t *testing.T) {
 	t.Parallel()
 	dir, bin := folder(t), t.TempDir()
-	real, err := localpg.FindBinaries()
+	installed, err := localpg.FindBinaries()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, script := range map[string]string{
-		"initdb":   fmt.Sprintf("exec '%s/initdb' \"$@\"", real),
-		"postgres": fmt.Sprintf("[ \"$1\" != --version ] || exec '%s/postgres' --version\ntrap exit INT\nwhile :; do sleep 0.1; done", real),
+		"initdb":   fmt.Sprintf("exec '%s/initdb' \"$@\"", installed),
+		"postgres": fmt.Sprintf("[ \"$1\" != --version ] || exec '%s/postgres' --version\ntrap exit INT\nwhile :; do sleep 0.1; done", installed),
 	} {
 		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
 			t.Fatal(err)

@@ -83,16 +83,16 @@ func talk(t *testing.T, speak func(net.Conn)) string {
 // What real servers, and what pgx makes of them, is told in words too.
 func TestDatabaseReasonOfServers(t *testing.T) {
 	t.Parallel()
-	real, err := url.Parse(pgtest.New(t))
+	actual, err := url.Parse(pgtest.New(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	with := func(change func(*url.URL)) string {
-		u := *real
+		u := *actual
 		change(&u)
 		return u.String()
 	}
-	conn, err := pgx.Connect(t.Context(), real.String())
+	conn, err := pgx.Connect(t.Context(), actual.String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func TestDatabaseReasonOfServers(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { // the roles are the server's, not the database's
-		conn, err := pgx.Connect(context.Background(), real.String())
+		conn, err := pgx.Connect(context.Background(), actual.String())
 		if err == nil {
 			_, err = conn.Exec(context.Background(), "DROP ROLE locked_out; DROP ROLE powerless")
 			conn.Close(context.Background())

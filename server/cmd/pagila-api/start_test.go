@@ -413,6 +413,7 @@ func keepAsking(address string, done *atomic.Int64) (lost int64) {
 				break
 			}
 			io.Copy(io.Discard, response.Body)
+			response.Body.Close()
 			done.Add(1)
 			open = !response.Close
 		}
