@@ -36,12 +36,29 @@ func main() {
 	// A reader of our output who leaves does not end the program. Not signal.Ignore: the commands that
 	// exec runs would inherit it.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	// Whatever the program is doing by then, a second signal ends it at once.
-	context.AfterFunc(ctx, stop)
-	code := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
-	stop()
+	code := run(untilSignal(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP), os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
 	os.Exit(code)
+}
+
+// untilSignal is a context that is done with the first signal. By then a second one has its usual
+// effect, which is to end the program at once, whatever it is doing.
+func untilSignal(signals ...os.Signal) context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	received := make(chan os.Signal, 2)
+	signal.Notify(received, signals...)
+	go func() {
+		<-received
+		signal.Stop(received)
+		cancel()
+		select {
+		case second := <-received: // before Stop
+			if s, ok := second.(syscall.Signal); ok {
+				_ = syscall.Kill(os.Getpid(), s) // to ourselves, which is allowed
+			}
+		default:
+		}
+	}()
+	return ctx
 }
 
 // run is the program without what belongs to the process: it returns the exit status once ctx is
