@@ -4,14 +4,19 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-# Tests run in their package's folder, so a relative path would mean another one there.
-ifneq ($(PAGILA_DIR),)
-override PAGILA_DIR := $(abspath $(PAGILA_DIR))
+# The directory of this file may have any name. So the paths below are relative, for make cuts names at
+# blanks, and recipes say "$$PWD", which the shell keeps whole.
+
+# Tests run in their package's directory, so a relative path would mean another one there. Not
+# $(abspath), which cuts at blanks.
+absolute = $(if $(filter /%,$(firstword $(value $(1)))),,$(CURDIR)/)$(value $(1))
+ifneq ($(value PAGILA_DIR),)
+override PAGILA_DIR := $(call absolute,PAGILA_DIR)
 export PAGILA_DIR
 endif
 
-ifneq ($(DOCS_SCREENSHOTS),)
-override DOCS_SCREENSHOTS := $(abspath $(DOCS_SCREENSHOTS))
+ifneq ($(value DOCS_SCREENSHOTS),)
+override DOCS_SCREENSHOTS := $(call absolute,DOCS_SCREENSHOTS)
 export DOCS_SCREENSHOTS
 endif
 
@@ -19,7 +24,7 @@ endif
 IN_CI := $(if $(CI),1,0)
 
 BIN := bin/pagila-api
-ATLAS := $(CURDIR)/bin/atlas
+ATLAS := bin/atlas
 LINTER := bin/golangci-lint
 LINTER_VERSION := v2.15.0
 REDOCLY_VERSION := 2.77.0
@@ -38,6 +43,7 @@ help: ## List what there is to do
 
 .PHONY: build
 build: ## Build bin/pagila-api
+	@test -x $(BIN) || echo 'compiling $(BIN): the first time this takes some minutes'
 	@go build -trimpath -o $(BIN) ./server/cmd/pagila-api
 
 .PHONY: postgres
@@ -62,8 +68,8 @@ export ATLAS_NO_UPDATE_NOTIFIER := 1
 atlas: $(ATLAS) ## Build bin/atlas, the pinned Atlas command (takes minutes, once)
 
 $(ATLAS): schema/atlas/go.mod schema/atlas/go.sum
-	@echo 'building the Atlas command: this takes some minutes, once'
-	CGO_ENABLED=0 go -C schema/atlas build -trimpath -ldflags '$(ATLAS_LDFLAGS)' -o $@ ariga.io/atlas/cmd/atlas
+	@echo 'compiling $@: this takes some minutes, once'
+	@CGO_ENABLED=0 go -C schema/atlas build -trimpath -ldflags '$(ATLAS_LDFLAGS)' -o ../../$@ ariga.io/atlas/cmd/atlas
 	@touch $@
 
 # schema/migrate.sh builds the Atlas command if it is going to be used.
@@ -110,20 +116,21 @@ generate-typescript: ## Generate the types of the TypeScript SDK (needs npm)
 	fi
 
 PYTHON := gen/python
-PYTHON_BIN := $(CURDIR)/bin/venv-python/bin
+PYTHON_BIN := bin/venv-python/bin
 
 .PHONY: generate-python
 generate-python: ## Generate the Python SDK (needs Python 3.11)
 	@if $(MAKE) --silent $(PYTHON_BIN)/pytest; then \
-		PYTHON_BIN=$(PYTHON_BIN) $(PYTHON)/generate.sh; \
+		PYTHON_BIN="$$PWD/$(PYTHON_BIN)" $(PYTHON)/generate.sh; \
 	else \
 		echo 'skipped $(PYTHON): it needs Python 3.11 and pip'; exit $(IN_CI); \
 	fi
 
 $(PYTHON_BIN)/pytest: $(PYTHON)/requirements-dev.txt
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+	@echo 'installing the tools of $(PYTHON) in bin/venv-python: this takes a minute, once'
 	@python3 -m venv --clear bin/venv-python
-	@$(PYTHON_BIN)/pip install --quiet --disable-pip-version-check -r $<
+	@$(PYTHON_BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 $(TYPESCRIPT_MODULES): $(TYPESCRIPT)/package.json $(TYPESCRIPT)/package-lock.json
@@ -145,20 +152,21 @@ contract-lint: ## Lint the contract with redocly and spectral
 contract-breaking: ## Fail if the contract breaks clients of the last one
 	@OASDIFF_VERSION=$(OASDIFF_VERSION) api/breaking.sh
 
-SCHEMATHESIS := $(CURDIR)/bin/venv-schemathesis/bin/schemathesis
+SCHEMATHESIS := bin/venv-schemathesis/bin/schemathesis
 
 .PHONY: contract-fuzz
 contract-fuzz: postgres ## Let schemathesis attack a running server with what it makes of the contract
 	@if $(MAKE) --no-print-directory $(SCHEMATHESIS); then \
-	  SCHEMATHESIS=$(SCHEMATHESIS) $(BIN) exec -serve -- api/fuzz.sh; \
+	  SCHEMATHESIS="$$PWD/$(SCHEMATHESIS)" $(BIN) exec -serve -- api/fuzz.sh; \
 	else \
-	  echo 'contract-fuzz: schemathesis is not to be had here (it needs Python 3.10 and the network): the Go version runs instead'; \
+	  echo 'contract-fuzz: schemathesis cannot be installed here (it needs Python 3.10 and the network): the Go version runs instead'; \
 	  go test ./server -run '^$$' -fuzz FuzzContract -fuzztime 2m; \
 	fi
 
 $(SCHEMATHESIS): Makefile
+	@echo 'installing schemathesis in bin/venv-schemathesis: this takes a minute, once'
 	@python3 -m venv --clear bin/venv-schemathesis
-	@bin/venv-schemathesis/bin/pip install --quiet --disable-pip-version-check schemathesis==$(SCHEMATHESIS_VERSION)
+	@bin/venv-schemathesis/bin/python -m pip install --quiet --disable-pip-version-check schemathesis==$(SCHEMATHESIS_VERSION)
 	@touch $@
 
 ##@ Check
@@ -168,7 +176,7 @@ check: generate-check contract-lint contract-breaking lint vet atlas test sdk-te
 
 .PHONY: test
 test: postgres ## Run the tests on a disposable Postgres, under the race detector
-	CONTRACT_COVERAGE=$(CURDIR)/bin/contract-coverage.tsv go test -race ./...
+	CONTRACT_COVERAGE="$$PWD/bin/contract-coverage.tsv" go test -race ./...
 	@# Go does not write the report again where it knows the result from before.
 	@test ! -f bin/contract-coverage.tsv || head -n 1 bin/contract-coverage.tsv
 
@@ -203,7 +211,8 @@ sdk-test-typescript:
 sdk-test-python:
 	@test -n "$${PAGILA_URL:-}" || { echo 'say where a server runs: PAGILA_URL=http://localhost:8080 make sdk-test-python'; exit 1; }
 	@if $(MAKE) --silent $(PYTHON_BIN)/pytest; then \
-		cd $(PYTHON) && $(PYTHON_BIN)/ruff format --check --quiet && $(PYTHON_BIN)/ruff check --quiet && $(PYTHON_BIN)/mypy && $(PYTHON_BIN)/pytest; \
+		cd $(PYTHON) && python=../../$(PYTHON_BIN)/python && \
+		"$$python" -m ruff format --check --quiet && "$$python" -m ruff check --quiet && "$$python" -m mypy && "$$python" -m pytest; \
 	else \
 		echo 'sdk-test: skipped the Python SDK: it needs Python 3.11 and pip'; exit $(IN_CI); \
 	fi
@@ -219,5 +228,6 @@ lint: $(LINTER) ## Run gofmt and golangci-lint
 	$(LINTER) run ./...
 
 $(LINTER): Makefile
-	GOBIN=$(CURDIR)/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINTER_VERSION)
+	@echo 'compiling $@: this takes some minutes, once'
+	@GOBIN="$$PWD/bin" go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINTER_VERSION)
 	@touch $@

@@ -7,14 +7,13 @@ import (
 	"example.com/pagila-api/gen"
 )
 
-// notReadyError says why the server is not ready: a sentence, or several with semicolons between,
-// without a full stop.
+// notReadyError says why the server is not ready.
 type notReadyError struct {
-	reason    string
-	announced bool // a state that passes by itself or that an operator has asked for
+	detail    string // for the client, in sentences
+	announced bool   // it passes by itself, or an operator has asked for it: no reason for an error in the log
 }
 
-func (e *notReadyError) Error() string { return "not ready: " + e.reason }
+func (e *notReadyError) Error() string { return e.detail }
 
 // GetHealth answers that the process serves requests.
 func (s *Server) GetHealth(context.Context, gen.GetHealthRequestObject) (gen.GetHealthResponseObject, error) {
@@ -24,14 +23,14 @@ func (s *Server) GetHealth(context.Context, gen.GetHealthRequestObject) (gen.Get
 // GetReadiness answers what the server runs on, or that it is not ready.
 func (s *Server) GetReadiness(ctx context.Context, _ gen.GetReadinessRequestObject) (gen.GetReadinessResponseObject, error) {
 	if s.draining.Load() {
-		return nil, &notReadyError{reason: "it is shutting down", announced: true}
+		return nil, &notReadyError{"The server is shutting down.", true}
 	}
 	status, err := s.deps.Store.Status(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if len(status.Missing) > 0 {
-		return nil, &notReadyError{reason: strings.Join(status.Missing, "; ")}
+		return nil, &notReadyError{detail: "The server is not ready: " + strings.Join(status.Missing, "; ") + "."}
 	}
 	model := s.deps.Model.Info()
 	return gen.GetReadiness200JSONResponse{

@@ -182,7 +182,7 @@ func problemOf(err error) problem {
 	case errors.As(err, &noDatabase):
 		return databaseProblem(noDatabase)
 	case errors.As(err, &notReady):
-		p := describe(http.StatusServiceUnavailable, gen.ProblemCodeNotReady, "The server is not ready: "+notReady.reason+".")
+		p := describe(http.StatusServiceUnavailable, gen.ProblemCodeNotReady, notReady.detail)
 		p.retryAfter = retryAfter
 		p.announced = notReady.announced
 		return p

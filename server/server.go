@@ -53,7 +53,8 @@ type Credentials struct {
 	Password string
 }
 
-// Deps is all that the server needs. Every field is required but Limits and TrustedProxies.
+// Deps is all that the server needs. Every field is required but Limits and TrustedProxies. Without a
+// Store, what needs one is refused until Ready.
 type Deps struct {
 	Contract    *openapi3.T
 	Store       Store
@@ -74,6 +75,7 @@ type Server struct {
 	admission  *admission
 	limiter    *limiter
 	proxies    proxies
+	startup    startup
 	draining   atomic.Bool
 	docs       docs
 }
@@ -86,6 +88,8 @@ func New(deps Deps) (*Server, error) {
 	deps.Limits.KeepAlive = cmp.Or(deps.Limits.KeepAlive, defaultKeepAlive)
 	s := &Server{deps: deps, operations: newOperations(deps.Contract)}
 	s.admission = newAdmission(deps.Limits.InFlight, s.operations, deps.Logger)
+	s.startup.over.Store(deps.Store != nil)
+	s.Starting("its database is not ready yet")
 	var err error
 	if s.limiter, err = newLimiter(deps.Limits); err != nil {
 		return nil, fmt.Errorf("set up the limits: %w", err)
@@ -108,7 +112,7 @@ func New(deps Deps) (*Server, error) {
 	engine.ForwardedByClientIP = false // Gin believes more headers than we do: see proxies
 	engine.NoRoute(func(c *gin.Context) { s.fail(c, errNoRoute) })
 	engine.NoMethod(func(c *gin.Context) { s.fail(c, errNoMethod) })
-	engine.Use(s.identify, s.recover, s.validate(), s.limit)
+	engine.Use(s.identify, s.recover, s.validate(), s.awaitStore, s.limit)
 
 	gen.RegisterHandlersWithOptions(engine,
 		gen.NewStrictHandlerWithOptions(s, []gen.StrictMiddlewareFunc{detach, s.admit}, gen.StrictGinServerOptions{

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Writes what is not written by hand: pagila_api/generated from the contract, and _client.py from
 # _async_client.py, which differ in nothing but asyncio. PYTHON_BIN is the folder of the generator's
-# programs.
+# programs. They are run as modules, because the first line of a script cannot name every directory.
 set -euo pipefail
 cd "$(dirname "$0")"
 export PATH="$PYTHON_BIN:$PATH"
@@ -10,7 +10,7 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 rm -rf pagila_api/generated
 # It warns of /openapi.yaml, whose media type it does not know and nobody needs here.
-if ! openapi-python-client generate --path ../../api/openapi.yaml --meta none --config generator.yaml \
+if ! "$PYTHON_BIN/python" -m openapi_python_client generate --path ../../api/openapi.yaml --meta none --config generator.yaml \
   --output-path pagila_api/generated >"$log" 2>&1; then
   cat "$log"
   exit 1

@@ -98,7 +98,7 @@ func (c *cluster) create(ctx context.Context) error {
 	}
 	folder, err := os.MkdirTemp(c.dir, "new-")
 	if err != nil {
-		return fmt.Errorf("create a cluster: %w", err)
+		return notWritable(c.dir, err)
 	}
 	// Without --no-locale and an encoding they are those of the environment, and text sorts
 	// differently on each machine.
@@ -111,6 +111,9 @@ func (c *cluster) create(ctx context.Context) error {
 	}
 	if err == nil {
 		err = os.Rename(folder, c.dataDir())
+	}
+	if err != nil && full.MatchString(err.Error()) {
+		err = notWritable(c.dir, err)
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("create a cluster: %w", err), os.RemoveAll(folder))
@@ -153,7 +156,8 @@ func (c *cluster) command(ctx context.Context, name, data string, args ...string
 	program := filepath.Join(c.binDir, name)
 	cmd := exec.CommandContext(ctx, program, append([]string{"-D", data}, args...)...) //nolint:gosec // PostgreSQL's
 	cmd.Dir = "/"                                                                      // ours may be closed to the account
-	cmd.Env = append(os.Environ(), "LC_ALL=C", "TZ=UTC")
+	// libpq's variables set defaults of the server too.
+	cmd.Env = append(WithoutLibpq(os.Environ()), "LC_ALL=C", "TZ=UTC")
 	cmd.ExtraFiles = []*os.File{held}
 	cmd.SysProcAttr = c.account.attributes()
 	return cmd, held, nil

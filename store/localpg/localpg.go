@@ -13,12 +13,14 @@
 package localpg
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,6 +28,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // ErrLocked means that another process runs the database in the folder.
@@ -39,6 +42,10 @@ const (
 	port = 5432
 	// readyInterval is short, as a start takes some 60 ms.
 	readyInterval = 10 * time.Millisecond
+	// startTimeout is how long a server may take until it takes connections or says that it recovers.
+	startTimeout = time.Minute
+	// cannotConnectNow is the SQLSTATE of a server that starts, recovers or shuts down.
+	cannotConnectNow = "57P03"
 	// quitTimeout is how long an immediate shutdown may take. It writes nothing, so it is quick.
 	quitTimeout = 5 * time.Second
 )
@@ -51,6 +58,8 @@ type Options struct {
 	BinDir string
 	// Disposable is for tests: nothing is synced to disk, and Stop removes Dir.
 	Disposable bool
+	// Timeout bounds the wait for the server to take connections; 0 is a minute.
+	Timeout time.Duration
 	// Progress is told what is being done, for a person who waits. It may be nil.
 	Progress func(step string)
 }
@@ -95,7 +104,7 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	}
 	// Others may pass: as root, the server runs as another user. What is inside is closed to them.
 	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // see above
-		return nil, fmt.Errorf("make the folder of the database: %w", err)
+		return nil, notWritable(dir, err)
 	}
 	lock, err := lockDir(dir)
 	if err != nil {
@@ -123,21 +132,35 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	if s.postmaster, err = c.start(ctx, s.socketDir, stale); err != nil {
 		return nil, err
 	}
-	if err := s.waitReady(ctx); err != nil {
+	if err := s.waitReady(ctx, cmp.Or(o.Timeout, startTimeout)); err != nil {
 		s.postmaster.end(ctx)
-		return nil, fmt.Errorf("start PostgreSQL: %w%s", err, c.logTail())
+		err = fmt.Errorf("start PostgreSQL: %w%s", err, c.logTail())
+		if full.MatchString(err.Error()) {
+			err = notWritable(dir, err)
+		}
+		return nil, err
 	}
 	return s, nil
 }
 
-// waitReady returns once the server takes connections.
-func (s *Server) waitReady(ctx context.Context) error {
+// waitReady returns once the server takes connections. It gives up when the server refuses one for
+// good, and after timeout, which begins anew while the server says that it is recovering.
+func (s *Server) waitReady(ctx context.Context, timeout time.Duration) error {
 	tick := time.NewTicker(readyInterval)
 	defer tick.Stop()
-	for {
-		conn, err := pgx.Connect(ctx, s.URL("postgres"))
+	for deadline := time.Now().Add(timeout); ; {
+		conn, err := s.attempt(ctx, deadline)
 		if err == nil {
 			return conn.Close(ctx)
+		}
+		var refusal *pgconn.PgError
+		switch {
+		case errors.As(err, &refusal) && refusal.Code == cannotConnectNow:
+			deadline = time.Now().Add(timeout)
+		case errors.As(err, &refusal):
+			return err
+		case ctx.Err() == nil && time.Now().After(deadline):
+			return fmt.Errorf("it takes no connections after %s: %w", timeout, err)
 		}
 		select {
 		case <-s.postmaster.done:
@@ -147,6 +170,13 @@ func (s *Server) waitReady(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// attempt is one attempt to connect.
+func (s *Server) attempt(ctx context.Context, deadline time.Time) (*pgx.Conn, error) {
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	return s.Connect(ctx, "postgres")
 }
 
 // URL is where the database of that name is, as a postgres:// URL that pgx, lib/pq and psql
@@ -254,12 +284,30 @@ func Remove(ctx context.Context, dir string) error {
 	return nil
 }
 
+// notWritable says that a folder cannot hold the database.
+func notWritable(dir string, err error) error {
+	return fmt.Errorf("the database cannot be kept in %s: set DATA_DIR to a writable directory with 200 MB of room: %w", dir, err)
+}
+
+// Explain adds to the error of a connection that the disk is full, if the server's log says so: the
+// server may end without a word to its clients.
+func (s *Server) Explain(err error) error {
+	tail := (&cluster{dir: s.dir}).logTail()
+	if err == nil || !full.MatchString(tail) {
+		return err
+	}
+	return fmt.Errorf("%w%s", notWritable(s.dir, err), tail)
+}
+
+// full is what PostgreSQL's programs say when the disk cannot be written to.
+var full = regexp.MustCompile(`No space left on device|Read-only file system|Disk quota exceeded|could not .*: Permission denied`)
+
 // lockDir locks dir until the file is closed. The lock is the kernel's, so it ends with the
 // process at the latest.
 func lockDir(dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // a path of ours
 	if err != nil {
-		return nil, fmt.Errorf("lock the database: %w", err)
+		return nil, notWritable(dir, err)
 	}
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if err == nil {

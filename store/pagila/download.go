@@ -17,6 +17,8 @@ import (
 const (
 	// connectTimeout is short: without a network a person waits for it before the sample.
 	connectTimeout = 3 * time.Second
+	// responseTimeout is for a network that takes connections and leads nowhere.
+	responseTimeout = 10 * time.Second
 	// downloadTimeout bounds the whole download: 3 MB at 50 kB a second.
 	downloadTimeout = time.Minute
 	// maxFile bounds a file, in bytes. The bigger one has 3 MB.
@@ -31,17 +33,19 @@ func download(ctx context.Context, base, dir string, timeout time.Duration, prog
 		Proxy:               http.ProxyFromEnvironment,
 		DialContext:         (&net.Dialer{Timeout: connectTimeout}).DialContext,
 		TLSHandshakeTimeout: connectTimeout,
-		ForceAttemptHTTP2:   true,
+
+		ResponseHeaderTimeout: responseTimeout,
+		ForceAttemptHTTP2:     true,
 	}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport}
 
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil { //nolint:gosec // a public file is no secret
-		return fmt.Errorf("make the cache: %w", err)
+		return fmt.Errorf("the cache directory %s cannot be written to: %w", filepath.Dir(dir), err)
 	}
 	temp, err := os.MkdirTemp(filepath.Dir(dir), "download-")
 	if err != nil {
-		return fmt.Errorf("make the cache: %w", err)
+		return fmt.Errorf("the cache directory %s cannot be written to: %w", filepath.Dir(dir), err)
 	}
 	defer os.RemoveAll(temp)
 	for _, file := range dump {

@@ -20,8 +20,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"example.com/pagila-api/store/localpg"
 	"example.com/pagila-api/store/pagila"
 )
@@ -36,6 +34,7 @@ const (
 // Main runs the tests of a package, stops the server they have used, and ends the process. m is the
 // *testing.M, or what a package wraps it in to do something after its tests.
 func Main(m interface{ Run() int }) {
+	localpg.UnsetLibpq() // the tests connect to the URLs of their own databases
 	code := m.Run()
 	if err := stopShared(); err != nil {
 		fmt.Fprintln(os.Stderr, "pgtest:", err)
@@ -69,7 +68,7 @@ func Database(tb testing.TB, options string) string {
 		if err := source.Restore(ctx, server.URL(name)); err != nil {
 			return err
 		}
-		return migrate(ctx, server.URL(name))
+		return migrate(ctx, server.Config(name))
 	})
 }
 
@@ -185,9 +184,9 @@ func freshOn(tb testing.TB, server *localpg.Server, create func(ctx context.Cont
 
 // exec runs statements on the server's database postgres, one after the other.
 func exec(ctx context.Context, server *localpg.Server, statements ...string) (err error) {
-	conn, err := pgx.Connect(ctx, server.URL("postgres"))
+	conn, err := server.Connect(ctx, "postgres")
 	if err != nil {
-		return fmt.Errorf("connect to the server of the tests: %w", err)
+		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	for _, sql := range statements {

@@ -68,17 +68,13 @@ func startOn(ctx context.Context, binDir string) (_ *localpg.Server, err error) 
 	if err := create(ctx, server, migrated, pristine); err != nil {
 		return nil, err
 	}
-	if err := migrate(ctx, server.URL(migrated)); err != nil {
+	if err := migrate(ctx, server.Config(migrated)); err != nil {
 		return nil, err
 	}
 	return server, seal(ctx, server, migrated)
 }
 
-func migrate(ctx context.Context, url string) (err error) {
-	config, err := pgx.ParseConfig(url)
-	if err != nil {
-		return fmt.Errorf("migrate: %w", err)
-	}
+func migrate(ctx context.Context, config *pgx.ConnConfig) (err error) {
 	db := stdlib.OpenDB(*config)
 	defer func() { err = errors.Join(err, db.Close()) }()
 	return migrations.Apply(ctx, db)

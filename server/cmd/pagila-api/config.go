@@ -4,10 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net"
-	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -16,8 +14,6 @@ import (
 	"time"
 
 	"github.com/caarlos0/env/v11"
-	"github.com/jackc/pgx/v5"
-	"github.com/joho/godotenv"
 
 	"example.com/pagila-api/server"
 )
@@ -69,35 +65,26 @@ type config struct {
 
 	CheckAnswers bool `env:"CHECK_ANSWERS"`
 
-	OTLPEndpoint string `env:"OTEL_EXPORTER_OTLP_ENDPOINT"`
-	OTLPContent  bool   `env:"OTEL_RECORD_CONTENT"`
+	OTLPEndpoint    string `env:"OTEL_EXPORTER_OTLP_ENDPOINT"`
+	OTLPHeaders     string `env:"OTEL_EXPORTER_OTLP_HEADERS"` // the library reads it and the next two
+	OTELServiceName string `env:"OTEL_SERVICE_NAME"`
+	OTELAttributes  string `env:"OTEL_RESOURCE_ATTRIBUTES"`
+	OTLPContent     bool   `env:"OTEL_RECORD_CONTENT"`
 
-	cacheDir string // the program's folder in the user's cache
+	otel     map[string]string // all variables of OpenTelemetry, for its library
+	cacheDir string            // the program's directory in the user's cache
+	warnings []string          // what looks misspelt
 }
 
 func (c config) production() bool { return c.AppEnv == "production" }
 
-// loadConfig reads environ and, where environ is silent, .env. Its error names everything that is
-// wrong at once, and no secret. What only a server needs is checked where serving is set: a job that
+// loadConfig reads the configuration. Its error names everything that is wrong at once, and no secret.
+// What only a server needs is checked where serving is set: a job that
 // migrates has no use for a token.
 func loadConfig(environ []string, serving bool) (config, error) {
-	vars, err := godotenv.Read(".env")
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		// Not the cause: it quotes the line, which may hold a secret.
-		return config{}, errors.New(".env cannot be read: want lines of the form NAME=value")
-	}
-	if vars == nil {
-		vars = map[string]string{}
-	}
-	for _, entry := range environ {
-		if name, value, _ := strings.Cut(entry, "="); value != "" {
-			vars[name] = value
-		}
-	}
-	for name, value := range vars {
-		if value == "" { // set to nothing is not set, as in .env.example
-			delete(vars, name)
-		}
+	vars, warnings, err := readVariables(environ)
+	if err != nil {
+		return config{}, err
 	}
 	var (
 		c    config
@@ -147,8 +134,9 @@ func loadConfig(environ []string, serving bool) (config, error) {
 	check(mistyped["LLM_MAX_CALLS"] || c.LLMMaxCalls >= 0 && c.LLMMaxCalls <= 1_000_000, "LLM_MAX_CALLS is %d, want 0 to 1000000", c.LLMMaxCalls)
 	check(mistyped["LLM_TIMEOUT"] || c.LLMTimeout >= time.Second && c.LLMTimeout <= time.Hour, "LLM_TIMEOUT is %s, want 1s to 1h", c.LLMTimeout)
 	if c.DatabaseURL != "" {
-		_, err := pgx.ParseConfig(c.DatabaseURL)
-		check(err == nil, "DATABASE_URL is not a connection string of PostgreSQL") // it may hold a password
+		if err := checkDatabaseURL(c.DatabaseURL); err != nil {
+			errs = append(errs, err)
+		}
 	} else {
 		check(c.PagilaDir == "" || isFolder(c.PagilaDir), "PAGILA_DIR is %q, which is not a folder", c.PagilaDir)
 		check(c.PostgresBinDir == "" || isFolder(c.PostgresBinDir), "PG_BINDIR is %q, which is not a folder", c.PostgresBinDir)
@@ -164,10 +152,14 @@ func loadConfig(environ []string, serving bool) (config, error) {
 			c.LLMProvider = "openai"
 		}
 	}
-	if c.OTLPEndpoint != "" {
-		u, err := url.Parse(c.OTLPEndpoint)
-		check(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "", "OTEL_EXPORTER_OTLP_ENDPOINT is not a URL such as http://localhost:4318")
+	c.otel = map[string]string{}
+	for name, value := range vars {
+		if strings.HasPrefix(name, "OTEL_") {
+			c.otel[name] = value
+		}
 	}
+	wrong, ineffective := c.checkOTel()
+	errs, warnings = append(errs, wrong...), append(warnings, ineffective...)
 	if serving {
 		check(bearerToken.MatchString(c.APIToken), "API_TOKEN has a character that no bearer token may have")
 		check(!c.production() || c.APIToken != defaultToken, "API_TOKEN is the development token: set another for production")
@@ -188,9 +180,13 @@ func loadConfig(environ []string, serving bool) (config, error) {
 	if c.DataDir, err = filepath.Abs(c.DataDir); err != nil {
 		errs = append(errs, fmt.Errorf("DATA_DIR: %w", err))
 	}
-	if err := errors.Join(errs...); err != nil {
-		return config{}, fmt.Errorf("the configuration is not valid:\n%w", err)
+	if len(errs) > 0 {
+		for _, warning := range warnings { // a misspelt name may be the cause
+			errs = append(errs, errors.New(warning))
+		}
+		return config{}, fmt.Errorf("the configuration is not valid:\n%w", errors.Join(errs...))
 	}
+	c.warnings = warnings
 	return c, nil
 }
 

@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"example.com/pagila-api/store/localpg"
 	"example.com/pagila-api/store/pagila"
 )
@@ -33,14 +31,22 @@ type database struct {
 // DATA_DIR with the dataset restored. If another process runs that one already, the error is
 // localpg.ErrLocked.
 func openDatabase(ctx context.Context, c config, progress func(string)) (*database, error) {
+	return openInPhases(ctx, c, progress, func(string) {})
+}
+
+// openInPhases is openDatabase that says what it is doing to clients of the server too, in phase.
+func openInPhases(ctx context.Context, c config, progress, phase func(string)) (*database, error) {
 	if c.DatabaseURL != "" {
 		return &database{url: c.DatabaseURL, label: "DATABASE_URL"}, nil
 	}
+	phase("starting PostgreSQL")
+	localpg.UnsetLibpq() // they are about a database of the user's own
 	server, err := localpg.Start(ctx, localpg.Options{Dir: c.DataDir, BinDir: c.PostgresBinDir, Progress: progress})
 	if err != nil {
 		return nil, err
 	}
 	db := &database{url: server.URL(databaseName), label: "private, in " + c.DataDir, server: server}
+	phase("restoring Pagila")
 	if err := ensureRestored(ctx, c, server, progress); err != nil {
 		return nil, errors.Join(err, db.close())
 	}
@@ -73,9 +79,9 @@ func (d *database) close() error {
 // renamed at the end, so a start that is killed in between leaves nothing that looks complete.
 func ensureRestored(ctx context.Context, c config, server *localpg.Server, progress func(string)) error {
 	const half = databaseName + "_restoring"
-	conn, err := pgx.Connect(ctx, server.URL("postgres"))
+	conn, err := server.Connect(ctx, "postgres")
 	if err != nil {
-		return fmt.Errorf("connect to Postgres: %w", err)
+		return err
 	}
 	defer conn.Close(context.Background())
 	var there bool
@@ -98,7 +104,7 @@ func ensureRestored(ctx context.Context, c config, server *localpg.Server, progr
 		}
 	}
 	if err := source.Restore(ctx, server.URL(half)); err != nil {
-		return fmt.Errorf("restore the dataset: %w", err)
+		return fmt.Errorf("restore the dataset: %w", server.Explain(err))
 	}
 	if _, err := conn.Exec(ctx, "ALTER DATABASE "+half+" RENAME TO "+databaseName); err != nil {
 		return fmt.Errorf("name the database: %w", err)
@@ -128,10 +134,13 @@ func startThrowaway(ctx context.Context, c config, withPagila bool, progress fun
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	t := &throwaway{server: server, pristine: server.URL(databaseName), scratch: server.URL("scratch")}
+	if withPagila { // and so no database of the user's own
+		localpg.UnsetLibpq()
+	}
 	create := func() error {
-		conn, err := pgx.Connect(ctx, server.URL("postgres"))
+		conn, err := server.Connect(ctx, "postgres")
 		if err != nil {
-			return fmt.Errorf("connect to Postgres: %w", err)
+			return err
 		}
 		defer conn.Close(context.Background())
 		if _, err := conn.Exec(ctx, "CREATE DATABASE scratch"); err != nil {

@@ -204,12 +204,3 @@ func parameters(connString string) map[string]string {
 	}
 	return params
 }
-
-// withoutLibpq leaves out the variables that libpq, and so psql, would connect by: what they say is in
-// DATABASE_URL by now, and the Atlas command stops at some of them.
-func withoutLibpq(environ []string) []string {
-	return slices.DeleteFunc(slices.Clone(environ), func(entry string) bool { return libpqVariable.MatchString(entry) })
-}
-
-// libpqVariable is a name such as PGHOST or PGCONNECT_TIMEOUT, unlike PG_BINDIR.
-var libpqVariable = regexp.MustCompile(`^PG[A-Z]`)

@@ -15,6 +15,7 @@ import (
 
 	"example.com/pagila-api/schema/migrations"
 	"example.com/pagila-api/store"
+	"example.com/pagila-api/store/localpg"
 )
 
 // exitError is the exit status of a command that ran and did not succeed.
@@ -32,7 +33,7 @@ func (e *exitError) Error() string { return fmt.Sprintf("exit status %d", e.code
 //
 // With -serve, a server runs on a throwaway Pagila while the command does. PAGILA_URL is where, and
 // API_TOKEN, API_USERNAME and API_PASSWORD are what it accepts.
-func execute(ctx context.Context, c config, args, environ []string, stdout, stderr io.Writer) (err error) {
+func execute(ctx context.Context, c config, args, environ []string, stdout io.Writer, stderr *lossyWriter) (err error) {
 	flags := flag.NewFlagSet("exec", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	scratch := flags.Bool("scratch", false, "set ATLAS_DEV_URL to an empty database")
@@ -43,6 +44,9 @@ func execute(ctx context.Context, c config, args, environ []string, stdout, stde
 	}
 	if flags.NArg() == 0 {
 		return errors.New("exec: which command?")
+	}
+	for _, warning := range c.warnings {
+		fmt.Fprintln(stderr, "pagila-api: warning:", warning)
 	}
 	if *serving {
 		if *scratch || *pristine {
@@ -80,7 +84,7 @@ func execute(ctx context.Context, c config, args, environ []string, stdout, stde
 // executeServed runs a command beside a server of its own: the same server, except that its language
 // model is the offline one, whatever the configuration says. What a command like a test sends should
 // cost nobody money.
-func executeServed(ctx context.Context, c config, args, environ []string, stdout, stderr io.Writer) (err error) {
+func executeServed(ctx context.Context, c config, args, environ []string, stdout io.Writer, stderr *lossyWriter) (err error) {
 	t, err := startThrowaway(ctx, c, true, func(string) {})
 	if err != nil {
 		return err
@@ -98,9 +102,14 @@ func executeServed(ctx context.Context, c config, args, environ []string, stdout
 
 	// The server outlives an interrupt: that is for the command, which may still want it.
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
-	served := make(chan error, 1)
-	go func() { served <- serveOn(serving, c, listener, io.Discard, stderr) }()
-	// The command may start at once: until the server accepts, the system keeps its connections.
+	served, ready := make(chan error, 1), make(chan struct{})
+	go func() { served <- serveOn(serving, c, listener, io.Discard, stderr, func() { close(ready) }) }()
+	select {
+	case <-ready:
+	case err := <-served:
+		stop()
+		return err
+	}
 	err = runCommand(args, environ, map[string]string{
 		"PAGILA_URL":   baseURL(listener.Addr()),
 		"API_TOKEN":    c.APIToken,
@@ -129,7 +138,7 @@ func migrate(ctx context.Context, url string) error {
 	return nil
 }
 
-func runCommand(args, environ []string, vars map[string]string, stdout, stderr io.Writer) error {
+func runCommand(args, environ []string, vars map[string]string, stdout io.Writer, stderr *lossyWriter) error {
 	for name, value := range vars {
 		environ = append(environ, name+"="+value) // the last one counts
 	}
@@ -140,18 +149,21 @@ func runCommand(args, environ []string, vars map[string]string, stdout, stderr i
 	}
 	// Not with a context: Ctrl-C is the command's own affair.
 	cmd := exec.Command(args[0], args[1:]...) //nolint:gosec,noctx // to run what it is told is its purpose
-	cmd.Env = withoutLibpq(environ)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, stdout, stderr
+	cmd.Env = localpg.WithoutLibpq(environ) // DATABASE_URL says all, and the Atlas command stops at some
+	stderr.flush() // what was said before comes first
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, stdout, stderr.to
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("exec %s: %w", strings.Join(args, " "), err)
 	}
-	// Ctrl-C reaches the command from the terminal; psql, for one, does not end on it. A request
-	// to end that comes to us alone is passed on.
+	// Ctrl-C reaches the command from the terminal; psql, for one, does not end on it, however often
+	// it is pressed. A request to end that comes to us alone is passed on.
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	go func() {
 		for s := range signals {
-			_ = cmd.Process.Signal(s) // it may just have ended
+			if s != os.Interrupt {
+				_ = cmd.Process.Signal(s) // it may just have ended
+			}
 		}
 	}()
 	err := cmd.Wait()

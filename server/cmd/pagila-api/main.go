@@ -35,16 +35,40 @@ It is configured by the environment and by a .env file in the working folder.
 const interrupted = 128 + int(syscall.SIGINT)
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	code := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
-	stop()
+	// A reader of our output who leaves does not end the program. Not signal.Ignore: the commands that
+	// exec runs would inherit it.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	code := run(untilSignal(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP), os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
 	os.Exit(code)
+}
+
+// untilSignal is a context that is done with the first signal. By then a second one has its usual
+// effect, which is to end the program at once, whatever it is doing.
+func untilSignal(signals ...os.Signal) context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	received := make(chan os.Signal, 2)
+	signal.Notify(received, signals...)
+	go func() {
+		<-received
+		signal.Stop(received)
+		cancel()
+		select {
+		case second := <-received: // before Stop
+			if s, ok := second.(syscall.Signal); ok {
+				_ = syscall.Kill(os.Getpid(), s) // to ourselves, which is allowed
+			}
+		default:
+		}
+	}()
+	return ctx
 }
 
 // run is the program without what belongs to the process: it returns the exit status once ctx is
 // done or the command is over.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
-	err := dispatch(ctx, args, environ, stdout, stderr)
+	messages := newLossyWriter(stderr)
+	defer messages.flush()
+	err := dispatch(ctx, args, environ, stdout, messages)
 	var exit *exitError
 	switch {
 	case err == nil:
@@ -52,15 +76,15 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	case errors.As(err, &exit): // the command of exec has said itself what is wrong
 		return exit.code
 	case ctx.Err() != nil && errors.Is(err, context.Canceled): // during the start
-		fmt.Fprintln(stderr, "pagila-api: interrupted")
+		fmt.Fprintln(messages, "pagila-api: interrupted")
 		return interrupted
 	default:
-		fmt.Fprintln(stderr, "pagila-api:", err)
+		fmt.Fprintln(messages, "pagila-api:", err)
 		return 1
 	}
 }
 
-func dispatch(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
+func dispatch(ctx context.Context, args, environ []string, stdout io.Writer, stderr *lossyWriter) error {
 	command := "serve"
 	if len(args) > 0 {
 		command, args = args[0], args[1:]
@@ -88,7 +112,9 @@ func dispatch(ctx context.Context, args, environ []string, stdout, stderr io.Wri
 		if len(args) > 0 {
 			return fmt.Errorf("serve takes no arguments, not %q", args)
 		}
-		return serve(ctx, config, stdout, stderr)
+		banner := newLossyWriter(stdout)
+		defer banner.flush()
+		return serve(ctx, config, banner, stderr)
 	}
 }
 

@@ -107,7 +107,16 @@ var bannerURL = regexp.MustCompile(`Swagger UI +(http://\S+)/docs`)
 // serveProgram starts the program and waits until it says that it is ready.
 func serveProgram(tb testing.TB, env []string) *served {
 	tb.Helper()
+	return serveIn(tb, env, "")
+}
+
+// serveIn is serveProgram with a .env file.
+func serveIn(tb testing.TB, env []string, dotEnv string) *served {
+	tb.Helper()
 	s := &served{cmd: program(tb, env), stderr: &output{}, ended: make(chan struct{})}
+	if err := os.WriteFile(filepath.Join(s.cmd.Dir, ".env"), []byte(dotEnv), 0o600); err != nil {
+		tb.Fatal(err)
+	}
 	s.cmd.Stderr = s.stderr
 	stdout, err := s.cmd.StdoutPipe()
 	if err != nil {

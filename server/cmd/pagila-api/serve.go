@@ -8,10 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"os/signal"
+	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -36,31 +34,38 @@ const (
 	shutdownTimeout = 15 * time.Second
 	// maxHeader is ample for a browser's, in bytes. A longer line of the log helps nobody.
 	maxHeader = 32 << 10
+	// exampleCopy is the copy in the banner's example where none is known to be in stock.
+	exampleCopy = 2
 	// writeMargin is what a response may take besides the language model. Streams set deadlines of
 	// their own, for each piece.
 	writeMargin = 30 * time.Second
 )
 
 // serve runs the server on HTTP_ADDR until ctx is done.
-func serve(ctx context.Context, c config, stdout, stderr io.Writer) error {
+func serve(ctx context.Context, c config, stdout io.Writer, stderr *lossyWriter) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.HTTPAddr)
 	if err != nil {
 		return fmt.Errorf("listen on HTTP_ADDR: %w", err)
 	}
-	return serveOn(ctx, c, listener, stdout, stderr)
+	return serveOn(ctx, c, listener, stdout, stderr, func() {})
 }
 
-// serveOn runs the server on a listener, and closes that, until ctx is done.
-func serveOn(ctx context.Context, c config, listener net.Listener, stdout, stderr io.Writer) (err error) {
+// serveOn runs the server on a listener, and closes that, until ctx is done. It serves from the
+// beginning and calls ready once the database is in place.
+func serveOn(ctx context.Context, c config, listener net.Listener, stdout io.Writer, stderr *lossyWriter, ready func()) (err error) {
 	defer listener.Close()
 	logger := c.logger(stderr)
+	stderr.setOnLoss(func(lost int) { logger.Warn("lines of the log are lost: nobody was reading it", "lines", lost) })
+	for _, warning := range c.warnings {
+		logger.Warn(warning)
+	}
 	contract, err := api.Load(ctx)
 	if err != nil {
 		return err
 	}
 	// The model and the address come before the database, so that what is wrong with them is not
 	// found out after a long restore.
-	telemetry, err := newTelemetry(ctx, c.OTLPEndpoint, logger)
+	telemetry, err := newTelemetry(ctx, c, logger)
 	if err != nil {
 		return err
 	}
@@ -73,36 +78,7 @@ func serveOn(ctx context.Context, c config, listener net.Listener, stdout, stder
 	if err != nil {
 		return err
 	}
-
-	db, err := openDatabase(ctx, c, progressTo(stderr))
-	if errors.Is(err, localpg.ErrLocked) {
-		return fmt.Errorf("%w: stop it, or set another DATA_DIR", err)
-	}
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.close()) }()
-	st, err := store.Open(db.url, store.Options{MaxConns: c.DatabaseMaxConns})
-	if err != nil {
-		return err
-	}
-	defer st.Close()
-	if db.server != nil { // nobody else migrates our own; any other is its owner's
-		if err := migrations.Apply(ctx, st.DB()); err != nil {
-			return fmt.Errorf("migrate: %w", err)
-		}
-	}
-
-	srv, err := server.New(server.Deps{
-		Contract:    contract,
-		Store:       st,
-		Model:       model,
-		Credentials: server.Credentials{Token: c.APIToken, Username: c.APIUsername, Password: c.APIPassword},
-		Limits:      server.Limits{InFlight: c.MaxInFlight, PerMinute: c.LLMRateLimit, Concurrent: c.LLMMaxCalls},
-
-		TrustedProxies: c.TrustedProxies,
-		Logger:         logger,
-	})
+	srv, err := newServer(c, contract, model, logger)
 	if err != nil {
 		return err
 	}
@@ -118,19 +94,21 @@ func serveOn(ctx context.Context, c config, listener net.Listener, stdout, stder
 			}
 		}()
 	}
-	httpServer := &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      c.LLMTimeout + writeMargin,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
-	}
-	announce(ctx, c, stdout, logger, db, st, model.Info(), listener.Addr())
-
+	front := newFrontend(c, handler, logger)
+	defer front.Close() // for a start that fails
 	served := make(chan error, 1)
-	go func() { served <- httpServer.Serve(listener) }()
+	go func() { served <- front.Serve(listener) }()
+
+	db, st, err := openStore(ctx, c, srv, stderr)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.close()) }()
+	defer st.Close()
+	srv.Ready(st)
+	announce(ctx, c, stdout, logger, db, st, model.Info(), listener.Addr())
+	ready()
+
 	var ended <-chan struct{} // never, for a database that is not ours
 	if db.server != nil {
 		ended = db.server.Done()
@@ -141,23 +119,55 @@ func serveOn(ctx context.Context, c config, listener net.Listener, stdout, stder
 	case <-ended:
 		err = errors.New("our own Postgres has ended")
 	case <-ctx.Done():
-		logger.Info("stopping: requests under way may end, a second signal ends all", "drain", c.DrainDelay, "longest", shutdownTimeout)
-		// A second Ctrl-C ends the program at once. Our Postgres notices.
-		signal.Reset(os.Interrupt, syscall.SIGTERM)
 		srv.Drain()
-		select { // load balancers take a while to see it
-		case <-time.After(c.DrainDelay):
-		case <-ended:
-		}
+		logger.Info("stopping: requests under way may end, a second signal ends all", "drain", c.DrainDelay, "longest", shutdownTimeout)
+		front.drain(c.DrainDelay, ended)
 	}
 	// Not ctx: that is over, it is what told us to stop.
 	shutdown, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
-	if late := httpServer.Shutdown(shutdown); late != nil {
+	if late := front.Shutdown(shutdown); late != nil {
 		logger.Warn("requests were cut short", "error", late)
-		return errors.Join(err, httpServer.Close())
+		return errors.Join(err, front.Close())
 	}
 	return err
+}
+
+// newServer makes the API without its store, which is not ready yet.
+func newServer(c config, contract *openapi3.T, model *llm.Client, logger *slog.Logger) (*server.Server, error) {
+	return server.New(server.Deps{
+		Contract:    contract,
+		Model:       model,
+		Credentials: server.Credentials{Token: c.APIToken, Username: c.APIUsername, Password: c.APIPassword},
+		Limits:      server.Limits{InFlight: c.MaxInFlight, PerMinute: c.LLMRateLimit, Concurrent: c.LLMMaxCalls},
+
+		TrustedProxies: c.TrustedProxies,
+		Logger:         logger,
+	})
+}
+
+// openStore opens the database and, where it is our own, restores and migrates it. Requests are told
+// meanwhile what they wait for.
+func openStore(ctx context.Context, c config, srv *server.Server, stderr io.Writer) (_ *database, _ *store.Store, err error) {
+	db, err := openInPhases(ctx, c, progressTo(stderr), srv.Starting)
+	if errors.Is(err, localpg.ErrLocked) {
+		return nil, nil, fmt.Errorf("%w: stop it, or set another DATA_DIR", err)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	st, err := store.Open(db.url, store.Options{MaxConns: c.DatabaseMaxConns})
+	if err != nil {
+		return nil, nil, errors.Join(err, db.close())
+	}
+	if db.server == nil { // its owner migrates it
+		return db, st, nil
+	}
+	srv.Starting("applying the migrations")
+	if err := migrations.Apply(ctx, st.DB()); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("migrate: %w", err), st.Close(), db.close())
+	}
+	return db, st, nil
 }
 
 func newModel(c config, contract *openapi3.T, logger *slog.Logger, otel *telemetry) (*llm.Client, error) {
@@ -201,12 +211,17 @@ func announce(ctx context.Context, c config, w io.Writer, logger *slog.Logger, d
 	status, err := st.Status(ctx)
 	switch {
 	case err != nil:
-		logger.Warn("the database does not answer yet", "error", err)
-		status.Server, status.Dataset = "no answer yet", "unknown"
-		state = "is up, but its database does not answer yet"
-	case len(status.Pending) > 0:
-		logger.Warn("migrations are missing: run pagila-api migrate", "pending", status.Pending)
-		state = "is up, but its database is not migrated: run pagila-api migrate"
+		reason := databaseReason(err)
+		logger.Warn("the database cannot be used: "+reason, "error", err)
+		status.Server, status.Dataset = "not usable", "unknown"
+		state = "is up, but its database cannot be used:\n" + reason
+	case len(status.Missing) > 0:
+		remedy := ""
+		if status.Dataset != store.DatasetOther && len(status.Pending) > 0 {
+			remedy = "\nRun pagila-api migrate."
+		}
+		logger.Warn("the database is not ready", "missing", status.Missing, "pending", status.Pending)
+		state = "is up, but its database is not ready: " + strings.Join(status.Missing, "; ") + "." + remedy
 	case db.server != nil && c.PagilaDir != "" && status.Dataset == store.DatasetSample:
 		logger.Warn("PAGILA_DIR is set, but the database is the sample of an earlier start: remove DATA_DIR to restore it anew", "data_dir", c.DataDir)
 	}
@@ -214,6 +229,12 @@ func announce(ctx context.Context, c config, w io.Writer, logger *slog.Logger, d
 		"migration", status.Migration, "llm_provider", model.Provider, "llm_model", model.Model)
 	if c.production() {
 		return
+	}
+	copyID := int32(exampleCopy)
+	if err == nil {
+		if free, err := st.CopyInStock(ctx); err == nil && free > 0 {
+			copyID = free
+		}
 	}
 	base := baseURL(addr)
 	token := c.APIToken
@@ -235,11 +256,11 @@ Try it:
   curl '%[1]s/films?category=Comedy&page_size=2'
   curl -G -N %[1]s/ai/ask --data-urlencode 'question=Which short comedies are rated PG?'
   curl %[1]s/customers/1/rentals -H "Authorization: Bearer %[7]s" \
-    -H 'Content-Type: application/json' -d '{"inventory_id": 1, "staff_id": 1}'
+    -H 'Content-Type: application/json' -d '{"inventory_id": %[9]d, "staff_id": 1}'
 
 Ctrl-C stops it.
 
-`, base, status.Server, db.label, status.Dataset, model.Provider, model.Model, token, state)
+`, base, status.Server, db.label, status.Dataset, model.Provider, model.Model, token, state, copyID)
 }
 
 // baseURL is where a browser on this machine finds the server.
