@@ -131,15 +131,15 @@ var codes = map[string]meaning{
 // lc_messages.
 func meaningOf(err error) meaning {
 	var (
-		server  *pgconn.PgError
-		standby *standbyError
+		server *pgconn.PgError
+		begin  *beginError
 	)
 	switch {
 	case errors.Is(err, context.Canceled):
 		return left
-	case errors.As(err, &standby):
-		return readOnly
-	case errors.As(err, &server): // before all else: ConnectError wraps it as well
+	case errors.As(err, &server) && errors.As(err, &begin):
+		return meaningOfBegin(server.Code)
+	case errors.As(err, &server): // before what follows: ConnectError wraps it as well
 		return meaningOfState(server.Code)
 	case errors.Is(err, context.DeadlineExceeded):
 		return slow
@@ -149,6 +149,20 @@ func meaningOf(err error) meaning {
 		return away
 	default:
 		return fault
+	}
+}
+
+// meaningOfBegin is the meaning of a SQLSTATE that a transaction began with, and so before anything was
+// executed. A standby calls READ WRITE a feature that is not supported. A role's statement_timeout
+// holds until the transaction has set its own.
+func meaningOfBegin(state string) meaning {
+	switch m := meaningOfState(state); m {
+	case stale:
+		return readOnly
+	case slow:
+		return conflict
+	default:
+		return m
 	}
 }
 

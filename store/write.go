@@ -38,10 +38,13 @@ type outcomeUnknownError struct{ err error }
 func (e *outcomeUnknownError) Error() string { return "commit: " + e.err.Error() }
 func (e *outcomeUnknownError) Unwrap() error { return e.err }
 
-// standbyError says that the server is a standby.
-type standbyError struct{ error }
+// beginError says that a transaction could not be begun. Nothing was executed.
+type beginError struct{ err error }
 
-func (e *standbyError) Unwrap() error { return e.error }
+func (e *beginError) Error() string { return "begin: " + e.err.Error() }
+
+// Unwrap is the cause.
+func (e *beginError) Unwrap() error { return e.err }
 
 // write runs do in a transaction. do is run again after what call calls temporary; it is not run
 // again once a commit may have succeeded.
@@ -58,10 +61,7 @@ func transact(ctx context.Context, c session, do func(context.Context, session) 
 		}
 	}()
 	if _, err := c.ExecContext(ctx, begin); err != nil {
-		if meaningOf(err) == stale { // a standby calls READ WRITE a feature that is not supported
-			err = &standbyError{err}
-		}
-		return fmt.Errorf("begin: %w", err)
+		return &beginError{err}
 	}
 	if err := do(ctx, c); err != nil {
 		return err
@@ -73,7 +73,7 @@ func transact(ctx context.Context, c session, do func(context.Context, session) 
 func isolated(ctx context.Context, c session, do func(context.Context, session) error) error {
 	defer rollback(ctx, c) // there is nothing to commit
 	if _, err := c.ExecContext(ctx, beginRead); err != nil {
-		return fmt.Errorf("begin: %w", err)
+		return &beginError{err}
 	}
 	return do(ctx, c)
 }

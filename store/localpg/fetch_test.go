@@ -162,6 +162,7 @@ func TestFetchMajorKnowsItsVersions(t *testing.T) {
 		}
 	}
 }
+
 // What npm complains of becomes the reason, without its stack traces and advice, and a registry that
 // does not answer is not waited for again and again.
 func TestFetchReason(t *testing.T) {

@@ -149,8 +149,8 @@ func runCommand(args, environ []string, vars map[string]string, stdout io.Writer
 	}
 	// Not with a context: Ctrl-C is the command's own affair.
 	cmd := exec.Command(args[0], args[1:]...) //nolint:gosec,noctx // to run what it is told is its purpose
-	cmd.Env = localpg.WithoutLibpq(environ) // DATABASE_URL says all, and the Atlas command stops at some
-	stderr.flush() // what was said before comes first
+	cmd.Env = localpg.WithoutLibpq(environ)   // DATABASE_URL says all, and the Atlas command stops at some
+	stderr.flush()                            // what was said before comes first
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, stdout, stderr.to
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("exec %s: %w", strings.Join(args, " "), err)

@@ -560,7 +560,7 @@ func TestDotEnv(t *testing.T) {
 func TestMaxInFlight(t *testing.T) {
 	t.Parallel()
 	for environ, want := range map[string]int{
-		"": 64, "DATABASE_MAX_CONNS=5": 20, "DATABASE_MAX_CONNS=5 MAX_IN_FLIGHT=0": 20, "DATABASE_MAX_CONNS=5 MAX_IN_FLIGHT=3": 3,
+		"": 512, "DATABASE_MAX_CONNS=5": 160, "DATABASE_MAX_CONNS=5 MAX_IN_FLIGHT=0": 160, "DATABASE_MAX_CONNS=5 MAX_IN_FLIGHT=3": 3,
 	} {
 		c, err := loadConfig(strings.Fields(environ), false)
 		if err != nil || c.MaxInFlight != want {
