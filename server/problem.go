@@ -53,6 +53,7 @@ type problem struct {
 	gen.Problem
 	retryAfter   time.Duration
 	authenticate string // the WWW-Authenticate header
+	hidden       bool   // the cause is for the log alone, though it is no fault
 	announced    bool   // it is no fault, though a 5xx: a limit or a state that an operator has chosen
 }
 
@@ -65,8 +66,12 @@ func (s *Server) fail(c *gin.Context, err error) {
 		panic(http.ErrAbortHandler) // nobody is left to answer
 	}
 	p := problemOf(err)
-	if p.Status >= http.StatusInternalServerError && !p.announced {
-		s.deps.Logger.LogAttrs(c.Request.Context(), slog.LevelError, "request failed",
+	level := slog.LevelError
+	if p.Status < http.StatusInternalServerError {
+		level = slog.LevelWarn
+	}
+	if p.hidden || p.Status >= http.StatusInternalServerError && !p.announced {
+		s.deps.Logger.LogAttrs(c.Request.Context(), level, "request failed",
 			slog.String("request_id", c.GetString(keyRequestID)),
 			slog.String("operation", operationOf(c).id),
 			slog.String("code", string(p.Code)),
@@ -178,7 +183,9 @@ func problemOf(err error) problem {
 	case errors.Is(err, store.ErrStaffInactive):
 		return describe(http.StatusConflict, gen.ProblemCodeStaffInactive, "The member of staff is not active.")
 	case errors.As(err, &refused):
-		return describe(http.StatusConflict, gen.ProblemCodeRefusedByDatabase, "A rule of the database refuses this. Nothing was written.")
+		p := describe(http.StatusConflict, gen.ProblemCodeRefusedByDatabase, "A rule of the database refuses this. Nothing was written.")
+		p.hidden = true
+		return p
 	case errors.As(err, &noDatabase):
 		return databaseProblem(noDatabase)
 	case errors.As(err, &notReady):

@@ -225,6 +225,9 @@ func TestRentalRefused(t *testing.T) {
 	if p := a.rent(t, "/customers/1/rentals", body).wantProblem(t, 409, "refused_by_database"); strings.Contains(p.Detail, "nobody") {
 		t.Errorf("the client learns of the database: %q", p.Detail)
 	}
+	if !strings.Contains(a.log.String(), `constraint \"nobody\"`) {
+		t.Errorf("the log does not say which rule: %s", a.log)
+	}
 
 	for want, failure := range map[string]*store.UnavailableError{
 		"may have been written": {Outcome: store.Unknown, Err: errors.New("reset")},
