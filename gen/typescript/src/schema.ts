@@ -931,8 +931,9 @@ export interface components {
         };
         /**
          * @description The database cannot be used at the moment (`database_unavailable`), did not get to the call
-         *     in time (`database_busy`), or lacks something that the call needs (`not_ready`), or the
-         *     server has as many requests under way as it takes (`server_busy`; nothing was done).
+         *     in time (`database_busy`), or lacks something that the call needs (`not_ready`), the server
+         *     is starting (`not_ready`), or it has as many requests under way as it takes (`server_busy`;
+         *     nothing was done).
          */
         DatabaseUnavailable: {
             headers: {
@@ -981,7 +982,8 @@ export interface components {
         };
         /**
          * @description The database cannot be used (`database_unavailable`, `database_busy`), or the server is not
-         *     ready (`not_ready`): `detail` says whether it is shutting down, or what the database lacks.
+         *     ready (`not_ready`): `detail` says whether it is starting or shutting down, or what the
+         *     database lacks.
          */
         NotReady: {
             headers: {
