@@ -187,6 +187,13 @@ func (a *testAPI) exec(t *testing.T, query string, args ...any) {
 	}
 }
 
+// breakFilm makes each read of a film fail, by what nobody can be told to mend.
+func (a *testAPI) breakFilm(t *testing.T) {
+	t.Helper()
+	a.exec(t, `ALTER TABLE film RENAME TO film_rows`)
+	a.exec(t, `CREATE VIEW film AS SELECT * FROM film_rows WHERE 1 / (film_id - film_id) = 0`)
+}
+
 // answer is a response, read whole.
 type answer struct {
 	status int

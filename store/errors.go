@@ -104,6 +104,7 @@ var reasons = map[meaning]Reason{
 	locked:     Busy,
 	slow:       Busy,
 	unprepared: Away,
+	denied:     Away,
 	away:       Away,
 	readOnly:   ReadOnly,
 	unready:    NotSetUp,

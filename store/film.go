@@ -104,7 +104,11 @@ func (s *Store) Films(ctx context.Context, q FilmQuery) (FilmPage, error) {
 		Total int64
 	}
 	offset := int64(q.Page-1) * int64(q.PageSize)
-	if err := s.read(ctx, &rows, filmsSQL, q.Category, q.PageSize, offset); err != nil {
+	err := s.read(ctx, &rows, filmsSQL, q.Category, q.PageSize, offset)
+	if lacksCharacter(err) {
+		return FilmPage{Items: []Film{}}, nil
+	}
+	if err != nil {
 		return FilmPage{}, fmt.Errorf("read films: %w", err)
 	}
 	page := FilmPage{Items: make([]Film, 0, len(rows)), Total: rows[0].Total}

@@ -28,9 +28,11 @@ type layout struct {
 // is the C library's. In the last, "C", only ASCII's letters have a case.
 const collationSQL = `
 SELECT collname FROM pg_catalog.pg_collation JOIN pg_catalog.pg_namespace n ON n.oid = collnamespace
+JOIN pg_catalog.pg_database d ON d.datname = current_database()
 JOIN (VALUES ('und-x-icu', 1), ('pg_unicode_fast', 2), ('pg_c_utf8', 3), ('C.utf8', 4), ('C.UTF-8', 5), ('C', 6)) known (name, preference) ON name = collname
 WHERE n.nspname = 'pg_catalog'
-	AND collencoding IN (-1, (SELECT encoding FROM pg_catalog.pg_database WHERE datname = current_database()))
+	AND collencoding IN (-1, d.encoding)
+	AND (collprovider <> 'i' OR pg_encoding_to_char(d.encoding) NOT IN ('SQL_ASCII', 'EUC_JIS_2004', 'MULE_INTERNAL', 'LATIN10'))
 ORDER BY preference LIMIT 1`
 
 func findLayout(ctx context.Context, conn *sql.Conn) (*layout, error) {

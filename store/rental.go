@@ -74,19 +74,16 @@ const rentalJoins = ` JOIN {inventory} i USING (inventory_id) JOIN {film} f USIN
 // partiesSQL reads what a rental needs to be possible. A customer is active unless one of the two
 // columns says otherwise: active is NULL where nobody has said, and activebool is true for everybody
 // in Pagila as it comes. The row of the customer is locked, so that it stays as it is read.
-//
-// Whoever holds a lock may hold it for long. A call that waits for it would hold a connection, so
-// NOWAIT fails at once, and call runs the transaction again a little later.
 const partiesSQL = `
 SELECT COALESCE(c.active, 1) = 1 AND c.activebool AS customer_active,
 	(SELECT s.active FROM {staff} s WHERE s.staff_id = $2::integer) AS staff_active,
 	EXISTS (SELECT FROM {inventory} i WHERE i.inventory_id = $3::integer) AS copy_known,
 	EXISTS (SELECT FROM {rental} r WHERE r.inventory_id = $3::integer AND r.return_date IS NULL) AS copy_out
 FROM {customer} c WHERE c.customer_id = $1::integer
-FOR SHARE OF c NOWAIT`
+FOR SHARE OF c`
 
 // lockCopySQL excludes other rentals of the copy, and lets foreign keys to it be checked.
-const lockCopySQL = `SELECT inventory_id FROM {inventory} WHERE inventory_id = $1::integer FOR NO KEY UPDATE NOWAIT`
+const lockCopySQL = `SELECT inventory_id FROM {inventory} WHERE inventory_id = $1::integer FOR NO KEY UPDATE`
 
 // insertRentalSQL inserts nothing where the copy is out. It comes after lockCopySQL, since a statement
 // sees what was committed before it began.
@@ -95,7 +92,7 @@ WITH r AS (
 	INSERT INTO {rental} (rental_date, inventory_id, customer_id, staff_id)
 	SELECT now(), $1::integer, $2::integer, $3::integer
 	WHERE NOT EXISTS (SELECT FROM {rental} WHERE inventory_id = $1::integer AND return_date IS NULL)
-	RETURNING *
+	RETURNING rental_id, rental_date, inventory_id, customer_id, staff_id, return_date
 )
 SELECT txid_current() AS transaction_id,` + rentalColumns + ` FROM r` + rentalJoins
 
@@ -195,7 +192,9 @@ SELECT EXISTS (SELECT FROM {rental} r WHERE r.rental_id = $1::integer AND r.inve
 // rental was made, and otherwise unavailable with the outcome.
 func (s *Store) settle(ctx context.Context, made createdRow, unavailable *UnavailableError) error {
 	outcome := *unavailable
-	for start, pause := time.Now(), firstPause; time.Since(start) < settleWait; pause = min(2*pause, longestPause) {
+	ctx, cancel := context.WithTimeout(ctx, settleWait)
+	defer cancel()
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		var found []struct {
 			Made   bool
 			Status string
@@ -209,10 +208,9 @@ func (s *Store) settle(ctx context.Context, made createdRow, unavailable *Unavai
 			return &outcome
 		}
 		if !sleep(ctx, pause) {
-			break
+			return &outcome
 		}
 	}
-	return &outcome
 }
 
 // Rental returns the rental with that id if it is the customer's, or a *NotFoundError.

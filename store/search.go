@@ -99,7 +99,11 @@ func (s *Store) SearchFilms(ctx context.Context, question string, limit int) ([]
 			question += " " + category
 		}
 	}
-	if err := s.read(ctx, &films, searchSQL, question, ratings, all, limit); err != nil {
+	err := s.read(ctx, &films, searchSQL, question, ratings, all, limit)
+	if lacksCharacter(err) {
+		return films, nil
+	}
+	if err != nil {
 		return nil, fmt.Errorf("search films: %w", err)
 	}
 	return films, nil

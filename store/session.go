@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"maps"
@@ -14,8 +15,8 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// The code is right without most of what a session can be set to: it names the schema of each
-// table, reads times as numbers, and passes values apart from the text. What is left is set here.
+// The code depends on few settings of a session: it names the schema of each table, reads times as
+// numbers, and passes values apart from the text. The settings that it does depend on are made here.
 
 // required are the settings that hold on every connection, whatever the role, the database or the
 // URL says. A pooler in transaction mode keeps track of both.
@@ -39,7 +40,7 @@ var direct = map[string]string{
 	marker:                                "on",
 	"default_transaction_isolation":       "read committed",
 	"idle_in_transaction_session_timeout": "15s",
-	"lock_timeout":                        "5s", // DDL by others; a read holds no lock that others wait for
+	"lock_timeout":                        "200ms", // call comes again, without holding a connection in between
 	"statement_timeout":                   "15s",
 }
 
@@ -80,7 +81,8 @@ const connectedAt = "connected_at"
 // newSessions makes connections as config says.
 func newSessions(config *pgx.ConnConfig) *sessions {
 	s := &sessions{}
-	s.hot.Store(int32(hotMode(config)))
+	config.DefaultQueryExecMode = hotMode(config)
+	s.hot.Store(int32(config.DefaultQueryExecMode))
 	if config.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
 		// bun's texts hardly ever repeat: to prepare them would fill each connection with plans.
 		config.DefaultQueryExecMode = pgx.QueryExecModeExec
@@ -155,10 +157,8 @@ func (s *sessions) Connect(ctx context.Context) (driver.Conn, error) {
 	s.pooled.Store(true)
 	if conn, err = s.connector.Connect(ctx); err != nil {
 		s.pooled.Store(false) // the settings were not the reason
-		return nil, err
 	}
-	s.prepareNothing()
-	return conn, nil
+	return conn, err
 }
 
 // Driver implements driver.Connector.
@@ -172,21 +172,39 @@ func (s *sessions) beforeConnect(_ context.Context, config *pgx.ConnConfig) erro
 	return nil
 }
 
+// afterConnectSQL tells whether the session is our own. It then lifts a bound that our sessions have
+// had since PostgreSQL 17, where no older one could be asked for it.
+const afterConnectSQL = `
+SELECT COALESCE(current_setting('` + marker + `', true) = 'on', false), CASE
+	WHEN current_setting('` + marker + `', true) = 'on' AND current_setting('server_version_num')::integer >= 170000
+	THEN set_config('transaction_timeout', '0', false) END`
+
 func (s *sessions) afterConnect(ctx context.Context, conn *pgx.Conn) error {
-	conn.PgConn().CustomData()[connectedAt] = time.Now()
-	if s.pooled.Load() {
-		return nil
+	var (
+		direct bool
+		lifted *string
+	)
+	if err := conn.QueryRow(ctx, afterConnectSQL).Scan(&direct, &lifted); err != nil {
+		_ = conn.Close(ctx) // pgx does not
+		return err
 	}
-	var set bool
-	err := conn.QueryRow(ctx, "SELECT COALESCE(current_setting('"+marker+"', true) = 'on', false)").Scan(&set)
-	if err == nil && !set {
+	if !direct {
 		s.pooled.Store(true)
 		s.prepareNothing()
 	}
-	if err != nil {
-		_ = conn.Close(ctx) // pgx does not
-	}
-	return err
+	data := conn.PgConn().CustomData()
+	data[connectedAt], data[marker] = time.Now(), direct
+	return nil
+}
+
+// isDirect tells whether a connection leads to a session of our own, and not to a pooler's.
+func isDirect(conn *sql.Conn) bool {
+	direct := false
+	_ = conn.Raw(func(c any) error { // a connection that is closed is neither
+		direct, _ = c.(*stdlib.Conn).Conn().PgConn().CustomData()[marker].(bool)
+		return nil
+	})
+	return direct
 }
 
 // shouldPing pings a connection that may be dead. pgx would ping too, but for as long as the caller's

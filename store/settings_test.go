@@ -202,6 +202,43 @@ func TestPgBouncer(t *testing.T) {
 	}
 }
 
+// transaction_timeout came with PostgreSQL 17. A role's own does not end our transactions.
+func TestTransactionTimeout(t *testing.T) {
+	t.Parallel()
+	address := pgtest.NewOnNewest(t)
+	conn := connect(t, address)
+	set(t, conn, "transaction_timeout = '2ms'")
+	set(t, conn, "default_transaction_isolation = 'serializable'")
+	wantAllWell(t, open(t, address), conn)
+	wantAllWell(t, open(t, pgtest.Bouncer(t, address)), conn)
+}
+
+// Where something is missing, the status says so behind a pooler too.
+func TestStatusBehindPgBouncer(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ address, change, want string }{
+		"pristine":     {pgtest.Pristine(t), ``, "the migration 20261122183350 is not applied"},
+		"empty":        {pgtest.Empty(t), ``, "no Pagila"},
+		"half":         {pgtest.New(t), `DELETE FROM atlas_schema_revisions WHERE version = '20261122183350'`, "the migration 20261122183350 is not applied"},
+		"no revisions": {pgtest.New(t), `DROP TABLE atlas_schema_revisions`, "the migration 20261122183351 is not applied"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if tt.change != "" {
+				run(t, connect(t, tt.address), tt.change)
+			}
+			s := open(t, pgtest.Bouncer(t, tt.address))
+			status, err := s.Status(t.Context())
+			if err != nil || !slices.ContainsFunc(status.Missing, func(what string) bool { return strings.Contains(what, tt.want) }) {
+				t.Errorf("got %+v, %v, want %q", status, err, tt.want)
+			}
+			if _, err := s.Film(t.Context(), 1); err != nil && kind(err) != "not set up" {
+				t.Errorf("a film: %v", err)
+			}
+		})
+	}
+}
+
 // Pagila may be in a schema of any name, and another schema may have a table film as well.
 func TestSchema(t *testing.T) {
 	t.Parallel()
@@ -211,7 +248,10 @@ func TestSchema(t *testing.T) {
 	wantAllWell(t, s, conn)
 	run(t, conn, `ALTER SCHEMA public RENAME TO "Video ""Store"""; CREATE SCHEMA public; CREATE TABLE public.film (film_id integer);
 		SET search_path = "Video ""Store"""`)
-	wantAllWell(t, s, conn) // the store finds out that Pagila has moved
+	if _, err := s.Film(t.Context(), 1); err != nil { // the call finds out by itself that Pagila has moved
+		t.Error(err)
+	}
+	wantAllWell(t, s, conn)
 	wantAllWell(t, open(t, address), conn)
 }
 
@@ -252,6 +292,33 @@ func TestCaseOfEveryLocale(t *testing.T) {
 			}
 			if found, err := s.SearchFilms(t.Context(), "ANIMATION", 3); err != nil || len(found) == 0 || found[0].Category != "Animation" {
 				t.Errorf("search for a category: %v, %v", found, err)
+			}
+		})
+	}
+}
+
+// A database need not have Unicode's letters. What it cannot write is not in it.
+func TestOtherEncodings(t *testing.T) {
+	t.Parallel()
+	for _, encoding := range []string{"SQL_ASCII", "LATIN1", "EUC_JP"} {
+		t.Run(encoding, func(t *testing.T) {
+			t.Parallel()
+			address := pgtest.Sample(t, "TEMPLATE template0 ENCODING '"+encoding+"' LC_COLLATE 'C' LC_CTYPE 'C'")
+			s := open(t, address)
+			page, err := s.Films(t.Context(), store.FilmQuery{Page: 1, PageSize: 5, Category: "COMEDY"})
+			if err != nil || page.Total == 0 {
+				t.Errorf("COMEDY: %+v, %v", page, err)
+			}
+			for _, foreign := range []string{"日本", "Комедия", "\U0001F3AC"} {
+				if page, err := s.Films(t.Context(), store.FilmQuery{Page: 1, PageSize: 5, Category: foreign}); err != nil || page.Total != 0 {
+					t.Errorf("%s: %+v, %v", foreign, page, err)
+				}
+				if _, err := s.SearchFilms(t.Context(), foreign, 5); err != nil {
+					t.Errorf("search for %s: %v", foreign, err)
+				}
+			}
+			if status, err := s.Status(t.Context()); err != nil || len(status.Missing) > 0 {
+				t.Errorf("status: %+v, %v", status, err)
 			}
 		})
 	}

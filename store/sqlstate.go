@@ -39,6 +39,9 @@ const (
 	// unprepared says that the session does not have the statement that this process prepared in
 	// it, or has it already: a pooler gives each transaction another session.
 	unprepared
+	// denied says that the server does not let the role in. Another attempt would not get in either, and
+	// could lock the account.
+	denied
 	// away says that this connection has ended or cannot be made. Another one may work.
 	away
 	// readOnly says that the session cannot write: the server is a standby.
@@ -74,7 +77,7 @@ var classes = map[string]meaning{
 	"25": fault,      // invalid transaction state
 	"26": unprepared, // invalid SQL statement name
 	"27": refused,    // triggered data change violation
-	"28": away,       // invalid authorization specification: the server does not let us in
+	"28": denied,     // invalid authorization specification
 	"2B": fault,      // dependent privilege descriptors still exist
 	"2D": fault,      // invalid transaction termination
 	"2F": fault,      // SQL routine exception
@@ -82,7 +85,7 @@ var classes = map[string]meaning{
 	"38": fault,      // external routine exception
 	"39": fault,      // external routine invocation exception
 	"3B": fault,      // savepoint exception
-	"3D": away,       // invalid catalog name: there is no such database
+	"3D": denied,     // invalid catalog name: there is no such database
 	"3F": unready,    // invalid schema name
 	"40": conflict,   // transaction rollback
 	"42": fault,      // syntax error or access rule violation
@@ -95,44 +98,42 @@ var classes = map[string]meaning{
 	"72": conflict,   // snapshot failure (up to PostgreSQL 16)
 	"F0": fault,      // configuration file error
 	"HV": fault,      // foreign data wrapper error
-	"P0": fault,      // PL/pgSQL error
+	"P0": refused,    // PL/pgSQL error: a function of the database's owner
 	"XX": fault,      // internal error
 }
 
 // codes are the SQLSTATEs that do not mean what their class means.
 var codes = map[string]meaning{
-	"08007": uncertain,  // transaction resolution unknown
-	"23502": unready,    // not null violation: a column that the statements do not know
-	"23503": collision,  // foreign key violation: a row was there a moment ago
-	"23505": collision,  // unique violation
-	"23P01": collision,  // exclusion violation
-	"25006": readOnly,   // read-only SQL transaction
-	"25P03": away,       // idle in transaction session timeout: the session has ended
-	"25P04": slow,       // transaction timeout (from PostgreSQL 17)
-	"40002": refused,    // transaction integrity constraint violation
-	"40003": uncertain,  // statement completion unknown
-	"42501": unready,    // insufficient privilege
-	"42703": unready,    // undefined column
-	"42704": unready,    // undefined object
-	"42883": unready,    // undefined function
-	"42P01": unready,    // undefined table
-	"42P05": unprepared, // duplicate prepared statement
-	"55006": locked,     // object in use
-	"55P03": locked,     // lock not available
-	"57000": slow,       // operator intervention, of no special kind
-	"57014": slow,       // query canceled: a statement_timeout, or pg_cancel_backend
-	"HV00N": away,       // foreign data wrapper: unable to establish connection
-	"P0001": refused,    // raise exception: a trigger of the database's owner
-	"P0004": refused,    // assert failure
-	"XX000": stale,      // internal error: what DDL in another session can cause
+	"08007":               uncertain, // transaction resolution unknown
+	"23503":               collision, // foreign key violation: a row was there a moment ago
+	"23505":               collision, // unique violation
+	"23P01":               collision, // exclusion violation
+	"25006":               readOnly,  // read-only SQL transaction
+	"25P03":               away,      // idle in transaction session timeout: the session has ended
+	"25P04":               away,      // transaction timeout (from PostgreSQL 17): the session has ended
+	"40002":               refused,   // transaction integrity constraint violation
+	"40003":               uncertain, // statement completion unknown
+	insufficientPrivilege: unready,
+	"42703":               unready,    // undefined column
+	"42704":               unready,    // undefined object
+	"42883":               unready,    // undefined function
+	"42P01":               unready,    // undefined table
+	"42P05":               unprepared, // duplicate prepared statement
+	"55006":               locked,     // object in use
+	"55P03":               locked,     // lock not available
+	"57000":               slow,       // operator intervention, of no special kind
+	"57014":               slow,       // query canceled: a statement_timeout, or pg_cancel_backend
+	"HV00N":               away,       // foreign data wrapper: unable to establish connection
+	"XX000":               stale,      // internal error: what DDL in another session can cause
 }
 
 // meaningOf says what err means. The wording of a message is never looked at: it follows the server's
 // lc_messages.
 func meaningOf(err error) meaning {
 	var (
-		server *pgconn.PgError
-		begin  *beginError
+		server  *pgconn.PgError
+		begin   *beginError
+		connect *pgconn.ConnectError
 	)
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -141,6 +142,8 @@ func meaningOf(err error) meaning {
 		return meaningOfBegin(server.Code)
 	case errors.As(err, &server): // before what follows: ConnectError wraps it as well
 		return meaningOfState(server.Code)
+	case errors.As(err, &connect): // in time or not
+		return away
 	case errors.Is(err, context.DeadlineExceeded):
 		return slow
 	case errors.Is(err, migrations.ErrNoPagila):
@@ -170,20 +173,32 @@ func meaningOfState(state string) meaning {
 	if m, ok := codes[state]; ok {
 		return m
 	}
-	if len(state) < 2 {
-		return fault
+	if len(state) == len("00000") {
+		if m, ok := classes[state[:2]]; ok {
+			return m
+		}
+		return refused // a code that a function of the database's owner has made up
 	}
-	return classes[state[:2]]
+	return fault
+}
+
+// insufficientPrivilege is the SQLSTATE of a missing privilege, and of a row that a policy refuses.
+const insufficientPrivilege = "42501"
+
+// lacksCharacter tells whether err says that the database's encoding cannot write a character of an
+// argument. Nothing in the database has that character.
+func lacksCharacter(err error) bool {
+	var server *pgconn.PgError
+	return errors.As(err, &server) && (server.Code == "22P05" || server.Code == "22021")
 }
 
 // lostConnection tells whether err says that the connection has ended, or was never made.
 func lostConnection(err error) bool {
 	var (
-		connect *pgconn.ConnectError
 		network net.Error
 		system  syscall.Errno
 	)
-	return errors.As(err, &connect) || errors.As(err, &network) || errors.As(err, &system) || pgconn.SafeToRetry(err) ||
+	return errors.As(err, &network) || errors.As(err, &system) || pgconn.SafeToRetry(err) ||
 		errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, errLost)
 }

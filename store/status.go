@@ -2,9 +2,8 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
+	"strings"
 	"time"
 
 	"example.com/pagila-api/schema/migrations"
@@ -17,11 +16,18 @@ const (
 	DatasetOther  = "other"  // anything else, or nothing
 )
 
-// statusTimeout bounds Status, so that a load balancer has its answer within a second.
-const statusTimeout = 900 * time.Millisecond
-
-// successCounts is for how long a call that has succeeded shows that the database answers.
-const successCounts = 2 * time.Second
+const (
+	// statusWait is for how long a caller of Status waits, so that a load balancer has its answer
+	// within a second.
+	statusWait = 900 * time.Millisecond
+	// statusTimeout is how long the check itself may take. Where it is longer than statusWait, to
+	// connect for one, a later caller gets what it has found.
+	statusTimeout = 5 * time.Second
+	// successCounts is for how long a call that has succeeded shows that the database answers.
+	successCounts = 2 * time.Second
+	// datasetTimeout bounds the look at a row of the dataset.
+	datasetTimeout = 300 * time.Millisecond
+)
 
 // Status says what the database is and how far it has been migrated.
 type Status struct {
@@ -34,162 +40,200 @@ type Status struct {
 	Missing []string
 }
 
-const serverSQL = `SELECT 'PostgreSQL ' || split_part(current_setting('server_version'), ' ', 1) AS server, pg_is_in_recovery() AS standby`
-
-// domainSQL reads the row as JSON, since another dataset may not have the column. The domain of the
-// first customer's e-mail address tells the datasets apart.
-const domainSQL = `SELECT COALESCE((SELECT split_part(to_jsonb(c) ->> 'email', '@', 2)
-	FROM (SELECT * FROM {customer} ORDER BY customer_id LIMIT 1) c), '') AS domain`
-
-// streamingSQL tells whether the first of our migrations is in the database, whatever the account of
-// the migrations says.
-const streamingSQL = `
-SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
-	JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace
-	WHERE s.nspname = $1::text AND c.relname = 'film' AND a.attname = 'streaming_available' AND NOT a.attisdropped)`
-
-var datasets = map[string]string{
-	"sakilacustomer.org": DatasetPagila,
-	"customer.example":   DatasetSample,
+// needs are the columns that the statements of this package read, by table.
+var needs = map[string]string{
+	"film": "film_id title description release_year language_id rental_duration rental_rate length replacement_cost rating " +
+		"special_features fulltext " + streamingColumn,
+	"language":      "language_id name",
+	"category":      "category_id name",
+	"film_category": "film_id category_id",
+	"actor":         "actor_id first_name last_name",
+	"film_actor":    "film_id actor_id",
+	"inventory":     "inventory_id film_id",
+	"customer":      "customer_id active activebool",
+	"staff":         "staff_id active",
+	"rental":        "rental_id rental_date inventory_id customer_id staff_id return_date",
+	revisionsTable:  "version type applied total",
 }
 
-// missingSQL is what the role lacks of what the calls need, in the order of this list. To lock a row
-// takes the privilege to update one of its columns. A sequence is found by the default that uses it.
-const missingSQL = `
-WITH needed (place, name, privilege) AS (VALUES
-	(1, 'film', 'SELECT'), (2, 'language', 'SELECT'), (3, 'category', 'SELECT'), (4, 'film_category', 'SELECT'),
-	(5, 'actor', 'SELECT'), (6, 'film_actor', 'SELECT'), (7, 'inventory', 'SELECT'), (8, 'inventory', 'UPDATE'),
-	(9, 'customer', 'SELECT'), (10, 'customer', 'UPDATE'), (11, 'staff', 'SELECT'), (12, 'rental', 'SELECT'),
-	(13, 'rental', 'INSERT'), (14, 'atlas_schema_revisions', 'SELECT')
-), found AS (
-	SELECT needed.*, c.oid, s.nspname, has_schema_privilege(s.oid, 'USAGE') AS usable
-	FROM needed CROSS JOIN pg_catalog.pg_namespace s
-	LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = s.oid AND c.relname = needed.name AND c.relkind IN ('r', 'p', 'v', 'f', 'm')
-	WHERE s.nspname = $1::text
+const (
+	// streamingColumn is what the first of our migrations adds to film.
+	streamingColumn = "streaming_available"
+	revisionsTable  = "atlas_schema_revisions"
+	// noUsage begins what is said of a schema that the role cannot look into.
+	noUsage = "the role may not use the schema "
 )
-SELECT what FROM (
-	SELECT DISTINCT 0 AS place, 'the role may not use the schema ' || nspname AS what FROM found WHERE NOT usable
+
+// checkSQL says in one row what the server is, where Pagila is, and what the role lacks there. It
+// reads nothing but catalogs, on which nobody holds a lock for long. To lock a row takes the privilege
+// to update one of its columns. A sequence is found by the default that uses it.
+var checkSQL = `
+WITH located AS (` + migrations.LocateSQL + `
+), place AS (
+	SELECT s.oid, s.nspname FROM pg_catalog.pg_namespace s JOIN located USING (nspname)
+), needed (name, columns) AS (VALUES ` + neededRows() + `
+), tables AS (
+	SELECT needed.name, needed.columns, c.oid FROM needed CROSS JOIN place
+	LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = place.oid AND c.relname = needed.name
+		AND c.relkind IN ('r', 'p', 'v', 'f', 'm')
+), columns AS (
+	SELECT tables.name, tables.oid, wanted.name AS wanted, a.attnum FROM tables
+	CROSS JOIN LATERAL unnest(string_to_array(tables.columns, ' ')) wanted (name)
+	LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = tables.oid AND a.attname = wanted.name AND NOT a.attisdropped
+	WHERE tables.oid IS NOT NULL
+), missing (what) AS (
+	SELECT '` + noUsage + `' || nspname FROM place WHERE NOT has_schema_privilege(oid, 'USAGE')
 	UNION ALL
-	SELECT place, 'the table ' || name || ' does not exist' FROM found WHERE oid IS NULL AND name <> 'atlas_schema_revisions'
+	SELECT 'the table ' || name || ' does not exist' FROM tables WHERE oid IS NULL AND name <> '` + revisionsTable + `'
 	UNION ALL
-	SELECT place, 'the role lacks the privilege ' || privilege || ' on the table ' || name
-	FROM found WHERE oid IS NOT NULL AND NOT has_any_column_privilege(oid, privilege)
+	SELECT 'the table ' || name || ' has no column ' || wanted FROM columns WHERE attnum IS NULL
 	UNION ALL
-	SELECT 15, 'the role lacks the privilege USAGE on the sequence ' || q.relname
-	FROM found JOIN pg_catalog.pg_attrdef d ON d.adrelid = found.oid
+	SELECT DISTINCT 'the role lacks the privilege SELECT on the table ' || name
+	FROM columns WHERE attnum IS NOT NULL AND NOT has_column_privilege(oid, attnum, 'SELECT')
+	UNION ALL
+	SELECT 'the role lacks the privilege UPDATE on the table ' || name
+	FROM tables WHERE oid IS NOT NULL AND name IN ('inventory', 'customer') AND NOT has_any_column_privilege(oid, 'UPDATE')
+	UNION ALL
+	SELECT DISTINCT 'the role lacks the privilege INSERT on the table rental'
+	FROM columns WHERE name = 'rental' AND wanted IN ('rental_date', 'inventory_id', 'customer_id', 'staff_id')
+		AND attnum IS NOT NULL AND NOT has_column_privilege(oid, attnum, 'INSERT')
+	UNION ALL
+	SELECT 'the role lacks the privilege USAGE on the sequence ' || q.relname
+	FROM tables JOIN pg_catalog.pg_attrdef d ON d.adrelid = tables.oid
 	JOIN pg_catalog.pg_depend p ON p.classid = 'pg_catalog.pg_attrdef'::regclass AND p.objid = d.oid
 		AND p.refclassid = 'pg_catalog.pg_class'::regclass
 	JOIN pg_catalog.pg_class q ON q.oid = p.refobjid
-	WHERE found.privilege = 'INSERT' AND CASE WHEN q.relkind = 'S' THEN NOT has_sequence_privilege(q.oid, 'USAGE, UPDATE') END
-) missing ORDER BY place`
+	WHERE tables.name = 'rental' AND CASE WHEN q.relkind = 'S' THEN NOT has_sequence_privilege(q.oid, 'USAGE, UPDATE') END
+)
+SELECT 'PostgreSQL ' || split_part(current_setting('server_version'), ' ', 1), pg_is_in_recovery(),
+	COALESCE((SELECT nspname FROM place), ''),
+	EXISTS (SELECT FROM tables WHERE name = '` + revisionsTable + `' AND oid IS NOT NULL),
+	COALESCE((SELECT string_agg(what, E'\n' ORDER BY what) FROM missing), '')`
+
+func neededRows() string {
+	var rows []string
+	for table, columns := range needs {
+		rows = append(rows, "('"+table+"', '"+columns+"')")
+	}
+	return strings.Join(rows, ", ")
+}
 
 // Status reads the status, over a connection that no other call can take. It answers within a
-// second, be it by an error. A database without Pagila is DatasetOther and no error.
+// second, or fails. A database without Pagila is DatasetOther and no error.
 func (s *Store) Status(ctx context.Context) (Status, error) {
-	// Many may ask at once: all get the answer that is on its way. It does not end with the first.
-	shared := s.status.DoChan("", func() (any, error) { return s.readStatus(context.WithoutCancel(ctx)) })
+	// Many may ask at once: all get what one check finds. It does not end with its first caller.
+	check := s.status.DoChan("", func() (any, error) { return s.check(context.WithoutCancel(ctx)) })
+	timer := time.NewTimer(statusWait)
+	defer timer.Stop()
+	err := context.DeadlineExceeded
 	select {
 	case <-ctx.Done():
 		return Status{}, ctx.Err()
-	case answer := <-shared:
-		if answer.Err != nil {
-			return Status{}, fmt.Errorf("read the status: %w", answer.Err)
+	case found := <-check:
+		if found.Err == nil {
+			return found.Val.(Status), nil
 		}
-		status := answer.Val.(Status)
-		status.Pending, status.Missing = slices.Clone(status.Pending), slices.Clone(status.Missing)
-		return status, nil
-	}
-}
-
-func (s *Store) readStatus(ctx context.Context) (status Status, err error) {
-	err = s.call(ctx, s.probe, NoWrite, func(ctx context.Context, c session) error {
-		status, err = c.status(ctx)
-		return err
-	})
-	if err == nil {
-		s.lastStatus.Store(&status)
-		return status, nil
+		err = found.Err
+	case <-timer.C:
 	}
 	// A machine under load may not get to it in time. Calls that succeed meanwhile say as much.
 	last := s.lastStatus.Load()
 	if meaningOf(err) == slow && last != nil && time.Since(time.Unix(0, s.lastSuccess.Load())) < successCounts {
 		return *last, nil
 	}
-	return Status{}, err
+	if meaningOf(err) == slow {
+		err = &UnavailableError{Reason: Away, Err: err}
+	}
+	return Status{}, fmt.Errorf("read the status: %w", err)
 }
 
-func (c session) status(ctx context.Context) (Status, error) {
-	status := Status{Dataset: DatasetOther}
-	var standby bool
-	if err := c.QueryRowContext(ctx, serverSQL).Scan(&status.Server, &standby); err != nil {
-		return Status{}, fmt.Errorf("read the server's version: %w", err)
+// check finds out the status.
+func (s *Store) check(ctx context.Context) (status Status, err error) {
+	var schema string
+	err = s.call(ctx, s.probe, NoWrite, func(ctx context.Context, c session) error {
+		status, schema, err = c.check(ctx)
+		return err
+	})
+	if err != nil {
+		return Status{}, err
 	}
+	status.Dataset = s.datasetIn(ctx, schema)
+	s.lastStatus.Store(&status)
+	return status, nil
+}
+
+func (c session) check(ctx context.Context) (_ Status, schema string, _ error) {
+	var (
+		status             Status
+		standby, revisions bool
+		missing            string
+	)
+	err := c.QueryRowContext(ctx, checkSQL, c.mode).Scan(&status.Server, &standby, &schema, &revisions, &missing)
+	if err != nil {
+		return Status{}, "", fmt.Errorf("look for what is missing: %w", err)
+	}
+	c.store.forget(schema)
 	if standby {
 		defer c.drop() // the address may lead to the new primary soon
 		status.Missing = append(status.Missing, "the server is a standby, which takes no writes")
 	}
-	schema, err := migrations.Locate(ctx, c)
-	if errors.Is(err, migrations.ErrNoPagila) {
+	if schema == "" {
 		status.Pending = migrations.Versions()
 		status.Missing = append(status.Missing, "the database has no Pagila in it")
-		return status, nil
+		return status, "", nil
 	}
-	if err != nil {
-		return Status{}, err
+	status.Pending = migrations.Versions()
+	if revisions && !strings.Contains(missing, revisionsTable) && !strings.Contains(missing, noUsage) {
+		state, err := migrations.StatusIn(ctx, c, schema)
+		if err != nil {
+			return Status{}, "", err
+		}
+		status.Migration, status.Pending = state.Current, state.Pending
 	}
-	c.store.forget(schema)
-	missing, err := c.missing(ctx, schema)
-	if err != nil {
-		return Status{}, fmt.Errorf("look for what is missing: %w", err)
+	for line := range strings.Lines(missing) {
+		what := strings.TrimSuffix(line, "\n")
+		if len(status.Pending) == 0 || !strings.HasSuffix(what, " "+streamingColumn) { // a migration brings it
+			status.Missing = append(status.Missing, what)
+		}
 	}
-	if missing != nil { // what comes next could fail for the want of it
-		status.Missing = append(status.Missing, missing...)
-		return status, nil
-	}
-	state, err := migrations.Status(ctx, c)
-	if err != nil {
-		return Status{}, err
-	}
-	status.Migration, status.Pending = state.Current, state.Pending
-	for _, version := range state.Pending {
+	for _, version := range status.Pending {
 		status.Missing = append(status.Missing, "the migration "+version+" is not applied")
 	}
-	return c.describe(ctx, status, schema)
+	return status, schema, nil
 }
 
-// missing returns what the role cannot get at in the schema.
-func (c session) missing(ctx context.Context, schema string) ([]string, error) {
-	rows, err := c.QueryContext(ctx, missingSQL, c.mode, schema)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []string
-	for rows.Next() {
-		var what string
-		if err := rows.Scan(&what); err != nil {
-			return nil, err
-		}
-		all = append(all, what)
-	}
-	return all, rows.Err()
+// domainSQL reads the row as JSON, since another dataset may not have the column. The domain of the
+// first customer's e-mail address tells the datasets apart.
+const domainSQL = `SELECT COALESCE((SELECT split_part(to_jsonb(c) ->> 'email', '@', 2)
+	FROM (SELECT * FROM {customer} ORDER BY customer_id LIMIT 1) c), '') AS domain`
+
+var datasets = map[string]string{
+	"sakilacustomer.org": DatasetPagila,
+	"customer.example":   DatasetSample,
 }
 
-// describe completes a status with what the tables themselves say.
-func (c session) describe(ctx context.Context, status Status, schema string) (Status, error) {
-	var streaming bool
-	if err := c.QueryRowContext(ctx, streamingSQL, c.mode, schema).Scan(&streaming); err != nil {
-		return Status{}, fmt.Errorf("look for our column: %w", err)
+// datasetIn tells which dataset is in the schema. It looks once: to read a table can fail, or take
+// long, for reasons that have nothing to do with being ready.
+func (s *Store) datasetIn(ctx context.Context, schema string) string {
+	if known := s.dataset.Load(); known != nil && known.schema == schema {
+		return known.name
 	}
-	if !streaming && len(status.Pending) == 0 {
-		status.Missing = append(status.Missing, "the table film has no column streaming_available, though its migration is applied")
+	if schema == "" {
+		return DatasetOther
 	}
+	ctx, cancel := context.WithTimeout(ctx, datasetTimeout)
+	defer cancel()
 	var rows []struct{ Domain string }
-	if err := c.query(ctx, &rows, domainSQL); err != nil {
-		return Status{}, fmt.Errorf("tell the dataset: %w", err)
+	if err := s.read(ctx, &rows, domainSQL); err != nil {
+		return DatasetOther // for now
 	}
-	if dataset, ok := datasets[rows[0].Domain]; ok {
-		status.Dataset = dataset
+	name, ok := datasets[rows[0].Domain]
+	if !ok {
+		name = DatasetOther
 	}
-	return status, nil
+	s.dataset.Store(&dataset{schema, name})
+	return name
 }
+
+// dataset is the name of what is in a schema.
+type dataset struct{ schema, name string }

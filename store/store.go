@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/pgdialect"
@@ -52,9 +53,11 @@ const (
 const (
 	// maxAttempts is how often a call is made in all before it fails.
 	maxAttempts = 5
-	// patience is for how long a call is made again while another session holds the row it needs, or
-	// while the server is a standby.
-	patience = time.Second
+	// writePatience and readPatience are for how long a call is made again while another session holds
+	// the row or the table that it needs, or while the server is a standby. Each attempt waits for a
+	// fraction of a second, and holds no connection in between.
+	writePatience = time.Second
+	readPatience  = 3 * time.Second
 	// firstPause and longestPause are between two attempts. Each pause is twice the one before, give
 	// or take a half, so that callers who met do not meet again.
 	firstPause   = 5 * time.Millisecond
@@ -72,6 +75,7 @@ type Store struct {
 	layout atomic.Pointer[layout] // nil until it is known
 	status singleflight.Group     // calls of Status that run at the same time share one
 
+	dataset     atomic.Pointer[dataset] // nil until it is known
 	lastStatus  atomic.Pointer[Status]
 	lastSuccess atomic.Int64 // when a call last succeeded, in nanoseconds since 1970
 }
@@ -82,12 +86,17 @@ type pool struct {
 	timeout time.Duration
 	turns   chan struct{} // has room for as many calls as may hold a connection; nil: for all
 	writes  bool          // its calls begin transactions themselves
-	patient bool          // it makes the most of its time where connections are lost
+	// patience is for how long a call is made again that meets what waitsFor has.
+	patience time.Duration
+	// persistent says that a call is made again for as long where connections are lost.
+	persistent bool
 }
 
 // Options are the limits of a Store. The zero value of each is its default.
 type Options struct {
-	MaxConns int           // the most connections for calls at once; 16. One more is kept for Status.
+	// MaxConns is the most connections for calls at once; 16. One more is kept for Status. Writes get
+	// half of them, so with 1 reads wait for writes.
+	MaxConns int
 	Timeout  time.Duration // how long a call may take, waiting for a connection included; 10 s
 }
 
@@ -104,12 +113,16 @@ func Open(url string, o Options) (*Store, error) {
 	o.MaxConns, o.Timeout = cmp.Or(o.MaxConns, defaultMaxConns), cmp.Or(o.Timeout, defaultTimeout)
 	s := &Store{sessions: newSessions(config)}
 	s.reads = s.openPool(o.MaxConns, o.Timeout)
+	s.reads.patience = readPatience
 	s.writes = s.reads
+	s.writes.patience = writePatience
+	// What is left of the time is for settle.
+	s.writes.timeout = max(o.Timeout-settleWait, o.Timeout/2)
 	// Writes wait for locks that others hold. They get half of the connections at most, so that
 	// reads always have the others.
 	s.writes.turns, s.writes.writes = make(chan struct{}, max(o.MaxConns/2, 1)), true
 	s.probe = s.openPool(1, min(statusTimeout, o.Timeout))
-	s.probe.patient = true
+	s.probe.patience, s.probe.persistent = statusWait, true
 	return s, nil
 }
 
@@ -147,11 +160,11 @@ func (s *Store) call(ctx context.Context, p pool, outcome Outcome, do func(conte
 		if errors.As(err, &lost) && m != left {
 			return translate(err, uncertain, Unknown)
 		}
-		again := temporary[m] && attempt < maxAttempts ||
-			(waitsFor[m] || temporary[m] && p.patient) && time.Since(start) < patience
+		again := temporary[m] && attempt < maxAttempts || m == unready && attempt == 1 ||
+			(waitsFor[m] || temporary[m] && p.persistent) && time.Since(start) < p.patience
 		if !again || !sleep(ctx, pause/2+rand.N(pause)) { //nolint:gosec // no secret
 			if m == unready && (p.DB == s.probe.DB || !s.lacks(ctx, err)) {
-				m = fault
+				m = unnamed(err)
 			}
 			return translate(err, m, outcome)
 		}
@@ -160,14 +173,24 @@ func (s *Store) call(ctx context.Context, p pool, outcome Outcome, do func(conte
 	}
 }
 
-// lacks tells whether the status can say what the database lacks. If it cannot, nobody knows what to
-// do about an error such as an undefined column, so that is a fault.
+// lacks tells whether the status can say what the database lacks.
 func (s *Store) lacks(ctx context.Context, err error) bool {
 	if errors.Is(err, migrations.ErrNoPagila) {
 		return true
 	}
 	status, err := s.Status(ctx)
 	return err == nil && len(status.Missing) > 0
+}
+
+// unnamed is what an error means that says that something is missing, where the status finds nothing.
+// A policy for rows refuses a row with the code of a missing privilege. With any other code nobody
+// knows what to do about it.
+func unnamed(err error) meaning {
+	var server *pgconn.PgError
+	if errors.As(err, &server) && server.Code == insufficientPrivilege {
+		return refused
+	}
+	return fault
 }
 
 // temporary are the meanings after which a call is made again at once. Nothing was done, or what was
@@ -191,10 +214,13 @@ func (s *Store) attempt(ctx context.Context, p pool, mode pgx.QueryExecMode, do 
 	}
 	defer conn.Close()
 	c := session{conn, s, mode}
-	if s.pooled.Load() && !p.writes {
+	if !p.writes && !isDirect(conn) {
 		err = isolated(ctx, c, do)
 	} else {
 		err = do(ctx, c)
+	}
+	if err != nil && meaningOf(err) == readOnly {
+		c.drop()
 	}
 	if err != nil && ctx.Err() == nil && meaningOf(err) == fault && closed(conn) {
 		return fmt.Errorf("%w: %w", errLost, err)

@@ -15,19 +15,23 @@ import (
 
 // begin starts a transaction and asks for all that it relies on, in one round trip. Whatever the
 // role, the database or a pooler's other clients have set, each statement sees what was committed
-// before it began, and no wait is long: for a lock, for a statement, or for us.
+// before it began, and no wait is long: for a lock, for a statement, or for us. The wait for a lock
+// is short since it holds a connection; call comes again, for a second in all.
 const begin = `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
-SET LOCAL lock_timeout = '1s';
-SET LOCAL statement_timeout = '5s';
-SET LOCAL idle_in_transaction_session_timeout = '5s'`
+SET LOCAL lock_timeout = '100ms';
+SET LOCAL statement_timeout = '5s';` + beginEnd
 
 // beginRead is begin for a call that only reads. A session of our own has these settings anyway; one
 // of a pooler's has those of the role, or of whoever had it before. Under another isolation level
 // a read that waits for DDL could find the table empty.
 const beginRead = `BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;
-SET LOCAL lock_timeout = '5s';
-SET LOCAL statement_timeout = '15s';
-SET LOCAL idle_in_transaction_session_timeout = '5s'`
+SET LOCAL lock_timeout = '200ms';
+SET LOCAL statement_timeout = '15s';` + beginEnd
+
+// beginEnd bounds how long a server waits for us. transaction_timeout came with PostgreSQL 17.
+const beginEnd = `
+SET LOCAL idle_in_transaction_session_timeout = '5s';
+SELECT set_config('transaction_timeout', '0', true) WHERE current_setting('server_version_num')::integer >= 170000`
 
 // rollbackTimeout bounds the clean-up after a transaction that failed.
 const rollbackTimeout = time.Second

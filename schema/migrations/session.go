@@ -44,7 +44,6 @@ SET LOCAL TimeZone = 'UTC'`
 
 // The SQLSTATEs that are told apart (PostgreSQL manual, appendix A).
 const (
-	undefinedTable             = "42P01"
 	duplicateColumn            = "42701"
 	duplicateTable             = "42P07"
 	duplicateObject            = "42710"

@@ -3,7 +3,6 @@ package migrations
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 
 	"ariga.io/atlas/sql/migrate"
@@ -24,16 +23,33 @@ type Querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-// Status reads how far a database has been migrated, with two small queries. A database that has
-// never been migrated is no error, nor is one without Pagila: everything is pending.
+// Status reads how far a database has been migrated. A database that has never been migrated is no
+// error, nor is one without Pagila: everything is pending.
 func Status(ctx context.Context, db Querier) (State, error) {
-	revs, err := readHistory(ctx, db)
-	if errors.Is(err, ErrNoPagila) || sqlState(err) == undefinedTable {
-		revs, err = nil, nil
+	found, err := column[string](ctx, db, `WITH located AS (`+LocateSQL+`)
+SELECT nspname FROM located WHERE EXISTS (
+	SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+	 WHERE n.nspname = located.nspname AND c.relname = '`+tableName+`')`)
+	if err != nil {
+		return State{}, fmt.Errorf("look for the migrations: %w", err)
 	}
+	if len(found) == 0 {
+		return stateOf(nil), nil
+	}
+	return StatusIn(ctx, db, found[0])
+}
+
+// StatusIn is Status of a database with Pagila in that schema, and the revisions table beside it. It
+// takes one query.
+func StatusIn(ctx context.Context, db Querier, schema string) (State, error) {
+	revs, err := readHistory(ctx, db, schema)
 	if err != nil {
 		return State{}, fmt.Errorf("read the migration status: %w", err)
 	}
+	return stateOf(revs), nil
+}
+
+func stateOf(revs []*migrate.Revision) State {
 	h := historyOf(revs)
 	state := State{Current: h.newest}
 	for _, version := range Versions() {
@@ -41,16 +57,12 @@ func Status(ctx context.Context, db Querier) (State, error) {
 			state.Pending = append(state.Pending, version)
 		}
 	}
-	return state, nil
+	return state
 }
 
 // readHistory returns the revisions with what historyOf needs of them. Its query has no arguments,
 // which bun would not pass on as they are.
-func readHistory(ctx context.Context, db Querier) ([]*migrate.Revision, error) {
-	schema, err := Locate(ctx, db)
-	if err != nil {
-		return nil, err
-	}
+func readHistory(ctx context.Context, db Querier, schema string) ([]*migrate.Revision, error) {
 	rows, err := db.QueryContext(ctx, `
 SELECT version, type, applied, total FROM `+revisionsTable(schema)+`
  WHERE version <> '`+cloudIdentifier+`'`)

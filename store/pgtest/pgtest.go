@@ -57,12 +57,24 @@ func Empty(tb testing.TB) string { tb.Helper(); return clone(tb, "template0") }
 // It takes a second, as nothing is copied.
 func Database(tb testing.TB, options string) string {
 	tb.Helper()
+	source, err := dataset(tb.Context())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return filled(tb, source, options)
+}
+
+// Sample is Database with the built-in sample, whatever PAGILA_DIR says. It goes into a database of any
+// encoding, which Pagila itself does not.
+func Sample(tb testing.TB, options string) string {
+	tb.Helper()
+	return filled(tb, pagila.Sample(nil), options)
+}
+
+func filled(tb testing.TB, source pagila.Source, options string) string {
+	tb.Helper()
 	return fresh(tb, func(ctx context.Context, server *localpg.Server, name string) error {
 		if err := exec(ctx, server, "CREATE DATABASE "+name+" "+options); err != nil {
-			return err
-		}
-		source, err := dataset(ctx)
-		if err != nil {
 			return err
 		}
 		if err := source.Restore(ctx, server.URL(name)); err != nil {
