@@ -186,7 +186,7 @@ func (s *sessions) afterConnect(ctx context.Context, conn *pgx.Conn) error {
 	)
 	if err := conn.QueryRow(ctx, afterConnectSQL).Scan(&direct, &lifted); err != nil {
 		_ = conn.Close(ctx) // pgx does not
-		return err
+		return &beginError{err}
 	}
 	if !direct {
 		s.pooled.Store(true)

@@ -155,8 +155,7 @@ func meaningOf(err error) meaning {
 	}
 }
 
-// meaningOfBegin is the meaning of a SQLSTATE that a transaction began with, and so before anything was
-// executed. A standby calls READ WRITE a feature that is not supported. A role's statement_timeout
+// meaningOfBegin is the meaning of a SQLSTATE in a beginError, before anything was executed. A standby calls READ WRITE a feature that is not supported. A role's statement_timeout
 // holds until the transaction has set its own.
 func meaningOfBegin(state string) meaning {
 	switch m := meaningOfState(state); m {

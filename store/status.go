@@ -20,6 +20,9 @@ const (
 	// statusWait is for how long a caller of Status waits, so that a load balancer has its answer
 	// within a second.
 	statusWait = 900 * time.Millisecond
+	// probePatience is for how long a check is made again where connections are lost. It leaves time
+	// to say so.
+	probePatience = 600 * time.Millisecond
 	// statusTimeout is how long the check itself may take. Where it is longer than statusWait, to
 	// connect for one, a later caller gets what it has found.
 	statusTimeout = 5 * time.Second

@@ -122,7 +122,7 @@ func Open(url string, o Options) (*Store, error) {
 	// reads always have the others.
 	s.writes.turns, s.writes.writes = make(chan struct{}, max(o.MaxConns/2, 1)), true
 	s.probe = s.openPool(1, min(statusTimeout, o.Timeout))
-	s.probe.patience, s.probe.persistent = statusWait, true
+	s.probe.patience, s.probe.persistent = probePatience, true
 	return s, nil
 }
 

@@ -42,7 +42,8 @@ type outcomeUnknownError struct{ err error }
 func (e *outcomeUnknownError) Error() string { return "commit: " + e.err.Error() }
 func (e *outcomeUnknownError) Unwrap() error { return e.err }
 
-// beginError says that a transaction could not be begun. Nothing was executed.
+// beginError says that a connection could not be set up, or a transaction not be begun. Nothing of the
+// call was executed.
 type beginError struct{ err error }
 
 func (e *beginError) Error() string { return "begin: " + e.err.Error() }

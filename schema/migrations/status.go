@@ -31,7 +31,7 @@ SELECT nspname FROM located WHERE EXISTS (
 	SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 	 WHERE n.nspname = located.nspname AND c.relname = '`+tableName+`')`)
 	if err != nil {
-		return State{}, fmt.Errorf("look for the migrations: %w", err)
+		return State{}, fmt.Errorf("read the migration status: %w", err)
 	}
 	if len(found) == 0 {
 		return stateOf(nil), nil
