@@ -104,7 +104,7 @@ func (s *session) transaction(ctx context.Context, work func(querier) error) err
 		switch state := sqlState(err); {
 		case errors.Is(err, errBegin): // nobody is in the way
 		case state == lockNotAvailable, state == deadlockDetected:
-			wait = pause/2 + rand.N(pause)
+			wait = pause/2 + rand.N(pause) //nolint:gosec // not for secrets
 		default:
 			return err
 		}
