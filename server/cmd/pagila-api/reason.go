@@ -45,7 +45,7 @@ func serverReason(err *pgconn.PgError) string {
 	switch {
 	case err.Code == "28000" && strings.Contains(err.Message, "no encryption"): // of pg_hba.conf
 		reason = "the server may want TLS: try sslmode=require in DATABASE_URL, and check pg_hba.conf on the server"
-	case !ok && err.Code[:2] == "53":
+	case !ok && strings.HasPrefix(err.Code, "53"):
 		reason = "the server is short of resources: see its log"
 	case !ok:
 		reason = "the server refuses"

@@ -39,6 +39,8 @@ func TestDatabaseReason(t *testing.T) {
 		{&pgconn.PgError{Code: "53100", Message: "disk full"}, "short of resources"},
 		{&pgconn.PgError{Code: "57P03", Message: "the database system is starting up"}, "starting up"},
 		{&pgconn.PgError{Code: "XX000", Message: "odd"}, "odd"},
+		{&pgconn.PgError{Code: "5", Message: "a code cut short"}, "a code cut short"},
+		{&pgconn.PgError{Message: "no code at all"}, "no code at all"},
 		{x509.UnknownAuthorityError{}, "sslrootcert"},
 		{x509.HostnameError{Certificate: &x509.Certificate{}, Host: "a"}, "another host name"},
 		{x509.CertificateInvalidError{Reason: x509.Expired}, "expired"},
