@@ -101,6 +101,13 @@ func dispatch(ctx context.Context, args, environ []string, stdout io.Writer, std
 	if err != nil {
 		return err
 	}
+	for _, warning := range config.warnings {
+		if command == "serve" {
+			config.logger(stderr).Warn(warning)
+		} else {
+			fmt.Fprintln(stderr, "pagila-api: warning:", warning)
+		}
+	}
 	switch command {
 	case "exec":
 		return execute(ctx, config, args, environ, stdout, stderr)

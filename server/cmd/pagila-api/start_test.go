@@ -421,6 +421,33 @@ func keepAsking(address string, done *atomic.Int64) (lost int64) {
 	}
 }
 
+// Every command warns once of a variable that looks misspelt: migrate down with DATABSE_URL would
+// otherwise work on the private database without a word.
+func TestEveryCommandWarns(t *testing.T) {
+	t.Parallel()
+	const want = "LLM_PROVIDR in the environment is not known: did you mean LLM_PROVIDER?"
+	env := environment(t, "DATABASE_URL="+pgtest.New(t), "LLM_PROVIDR=openai")
+	for _, args := range [][]string{
+		{"migrate", "status"}, {"migrate", "apply"}, {"migrate", "down"}, {"fetch-postgres", "-if-needed"},
+		{"exec", "--", "true"}, {"exec", "-serve", "--", "true"},
+	} {
+		var stderr bytes.Buffer
+		cmd := program(t, env, args...)
+		cmd.Stderr = &stderr
+		if err := cmd.Run(); err != nil || strings.Count(stderr.String(), want) != 1 {
+			t.Errorf("%q: %v, %q, want %q in it once", args, err, stderr.String(), want)
+		}
+	}
+	s := serveProgram(t, env)
+	if err := s.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	<-s.ended
+	if log := s.stderr.String(); strings.Count(log, want) != 1 || !strings.Contains(log, "level=WARN") {
+		t.Errorf("serve: %q, want %q in it once, as a warning", log, want)
+	}
+}
+
 // Variables of .env that resemble ours are named, with what was probably meant.
 func TestMisspeltVariables(t *testing.T) {
 	t.Parallel()
