@@ -319,6 +319,40 @@ func TestRefusalsHaveAPace(t *testing.T) {
 	})
 }
 
+// A refusal that was held back is not sent if there is a free slot by then.
+func TestHeldRequestsTakeAFreeSlot(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := busy(t)
+		var mu sync.Mutex
+		codes := map[gen.ProblemCode]int{}
+		var wg sync.WaitGroup
+		for range 300 { // a third of them is beyond the pace
+			wg.Go(func() {
+				w := httptest.NewRecorder()
+				s.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/films", nil))
+				var p gen.Problem
+				if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				codes[p.Code]++
+			})
+		}
+		synctest.Wait()
+		mu.Lock()
+		refused := codes[gen.ProblemCodeServerBusy]
+		mu.Unlock()
+		server.Free(s)
+		wg.Wait()
+		// The server has no database yet, which is found out after the first look at the slots.
+		if codes[gen.ProblemCodeServerBusy] != refused || codes[gen.ProblemCodeNotReady] != 300-refused || refused == 300 {
+			t.Errorf("%d were refused at first, then there are %v", refused, codes)
+		}
+	})
+}
+
 // The document that is put together by hand is the one that any other error would have.
 func TestRefusalDocument(t *testing.T) {
 	t.Parallel()

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// errBusy says that as many calls of the language model are under way as may.
+// errBusy says that the limit of concurrent calls of the language model is reached.
 var errBusy = errors.New("too many calls of the language model at once")
 
 // rateLimitError says that a client calls the language model too often.
@@ -85,7 +85,7 @@ func (s *Server) limit(c *gin.Context) {
 			return
 		}
 	}
-	// Only now: a client who finds the model busy has not called it.
+	// Only now: a client that finds the model busy has not called it.
 	if wait := s.limiter.take(s.proxies.client(c.Request)); wait > 0 {
 		s.fail(c, &rateLimitError{wait})
 		return
