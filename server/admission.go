@@ -123,7 +123,7 @@ func (p storedPath) matches(path string) bool {
 	return !more
 }
 
-// The values of a refusal's headers. Nobody changes a header's values in place.
+// The values of a refusal's headers. No code changes a header's values in place.
 var (
 	problemMediaType = []string{"application/problem+json"}
 	refusalWait      = []string{strconv.Itoa(int(retryAfter.Seconds()))}

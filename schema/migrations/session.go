@@ -102,7 +102,7 @@ func (s *session) transaction(ctx context.Context, work func(querier) error) err
 		err := s.attempt(ctx, work)
 		var wait time.Duration
 		switch state := sqlState(err); {
-		case errors.Is(err, errBegin): // nobody is in the way
+		case errors.Is(err, errBegin): // no other session is in the way
 		case state == lockNotAvailable, state == deadlockDetected:
 			wait = pause/2 + rand.N(pause) //nolint:gosec // not for secrets
 		default:

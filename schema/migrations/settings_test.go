@@ -160,7 +160,7 @@ func TestApplyOutOfOrder(t *testing.T) {
 	wantStatus(ctx, t, db, createStreamingSubscription)
 }
 
-// What stopped half-way goes on only where the revision tells which statements ran.
+// A file that stopped half-way is continued only if the revision tells which statements ran.
 func TestApplyAfterHalfAFile(t *testing.T) {
 	t.Parallel()
 	ctx, db := setup(t, pgtest.New(t))
@@ -188,7 +188,7 @@ func TestStatusAfterALaterBaseline(t *testing.T) {
 	}
 }
 
-// Somebody who uses the table for a moment delays a migration and does not fail it, whatever lock
+// A session that uses the table for a moment delays a migration and does not fail it, whatever lock
 // time-out the role has.
 func TestApplyWaitsForReaders(t *testing.T) {
 	t.Parallel()
@@ -342,7 +342,7 @@ func TestNewest(t *testing.T) {
 			t.Errorf("down -before +after:\n%s", diff)
 		}
 	}
-	// What is not ours is seen in this version's catalogue too.
+	// Objects that are not ours are found in this version's catalogue too.
 	if err := migrations.Apply(ctx, db); err != nil {
 		t.Fatal(err)
 	}

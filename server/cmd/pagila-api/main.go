@@ -35,7 +35,7 @@ It is configured by the environment and by a .env file in the working folder.
 const interrupted = 128 + int(syscall.SIGINT)
 
 func main() {
-	// A reader of our output who leaves does not end the program. Not signal.Ignore: the commands that
+	// The program goes on when the reader of its output leaves. Not signal.Ignore: the commands that
 	// exec runs would inherit it.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	code := run(untilSignal(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP), os.Args[1:], os.Environ(), os.Stdout, os.Stderr)

@@ -15,7 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// refusals are what a server means that refuses a connection, by SQLSTATE, and what to do.
+// refusals explain why a server refuses a connection, by SQLSTATE, and what to do.
 var refusals = map[string]string{
 	"3D000": "the server has no such database: create it, or correct the name in DATABASE_URL",
 	"28P01": "the server does not accept the user name or the password: correct DATABASE_URL or PGPASSWORD",
