@@ -64,10 +64,7 @@ func TestChaos(t *testing.T) {
 		c := newChaos(t)
 		proxy := pgtest.NewProxy(t, c.roleURL)
 		c.proxies = []*pgtest.Proxy{proxy}
-		// A model that takes a second for an answer.
-		model := httptest.NewServer(upstream{interval: 50 * time.Millisecond, chunks: 20})
-		t.Cleanup(model.Close)
-		c.run(proxy.URL(), "OPENAI_BASE_URL="+model.URL)
+		c.run(proxy.URL())
 	})
 	t.Run("behind PgBouncer", func(t *testing.T) {
 		c := newChaos(t)
@@ -172,10 +169,13 @@ func (c *chaos) numbers(query string, args ...any) []int32 {
 
 // run starts the program on the database at the URL, lets clients and faults loose on it, and
 // checks the result.
-func (c *chaos) run(programURL string, env ...string) {
+func (c *chaos) run(programURL string) {
 	c.t.Helper()
-	program := serveProgram(c.t, environment(c.t, append(env, "DATABASE_URL="+programURL,
-		"LLM_RATE_LIMIT=0", "LLM_MAX_CALLS=0", "LOG_LEVEL=error", "LOG_FORMAT=json")...))
+	// A model that takes a second for an answer.
+	model := httptest.NewServer(upstream{interval: 50 * time.Millisecond, chunks: 20})
+	c.t.Cleanup(model.Close)
+	program := serveProgram(c.t, environment(c.t, "DATABASE_URL="+programURL, "OPENAI_BASE_URL="+model.URL,
+		"LLM_RATE_LIMIT=0", "LLM_MAX_CALLS=0", "LOG_LEVEL=error", "LOG_FORMAT=json"))
 	c.url = program.url
 	c.rememberFilms()
 
