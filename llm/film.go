@@ -83,9 +83,9 @@ const (
 	questionClose  = "</question>"
 )
 
-// How much of a text a model reads, in characters. Of Pagila's texts the longest description has some
-// 130 and the longest name 27. A stranger's text should not fill the prompt, nor a title that the model
-// has to copy its answer.
+// How much of a text a model reads, in characters. Pagila's longest description has
+// about 130 and its longest name 27. The text of another database should not fill the prompt, and a title
+// that the model has to copy should not fill its answer.
 const (
 	maxDescription = 500
 	maxName        = 150 // of titles and all other texts

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Agent is who has answered a question.
+// Agent is the agent that answered a question.
 type Agent string
 
 // The agents of a [Handoff].
@@ -14,7 +14,7 @@ const (
 	AgentModel  Agent = "model"
 )
 
-// Handoff is a whole answer, and who gave it.
+// Handoff is a whole answer, and the agent that gave it.
 type Handoff struct {
 	Agent   Agent
 	Answer  string

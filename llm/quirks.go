@@ -46,7 +46,7 @@ var quirkTable = []struct {
 	// Ollama's own /v1 knows only max_tokens; the other servers know both.
 	{providerOpenAI, anyName, thinkingModels, quirks{tokenField: "max_tokens", noSampling: true, thinkingTokens: 4096}},
 	{providerOpenAI, deepSeekHosts, anyName, quirks{tokenField: "max_tokens", format: formatObject}}, // it has no schemas
-	// Routers pass the schema on to whom they like, OpenAI too.
+	// Routers pass the schema on to any upstream, OpenAI too.
 	{providerOpenAI, routerHosts, anyName, quirks{tokenField: "max_tokens"}},
 	// What is left are servers of one's own with a local grammar: llama.cpp, vLLM and the like.
 	{providerOpenAI, anyName, anyName, quirks{tokenField: "max_tokens", pinned: true}},

@@ -19,11 +19,11 @@ import (
 	"example.com/pagila-api/gen"
 )
 
-// errServerBusy says that as many requests use the database as may.
+// errServerBusy says that the limit of requests that use the database is reached.
 var errServerBusy = errors.New("too many requests at once")
 
-// admission bounds the requests in flight that use the database, so that under any load those who
-// are admitted get their answer in time and the others are told at once.
+// admission bounds the requests in flight that use the database. Under any load, the requests that are
+// admitted get their response in time, and the others are refused at once or within a second.
 //
 // A request is refused in two places. [admission.refuses] comes before everything else and costs
 // next to nothing: under overload nearly all refusals are there. [Server.admit] takes the slot, just
@@ -37,9 +37,9 @@ type admission struct {
 	pace     *rate.Limiter // of refusals
 }
 
-// Clients that try again at once, whatever Retry-After says, would take the processor from those who
-// are admitted: each refusal is cheap, but there is no end to them. So refusals beyond a pace are held
-// back, at most for the second that Retry-After asks for.
+// Clients that try again at once, whatever Retry-After says, would take the processor from the requests
+// that are admitted: each refusal is cheap, but there is no end to them. So refusals beyond a pace are
+// held back, at most for the second that Retry-After asks for.
 const (
 	refusalsPerSecond = 200 // some hundredths of a processor
 	maxHold           = retryAfter
@@ -91,10 +91,13 @@ func busyDocument() [3][]byte {
 	return [3][]byte{before, between, after}
 }
 
-// refuses says whether a request is to be refused at once. It is wrong only on the safe side: what
-// it lets through has to take a slot in [Server.admit].
+// full says whether all slots are taken at this moment. A request that is let through still has to take
+// one in [Server.admit].
+func (a *admission) full() bool { return a.slots != nil && len(a.slots) == cap(a.slots) }
+
+// refuses says whether a request is to be refused before everything else.
 func (a *admission) refuses(r *http.Request) bool {
-	if len(a.slots) < cap(a.slots) || a.slots == nil {
+	if !a.full() {
 		return false
 	}
 	for _, p := range a.paths {
@@ -120,18 +123,23 @@ func (p storedPath) matches(path string) bool {
 	return !more
 }
 
-// The values of a refusal's headers. Nobody changes a header's values in place.
+// The values of a refusal's headers. No code changes a header's values in place.
 var (
 	problemMediaType = []string{"application/problem+json"}
 	refusalWait      = []string{strconv.Itoa(int(retryAfter.Seconds()))}
 )
 
-// refuse sends the response that [Server.fail] would send for errServerBusy. It has no line of its own
+// refuse sends the response that [Server.fail] would send for errServerBusy, unless a slot is free by the
+// time that it would be sent. It says whether the request was refused. A refusal has no line of its own
 // in the log, since writing that would cost more than the rest.
-func (a *admission) refuse(w http.ResponseWriter, r *http.Request) {
+func (a *admission) refuse(w http.ResponseWriter, r *http.Request) bool {
+	connected := a.hold(r.Context())
+	if connected && !a.full() {
+		return false
+	}
 	a.refused.add()
-	if !a.hold(r.Context()) {
-		panic(http.ErrAbortHandler) // nobody is left to answer
+	if !connected {
+		panic(http.ErrAbortHandler) // the client has disconnected
 	}
 	id, header := newIdentity(r), w.Header()
 	id.writeTo(header)
@@ -144,7 +152,8 @@ func (a *admission) refuse(w http.ResponseWriter, r *http.Request) {
 	document = append(document, a.document[1]...)
 	document = strconv.AppendQuote(document, id.request)
 	document = append(document, a.document[2]...)
-	_, _ = w.Write(document) //nolint:gosec // all of it is quoted; a client who has left misses nothing
+	_, _ = w.Write(document) //nolint:gosec // all of it is quoted; a client that has left misses nothing
+	return true
 }
 
 // hold waits as long as a refusal has to be held back. It says whether the client is still there.
@@ -188,8 +197,8 @@ func (s *Server) admit(handle gen.StrictHandlerFunc, _ string) gen.StrictHandler
 	}
 }
 
-// doneWithDatabase gives a request's slot back before its handler returns. Who waits for the language
-// model calls it: that is bounded by the model's own limits, and may take minutes.
+// doneWithDatabase gives a request's slot back before its handler returns. A handler calls it before it
+// waits for the language model, which has limits of its own and may take minutes.
 func doneWithDatabase(ctx context.Context) {
 	if release, ok := ctx.Value(keyRelease).(func()); ok {
 		release()
@@ -215,6 +224,6 @@ func (r *refusals) add() {
 // write writes what was counted since the last line, if anything.
 func (r *refusals) write() {
 	if n := r.count.Swap(0); n > 0 {
-		r.logger.Warn("requests were refused, since as many as may were in flight", "refused", n, "max_in_flight", r.limit)
+		r.logger.Warn("requests were refused: the limit of requests in flight was reached", "refused", n, "max_in_flight", r.limit)
 	}
 }

@@ -28,7 +28,7 @@ import (
 	"example.com/pagila-api/store/pgtest"
 )
 
-// lockFilms has a session of its own keep everybody from the films. It returns what ends that.
+// lockFilms locks the films in a session of its own. It returns the function that unlocks them.
 func lockFilms(t *testing.T, url string) (unlock func()) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
@@ -46,26 +46,26 @@ func lockFilms(t *testing.T, url string) (unlock func()) {
 	}
 }
 
-// inFlight waits until so many requests use the database.
+// inFlight waits until the given number of requests use the database.
 func (a *testAPI) inFlight(t *testing.T, want int) {
 	t.Helper()
 	eventually(t, fmt.Sprintf("%d requests use the database", want), func() bool { return server.InFlight(a.server) == want })
 }
 
-// eventually waits until something is so.
+// eventually waits until a condition holds.
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for deadline := time.Now().Add(30 * time.Second); !is(); <-tick.C {
 		if time.Now().After(deadline) {
-			t.Fatalf("it does not come about that %s", what)
+			t.Fatalf("not within 30 s: %s", what)
 		}
 	}
 }
 
-// As many requests as may wait for a blocked database. The next is refused at once, whatever it wants
-// of the database, and what needs no database is answered.
+// The database is blocked, and the limit of requests that wait for it is reached. Any further request
+// that needs the database is refused at once. Requests that do not need it succeed.
 func TestAdmission(t *testing.T) {
 	t.Parallel()
 	const limit = 5
@@ -188,7 +188,7 @@ func (s fragile) Film(ctx context.Context, id int32) (store.FilmDetail, error) {
 	return s.Store.Film(ctx, id)
 }
 
-// Who waits for the language model, or for a slow client, holds no slot.
+// A request that waits for the language model, or for a slow client, holds no slot.
 func TestAdmissionIsForTheDatabaseOnly(t *testing.T) {
 	t.Parallel()
 	started, leave := make(chan struct{}), make(chan struct{})
@@ -244,7 +244,7 @@ func (m thinking) Handoff(context.Context, llm.Question) (llm.Handoff, error) {
 	return llm.Handoff{Agent: llm.AgentModel, Answer: "x"}, nil
 }
 
-// A refusal leaves the connection as it is, though nobody has read the body.
+// A refusal leaves the connection open, although the body was not read.
 func TestRefusalKeepsTheConnection(t *testing.T) {
 	t.Parallel()
 	a := start(t, withLimits(server.Limits{InFlight: 1}))
@@ -264,8 +264,8 @@ func TestRefusalKeepsTheConnection(t *testing.T) {
 	}
 }
 
-// The first refusals are sent at once. A flood of them is held back, for a second at most, and for
-// nobody who has left.
+// The first refusals are sent at once. A flood of them is held back for a second at most, and not at all
+// once the client has disconnected.
 func TestRefusalsHaveAPace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -305,7 +305,7 @@ func TestRefusalsHaveAPace(t *testing.T) {
 			}()
 		}
 		if took := time.Since(start); took != 0 {
-			t.Errorf("clients who have left are held for %s", took)
+			t.Errorf("requests of clients that have left are held for %s", took)
 		}
 		wg.Wait()
 		if n := atOnce.Load(); n < 200 || n > 220 || late.Load() != 0 {
@@ -315,6 +315,40 @@ func TestRefusalsHaveAPace(t *testing.T) {
 		start = time.Now()
 		if after := refuse(t.Context()); after != 0 {
 			t.Errorf("once the flood is over, a refusal takes %s", after)
+		}
+	})
+}
+
+// A refusal that was held back is not sent if there is a free slot by then.
+func TestHeldRequestsTakeAFreeSlot(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := busy(t)
+		var mu sync.Mutex
+		codes := map[gen.ProblemCode]int{}
+		var wg sync.WaitGroup
+		for range 300 { // a third of them is beyond the pace
+			wg.Go(func() {
+				w := httptest.NewRecorder()
+				s.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/films", nil))
+				var p gen.Problem
+				if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				codes[p.Code]++
+			})
+		}
+		synctest.Wait()
+		mu.Lock()
+		refused := codes[gen.ProblemCodeServerBusy]
+		mu.Unlock()
+		server.Free(s)
+		wg.Wait()
+		// The server has no database yet, which is found out after the first look at the slots.
+		if codes[gen.ProblemCodeServerBusy] != refused || codes[gen.ProblemCodeNotReady] != 300-refused || refused == 300 {
+			t.Errorf("%d were refused at first, then there are %v", refused, codes)
 		}
 	})
 }

@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	// maxHops is how many entries of X-Forwarded-For are read. Nobody has that many proxies.
+	// maxHops is how many entries of X-Forwarded-For are read. No real chain of proxies is that long.
 	maxHops = 64
 	// maxHop is the longest entry of X-Forwarded-For that can be an address, in bytes: an IPv6
 	// address with a zone, brackets, a port and quotes.

@@ -131,7 +131,7 @@ func TestRateLimitBehindProxy(t *testing.T) {
 			from(forms[2], header, fmt.Sprintf("198.51.100.%d", 10+i)).wantProblem(t, 429, "rate_limited")
 		}
 	}
-	// What is no address is the proxy's own count, however the client varies it.
+	// An entry that is not an address counts for the proxy itself, however the client varies it.
 	from("unknown, nonsense").want(t, 200)
 	from("203.0.113.77, 203.0.113.78:x").want(t, 200)
 	from("203.0.113.79, -", "X-Real-IP", "203.0.113.80").wantProblem(t, 429, "rate_limited")

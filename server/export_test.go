@@ -31,6 +31,13 @@ func Fill(s *Server) {
 	}
 }
 
+// Free gives all slots of admission control back.
+func Free(s *Server) {
+	for len(s.admission.slots) > 0 {
+		<-s.admission.slots
+	}
+}
+
 // NewRefusals makes a count of refusals, and returns what adds one and what ends it.
 func NewRefusals(logger *slog.Logger) (add, write func()) {
 	r := &refusals{limit: 7, logger: logger}

@@ -54,7 +54,7 @@ func TestNotReady(t *testing.T) {
 			t.Errorf("the detail is %q and the log %s: want %q in both", p.Detail, a.log, want)
 		}
 	}
-	// What needs the migration is not a fault either.
+	// A call that needs the migration is no fault either.
 	for _, path := range []string{"/films", "/films/1", "/ai/ask?question=comedies"} {
 		a.get(t, path).wantProblem(t, 503, "not_ready")
 	}

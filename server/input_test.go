@@ -385,7 +385,7 @@ func TestRequestID(t *testing.T) {
 	// What could forge a line of the log is not taken over.
 	for _, bad := range []string{"a b", strings.Repeat("x", 129), `"`} {
 		if got := a.get(t, "/healthz", "X-Request-ID", bad).header.Get("X-Request-ID"); got == bad || got == "" {
-			t.Errorf("X-Request-ID %q is answered with %q", bad, got)
+			t.Errorf("for X-Request-ID %q the response has %q", bad, got)
 		}
 	}
 }

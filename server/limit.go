@@ -12,7 +12,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// errBusy says that as many calls of the language model are under way as may.
+// errBusy says that the limit of concurrent calls of the language model is reached.
 var errBusy = errors.New("too many calls of the language model at once")
 
 // rateLimitError says that a client calls the language model too often.
@@ -38,7 +38,7 @@ const (
 	defaultWriteTimeout = 10 * time.Second
 	// defaultKeepAlive is below the 30 to 60 s of silence after which proxies close a connection.
 	defaultKeepAlive = 15 * time.Second
-	// maxClients is of how many clients the calls are counted: of those who came last, in 3 MB or so.
+	// maxClients is how many clients are counted: the most recent ones, in about 3 MB.
 	maxClients = 1 << 14
 )
 
@@ -66,7 +66,7 @@ func newLimiter(l Limits) (*limiter, error) {
 
 // limit is the middleware that refuses calls of the language model above the limits. A call counts
 // by its operation alone, whatever its method and headers are: HEAD searches the catalogue as GET
-// does. What resumes an answer is exempt, since it ends here.
+// does. A request to resume an answer is exempt, since it ends here.
 func (s *Server) limit(c *gin.Context) {
 	op := operationOf(c)
 	if !op.limited {
@@ -85,7 +85,7 @@ func (s *Server) limit(c *gin.Context) {
 			return
 		}
 	}
-	// Only now: a client who finds the model busy has not called it.
+	// Only now: a client that finds the model busy has not called it.
 	if wait := s.limiter.take(s.proxies.client(c.Request)); wait > 0 {
 		s.fail(c, &rateLimitError{wait})
 		return

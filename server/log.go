@@ -64,14 +64,14 @@ func (s *Server) identify(c *gin.Context) {
 	c.Next()
 }
 
-// identity is what a request is called in the log, in its response and in a trace.
+// identity names a request in the log, in its response and in a trace.
 type identity struct {
 	request string
 	span    trace.SpanContext
 }
 
 // newIdentity takes the request's id from its X-Request-ID, and its place in a trace from its
-// traceparent (W3C Trace Context, section 3.2). What the client does not say is made up.
+// traceparent (W3C Trace Context, section 3.2). What the client does not send is generated.
 func newIdentity(r *http.Request) identity {
 	var random [32]byte
 	rand.Read(random[:]) // never fails

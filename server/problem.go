@@ -63,7 +63,7 @@ func (s *Server) fail(c *gin.Context, err error) {
 	c.Abort()
 	if errors.Is(err, errClientGone) || errors.Is(err, context.Canceled) && c.Request.Context().Err() != nil {
 		c.Set(keyStatus, statusClientGone)
-		panic(http.ErrAbortHandler) // nobody is left to answer
+		panic(http.ErrAbortHandler) // the client has disconnected
 	}
 	p := problemOf(err)
 	level := slog.LevelError

@@ -33,7 +33,7 @@ func TestRentalStorm(t *testing.T) {
 	}
 	before := one[int](t, a, `SELECT count(*) FROM rental`)
 
-	// Nobody can write a rental until one has the copy and is about to: else the first is done before
+	// No rental can be written until one has the copy and is about to: else the first is done before
 	// the second begins, and the storm is a queue. The others wait for the copy outside of the database.
 	connect := func() *pgx.Conn {
 		conn, err := pgx.Connect(t.Context(), url)
@@ -213,7 +213,7 @@ func TestRentalOfLockedCopy(t *testing.T) {
 	a.rent(t, "/customers/1/rentals", fmt.Sprintf(`{"inventory_id": %d, "staff_id": 1}`, copyID)).want(t, 201)
 }
 
-// What refuses a rental, and what has become of one that failed, has a code of its own.
+// Each reason to refuse a rental, and each outcome of one that failed, has a code of its own.
 func TestRentalRefused(t *testing.T) {
 	t.Parallel()
 	a := start(t)

@@ -104,7 +104,7 @@ func TestOddFilms(t *testing.T) {
 	}
 }
 
-// A price that nobody knows is not made up: not in an answer, and not among the cheap films.
+// An unknown price is not made up: not in an answer, and not among the cheap films.
 func TestUnknownPriceIsNotMadeUp(t *testing.T) {
 	t.Parallel()
 	a := start(t)
@@ -131,7 +131,7 @@ func TestUnknownPriceIsNotMadeUp(t *testing.T) {
 	}
 }
 
-// The API's numbers begin at 1. What has another number is not shown among films and actors.
+// The API's numbers begin at 1. Films and actors with another number are not shown.
 func TestRowsWithoutANumber(t *testing.T) {
 	t.Parallel()
 	a := start(t)

@@ -136,8 +136,7 @@ func New(deps Deps) (*Server, error) {
 
 // ServeHTTP answers a request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if s.admission.refuses(r) {
-		s.admission.refuse(&drainWriter{w, s}, r)
+	if s.admission.refuses(r) && s.admission.refuse(&drainWriter{w, s}, r) {
 		return
 	}
 	s.handler.ServeHTTP(w, r)

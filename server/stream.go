@@ -28,7 +28,7 @@ type answer struct {
 	info    llm.Info
 	sources []gen.Source // the films that the model is given
 	events  bool         // server-sent events, not plain text
-	whole   bool         // plain text to a client who could not tell a broken connection from the end
+	whole   bool         // plain text to a client that could not tell a broken connection from the end
 	limits  Limits
 	ask     func(emit func(text string) error) (llm.Result, error) // nil: only the head is wanted
 	problem func(err error) []byte

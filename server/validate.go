@@ -107,7 +107,7 @@ func operationOf(c *gin.Context) *operation {
 // finds the operation by the route that Gin has matched, so nothing is routed twice.
 func (s *Server) validate() gin.HandlerFunc {
 	options := &openapi3filter.Options{
-		// kin-openapi would read the whole body of a stranger before it asks who he is.
+		// kin-openapi would read the whole body of a stranger before it checks the token.
 		AuthenticationFunc: openapi3filter.NoopAuthenticationFunc,
 		MultiError:         true,
 		// The binding then takes the value that was validated, instead of decoding the body again
@@ -121,7 +121,7 @@ func (s *Server) validate() gin.HandlerFunc {
 		}
 		c.Set(keyOperation, op)
 
-		// Who asks comes first: a stranger learns nothing of what else is wrong.
+		// Authentication comes first: a stranger learns nothing about what else is wrong.
 		if op.secured {
 			if err := s.authenticate(c.Request); err != nil {
 				s.fail(c, err)

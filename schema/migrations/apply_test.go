@@ -153,7 +153,7 @@ func TestApplyCutShort(t *testing.T) {
 	if err := migrations.Apply(short, db); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("with film in use: %v, want %v", err, context.DeadlineExceeded)
 	}
-	// The lock comes free. Nobody waits for ever here: ctx ends.
+	// The lock comes free. The wait is bounded: ctx ends.
 	if _, err := reader.ExecContext(ctx, `SELECT pg_advisory_xact_lock($1)`, atlasLock); err != nil {
 		t.Fatal(err)
 	}

@@ -127,7 +127,7 @@ func TestDownRefuses(t *testing.T) {
 	}
 }
 
-// What somebody has dropped by hand is no obstacle, and what others do beside ours is left alone.
+// Objects of ours that were dropped by hand are no obstacle, and objects of others stay.
 func TestDownLeavesTheRestAlone(t *testing.T) {
 	t.Parallel()
 	ctx, db := setup(t, pgtest.New(t))

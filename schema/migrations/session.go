@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"ariga.io/atlas/sql/schema"
@@ -17,6 +18,9 @@ const (
 	// patience is how long other sessions may be in the way: one that applies the same migrations, or
 	// one that uses a table.
 	patience = time.Minute
+	// pause is the mean time between two attempts. While an attempt waits for a table, new readers of
+	// the table wait too. In the pause they go on.
+	pause = time.Second
 	// rollbackTimeout is for a connection that no longer answers. Its session is then thrown away.
 	rollbackTimeout = 5 * time.Second
 )
@@ -29,14 +33,14 @@ const lockKey = "2686470616"
 // begin starts a transaction and sets what the migrations rely on, for the transaction alone. It is
 // one message, so that no time limit of the role can strike between its statements. A lock is
 // waited for only briefly, because all new readers of a table queue behind a migration that waits
-// for it. transaction_timeout is new in PostgreSQL 17.
+// for it: see pause. transaction_timeout is new in PostgreSQL 17.
 const begin = `
 BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 SELECT pg_catalog.set_config('transaction_timeout', '0', true)
  WHERE pg_catalog.current_setting('server_version_num')::integer >= 170000;
 SET LOCAL statement_timeout = 0;
 SET LOCAL idle_in_transaction_session_timeout = 0;
-SET LOCAL lock_timeout = '2s';
+SET LOCAL lock_timeout = '200ms';
 SET LOCAL standard_conforming_strings = on;
 SET LOCAL client_encoding = 'UTF8';
 SET LOCAL DateStyle = 'ISO, MDY';
@@ -95,12 +99,29 @@ func connected(ctx context.Context, db *sql.DB, work func(*session) error) (err 
 func (s *session) transaction(ctx context.Context, work func(querier) error) error {
 	for deadline := time.Now().Add(patience); ; {
 		err := s.attempt(ctx, work)
-		if state := sqlState(err); state != lockNotAvailable && state != deadlockDetected && !errors.Is(err, errBegin) {
+		var wait time.Duration
+		switch state := sqlState(err); {
+		case errors.Is(err, errBegin): // no other session is in the way
+		case state == lockNotAvailable, state == deadlockDetected:
+			wait = pause/2 + rand.N(pause) //nolint:gosec // not for secrets
+		default:
 			return err
 		}
-		if ctx.Err() != nil || time.Now().After(deadline) {
+		if time.Now().Add(wait).After(deadline) || !sleep(ctx, wait) {
 			return err
 		}
+	}
+}
+
+// sleep waits, and says whether ctx has lasted.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
 	}
 }
 

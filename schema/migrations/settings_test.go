@@ -160,7 +160,7 @@ func TestApplyOutOfOrder(t *testing.T) {
 	wantStatus(ctx, t, db, createStreamingSubscription)
 }
 
-// What stopped half-way goes on only where the revision tells which statements ran.
+// A file that stopped half-way is continued only if the revision tells which statements ran.
 func TestApplyAfterHalfAFile(t *testing.T) {
 	t.Parallel()
 	ctx, db := setup(t, pgtest.New(t))
@@ -188,7 +188,7 @@ func TestStatusAfterALaterBaseline(t *testing.T) {
 	}
 }
 
-// Somebody who uses the table for a moment delays a migration and does not fail it, whatever lock
+// A session that uses the table for a moment delays a migration and does not fail it, whatever lock
 // time-out the role has.
 func TestApplyWaitsForReaders(t *testing.T) {
 	t.Parallel()
@@ -214,6 +214,65 @@ func TestApplyWaitsForReaders(t *testing.T) {
 		t.Error(err)
 	}
 	wantStatus(ctx, t, admin, createStreamingSubscription)
+}
+
+// A session that reads a table for a long time, as pg_dump does, keeps a migration waiting. Other reads
+// of the table still succeed meanwhile. The test counts them by attempt, not by time.
+func TestReadersGoOnWhileAMigrationWaits(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		database func(testing.TB) string
+		migrate  func(context.Context, *sql.DB) error
+		current  string
+		pending  []string
+	}{
+		"apply": {pgtest.Pristine, migrations.Apply, createStreamingSubscription, nil},
+		"down": {pgtest.New, func(ctx context.Context, db *sql.DB) error {
+			_, err := migrations.Down(ctx, db)
+			return err
+		}, "", []string{addFilmStreamingAvailable, createStreamingSubscription}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			address := test.database(t)
+			_, admin := setup(t, address)
+			ctx, db := setup(t, address)
+			holder, err := admin.BeginTx(ctx, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer holder.Rollback()
+			if _, err := holder.ExecContext(ctx, `LOCK TABLE film IN ACCESS SHARE MODE`); err != nil {
+				t.Fatal(err)
+			}
+			done := make(chan error, 1)
+			go func() { done <- test.migrate(ctx, db) }()
+
+			const attempts, readsPerAttempt = 3, 40
+			reads, seen := 0, map[string]bool{}
+			for len(seen) < attempts {
+				waiting := get[string](t, admin, `SELECT coalesce(max(virtualtransaction), '') FROM pg_locks
+				                                   WHERE NOT granted AND mode = 'AccessExclusiveLock' AND relation = 'film'::regclass`)
+				if waiting != "" {
+					seen[waiting] = true
+				}
+				if len(seen) > 0 {
+					get[int](t, admin, `SELECT count(*) FROM film`)
+					reads++
+				}
+			}
+			if want := (attempts - 1) * readsPerAttempt; reads < want {
+				t.Errorf("%d reads during %d attempts, want %d at least", reads, attempts, want)
+			}
+			if err := holder.Commit(); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+			wantStatus(ctx, t, admin, test.current, test.pending...)
+		})
+	}
 }
 
 // waitFor polls until a condition holds.
@@ -283,7 +342,7 @@ func TestNewest(t *testing.T) {
 			t.Errorf("down -before +after:\n%s", diff)
 		}
 	}
-	// What is not ours is seen in this version's catalogue too.
+	// Objects that are not ours are found in this version's catalogue too.
 	if err := migrations.Apply(ctx, db); err != nil {
 		t.Fatal(err)
 	}

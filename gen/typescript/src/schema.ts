@@ -901,9 +901,9 @@ export interface components {
         };
         /**
          * @description The language model (`llm_unavailable`) or the database (`database_unavailable`,
-         *     `database_busy`, `not_ready`) cannot be used at the moment, as many clients ask the model as
-         *     may (`llm_busy`), or the server has as many requests under way as it takes (`server_busy`;
-         *     nothing was done).
+         *     `database_busy`, `not_ready`) cannot be used at the moment, the limit of concurrent calls
+         *     of the model is reached (`llm_busy`), or the server has as many requests under way as it takes
+         *     (`server_busy`; nothing was done).
          */
         ModelUnavailable: {
             headers: {

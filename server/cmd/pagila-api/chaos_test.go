@@ -64,15 +64,12 @@ func TestChaos(t *testing.T) {
 		c := newChaos(t)
 		proxy := pgtest.NewProxy(t, c.roleURL)
 		c.proxies = []*pgtest.Proxy{proxy}
-		// A model that takes a second for an answer.
-		model := httptest.NewServer(upstream{interval: 50 * time.Millisecond, chunks: 20})
-		t.Cleanup(model.Close)
-		c.run(proxy.URL(), "OPENAI_BASE_URL="+model.URL)
+		c.run(proxy.URL())
 	})
 	t.Run("behind PgBouncer", func(t *testing.T) {
 		c := newChaos(t)
 		back := pgtest.NewProxy(t, c.roleURL)
-		// PgBouncer would turn everybody away for 15 s after a login that was reset.
+		// PgBouncer would turn all clients away for 15 s after a login that was reset.
 		bouncer := pgtest.Bouncer(t, back.URL(), "default_pool_size = 8", "server_login_retry = 0.1")
 		front := pgtest.NewProxy(t, bouncer)
 		c.proxies = []*pgtest.Proxy{front, back}
@@ -171,11 +168,14 @@ func (c *chaos) numbers(query string, args ...any) []int32 {
 }
 
 // run starts the program on the database at the URL, lets clients and faults loose on it, and
-// judges what has come of it.
-func (c *chaos) run(programURL string, env ...string) {
+// checks the result.
+func (c *chaos) run(programURL string) {
 	c.t.Helper()
-	program := serveProgram(c.t, environment(c.t, append(env, "DATABASE_URL="+programURL,
-		"LLM_RATE_LIMIT=0", "LLM_MAX_CALLS=0", "LOG_LEVEL=error", "LOG_FORMAT=json")...))
+	// A model that takes a second for an answer.
+	model := httptest.NewServer(upstream{interval: 50 * time.Millisecond, chunks: 20})
+	c.t.Cleanup(model.Close)
+	program := serveProgram(c.t, environment(c.t, "DATABASE_URL="+programURL, "OPENAI_BASE_URL="+model.URL,
+		"LLM_RATE_LIMIT=0", "LLM_MAX_CALLS=0", "LOG_LEVEL=error", "LOG_FORMAT=json"))
 	c.url = program.url
 	c.rememberFilms()
 
@@ -218,7 +218,7 @@ func (c *chaos) rememberFilms() {
 	}
 }
 
-// startClients starts everybody who uses the program until ctx is done. A request that has begun is
+// startClients starts all clients of the program until ctx is done. A request that has begun is
 // waited for.
 func (c *chaos) startClients(ctx context.Context, wg *sync.WaitGroup) {
 	loop := func(pace time.Duration, do func()) { wg.Go(func() { every(ctx, pace, do) }) }
@@ -266,7 +266,7 @@ type reply struct {
 	body   []byte
 }
 
-// call sends a request, and notes its outcome and what no response may be.
+// call sends a request, and notes its outcome and any response that is never allowed.
 func (c *chaos) call(operation, method, path, body string, header ...string) reply {
 	r, err := http.NewRequestWithContext(context.Background(), method, c.url+path, strings.NewReader(body))
 	if err != nil {
@@ -420,7 +420,7 @@ func (c *chaos) rent(operation string, copyID, customer int32) (outcome, gen.Ren
 	return unknown, rental
 }
 
-// renter rents copies that nobody else wants, reads the rental back, and returns the copy.
+// renter rents copies that no other client wants, reads the rental back, and returns the copy.
 func (c *chaos) renter(copies, customers []int32) func() {
 	const operation = "rent a free copy"
 	next, doubtful := 0, map[int32]bool{} // copies for which an outcome is unknown

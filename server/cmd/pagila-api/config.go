@@ -79,8 +79,8 @@ type config struct {
 func (c config) production() bool { return c.AppEnv == "production" }
 
 // loadConfig reads the configuration. Its error names everything that is wrong at once, and no secret.
-// What only a server needs is checked where serving is set: a job that
-// migrates has no use for a token.
+// If serving is set, it also checks what only a server needs: a job that migrates has no use for a
+// token.
 func loadConfig(environ []string, serving bool) (config, error) {
 	vars, warnings, err := readVariables(environ)
 	if err != nil {

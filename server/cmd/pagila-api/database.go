@@ -179,7 +179,7 @@ func fetchPostgres(ctx context.Context, c config, args []string, w io.Writer) er
 	}
 	_, err := localpg.FetchBinaries(ctx, progressTo(w))
 	if err != nil && missing == nil {
-		fmt.Fprintf(w, "  PostgreSQL %d is not to be had, so the one in %s has to do: %v\n", localpg.SupportedMajor, dir, err)
+		fmt.Fprintf(w, "  PostgreSQL %d cannot be downloaded, so the version in %s is used: %v\n", localpg.SupportedMajor, dir, err)
 		return nil
 	}
 	return err

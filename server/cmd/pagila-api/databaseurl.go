@@ -25,9 +25,9 @@ const connectTimeout = 10 * time.Second
 
 // plainURL connects to the database that a connection string means to pgx, and returns a URL that means
 // the same to every program: to psql, which does not know pgx's parameters, and to the Atlas command,
-// which knows neither several hosts, nor keyword strings, nor sslmode=prefer. The URL names the host
-// that has answered, and TLS as it was used. What pgx has read from PG* variables and from files is in
-// the URL.
+// which supports neither several hosts, nor keyword strings, nor sslmode=prefer. The URL names the host
+// that accepted the connection, and TLS as it was used. It includes the values that pgx has read from
+// PG* variables and from files.
 func plainURL(ctx context.Context, connString string) (string, error) {
 	config, err := pgx.ParseConfig(connString)
 	if err != nil {

@@ -105,9 +105,9 @@ func TestParameters(t *testing.T) {
 // secret has what a URL, a keyword string and a shell could stumble over.
 const secret = `p@ss/w:o?r#d%41&+ "x'y\`
 
-// askEverybody is a command that shows its URL, and what psql and the Atlas command make of it. No
+// askEveryProgram is a command that shows its URL, and what psql and the Atlas command make of it. No
 // variable of libpq's may be left to help them.
-const askEverybody = `
+const askEveryProgram = `
 printf '%s\n' "$DATABASE_URL"
 if env | grep '^PG[A-Z]'; then exit 1; fi
 if command -v psql >/dev/null; then
@@ -122,9 +122,9 @@ else
   echo 'no atlas'
 fi`
 
-// TestExecHandsOutAURLForEverybody connects in every way that pgx knows to a server with TLS and
-// passwords. What a command then gets has to be understood by psql and by the Atlas command.
-func TestExecHandsOutAURLForEverybody(t *testing.T) {
+// TestExecHandsOutAPlainURL connects in every way that pgx knows to a server with TLS and passwords. psql
+// and the Atlas command have to understand the URL that a command then gets.
+func TestExecHandsOutAPlainURL(t *testing.T) {
 	t.Parallel()
 	server := startTLSServer(t)
 	atlas, err := filepath.Abs(filepath.Join("..", "..", "..", "bin", "atlas"))
@@ -174,7 +174,7 @@ func TestExecHandsOutAURLForEverybody(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			env := append(environment(t, "DATABASE_URL="+test.given, "ATLAS="+atlas), test.env...)
-			out, err := program(t, env, "exec", "--", "sh", "-c", askEverybody).Output()
+			out, err := program(t, env, "exec", "--", "sh", "-c", askEveryProgram).Output()
 			if err != nil {
 				t.Fatalf("%v: %s%s", err, out, stderrOf(err))
 			}
@@ -377,7 +377,7 @@ func writeCertificate(t *testing.T, dir string) {
 	}
 }
 
-// closedPort is a port that nobody listens on.
+// closedPort is a port without a listener.
 func closedPort(t *testing.T) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "localhost:0")

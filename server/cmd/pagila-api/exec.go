@@ -45,9 +45,6 @@ func execute(ctx context.Context, c config, args, environ []string, stdout io.Wr
 	if flags.NArg() == 0 {
 		return errors.New("exec: which command?")
 	}
-	for _, warning := range c.warnings {
-		fmt.Fprintln(stderr, "pagila-api: warning:", warning)
-	}
 	if *serving {
 		if *scratch || *pristine {
 			return errors.New("exec: -serve has a database of its own, without -scratch and -pristine")

@@ -29,7 +29,7 @@ type lossyWriter struct {
 
 func newLossyWriter(to io.Writer) *lossyWriter { return &lossyWriter{to: to} }
 
-// Write never fails: the program does not end because nobody reads what it says.
+// Write never fails: the program does not end because its output is not read.
 func (w *lossyWriter) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -61,7 +61,7 @@ func (w *lossyWriter) pass() {
 		if lost > 0 && report != nil {
 			report(lost) // now that the backlog has room for it, behind p
 		}
-		_, _ = w.to.Write(p) // a reader who has left misses it
+		_, _ = w.to.Write(p) // a reader that has left misses it
 	}
 }
 

@@ -35,7 +35,7 @@ It is configured by the environment and by a .env file in the working folder.
 const interrupted = 128 + int(syscall.SIGINT)
 
 func main() {
-	// A reader of our output who leaves does not end the program. Not signal.Ignore: the commands that
+	// The program goes on when the reader of its output leaves. Not signal.Ignore: the commands that
 	// exec runs would inherit it.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	code := run(untilSignal(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP), os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
@@ -100,6 +100,13 @@ func dispatch(ctx context.Context, args, environ []string, stdout io.Writer, std
 	config, err := loadConfig(environ, command == "serve")
 	if err != nil {
 		return err
+	}
+	for _, warning := range config.warnings {
+		if command == "serve" {
+			config.logger(stderr).Warn(warning)
+		} else {
+			fmt.Fprintln(stderr, "pagila-api: warning:", warning)
+		}
 	}
 	switch command {
 	case "exec":

@@ -126,7 +126,7 @@ func sentence(err error) string {
 // showTool is for schema/migrate.sh: it says which program can migrate the database, atlas or pagila-api.
 func showTool(ctx context.Context, st *store.Store, w io.Writer) error {
 	tool := "pagila-api"
-	if can, err := atlasCan(ctx, st); err == nil && can { // ours says what is wrong
+	if can, err := atlasCan(ctx, st); err == nil && can { // otherwise pagila-api reports the error
 		tool = "atlas"
 	}
 	fmt.Fprintln(w, tool)
@@ -138,7 +138,7 @@ const newestForAtlas = 15
 
 // atlasCan tells whether the pinned Atlas command can migrate the database. It keeps to the schema
 // public, it passes over a migration that is missing behind a newer one, and it locks a session, which
-// a pooler gives to somebody else.
+// a pooler gives to another client.
 func atlasCan(ctx context.Context, st *store.Store) (bool, error) {
 	var number int
 	if err := st.DB().QueryRowContext(ctx, `SELECT current_setting('server_version_num')::integer`).Scan(&number); err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// refusals are what a server means that refuses a connection, by SQLSTATE, and what to do.
+// refusals explain why a server refuses a connection, by SQLSTATE, and what to do.
 var refusals = map[string]string{
 	"3D000": "the server has no such database: create it, or correct the name in DATABASE_URL",
 	"28P01": "the server does not accept the user name or the password: correct DATABASE_URL or PGPASSWORD",
@@ -45,7 +45,7 @@ func serverReason(err *pgconn.PgError) string {
 	switch {
 	case err.Code == "28000" && strings.Contains(err.Message, "no encryption"): // of pg_hba.conf
 		reason = "the server may want TLS: try sslmode=require in DATABASE_URL, and check pg_hba.conf on the server"
-	case !ok && err.Code[:2] == "53":
+	case !ok && strings.HasPrefix(err.Code, "53"):
 		reason = "the server is short of resources: see its log"
 	case !ok:
 		reason = "the server refuses"

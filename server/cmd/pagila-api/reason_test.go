@@ -39,6 +39,8 @@ func TestDatabaseReason(t *testing.T) {
 		{&pgconn.PgError{Code: "53100", Message: "disk full"}, "short of resources"},
 		{&pgconn.PgError{Code: "57P03", Message: "the database system is starting up"}, "starting up"},
 		{&pgconn.PgError{Code: "XX000", Message: "odd"}, "odd"},
+		{&pgconn.PgError{Code: "5", Message: "a code cut short"}, "a code cut short"},
+		{&pgconn.PgError{Message: "no code at all"}, "no code at all"},
 		{x509.UnknownAuthorityError{}, "sslrootcert"},
 		{x509.HostnameError{Certificate: &x509.Certificate{}, Host: "a"}, "another host name"},
 		{x509.CertificateInvalidError{Reason: x509.Expired}, "expired"},
@@ -60,7 +62,7 @@ func TestDatabaseReason(t *testing.T) {
 	}
 }
 
-// talk listens on a free port, and speaks with whoever connects.
+// talk listens on a free port, and speaks on each connection.
 func talk(t *testing.T, speak func(net.Conn)) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -81,7 +83,7 @@ func talk(t *testing.T, speak func(net.Conn)) string {
 	return l.Addr().String()
 }
 
-// What real servers, and what pgx makes of them, is told in words too.
+// The errors of real servers, as pgx returns them, have a reason in words too.
 func TestDatabaseReasonOfServers(t *testing.T) {
 	t.Parallel()
 	actual, err := url.Parse(pgtest.New(t))
@@ -143,7 +145,7 @@ func TestDatabaseReasonOfServers(t *testing.T) {
 			t.Fatal(err)
 		}
 		status, err := st.Status(t.Context())
-		if name == "powerless" { // it gets in, and is told what it lacks
+		if name == "powerless" { // it can connect, and the status says what it lacks
 			if err != nil || !slices.ContainsFunc(status.Missing, func(what string) bool { return strings.Contains(what, test.want) }) {
 				t.Errorf("%s: %+v, %v", name, status, err)
 			}

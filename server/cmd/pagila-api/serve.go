@@ -56,9 +56,6 @@ func serveOn(ctx context.Context, c config, listener net.Listener, stdout io.Wri
 	defer listener.Close()
 	logger := c.logger(stderr)
 	stderr.setOnLoss(func(lost int) { logger.Warn("lines of the log are lost: nobody was reading it", "lines", lost) })
-	for _, warning := range c.warnings {
-		logger.Warn(warning)
-	}
 	contract, err := api.Load(ctx)
 	if err != nil {
 		return err

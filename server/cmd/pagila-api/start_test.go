@@ -46,7 +46,7 @@ func TestPrivatePostgresIgnoresLibpq(t *testing.T) {
 	}
 }
 
-// freeAddress is an address that nobody listens on.
+// freeAddress is an address without a listener.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -135,8 +135,8 @@ func waitUntil(t *testing.T, so func() bool, s *served) {
 	}
 }
 
-// A first start takes long. Probes are answered meanwhile, and what needs the database says what it
-// waits for.
+// A first start takes long. Meanwhile probes succeed, and operations that need the database say what
+// they wait for.
 func TestServesWhileStarting(t *testing.T) {
 	t.Parallel()
 	proxy := newBlackHole(t) // where the download waits
@@ -269,7 +269,7 @@ func servePiped(t *testing.T, env []string) (s *served, stdout, stderr *os.File)
 	return s, outR, errR
 }
 
-// A reader who leaves, as head does, does not end the program out of order.
+// The program ends in order when the reader of its output leaves, as head does.
 func TestReaderOfOutputLeaves(t *testing.T) {
 	t.Parallel()
 	env := environment(t)
@@ -304,8 +304,8 @@ func fillPipe(t *testing.T, s *served) {
 	}
 }
 
-// Nobody reads the log: requests are served all the same, and a signal ends the program in order.
-func TestNobodyReadsTheLog(t *testing.T) {
+// While the log is not read, requests are served all the same, and a signal ends the program in order.
+func TestLogIsNotRead(t *testing.T) {
 	t.Parallel()
 	env := environment(t)
 	s, _, _ := servePiped(t, env)
@@ -319,7 +319,7 @@ func TestNobodyReadsTheLog(t *testing.T) {
 	wantNoPostgres(t, env)
 }
 
-// A second signal ends the program at once, whether or not somebody reads the log. Once there is a
+// A second signal ends the program at once, whether or not the log is read. Once there is a
 // reader again, the log says what is missing.
 func TestSecondSignalWithFullLog(t *testing.T) {
 	t.Parallel()
@@ -338,7 +338,7 @@ func TestSecondSignalWithFullLog(t *testing.T) {
 	stderr.Close()
 }
 
-// What nobody reads is lost in whole writes, counted, and reported to the next reader.
+// Output that is not read is lost in whole writes, counted, and reported to the next reader.
 func TestLossyWriter(t *testing.T) {
 	t.Parallel()
 	reader, writer := io.Pipe()
@@ -394,7 +394,7 @@ func TestNoRequestLostAtTheEnd(t *testing.T) {
 	}
 }
 
-// keepAsking sends requests on connections that are kept alive, until nobody listens. It returns how
+// keepAsking sends requests on connections that are kept alive, until the server has stopped listening. It returns how
 // many of them got no response.
 func keepAsking(address string, done *atomic.Int64) (lost int64) {
 	for {
@@ -418,6 +418,33 @@ func keepAsking(address string, done *atomic.Int64) (lost int64) {
 			open = !response.Close
 		}
 		conn.Close()
+	}
+}
+
+// Every command warns once of a variable that looks misspelt: migrate down with DATABSE_URL would
+// otherwise work on the private database without a word.
+func TestEveryCommandWarns(t *testing.T) {
+	t.Parallel()
+	const want = "LLM_PROVIDR in the environment is not known: did you mean LLM_PROVIDER?"
+	env := environment(t, "DATABASE_URL="+pgtest.New(t), "LLM_PROVIDR=openai")
+	for _, args := range [][]string{
+		{"migrate", "status"}, {"migrate", "apply"}, {"migrate", "down"}, {"fetch-postgres", "-if-needed"},
+		{"exec", "--", "true"}, {"exec", "-serve", "--", "true"},
+	} {
+		var stderr bytes.Buffer
+		cmd := program(t, env, args...)
+		cmd.Stderr = &stderr
+		if err := cmd.Run(); err != nil || strings.Count(stderr.String(), want) != 1 {
+			t.Errorf("%q: %v, %q, want %q in it once", args, err, stderr.String(), want)
+		}
+	}
+	s := serveProgram(t, env)
+	if err := s.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	<-s.ended
+	if log := s.stderr.String(); strings.Count(log, want) != 1 || !strings.Contains(log, "level=WARN") {
+		t.Errorf("serve: %q, want %q in it once, as a warning", log, want)
 	}
 }
 

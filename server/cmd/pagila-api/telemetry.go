@@ -34,9 +34,8 @@ type telemetry struct {
 	close   func() error
 }
 
-// newTelemetry sends by OTLP over HTTP to the collector of c. Without one it does nothing. What else
-// OpenTelemetry's specification has variables for (headers, sampling, intervals) its library reads
-// itself.
+// newTelemetry sends by OTLP over HTTP to the collector of c. Without one it does nothing. The
+// library reads the specification's other variables (headers, sampling, intervals) itself.
 func newTelemetry(ctx context.Context, c config, logger *slog.Logger) (*telemetry, error) {
 	t := &telemetry{traces: tracenoop.NewTracerProvider(), metrics: metricnoop.NewMeterProvider()}
 	var shutdown []func(context.Context) error
