@@ -452,6 +452,7 @@ func TestRefusalIsCheap(t *testing.T) { //nolint:paralleltest // AllocsPerRun fo
 
 func BenchmarkRefusal(b *testing.B) {
 	s, w := busy(b), sink{http.Header{}}
+	server.Unpace(s)
 	for name, header := range map[string]http.Header{"plain": {}, "traced": {
 		"X-Request-Id": {"b-1"}, "Traceparent": {"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"},
 	}} {

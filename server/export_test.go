@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+
+	"golang.org/x/time/rate"
 )
 
 // For the tests of the contract's examples.
@@ -37,6 +39,9 @@ func Free(s *Server) {
 		<-s.admission.slots
 	}
 }
+
+// Unpace has no refusal held back.
+func Unpace(s *Server) { s.admission.pace.SetLimit(rate.Inf) }
 
 // NewRefusals makes a count of refusals, and returns what adds one and what ends it.
 func NewRefusals(logger *slog.Logger) (add, write func()) {
