@@ -304,15 +304,43 @@ func TestFarAway(t *testing.T) {
 	}
 }
 
-// A server that does not let the role in is asked once, so that no account is locked.
-func TestDenied(t *testing.T) {
+// A server that does not let the role in is asked once, so that no account is locked. One that has no
+// room, or is not up yet, is asked again.
+func TestRefusedLogin(t *testing.T) {
 	t.Parallel()
+	for code, several := range map[string]bool{
+		"28P01": false, // wrong password
+		"28000": false, // pg_hba.conf
+		"3D000": false, // no such database
+		"42501": false, // no privilege CONNECT
+		"22023": false, // a setting in the URL that is no setting
+		"42704": false,
+		"57P03": true, // starting up
+		"53300": true, // too many connections
+	} {
+		t.Run(code, func(t *testing.T) {
+			t.Parallel()
+			address, attempts := refuseLogins(t, code)
+			s := open(t, "postgres://nobody@"+address+"/pagila?sslmode=disable")
+			if _, err := s.Film(t.Context(), 1); kind(err) != "away" {
+				t.Errorf("got %v", err)
+			}
+			if n := attempts.Load(); n > 1 != several {
+				t.Errorf("%d attempts to log in, want several: %t", n, several)
+			}
+		})
+	}
+}
+
+// refuseLogins is a server that refuses each connection with that SQLSTATE, and counts them.
+func refuseLogins(t *testing.T, code string) (address string, attempts *atomic.Int64) {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { listener.Close() })
-	var attempts atomic.Int64
+	attempts = new(atomic.Int64)
 	go func() {
 		for {
 			conn, err := listener.Accept()
@@ -322,19 +350,13 @@ func TestDenied(t *testing.T) {
 			attempts.Add(1)
 			backend := pgproto3.NewBackend(conn, conn)
 			if _, err := backend.ReceiveStartupMessage(); err == nil {
-				backend.Send(&pgproto3.ErrorResponse{Severity: "FATAL", SeverityUnlocalized: "FATAL", Code: "28P01", Message: "no"})
+				backend.Send(&pgproto3.ErrorResponse{Severity: "FATAL", SeverityUnlocalized: "FATAL", Code: code, Message: "no"})
 				backend.Flush()
 			}
 			conn.Close()
 		}
 	}()
-	s := open(t, "postgres://nobody@"+listener.Addr().String()+"/pagila?sslmode=disable")
-	if _, err := s.Film(t.Context(), 1); kind(err) != "away" {
-		t.Errorf("got %v", err)
-	}
-	if n := attempts.Load(); n != 1 {
-		t.Errorf("%d attempts to log in, want 1", n)
-	}
+	return listener.Addr().String(), attempts
 }
 
 // What a customer or a member of staff may do is up to the columns that say so.

@@ -138,9 +138,11 @@ func meaningOf(err error) meaning {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return left
+	case errors.As(err, &server) && errors.As(err, &connect):
+		return meaningOfConnect(server.Code)
 	case errors.As(err, &server) && errors.As(err, &begin):
 		return meaningOfBegin(server.Code)
-	case errors.As(err, &server): // before what follows: ConnectError wraps it as well
+	case errors.As(err, &server):
 		return meaningOfState(server.Code)
 	case errors.As(err, &connect): // in time or not
 		return away
@@ -152,6 +154,17 @@ func meaningOf(err error) meaning {
 		return away
 	default:
 		return fault
+	}
+}
+
+// meaningOfConnect is the meaning of a SQLSTATE that a connection was refused with. There is no
+// statement yet that could be wrong.
+func meaningOfConnect(state string) meaning {
+	switch m := meaningOfState(state); m {
+	case fault, refused, unready:
+		return denied
+	default:
+		return m
 	}
 }
 
