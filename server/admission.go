@@ -95,7 +95,7 @@ func busyDocument() [3][]byte {
 // one in [Server.admit].
 func (a *admission) full() bool { return a.slots != nil && len(a.slots) == cap(a.slots) }
 
-// refuses says whether a request is to be refused before everything else.
+// refuses tells whether to refuse a request before anything else is done with it.
 func (a *admission) refuses(r *http.Request) bool {
 	if !a.full() {
 		return false

@@ -266,8 +266,7 @@ func (p *Proxy) forward(l *link, to, from net.Conn) {
 	}
 }
 
-// pass waits as long as something has to wait that is to be forwarded. It returns false at the end
-// of the test.
+// pass waits while forwarding is delayed or stopped. It returns false at the end of the test.
 func (p *Proxy) pass() bool {
 	p.mu.Lock()
 	delay, flowing := p.delay, p.flowing
