@@ -3,6 +3,7 @@ package store_test
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"io"
 	"net"
@@ -287,6 +288,28 @@ func TestLockedCustomers(t *testing.T) {
 	}
 	wantReads(t, s, 20)
 	wg.Wait()
+}
+
+// The status needs no connection of the pool, not even the first time.
+func TestStatusBesideFullPool(t *testing.T) {
+	t.Parallel()
+	address := pgtest.New(t)
+	s := open(t, address)
+	var held []*sql.Conn
+	for range 16 {
+		conn, err := s.DB().Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		held = append(held, conn)
+	}
+	status, err := s.Status(t.Context())
+	if err != nil || len(status.Missing) > 0 || status.Dataset == store.DatasetOther {
+		t.Errorf("status: %+v, %v", status, err)
+	}
+	for _, conn := range held {
+		conn.Close()
+	}
 }
 
 // A database that is far away is ready, even where to connect takes longer than anybody waits.

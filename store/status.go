@@ -227,7 +227,10 @@ func (s *Store) datasetIn(ctx context.Context, schema string) string {
 	ctx, cancel := context.WithTimeout(ctx, datasetTimeout)
 	defer cancel()
 	var rows []struct{ Domain string }
-	if err := s.read(ctx, &rows, domainSQL); err != nil {
+	err := s.call(ctx, s.probe, NoWrite, func(ctx context.Context, c session) error {
+		return c.query(ctx, &rows, domainSQL)
+	})
+	if err != nil {
 		return DatasetOther // for now
 	}
 	name, ok := datasets[rows[0].Domain]
