@@ -21,11 +21,11 @@ func exampleServer() *httptest.Server {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /films", json(200, "application/json",
-		`{"items":[{"film_id":7,"title":"AIRPLANE SIERRA"},{"film_id":28,"title":"ANTHEM LUKE"}],"page":1,"page_size":100,"total":2}`))
+		`{"items":[{"film_id":7,"title":"AIRPLANE SIERRA","language":"English","rental_duration":5,"rental_rate":"4.99","special_features":[],"streaming_available":false},{"film_id":28,"title":"ANTHEM LUKE","language":"English","rental_duration":5,"rental_rate":"4.99","special_features":[],"streaming_available":false}],"page":1,"page_size":100,"total":2}`))
 	mux.Handle("POST /customers/{customer_id}/rentals", json(409, "application/problem+json",
 		`{"type":"about:blank","title":"Conflict","status":409,"detail":"The copy is out.","instance":"/customers/1/rentals","code":"inventory_not_available","request_id":"9c470f0662d25df1"}`))
 	mux.Handle("GET /ai/ask", json(200, "text/event-stream",
-		"event: delta\ndata: {\"text\":\"Try \"}\n\nevent: delta\ndata: {\"text\":\"AIRPLANE SIERRA.\"}\n\nevent: done\ndata: {\"finish_reason\":\"stop\"}\n\n"))
+		"event: delta\ndata: {\"text\":\"Try \"}\n\nevent: delta\ndata: {\"text\":\"AIRPLANE SIERRA.\"}\n\nevent: done\ndata: {\"finish_reason\":\"stop\",\"model\":\"m\",\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}\n\n"))
 	return httptest.NewServer(mux)
 }
 
