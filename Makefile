@@ -107,10 +107,13 @@ generate: generate-typescript generate-python ## Generate gen/ from api/openapi.
 TYPESCRIPT := gen/typescript
 TYPESCRIPT_MODULES := $(TYPESCRIPT)/node_modules/.package-lock.json
 
+# npm runs in the package's directory. With --prefix it would look there for its global configuration
+# too, and so drop the machine's registry, proxy and certificate authority.
+
 .PHONY: generate-typescript
 generate-typescript: ## Generate the types of the TypeScript SDK (needs npm)
 	@if command -v npm >/dev/null; then \
-		$(MAKE) --silent $(TYPESCRIPT_MODULES) && npm --prefix $(TYPESCRIPT) run --silent generate; \
+		$(MAKE) --silent $(TYPESCRIPT_MODULES) && cd $(TYPESCRIPT) && npm run --silent generate; \
 	else \
 		echo 'skipped $(TYPESCRIPT): there is no npm'; exit $(IN_CI); \
 	fi
@@ -134,7 +137,7 @@ $(PYTHON_BIN)/pytest: $(PYTHON)/requirements-dev.txt
 	@touch $@
 
 $(TYPESCRIPT_MODULES): $(TYPESCRIPT)/package.json $(TYPESCRIPT)/package-lock.json
-	npm --prefix $(TYPESCRIPT) ci --ignore-scripts
+	cd $(TYPESCRIPT) && npm ci --ignore-scripts
 	@touch $@
 
 .PHONY: generate-check
@@ -202,7 +205,7 @@ sdk-test-go:
 sdk-test-typescript:
 	@test -n "$${PAGILA_URL:-}" || { echo 'say where a server runs: PAGILA_URL=http://localhost:8080 make sdk-test-typescript'; exit 1; }
 	@if command -v npm >/dev/null; then \
-		$(MAKE) --silent $(TYPESCRIPT_MODULES) && npm --prefix $(TYPESCRIPT) test; \
+		$(MAKE) --silent $(TYPESCRIPT_MODULES) && cd $(TYPESCRIPT) && npm test; \
 	else \
 		echo 'sdk-test: skipped the TypeScript SDK: there is no npm'; exit $(IN_CI); \
 	fi

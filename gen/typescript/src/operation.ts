@@ -47,6 +47,8 @@ const inits: Record<string, (init: Init) => Init> = {
   "/docs/{asset}": (init) => ({ ...text, ...init }),
   "/openapi.yaml": (init) => ({ ...text, ...init }),
   "/token": (init) => ({
+    bodySerializer: (form: Record<string, string | undefined>) =>
+      new URLSearchParams(Object.entries(form).filter((member): member is [string, string] => member[1] !== undefined)),
     ...init,
     params: { ...init.params, header: { ...init.params?.header, "Content-Type": "application/x-www-form-urlencoded" } },
   }),
