@@ -90,38 +90,35 @@ func readError(response *http.Response) *Error {
 // document without a code is none of the server's, and gives nil. Other members of wrong types are
 // left out: the code is worth more than they are.
 func parseProblem(document []byte) (*Error, int) {
-	var members struct {
-		Code      json.RawMessage `json:"code"`
-		Status    json.RawMessage `json:"status"`
-		Detail    json.RawMessage `json:"detail"`
-		RequestID json.RawMessage `json:"request_id"`
-		Errors    json.RawMessage `json:"errors"`
-	}
-	e := &Error{ContentType: "application/problem+json", Body: document}
-	if json.Unmarshal(bytes.TrimPrefix(document, byteOrderMark), &members) != nil {
+	members := lenient[map[string]json.RawMessage](bytes.TrimPrefix(document, byteOrderMark))
+	code := lenient[ProblemCode](members["code"])
+	if code == "" {
 		return nil, 0
 	}
-	if json.Unmarshal(members.Code, &e.Code) != nil || e.Code == "" {
-		return nil, 0
+	return &Error{
+		Code:        code,
+		Detail:      lenient[string](members["detail"]),
+		RequestID:   lenient[string](members["request_id"]),
+		Errors:      lenient[[]InputError](members["errors"]),
+		ContentType: "application/problem+json",
+		Body:        document,
+	}, lenient[int](members["status"])
+}
+
+// lenient reads a value, or the zero value where it is of another type.
+func lenient[T any](document []byte) T {
+	var value, zero T
+	if json.Unmarshal(document, &value) != nil {
+		return zero
 	}
-	status := 0
-	for _, m := range []struct {
-		value json.RawMessage
-		to    any
-	}{{members.Status, &status}, {members.Detail, &e.Detail}, {members.RequestID, &e.RequestID}} {
-		_ = json.Unmarshal(m.value, m.to)
-	}
-	if json.Unmarshal(members.Errors, &e.Errors) != nil {
-		e.Errors = nil // and not what came before the wrong type
-	}
-	return e, status
+	return value
 }
 
 // parseRetryAfter reads a Retry-After header: seconds or a date (RFC 9110, section 10.2.3).
 func parseRetryAfter(value string) time.Duration {
 	if value != "" && strings.Trim(value, "0123456789") == "" {
 		seconds, _ := strconv.ParseUint(value, 10, 31) // the greatest number where that is too small
-		return time.Duration(seconds) * time.Second    //nolint:gosec // 31 bits
+		return time.Duration(seconds) * time.Second
 	}
 	if date, err := http.ParseTime(value); err == nil {
 		return max(0, time.Until(date))

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -78,6 +79,7 @@ func TestFaults(t *testing.T) {
 }
 
 func (f fault) run(t *testing.T, call func(context.Context, *client.API) (string, error)) {
+	t.Helper()
 	other := startFaultServer(t, nil, "")
 	server := startFaultServer(t, f.Responses, other.url)
 	options, ok := f.options(t)
@@ -161,7 +163,7 @@ func faultCalls(name string) map[string]func(context.Context, *client.API) (stri
 			if err != nil {
 				return "", err
 			}
-			return fmt.Sprint(rental.JSON201.RentalID), nil
+			return strconv.Itoa(int(rental.JSON201.RentalID)), nil
 		}},
 		"token": {"": func(ctx context.Context, a *client.API) (string, error) {
 			form := client.TokenRequest{GrantType: "password", Username: "so me", Password: "a&b"}
@@ -355,6 +357,10 @@ func (r faultResponse) send(connection net.Conn, places *strings.Replacer) {
 		}
 	case "reset":
 		connection.(*net.TCPConn).SetLinger(0)
+	case "drip":
+		for err := error(nil); err == nil; <-time.After(20 * time.Millisecond) {
+			_, err = io.WriteString(connection, " ")
+		}
 	case "silent":
 		io.Copy(io.Discard, connection) // until the client closes it
 	}

@@ -150,7 +150,7 @@ class AsyncClient:
         """
         kwargs = ask_question._get_kwargs(question=question)
         kwargs["headers"] = {"Accept": protocol.EVENTS}
-        response = await self._send(kwargs, stream=True)
+        response, _ = await self._send(kwargs, stream=True)
         events = protocol.EventStream(response)
         try:
             async for piece in response.aiter_bytes():
@@ -195,10 +195,10 @@ class AsyncClient:
         kwargs: dict[str, Any],
         from_dict: Callable[[Mapping[str, Any]], T],
     ) -> T:
-        response = await self._send(kwargs, stream=False)
-        return protocol.decode(response, operation, from_dict)
+        response, body = await self._send(kwargs, stream=False)
+        return protocol.decode(response, body, operation, from_dict)
 
-    async def _send(self, kwargs: dict[str, Any], *, stream: bool) -> httpx.Response:
+    async def _send(self, kwargs: dict[str, Any], *, stream: bool) -> tuple[httpx.Response, bytes]:
         """Sends a request, again where that is right, and raises what a refusal means."""
         request = self._http.build_request(**kwargs)
         if stream and self._timeout is not None:
@@ -218,28 +218,29 @@ class AsyncClient:
             await self._sleep(wait)
             retry += 1
 
-    async def _attempt(self, request: httpx.Request, stream: bool) -> httpx.Response:
-        """Sends a request once. A stream's body has not been read yet."""
+    async def _attempt(self, request: httpx.Request, stream: bool) -> tuple[httpx.Response, bytes]:
+        """Sends a request once, and reads the body, unless it is a stream."""
+        deadline = protocol.Deadline(self._timeout)
         response = await self._http.send(request, stream=True)
         if not protocol.is_answer(response, protocol.EVENTS if stream else protocol.JSON):
-            raise protocol.http_error(response, await self._beginning(response))
-        if not stream:
-            await response.aread()
-            await response.aclose()
-        return response
+            body = await self._read(response, deadline, is_error=True)
+            raise protocol.http_error(response, body)
+        return response, b"" if stream else await self._read(response, deadline, is_error=False)
 
-    async def _beginning(self, response: httpx.Response) -> bytes:
-        """What an error's body begins with. The status says more than a body that breaks."""
-        body = b""
+    async def _read(
+        self, response: httpx.Response, deadline: protocol.Deadline, *, is_error: bool
+    ) -> bytes:
+        """A body; of an error what it begins with, as the status says more than one that breaks."""
+        body = bytearray()
         try:
             async for piece in response.aiter_bytes():
                 body += piece
-                if len(body) >= protocol.MAX_ERROR_BODY:
+                deadline.check(response.request)
+                if is_error and len(body) >= protocol.MAX_ERROR_BODY:
                     break
-        except httpx.TimeoutException:
-            raise
-        except httpx.RequestError:
-            pass
+        except httpx.RequestError as cause:
+            if not is_error or isinstance(cause, httpx.TimeoutException):
+                raise
         finally:
             await response.aclose()
-        return body
+        return bytes(body)

@@ -149,7 +149,7 @@ class Client:
         """
         kwargs = ask_question._get_kwargs(question=question)
         kwargs["headers"] = {"Accept": protocol.EVENTS}
-        response = self._send(kwargs, stream=True)
+        response, _ = self._send(kwargs, stream=True)
         events = protocol.EventStream(response)
         try:
             for piece in response.iter_bytes():
@@ -194,10 +194,10 @@ class Client:
         kwargs: dict[str, Any],
         from_dict: Callable[[Mapping[str, Any]], T],
     ) -> T:
-        response = self._send(kwargs, stream=False)
-        return protocol.decode(response, operation, from_dict)
+        response, body = self._send(kwargs, stream=False)
+        return protocol.decode(response, body, operation, from_dict)
 
-    def _send(self, kwargs: dict[str, Any], *, stream: bool) -> httpx.Response:
+    def _send(self, kwargs: dict[str, Any], *, stream: bool) -> tuple[httpx.Response, bytes]:
         """Sends a request, again where that is right, and raises what a refusal means."""
         request = self._http.build_request(**kwargs)
         if stream and self._timeout is not None:
@@ -217,28 +217,29 @@ class Client:
             self._sleep(wait)
             retry += 1
 
-    def _attempt(self, request: httpx.Request, stream: bool) -> httpx.Response:
-        """Sends a request once. A stream's body has not been read yet."""
+    def _attempt(self, request: httpx.Request, stream: bool) -> tuple[httpx.Response, bytes]:
+        """Sends a request once, and reads the body, unless it is a stream."""
+        deadline = protocol.Deadline(self._timeout)
         response = self._http.send(request, stream=True)
         if not protocol.is_answer(response, protocol.EVENTS if stream else protocol.JSON):
-            raise protocol.http_error(response, self._beginning(response))
-        if not stream:
-            response.read()
-            response.close()
-        return response
+            body = self._read(response, deadline, is_error=True)
+            raise protocol.http_error(response, body)
+        return response, b"" if stream else self._read(response, deadline, is_error=False)
 
-    def _beginning(self, response: httpx.Response) -> bytes:
-        """What an error's body begins with. The status says more than a body that breaks."""
-        body = b""
+    def _read(
+        self, response: httpx.Response, deadline: protocol.Deadline, *, is_error: bool
+    ) -> bytes:
+        """A body; of an error what it begins with, as the status says more than one that breaks."""
+        body = bytearray()
         try:
             for piece in response.iter_bytes():
                 body += piece
-                if len(body) >= protocol.MAX_ERROR_BODY:
+                deadline.check(response.request)
+                if is_error and len(body) >= protocol.MAX_ERROR_BODY:
                     break
-        except httpx.TimeoutException:
-            raise
-        except httpx.RequestError:
-            pass
+        except httpx.RequestError as cause:
+            if not is_error or isinstance(cause, httpx.TimeoutException):
+                raise
         finally:
             response.close()
-        return body
+        return bytes(body)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import codecs
 import json
+import math
 import random
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -94,6 +96,17 @@ def seconds(timeout: float) -> float | None:
     return timeout if 0 < timeout < _LONGEST_TIMEOUT else None
 
 
+class Deadline:
+    """The end of the time that one try may take. httpx limits the wait for each piece alone."""
+
+    def __init__(self, limit: float | None) -> None:
+        self._end = math.inf if limit is None else time.monotonic() + limit
+
+    def check(self, request: httpx.Request) -> None:
+        if time.monotonic() > self._end:
+            raise httpx.ReadTimeout("the body took too long", request=request)
+
+
 def attempts(retries: int) -> int:
     """The number of retries, which is not below 0."""
     if retries < 0:
@@ -114,15 +127,18 @@ def headers(token: str | None) -> dict[str, str]:
 
 
 def decode(
-    response: httpx.Response, operation: str, from_dict: Callable[[Mapping[str, Any]], T]
+    response: httpx.Response,
+    body: bytes,
+    operation: str,
+    from_dict: Callable[[Mapping[str, Any]], T],
 ) -> T:
-    """The model in a response that has been read."""
+    """The model in the body of a response."""
     try:
-        value = _json(response.content)
+        value = _json(body)
         check(value, SHAPES[f"{operation} {response.status_code}"])
         return from_dict(value)
     except _UNREADABLE as cause:
-        raise http_error(response, response.content) from cause
+        raise http_error(response, body) from cause
 
 
 def _json(document: bytes) -> Any:

@@ -26,6 +26,7 @@ class Server:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._places = {"{origin}": self.url, "{other}": other}
+        self._closed = threading.Event()
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
 
@@ -36,6 +37,7 @@ class Server:
         return text
 
     def close(self) -> None:
+        self._closed.set()
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -73,6 +75,9 @@ class Server:
                 connection.sendall(b"0\r\n\r\n")
             case "reset":
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            case "drip":
+                while not self._closed.wait(0.02):
+                    connection.sendall(b" ")
             case "silent":
                 while connection.recv(1 << 16):
                     pass  # until the client closes it

@@ -41,6 +41,9 @@ try {
   await api.GET("/films/{film_id}", { params: { path: { film_id: 999999 } } }).catch((error) => {
     result.code = error instanceof ProblemError && error.code;
   });
+  await createClient({ baseUrl: location.origin + "/moved", token: "secret" }).GET("/healthz").catch((error) => {
+    result.redirect = [error.name, error.status, error.location].join();
+  });
 } catch (error) {
   result.error = String(error);
 }
@@ -55,6 +58,8 @@ test("works in a browser", { skip, timeout: 60_000 }, async (t) => {
     const path = request.url ?? "";
     if (path === "/") {
       response.writeHead(200, { "Content-Type": "text/html; charset=utf-8" }).end(page);
+    } else if (path.startsWith("/moved/")) {
+      response.writeHead(307, { Location: "/healthz" }).end();
     } else if (path === "/result") {
       let body = "";
       for await (const piece of request.setEncoding("utf8")) {
@@ -103,6 +108,6 @@ test("works in a browser", { skip, timeout: 60_000 }, async (t) => {
   const early = ended.then(([code]) => assert.fail(`Chromium ended with ${code}`));
   const { text, ...rest } = JSON.parse(await Promise.race([reported, early])) as Record<string, string>;
   const { data: film } = await createClient({ baseUrl: upstream }).GET("/films/{film_id}", { params: { path: { film_id: 1 } } });
-  assert.deepEqual(rest, { title: film.title, last: "done", code: "film_not_found" });
+  assert.deepEqual(rest, { title: film.title, last: "done", code: "film_not_found", redirect: "HTTPError,0," });
   assert.notEqual(text, "");
 });

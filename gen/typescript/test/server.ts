@@ -8,7 +8,7 @@ export interface Script {
   head: string[];
   body: (string | { hex?: string; repeat?: string; times?: number })[];
   split?: number;
-  end?: "clean" | "cut" | "reset" | "silent";
+  end?: "clean" | "cut" | "reset" | "silent" | "drip";
 }
 
 export interface FaultServer {
@@ -76,6 +76,9 @@ function send(socket: Socket, { head, body, split, end = "clean" }: Script, plac
   }
   if (end === "reset") {
     socket.write("", () => socket.resetAndDestroy());
+  } else if (end === "drip") {
+    const timer = setInterval(() => socket.write(" "), 20);
+    socket.on("close", () => clearInterval(timer));
   } else if (end !== "silent") {
     socket.end();
   }
