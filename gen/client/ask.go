@@ -75,9 +75,6 @@ func (a *API) AskEvents(ctx context.Context, question string) iter.Seq2[AskEvent
 		var text strings.Builder
 		for received, err := range events(response.Body) {
 			event, err := received.parse(response, err)
-			if err == nil && event == nil {
-				continue
-			}
 			if delta, ok := event.(DeltaEvent); ok {
 				text.WriteString(delta.Text)
 			}
