@@ -27,7 +27,8 @@ async function run(cwd: string, file: string, ...args: string[]): Promise<string
   // What npm has been told by the script that runs this test is not for another project.
   const environment = Object.entries(process.env).filter(([name]) => !/^npm_(config_local_prefix|config_prefix|package|lifecycle)/.test(name));
   const env = { ...Object.fromEntries(environment), npm_config_prefer_offline: "true", npm_config_audit: "false", npm_config_fund: "false" };
-  return (await promisify(execFile)(file, args, { cwd, env })).stdout;
+  const done = promisify(execFile)(file, args, { cwd, env });
+  return (await done.catch(({ stdout, stderr }) => assert.fail(`${[file, ...args].join(" ")}\n${stdout}${stderr}`))).stdout;
 }
 
 test("the README's blocks run, and print what they show", { timeout: 120_000 }, async (t) => {
