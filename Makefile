@@ -174,19 +174,26 @@ $(SCHEMATHESIS): Makefile
 .PHONY: check
 check: generate-check contract-lint contract-breaking lint vet atlas test sdk-test migrate-check ## All that CI runs, but for contract-fuzz
 
+# The race detector needs a C compiler. Without one the tests run all the same.
+RACE = $(shell command -v $$(go env CC) >/dev/null && echo -race)
+
+.PHONY: compiler
+compiler:
+	@test -n '$(RACE)' || { echo 'there is no C compiler ('"$$(go env CC)"'): the tests run without the race detector'; exit $(IN_CI); }
+
 .PHONY: test
-test: postgres ## Run the tests on a disposable Postgres, under the race detector
-	CONTRACT_COVERAGE="$$PWD/bin/contract-coverage.tsv" go test -race ./...
+test: postgres compiler ## Run the tests on a disposable Postgres, under the race detector
+	CONTRACT_COVERAGE="$$PWD/bin/contract-coverage.tsv" go test $(RACE) ./...
 	@# Go does not write the report again where it knows the result from before.
 	@test ! -f bin/contract-coverage.tsv || head -n 1 bin/contract-coverage.tsv
 
 .PHONY: chaos
-chaos: postgres ## Run the server for a minute while everything around it fails at once
-	CHAOS_DURATION=60s go test -race -count=1 -v -run '^TestChaos$$' ./server/cmd/pagila-api
+chaos: postgres compiler ## Run the server for a minute while everything around it fails at once
+	CHAOS_DURATION=60s go test $(RACE) -count=1 -v -run '^TestChaos$$' ./server/cmd/pagila-api
 
 .PHONY: docs-test
-docs-test: postgres ## Use Swagger UI in headless Chromium; DOCS_SCREENSHOTS=folder keeps pictures
-	go test -race -count=1 -v -run '^TestDocsInBrowser$$' ./server
+docs-test: postgres compiler ## Use Swagger UI in headless Chromium; DOCS_SCREENSHOTS=folder keeps pictures
+	go test $(RACE) -count=1 -v -run '^TestDocsInBrowser$$' ./server
 
 .PHONY: sdk-test
 sdk-test: postgres ## Run the Go, TypeScript and Python SDKs against the real server
@@ -195,8 +202,8 @@ sdk-test: postgres ## Run the Go, TypeScript and Python SDKs against the real se
 
 # The Go client's tests start the server themselves.
 .PHONY: sdk-test-go
-sdk-test-go:
-	go test -race ./gen/client
+sdk-test-go: compiler
+	go test $(RACE) ./gen/client
 
 .PHONY: sdk-test-typescript
 sdk-test-typescript:

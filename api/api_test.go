@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"net/http"
 	"testing"
 
 	"example.com/pagila-api/api"
@@ -28,6 +29,9 @@ func TestTextsHaveNoNUL(t *testing.T) {
 	}
 	for path, item := range doc.Paths.Map() {
 		for method, op := range item.Operations() {
+			if op.Responses.Status(http.StatusBadRequest) == nil {
+				continue // probes and documentation take any
+			}
 			for _, p := range op.Parameters {
 				schema := p.Value.Schema.Value
 				if p.Value.In == "header" || !schema.Type.Is("string") {

@@ -230,6 +230,21 @@ func (e TokenTokenType) Valid() bool {
 	}
 }
 
+// Defines values for TokenRequestGrantType.
+const (
+	TokenRequestGrantTypePassword TokenRequestGrantType = "password"
+)
+
+// Valid indicates whether the value is a known member of the TokenRequestGrantType enum.
+func (e TokenRequestGrantType) Valid() bool {
+	switch e {
+	case TokenRequestGrantTypePassword:
+		return true
+	default:
+		return false
+	}
+}
+
 // Actor defines model for Actor.
 type Actor struct {
 	// ActorID Example: 1
@@ -455,6 +470,11 @@ type LanguageModel struct {
 	// Model Example: offline
 	Model string `json:"model"`
 
+	// Problem Why the model cannot be used, while that is known. Calls without a model work.
+	//
+	// Example: The server at localhost:11434 has no model llama3.2.
+	Problem *string `json:"problem,omitempty"`
+
 	// Provider Example: offline
 	Provider string `json:"provider"`
 }
@@ -464,23 +484,9 @@ type LanguageModel struct {
 // Example: 0.99
 type Money = string
 
-// NewRental defines model for NewRental.
-type NewRental struct {
-	// InventoryID The copy.
-	//
-	// Example: 1
-	InventoryID int32 `json:"inventory_id"`
-
-	// StaffID Who hands it out.
-	//
-	// Example: 1
-	StaffID int32 `json:"staff_id"`
-}
-
 // Problem What went wrong (RFC 9457).
 type Problem struct {
-	// Code The kind of problem. These words do not change; new ones may come.
-	//
+	// Code The kind of problem, one of `ProblemCode` or one that a later version adds.
 	//
 	// Example: film_not_found
 	Code ProblemCode `json:"code"`
@@ -495,10 +501,10 @@ type Problem struct {
 	// Example: invalid_grant
 	Error *string `json:"error,omitempty"`
 
-	// Errors What exactly is wrong with the request.
+	// Errors What exactly is wrong with the request, in the first hundred places.
 	Errors []InputError `json:"errors,omitempty"`
 
-	// Instance The path that was asked for.
+	// Instance The path of the request, as it reached the server.
 	//
 	// Example: /films/5000
 	Instance string `json:"instance"`
@@ -522,7 +528,8 @@ type Problem struct {
 	Type string `json:"type"`
 }
 
-// ProblemCode The kind of problem. These words do not change; new ones may come.
+// ProblemCode The codes of a `Problem` in this version. They do not change their meaning. Later versions may
+// add codes, so `Problem` takes any string.
 //
 // Example: film_not_found
 type ProblemCode string
@@ -606,6 +613,19 @@ type Rental struct {
 	StaffID int32 `json:"staff_id"`
 }
 
+// RentalRequest defines model for RentalRequest.
+type RentalRequest struct {
+	// InventoryID The copy.
+	//
+	// Example: 1
+	InventoryID int32 `json:"inventory_id"`
+
+	// StaffID Who hands it out.
+	//
+	// Example: 1
+	StaffID int32 `json:"staff_id"`
+}
+
 // Source defines model for Source.
 type Source struct {
 	// FilmID Example: 1
@@ -644,10 +664,10 @@ type TokenRequest struct {
 	ClientID     *string `json:"client_id,omitempty"`
 	ClientSecret *string `json:"client_secret,omitempty"`
 
-	// GrantType Always `password`.
+	// GrantType No other grant is supported.
 	//
 	// Example: password
-	GrantType string `json:"grant_type"`
+	GrantType TokenRequestGrantType `json:"grant_type"`
 
 	// Password Example: dvd_admin
 	Password string  `json:"password"`
@@ -656,6 +676,11 @@ type TokenRequest struct {
 	// Username Example: staff
 	Username string `json:"username"`
 }
+
+// TokenRequestGrantType No other grant is supported.
+//
+// Example: password
+type TokenRequestGrantType string
 
 // Usage What the answer cost, in tokens. 0 where the provider does not say.
 type Usage struct {
@@ -676,9 +701,6 @@ type FilmID = int32
 type AskQuestionParams struct {
 	// Question The question, in plain words. It has a character that can be seen.
 	Question QuestionText `form:"question" json:"question"`
-
-	// LastEventID Sent by a browser's `EventSource` that connects again. Any value is answered 204.
-	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 
 // ListFilmsParams defines parameters for ListFilms.
@@ -700,7 +722,7 @@ type HandOffJSONRequestBody = Question
 type SummarizeFilmJSONRequestBody = SummaryRequest
 
 // CreateRentalJSONRequestBody defines body for CreateRental for application/json ContentType.
-type CreateRentalJSONRequestBody = NewRental
+type CreateRentalJSONRequestBody = RentalRequest
 
 // CreateTokenFormdataRequestBody defines body for CreateToken for application/x-www-form-urlencoded ContentType.
 type CreateTokenFormdataRequestBody = TokenRequest
@@ -717,11 +739,11 @@ type ServerInterface interface {
 	// (POST /ai/summary)
 	SummarizeFilm(c *gin.Context)
 	// CreateRental Rent a copy
-	// (POST /customers/{id}/rentals)
-	CreateRental(c *gin.Context, id CustomerID)
+	// (POST /customers/{customer_id}/rentals)
+	CreateRental(c *gin.Context, customerID CustomerID)
 	// GetRental Read a rental
-	// (GET /customers/{id}/rentals/{rental_id})
-	GetRental(c *gin.Context, id CustomerID, rentalID int32)
+	// (GET /customers/{customer_id}/rentals/{rental_id})
+	GetRental(c *gin.Context, customerID CustomerID, rentalID int32)
 	// GetDocs This contract as a page to try it on
 	// (GET /docs)
 	GetDocs(c *gin.Context)
@@ -777,27 +799,6 @@ func (siw *ServerInterfaceWrapper) AskQuestion(c *gin.Context) {
 		return
 	}
 
-	headers := c.Request.Header
-
-	// ------------- Optional header parameter "Last-Event-ID" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
-		var LastEventID string
-		n := len(valueList)
-		if n != 1 {
-			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Last-Event-ID, got %d", n), http.StatusBadRequest)
-			return
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Last-Event-ID", valueList[0], &LastEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Last-Event-ID: %w", err), http.StatusBadRequest)
-			return
-		}
-
-		params.LastEventID = &LastEventID
-
-	}
-
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -840,12 +841,12 @@ func (siw *ServerInterfaceWrapper) CreateRental(c *gin.Context) {
 	var err error
 	_ = err
 
-	// ------------- Path parameter "id" -------------
-	var id CustomerID
+	// ------------- Path parameter "customer_id" -------------
+	var customerID CustomerID
 
-	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	err = runtime.BindStyledParameterWithOptions("simple", "customer_id", c.Param("customer_id"), &customerID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
 	if err != nil {
-		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter customer_id: %w", err), http.StatusBadRequest)
 		return
 	}
 
@@ -856,7 +857,7 @@ func (siw *ServerInterfaceWrapper) CreateRental(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.CreateRental(c, id)
+	siw.Handler.CreateRental(c, customerID)
 }
 
 // GetRental operation middleware
@@ -865,12 +866,12 @@ func (siw *ServerInterfaceWrapper) GetRental(c *gin.Context) {
 	var err error
 	_ = err
 
-	// ------------- Path parameter "id" -------------
-	var id CustomerID
+	// ------------- Path parameter "customer_id" -------------
+	var customerID CustomerID
 
-	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	err = runtime.BindStyledParameterWithOptions("simple", "customer_id", c.Param("customer_id"), &customerID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
 	if err != nil {
-		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter customer_id: %w", err), http.StatusBadRequest)
 		return
 	}
 
@@ -890,7 +891,7 @@ func (siw *ServerInterfaceWrapper) GetRental(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.GetRental(c, id, rentalID)
+	siw.Handler.GetRental(c, customerID, rentalID)
 }
 
 // GetDocs operation middleware
@@ -1094,8 +1095,8 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/ai/ask", wrapper.AskQuestion)
 	router.POST(options.BaseURL+"/ai/handoff", wrapper.HandOff)
 	router.POST(options.BaseURL+"/ai/summary", wrapper.SummarizeFilm)
-	router.POST(options.BaseURL+"/customers/:id/rentals", wrapper.CreateRental)
-	router.GET(options.BaseURL+"/customers/:id/rentals/:rental_id", wrapper.GetRental)
+	router.POST(options.BaseURL+"/customers/:customer_id/rentals", wrapper.CreateRental)
+	router.GET(options.BaseURL+"/customers/:customer_id/rentals/:rental_id", wrapper.GetRental)
 	router.GET(options.BaseURL+"/docs", wrapper.GetDocs)
 	router.GET(options.BaseURL+"/docs/:asset", wrapper.GetDocsAsset)
 	router.GET(options.BaseURL+"/films", wrapper.ListFilms)
@@ -1271,8 +1272,8 @@ func (response SummarizeFilm200JSONResponse) VisitSummarizeFilmResponse(w http.R
 }
 
 type CreateRentalRequestObject struct {
-	ID   CustomerID `json:"id"`
-	Body *CreateRentalJSONRequestBody
+	CustomerID CustomerID `json:"customer_id"`
+	Body       *CreateRentalJSONRequestBody
 }
 
 type CreateRentalResponseObject interface {
@@ -1302,8 +1303,8 @@ func (response CreateRental201JSONResponse) VisitCreateRentalResponse(w http.Res
 }
 
 type GetRentalRequestObject struct {
-	ID       CustomerID `json:"id"`
-	RentalID int32      `json:"rental_id"`
+	CustomerID CustomerID `json:"customer_id"`
+	RentalID   int32      `json:"rental_id"`
 }
 
 type GetRentalResponseObject interface {
@@ -1587,10 +1588,10 @@ type StrictServerInterface interface {
 	// (POST /ai/summary)
 	SummarizeFilm(ctx context.Context, request SummarizeFilmRequestObject) (SummarizeFilmResponseObject, error)
 	// CreateRental Rent a copy
-	// (POST /customers/{id}/rentals)
+	// (POST /customers/{customer_id}/rentals)
 	CreateRental(ctx context.Context, request CreateRentalRequestObject) (CreateRentalResponseObject, error)
 	// GetRental Read a rental
-	// (GET /customers/{id}/rentals/{rental_id})
+	// (GET /customers/{customer_id}/rentals/{rental_id})
 	GetRental(ctx context.Context, request GetRentalRequestObject) (GetRentalResponseObject, error)
 	// GetDocs This contract as a page to try it on
 	// (GET /docs)
@@ -1789,10 +1790,10 @@ func (sh *strictHandler) SummarizeFilm(ctx *gin.Context) {
 }
 
 // CreateRental operation middleware
-func (sh *strictHandler) CreateRental(ctx *gin.Context, id CustomerID) {
+func (sh *strictHandler) CreateRental(ctx *gin.Context, customerID CustomerID) {
 	var request CreateRentalRequestObject
 
-	request.ID = id
+	request.CustomerID = customerID
 
 	var body CreateRentalJSONRequestBody
 	var err error
@@ -1833,10 +1834,10 @@ func (sh *strictHandler) CreateRental(ctx *gin.Context, id CustomerID) {
 }
 
 // GetRental operation middleware
-func (sh *strictHandler) GetRental(ctx *gin.Context, id CustomerID, rentalID int32) {
+func (sh *strictHandler) GetRental(ctx *gin.Context, customerID CustomerID, rentalID int32) {
 	var request GetRentalRequestObject
 
-	request.ID = id
+	request.CustomerID = customerID
 	request.RentalID = rentalID
 
 	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {

@@ -11,7 +11,7 @@ import (
 // CreateRental rents a copy to a customer.
 func (s *Server) CreateRental(ctx context.Context, request gen.CreateRentalRequestObject) (gen.CreateRentalResponseObject, error) {
 	created, err := s.deps.Store.CreateRental(ctx, store.NewRental{
-		CustomerID:  request.ID,
+		CustomerID:  request.CustomerID,
 		InventoryID: request.Body.InventoryID,
 		StaffID:     request.Body.StaffID,
 	})
@@ -21,14 +21,14 @@ func (s *Server) CreateRental(ctx context.Context, request gen.CreateRentalReque
 	return gen.CreateRental201JSONResponse{
 		Body: rental(created),
 		Headers: gen.CreateRental201ResponseHeaders{
-			Location: fmt.Sprintf("/customers/%d/rentals/%d", created.CustomerID, created.RentalID),
+			Location: fmt.Sprintf("rentals/%d", created.RentalID), // relative to the request (RFC 9110, section 10.2.2),
 		},
 	}, nil
 }
 
 // GetRental answers with a rental of a customer.
 func (s *Server) GetRental(ctx context.Context, request gen.GetRentalRequestObject) (gen.GetRentalResponseObject, error) {
-	found, err := s.deps.Store.Rental(ctx, request.ID, request.RentalID)
+	found, err := s.deps.Store.Rental(ctx, request.CustomerID, request.RentalID)
 	if err != nil {
 		return nil, err
 	}

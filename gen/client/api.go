@@ -16,7 +16,7 @@
 // Each operation of the contract is a method that ends in WithResponse. Where it returns no error,
 // the field with the status of success (JSON200, JSON201) holds the answer:
 //
-//	rental, err := api.CreateRentalWithResponse(ctx, 1, client.NewRental{InventoryID: 1, StaffID: 1})
+//	rental, err := api.CreateRentalWithResponse(ctx, 1, client.RentalRequest{InventoryID: 1, StaffID: 1})
 //	if refusal, ok := errors.AsType[*client.Error](err); ok && refusal.Code == client.ProblemCodeInventoryNotAvailable {
 //		return fmt.Errorf("the copy is out: %w", err)
 //	} else if err != nil {

@@ -230,6 +230,21 @@ func (e TokenTokenType) Valid() bool {
 	}
 }
 
+// Defines values for TokenRequestGrantType.
+const (
+	TokenRequestGrantTypePassword TokenRequestGrantType = "password"
+)
+
+// Valid indicates whether the value is a known member of the TokenRequestGrantType enum.
+func (e TokenRequestGrantType) Valid() bool {
+	switch e {
+	case TokenRequestGrantTypePassword:
+		return true
+	default:
+		return false
+	}
+}
+
 // Actor defines model for Actor.
 type Actor struct {
 	// ActorID Example: 1
@@ -455,6 +470,11 @@ type LanguageModel struct {
 	// Model Example: offline
 	Model string `json:"model"`
 
+	// Problem Why the model cannot be used, while that is known. Calls without a model work.
+	//
+	// Example: The server at localhost:11434 has no model llama3.2.
+	Problem *string `json:"problem,omitempty"`
+
 	// Provider Example: offline
 	Provider string `json:"provider"`
 }
@@ -464,26 +484,12 @@ type LanguageModel struct {
 // Example: 0.99
 type Money = string
 
-// NewRental defines model for NewRental.
-type NewRental struct {
-	// InventoryID The copy.
-	//
-	// Example: 1
-	InventoryID int32 `json:"inventory_id"`
-
-	// StaffID Who hands it out.
-	//
-	// Example: 1
-	StaffID int32 `json:"staff_id"`
-}
-
 // Problem What went wrong (RFC 9457).
 type Problem struct {
-	// Code The kind of problem. These words do not change; new ones may come.
-	//
+	// Code The kind of problem, one of `ProblemCode` or one that a later version adds.
 	//
 	// Example: film_not_found
-	Code ProblemCode `json:"code"`
+	Code string `json:"code"`
 
 	// Detail One sentence for a human reader.
 	//
@@ -495,10 +501,10 @@ type Problem struct {
 	// Example: invalid_grant
 	Error *string `json:"error,omitempty"`
 
-	// Errors What exactly is wrong with the request.
+	// Errors What exactly is wrong with the request, in the first hundred places.
 	Errors []InputError `json:"errors,omitempty"`
 
-	// Instance The path that was asked for.
+	// Instance The path of the request, as it reached the server.
 	//
 	// Example: /films/5000
 	Instance string `json:"instance"`
@@ -522,7 +528,8 @@ type Problem struct {
 	Type string `json:"type"`
 }
 
-// ProblemCode The kind of problem. These words do not change; new ones may come.
+// ProblemCode The codes of a `Problem` in this version. They do not change their meaning. Later versions may
+// add codes, so `Problem` takes any string.
 //
 // Example: film_not_found
 type ProblemCode string
@@ -606,6 +613,19 @@ type Rental struct {
 	StaffID int32 `json:"staff_id"`
 }
 
+// RentalRequest defines model for RentalRequest.
+type RentalRequest struct {
+	// InventoryID The copy.
+	//
+	// Example: 1
+	InventoryID int32 `json:"inventory_id"`
+
+	// StaffID Who hands it out.
+	//
+	// Example: 1
+	StaffID int32 `json:"staff_id"`
+}
+
 // Source defines model for Source.
 type Source struct {
 	// FilmID Example: 1
@@ -644,10 +664,10 @@ type TokenRequest struct {
 	ClientID     *string `json:"client_id,omitempty"`
 	ClientSecret *string `json:"client_secret,omitempty"`
 
-	// GrantType Always `password`.
+	// GrantType No other grant is supported.
 	//
 	// Example: password
-	GrantType string `json:"grant_type"`
+	GrantType TokenRequestGrantType `json:"grant_type"`
 
 	// Password Example: dvd_admin
 	Password string  `json:"password"`
@@ -656,6 +676,11 @@ type TokenRequest struct {
 	// Username Example: staff
 	Username string `json:"username"`
 }
+
+// TokenRequestGrantType No other grant is supported.
+//
+// Example: password
+type TokenRequestGrantType string
 
 // Usage What the answer cost, in tokens. 0 where the provider does not say.
 type Usage struct {
@@ -681,8 +706,14 @@ type BodyTooLarge = Problem
 // Conflict What went wrong (RFC 9457).
 type Conflict = Problem
 
+// CustomerNotFound What went wrong (RFC 9457).
+type CustomerNotFound = Problem
+
 // DatabaseUnavailable What went wrong (RFC 9457).
 type DatabaseUnavailable = Problem
+
+// FilmNotFound What went wrong (RFC 9457).
+type FilmNotFound = Problem
 
 // InternalError What went wrong (RFC 9457).
 type InternalError = Problem
@@ -705,11 +736,17 @@ type NotFound = Problem
 // NotReady What went wrong (RFC 9457).
 type NotReady = Problem
 
+// RentalNotFound What went wrong (RFC 9457).
+type RentalNotFound = Problem
+
 // RentalUnavailable What went wrong (RFC 9457).
 type RentalUnavailable = Problem
 
 // SummaryRefused What went wrong (RFC 9457).
 type SummaryRefused = Problem
+
+// TokenRefused What went wrong (RFC 9457).
+type TokenRefused = Problem
 
 // TooManyRequests What went wrong (RFC 9457).
 type TooManyRequests = Problem
@@ -727,9 +764,6 @@ type UnsupportedMediaType = Problem
 type AskQuestionParams struct {
 	// Question The question, in plain words. It has a character that can be seen.
 	Question QuestionText `form:"question" json:"question"`
-
-	// LastEventID Sent by a browser's `EventSource` that connects again. Any value is answered 204.
-	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 
 // ListFilmsParams defines parameters for ListFilms.
@@ -751,7 +785,7 @@ type HandOffJSONRequestBody = Question
 type SummarizeFilmJSONRequestBody = SummaryRequest
 
 // CreateRentalJSONRequestBody defines body for CreateRental for application/json ContentType.
-type CreateRentalJSONRequestBody = NewRental
+type CreateRentalJSONRequestBody = RentalRequest
 
 // CreateTokenFormdataRequestBody defines body for CreateToken for application/x-www-form-urlencoded ContentType.
 type CreateTokenFormdataRequestBody = TokenRequest
@@ -835,15 +869,19 @@ type ClientInterface interface {
 	// Streams the language model's answer, piece by piece, as it is written. The catalogue is
 	// searched for the question first, and the model answers from what was found.
 	//
-	// Plain text is the default, also for `Accept: */*`. `X-AI-Sources` lists the films that the
-	// model was given. A plain-text answer that failed midway breaks the connection: an answer that
-	// ends in good order is complete.
+	// Plain text is the default, also for a client that accepts anything or names both types.
+	// `X-AI-Sources` lists the films that the model was given. A plain-text answer that failed midway
+	// breaks the connection: an answer that ends in good order is complete.
 	//
-	// With `Accept: text/event-stream` the answer is a stream of server-sent events: `sources`
+	// A client that prefers `text/event-stream` gets a stream of server-sent events: `sources`
 	// (`SourcesEvent`), then `delta` for each piece (`DeltaEvent`), then `done` (`DoneEvent`). In
-	// place of `done` comes `error` (`Problem`) when the model failed midway. Comments keep the
-	// connection alive while the model thinks. A browser's `EventSource` asks again after each end;
-	// it is answered 204, which stops it: an answer is not repeated.
+	// place of `done` comes `error` (`Problem`) when the model has failed since the response began.
+	// It begins with the first piece, or after some seconds without one; then comments keep the
+	// connection alive while the model thinks.
+	//
+	// A browser's `EventSource` connects again after each end, with the header `Last-Event-ID`. Such
+	// a request is answered 204 whatever the header's value, which stops it: an answer is not
+	// repeated.
 	//
 	// HEAD searches the catalogue for the same headers, and counts as a question.
 	//
@@ -906,8 +944,8 @@ type ClientInterface interface {
 	//
 	// Takes any type of body and a specified content type.
 	//
-	// Corresponds with POST /customers/{id}/rentals (the `CreateRental` operationId).
-	CreateRentalWithBody(ctx context.Context, id CustomerID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	// Corresponds with POST /customers/{customer_id}/rentals (the `CreateRental` operationId).
+	CreateRentalWithBody(ctx context.Context, customerID CustomerID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateRental Rent a copy
 	//
@@ -917,15 +955,15 @@ type ClientInterface interface {
 	//
 	// Takes a body of the `application/json` content type.
 	//
-	// Corresponds with POST /customers/{id}/rentals (the `CreateRental` operationId).
-	CreateRental(ctx context.Context, id CustomerID, body CreateRentalJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	// Corresponds with POST /customers/{customer_id}/rentals (the `CreateRental` operationId).
+	CreateRental(ctx context.Context, customerID CustomerID, body CreateRentalJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetRental Read a rental
 	//
 	// A rental is found under its own customer only.
 	//
-	// Corresponds with GET /customers/{id}/rentals/{rental_id} (the `GetRental` operationId).
-	GetRental(ctx context.Context, id CustomerID, rentalID int32, reqEditors ...RequestEditorFn) (*http.Response, error)
+	// Corresponds with GET /customers/{customer_id}/rentals/{rental_id} (the `GetRental` operationId).
+	GetRental(ctx context.Context, customerID CustomerID, rentalID int32, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListFilms List films
 	//
@@ -984,15 +1022,19 @@ type ClientInterface interface {
 // Streams the language model's answer, piece by piece, as it is written. The catalogue is
 // searched for the question first, and the model answers from what was found.
 //
-// Plain text is the default, also for `Accept: */*`. `X-AI-Sources` lists the films that the
-// model was given. A plain-text answer that failed midway breaks the connection: an answer that
-// ends in good order is complete.
+// Plain text is the default, also for a client that accepts anything or names both types.
+// `X-AI-Sources` lists the films that the model was given. A plain-text answer that failed midway
+// breaks the connection: an answer that ends in good order is complete.
 //
-// With `Accept: text/event-stream` the answer is a stream of server-sent events: `sources`
+// A client that prefers `text/event-stream` gets a stream of server-sent events: `sources`
 // (`SourcesEvent`), then `delta` for each piece (`DeltaEvent`), then `done` (`DoneEvent`). In
-// place of `done` comes `error` (`Problem`) when the model failed midway. Comments keep the
-// connection alive while the model thinks. A browser's `EventSource` asks again after each end;
-// it is answered 204, which stops it: an answer is not repeated.
+// place of `done` comes `error` (`Problem`) when the model has failed since the response began.
+// It begins with the first piece, or after some seconds without one; then comments keep the
+// connection alive while the model thinks.
+//
+// A browser's `EventSource` connects again after each end, with the header `Last-Event-ID`. Such
+// a request is answered 204 whatever the header's value, which stops it: an answer is not
+// repeated.
 //
 // HEAD searches the catalogue for the same headers, and counts as a question.
 //
@@ -1105,9 +1147,9 @@ func (c *Client) SummarizeFilm(ctx context.Context, body SummarizeFilmJSONReques
 //
 // Takes any type of body and a specified content type.
 //
-// Corresponds with POST /customers/{id}/rentals (the `CreateRental` operationId).
-func (c *Client) CreateRentalWithBody(ctx context.Context, id CustomerID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateRentalRequestWithBody(c.Server, id, contentType, body)
+// Corresponds with POST /customers/{customer_id}/rentals (the `CreateRental` operationId).
+func (c *Client) CreateRentalWithBody(ctx context.Context, customerID CustomerID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateRentalRequestWithBody(c.Server, customerID, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1126,9 +1168,9 @@ func (c *Client) CreateRentalWithBody(ctx context.Context, id CustomerID, conten
 //
 // Takes a body of the `application/json` content type.
 //
-// Corresponds with POST /customers/{id}/rentals (the `CreateRental` operationId).
-func (c *Client) CreateRental(ctx context.Context, id CustomerID, body CreateRentalJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateRentalRequest(c.Server, id, body)
+// Corresponds with POST /customers/{customer_id}/rentals (the `CreateRental` operationId).
+func (c *Client) CreateRental(ctx context.Context, customerID CustomerID, body CreateRentalJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateRentalRequest(c.Server, customerID, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1143,9 +1185,9 @@ func (c *Client) CreateRental(ctx context.Context, id CustomerID, body CreateRen
 //
 // A rental is found under its own customer only.
 //
-// Corresponds with GET /customers/{id}/rentals/{rental_id} (the `GetRental` operationId).
-func (c *Client) GetRental(ctx context.Context, id CustomerID, rentalID int32, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetRentalRequest(c.Server, id, rentalID)
+// Corresponds with GET /customers/{customer_id}/rentals/{rental_id} (the `GetRental` operationId).
+func (c *Client) GetRental(ctx context.Context, customerID CustomerID, rentalID int32, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetRentalRequest(c.Server, customerID, rentalID)
 	if err != nil {
 		return nil, err
 	}
@@ -1314,21 +1356,6 @@ func NewAskQuestionRequest(server string, params *AskQuestionParams) (*http.Requ
 		return nil, err
 	}
 
-	if params != nil {
-
-		if params.LastEventID != nil {
-			var headerParam0 string
-
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Last-Event-ID", *params.LastEventID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
-			if err != nil {
-				return nil, err
-			}
-
-			req.Header.Set("Last-Event-ID", headerParam0)
-		}
-
-	}
-
 	return req, nil
 }
 
@@ -1413,23 +1440,23 @@ func NewSummarizeFilmRequestWithBody(server string, contentType string, body io.
 }
 
 // NewCreateRentalRequest calls the generic CreateRental builder with application/json body
-func NewCreateRentalRequest(server string, id CustomerID, body CreateRentalJSONRequestBody) (*http.Request, error) {
+func NewCreateRentalRequest(server string, customerID CustomerID, body CreateRentalJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateRentalRequestWithBody(server, id, "application/json", bodyReader)
+	return NewCreateRentalRequestWithBody(server, customerID, "application/json", bodyReader)
 }
 
 // NewCreateRentalRequestWithBody constructs an http.Request for the CreateRental method, with any body, and a specified content type
-func NewCreateRentalRequestWithBody(server string, id CustomerID, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateRentalRequestWithBody(server string, customerID CustomerID, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
 
-	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int32"})
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "customer_id", customerID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int32"})
 	if err != nil {
 		return nil, err
 	}
@@ -1460,12 +1487,12 @@ func NewCreateRentalRequestWithBody(server string, id CustomerID, contentType st
 }
 
 // NewGetRentalRequest constructs an http.Request for the GetRental method
-func NewGetRentalRequest(server string, id CustomerID, rentalID int32) (*http.Request, error) {
+func NewGetRentalRequest(server string, customerID CustomerID, rentalID int32) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
 
-	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int32"})
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "customer_id", customerID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int32"})
 	if err != nil {
 		return nil, err
 	}
@@ -1755,15 +1782,19 @@ type ClientWithResponsesInterface interface {
 	// Streams the language model's answer, piece by piece, as it is written. The catalogue is
 	// searched for the question first, and the model answers from what was found.
 	//
-	// Plain text is the default, also for `Accept: */*`. `X-AI-Sources` lists the films that the
-	// model was given. A plain-text answer that failed midway breaks the connection: an answer that
-	// ends in good order is complete.
+	// Plain text is the default, also for a client that accepts anything or names both types.
+	// `X-AI-Sources` lists the films that the model was given. A plain-text answer that failed midway
+	// breaks the connection: an answer that ends in good order is complete.
 	//
-	// With `Accept: text/event-stream` the answer is a stream of server-sent events: `sources`
+	// A client that prefers `text/event-stream` gets a stream of server-sent events: `sources`
 	// (`SourcesEvent`), then `delta` for each piece (`DeltaEvent`), then `done` (`DoneEvent`). In
-	// place of `done` comes `error` (`Problem`) when the model failed midway. Comments keep the
-	// connection alive while the model thinks. A browser's `EventSource` asks again after each end;
-	// it is answered 204, which stops it: an answer is not repeated.
+	// place of `done` comes `error` (`Problem`) when the model has failed since the response began.
+	// It begins with the first piece, or after some seconds without one; then comments keep the
+	// connection alive while the model thinks.
+	//
+	// A browser's `EventSource` connects again after each end, with the header `Last-Event-ID`. Such
+	// a request is answered 204 whatever the header's value, which stops it: an answer is not
+	// repeated.
 	//
 	// HEAD searches the catalogue for the same headers, and counts as a question.
 	//
@@ -1828,8 +1859,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
-	// Corresponds with POST /customers/{id}/rentals (the `CreateRental` operationId).
-	CreateRentalWithBodyWithResponse(ctx context.Context, id CustomerID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateRentalResponse, error)
+	// Corresponds with POST /customers/{customer_id}/rentals (the `CreateRental` operationId).
+	CreateRentalWithBodyWithResponse(ctx context.Context, customerID CustomerID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateRentalResponse, error)
 
 	// CreateRentalWithResponse Rent a copy
 	//
@@ -1839,8 +1870,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
-	// Corresponds with POST /customers/{id}/rentals (the `CreateRental` operationId).
-	CreateRentalWithResponse(ctx context.Context, id CustomerID, body CreateRentalJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRentalResponse, error)
+	// Corresponds with POST /customers/{customer_id}/rentals (the `CreateRental` operationId).
+	CreateRentalWithResponse(ctx context.Context, customerID CustomerID, body CreateRentalJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRentalResponse, error)
 
 	// GetRentalWithResponse Read a rental
 	//
@@ -1848,8 +1879,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
-	// Corresponds with GET /customers/{id}/rentals/{rental_id} (the `GetRental` operationId).
-	GetRentalWithResponse(ctx context.Context, id CustomerID, rentalID int32, reqEditors ...RequestEditorFn) (*GetRentalResponse, error)
+	// Corresponds with GET /customers/{customer_id}/rentals/{rental_id} (the `GetRental` operationId).
+	GetRentalWithResponse(ctx context.Context, customerID CustomerID, rentalID int32, reqEditors ...RequestEditorFn) (*GetRentalResponse, error)
 
 	// ListFilmsWithResponse List films
 	//
@@ -2069,9 +2100,10 @@ type HandOffResponse413Headers struct {
 
 // HandOffResponse415Headers the declared response headers of an HTTP 415 response for HandOff
 type HandOffResponse415Headers struct {
-	CacheControl *string
-	XRequestID   *string
-	Traceparent  *string
+	AcceptEncoding *string
+	CacheControl   *string
+	XRequestID     *string
+	Traceparent    *string
 }
 
 // HandOffResponse422Headers the declared response headers of an HTTP 422 response for HandOff
@@ -2220,9 +2252,10 @@ type SummarizeFilmResponse413Headers struct {
 
 // SummarizeFilmResponse415Headers the declared response headers of an HTTP 415 response for SummarizeFilm
 type SummarizeFilmResponse415Headers struct {
-	CacheControl *string
-	XRequestID   *string
-	Traceparent  *string
+	AcceptEncoding *string
+	CacheControl   *string
+	XRequestID     *string
+	Traceparent    *string
 }
 
 // SummarizeFilmResponse422Headers the declared response headers of an HTTP 422 response for SummarizeFilm
@@ -2277,7 +2310,7 @@ type SummarizeFilmResponse struct {
 	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
 	ApplicationProblemJSON400 *BadRequest
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
-	ApplicationProblemJSON404 *NotFound
+	ApplicationProblemJSON404 *FilmNotFound
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
 	ApplicationProblemJSON413 *BodyTooLarge
 	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
@@ -2388,9 +2421,10 @@ type CreateRentalResponse413Headers struct {
 
 // CreateRentalResponse415Headers the declared response headers of an HTTP 415 response for CreateRental
 type CreateRentalResponse415Headers struct {
-	CacheControl *string
-	XRequestID   *string
-	Traceparent  *string
+	AcceptEncoding *string
+	CacheControl   *string
+	XRequestID     *string
+	Traceparent    *string
 }
 
 // CreateRentalResponse422Headers the declared response headers of an HTTP 422 response for CreateRental
@@ -2425,7 +2459,7 @@ type CreateRentalResponse struct {
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
-	ApplicationProblemJSON404 *NotFound
+	ApplicationProblemJSON404 *CustomerNotFound
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
 	ApplicationProblemJSON409 *Conflict
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
@@ -2538,7 +2572,7 @@ type GetRentalResponse struct {
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
-	ApplicationProblemJSON404 *NotFound
+	ApplicationProblemJSON404 *RentalNotFound
 	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
 	ApplicationProblemJSON500 *InternalError
 	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
@@ -2699,7 +2733,7 @@ type GetFilmResponse struct {
 	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
 	ApplicationProblemJSON400 *BadRequest
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
-	ApplicationProblemJSON404 *NotFound
+	ApplicationProblemJSON404 *FilmNotFound
 	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
 	ApplicationProblemJSON500 *InternalError
 	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
@@ -2747,24 +2781,13 @@ type GetHealthResponse200Headers struct {
 	Traceparent  *string
 }
 
-// GetHealthResponse400Headers the declared response headers of an HTTP 400 response for GetHealth
-type GetHealthResponse400Headers struct {
-	CacheControl *string
-	XRequestID   *string
-	Traceparent  *string
-}
-
 type GetHealthResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Health
-	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
-	ApplicationProblemJSON400 *BadRequest
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *GetHealthResponse200Headers
-	// Headers400 the parsed response headers for an HTTP 400 response
-	Headers400 *GetHealthResponse400Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -2798,13 +2821,6 @@ type GetReadinessResponse200Headers struct {
 	Traceparent  *string
 }
 
-// GetReadinessResponse400Headers the declared response headers of an HTTP 400 response for GetReadiness
-type GetReadinessResponse400Headers struct {
-	CacheControl *string
-	XRequestID   *string
-	Traceparent  *string
-}
-
 // GetReadinessResponse500Headers the declared response headers of an HTTP 500 response for GetReadiness
 type GetReadinessResponse500Headers struct {
 	CacheControl *string
@@ -2825,16 +2841,12 @@ type GetReadinessResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Readiness
-	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
-	ApplicationProblemJSON400 *BadRequest
 	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
 	ApplicationProblemJSON500 *InternalError
 	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
 	ApplicationProblemJSON503 *NotReady
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *GetReadinessResponse200Headers
-	// Headers400 the parsed response headers for an HTTP 400 response
-	Headers400 *GetReadinessResponse400Headers
 	// Headers500 the parsed response headers for an HTTP 500 response
 	Headers500 *GetReadinessResponse500Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -2888,9 +2900,10 @@ type CreateTokenResponse413Headers struct {
 
 // CreateTokenResponse415Headers the declared response headers of an HTTP 415 response for CreateToken
 type CreateTokenResponse415Headers struct {
-	CacheControl *string
-	XRequestID   *string
-	Traceparent  *string
+	AcceptEncoding *string
+	CacheControl   *string
+	XRequestID     *string
+	Traceparent    *string
 }
 
 type CreateTokenResponse struct {
@@ -2899,7 +2912,7 @@ type CreateTokenResponse struct {
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Token
 	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
-	ApplicationProblemJSON400 *BadRequest
+	ApplicationProblemJSON400 *TokenRefused
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
 	ApplicationProblemJSON413 *BodyTooLarge
 	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
@@ -2943,15 +2956,19 @@ func (r CreateTokenResponse) ContentType() string {
 // Streams the language model's answer, piece by piece, as it is written. The catalogue is
 // searched for the question first, and the model answers from what was found.
 //
-// Plain text is the default, also for `Accept: */*`. `X-AI-Sources` lists the films that the
-// model was given. A plain-text answer that failed midway breaks the connection: an answer that
-// ends in good order is complete.
+// Plain text is the default, also for a client that accepts anything or names both types.
+// `X-AI-Sources` lists the films that the model was given. A plain-text answer that failed midway
+// breaks the connection: an answer that ends in good order is complete.
 //
-// With `Accept: text/event-stream` the answer is a stream of server-sent events: `sources`
+// A client that prefers `text/event-stream` gets a stream of server-sent events: `sources`
 // (`SourcesEvent`), then `delta` for each piece (`DeltaEvent`), then `done` (`DoneEvent`). In
-// place of `done` comes `error` (`Problem`) when the model failed midway. Comments keep the
-// connection alive while the model thinks. A browser's `EventSource` asks again after each end;
-// it is answered 204, which stops it: an answer is not repeated.
+// place of `done` comes `error` (`Problem`) when the model has failed since the response began.
+// It begins with the first piece, or after some seconds without one; then comments keep the
+// connection alive while the model thinks.
+//
+// A browser's `EventSource` connects again after each end, with the header `Last-Event-ID`. Such
+// a request is answered 204 whatever the header's value, which stops it: an answer is not
+// repeated.
 //
 // HEAD searches the catalogue for the same headers, and counts as a question.
 //
@@ -3046,9 +3063,9 @@ func (c *ClientWithResponses) SummarizeFilmWithResponse(ctx context.Context, bod
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
-// Corresponds with POST /customers/{id}/rentals (the `CreateRental` operationId).
-func (c *ClientWithResponses) CreateRentalWithBodyWithResponse(ctx context.Context, id CustomerID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateRentalResponse, error) {
-	rsp, err := c.CreateRentalWithBody(ctx, id, contentType, body, reqEditors...)
+// Corresponds with POST /customers/{customer_id}/rentals (the `CreateRental` operationId).
+func (c *ClientWithResponses) CreateRentalWithBodyWithResponse(ctx context.Context, customerID CustomerID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateRentalResponse, error) {
+	rsp, err := c.CreateRentalWithBody(ctx, customerID, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -3063,9 +3080,9 @@ func (c *ClientWithResponses) CreateRentalWithBodyWithResponse(ctx context.Conte
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
-// Corresponds with POST /customers/{id}/rentals (the `CreateRental` operationId).
-func (c *ClientWithResponses) CreateRentalWithResponse(ctx context.Context, id CustomerID, body CreateRentalJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRentalResponse, error) {
-	rsp, err := c.CreateRental(ctx, id, body, reqEditors...)
+// Corresponds with POST /customers/{customer_id}/rentals (the `CreateRental` operationId).
+func (c *ClientWithResponses) CreateRentalWithResponse(ctx context.Context, customerID CustomerID, body CreateRentalJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRentalResponse, error) {
+	rsp, err := c.CreateRental(ctx, customerID, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -3078,9 +3095,9 @@ func (c *ClientWithResponses) CreateRentalWithResponse(ctx context.Context, id C
 //
 // Returns a wrapper object for the known response body format(s).
 //
-// Corresponds with GET /customers/{id}/rentals/{rental_id} (the `GetRental` operationId).
-func (c *ClientWithResponses) GetRentalWithResponse(ctx context.Context, id CustomerID, rentalID int32, reqEditors ...RequestEditorFn) (*GetRentalResponse, error) {
-	rsp, err := c.GetRental(ctx, id, rentalID, reqEditors...)
+// Corresponds with GET /customers/{customer_id}/rentals/{rental_id} (the `GetRental` operationId).
+func (c *ClientWithResponses) GetRentalWithResponse(ctx context.Context, customerID CustomerID, rentalID int32, reqEditors ...RequestEditorFn) (*GetRentalResponse, error) {
+	rsp, err := c.GetRental(ctx, customerID, rentalID, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -3710,6 +3727,13 @@ func ParseHandOffResponse(rsp *http.Response) (*HandOffResponse, error) {
 		response.Headers413 = &headers
 	case rsp.StatusCode == 415:
 		var headers HandOffResponse415Headers
+		if values := rsp.Header.Values("Accept-Encoding"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept-Encoding", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.AcceptEncoding = &value
+		}
 		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Cache-Control", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -3924,7 +3948,7 @@ func ParseSummarizeFilmResponse(rsp *http.Response) (*SummarizeFilmResponse, err
 		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
-		var dest NotFound
+		var dest FilmNotFound
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -4108,6 +4132,13 @@ func ParseSummarizeFilmResponse(rsp *http.Response) (*SummarizeFilmResponse, err
 		response.Headers413 = &headers
 	case rsp.StatusCode == 415:
 		var headers SummarizeFilmResponse415Headers
+		if values := rsp.Header.Values("Accept-Encoding"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept-Encoding", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.AcceptEncoding = &value
+		}
 		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Cache-Control", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -4329,7 +4360,7 @@ func ParseCreateRentalResponse(rsp *http.Response) (*CreateRentalResponse, error
 		response.ApplicationProblemJSON401 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
-		var dest NotFound
+		var dest CustomerNotFound
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -4540,6 +4571,13 @@ func ParseCreateRentalResponse(rsp *http.Response) (*CreateRentalResponse, error
 		response.Headers413 = &headers
 	case rsp.StatusCode == 415:
 		var headers CreateRentalResponse415Headers
+		if values := rsp.Header.Values("Accept-Encoding"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept-Encoding", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.AcceptEncoding = &value
+		}
 		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Cache-Control", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -4682,7 +4720,7 @@ func ParseGetRentalResponse(rsp *http.Response) (*GetRentalResponse, error) {
 		response.ApplicationProblemJSON401 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
-		var dest NotFound
+		var dest RentalNotFound
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -5050,7 +5088,7 @@ func ParseGetFilmResponse(rsp *http.Response) (*GetFilmResponse, error) {
 		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
-		var dest NotFound
+		var dest FilmNotFound
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -5226,13 +5264,6 @@ func ParseGetHealthResponse(rsp *http.Response) (*GetHealthResponse, error) {
 		}
 		response.JSON200 = &dest
 
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
-		var dest BadRequest
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationProblemJSON400 = &dest
-
 	}
 
 	switch {
@@ -5260,30 +5291,6 @@ func ParseGetHealthResponse(rsp *http.Response) (*GetHealthResponse, error) {
 			headers.Traceparent = &value
 		}
 		response.Headers200 = &headers
-	case rsp.StatusCode == 400:
-		var headers GetHealthResponse400Headers
-		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
-			var value string
-			if err := runtime.BindStyledParameterWithOptions("simple", "Cache-Control", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
-				return nil, err
-			}
-			headers.CacheControl = &value
-		}
-		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
-			var value string
-			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
-				return nil, err
-			}
-			headers.XRequestID = &value
-		}
-		if values := rsp.Header.Values("traceparent"); len(values) > 0 {
-			var value string
-			if err := runtime.BindStyledParameterWithOptions("simple", "traceparent", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
-				return nil, err
-			}
-			headers.Traceparent = &value
-		}
-		response.Headers400 = &headers
 	}
 
 	return response, nil
@@ -5309,13 +5316,6 @@ func ParseGetReadinessResponse(rsp *http.Response) (*GetReadinessResponse, error
 			return nil, err
 		}
 		response.JSON200 = &dest
-
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
-		var dest BadRequest
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
 		var dest InternalError
@@ -5358,30 +5358,6 @@ func ParseGetReadinessResponse(rsp *http.Response) (*GetReadinessResponse, error
 			headers.Traceparent = &value
 		}
 		response.Headers200 = &headers
-	case rsp.StatusCode == 400:
-		var headers GetReadinessResponse400Headers
-		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
-			var value string
-			if err := runtime.BindStyledParameterWithOptions("simple", "Cache-Control", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
-				return nil, err
-			}
-			headers.CacheControl = &value
-		}
-		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
-			var value string
-			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
-				return nil, err
-			}
-			headers.XRequestID = &value
-		}
-		if values := rsp.Header.Values("traceparent"); len(values) > 0 {
-			var value string
-			if err := runtime.BindStyledParameterWithOptions("simple", "traceparent", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
-				return nil, err
-			}
-			headers.Traceparent = &value
-		}
-		response.Headers400 = &headers
 	case rsp.StatusCode == 500:
 		var headers GetReadinessResponse500Headers
 		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
@@ -5464,7 +5440,7 @@ func ParseCreateTokenResponse(rsp *http.Response) (*CreateTokenResponse, error) 
 		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
-		var dest BadRequest
+		var dest TokenRefused
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -5561,6 +5537,13 @@ func ParseCreateTokenResponse(rsp *http.Response) (*CreateTokenResponse, error) 
 		response.Headers413 = &headers
 	case rsp.StatusCode == 415:
 		var headers CreateTokenResponse415Headers
+		if values := rsp.Header.Values("Accept-Encoding"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept-Encoding", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.AcceptEncoding = &value
+		}
 		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Cache-Control", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {

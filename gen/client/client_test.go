@@ -187,7 +187,7 @@ func TestRent(t *testing.T) {
 	free := one[int32](t, l, `SELECT min(inventory_id) FROM inventory WHERE NOT EXISTS (
 		SELECT FROM rental WHERE rental.inventory_id = inventory.inventory_id AND return_date IS NULL)`)
 
-	created, err := a.CreateRentalWithResponse(t.Context(), 1, client.NewRental{InventoryID: free, StaffID: 2})
+	created, err := a.CreateRentalWithResponse(t.Context(), 1, client.RentalRequest{InventoryID: free, StaffID: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,12 +203,12 @@ func TestRent(t *testing.T) {
 		t.Errorf("the rental reads otherwise (-created +read):\n%s", diff)
 	}
 
-	_, err = a.CreateRentalWithResponse(t.Context(), 1, client.NewRental{InventoryID: free, StaffID: 2})
+	_, err = a.CreateRentalWithResponse(t.Context(), 1, client.RentalRequest{InventoryID: free, StaffID: 2})
 	refusal := wantError(t, err, http.StatusConflict, client.ProblemCodeInventoryNotAvailable)
 	if refusal.RequestID == "" || refusal.Detail == "" || !strings.HasPrefix(err.Error(), "POST /customers/1/rentals: 409 inventory_not_available: ") {
 		t.Errorf("got %v", err)
 	}
-	_, err = a.CreateRentalWithResponse(t.Context(), 1, client.NewRental{InventoryID: 999999, StaffID: 2})
+	_, err = a.CreateRentalWithResponse(t.Context(), 1, client.RentalRequest{InventoryID: 999999, StaffID: 2})
 	refusal = wantError(t, err, http.StatusUnprocessableEntity, client.ProblemCodeUnknownReference)
 	if len(refusal.Errors) != 1 || refusal.Errors[0].Pointer == nil || *refusal.Errors[0].Pointer != "#/inventory_id" {
 		t.Errorf("the errors are %+v", refusal.Errors)

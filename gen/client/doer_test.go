@@ -140,7 +140,7 @@ func TestForeignAnswers(t *testing.T) {
 			a := newAPI(t, ts.URL)
 			calls := map[string]func() error{
 				"GET":  func() error { _, err := a.GetFilmWithResponse(t.Context(), 1); return err },
-				"POST": func() error { _, err := a.CreateRentalWithResponse(t.Context(), 1, client.NewRental{}); return err },
+				"POST": func() error { _, err := a.CreateRentalWithResponse(t.Context(), 1, client.RentalRequest{}); return err },
 				"Ask":  func() error { _, err := collect(t, a); return err },
 				"Films": func() error {
 					for _, err := range a.Films(t.Context(), client.ListFilmsParams{}) {

@@ -90,7 +90,7 @@ func parseProblem(document []byte) *Error {
 		return &Error{Body: document}
 	}
 	return &Error{
-		Status: int(p.Status), Code: p.Code, Detail: p.Detail, RequestID: p.RequestID, Errors: p.Errors,
+		Status: int(p.Status), Code: ProblemCode(p.Code), Detail: p.Detail, RequestID: p.RequestID, Errors: p.Errors,
 		ContentType: "application/problem+json", Body: document,
 	}
 }

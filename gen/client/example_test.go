@@ -22,7 +22,7 @@ func exampleServer() *httptest.Server {
 	mux := http.NewServeMux()
 	mux.Handle("GET /films", json(200, "application/json",
 		`{"items":[{"film_id":7,"title":"AIRPLANE SIERRA"},{"film_id":28,"title":"ANTHEM LUKE"}],"page":1,"page_size":100,"total":2}`))
-	mux.Handle("POST /customers/{id}/rentals", json(409, "application/problem+json",
+	mux.Handle("POST /customers/{customer_id}/rentals", json(409, "application/problem+json",
 		`{"type":"about:blank","title":"Conflict","status":409,"detail":"The copy is out.","instance":"/customers/1/rentals","code":"inventory_not_available","request_id":"9c470f0662d25df1"}`))
 	mux.Handle("GET /ai/ask", json(200, "text/event-stream",
 		"event: delta\ndata: {\"text\":\"Try \"}\n\nevent: delta\ndata: {\"text\":\"AIRPLANE SIERRA.\"}\n\nevent: done\ndata: {\"finish_reason\":\"stop\"}\n\n"))
@@ -80,7 +80,7 @@ func ExampleError() {
 		fmt.Println(err)
 		return
 	}
-	_, err = api.CreateRentalWithResponse(context.Background(), 1, client.NewRental{InventoryID: 1, StaffID: 1})
+	_, err = api.CreateRentalWithResponse(context.Background(), 1, client.RentalRequest{InventoryID: 1, StaffID: 1})
 	if refusal, ok := errors.AsType[*client.Error](err); ok && refusal.Code == client.ProblemCodeInventoryNotAvailable {
 		fmt.Println("Choose another copy:", refusal.Detail)
 	}

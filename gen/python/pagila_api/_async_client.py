@@ -24,7 +24,7 @@ from .generated.models import (
     FilmPage,
     FilmSummary,
     Health,
-    NewRental,
+    RentalRequest,
     Question,
     Readiness,
     Rental,
@@ -115,7 +115,7 @@ class AsyncClient:
 
         `ProblemError.code` is `inventory_not_available` where the copy is out.
         """
-        body = NewRental(inventory_id=inventory_id, staff_id=staff_id)
+        body = RentalRequest(inventory_id=inventory_id, staff_id=staff_id)
         return await self._call(create_rental._get_kwargs(customer_id, body=body), Rental.from_dict)
 
     async def get_rental(self, customer_id: int, rental_id: int) -> Rental:

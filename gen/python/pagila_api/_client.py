@@ -25,10 +25,10 @@ from .generated.models import (
     FilmPage,
     FilmSummary,
     Health,
-    NewRental,
     Question,
     Readiness,
     Rental,
+    RentalRequest,
     SummaryRequest,
     Token,
     TokenRequest,
@@ -114,7 +114,7 @@ class Client:
 
         `ProblemError.code` is `inventory_not_available` where the copy is out.
         """
-        body = NewRental(inventory_id=inventory_id, staff_id=staff_id)
+        body = RentalRequest(inventory_id=inventory_id, staff_id=staff_id)
         return self._call(create_rental._get_kwargs(customer_id, body=body), Rental.from_dict)
 
     def get_rental(self, customer_id: int, rental_id: int) -> Rental:

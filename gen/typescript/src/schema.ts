@@ -45,7 +45,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/customers/{id}/rentals": {
+    "/customers/{customer_id}/rentals": {
         parameters: {
             query?: never;
             header?: never;
@@ -67,7 +67,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/customers/{id}/rentals/{rental_id}": {
+    "/customers/{customer_id}/rentals/{rental_id}": {
         parameters: {
             query?: never;
             header?: never;
@@ -99,15 +99,19 @@ export interface paths {
          * @description Streams the language model's answer, piece by piece, as it is written. The catalogue is
          *     searched for the question first, and the model answers from what was found.
          *
-         *     Plain text is the default, also for `Accept: *\/*`. `X-AI-Sources` lists the films that the
-         *     model was given. A plain-text answer that failed midway breaks the connection: an answer that
-         *     ends in good order is complete.
+         *     Plain text is the default, also for a client that accepts anything or names both types.
+         *     `X-AI-Sources` lists the films that the model was given. A plain-text answer that failed midway
+         *     breaks the connection: an answer that ends in good order is complete.
          *
-         *     With `Accept: text/event-stream` the answer is a stream of server-sent events: `sources`
+         *     A client that prefers `text/event-stream` gets a stream of server-sent events: `sources`
          *     (`SourcesEvent`), then `delta` for each piece (`DeltaEvent`), then `done` (`DoneEvent`). In
-         *     place of `done` comes `error` (`Problem`) when the model failed midway. Comments keep the
-         *     connection alive while the model thinks. A browser's `EventSource` asks again after each end;
-         *     it is answered 204, which stops it: an answer is not repeated.
+         *     place of `done` comes `error` (`Problem`) when the model has failed since the response began.
+         *     It begins with the first piece, or after some seconds without one; then comments keep the
+         *     connection alive while the model thinks.
+         *
+         *     A browser's `EventSource` connects again after each end, with the header `Last-Event-ID`. Such
+         *     a request is answered 204 whatever the header's value, which stops it: an answer is not
+         *     repeated.
          *
          *     HEAD searches the catalogue for the same headers, and counts as a question.
          */
@@ -320,7 +324,6 @@ export interface components {
          */
         Rating: "G" | "PG" | "PG-13" | "R" | "NC-17";
         /**
-         * Format: decimal
          * @description A sum of money as a decimal number with two digits after the point.
          * @example 0.99
          */
@@ -407,7 +410,7 @@ export interface components {
              */
             total: number;
         };
-        NewRental: {
+        RentalRequest: {
             /**
              * Format: int32
              * @description The copy.
@@ -561,10 +564,11 @@ export interface components {
          */
         TokenRequest: {
             /**
-             * @description Always `password`.
+             * @description No other grant is supported.
              * @example password
+             * @enum {string}
              */
-            grant_type: string;
+            grant_type: "password";
             /** @example staff */
             username: string;
             /**
@@ -622,6 +626,11 @@ export interface components {
             provider: string;
             /** @example offline */
             model: string;
+            /**
+             * @description Why the model cannot be used, while that is known. Calls without a model work.
+             * @example The server at localhost:11434 has no model llama3.2.
+             */
+            problem?: string;
         };
         /** @description What went wrong (RFC 9457). */
         Problem: {
@@ -648,17 +657,21 @@ export interface components {
             detail: string;
             /**
              * Format: uri-reference
-             * @description The path that was asked for.
+             * @description The path of the request, as it reached the server.
              * @example /films/5000
              */
             instance: string;
-            code: components["schemas"]["ProblemCode"];
+            /**
+             * @description The kind of problem, one of `ProblemCode` or one that a later version adds.
+             * @example film_not_found
+             */
+            code: string;
             /**
              * @description Names this request in the server's log.
              * @example 01a2b3c4d5e6f708
              */
             request_id: string;
-            /** @description What exactly is wrong with the request. */
+            /** @description What exactly is wrong with the request, in the first hundred places. */
             errors?: components["schemas"]["InputError"][];
             /**
              * @description OAuth2's own error code (RFC 6749, section 5.2). On `/token` only.
@@ -667,7 +680,8 @@ export interface components {
             error?: string;
         };
         /**
-         * @description The kind of problem. These words do not change; new ones may come.
+         * @description The codes of a `Problem` in this version. They do not change their meaning. Later versions may
+         *     add codes, so `Problem` takes any string.
          * @example film_not_found
          * @enum {string}
          */
@@ -717,6 +731,22 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /**
+         * @description The request does not follow this contract (`invalid_request`), or the grant is another one than
+         *     `password`, or the name or the password is wrong (`invalid_credentials`). `error` is OAuth2's own
+         *     code (RFC 6749, section 5.2).
+         */
+        TokenRefused: {
+            headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                traceparent: components["headers"]["traceparent"];
+                "Cache-Control": components["headers"]["Cache-Control"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description No token (`missing_token`), or not the right one (`invalid_token`). */
         Unauthorized: {
             headers: {
@@ -727,22 +757,34 @@ export interface components {
                 [name: string]: unknown;
             };
             content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description There is nothing at this path. */
+        NotFound: {
+            headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                traceparent: components["headers"]["traceparent"];
+                "Cache-Control": components["headers"]["Cache-Control"];
+                [name: string]: unknown;
+            };
+            content: {
                 /**
                  * @example {
                  *       "type": "about:blank",
-                 *       "title": "Unauthorized",
-                 *       "status": 401,
-                 *       "detail": "This call needs a bearer token.",
-                 *       "instance": "/customers/1/rentals",
-                 *       "code": "missing_token",
+                 *       "title": "Not Found",
+                 *       "status": 404,
+                 *       "detail": "There is nothing at this path.",
+                 *       "instance": "/docs/none.css",
+                 *       "code": "not_found",
                  *       "request_id": "01a2b3c4d5e6f708"
                  *     }
                  */
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description There is no such thing. */
-        NotFound: {
+        /** @description There is no such film. */
+        FilmNotFound: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
                 traceparent: components["headers"]["traceparent"];
@@ -764,6 +806,52 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description There is no such customer. */
+        CustomerNotFound: {
+            headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                traceparent: components["headers"]["traceparent"];
+                "Cache-Control": components["headers"]["Cache-Control"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Not Found",
+                 *       "status": 404,
+                 *       "detail": "There is no customer 5000.",
+                 *       "instance": "/customers/5000/rentals",
+                 *       "code": "customer_not_found",
+                 *       "request_id": "01a2b3c4d5e6f708"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description This customer has no such rental. */
+        RentalNotFound: {
+            headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                traceparent: components["headers"]["traceparent"];
+                "Cache-Control": components["headers"]["Cache-Control"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Not Found",
+                 *       "status": 404,
+                 *       "detail": "There is no rental 99999.",
+                 *       "instance": "/customers/1/rentals/99999",
+                 *       "code": "rental_not_found",
+                 *       "request_id": "01a2b3c4d5e6f708"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /**
          * @description The copy is out (`inventory_not_available`), the customer (`customer_inactive`) or the
          *     member of staff (`staff_inactive`) is not active, or a constraint or trigger that the
@@ -777,17 +865,6 @@ export interface components {
                 [name: string]: unknown;
             };
             content: {
-                /**
-                 * @example {
-                 *       "type": "about:blank",
-                 *       "title": "Conflict",
-                 *       "status": 409,
-                 *       "detail": "Copy 1 is rented to another customer.",
-                 *       "instance": "/customers/1/rentals",
-                 *       "code": "inventory_not_available",
-                 *       "request_id": "01a2b3c4d5e6f708"
-                 *     }
-                 */
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
@@ -800,18 +877,44 @@ export interface components {
                 [name: string]: unknown;
             };
             content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Request Entity Too Large",
+                 *       "status": 413,
+                 *       "detail": "The body is larger than 1048576 bytes.",
+                 *       "instance": "/customers/1/rentals",
+                 *       "code": "body_too_large",
+                 *       "request_id": "01a2b3c4d5e6f708"
+                 *     }
+                 */
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The body is of a media type that this call does not take. */
+        /**
+         * @description The body is of a media type that this call does not take, or it is compressed: then
+         *     `Accept-Encoding` says so (RFC 9110, section 15.5.16).
+         */
         UnsupportedMediaType: {
             headers: {
+                "Accept-Encoding": components["headers"]["Accept-Encoding"];
                 "X-Request-ID": components["headers"]["X-Request-ID"];
                 traceparent: components["headers"]["traceparent"];
                 "Cache-Control": components["headers"]["Cache-Control"];
                 [name: string]: unknown;
             };
             content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Unsupported Media Type",
+                 *       "status": 415,
+                 *       "detail": "This call does not take a body of that media type.",
+                 *       "instance": "/customers/1/rentals",
+                 *       "code": "unsupported_media_type",
+                 *       "request_id": "01a2b3c4d5e6f708"
+                 *     }
+                 */
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
@@ -854,6 +957,17 @@ export interface components {
                 [name: string]: unknown;
             };
             content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Too Many Requests",
+                 *       "status": 429,
+                 *       "detail": "You ask the language model too often.",
+                 *       "instance": "/ai/ask",
+                 *       "code": "rate_limited",
+                 *       "request_id": "01a2b3c4d5e6f708"
+                 *     }
+                 */
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
@@ -866,6 +980,17 @@ export interface components {
                 [name: string]: unknown;
             };
             content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Unprocessable Entity",
+                 *       "status": 422,
+                 *       "detail": "The language model would not answer this.",
+                 *       "instance": "/ai/ask",
+                 *       "code": "llm_refused",
+                 *       "request_id": "01a2b3c4d5e6f708"
+                 *     }
+                 */
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
@@ -926,6 +1051,17 @@ export interface components {
                 [name: string]: unknown;
             };
             content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Gateway Timeout",
+                 *       "status": 504,
+                 *       "detail": "The language model took too long.",
+                 *       "instance": "/ai/ask",
+                 *       "code": "llm_timeout",
+                 *       "request_id": "01a2b3c4d5e6f708"
+                 *     }
+                 */
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
@@ -966,17 +1102,6 @@ export interface components {
                 [name: string]: unknown;
             };
             content: {
-                /**
-                 * @example {
-                 *       "type": "about:blank",
-                 *       "title": "Service Unavailable",
-                 *       "status": 503,
-                 *       "detail": "The database is busy: others hold what this call needs. Nothing was written.",
-                 *       "instance": "/customers/1/rentals",
-                 *       "code": "database_busy",
-                 *       "request_id": "01a2b3c4d5e6f708"
-                 *     }
-                 */
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
@@ -1006,6 +1131,17 @@ export interface components {
                 [name: string]: unknown;
             };
             content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Internal Server Error",
+                 *       "status": 500,
+                 *       "detail": "The server has failed. Its log says why.",
+                 *       "instance": "/films",
+                 *       "code": "internal_error",
+                 *       "request_id": "01a2b3c4d5e6f708"
+                 *     }
+                 */
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
@@ -1074,6 +1210,11 @@ export interface components {
          * @example Bearer realm="pagila"
          */
         "WWW-Authenticate": string;
+        /**
+         * @description The content codings that a body may have. `identity` means none.
+         * @example identity
+         */
+        "Accept-Encoding": string;
         /**
          * @description Seconds to wait before trying again.
          * @example 1
@@ -1154,7 +1295,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
-            404: components["responses"]["NotFound"];
+            404: components["responses"]["FilmNotFound"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["DatabaseUnavailable"];
         };
@@ -1168,13 +1309,13 @@ export interface operations {
                  * @description The customer's number.
                  * @example 1
                  */
-                id: components["parameters"]["CustomerID"];
+                customer_id: components["parameters"]["CustomerID"];
             };
             cookie?: never;
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["NewRental"];
+                "application/json": components["schemas"]["RentalRequest"];
             };
         };
         responses: {
@@ -1182,8 +1323,8 @@ export interface operations {
             201: {
                 headers: {
                     /**
-                     * @description Where the rental can be read.
-                     * @example /customers/1/rentals/16050
+                     * @description Where the rental can be read, relative to the request's own URL.
+                     * @example rentals/16050
                      */
                     Location: string;
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -1197,7 +1338,7 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
-            404: components["responses"]["NotFound"];
+            404: components["responses"]["CustomerNotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -1215,7 +1356,7 @@ export interface operations {
                  * @description The customer's number.
                  * @example 1
                  */
-                id: components["parameters"]["CustomerID"];
+                customer_id: components["parameters"]["CustomerID"];
                 /**
                  * @description The rental's number.
                  * @example 76
@@ -1240,7 +1381,7 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
-            404: components["responses"]["NotFound"];
+            404: components["responses"]["RentalNotFound"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["DatabaseUnavailable"];
         };
@@ -1254,10 +1395,7 @@ export interface operations {
                  */
                 question: components["schemas"]["QuestionText"];
             };
-            header?: {
-                /** @description Sent by a browser's `EventSource` that connects again. Any value is answered 204. */
-                "Last-Event-ID"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -1271,7 +1409,7 @@ export interface operations {
                     "X-AI-Prompt": components["headers"]["X-AI-Prompt"];
                     "X-AI-Sources": components["headers"]["X-AI-Sources"];
                     /**
-                     * @description The answer's form depends on `Accept`.
+                     * @description The headers of the request that the response depends on.
                      * @example Accept
                      */
                     Vary?: string;
@@ -1352,7 +1490,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
-            404: components["responses"]["NotFound"];
+            404: components["responses"]["FilmNotFound"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["SummaryRefused"];
@@ -1439,7 +1577,7 @@ export interface operations {
                     "application/json": components["schemas"]["Token"];
                 };
             };
-            400: components["responses"]["BadRequest"];
+            400: components["responses"]["TokenRefused"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
         };
@@ -1465,7 +1603,6 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            400: components["responses"]["BadRequest"];
         };
     };
     getReadiness: {
@@ -1489,7 +1626,6 @@ export interface operations {
                     "application/json": components["schemas"]["Readiness"];
                 };
             };
-            400: components["responses"]["BadRequest"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["NotReady"];
         };
@@ -1512,10 +1648,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/yaml": Record<string, never>;
+                    "application/yaml": unknown;
                 };
             };
-            400: components["responses"]["BadRequest"];
         };
     };
     getContractJSON: {
@@ -1539,7 +1674,6 @@ export interface operations {
                     "application/json": Record<string, never>;
                 };
             };
-            400: components["responses"]["BadRequest"];
         };
     };
     getDocs: {
@@ -1565,7 +1699,6 @@ export interface operations {
                     "text/html": string;
                 };
             };
-            400: components["responses"]["BadRequest"];
         };
     };
     getDocsAsset: {
@@ -1599,7 +1732,6 @@ export interface operations {
                     "image/png": string;
                 };
             };
-            400: components["responses"]["BadRequest"];
             404: components["responses"]["NotFound"];
         };
     };

@@ -166,7 +166,7 @@ test("a 404 is not tried again, and a POST never is", async (t) => {
     requests++;
     fault(request, response);
   });
-  const rent = () => api.POST("/customers/{id}/rentals", { params: { path: { id: 1 } }, body: { inventory_id: 1, staff_id: 1 } });
+  const rent = () => api.POST("/customers/{customer_id}/rentals", { params: { path: { customer_id: 1 } }, body: { inventory_id: 1, staff_id: 1 } });
   await assert.rejects(rent(), ProblemError);
   assert.equal(requests, 1);
 

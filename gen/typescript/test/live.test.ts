@@ -23,7 +23,7 @@ test("lists all films of a category over pages", { skip }, async () => {
 
 test("rents a copy once", { skip }, async () => {
   const rent = (inventory_id: number) =>
-    api.POST("/customers/{id}/rentals", { params: { path: { id: 1 } }, body: { inventory_id, staff_id: 1 } });
+    api.POST("/customers/{customer_id}/rentals", { params: { path: { customer_id: 1 } }, body: { inventory_id, staff_id: 1 } });
 
   // Another run may have rented any copy, and the sample has fewer of them than Pagila.
   const copies = Array.from({ length: 4581 }, (_, i) => i + 1).sort(() => Math.random() - 0.5);
@@ -80,7 +80,7 @@ test("summarizes a film", { skip }, async () => {
 test("a wrong token is a typed error", { skip }, async () => {
   const stranger = createClient({ baseUrl, token: "wrong" });
   await assert.rejects(
-    stranger.GET("/customers/{id}/rentals/{rental_id}", { params: { path: { id: 1, rental_id: 1 } } }),
+    stranger.GET("/customers/{customer_id}/rentals/{rental_id}", { params: { path: { customer_id: 1, rental_id: 1 } } }),
     (error) => error instanceof ProblemError && error.status === 401 && error.code === "invalid_token",
   );
 });

@@ -14,7 +14,6 @@ from .health import Health
 from .health_status import HealthStatus
 from .input_error import InputError
 from .language_model import LanguageModel
-from .new_rental import NewRental
 from .problem import Problem
 from .problem_code import ProblemCode
 from .question import Question
@@ -23,11 +22,13 @@ from .readiness import Readiness
 from .readiness_dataset import ReadinessDataset
 from .readiness_status import ReadinessStatus
 from .rental import Rental
+from .rental_request import RentalRequest
 from .source import Source
 from .sources_event import SourcesEvent
 from .summary_request import SummaryRequest
 from .token import Token
 from .token_request import TokenRequest
+from .token_request_grant_type import TokenRequestGrantType
 from .token_token_type import TokenTokenType
 from .usage import Usage
 
@@ -46,7 +47,6 @@ __all__ = (
     "HealthStatus",
     "InputError",
     "LanguageModel",
-    "NewRental",
     "Problem",
     "ProblemCode",
     "Question",
@@ -55,11 +55,13 @@ __all__ = (
     "ReadinessDataset",
     "ReadinessStatus",
     "Rental",
+    "RentalRequest",
     "Source",
     "SourcesEvent",
     "SummaryRequest",
     "Token",
     "TokenRequest",
+    "TokenRequestGrantType",
     "TokenTokenType",
     "Usage",
 )

@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
+from ..types import UNSET, Unset
+
 T = TypeVar("T", bound="LanguageModel")
 
 
@@ -15,16 +17,21 @@ class LanguageModel:
     Attributes:
         provider (str):  Example: offline.
         model (str):  Example: offline.
+        problem (str | Unset): Why the model cannot be used, while that is known. Calls without a model work. Example:
+            The server at localhost:11434 has no model llama3.2..
     """
 
     provider: str
     model: str
+    problem: str | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         provider = self.provider
 
         model = self.model
+
+        problem = self.problem
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
@@ -34,6 +41,8 @@ class LanguageModel:
                 "model": model,
             }
         )
+        if problem is not UNSET:
+            field_dict["problem"] = problem
 
         return field_dict
 
@@ -44,9 +53,12 @@ class LanguageModel:
 
         model = d.pop("model")
 
+        problem = d.pop("problem", UNSET)
+
         language_model = cls(
             provider=provider,
             model=model,
+            problem=problem,
         )
 
         language_model.additional_properties = d

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
-from ..models.problem_code import ProblemCode, check_problem_code
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -25,11 +24,10 @@ class Problem:
         title (str): The status in words. Example: Not Found.
         status (int):  Example: 404.
         detail (str): One sentence for a human reader. Example: There is no film 5000..
-        instance (str): The path that was asked for. Example: /films/5000.
-        code (ProblemCode): The kind of problem. These words do not change; new ones may come.
-             Example: film_not_found.
+        instance (str): The path of the request, as it reached the server. Example: /films/5000.
+        code (str): The kind of problem, one of `ProblemCode` or one that a later version adds. Example: film_not_found.
         request_id (str): Names this request in the server's log. Example: 01a2b3c4d5e6f708.
-        errors (list[InputError] | Unset): What exactly is wrong with the request.
+        errors (list[InputError] | Unset): What exactly is wrong with the request, in the first hundred places.
         error (str | Unset): OAuth2's own error code (RFC 6749, section 5.2). On `/token` only. Example: invalid_grant.
     """
 
@@ -38,7 +36,7 @@ class Problem:
     status: int
     detail: str
     instance: str
-    code: ProblemCode
+    code: str
     request_id: str
     errors: list[InputError] | Unset = UNSET
     error: str | Unset = UNSET
@@ -55,7 +53,7 @@ class Problem:
 
         instance = self.instance
 
-        code: str = self.code
+        code = self.code
 
         request_id = self.request_id
 
@@ -103,7 +101,7 @@ class Problem:
 
         instance = d.pop("instance")
 
-        code = check_problem_code(d.pop("code"))
+        code = d.pop("code")
 
         request_id = d.pop("request_id")
 

@@ -6,6 +6,10 @@ from typing import Any, TypeVar
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
+from ..models.token_request_grant_type import (
+    TokenRequestGrantType,
+    check_token_request_grant_type,
+)
 from ..types import UNSET, Unset
 
 T = TypeVar("T", bound="TokenRequest")
@@ -17,7 +21,7 @@ class TokenRequest:
     were left out, as its section 3.2 asks.
 
         Attributes:
-            grant_type (str): Always `password`. Example: password.
+            grant_type (TokenRequestGrantType): No other grant is supported. Example: password.
             username (str):  Example: staff.
             password (str):  Example: dvd_admin.
             scope (str | Unset):
@@ -25,7 +29,7 @@ class TokenRequest:
             client_secret (str | Unset):
     """
 
-    grant_type: str
+    grant_type: TokenRequestGrantType
     username: str
     password: str
     scope: str | Unset = UNSET
@@ -34,7 +38,7 @@ class TokenRequest:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        grant_type = self.grant_type
+        grant_type: str = self.grant_type
 
         username = self.username
 
@@ -67,7 +71,7 @@ class TokenRequest:
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
         d = dict(src_dict)
-        grant_type = d.pop("grant_type")
+        grant_type = check_token_request_grant_type(d.pop("grant_type"))
 
         username = d.pop("username")
 

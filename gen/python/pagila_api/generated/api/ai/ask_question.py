@@ -6,17 +6,13 @@ import httpx
 from ... import errors
 from ...client import AuthenticatedClient, Client
 from ...models.problem import Problem
-from ...types import UNSET, Response, Unset
+from ...types import UNSET, Response
 
 
 def _get_kwargs(
     *,
     question: str,
-    last_event_id: str | Unset = UNSET,
 ) -> dict[str, Any]:
-    headers: dict[str, Any] = {}
-    if not isinstance(last_event_id, Unset):
-        headers["Last-Event-ID"] = last_event_id
 
     params: dict[str, Any] = {}
 
@@ -30,7 +26,6 @@ def _get_kwargs(
         "params": params,
     }
 
-    _kwargs["headers"] = headers
     return _kwargs
 
 
@@ -101,29 +96,31 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
     question: str,
-    last_event_id: str | Unset = UNSET,
 ) -> Response[Any | Problem | str]:
     """Ask about the catalogue
 
      Streams the language model's answer, piece by piece, as it is written. The catalogue is
     searched for the question first, and the model answers from what was found.
 
-    Plain text is the default, also for `Accept: */*`. `X-AI-Sources` lists the films that the
-    model was given. A plain-text answer that failed midway breaks the connection: an answer that
-    ends in good order is complete.
+    Plain text is the default, also for a client that accepts anything or names both types.
+    `X-AI-Sources` lists the films that the model was given. A plain-text answer that failed midway
+    breaks the connection: an answer that ends in good order is complete.
 
-    With `Accept: text/event-stream` the answer is a stream of server-sent events: `sources`
+    A client that prefers `text/event-stream` gets a stream of server-sent events: `sources`
     (`SourcesEvent`), then `delta` for each piece (`DeltaEvent`), then `done` (`DoneEvent`). In
-    place of `done` comes `error` (`Problem`) when the model failed midway. Comments keep the
-    connection alive while the model thinks. A browser's `EventSource` asks again after each end;
-    it is answered 204, which stops it: an answer is not repeated.
+    place of `done` comes `error` (`Problem`) when the model has failed since the response began.
+    It begins with the first piece, or after some seconds without one; then comments keep the
+    connection alive while the model thinks.
+
+    A browser's `EventSource` connects again after each end, with the header `Last-Event-ID`. Such
+    a request is answered 204 whatever the header's value, which stops it: an answer is not
+    repeated.
 
     HEAD searches the catalogue for the same headers, and counts as a question.
 
     Args:
         question (str): A question in plain words. Some of it has to be visible. Example: Who
             stars in ACADEMY DINOSAUR?.
-        last_event_id (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -135,7 +132,6 @@ def sync_detailed(
 
     kwargs = _get_kwargs(
         question=question,
-        last_event_id=last_event_id,
     )
 
     response = client.get_httpx_client().request(
@@ -149,29 +145,31 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
     question: str,
-    last_event_id: str | Unset = UNSET,
 ) -> Any | Problem | str | None:
     """Ask about the catalogue
 
      Streams the language model's answer, piece by piece, as it is written. The catalogue is
     searched for the question first, and the model answers from what was found.
 
-    Plain text is the default, also for `Accept: */*`. `X-AI-Sources` lists the films that the
-    model was given. A plain-text answer that failed midway breaks the connection: an answer that
-    ends in good order is complete.
+    Plain text is the default, also for a client that accepts anything or names both types.
+    `X-AI-Sources` lists the films that the model was given. A plain-text answer that failed midway
+    breaks the connection: an answer that ends in good order is complete.
 
-    With `Accept: text/event-stream` the answer is a stream of server-sent events: `sources`
+    A client that prefers `text/event-stream` gets a stream of server-sent events: `sources`
     (`SourcesEvent`), then `delta` for each piece (`DeltaEvent`), then `done` (`DoneEvent`). In
-    place of `done` comes `error` (`Problem`) when the model failed midway. Comments keep the
-    connection alive while the model thinks. A browser's `EventSource` asks again after each end;
-    it is answered 204, which stops it: an answer is not repeated.
+    place of `done` comes `error` (`Problem`) when the model has failed since the response began.
+    It begins with the first piece, or after some seconds without one; then comments keep the
+    connection alive while the model thinks.
+
+    A browser's `EventSource` connects again after each end, with the header `Last-Event-ID`. Such
+    a request is answered 204 whatever the header's value, which stops it: an answer is not
+    repeated.
 
     HEAD searches the catalogue for the same headers, and counts as a question.
 
     Args:
         question (str): A question in plain words. Some of it has to be visible. Example: Who
             stars in ACADEMY DINOSAUR?.
-        last_event_id (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -184,7 +182,6 @@ def sync(
     return sync_detailed(
         client=client,
         question=question,
-        last_event_id=last_event_id,
     ).parsed
 
 
@@ -192,29 +189,31 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
     question: str,
-    last_event_id: str | Unset = UNSET,
 ) -> Response[Any | Problem | str]:
     """Ask about the catalogue
 
      Streams the language model's answer, piece by piece, as it is written. The catalogue is
     searched for the question first, and the model answers from what was found.
 
-    Plain text is the default, also for `Accept: */*`. `X-AI-Sources` lists the films that the
-    model was given. A plain-text answer that failed midway breaks the connection: an answer that
-    ends in good order is complete.
+    Plain text is the default, also for a client that accepts anything or names both types.
+    `X-AI-Sources` lists the films that the model was given. A plain-text answer that failed midway
+    breaks the connection: an answer that ends in good order is complete.
 
-    With `Accept: text/event-stream` the answer is a stream of server-sent events: `sources`
+    A client that prefers `text/event-stream` gets a stream of server-sent events: `sources`
     (`SourcesEvent`), then `delta` for each piece (`DeltaEvent`), then `done` (`DoneEvent`). In
-    place of `done` comes `error` (`Problem`) when the model failed midway. Comments keep the
-    connection alive while the model thinks. A browser's `EventSource` asks again after each end;
-    it is answered 204, which stops it: an answer is not repeated.
+    place of `done` comes `error` (`Problem`) when the model has failed since the response began.
+    It begins with the first piece, or after some seconds without one; then comments keep the
+    connection alive while the model thinks.
+
+    A browser's `EventSource` connects again after each end, with the header `Last-Event-ID`. Such
+    a request is answered 204 whatever the header's value, which stops it: an answer is not
+    repeated.
 
     HEAD searches the catalogue for the same headers, and counts as a question.
 
     Args:
         question (str): A question in plain words. Some of it has to be visible. Example: Who
             stars in ACADEMY DINOSAUR?.
-        last_event_id (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -226,7 +225,6 @@ async def asyncio_detailed(
 
     kwargs = _get_kwargs(
         question=question,
-        last_event_id=last_event_id,
     )
 
     response = await client.get_async_httpx_client().request(**kwargs)
@@ -238,29 +236,31 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
     question: str,
-    last_event_id: str | Unset = UNSET,
 ) -> Any | Problem | str | None:
     """Ask about the catalogue
 
      Streams the language model's answer, piece by piece, as it is written. The catalogue is
     searched for the question first, and the model answers from what was found.
 
-    Plain text is the default, also for `Accept: */*`. `X-AI-Sources` lists the films that the
-    model was given. A plain-text answer that failed midway breaks the connection: an answer that
-    ends in good order is complete.
+    Plain text is the default, also for a client that accepts anything or names both types.
+    `X-AI-Sources` lists the films that the model was given. A plain-text answer that failed midway
+    breaks the connection: an answer that ends in good order is complete.
 
-    With `Accept: text/event-stream` the answer is a stream of server-sent events: `sources`
+    A client that prefers `text/event-stream` gets a stream of server-sent events: `sources`
     (`SourcesEvent`), then `delta` for each piece (`DeltaEvent`), then `done` (`DoneEvent`). In
-    place of `done` comes `error` (`Problem`) when the model failed midway. Comments keep the
-    connection alive while the model thinks. A browser's `EventSource` asks again after each end;
-    it is answered 204, which stops it: an answer is not repeated.
+    place of `done` comes `error` (`Problem`) when the model has failed since the response began.
+    It begins with the first piece, or after some seconds without one; then comments keep the
+    connection alive while the model thinks.
+
+    A browser's `EventSource` connects again after each end, with the header `Last-Event-ID`. Such
+    a request is answered 204 whatever the header's value, which stops it: an answer is not
+    repeated.
 
     HEAD searches the catalogue for the same headers, and counts as a question.
 
     Args:
         question (str): A question in plain words. Some of it has to be visible. Example: Who
             stars in ACADEMY DINOSAUR?.
-        last_event_id (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -274,6 +274,5 @@ async def asyncio(
         await asyncio_detailed(
             client=client,
             question=question,
-            last_event_id=last_event_id,
         )
     ).parsed

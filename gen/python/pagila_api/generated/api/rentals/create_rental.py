@@ -6,23 +6,23 @@ import httpx
 
 from ... import errors
 from ...client import AuthenticatedClient, Client
-from ...models.new_rental import NewRental
 from ...models.problem import Problem
 from ...models.rental import Rental
+from ...models.rental_request import RentalRequest
 from ...types import Response
 
 
 def _get_kwargs(
-    id: int,
+    customer_id: int,
     *,
-    body: NewRental,
+    body: RentalRequest,
 ) -> dict[str, Any]:
     headers: dict[str, Any] = {}
 
     _kwargs: dict[str, Any] = {
         "method": "post",
-        "url": "/customers/{id}/rentals".format(
-            id=quote(str(id), safe=""),
+        "url": "/customers/{customer_id}/rentals".format(
+            customer_id=quote(str(customer_id), safe=""),
         ),
     }
 
@@ -105,10 +105,10 @@ def _build_response(
 
 
 def sync_detailed(
-    id: int,
+    customer_id: int,
     *,
     client: AuthenticatedClient,
-    body: NewRental,
+    body: RentalRequest,
 ) -> Response[Problem | Rental]:
     """Rent a copy
 
@@ -117,8 +117,8 @@ def sync_detailed(
     customer is active unless one of Pagila's columns `active` and `activebool` says otherwise.
 
     Args:
-        id (int):
-        body (NewRental):
+        customer_id (int):
+        body (RentalRequest):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -129,7 +129,7 @@ def sync_detailed(
     """
 
     kwargs = _get_kwargs(
-        id=id,
+        customer_id=customer_id,
         body=body,
     )
 
@@ -141,10 +141,10 @@ def sync_detailed(
 
 
 def sync(
-    id: int,
+    customer_id: int,
     *,
     client: AuthenticatedClient,
-    body: NewRental,
+    body: RentalRequest,
 ) -> Problem | Rental | None:
     """Rent a copy
 
@@ -153,8 +153,8 @@ def sync(
     customer is active unless one of Pagila's columns `active` and `activebool` says otherwise.
 
     Args:
-        id (int):
-        body (NewRental):
+        customer_id (int):
+        body (RentalRequest):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -165,17 +165,17 @@ def sync(
     """
 
     return sync_detailed(
-        id=id,
+        customer_id=customer_id,
         client=client,
         body=body,
     ).parsed
 
 
 async def asyncio_detailed(
-    id: int,
+    customer_id: int,
     *,
     client: AuthenticatedClient,
-    body: NewRental,
+    body: RentalRequest,
 ) -> Response[Problem | Rental]:
     """Rent a copy
 
@@ -184,8 +184,8 @@ async def asyncio_detailed(
     customer is active unless one of Pagila's columns `active` and `activebool` says otherwise.
 
     Args:
-        id (int):
-        body (NewRental):
+        customer_id (int):
+        body (RentalRequest):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -196,7 +196,7 @@ async def asyncio_detailed(
     """
 
     kwargs = _get_kwargs(
-        id=id,
+        customer_id=customer_id,
         body=body,
     )
 
@@ -206,10 +206,10 @@ async def asyncio_detailed(
 
 
 async def asyncio(
-    id: int,
+    customer_id: int,
     *,
     client: AuthenticatedClient,
-    body: NewRental,
+    body: RentalRequest,
 ) -> Problem | Rental | None:
     """Rent a copy
 
@@ -218,8 +218,8 @@ async def asyncio(
     customer is active unless one of Pagila's columns `active` and `activebool` says otherwise.
 
     Args:
-        id (int):
-        body (NewRental):
+        customer_id (int):
+        body (RentalRequest):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -231,7 +231,7 @@ async def asyncio(
 
     return (
         await asyncio_detailed(
-            id=id,
+            customer_id=customer_id,
             client=client,
             body=body,
         )

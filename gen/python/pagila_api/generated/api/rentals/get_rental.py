@@ -12,14 +12,14 @@ from ...types import Response
 
 
 def _get_kwargs(
-    id: int,
+    customer_id: int,
     rental_id: int,
 ) -> dict[str, Any]:
 
     _kwargs: dict[str, Any] = {
         "method": "get",
-        "url": "/customers/{id}/rentals/{rental_id}".format(
-            id=quote(str(id), safe=""),
+        "url": "/customers/{customer_id}/rentals/{rental_id}".format(
+            customer_id=quote(str(customer_id), safe=""),
             rental_id=quote(str(rental_id), safe=""),
         ),
     }
@@ -78,7 +78,7 @@ def _build_response(
 
 
 def sync_detailed(
-    id: int,
+    customer_id: int,
     rental_id: int,
     *,
     client: AuthenticatedClient,
@@ -88,7 +88,7 @@ def sync_detailed(
      A rental is found under its own customer only.
 
     Args:
-        id (int):
+        customer_id (int):
         rental_id (int):
 
     Raises:
@@ -100,7 +100,7 @@ def sync_detailed(
     """
 
     kwargs = _get_kwargs(
-        id=id,
+        customer_id=customer_id,
         rental_id=rental_id,
     )
 
@@ -112,7 +112,7 @@ def sync_detailed(
 
 
 def sync(
-    id: int,
+    customer_id: int,
     rental_id: int,
     *,
     client: AuthenticatedClient,
@@ -122,7 +122,7 @@ def sync(
      A rental is found under its own customer only.
 
     Args:
-        id (int):
+        customer_id (int):
         rental_id (int):
 
     Raises:
@@ -134,14 +134,14 @@ def sync(
     """
 
     return sync_detailed(
-        id=id,
+        customer_id=customer_id,
         rental_id=rental_id,
         client=client,
     ).parsed
 
 
 async def asyncio_detailed(
-    id: int,
+    customer_id: int,
     rental_id: int,
     *,
     client: AuthenticatedClient,
@@ -151,7 +151,7 @@ async def asyncio_detailed(
      A rental is found under its own customer only.
 
     Args:
-        id (int):
+        customer_id (int):
         rental_id (int):
 
     Raises:
@@ -163,7 +163,7 @@ async def asyncio_detailed(
     """
 
     kwargs = _get_kwargs(
-        id=id,
+        customer_id=customer_id,
         rental_id=rental_id,
     )
 
@@ -173,7 +173,7 @@ async def asyncio_detailed(
 
 
 async def asyncio(
-    id: int,
+    customer_id: int,
     rental_id: int,
     *,
     client: AuthenticatedClient,
@@ -183,7 +183,7 @@ async def asyncio(
      A rental is found under its own customer only.
 
     Args:
-        id (int):
+        customer_id (int):
         rental_id (int):
 
     Raises:
@@ -196,7 +196,7 @@ async def asyncio(
 
     return (
         await asyncio_detailed(
-            id=id,
+            customer_id=customer_id,
             rental_id=rental_id,
             client=client,
         )

@@ -5,11 +5,11 @@ from typing import Any, TypeVar
 
 from attrs import define as _attrs_define
 
-T = TypeVar("T", bound="NewRental")
+T = TypeVar("T", bound="RentalRequest")
 
 
 @_attrs_define
-class NewRental:
+class RentalRequest:
     """
     Attributes:
         inventory_id (int): The copy. Example: 1.
@@ -42,9 +42,9 @@ class NewRental:
 
         staff_id = d.pop("staff_id")
 
-        new_rental = cls(
+        rental_request = cls(
             inventory_id=inventory_id,
             staff_id=staff_id,
         )
 
-        return new_rental
+        return rental_request
