@@ -203,7 +203,7 @@ func (g *guard) judge(t *attempt, choice *llms.ContentChoice, finish string, kin
 		},
 	}}}
 	switch {
-	case a.thoughts.leaked():
+	case a.thoughts.leaked:
 		return nil, newError(KindBadResponse, "the answer turned out to be thoughts; the next ones are held back until that is known")
 	case finish == "" && kind == "":
 		return nil, newError(KindTruncated, "the answer ends without a finish reason")

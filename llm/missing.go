@@ -43,7 +43,7 @@ func (d *doer) called(e *Error) {
 		d.presence.worked.Store(true)
 		d.presence.problem.Store(nil)
 	case e.Kind == KindNoModel:
-		d.presence.problem.Store(new(fmt.Sprintf("The upstream does not have the language model %q.", d.model)))
+		d.presence.problem.Store(new(fmt.Sprintf("The server at %s has no model %s.", d.base.Host, d.model)))
 	}
 }
 
@@ -58,7 +58,7 @@ func (c *Client) CheckModel(ctx context.Context) {
 	if !ok || hasModel(names, c.sender.model) || c.sender.presence.worked.Load() {
 		return
 	}
-	c.sender.presence.problem.CompareAndSwap(nil, new(fmt.Sprintf("The upstream does not list the language model %q.", c.sender.model)))
+	c.sender.presence.problem.CompareAndSwap(nil, new(fmt.Sprintf("The server at %s does not list the model %s.", c.sender.base.Host, c.sender.model)))
 	c.logger.WarnContext(ctx, "the upstream does not list the language model", "model", c.sender.model, "host", c.sender.base.Host,
 		"listed", len(names), "some", names[:min(len(names), shownModels)], "remedy", c.sender.dialect.remedy(c.sender.model))
 }
@@ -74,7 +74,7 @@ func (d *doer) listed(ctx context.Context) ([]string, bool) {
 	if d.key != "" {
 		req.Header.Set("Authorization", "Bearer "+d.key)
 	}
-	resp, err := d.client.Do(req) //nolint:gosec // G704: the address is the operator's own, from the configuration
+	resp, err := d.client.Do(req)
 	if err != nil {
 		return nil, false
 	}

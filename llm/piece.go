@@ -255,14 +255,14 @@ var escapes = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n
 
 // hexRune reads the four digits of a \u escape.
 func hexRune(digits []byte) rune {
-	n, _ := strconv.ParseUint(string(digits[:4]), 16, 32) // the JSON is valid
+	n, _ := strconv.ParseInt(string(digits[:4]), 16, 32) // the JSON is valid
 	return rune(n)
 }
 
 // appendRune also appends halves of surrogate pairs, which have no UTF-8.
 func appendRune(out []byte, r rune) []byte {
 	if utf16.IsSurrogate(r) {
-		return append(out, 0xe0|byte(r>>12), 0x80|byte(r>>6)&0x3f, 0x80|byte(r)&0x3f)
+		return append(out, 0xed, 0x80|byte(r>>6&0x3f), 0x80|byte(r&0x3f))
 	}
 	return utf8.AppendRune(out, r)
 }

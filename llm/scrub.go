@@ -69,7 +69,12 @@ func decodeRune(text string, last bool) (rune, int) {
 	if cut && !last {
 		return 0, 0
 	}
-	return utf8.DecodeRuneInString(text)
+	r, size := utf8.DecodeRuneInString(text)
+	// The beginning of a character that does not go on is replaced as one.
+	for r == utf8.RuneError && size < 3 && size < len(text) && !utf8.FullRuneInString(text[:size+1]) {
+		size++
+	}
+	return r, size
 }
 
 // surrogate reads half of a surrogate pair, whose second byte is within bounds.

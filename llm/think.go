@@ -136,14 +136,12 @@ type thoughts struct {
 	seen    bool           // there were thoughts
 	bare    bool           // there was only a closing tag
 	passed  bool           // some text has been passed on
+	leaked  bool           // that was thoughts, but nothing had told it from an answer
 }
 
 func newThoughts(hold, suspect bool) *thoughts {
 	return &thoughts{hold: hold || suspect, suspect: suspect, state: (*thoughts).start}
 }
-
-// leaked says that thoughts were passed on, because nothing had told that they are no answer.
-func (h *thoughts) leaked() bool { return h.bare && h.passed }
 
 // apart is called when the model's thoughts come by another way than its text. Then the text has
 // none.
@@ -235,6 +233,7 @@ func (h *thoughts) unsure(last bool) (string, bool) {
 		h.state = (*thoughts).start
 		h.closing = closingTag
 		if h.passed {
+			h.leaked = true
 			h.state = (*thoughts).dropped
 		}
 		return "", true
