@@ -58,9 +58,9 @@ func (c *Client) CheckModel(ctx context.Context) {
 	if !ok || hasModel(names, c.sender.model) || c.sender.presence.worked.Load() {
 		return
 	}
-	c.sender.presence.problem.CompareAndSwap(nil, new(fmt.Sprintf("The server at %s does not list the model %s.", c.sender.base.Host, c.sender.model)))
 	c.logger.WarnContext(ctx, "the upstream does not list the language model", "model", c.sender.model, "host", c.sender.base.Host,
 		"listed", len(names), "some", names[:min(len(names), shownModels)], "remedy", c.sender.dialect.remedy(c.sender.model))
+	c.sender.presence.problem.CompareAndSwap(nil, new(fmt.Sprintf("The server at %s does not list the model %s.", c.sender.base.Host, c.sender.model)))
 }
 
 // listed returns the names of the upstream's models, in order. Without a list that can be read it
