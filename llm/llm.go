@@ -9,6 +9,12 @@
 // the doer reads the upstream's bytes first and gives the adapter only what it has checked, and
 // the guard round the model decides what is a success. What fails is an [*Error].
 //
+// What does not decide whether an answer is good is read leniently: a response is a sequence of JSON
+// documents (frames.go), each of which the dialect reads as a piece (piece.go), and one that carries
+// neither text nor an error is skipped. The doer finds out by trying what an upstream refuses
+// (shape.go). The guard takes thoughts out of the text (think.go) and makes it fit to be shown
+// (scrub.go).
+//
 // The package knows neither the database nor HTTP handlers. What it may know of a film is [Film].
 package llm
 

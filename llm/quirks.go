@@ -61,7 +61,7 @@ var (
 )
 
 // taggedModels are those whose prompt may end with the tag that opens their thoughts, by name.
-var taggedModels = regexp.MustCompile(`(?i)(^|[^a-z])(r1|qwq|think(ing|er)?|reason(ing|er)?|magistral)([^a-z]|$)`)
+var taggedModels = regexp.MustCompile(`(?i)(^|[^a-z])(r1|qwq|think(ing|er)?|reason(ing|er)?|minimax-m)([^a-z]|$)`)
 
 // quirksOf looks an upstream up in the table.
 func quirksOf(provider, host, model string) quirks {

@@ -276,7 +276,7 @@ func TestAskThinks(t *testing.T) {
 	if name, _ := readEventAfterComments(t, lines); name != "done" {
 		t.Errorf("the last event is %s", name)
 	}
-	if rest, err := io.ReadAll(lines); err != nil || strings.Trim(string(rest), ": keep-alive\n") != "" {
+	if rest, err := io.ReadAll(lines); err != nil || strings.ReplaceAll(string(rest), ": keep-alive\n\n", "") != "" {
 		t.Errorf("after the answer: %q, %v", rest, err)
 	}
 }
