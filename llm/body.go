@@ -2,7 +2,6 @@ package llm
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"math"
@@ -117,7 +116,7 @@ func (b *checkedBody) parse(f frame) (piece, error) {
 		return piece{}, e
 	}
 	switch {
-	case !json.Valid(f.data):
+	case !f.valid:
 		if f.event != "" && f.event != "message" {
 			return piece{}, nil
 		}

@@ -106,9 +106,31 @@ type errorDetail struct {
 	StatusCode json.RawMessage `json:"status_code"`
 }
 
+// codes returns the error's code, all its names, and its status, which an error in a response of
+// status 200 may hold.
+func (d errorDetail) codes(status int) (code string, names []string, effective int) {
+	effective = status
+	names = []string{string(d.Type)}
+	for _, raw := range []json.RawMessage{d.StatusCode, d.Status, d.Code} {
+		text := strings.Trim(string(raw), `"`)
+		n, err := strconv.ParseFloat(text, 64)
+		switch {
+		case err == nil:
+			text = strconv.Itoa(int(n))
+			if status == http.StatusOK && n >= http.StatusBadRequest && n < 600 {
+				effective = int(n)
+			}
+		case len(text) == len(raw): // neither a number nor a text
+			continue
+		}
+		code = cmp.Or(text, code)
+		names = append(names, text)
+	}
+	return cmp.Or(code, string(d.Type)), names, effective
+}
+
 // upstreamError reads an error as upstreams word it: OpenAI's {"error":{"message","type","code"}},
-// Ollama's {"error":"…"}, vLLM's {"object":"error","message","code"}, and Google's list of one. An
-// error in a response of status 200 may hold the status that it should have had.
+// Ollama's {"error":"…"}, vLLM's {"object":"error","message","code"}, and Google's list of one.
 func upstreamError(status int, header http.Header, body []byte, key string) *Error {
 	var outer struct {
 		errorDetail
@@ -123,22 +145,7 @@ func upstreamError(status int, header http.Header, body []byte, key string) *Err
 	d := outer.errorDetail
 	_ = json.Unmarshal(outer.Error, &d) // an error that is a mere text has no more
 
-	code, effective := "", status
-	names := []string{string(d.Type)}
-	for _, raw := range []json.RawMessage{d.StatusCode, d.Status, d.Code} {
-		text := strings.Trim(string(raw), `"`)
-		if n, err := strconv.ParseFloat(text, 64); err == nil {
-			text = strconv.Itoa(int(n))
-			if status == http.StatusOK && n >= http.StatusBadRequest && n < 600 {
-				effective = int(n)
-			}
-		} else if !strings.HasPrefix(string(raw), `"`) {
-			continue
-		}
-		code = cmp.Or(text, code)
-		names = append(names, text)
-	}
-	code = cmp.Or(code, string(d.Type))
+	code, names, effective := d.codes(status)
 	kind := kindOf(effective, names)
 	if kind == KindRejected {
 		kind = kindByWords(effective, body)

@@ -23,6 +23,7 @@ const errorEvent = "error"
 type frame struct {
 	event string // the name of its event; empty where it has none
 	data  []byte // good until the next frame
+	valid bool   // the data is JSON
 }
 
 // done says whether the frame is the mark after the last one.
@@ -97,7 +98,7 @@ func nextDocument(documents *json.Decoder) (frame, error) {
 	if _, malformed := errors.AsType[*json.SyntaxError](err); malformed {
 		return frame{}, malformedError()
 	}
-	return frame{data: data}, ended(err)
+	return frame{data: data, valid: true}, ended(err)
 }
 
 // ended makes the end of a response that of one that is cut: a good end is found before it.
@@ -156,13 +157,15 @@ func (s *eventStream) take(line []byte) (frame, bool) {
 	switch {
 	case len(line) == 0:
 		// An event of several lines, a malformed one, or an error that does not say which.
-		f := frame{s.name, s.data}
+		f := frame{event: s.name, data: s.data, valid: len(s.data) > 0 && json.Valid(s.data)}
 		s.name = ""
 		return f, len(s.data) > 0 || f.event == errorEvent
 	case !ok || len(data) == 0:
 		return frame{}, false // a comment, or another field
-	case len(s.data) == 0 && (json.Valid(data) || string(data) == doneMark):
-		return frame{s.name, data}, true
+	case len(s.data) == 0 && string(data) == doneMark:
+		return frame{data: data}, true
+	case len(s.data) == 0 && json.Valid(data):
+		return frame{event: s.name, data: data, valid: true}, true
 	default:
 		// Whether these lines are whole together is not asked before the empty line: to ask at each
 		// takes quadratic time.

@@ -137,17 +137,8 @@ func (g *guard) attempt(ctx context.Context, c *call, t *attempt) (*llms.Content
 		}))
 	}
 	resp, err := g.adapt(withExchange(ctx, x), a, c.messages, options)
-	switch failure := x.failure(); {
-	case a.err != nil:
-		return nil, fmt.Errorf("pass the model's answer on: %w", a.err)
-	case failure != nil:
-		return nil, failure
-	case ctx.Err() != nil: // the adapters often report an aborted call as a success
-		return nil, contextError(ctx)
-	case err != nil:
-		return nil, typed(err)
-	case len(resp.Choices) == 0:
-		return nil, newError(KindBadResponse, "a response without an answer")
+	if err := t.failure(ctx, resp, err); err != nil {
+		return nil, err
 	}
 	choice := resp.Choices[0]
 	rest := ""
@@ -161,6 +152,24 @@ func (g *guard) attempt(ctx context.Context, c *call, t *attempt) (*llms.Content
 	}
 	g.learn(t, kind, whole)
 	return g.judge(t, choice, finish, kind)
+}
+
+// failure is what an attempt has failed with, or nil where there is an answer to be judged. What the
+// adapter says comes last.
+func (t *attempt) failure(ctx context.Context, resp *llms.ContentResponse, err error) error {
+	switch failure := t.exchange.failure(); {
+	case t.answer.err != nil:
+		return fmt.Errorf("pass the model's answer on: %w", t.answer.err)
+	case failure != nil:
+		return failure
+	case ctx.Err() != nil: // the adapters often report an aborted call as a success
+		return contextError(ctx)
+	case err != nil:
+		return typed(err)
+	case len(resp.Choices) == 0:
+		return newError(KindBadResponse, "a response without an answer")
+	}
+	return nil
 }
 
 // learn takes what an answer has shown of how the model thinks.
@@ -418,7 +427,7 @@ func schemaOf(ctx context.Context) *jsonSchema {
 	return s
 }
 
-// withHeld says that the caller waits for the whole answer, though it is streamed to him.
+// withHeld says that the caller only uses the whole answer, though it is streamed.
 func withHeld(ctx context.Context) context.Context { return context.WithValue(ctx, heldKey{}, true) }
 
 func isHeld(ctx context.Context) bool { return ctx.Value(heldKey{}) != nil }

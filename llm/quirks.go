@@ -73,9 +73,8 @@ func quirksOf(provider, host, model string) quirks {
 	return quirks{}
 }
 
-// errorCodes are the upstreams' error codes and types that say more than the status beside them.
-//
-// They are in lower case.
+// errorCodes are the upstreams' error codes and types that say more than the status beside them, in
+// lower case.
 var errorCodes = map[string]Kind{
 	"insufficient_quota":        KindQuota,
 	"invalid_api_key":           KindAuth,

@@ -217,8 +217,8 @@ func TestManyThoughts(t *testing.T) {
 	checkKind(t, err, llm.KindBadResponse)
 }
 
-// TestUntaggedTextSplit cuts a text with tags at each place.
-func TestUntaggedTextSplit(t *testing.T) {
+// TestTaggedTextSplit cuts a text with tags at each place.
+func TestTaggedTextSplit(t *testing.T) {
 	t.Parallel()
 	const text = "<think>a < b\n</think>\r\nHé <i>\x1b</i>"
 	var events bytes.Buffer

@@ -611,7 +611,12 @@ func TestStartWithMissingModel(t *testing.T) {
 			asked <- struct{}{}
 			return
 		}
-		select { // no content comes
+		body, err := io.ReadAll(r.Body)
+		if err == nil && !strings.Contains(string(body), `"stream":true`) { // a summary
+			fmt.Fprint(w, `{"message":`)
+			w.(http.Flusher).Flush()
+		}
+		select { // and no more
 		case <-silent:
 		case <-r.Context().Done():
 		}
@@ -619,7 +624,7 @@ func TestStartWithMissingModel(t *testing.T) {
 	t.Cleanup(model.Close)
 	t.Cleanup(func() { close(silent) })
 	s := serveProgram(t, environment(t, "DATABASE_URL="+pgtest.New(t), "LLM_PROVIDER=ollama", "LLM_MODEL=lama", "OLLAMA_HOST="+model.URL,
-		"LLM_FIRST_BYTE_TIMEOUT=1s"))
+		"LLM_FIRST_BYTE_TIMEOUT=1100ms", "LLM_IDLE_TIMEOUT=1200ms"))
 	<-asked
 	const problem = "does not list the model lama"
 	for said := ""; !strings.Contains(said, problem); { // the answer is on its way
@@ -636,5 +641,13 @@ func TestStartWithMissingModel(t *testing.T) {
 	}
 	if status, problem := s.get(t, "/ai/ask?question=Why%3F"); status != http.StatusGatewayTimeout {
 		t.Errorf("a model without a first byte is %d %v", status, problem)
+	}
+	if status, problem := s.do(t, http.MethodPost, "/ai/summary", `{"film_id": 1}`); status != http.StatusGatewayTimeout {
+		t.Errorf("a model that falls silent is %d %v", status, problem)
+	}
+	for _, want := range []string{"no content for 1.1s", "no data for 1.2s"} {
+		if log := s.stderr.String(); !strings.Contains(log, want) {
+			t.Errorf("the log does not have %q: %s", want, log)
+		}
 	}
 }
