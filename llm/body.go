@@ -37,6 +37,8 @@ type checkedBody struct {
 	key      string
 	exchange *exchange
 	texted   bool        // some text has come
+	finished bool        // a reason for the end has come
+	wholly   bool        // the whole answer has come in one document
 	buffer   []byte      // checked, and not read yet
 	done     atomic.Bool // the answer has ended well, and Read is through with the upstream
 }
@@ -87,6 +89,9 @@ func (b *checkedBody) Read(p []byte) (int, error) {
 func (b *checkedBody) next() ([]byte, error) {
 	for !b.done.Load() {
 		f, err := b.frames.next()
+		if errors.Is(err, io.EOF) {
+			f, err = b.ended()
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -104,6 +109,15 @@ func (b *checkedBody) next() ([]byte, error) {
 		}
 	}
 	return nil, io.EOF
+}
+
+// ended is what the end of a body without a mark stands for. Where documents are not in events, or the
+// answer came in one, nothing else marks the end than the reason for it.
+func (b *checkedBody) ended() (frame, error) {
+	if b.finished && (b.frames.bare || b.wholly) {
+		return frame{data: []byte(doneMark)}, nil
+	}
+	return frame{}, io.ErrUnexpectedEOF
 }
 
 // parse reads a frame. What is no object, or belongs to an event of some other name, carries neither
@@ -146,6 +160,8 @@ func (b *checkedBody) take(p piece) {
 		b.patience.live()
 	}
 	b.texted = b.texted || p.text != ""
+	b.finished = b.finished || p.finish != ""
+	b.wholly = b.wholly || p.whole
 	b.exchange.take(p)
 }
 

@@ -171,9 +171,11 @@ func inBandError(f frame, header http.Header, key string) *Error {
 	}
 	_ = json.Unmarshal(f.data, &d) // what is malformed is found later
 	body := f.data
-	is := f.event == errorEvent || d.Object == errorEvent || d.Type == errorEvent || isError(d.Error)
+	// An empty object is an error where there is nothing else.
+	is := f.event == errorEvent || d.Object == errorEvent || d.Type == errorEvent || hasContent(d.Error) ||
+		isEmpty(d.Error, '{') && len(d.Choices) == 0
 	for _, c := range d.Choices {
-		if !is && isError(c.Error) {
+		if !is && hasContent(c.Error) {
 			is, body = true, c.Error
 		}
 	}
@@ -182,9 +184,6 @@ func inBandError(f frame, header http.Header, key string) *Error {
 	}
 	return upstreamError(http.StatusOK, header, body, key)
 }
-
-// isError says whether the member "error" of a document is one. An empty object is.
-func isError(raw json.RawMessage) bool { return hasContent(raw) || isEmpty(raw, '{') }
 
 // kindsByWords tell errors that have no code of their own from a request that is refused for what is
 // optional in it. Where the words are others, the request is tried in vain; no answer depends on them.

@@ -36,7 +36,7 @@ type frames struct {
 	body *bufio.Reader
 	live func()                // is called once it is known that an answer begins
 	bare bool                  // the documents are not in events, so a whole answer is the last one
-	next func() (frame, error) // after the last frame the error is io.ErrUnexpectedEOF
+	next func() (frame, error) // io.EOF after the last frame, whether or not the answer has ended
 }
 
 func newFrames(body io.Reader, live func()) *frames {
@@ -49,13 +49,13 @@ func newFrames(body io.Reader, live func()) *frames {
 func (f *frames) first() (frame, error) {
 	begin, err := f.skipBlanks()
 	if err != nil {
-		return frame{}, ended(err)
+		return frame{}, err
 	}
 	if begin == '{' || begin == '[' {
 		f.live()
 		f.bare = true
 		documents := json.NewDecoder(f.body)
-		f.next = func() (frame, error) { return nextDocument(documents) }
+		f.next = func() (frame, error) { return f.document(documents) }
 	} else {
 		f.next = (&eventStream{lines: f.body}).next
 	}
@@ -90,23 +90,21 @@ func (f *frames) skipBlanks() (byte, error) {
 	}
 }
 
-// nextDocument reads the next of several JSON documents, with or without line breaks in or between
-// them.
-func nextDocument(documents *json.Decoder) (frame, error) {
+// document reads the next of several JSON documents, with or without line breaks in or between them.
+func (f *frames) document(documents *json.Decoder) (frame, error) {
 	var data json.RawMessage
 	err := documents.Decode(&data)
 	if _, malformed := errors.AsType[*json.SyntaxError](err); malformed {
-		return frame{}, malformedError()
+		f.body = bufio.NewReader(io.MultiReader(documents.Buffered(), f.body))
+		if _, err := f.skipBlanks(); err != nil {
+			return frame{}, malformedError()
+		}
+		if mark, _ := f.body.Peek(len(doneMark)); string(mark) != doneMark {
+			return frame{}, malformedError()
+		}
+		return frame{data: []byte(doneMark)}, nil
 	}
-	return frame{data: data, valid: true}, ended(err)
-}
-
-// ended makes the end of a response that of one that is cut: a good end is found before it.
-func ended(err error) error {
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
+	return frame{data: data, valid: true}, err
 }
 
 func malformedError() *Error {
@@ -131,8 +129,11 @@ func (s *eventStream) next() (frame, error) {
 	for {
 		line, err := s.lines.ReadBytes('\n')
 		last := errors.Is(err, io.EOF)
+		if last && len(line) == 0 && len(s.data) > 0 {
+			return frame{}, io.ErrUnexpectedEOF
+		}
 		if last && len(line) == 0 || err != nil && !last {
-			return frame{}, ended(err)
+			return frame{}, err
 		}
 		line = bytes.TrimRight(line, "\r\n")
 		if !s.begun && !eventLine.Match(line) {

@@ -56,6 +56,7 @@ var oddStreams = []oddity{
 	{"comments and retry", eventHead + ": OPENROUTER PROCESSING\n\nretry: 3000\n\nid: 1\n" + delta("He") + ": wait\n" + goodEnd, "He"},
 	{"null error", eventHead + event(`{"error":null,"choices":[{"delta":{"content":"He"}}]}`) + goodEnd, "He"},
 	{"empty error", eventHead + event(`{"error":"","choices":[{"delta":{"content":"He"}}]}`) + goodEnd, "He"},
+	{"error is an empty object beside the text", eventHead + event(`{"error":{},"choices":[{"delta":{"content":"He"}}]}`) + goodEnd, "He"},
 	{"the word error in the text", eventHead + delta(`the "error" of his life`) + goodEnd, `the "error" of his life`},
 	{"blanks before the first event", eventHead + "\n \n\n" + delta("He") + goodEnd, "He"},
 
@@ -102,6 +103,9 @@ var oddStreams = []oddity{
 	{"label in capitals", labelled("TEXT/EVENT-STREAM; Charset=UTF-8") + delta("He") + goodEnd, "He"},
 	{"labelled as HTML", labelled("text/html") + delta("He") + goodEnd, "He"},
 	{"lines of JSON", labelled("application/stream+json") + `{"choices":[{"delta":{"content":"H"}}]}` + "\n" + `{"choices":[{"delta":{"content":"e"}}]}` + "\n" + `{"choices":[{"message":{},"finish_reason":"stop"}]}` + "\n", "He"},
+	{"lines of JSON, ended by their reason alone", labelled("application/stream+json") + `{"choices":[{"delta":{"content":"He"}}]}` + "\n" + `{"choices":[{"delta":{},"finish_reason":"stop"}]}` + "\n" + `{"choices":[],"usage":{"prompt_tokens":1}}` + "\n", "He"},
+	{"lines of JSON, ended by the mark of events", labelled("") + `{"choices":[{"delta":{"content":"He"},"finish_reason":"stop"}]}` + "\n[DONE]\n", "He"},
+	{"one event without the mark of the end", eventHead + event(completion("Hello", "stop")), "Hello"},
 	{"one JSON document", labelled("application/json") + completion("Hello", "stop"), "Hello"},
 	{"one JSON document as events", eventHead + completion("Hello", "stop"), "Hello"},
 	{"one JSON document over lines", labelled("") + "\ufeff\n  " + strings.ReplaceAll(completion("Hello", "stop"), ",", ",\n  ") + "\n", "Hello"},
