@@ -130,7 +130,7 @@ func (d *doer) learn(ctx context.Context, s *search) {
 	}
 	if news := d.lesson.add(s.current); len(news) > 0 {
 		d.logger.WarnContext(ctx, "the language model refuses a part of the requests, leaving it out or using a weaker one from now on",
-			"part", news, "reply_format", s.current.format(), "error", s.first)
+			"part", news, "reply_format", s.current.format().String(), "error", s.first)
 	}
 }
 

@@ -18,6 +18,10 @@ const (
 	formatPrompt                    // only the prompt asks for JSON
 )
 
+func (f replyFormat) String() string {
+	return [...]string{"schema", "object", "prompt"}[f]
+}
+
 // extra is a part of a request that an upstream may refuse, and that the answer can do without.
 type extra int
 
