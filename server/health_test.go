@@ -146,3 +146,20 @@ func TestDrain(t *testing.T) {
 		t.Errorf("draining is logged as a fault: %s", log)
 	}
 }
+
+// A model that is missing is said in words. Everything else works, so the server is ready.
+func TestReadyWithoutModel(t *testing.T) {
+	t.Parallel()
+	const problem = "The server at localhost:11434 has no model script-1."
+	for _, want := range []string{problem, ""} {
+		a := start(t, withModel(scripted{problem: want}))
+		answer := a.get(t, "/readyz").want(t, 200)
+		got := decode[gen.Readiness](t, answer).LLM
+		switch {
+		case want == "" && got.Problem != nil:
+			t.Errorf("the problem is %q", *got.Problem)
+		case want != "" && (got.Problem == nil || *got.Problem != want):
+			t.Errorf("the answer is %s", answer.body)
+		}
+	}
+}
