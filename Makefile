@@ -227,7 +227,7 @@ docs-test: postgres compiler ## Use Swagger UI in headless Chromium; DOCS_SCREEN
 .PHONY: sdk-test
 sdk-test: postgres ## Run the Go, TypeScript and Python SDKs against the real server
 	@$(MAKE) --no-print-directory sdk-test-go
-	@$(BIN) exec -serve -- $(MAKE) --no-print-directory sdk-test-typescript sdk-test-python
+	@CORS_ORIGINS='*' $(BIN) exec -serve -- $(MAKE) --no-print-directory sdk-test-typescript sdk-test-python
 
 # The Go client's tests start the server themselves.
 .PHONY: sdk-test-go
