@@ -15,8 +15,8 @@ var (
 	errMissingToken = errors.New("no bearer token")
 	errInvalidToken = errors.New("not the right bearer token")
 
-	unsupportedGrant = &oauthError{code: "unsupported_grant_type", description: "grant_type has to be password."}
-	wrongCredentials = &oauthError{code: "invalid_grant", description: "The name or the password is wrong."}
+	errUnsupportedGrant = &oauthError{code: "unsupported_grant_type", description: "grant_type has to be password."}
+	errWrongCredentials = &oauthError{code: "invalid_grant", description: "The name or the password is wrong."}
 )
 
 // oauthError is a refusal in OAuth2's terms (RFC 6749, section 5.2).
@@ -35,7 +35,7 @@ func oauthRefusal(err error) error {
 	case !errors.As(err, &invalid):
 		return err
 	case breaks(invalid.found, "enum", "grant_type"):
-		return unsupportedGrant
+		return errUnsupportedGrant
 	default:
 		return &oauthError{code: "invalid_request", cause: invalid}
 	}
@@ -64,7 +64,7 @@ func (s *Server) CreateToken(_ context.Context, request gen.CreateTokenRequestOb
 	name := equal(request.Body.Username, s.deps.Credentials.Username)
 	password := equal(request.Body.Password, s.deps.Credentials.Password)
 	if !name || !password {
-		return nil, wrongCredentials
+		return nil, errWrongCredentials
 	}
 	return gen.CreateToken200JSONResponse{
 		AccessToken: s.deps.Credentials.Token,

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -78,7 +79,7 @@ func TestForeignPage(t *testing.T) {
 	a := start(t, withOrigins(listed.URL), func(d *server.Deps) { d.Limits.PerMinute = 2 }) // questions of the page
 	b := startBrowser(t)
 	visit := func(from *httptest.Server) (result map[string]any) {
-		query := url.Values{"api": {a.URL}, "token": {token}, "copy": {fmt.Sprint(copyInStock(t, a))}}
+		query := url.Values{"api": {a.URL}, "token": {token}, "copy": {strconv.Itoa(int(copyInStock(t, a)))}}
 		b.do(chromedp.Navigate(from.URL+"/?"+query.Encode()), chromedp.WaitVisible(chromedp.CSS("#result")))
 		if err := json.Unmarshal([]byte(b.text("#result")), &result); err != nil {
 			t.Fatal(err)

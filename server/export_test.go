@@ -59,7 +59,7 @@ func KnownProblems() []gen.Problem {
 	errs := []error{
 		errMissingToken, errInvalidToken, errNoRoute, errNoMethod, errMediaType, errEncoded, errFilmNotRated, errBusy, errServerBusy,
 		errors.New("a fault"), &rateLimitError{}, &http.MaxBytesError{Limit: maxBody},
-		&invalidRequestError{}, oauthRefusal(&invalidRequestError{}), unsupportedGrant, wrongCredentials, errShuttingDown,
+		&invalidRequestError{}, oauthRefusal(&invalidRequestError{}), errUnsupportedGrant, errWrongCredentials, errShuttingDown,
 		store.ErrInventoryNotAvailable, store.ErrCustomerInactive, store.ErrStaffInactive,
 		&store.RefusedError{}, &store.UnknownReferenceError{},
 		&store.NotFoundError{Kind: "film", ID: 5000}, &store.NotFoundError{Kind: "customer", ID: 5000}, &store.NotFoundError{Kind: "rental", ID: 99999},
