@@ -20,8 +20,8 @@ import (
 	"example.com/pagila-api/gen"
 )
 
-// docsTimeout bounds the visit of the page, which takes some 10 s.
-const docsTimeout = 2 * time.Minute
+// docsTimeout bounds a visit of the browser, which takes some 10 s on an idle machine.
+const docsTimeout = 5 * time.Minute
 
 // Swagger UI as a newcomer uses it, in a real browser: read the page, log in, call operations with
 // their examples as they stand. DOCS_SCREENSHOTS names a folder for pictures of what is seen.
