@@ -15,6 +15,8 @@ type notReadyError struct {
 
 func (e *notReadyError) Error() string { return e.detail }
 
+var errShuttingDown = &notReadyError{"The server is shutting down.", true}
+
 // GetHealth answers that the process serves requests.
 func (s *Server) GetHealth(context.Context, gen.GetHealthRequestObject) (gen.GetHealthResponseObject, error) {
 	return gen.GetHealth200JSONResponse{Status: gen.HealthStatusOK}, nil
@@ -24,7 +26,7 @@ func (s *Server) GetHealth(context.Context, gen.GetHealthRequestObject) (gen.Get
 // to be missing does not make it so, since everything else works without one.
 func (s *Server) GetReadiness(ctx context.Context, _ gen.GetReadinessRequestObject) (gen.GetReadinessResponseObject, error) {
 	if s.draining.Load() {
-		return nil, &notReadyError{"The server is shutting down.", true}
+		return nil, errShuttingDown
 	}
 	status, err := s.deps.Store.Status(ctx)
 	if err != nil {

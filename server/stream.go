@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"mime"
 	"net/http"
 	"strconv"
 	"strings"
@@ -213,7 +212,7 @@ func (a answer) writeHead(w http.ResponseWriter) {
 	if a.events {
 		header.Set("Content-Type", "text/event-stream")
 	}
-	header.Set("Vary", "Accept")
+	header.Add("Vary", "Accept")
 	header.Set("X-Accel-Buffering", "no") // nginx passes each piece on at once
 	header.Set("X-AI-Provider", a.info.Provider)
 	header.Set("X-AI-Model", a.info.Model)
@@ -230,30 +229,4 @@ func (a answer) writeHead(w http.ResponseWriter) {
 func (s *Server) problemDocument(ctx context.Context) func(error) []byte {
 	c := ctx.(*gin.Context)
 	return func(err error) []byte { return problemOf(err).document(c) }
-}
-
-// wantsEvents says whether the client asks for server-sent events. Only a client that names them
-// does: for */* the answer is plain text. Where both are named, the weights decide (RFC 9110,
-// section 12.5.1), and events win a draw.
-func wantsEvents(ctx context.Context) bool {
-	events, text := 0.0, 0.0
-	for _, header := range httpRequest(ctx).Header.Values("Accept") {
-		for part := range strings.SplitSeq(header, ",") {
-			mediaType, params, err := mime.ParseMediaType(part)
-			if err != nil {
-				continue
-			}
-			weight := 1.0
-			if q, err := strconv.ParseFloat(params["q"], 64); err == nil {
-				weight = q
-			}
-			switch mediaType {
-			case "text/event-stream":
-				events = weight
-			case "text/plain":
-				text = weight
-			}
-		}
-	}
-	return events > 0 && events >= text
 }

@@ -904,17 +904,6 @@ export interface components {
                 [name: string]: unknown;
             };
             content: {
-                /**
-                 * @example {
-                 *       "type": "about:blank",
-                 *       "title": "Unsupported Media Type",
-                 *       "status": 415,
-                 *       "detail": "This call does not take a body of that media type.",
-                 *       "instance": "/customers/1/rentals",
-                 *       "code": "unsupported_media_type",
-                 *       "request_id": "01a2b3c4d5e6f708"
-                 *     }
-                 */
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };

@@ -39,6 +39,7 @@ type config struct {
 	// DrainDelay is 5 s in production when it is empty.
 	DrainDelay     time.Duration `env:"DRAIN_DELAY"`
 	TrustedProxies []string      `env:"TRUSTED_PROXIES"`
+	CORSOrigins    []string      `env:"CORS_ORIGINS"`
 	MaxInFlight    int           `env:"MAX_IN_FLIGHT" envDefault:"0"` // by the size of the pool when it is 0
 	LogFormat      string        `env:"LOG_FORMAT"`                   // json or text; by APP_ENV when empty
 	LogLevel       string        `env:"LOG_LEVEL" envDefault:"info"`
@@ -151,6 +152,10 @@ func loadConfig(environ []string, serving bool) (config, error) {
 		c.TrustedProxies[i] = strings.TrimSpace(proxy)
 		_, err := server.ParseProxy(c.TrustedProxies[i])
 		check(err == nil, "TRUSTED_PROXIES has %q, want addresses or networks such as 192.0.2.0/24, with commas between", proxy)
+	}
+	for _, origin := range c.CORSOrigins {
+		_, err := server.ParseOrigin(origin)
+		check(err == nil, "CORS_ORIGINS: %v", err)
 	}
 	if c.LLMProvider == "" {
 		c.LLMProvider = "offline"

@@ -141,6 +141,7 @@ func newServer(c config, contract *openapi3.T, model *llm.Client, logger *slog.L
 		Limits:      server.Limits{InFlight: c.MaxInFlight, PerMinute: c.LLMRateLimit, Concurrent: c.LLMMaxCalls},
 
 		TrustedProxies: c.TrustedProxies,
+		Origins:        c.CORSOrigins,
 		Logger:         logger,
 	})
 }
