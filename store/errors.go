@@ -16,9 +16,48 @@ var ErrStaffInactive = errors.New("the member of staff is not active")
 // ErrInventoryNotAvailable says that the copy is out: it has a rental without a return date.
 var ErrInventoryNotAvailable = errors.New("the copy is not available")
 
+// Kind is the kind of row that an error is about.
+type Kind int
+
+// The kinds of rows that callers name by id.
+const (
+	KindFilm Kind = iota
+	KindCustomer
+	KindRental
+	KindInventory // a copy of a film
+	KindStaff
+
+	kindCount = int(iota)
+)
+
+var kindNames = [kindCount]string{
+	KindFilm:      "film",
+	KindCustomer:  "customer",
+	KindRental:    "rental",
+	KindInventory: "inventory",
+	KindStaff:     "staff",
+}
+
+// String returns the name of the table that holds rows of this kind.
+func (k Kind) String() string {
+	if k < 0 || int(k) >= kindCount {
+		return fmt.Sprintf("kind(%d)", int(k))
+	}
+	return kindNames[k]
+}
+
+// Kinds returns every kind.
+func Kinds() []Kind {
+	kinds := make([]Kind, kindCount)
+	for i := range kinds {
+		kinds[i] = Kind(i)
+	}
+	return kinds
+}
+
 // NotFoundError says that what the caller asked for does not exist.
 type NotFoundError struct {
-	Kind string // "film", "customer" or "rental"
+	Kind Kind
 	ID   int32
 }
 
@@ -26,7 +65,7 @@ func (e *NotFoundError) Error() string { return fmt.Sprintf("no %s %d", e.Kind, 
 
 // Reference names a row that a new row would refer to.
 type Reference struct {
-	Kind string // "inventory" or "staff"
+	Kind Kind
 	ID   int32
 }
 

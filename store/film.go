@@ -129,7 +129,7 @@ func (s *Store) Film(ctx context.Context, id int32) (FilmDetail, error) {
 		return FilmDetail{}, fmt.Errorf("read film %d: %w", id, err)
 	}
 	if len(films) == 0 {
-		return FilmDetail{}, &NotFoundError{"film", id}
+		return FilmDetail{}, &NotFoundError{KindFilm, id}
 	}
 	return films[0], nil
 }

@@ -135,7 +135,7 @@ func createRental(ctx context.Context, c session, n NewRental) (createdRow, erro
 		return createdRow{}, fmt.Errorf("lock copy %d: %w", n.InventoryID, err)
 	}
 	if len(locked) == 0 { // it was removed just now
-		return createdRow{}, &UnknownReferenceError{[]Reference{{"inventory", n.InventoryID}}}
+		return createdRow{}, &UnknownReferenceError{[]Reference{{KindInventory, n.InventoryID}}}
 	}
 	var made []createdRow
 	if err := c.query(ctx, &made, insertRentalSQL, n.InventoryID, n.CustomerID, n.StaffID); err != nil {
@@ -158,15 +158,15 @@ func checkParties(ctx context.Context, c session, n NewRental) error {
 		return fmt.Errorf("read customer %d: %w", n.CustomerID, err)
 	}
 	if len(found) == 0 {
-		return &NotFoundError{"customer", n.CustomerID}
+		return &NotFoundError{KindCustomer, n.CustomerID}
 	}
 	parties := found[0]
 	var unknown []Reference
 	if !parties.CopyKnown {
-		unknown = append(unknown, Reference{"inventory", n.InventoryID})
+		unknown = append(unknown, Reference{KindInventory, n.InventoryID})
 	}
 	if parties.StaffActive == nil {
-		unknown = append(unknown, Reference{"staff", n.StaffID})
+		unknown = append(unknown, Reference{KindStaff, n.StaffID})
 	}
 	switch {
 	case unknown != nil:
@@ -220,7 +220,7 @@ func (s *Store) Rental(ctx context.Context, customerID, id int32) (Rental, error
 		return Rental{}, fmt.Errorf("read rental %d: %w", id, err)
 	}
 	if len(rows) == 0 {
-		return Rental{}, &NotFoundError{"rental", id}
+		return Rental{}, &NotFoundError{KindRental, id}
 	}
 	return rows[0].rental(), nil
 }

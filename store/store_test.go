@@ -85,7 +85,7 @@ func TestFilmNotFound(t *testing.T) {
 	t.Parallel()
 	_, err := open(t, pgtest.New(t)).Film(t.Context(), 2147483647)
 	var notFound *store.NotFoundError
-	if !errors.As(err, &notFound) || notFound.Kind != "film" || notFound.ID != 2147483647 {
+	if !errors.As(err, &notFound) || notFound.Kind != store.KindFilm || notFound.ID != 2147483647 {
 		t.Errorf("got %v", err)
 	}
 }
@@ -210,11 +210,11 @@ func TestCreateRentalWritesNothingOnRefusal(t *testing.T) {
 		{store.NewRental{CustomerID: active, InventoryID: out, StaffID: 1}, func(err error) bool { return errors.Is(err, store.ErrInventoryNotAvailable) }},
 		{store.NewRental{CustomerID: 2147483647, InventoryID: out, StaffID: 1}, func(err error) bool {
 			var e *store.NotFoundError
-			return errors.As(err, &e) && e.Kind == "customer"
+			return errors.As(err, &e) && e.Kind == store.KindCustomer
 		}},
 		{store.NewRental{CustomerID: active, InventoryID: 2147483647, StaffID: 2147483647}, func(err error) bool {
 			var e *store.UnknownReferenceError
-			return errors.As(err, &e) && slices.Equal(e.References, []store.Reference{{Kind: "inventory", ID: 2147483647}, {Kind: "staff", ID: 2147483647}})
+			return errors.As(err, &e) && slices.Equal(e.References, []store.Reference{{Kind: store.KindInventory, ID: 2147483647}, {Kind: store.KindStaff, ID: 2147483647}})
 		}},
 	} {
 		if _, err := s.CreateRental(t.Context(), tt.rental); !tt.want(err) {
