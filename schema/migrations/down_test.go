@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/pagila-api/schema/migrations"
-	"example.com/pagila-api/store/localpg"
+	"example.com/pagila-api/store/localpg/binaries"
 	"example.com/pagila-api/store/pgtest"
 )
 
@@ -65,11 +65,11 @@ func TestDownTakesBack(t *testing.T) {
 // dump returns what pg_dump prints of a schema, but for the random key of newer releases.
 func dump(t *testing.T, url string) []string {
 	t.Helper()
-	binaries, err := localpg.FindBinaries()
+	binDir, err := binaries.Find(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	command := filepath.Join(binaries, "pg_dump")
+	command := filepath.Join(binDir, "pg_dump")
 	if _, err := exec.LookPath(command); err != nil {
 		t.Skip("this needs pg_dump beside the server's programs")
 	}

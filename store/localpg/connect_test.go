@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"example.com/pagila-api/store/localpg"
+	"example.com/pagila-api/store/localpg/binaries"
 )
 
 // hostile are values of libpq's variables that would break or change a connection, and some that the
@@ -74,7 +75,7 @@ func TestRefusedConnection(t *testing.T) {
 func TestStartTimeout(t *testing.T) {
 	t.Parallel()
 	dir, bin := folder(t), t.TempDir()
-	installed, err := localpg.FindBinaries()
+	installed, err := binaries.Find(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

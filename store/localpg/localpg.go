@@ -29,6 +29,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"example.com/pagila-api/store/localpg/binaries"
 )
 
 // ErrLocked means that another process runs the database in the folder.
@@ -54,7 +56,7 @@ const (
 type Options struct {
 	// Dir is the folder of the server. It is made if it is missing.
 	Dir string
-	// BinDir is the folder of PostgreSQL's programs; FindBinaries looks for them if it is empty.
+	// BinDir is the folder of PostgreSQL's programs; binaries.Find looks for them if it is empty.
 	BinDir string
 	// Disposable is for tests: nothing is synced to disk, and Stop removes Dir.
 	Disposable bool
@@ -81,7 +83,7 @@ type Server struct {
 // Start starts the server, on a new cluster if there is none in o.Dir. It returns once the server
 // takes connections; ctx bounds the start, not the server's life.
 //
-// The error is ErrLocked if another process runs the database in o.Dir, and ErrNoBinaries if
+// The error is ErrLocked if another process runs the database in o.Dir, and binaries.ErrNotFound if
 // there is no PostgreSQL on the machine. A cluster made by another major version of PostgreSQL is
 // an error and stays as it is.
 func Start(ctx context.Context, o Options) (_ *Server, err error) {
@@ -94,11 +96,11 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	}
 	binDir := o.BinDir
 	if binDir == "" {
-		if binDir, err = findBinaries(ctx); err != nil {
+		if binDir, err = binaries.Find(ctx); err != nil {
 			return nil, err
 		}
 	}
-	major, err := MajorVersion(ctx, binDir)
+	major, err := binaries.MajorVersion(ctx, binDir)
 	if err != nil {
 		return nil, err
 	}

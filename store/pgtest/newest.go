@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"example.com/pagila-api/store/localpg"
+	"example.com/pagila-api/store/localpg/binaries"
 )
 
 // fetchTimeout bounds a download of 25 MB, and npm's patience where there is no network.
@@ -44,13 +45,13 @@ func newestServer(tb testing.TB) *localpg.Server {
 	newest.fetch.Do(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(tb.Context()), fetchTimeout)
 		defer cancel()
-		newest.binDir, newest.fetchErr = localpg.FetchMajor(ctx, localpg.NewestMajor, nil)
+		newest.binDir, newest.fetchErr = binaries.Fetch(ctx, binaries.NewestMajor, nil)
 	})
 	if newest.fetchErr != nil {
 		if _, err := osexec.LookPath("npm"); err == nil && inCI() {
 			tb.Fatal(newest.fetchErr)
 		}
-		tb.Skipf("this needs PostgreSQL %d: %v", localpg.NewestMajor, newest.fetchErr)
+		tb.Skipf("this needs PostgreSQL %d: %v", binaries.NewestMajor, newest.fetchErr)
 	}
 	newest.start.Do(func() {
 		// The other tests want it too, whatever becomes of this one.

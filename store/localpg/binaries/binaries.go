@@ -1,4 +1,4 @@
-package localpg
+package binaries
 
 import (
 	"context"
@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// ErrNoBinaries means that the machine has no PostgreSQL server. Its text says what to do.
-var ErrNoBinaries = errors.New(`there are no PostgreSQL server binaries. Install PostgreSQL 15, or any version from 13 on:
+// ErrNotFound means that the machine has no PostgreSQL server. Its text says what to do.
+var ErrNotFound = errors.New(`there are no PostgreSQL server binaries. Install PostgreSQL 15, or any version from 13 on:
   Debian, Ubuntu  apt-get install postgresql
   Fedora, RHEL    dnf install postgresql-server
   Alpine          apk add postgresql15
@@ -44,13 +44,11 @@ var wellKnown = []string{
 	"/Applications/Postgres.app/Contents/Versions/*/bin",
 }
 
-// FindBinaries returns the folder of PostgreSQL's initdb and postgres: PG_BINDIR if it is set, or
+// Find returns the folder of PostgreSQL's initdb and postgres: PG_BINDIR if it is set, or
 // else the best of PATH, pg_config, the folders where packages put them, and the one that
-// FetchBinaries fills. The best is version 15, then the newest from 13 on. The error is
-// ErrNoBinaries if there is none.
-func FindBinaries() (string, error) { return findBinaries(context.Background()) }
-
-func findBinaries(ctx context.Context) (string, error) {
+// Fetch fills. The best is version 15, then the newest from 13 on. The error is
+// ErrNotFound if there is none.
+func Find(ctx context.Context) (string, error) {
 	if dir := os.Getenv("PG_BINDIR"); dir != "" {
 		if _, err := MajorVersion(ctx, dir); err != nil {
 			return "", fmt.Errorf("PG_BINDIR: %w", err)
@@ -71,7 +69,7 @@ func findBinaries(ctx context.Context) (string, error) {
 		}
 	}
 	if best == "" {
-		return "", ErrNoBinaries
+		return "", ErrNotFound
 	}
 	return best, nil
 }

