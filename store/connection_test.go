@@ -77,18 +77,18 @@ func wantReads(t *testing.T, s *store.Store, n int) {
 func TestTerminatedWhileIdle(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
-	conn := connect(t, address)
+	conn := pgtest.Connect(t, address)
 	s := open(t, address)
 	for range 3 {
 		fill(t, s, conn)
-		if n := value[int](t, conn, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+		if n := pgtest.Value[int](t, conn.QueryRow, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 			WHERE datname = current_database() AND pid <> pg_backend_pid()`); n < 16 {
 			t.Fatalf("%d sessions were ended, want 16", n)
 		}
 		wantReads(t, s, 30)
 	}
 	fill(t, s, conn)
-	value[int](t, conn, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`)
+	pgtest.Value[int](t, conn.QueryRow, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`)
 	wantOneEach(t, s, conn, copiesInStock(t, conn, 4), 4)
 }
 
@@ -96,7 +96,7 @@ func TestTerminatedWhileIdle(t *testing.T) {
 func TestReset(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
-	conn := connect(t, address)
+	conn := pgtest.Connect(t, address)
 	proxy := pgtest.NewProxy(t, address)
 	s := open(t, proxy.URL())
 	fill(t, s, conn)
@@ -114,7 +114,7 @@ func TestReset(t *testing.T) {
 func TestFrozen(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
-	conn := connect(t, address)
+	conn := pgtest.Connect(t, address)
 	proxy := pgtest.NewProxy(t, address)
 	// A call that waited for its own deadline would fail.
 	s, err := store.Open(proxy.URL(), store.Options{Timeout: 20 * time.Second})
@@ -137,7 +137,7 @@ func TestFrozen(t *testing.T) {
 func TestDDLUnderTraffic(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
-	conn := connect(t, address)
+	conn := pgtest.Connect(t, address)
 	s := open(t, address)
 	ctx, stop := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
@@ -163,7 +163,7 @@ func TestDDLUnderTraffic(t *testing.T) {
 		})
 	}
 	// Views would keep the columns as they are.
-	run(t, conn, `SET deadlock_timeout = '10s'; DO $$ DECLARE view regclass; BEGIN
+	pgtest.Exec(t, conn.Exec, `SET deadlock_timeout = '10s'; DO $$ DECLARE view regclass; BEGIN
 		FOR view IN SELECT oid FROM pg_class WHERE relkind IN ('v', 'm') AND relnamespace = 'public'::regnamespace LOOP
 			IF to_regclass(view::text) IS NOT NULL THEN
 				EXECUTE format('DROP %s VIEW %s CASCADE', CASE WHEN (SELECT relkind FROM pg_class WHERE oid = view) = 'm' THEN 'MATERIALIZED' END, view);
@@ -181,7 +181,7 @@ func TestDDLUnderTraffic(t *testing.T) {
 			`ALTER TABLE film ALTER length TYPE smallint`,
 			`ALTER TABLE film ALTER rental_duration TYPE smallint`,
 		} {
-			run(t, conn, change)
+			pgtest.Exec(t, conn.Exec, change)
 		}
 	}
 	stop()
@@ -196,18 +196,18 @@ func TestDDLUnderTraffic(t *testing.T) {
 func TestLockedCopy(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
-	conn := connect(t, address)
+	conn := pgtest.Connect(t, address)
 	s := open(t, address)
 	copies := copiesInStock(t, conn, 8)
 	locked, free := copies[:3], copies[3:]
-	holder := connect(t, address)
-	run(t, holder, `BEGIN`)
+	holder := pgtest.Connect(t, address)
+	pgtest.Exec(t, holder.Exec, `BEGIN`)
 	for _, id := range locked {
 		if _, err := holder.Exec(t.Context(), `SELECT FROM inventory WHERE inventory_id = $1 FOR UPDATE`, id); err != nil {
 			t.Fatal(err)
 		}
 	}
-	before := value[int](t, conn, `SELECT count(*) FROM rental`)
+	before := pgtest.Value[int](t, conn.QueryRow, `SELECT count(*) FROM rental`)
 	var wg sync.WaitGroup
 	started := make(chan struct{}, 60)
 	for i := range 60 {
@@ -233,8 +233,8 @@ func TestLockedCopy(t *testing.T) {
 		t.Errorf("status: %+v, %v", status, err)
 	}
 	wg.Wait()
-	run(t, holder, `ROLLBACK`)
-	if after := value[int](t, conn, `SELECT count(*) FROM rental`); after != before+len(free) {
+	pgtest.Exec(t, holder.Exec, `ROLLBACK`)
+	if after := pgtest.Value[int](t, conn.QueryRow, `SELECT count(*) FROM rental`); after != before+len(free) {
 		t.Errorf("%d rentals were written, want %d", after-before, len(free))
 	}
 	wantOneEach(t, s, conn, locked, 3)
@@ -244,11 +244,11 @@ func TestLockedCopy(t *testing.T) {
 func TestLockedTable(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
-	conn := connect(t, address)
+	conn := pgtest.Connect(t, address)
 	s := open(t, address)
 	copies := copiesInStock(t, conn, 40)
-	holder := connect(t, address)
-	run(t, holder, `BEGIN; LOCK TABLE rental IN EXCLUSIVE MODE`)
+	holder := pgtest.Connect(t, address)
+	pgtest.Exec(t, holder.Exec, `BEGIN; LOCK TABLE rental IN EXCLUSIVE MODE`)
 	var wg sync.WaitGroup
 	for _, id := range copies {
 		wg.Go(func() {
@@ -272,8 +272,8 @@ func TestLockedCustomers(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
 	s := open(t, address)
-	holder := connect(t, address)
-	run(t, holder, `BEGIN; LOCK TABLE customer, rental IN ACCESS EXCLUSIVE MODE`)
+	holder := pgtest.Connect(t, address)
+	pgtest.Exec(t, holder.Exec, `BEGIN; LOCK TABLE customer, rental IN ACCESS EXCLUSIVE MODE`)
 	var wg sync.WaitGroup
 	for range 32 {
 		wg.Go(func() {
@@ -282,7 +282,7 @@ func TestLockedCustomers(t *testing.T) {
 			}
 		})
 	}
-	wantWaiting(t, connect(t, address))
+	wantWaiting(t, pgtest.Connect(t, address))
 	if status, err := s.Status(t.Context()); err != nil || len(status.Missing) > 0 {
 		t.Errorf("status: %+v, %v", status, err)
 	}
@@ -386,7 +386,7 @@ func refuseLogins(t *testing.T, code string) (address string, attempts *atomic.I
 func TestInactive(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
-	conn := connect(t, address)
+	conn := pgtest.Connect(t, address)
 	s := open(t, address)
 	copies := copiesInStock(t, conn, 5)
 	for i, tt := range []struct {
@@ -399,7 +399,7 @@ func TestInactive(t *testing.T) {
 		{`UPDATE customer SET active = NULL, activebool = true WHERE customer_id = 1`, nil},
 		{`UPDATE staff SET active = false WHERE staff_id = 1; UPDATE customer SET active = 1, activebool = true WHERE customer_id = 1`, store.ErrStaffInactive},
 	} {
-		run(t, conn, tt.change)
+		pgtest.Exec(t, conn.Exec, tt.change)
 		if _, err := s.CreateRental(t.Context(), store.NewRental{CustomerID: 1, InventoryID: copies[i], StaffID: 1}); !errors.Is(err, tt.want) {
 			t.Errorf("%s: %v, want %v", tt.change, err, tt.want)
 		}
@@ -417,15 +417,15 @@ func TestRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			address := pgtest.New(t)
-			conn := connect(t, address)
-			run(t, conn, rule)
-			before := value[int](t, conn, `SELECT count(*) FROM rental`)
+			conn := pgtest.Connect(t, address)
+			pgtest.Exec(t, conn.Exec, rule)
+			before := pgtest.Value[int](t, conn.QueryRow, `SELECT count(*) FROM rental`)
 			_, err := open(t, address).CreateRental(t.Context(), store.NewRental{CustomerID: 1, InventoryID: copiesInStock(t, conn, 1)[0], StaffID: 1})
 			var refused *store.RefusedError
 			if !errors.As(err, &refused) {
 				t.Errorf("got %v", err)
 			}
-			if after := value[int](t, conn, `SELECT count(*) FROM rental`); after != before {
+			if after := pgtest.Value[int](t, conn.QueryRow, `SELECT count(*) FROM rental`); after != before {
 				t.Errorf("%d rentals were written", after-before)
 			}
 		})
@@ -451,9 +451,9 @@ func TestLostCommit(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			address := pgtest.New(t)
-			conn := connect(t, address)
+			conn := pgtest.Connect(t, address)
 			if tt.trigger != "" {
-				run(t, conn, `CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN `+tt.trigger+`; RETURN NULL; END $$;
+				pgtest.Exec(t, conn.Exec, `CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN `+tt.trigger+`; RETURN NULL; END $$;
 					CREATE CONSTRAINT TRIGGER late AFTER INSERT ON rental DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION late()`)
 			}
 			s := open(t, cutAtCommit(t, address, tt.forward))
@@ -470,7 +470,7 @@ func TestLostCommit(t *testing.T) {
 			if tt.made {
 				want = 1
 			}
-			if n := value[int](t, conn, `SELECT count(*) FROM rental WHERE inventory_id = $1 AND return_date IS NULL`, copyID); n != want {
+			if n := pgtest.Value[int](t, conn.QueryRow, `SELECT count(*) FROM rental WHERE inventory_id = $1 AND return_date IS NULL`, copyID); n != want {
 				t.Errorf("the copy is out %d times, want %d", n, want)
 			}
 		})
@@ -534,7 +534,7 @@ func cutAtCommit(t *testing.T, address string, forward bool) string {
 			})
 		}
 	})
-	return with(t, "postgres://postgres@"+listener.Addr().String()+"/"+config.Database, "sslmode=disable")
+	return pgtest.WithParameters(t, "postgres://postgres@"+listener.Addr().String()+"/"+config.Database, "sslmode=disable")
 }
 
 // After a failover the address leads to another server. What was connected to the standby is replaced,
@@ -544,7 +544,7 @@ func TestFailover(t *testing.T) {
 	primary, standby := servers(t)
 	proxy := pgtest.NewProxy(t, standby)
 	s := open(t, proxy.URL())
-	conn := connect(t, primary)
+	conn := pgtest.Connect(t, primary)
 	copies := copiesInStock(t, conn, 3)
 	wantReads(t, s, 10)
 	for _, id := range copies {

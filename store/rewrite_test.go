@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"context"
-	"fmt"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -34,29 +33,22 @@ func TestReadsDuringRewrite(t *testing.T) {
 func withIsolation(t *testing.T, level string) (url string) {
 	t.Helper()
 	url = pgtest.New(t)
-	admin := connect(t, url)
-	setting := fmt.Sprintf("ALTER DATABASE %s SET default_transaction_isolation = '%s'", value[string](t, admin, "SELECT current_database()"), level)
-	if _, err := admin.Exec(t.Context(), setting); err != nil {
-		t.Fatal(err)
-	}
+	pgtest.SetDefault(t, pgtest.Connect(t, url).Exec, "default_transaction_isolation = '"+level+"'")
 	return url
 }
-
-const freeCopy = `SELECT min(inventory_id) FROM inventory WHERE NOT EXISTS (
-	SELECT FROM rental WHERE rental.inventory_id = inventory.inventory_id AND return_date IS NULL)`
 
 // readDuringRewrite reads by way of the second URL what is rewritten by way of the first.
 func readDuringRewrite(t *testing.T, url, through string) {
 	t.Helper()
-	admin := connect(t, url)
+	admin := pgtest.Connect(t, url)
 	s := open(t, through)
 	rental, err := s.CreateRental(t.Context(), store.NewRental{
-		CustomerID: 1, StaffID: 1, InventoryID: value[int32](t, admin, freeCopy),
+		CustomerID: 1, StaffID: 1, InventoryID: copiesInStock(t, admin, 1)[0],
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	films := value[int64](t, admin, "SELECT count(*) FROM film")
+	films := pgtest.Value[int64](t, admin.QueryRow, "SELECT count(*) FROM film")
 	for what, read := range map[string]func(context.Context){
 		"Film": func(ctx context.Context) {
 			if _, err := s.Film(ctx, 1); err != nil {
@@ -76,7 +68,7 @@ func readDuringRewrite(t *testing.T, url, through string) {
 		},
 	} {
 		t.Run(what, func(t *testing.T) {
-			rewrite(t, admin, func() { read(context.WithoutCancel(t.Context())) }, func() { wantWaiting(t, connect(t, url)) })
+			rewrite(t, admin, func() { read(context.WithoutCancel(t.Context())) }, func() { wantWaiting(t, pgtest.Connect(t, url)) })
 		})
 	}
 }

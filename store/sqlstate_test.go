@@ -33,7 +33,7 @@ CREATE VIEW film AS SELECT * FROM film_table WHERE raise_wanted()`
 // raise has the SQLSTATE raised for so many times from now on.
 func raise(t *testing.T, conn *pgx.Conn, code string, times int) {
 	t.Helper()
-	run(t, conn, `TRUNCATE wanted; ALTER SEQUENCE raised RESTART`)
+	pgtest.Exec(t, conn.Exec, `TRUNCATE wanted; ALTER SEQUENCE raised RESTART`)
 	if _, err := conn.Exec(t.Context(), `INSERT INTO wanted VALUES ($1, $2)`, code, times); err != nil {
 		t.Fatal(err)
 	}
@@ -62,11 +62,11 @@ func kind(err error) string {
 func TestSQLStates(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
-	conn := connect(t, address)
-	run(t, conn, raising)
+	conn := pgtest.Connect(t, address)
+	pgtest.Exec(t, conn.Exec, raising)
 	s := open(t, address)
 	free := copiesInStock(t, conn, 1)[0]
-	before := value[int](t, conn, `SELECT count(*) FROM rental`)
+	before := pgtest.Value[int](t, conn.QueryRow, `SELECT count(*) FROM rental`)
 	table, err := os.Open("testdata/sqlstates.tsv")
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +83,7 @@ func TestSQLStates(t *testing.T) {
 			if got := kind(err); got != want {
 				t.Errorf("%s %s: %s is %s, want %s: %v", code, name, call, got, want, err)
 			}
-			if several := value[int64](t, conn, `SELECT last_value FROM raised`) > 1; several != (attempts == "several") {
+			if several := pgtest.Value[int64](t, conn.QueryRow, `SELECT last_value FROM raised`) > 1; several != (attempts == "several") {
 				t.Errorf("%s %s: %s was attempted several times: %t, want %s", code, name, call, several, attempts)
 			}
 		}
@@ -109,13 +109,13 @@ func TestSQLStates(t *testing.T) {
 	if err := lines.Err(); err != nil {
 		t.Fatal(err)
 	}
-	if after := value[int](t, conn, `SELECT count(*) FROM rental`); after != before {
+	if after := pgtest.Value[int](t, conn.QueryRow, `SELECT count(*) FROM rental`); after != before {
 		t.Errorf("%d rentals were written", after-before)
 	}
 	raise(t, conn, "40001", 2)
 	if r, err := s.CreateRental(t.Context(), store.NewRental{CustomerID: 1, InventoryID: free, StaffID: 1}); err != nil {
 		t.Errorf("a rental after two conflicts: %v", err)
-	} else if n := value[int](t, conn, `SELECT count(*) FROM rental WHERE inventory_id = $1 AND return_date IS NULL`, free); n != 1 {
+	} else if n := pgtest.Value[int](t, conn.QueryRow, `SELECT count(*) FROM rental WHERE inventory_id = $1 AND return_date IS NULL`, free); n != 1 {
 		t.Errorf("rental %d: the copy is out %d times", r.RentalID, n)
 	}
 }

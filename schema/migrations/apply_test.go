@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"io/fs"
-	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -25,7 +24,7 @@ func TestApply(t *testing.T) {
 	for _, mode := range []string{"cache_statement", "cache_describe", "exec", "simple_protocol"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			ctx, db := setup(t, with(t, pgtest.Pristine(t), "default_query_exec_mode", mode))
+			ctx, db := setup(t, pgtest.WithParameters(t, pgtest.Pristine(t), "default_query_exec_mode="+mode))
 			db.SetMaxOpenConns(1)
 			wantStatus(ctx, t, db, "", addFilmStreamingAvailable, createStreamingSubscription)
 			for range 2 { // the second time has nothing to do
@@ -34,10 +33,10 @@ func TestApply(t *testing.T) {
 				}
 				wantStatus(ctx, t, db, createStreamingSubscription)
 			}
-			if !get[bool](t, db, `SELECT bool_and(streaming_available IS FALSE) FROM film`) {
+			if !pgtest.Value[bool](t, db.QueryRowContext, `SELECT bool_and(streaming_available IS FALSE) FROM film`) {
 				t.Error("a film's streaming_available is not false")
 			}
-			if n := get[int](t, db, `SELECT count(*) FROM streaming_subscription`); n != 0 {
+			if n := pgtest.Value[int](t, db.QueryRowContext, `SELECT count(*) FROM streaming_subscription`); n != 0 {
 				t.Errorf("%d subscriptions, want none", n)
 			}
 			wantUnlocked(t, db)
@@ -47,14 +46,14 @@ func TestApply(t *testing.T) {
 
 func TestApplyWithAnotherSearchPath(t *testing.T) {
 	t.Parallel()
-	ctx, db := setup(t, with(t, pgtest.Pristine(t), "search_path", "pg_catalog"))
+	ctx, db := setup(t, pgtest.WithParameters(t, pgtest.Pristine(t), "search_path=pg_catalog"))
 	if err := migrations.Apply(ctx, db); err != nil {
 		t.Fatal(err)
 	}
 	if !exists(t, db, "public.streaming_subscription") {
 		t.Error("streaming_subscription is not in schema public")
 	}
-	if path := get[string](t, db, `SHOW search_path`); path != "pg_catalog" {
+	if path := pgtest.Value[string](t, db.QueryRowContext, `SHOW search_path`); path != "pg_catalog" {
 		t.Errorf("the connection is given back with search_path %q", path)
 	}
 }
@@ -98,7 +97,7 @@ func TestApplyConcurrently(t *testing.T) {
 				}
 			}
 			wantStatus(ctx, t, db, createStreamingSubscription)
-			if n := get[int](t, db, `SELECT count(*) FROM atlas_schema_revisions`); n != 3 {
+			if n := pgtest.Value[int](t, db.QueryRowContext, `SELECT count(*) FROM atlas_schema_revisions`); n != 3 {
 				t.Errorf("%d revisions, want the baseline and two migrations", n)
 			}
 			wantUnlocked(t, db)
@@ -189,7 +188,7 @@ func TestApplyRollsABrokenFileBack(t *testing.T) {
 			t.Error("half of the file was applied")
 		}
 		wantStatus(ctx, t, db, createStreamingSubscription) // the files before it stay
-		if n := get[int](t, db, `SELECT count(*) FROM atlas_schema_revisions WHERE version = $1`, extraVersion); n != 0 {
+		if n := pgtest.Value[int](t, db.QueryRowContext, `SELECT count(*) FROM atlas_schema_revisions WHERE version = $1`, extraVersion); n != 0 {
 			t.Error("the broken file has a revision")
 		}
 		wantUnlocked(t, db)
@@ -273,23 +272,10 @@ func TestApplyWithoutADatabase(t *testing.T) {
 	}
 }
 
-// with sets a parameter of a database URL.
-func with(t *testing.T, address, name, value string) string {
-	t.Helper()
-	u, err := url.Parse(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	query := u.Query()
-	query.Set(name, value)
-	u.RawQuery = query.Encode()
-	return u.String()
-}
-
 // wantUnlocked fails where a session of the database still holds an advisory lock.
 func wantUnlocked(t *testing.T, db *sql.DB) {
 	t.Helper()
-	if n := get[int](t, db, `
+	if n := pgtest.Value[int](t, db.QueryRowContext, `
 SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database
  WHERE locktype = 'advisory' AND datname = current_database()`); n != 0 {
 		t.Errorf("%d advisory locks are still held", n)

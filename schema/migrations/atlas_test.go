@@ -115,7 +115,7 @@ SELECT string_agg(conname || ' ' || pg_get_constraintdef(oid), E'\n' ORDER BY co
 SELECT string_agg(format('%s %s %s %s %s %s %s %s', version, description, type, applied, total, hash, error, error_stmt), E'\n' ORDER BY version)
   FROM atlas_schema_revisions`
 	for name, query := range map[string]string{"columns": columns, "constraints": constraints, "rows": rows} {
-		if diff := cmp.Diff(get[string](t, theirs, query), get[string](t, ours, query)); diff != "" {
+		if diff := cmp.Diff(pgtest.Value[string](t, theirs.QueryRowContext, query), pgtest.Value[string](t, ours.QueryRowContext, query)); diff != "" {
 			t.Errorf("%s -theirs +ours:\n%s", name, diff)
 		}
 	}
@@ -139,7 +139,7 @@ func findAtlas(t *testing.T, db *sql.DB, url string) atlas {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if get[int](t, db, `SELECT current_setting('server_version_num')::integer`) >= 160000 {
+	if pgtest.Value[int](t, db.QueryRowContext, `SELECT current_setting('server_version_num')::integer`) >= 160000 {
 		t.Skip("the Atlas command of this project knows PostgreSQL up to 15")
 	}
 	return atlas{command, url}
@@ -160,5 +160,5 @@ func (a atlas) run(ctx context.Context, t *testing.T, args ...string) string {
 
 func revisionRows(t *testing.T, db *sql.DB) string {
 	t.Helper()
-	return get[string](t, db, `SELECT json_agg(r ORDER BY version)::text FROM atlas_schema_revisions r`)
+	return pgtest.Value[string](t, db.QueryRowContext, `SELECT json_agg(r ORDER BY version)::text FROM atlas_schema_revisions r`)
 }

@@ -40,7 +40,7 @@ func TestDownTakesBack(t *testing.T) {
 					t.Fatal(err)
 				}
 				if exists(t, db, "streaming_subscription") {
-					mustExec(t, db, `INSERT INTO streaming_subscription (customer_id, plan_name, start_date)
+					pgtest.Exec(t, db.ExecContext, `INSERT INTO streaming_subscription (customer_id, plan_name, start_date)
 					                 SELECT min(customer_id), 'basic', now() FROM customer`)
 				}
 				files, err := migrations.Down(ctx, db)
@@ -113,7 +113,7 @@ func TestDownRefuses(t *testing.T) {
 			t.Parallel()
 			url := pgtest.New(t)
 			ctx, db := setup(t, url)
-			mustExec(t, db, test.statement)
+			pgtest.Exec(t, db.ExecContext, test.statement)
 			before := catalogue(t, db)
 			files, err := migrations.Down(ctx, db)
 			if err == nil || !strings.Contains(err.Error(), test.names) {
@@ -131,7 +131,7 @@ func TestDownRefuses(t *testing.T) {
 func TestDownLeavesTheRestAlone(t *testing.T) {
 	t.Parallel()
 	ctx, db := setup(t, pgtest.New(t))
-	mustExec(t, db, `DROP TABLE streaming_subscription; CREATE TABLE precious (id integer); CREATE INDEX precious_film ON film (length)`)
+	pgtest.Exec(t, db.ExecContext, `DROP TABLE streaming_subscription; CREATE TABLE precious (id integer); CREATE INDEX precious_film ON film (length)`)
 	if files, err := migrations.Down(ctx, db); err != nil || len(files) != 2 {
 		t.Errorf("%q, %v", files, err)
 	}
@@ -165,7 +165,7 @@ func TestDown(t *testing.T) {
 				if err := migrations.Apply(t.Context(), db); err != nil {
 					t.Fatal(err)
 				}
-				mustExec(t, db, `INSERT INTO streaming_subscription (customer_id, plan_name, start_date)
+				pgtest.Exec(t, db.ExecContext, `INSERT INTO streaming_subscription (customer_id, plan_name, start_date)
 				                 SELECT min(customer_id), 'basic', now() FROM customer`)
 			},
 			says: `DROP TABLE "streaming_subscription"`,
@@ -198,7 +198,7 @@ func TestDown(t *testing.T) {
 				if err := migrations.Apply(t.Context(), db); err != nil {
 					t.Fatal(err)
 				}
-				mustExec(t, db, `CREATE TABLE precious (id integer)`)
+				pgtest.Exec(t, db.ExecContext, `CREATE TABLE precious (id integer)`)
 			},
 			says:    `DROP TABLE "precious"`,
 			refused: true,
@@ -226,7 +226,7 @@ func TestDown(t *testing.T) {
 					t.Errorf("table %s is still there", table)
 				}
 			}
-			if get[bool](t, db, `SELECT to_jsonb(film) ? 'streaming_available' FROM film LIMIT 1`) {
+			if pgtest.Value[bool](t, db.QueryRowContext, `SELECT to_jsonb(film) ? 'streaming_available' FROM film LIMIT 1`) {
 				t.Error("film.streaming_available is still there")
 			}
 			if err := migrations.Apply(ctx, db); err != nil {

@@ -74,27 +74,10 @@ func open(t *testing.T, url string) *sql.DB {
 	return db
 }
 
-// get returns the one value that query selects.
-func get[T any](t *testing.T, db *sql.DB, query string, args ...any) T {
-	t.Helper()
-	var value T
-	if err := db.QueryRowContext(t.Context(), query, args...).Scan(&value); err != nil {
-		t.Fatalf("%s: %v", query, err)
-	}
-	return value
-}
-
-func mustExec(t *testing.T, db *sql.DB, query string) {
-	t.Helper()
-	if _, err := db.ExecContext(t.Context(), query); err != nil {
-		t.Fatalf("%s: %v", query, err)
-	}
-}
-
 // exists tells whether there is a table (or any other relation) of that name.
 func exists(t *testing.T, db *sql.DB, table string) bool {
 	t.Helper()
-	return get[bool](t, db, `SELECT to_regclass($1) IS NOT NULL`, table)
+	return pgtest.Value[bool](t, db.QueryRowContext, `SELECT to_regclass($1) IS NOT NULL`, table)
 }
 
 func wantStatus(ctx context.Context, t *testing.T, db *sql.DB, current string, pending ...string) {

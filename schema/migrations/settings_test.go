@@ -6,7 +6,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
@@ -14,12 +13,6 @@ import (
 	"example.com/pagila-api/schema/migrations"
 	"example.com/pagila-api/store/pgtest"
 )
-
-// set makes a setting the default of every later session of the database.
-func set(t *testing.T, db *sql.DB, setting string) {
-	t.Helper()
-	mustExec(t, db, `ALTER DATABASE `+get[string](t, db, `SELECT current_database()`)+` SET `+setting)
-}
 
 // TestApplyAndDownWhateverTheSettings has a role or a database change what a session begins with.
 func TestApplyAndDownWhateverTheSettings(t *testing.T) {
@@ -45,7 +38,7 @@ func TestApplyAndDownWhateverTheSettings(t *testing.T) {
 			t.Parallel()
 			address := pgtest.Pristine(t)
 			_, admin := setup(t, address)
-			set(t, admin, setting)
+			pgtest.SetDefault(t, admin.ExecContext, setting)
 			ctx, db := setup(t, address)
 			db.SetMaxOpenConns(1)
 			for range 2 {
@@ -72,7 +65,7 @@ func TestApplyLeavesTheSessionAsItWas(t *testing.T) {
 	address := pgtest.Pristine(t)
 	_, admin := setup(t, address)
 	for _, setting := range []string{`statement_timeout = '61s'`, `lock_timeout = '62s'`, `search_path = pg_catalog`, `DateStyle = 'German'`} {
-		set(t, admin, setting)
+		pgtest.SetDefault(t, admin.ExecContext, setting)
 	}
 	ctx, db := setup(t, address)
 	db.SetMaxOpenConns(1)
@@ -93,7 +86,7 @@ func TestApplyLeavesTheSessionAsItWas(t *testing.T) {
 
 func sessionOf(t *testing.T, db *sql.DB) string {
 	t.Helper()
-	return get[string](t, db, `SELECT pg_backend_pid() || string_agg(name || '=' || setting, ' ' ORDER BY name) FROM pg_settings WHERE context = 'user'`)
+	return pgtest.Value[string](t, db.QueryRowContext, `SELECT pg_backend_pid() || string_agg(name || '=' || setting, ' ' ORDER BY name) FROM pg_settings WHERE context = 'user'`)
 }
 
 // TestAnotherSchema moves Pagila into schemas whose names have to be quoted.
@@ -105,10 +98,10 @@ func TestAnotherSchema(t *testing.T) {
 				t.Parallel()
 				address := pgtest.Pristine(t)
 				_, admin := setup(t, address)
-				mustExec(t, admin, `ALTER SCHEMA public RENAME TO `+quoted(schema))
-				mustExec(t, admin, `CREATE SCHEMA public`)
+				pgtest.Exec(t, admin.ExecContext, `ALTER SCHEMA public RENAME TO `+quoted(schema))
+				pgtest.Exec(t, admin.ExecContext, `CREATE SCHEMA public`)
 				if path != "" {
-					set(t, admin, `search_path = `+quoted(path))
+					pgtest.SetDefault(t, admin.ExecContext, `search_path = `+quoted(path))
 				}
 				ctx, db := setup(t, address)
 				wantStatus(ctx, t, db, "", addFilmStreamingAvailable, createStreamingSubscription)
@@ -139,7 +132,7 @@ func quoted(name string) string { return pgx.Identifier{name}.Sanitize() }
 func TestApplyOutOfOrder(t *testing.T) {
 	t.Parallel()
 	ctx, db := setup(t, pgtest.New(t))
-	mustExec(t, db, `DELETE FROM atlas_schema_revisions WHERE version = '`+addFilmStreamingAvailable+`'`)
+	pgtest.Exec(t, db.ExecContext, `DELETE FROM atlas_schema_revisions WHERE version = '`+addFilmStreamingAvailable+`'`)
 	wantStatus(ctx, t, db, createStreamingSubscription, addFilmStreamingAvailable)
 
 	// The column is still there: it may be anybody's.
@@ -149,7 +142,7 @@ func TestApplyOutOfOrder(t *testing.T) {
 	}
 	wantStatus(ctx, t, db, createStreamingSubscription, addFilmStreamingAvailable)
 
-	mustExec(t, db, `ALTER TABLE film DROP COLUMN streaming_available`)
+	pgtest.Exec(t, db.ExecContext, `ALTER TABLE film DROP COLUMN streaming_available`)
 	var applied []string
 	if err := migrations.ApplyEach(ctx, db, func(file string) { applied = append(applied, file) }); err != nil {
 		t.Fatal(err)
@@ -164,7 +157,7 @@ func TestApplyOutOfOrder(t *testing.T) {
 func TestApplyAfterHalfAFile(t *testing.T) {
 	t.Parallel()
 	ctx, db := setup(t, pgtest.New(t))
-	mustExec(t, db, `UPDATE atlas_schema_revisions SET applied = 1 WHERE version = '`+createStreamingSubscription+`'`)
+	pgtest.Exec(t, db.ExecContext, `UPDATE atlas_schema_revisions SET applied = 1 WHERE version = '`+createStreamingSubscription+`'`)
 	err := migrations.Apply(ctx, db)
 	if err == nil || !strings.Contains(err.Error(), "1 of 2 statements") {
 		t.Errorf("error %v, want one that counts the statements", err)
@@ -177,8 +170,8 @@ func TestApplyAfterHalfAFile(t *testing.T) {
 func TestStatusAfterALaterBaseline(t *testing.T) {
 	t.Parallel()
 	ctx, db := setup(t, pgtest.New(t))
-	mustExec(t, db, `DELETE FROM atlas_schema_revisions WHERE version < '`+createStreamingSubscription+`'`)
-	mustExec(t, db, `UPDATE atlas_schema_revisions SET type = 1, applied = 0, total = 0`)
+	pgtest.Exec(t, db.ExecContext, `DELETE FROM atlas_schema_revisions WHERE version < '`+createStreamingSubscription+`'`)
+	pgtest.Exec(t, db.ExecContext, `UPDATE atlas_schema_revisions SET type = 1, applied = 0, total = 0`)
 	wantStatus(ctx, t, db, createStreamingSubscription)
 	if err := migrations.Apply(ctx, db); err != nil {
 		t.Error(err)
@@ -194,7 +187,7 @@ func TestApplyWaitsForReaders(t *testing.T) {
 	t.Parallel()
 	address := pgtest.Pristine(t)
 	_, admin := setup(t, address)
-	set(t, admin, `lock_timeout = '10ms'`)
+	pgtest.SetDefault(t, admin.ExecContext, `lock_timeout = '10ms'`)
 	ctx, db := setup(t, address)
 	reader, err := admin.BeginTx(ctx, nil)
 	if err != nil {
@@ -206,7 +199,7 @@ func TestApplyWaitsForReaders(t *testing.T) {
 	}
 	done := make(chan error, 1)
 	go func() { done <- migrations.Apply(ctx, db) }()
-	waitFor(ctx, t, admin, `SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'film'::regclass)`)
+	pgtest.WaitUntil(t, admin.QueryRowContext, `SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'film'::regclass)`)
 	if err := reader.Commit(); err != nil {
 		t.Fatal(err)
 	}
@@ -251,13 +244,13 @@ func TestReadersGoOnWhileAMigrationWaits(t *testing.T) {
 			const attempts, readsPerAttempt = 3, 40
 			reads, seen := 0, map[string]bool{}
 			for len(seen) < attempts {
-				waiting := get[string](t, admin, `SELECT coalesce(max(virtualtransaction), '') FROM pg_locks
+				waiting := pgtest.Value[string](t, admin.QueryRowContext, `SELECT coalesce(max(virtualtransaction), '') FROM pg_locks
 				                                   WHERE NOT granted AND mode = 'AccessExclusiveLock' AND relation = 'film'::regclass`)
 				if waiting != "" {
 					seen[waiting] = true
 				}
 				if len(seen) > 0 {
-					get[int](t, admin, `SELECT count(*) FROM film`)
+					pgtest.Value[int](t, admin.QueryRowContext, `SELECT count(*) FROM film`)
 					reads++
 				}
 			}
@@ -275,20 +268,6 @@ func TestReadersGoOnWhileAMigrationWaits(t *testing.T) {
 	}
 }
 
-// waitFor polls until a condition holds.
-func waitFor(ctx context.Context, t *testing.T, db *sql.DB, condition string) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !get[bool](t, db, condition) {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("never: %s", condition)
-		}
-	}
-}
-
 // TestThroughPgBouncer runs the migrations through a pooler that gives each transaction another
 // connection to the server.
 func TestThroughPgBouncer(t *testing.T) {
@@ -300,7 +279,7 @@ func TestThroughPgBouncer(t *testing.T) {
 			_, direct := setup(t, address)
 			pooled := pgtest.Bouncer(t, address, "default_pool_size = 2")
 			if mode != "" {
-				pooled = with(t, pooled, "default_query_exec_mode", mode)
+				pooled = pgtest.WithParameters(t, pooled, "default_query_exec_mode="+mode)
 			}
 			ctx, db := setup(t, pooled)
 			const callers = 4
@@ -346,7 +325,7 @@ func TestNewest(t *testing.T) {
 	if err := migrations.Apply(ctx, db); err != nil {
 		t.Fatal(err)
 	}
-	mustExec(t, admin, `ALTER TABLE streaming_subscription ADD COLUMN note text NOT NULL`)
+	pgtest.Exec(t, admin.ExecContext, `ALTER TABLE streaming_subscription ADD COLUMN note text NOT NULL`)
 	if _, err := migrations.Down(ctx, db); !errors.Is(err, migrations.ErrNotOurs) || !strings.Contains(err.Error(), "note") {
 		t.Errorf("with a column of somebody else's: %v", err)
 	}
@@ -364,7 +343,7 @@ func TestLongMigration(t *testing.T) {
 			t.Parallel()
 			address := pristine(t)
 			_, admin := setup(t, address)
-			set(t, admin, setting+` = '300ms'`)
+			pgtest.SetDefault(t, admin.ExecContext, setting+` = '300ms'`)
 			ctx, db := setup(t, address)
 			if err := migrations.ApplyFiles(ctx, db, directory(t, createStreamingSubscription, `SELECT pg_sleep(0.6);`)); err != nil {
 				t.Fatal(err)
@@ -377,7 +356,7 @@ func TestLongMigration(t *testing.T) {
 // catalogue is what the migrations could leave behind, in lines.
 func catalogue(t *testing.T, db *sql.DB) []string {
 	t.Helper()
-	return strings.Split(get[string](t, db, `
+	return strings.Split(pgtest.Value[string](t, db.QueryRowContext, `
 SELECT string_agg(line, E'\n' ORDER BY line) FROM (
   SELECT format('column %s.%s %s %s %s', table_name, column_name, data_type, is_nullable, column_default)
     FROM information_schema.columns WHERE table_schema = 'public'

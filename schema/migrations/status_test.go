@@ -57,7 +57,7 @@ func TestStatus(t *testing.T) {
 			t.Parallel()
 			ctx, db := setup(t, pgtest.New(t))
 			wantStatus(ctx, t, db, createStreamingSubscription) // and pgx keeps the statement
-			mustExec(t, db, test.statement)
+			pgtest.Exec(t, db.ExecContext, test.statement)
 			wantStatus(ctx, t, db, test.current, test.pending...)
 		})
 	}

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"example.com/pagila-api/store/pgtest"
 )
 
 // TestAccounts runs a server as each of the users that a machine or a container may give us.
@@ -41,12 +43,8 @@ func TestAccounts(t *testing.T) {
 			dir := filepath.Join(parent, "pg")
 			for range 2 { // the second time on the data of the first
 				h := startHolder(t, dir, test.attr)
-				query(t, h.url, "SELECT 'answers'")
-				info, err := os.Stat(filepath.Join(dir, "data"))
-				if err != nil {
-					t.Fatal(err)
-				}
-				if uid := info.Sys().(*syscall.Stat_t).Uid; int(uid) != test.owner {
+				pgtest.ValueAt[string](t, h.url, "SELECT 'answers'")
+				if uid := ownerOf(t, filepath.Join(dir, "data")).Uid; int(uid) != test.owner {
 					t.Errorf("the data belong to user %d, want %d", uid, test.owner)
 				}
 				h.stdin.Close()

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"example.com/pagila-api/store/localpg"
+	"example.com/pagila-api/store/pgtest"
 )
 
 // holdDir is the variable that makes the test program one that runs a server in that folder until
@@ -134,7 +135,7 @@ func TestKilledProcessLeavesNoServer(t *testing.T) {
 	t.Parallel()
 	dir := folder(t)
 	h := startHolder(t, dir, nil)
-	query(t, h.url, "SELECT 'answers'")
+	pgtest.ValueAt[string](t, h.url, "SELECT 'answers'")
 	h.kill(t)
 	waitFor(t, "the server shuts down in order", func() bool {
 		_, err := os.Stat(filepath.Join(dir, "data", "postmaster.pid"))
@@ -158,12 +159,7 @@ func TestStartStopsOrphan(t *testing.T) {
 		if err := os.Chmod(filepath.Dir(dir), 0o711); err != nil {
 			t.Fatal(err)
 		}
-		info, err := os.Stat(filepath.Join(dir, "data"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		owner := info.Sys().(*syscall.Stat_t)
-		orphan.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: owner.Uid, Gid: owner.Gid}}
+		orphan.SysProcAttr = &syscall.SysProcAttr{Credential: ownerOf(t, filepath.Join(dir, "data"))}
 	}
 	if err := orphan.Start(); err != nil {
 		t.Fatal(err)

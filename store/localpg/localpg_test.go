@@ -12,9 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"example.com/pagila-api/store/localpg"
+	"example.com/pagila-api/store/pgtest"
 )
 
 // deadline bounds a test. A start takes about a second, and up to ten under the race detector on a
@@ -43,6 +42,17 @@ func folder(t *testing.T) string {
 	return filepath.Join(dir, "pg")
 }
 
+// ownerOf returns the user and the group that own a file.
+func ownerOf(t *testing.T, path string) *syscall.Credential {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stat := info.Sys().(*syscall.Stat_t)
+	return &syscall.Credential{Uid: stat.Uid, Gid: stat.Gid}
+}
+
 func start(t *testing.T, o localpg.Options) *localpg.Server {
 	t.Helper()
 	server, err := localpg.Start(testContext(t), o)
@@ -67,39 +77,15 @@ func stop(t *testing.T, server *localpg.Server) {
 	}
 }
 
-// query runs a statement with one result.
-func query(t *testing.T, url, sql string) string {
-	t.Helper()
-	ctx := testContext(t)
-	conn, err := pgx.Connect(ctx, url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(ctx)
-	var result string
-	if err := conn.QueryRow(ctx, sql).Scan(&result); err != nil {
-		t.Fatalf("%s: %v", sql, err)
-	}
-	return result
-}
-
 // remember and remembered write and read something that a restart has to keep.
 func remember(t *testing.T, server *localpg.Server) {
 	t.Helper()
-	ctx := testContext(t)
-	conn, err := pgx.Connect(ctx, server.URL("postgres"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(ctx)
-	if _, err := conn.Exec(ctx, "CREATE TABLE memory AS SELECT 'kept' AS word"); err != nil {
-		t.Fatal(err)
-	}
+	pgtest.Exec(t, pgtest.Connect(t, server.URL("postgres")).Exec, "CREATE TABLE memory AS SELECT 'kept' AS word")
 }
 
 func remembered(t *testing.T, server *localpg.Server) {
 	t.Helper()
-	if got := query(t, server.URL("postgres"), "SELECT word FROM memory"); got != "kept" {
+	if got := pgtest.ValueAt[string](t, server.URL("postgres"), "SELECT word FROM memory"); got != "kept" {
 		t.Errorf("the table holds %q", got)
 	}
 }
@@ -130,7 +116,7 @@ func TestRestartKeepsData(t *testing.T) {
 	for setting, want := range map[string]string{
 		"listen_addresses": "", "server_encoding": "UTF8", "lc_collate": "C", "TimeZone": "UTC", "fsync": "on",
 	} {
-		if got := query(t, second.URL("postgres"), "SELECT current_setting('"+setting+"')"); got != want {
+		if got := pgtest.ValueAt[string](t, second.URL("postgres"), "SELECT current_setting('"+setting+"')"); got != want {
 			t.Errorf("%s is %q, want %q", setting, got, want)
 		}
 	}
@@ -140,7 +126,7 @@ func TestDisposable(t *testing.T) {
 	t.Parallel()
 	dir := folder(t)
 	server := start(t, localpg.Options{Dir: dir, Disposable: true})
-	if got := query(t, server.URL("postgres"), "SELECT current_setting('fsync')"); got != "off" {
+	if got := pgtest.ValueAt[string](t, server.URL("postgres"), "SELECT current_setting('fsync')"); got != "off" {
 		t.Errorf("fsync is %s", got)
 	}
 	stop(t, server)
@@ -169,7 +155,7 @@ func TestOneProcessAtATime(t *testing.T) {
 	if url("postgres") != server.URL("postgres") {
 		t.Errorf("Running has %s, want %s", url("postgres"), server.URL("postgres"))
 	}
-	query(t, url("postgres"), "SELECT 'answers'")
+	pgtest.ValueAt[string](t, url("postgres"), "SELECT 'answers'")
 	stop(t, server)
 	if _, ok := localpg.Running(dir); ok {
 		t.Error("it has been stopped, and it runs")
@@ -372,11 +358,7 @@ func TestLeftOverPIDFile(t *testing.T) {
 				t.Fatal(err)
 			}
 			// The file belongs to the cluster's user, as all of it.
-			info, err := os.Stat(filepath.Join(dir, "data"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			owner := info.Sys().(*syscall.Stat_t)
+			owner := ownerOf(t, filepath.Join(dir, "data"))
 			if err := os.Chown(filepath.Join(dir, "data", "postmaster.pid"), int(owner.Uid), int(owner.Gid)); err != nil {
 				t.Fatal(err)
 			}

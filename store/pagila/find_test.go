@@ -19,7 +19,7 @@ func TestFindInFolder(t *testing.T) {
 	t.Parallel()
 	t.Run("another dump", func(t *testing.T) {
 		t.Parallel()
-		source, err := pagila.Find(testContext(t), pagila.Options{Dir: dump(t, "SELECT 1;", "SELECT 2;")})
+		source, err := pagila.Find(t.Context(), pagila.Options{Dir: dump(t, "SELECT 1;", "SELECT 2;")})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -33,7 +33,7 @@ func TestFindInFolder(t *testing.T) {
 		if err := os.Remove(filepath.Join(dir, "pagila-data.sql")); err != nil {
 			t.Fatal(err)
 		}
-		_, err := pagila.Find(testContext(t), pagila.Options{Dir: dir})
+		_, err := pagila.Find(t.Context(), pagila.Options{Dir: dir})
 		if err == nil || !strings.Contains(err.Error(), "PAGILA_DIR") || !strings.Contains(err.Error(), "pagila-data.sql") {
 			t.Errorf("got %v", err)
 		}
@@ -41,7 +41,7 @@ func TestFindInFolder(t *testing.T) {
 	t.Run("the real one", func(t *testing.T) {
 		t.Parallel()
 		pgtest.RealPagila(t)
-		source, err := pagila.Find(testContext(t), pagila.Options{Dir: os.Getenv("PAGILA_DIR")})
+		source, err := pagila.Find(t.Context(), pagila.Options{Dir: os.Getenv("PAGILA_DIR")})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -53,7 +53,7 @@ func TestFindInFolder(t *testing.T) {
 
 func TestFindWithoutFolderOrCache(t *testing.T) {
 	t.Parallel()
-	source, err := pagila.Find(testContext(t), pagila.Options{})
+	source, err := pagila.Find(t.Context(), pagila.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func TestDownload(t *testing.T) {
 		if err := test.before(); err != nil {
 			t.Fatal(err)
 		}
-		source, err := pagila.Find(testContext(t), options)
+		source, err := pagila.Find(t.Context(), options)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -137,7 +137,7 @@ func TestFailedDownloadGivesSample(t *testing.T) {
 			}
 			cache := t.TempDir()
 			var steps []string
-			source, err := pagila.Find(testContext(t), pagila.Options{
+			source, err := pagila.Find(t.Context(), pagila.Options{
 				CacheDir: cache, BaseURL: server.URL, Timeout: test.timeout,
 				Progress: func(step string) { steps = append(steps, step) },
 			})
@@ -166,7 +166,7 @@ func TestCancelledDownload(t *testing.T) {
 		<-r.Context().Done()
 	}))
 	t.Cleanup(server.Close)
-	ctx, cancel := context.WithCancel(testContext(t))
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	go func() {
 		<-asked

@@ -13,10 +13,10 @@ import (
 func restoreSample(t *testing.T) *pgx.Conn {
 	t.Helper()
 	db := pgtest.Empty(t)
-	if err := pagila.Sample(nil).Restore(testContext(t), db); err != nil {
+	if err := pagila.Sample(nil).Restore(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
-	return connect(t, db)
+	return pgtest.Connect(t, db)
 }
 
 // TestSampleIsLikePagila counts what Pagila's users rely on.
@@ -67,7 +67,7 @@ func TestSampleIsLikePagila(t *testing.T) {
 		{"the next payment", "SELECT nextval(pg_get_serial_sequence('payment', 'payment_id'))", 16045},
 	}
 	for _, test := range tests {
-		if got := value[int](t, conn, test.sql); got != test.want {
+		if got := pgtest.Value[int](t, conn.QueryRow, test.sql); got != test.want {
 			t.Errorf("%s: %d, want %d", test.what, got, test.want)
 		}
 	}
@@ -76,7 +76,7 @@ func TestSampleIsLikePagila(t *testing.T) {
 func TestSampleIsTheSameEachTime(t *testing.T) {
 	t.Parallel()
 	hash := func(conn *pgx.Conn) map[string]string {
-		rows, err := conn.Query(testContext(t), "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
+		rows, err := conn.Query(t.Context(), "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -86,7 +86,7 @@ func TestSampleIsTheSameEachTime(t *testing.T) {
 		}
 		hashes := map[string]string{}
 		for _, table := range tables {
-			hashes[table] = value[string](t, conn, "SELECT md5(string_agg(r::text, '' ORDER BY r::text)) FROM "+table+" AS r")
+			hashes[table] = pgtest.Value[string](t, conn.QueryRow, "SELECT md5(string_agg(r::text, '' ORDER BY r::text)) FROM "+table+" AS r")
 		}
 		return hashes
 	}

@@ -21,12 +21,12 @@ import (
 func TestBouncer(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Bouncer(t, pgtest.New(t))
-	if n := number(t, url, films); n != 1000 {
+	if n := pgtest.ValueAt[int](t, url, films); n != 1000 {
 		t.Errorf("%d films", n)
 	}
 	// Two clients share one connection to the server, a transaction each.
 	url += "&default_query_exec_mode=simple_protocol"
-	if a, b := number(t, url, "SELECT pg_backend_pid()"), number(t, url, "SELECT pg_backend_pid()"); a != b {
+	if a, b := pgtest.ValueAt[int](t, url, "SELECT pg_backend_pid()"), pgtest.ValueAt[int](t, url, "SELECT pg_backend_pid()"); a != b {
 		t.Errorf("two server connections: %d and %d", a, b)
 	}
 }
@@ -37,7 +37,7 @@ func TestBouncerSettings(t *testing.T) {
 	url := pgtest.Bouncer(t, pgtest.New(t), "default_pool_size = 2")
 	var pids [2]int
 	for i := range pids {
-		ctx, conn := connect(t, url)
+		ctx, conn := t.Context(), pgtest.Connect(t, url)
 		tx, err := conn.Begin(ctx)
 		if err != nil {
 			t.Fatal(err)
@@ -164,7 +164,7 @@ func startHeldBouncer(t *testing.T) string {
 	var said []string
 	for lines := bufio.NewScanner(stdout); lines.Scan(); {
 		if url, ok := strings.CutPrefix(lines.Text(), "through "); ok {
-			if n := number(t, url, films); n != 1000 {
+			if n := pgtest.ValueAt[int](t, url, films); n != 1000 {
 				t.Errorf("%d films", n)
 			}
 			return url
@@ -178,13 +178,13 @@ func startHeldBouncer(t *testing.T) string {
 func TestDatabaseWithOptions(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Database(t, "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'tr-TR'")
-	if n := number(t, url, films); n != 1000 {
+	if n := pgtest.ValueAt[int](t, url, films); n != 1000 {
 		t.Errorf("%d films", n)
 	}
-	if n := number(t, url, subscriptions); n != 1 {
+	if n := pgtest.ValueAt[int](t, url, subscriptions); n != 1 {
 		t.Error("it is not migrated")
 	}
-	if n := number(t, url, "SELECT (lower('I') <> 'i')::int"); n != 1 {
+	if n := pgtest.ValueAt[int](t, url, "SELECT (lower('I') <> 'i')::int"); n != 1 {
 		t.Error("the locale is not Turkish")
 	}
 }

@@ -12,28 +12,6 @@ import (
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
-func connect(t *testing.T, url string) (context.Context, *pgx.Conn) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	t.Cleanup(cancel)
-	conn, err := pgx.Connect(ctx, url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close(context.Background()) })
-	return ctx, conn
-}
-
-func number(t *testing.T, url, sql string) int {
-	t.Helper()
-	ctx, conn := connect(t, url)
-	var n int
-	if err := conn.QueryRow(ctx, sql).Scan(&n); err != nil {
-		t.Fatalf("%s: %v", sql, err)
-	}
-	return n
-}
-
 const (
 	films         = "SELECT count(*) FROM film"
 	subscriptions = "SELECT count(*) FROM information_schema.tables WHERE table_name = 'streaming_subscription'"
@@ -57,7 +35,7 @@ func TestDatabases(t *testing.T) {
 			t.Parallel()
 			url := test.url(t)
 			for sql, want := range test.want {
-				if got := number(t, url, sql); got != want {
+				if got := pgtest.ValueAt[int](t, url, sql); got != want {
 					t.Errorf("%s: %d, want %d", sql, got, want)
 				}
 			}
@@ -72,7 +50,7 @@ func TestDatabasesAreIndependent(t *testing.T) {
 		t.Run("", func(t *testing.T) {
 			t.Parallel()
 			url := pgtest.New(t)
-			ctx, conn := connect(t, url)
+			ctx, conn := t.Context(), pgtest.Connect(t, url)
 			tag, err := conn.Exec(ctx, "DELETE FROM payment")
 			if err != nil {
 				t.Fatal(err)
@@ -116,13 +94,13 @@ func TestServerCanBeStopped(t *testing.T) {
 		conn.Close(t.Context())
 		t.Error("it answers")
 	}
-	number(t, pgtest.New(t), films) // the other server does
+	pgtest.ValueAt[int](t, pgtest.New(t), films) // the other server does
 }
 
 func TestRealPagila(t *testing.T) {
 	t.Parallel()
 	pgtest.RealPagila(t)
-	if n := number(t, pgtest.New(t), "SELECT count(*) FROM customer WHERE email LIKE '%@sakilacustomer.org'"); n != 599 {
+	if n := pgtest.ValueAt[int](t, pgtest.New(t), "SELECT count(*) FROM customer WHERE email LIKE '%@sakilacustomer.org'"); n != 599 {
 		t.Errorf("%d customers are Pagila's", n)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/url"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -306,6 +305,6 @@ func detour(databaseURL string, config *pgx.ConnConfig, host string, port int) s
 	if config.Password != "" {
 		u.User = url.UserPassword(config.User, config.Password)
 	}
-	u.RawQuery = strings.ReplaceAll(query.Encode(), "+", "%20") // libpq and pgx take a plus for a plus
+	u.RawQuery = encodeQuery(query)
 	return u.String()
 }

@@ -18,11 +18,11 @@ import (
 func TestProxyForwards(t *testing.T) {
 	t.Parallel()
 	proxy := pgtest.NewProxy(t, pgtest.New(t))
-	if n := number(t, proxy.URL(), films); n != 1000 {
+	if n := pgtest.ValueAt[int](t, proxy.URL(), films); n != 1000 {
 		t.Errorf("%d films", n)
 	}
 	proxy.SetDelay(10 * time.Millisecond)
-	if n := number(t, proxy.URL(), films); n != 1000 {
+	if n := pgtest.ValueAt[int](t, proxy.URL(), films); n != 1000 {
 		t.Errorf("%d films with a delay", n)
 	}
 }
@@ -33,19 +33,19 @@ func TestProxyResets(t *testing.T) {
 	if proxy.ResetOne() {
 		t.Error("there was a connection to reset")
 	}
-	ctx, conn := connect(t, proxy.URL())
+	ctx, conn := t.Context(), pgtest.Connect(t, proxy.URL())
 	if !proxy.ResetOne() {
 		t.Error("there was no connection to reset")
 	}
 	if err := conn.Ping(ctx); !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) {
 		t.Errorf("a reset connection: %v", err)
 	}
-	connect(t, proxy.URL())
-	connect(t, proxy.URL())
+	pgtest.Connect(t, proxy.URL())
+	pgtest.Connect(t, proxy.URL())
 	if n := proxy.ResetAll(); n < 2 { // that of before may just be ending
 		t.Errorf("%d were reset", n)
 	}
-	if n := number(t, proxy.URL(), films); n != 1000 {
+	if n := pgtest.ValueAt[int](t, proxy.URL(), films); n != 1000 {
 		t.Errorf("%d films over a new connection", n)
 	}
 }
@@ -53,7 +53,7 @@ func TestProxyResets(t *testing.T) {
 func TestProxyStops(t *testing.T) {
 	t.Parallel()
 	proxy := pgtest.NewProxy(t, pgtest.New(t))
-	ctx, conn := connect(t, proxy.URL())
+	ctx, conn := t.Context(), pgtest.Connect(t, proxy.URL())
 	proxy.Stop()
 	proxy.Stop() // a second time changes nothing
 	raw, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", port(t, proxy)))
@@ -85,7 +85,7 @@ func TestProxyStops(t *testing.T) {
 func TestProxyEndsWhileStopped(t *testing.T) {
 	t.Parallel()
 	proxy := pgtest.NewProxy(t, pgtest.New(t))
-	connect(t, proxy.URL())
+	pgtest.Connect(t, proxy.URL())
 	proxy.Stop()
 }
 
@@ -93,7 +93,7 @@ func TestProxyTargets(t *testing.T) {
 	t.Parallel()
 	proxy := pgtest.NewProxy(t, pgtest.New(t))
 	other := pgtest.Server(t)
-	here, there := number(t, proxy.URL(), postmasterStart), number(t, other.URL("pagila"), postmasterStart)
+	here, there := pgtest.ValueAt[int](t, proxy.URL(), postmasterStart), pgtest.ValueAt[int](t, other.URL("pagila"), postmasterStart)
 	if err := proxy.SetTarget(other.URL("pagila")); err != nil {
 		t.Fatal(err)
 	}
