@@ -445,7 +445,7 @@ func TestLostCommit(t *testing.T) {
 		"the server has it":     {``, true, store.NoWrite, true},
 		"the server has it not": {``, false, store.NothingWritten, false},
 		"the session is ended":  {`PERFORM pg_terminate_backend(pg_backend_pid())`, true, store.NothingWritten, false},
-		// pgx asks the server to cancel what it no longer waits for.
+		// The statement time-out must not end it before the test does.
 		"nobody knows in time": {`LOOP BEGIN PERFORM pg_sleep(60); EXIT; EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP`, true, store.Unknown, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -477,8 +477,8 @@ func TestLostCommit(t *testing.T) {
 	}
 }
 
-// cutAtCommit returns the URL of a proxy that resets the first connection on which a client commits,
-// with or without telling the server.
+// cutAtCommit returns the URL of a proxy in front of a database. The proxy resets the first connection on
+// which a client commits, with or without telling the server.
 func cutAtCommit(t *testing.T, address string, forward bool) string {
 	t.Helper()
 	config, err := pgx.ParseConfig(address)
@@ -489,52 +489,73 @@ func cutAtCommit(t *testing.T, address string, forward bool) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	network, place := pgconn.NetworkAddress(config.Host, config.Port)
-	var wg sync.WaitGroup
-	t.Cleanup(wg.Wait)
+	cutter := &commitCutter{t: t, forward: forward}
+	cutter.network, cutter.address = pgconn.NetworkAddress(config.Host, config.Port)
+	t.Cleanup(cutter.wg.Wait)
 	t.Cleanup(func() { listener.Close() })
-	var cut atomic.Bool
-	wg.Go(func() {
-		for {
-			client, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			server, err := net.Dial(network, place)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			t.Cleanup(func() { server.Close() })
-			// Without its other methods the client's end can be closed while the server says nothing.
-			wg.Go(func() { io.Copy(struct{ io.Writer }{client}, server); client.Close() })
-			wg.Go(func() {
-				defer server.Close()
-				defer client.Close()
-				buffer := make([]byte, 64<<10)
-				for {
-					n, err := client.Read(buffer)
-					if err != nil {
-						return
-					}
-					if bytes.Contains(buffer[:n], []byte("COMMIT\x00")) && cut.CompareAndSwap(false, true) {
-						client.(*net.TCPConn).SetLinger(0)
-						client.Close()
-						if !forward {
-							return
-						}
-						server.Write(buffer[:n])
-						<-t.Context().Done() // the server may take as long as it likes
-						return
-					}
-					if _, err := server.Write(buffer[:n]); err != nil {
-						return
-					}
-				}
-			})
+	cutter.wg.Go(func() { cutter.accept(listener) })
+	return "postgres://postgres@" + listener.Addr().String() + "/" + config.Database + "?sslmode=disable"
+}
+
+// commitCutter is the proxy of cutAtCommit.
+type commitCutter struct {
+	t                *testing.T
+	network, address string // of the server
+	forward          bool
+	wg               sync.WaitGroup
+	cut              atomic.Bool
+}
+
+func (c *commitCutter) accept(listener net.Listener) {
+	for {
+		client, err := listener.Accept()
+		if err != nil {
+			return
 		}
-	})
-	return pgtest.WithParameters(t, "postgres://postgres@"+listener.Addr().String()+"/"+config.Database, "sslmode=disable")
+		server, err := net.Dial(c.network, c.address)
+		if err != nil {
+			c.t.Error(err)
+			return
+		}
+		c.t.Cleanup(func() { server.Close() })
+		// The struct hides ReadFrom: it would keep the client's connection open while the server is silent.
+		c.wg.Go(func() { io.Copy(struct{ io.Writer }{client}, server); client.Close() })
+		c.wg.Go(func() { c.send(client, server) })
+	}
+}
+
+// cancelRequest begins a request to cancel a statement (PostgreSQL manual, "Message Formats").
+var cancelRequest = []byte{0, 0, 0, 16, 4, 210, 22, 46}
+
+// send forwards what the client sends. Requests to cancel are dropped: pgx sends one when it has lost a
+// connection, and it could reach the server before the commit does.
+func (c *commitCutter) send(client, server net.Conn) {
+	defer server.Close()
+	defer client.Close()
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := client.Read(buffer)
+		if err != nil || bytes.HasPrefix(buffer[:n], cancelRequest) {
+			return
+		}
+		if bytes.Contains(buffer[:n], []byte("COMMIT\x00")) && c.cut.CompareAndSwap(false, true) {
+			c.reset(client, server, buffer[:n])
+			return
+		}
+		if _, err := server.Write(buffer[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// reset resets the client's connection. If the server gets the commit, it may take until the end of the test.
+func (c *commitCutter) reset(client, server net.Conn, commit []byte) {
+	client.(*net.TCPConn).SetLinger(0)
+	client.Close()
+	if c.forward {
+		server.Write(commit)
+		<-c.t.Context().Done()
+	}
 }
 
 // After a failover the address leads to another server. What was connected to the standby is replaced,
