@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"regexp"
 	"sync"
@@ -35,13 +34,26 @@ WHERE n.nspname = 'pg_catalog'
 	AND (collprovider <> 'i' OR pg_encoding_to_char(d.encoding) NOT IN ('SQL_ASCII', 'EUC_JIS_2004', 'MULE_INTERNAL', 'LATIN10'))
 ORDER BY preference LIMIT 1`
 
-func findLayout(ctx context.Context, conn *sql.Conn) (*layout, error) {
-	schema, err := migrations.Locate(ctx, conn)
+// layout returns the layout of the session's database. It is looked for once.
+func (c session) layout(ctx context.Context) (*layout, error) {
+	if l := c.store.layout.Load(); l != nil {
+		return l, nil
+	}
+	l, err := c.findLayout(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c.store.layout.Store(l)
+	return l, nil
+}
+
+func (c session) findLayout(ctx context.Context) (*layout, error) {
+	schema, err := migrations.Locate(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	var collation string
-	if err := conn.QueryRowContext(ctx, collationSQL).Scan(&collation); err != nil {
+	if err := c.catalog(ctx, collationSQL, &collation); err != nil {
 		return nil, fmt.Errorf("look for a collation: %w", err)
 	}
 	return &layout{

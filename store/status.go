@@ -171,8 +171,7 @@ func (c session) check(ctx context.Context) (_ Status, schema string, _ error) {
 		standby, revisions bool
 		missing            string
 	)
-	err := c.QueryRowContext(ctx, checkSQL, c.mode).Scan(&status.Server, &standby, &schema, &revisions, &missing)
-	if err != nil {
+	if err := c.catalog(ctx, checkSQL, &status.Server, &standby, &schema, &revisions, &missing); err != nil {
 		return Status{}, "", fmt.Errorf("look for what is missing: %w", err)
 	}
 	c.store.forget(schema)
@@ -193,16 +192,21 @@ func (c session) check(ctx context.Context) (_ Status, schema string, _ error) {
 		}
 		status.Migration, status.Pending = state.Current, state.Pending
 	}
-	for line := range strings.Lines(missing) {
+	status.addMissing(missing)
+	return status, schema, nil
+}
+
+// addMissing adds what checkSQL has found missing, a line each, and the pending migrations.
+func (s *Status) addMissing(found string) {
+	for line := range strings.Lines(found) {
 		what := strings.TrimSuffix(line, "\n")
-		if len(status.Pending) == 0 || !strings.HasSuffix(what, " "+streamingColumn) { // a migration brings it
-			status.Missing = append(status.Missing, what)
+		if len(s.Pending) == 0 || !strings.HasSuffix(what, " "+streamingColumn) { // a migration brings it
+			s.Missing = append(s.Missing, what)
 		}
 	}
-	for _, version := range status.Pending {
-		status.Missing = append(status.Missing, "the migration "+version+" is not applied")
+	for _, version := range s.Pending {
+		s.Missing = append(s.Missing, "the migration "+version+" is not applied")
 	}
-	return status, schema, nil
 }
 
 // domainSQL reads the row as JSON, since another dataset may not have the column. The domain of the

@@ -160,17 +160,33 @@ func (s *Store) call(ctx context.Context, p pool, outcome Outcome, do func(conte
 		if errors.As(err, &lost) && m != left {
 			return translate(err, uncertain, Unknown)
 		}
-		again := temporary[m] && attempt < maxAttempts || m == unready && attempt == 1 ||
-			(waitsFor[m] || temporary[m] && p.persistent) && time.Since(start) < p.patience
-		if !again || !sleep(ctx, pause/2+rand.N(pause)) { //nolint:gosec // no secret
-			if m == unready && (p.DB == s.probe.DB || !s.lacks(ctx, err)) {
-				m = unnamed(err)
-			}
-			return translate(err, m, outcome)
+		if !p.repeats(m, attempt, time.Since(start)) || !sleep(ctx, pause/2+rand.N(pause)) { //nolint:gosec // no secret
+			return translate(err, s.finally(ctx, p, m, err), outcome)
 		}
 		pause = min(2*pause, longestPause)
 		mode = keepingNothing(mode) // what the next session has kept may be stale as well
 	}
+}
+
+// repeats tells whether a call is made again after an attempt that failed with this meaning.
+func (p pool) repeats(m meaning, attempt int, elapsed time.Duration) bool {
+	switch {
+	case m == unready:
+		return attempt == 1
+	case temporary[m] && attempt < maxAttempts:
+		return true
+	default:
+		return (waitsFor[m] || temporary[m] && p.persistent) && elapsed < p.patience
+	}
+}
+
+// finally is the meaning of an error that the call returns. What is missing counts as missing only if the
+// status can name it.
+func (s *Store) finally(ctx context.Context, p pool, m meaning, err error) meaning {
+	if m == unready && (p.DB == s.probe.DB || !s.lacks(ctx, err)) {
+		return unnamed(err)
+	}
+	return m
 }
 
 // lacks tells whether the status can say what the database lacks.
@@ -301,13 +317,9 @@ func (c session) drop() {
 // query runs one of the package's constant statements, and scans the rows into dest, a pointer to a
 // slice of structs.
 func (c session) query(ctx context.Context, dest any, statement string, args ...any) error {
-	l := c.store.layout.Load()
-	if l == nil {
-		var err error
-		if l, err = findLayout(ctx, c.Conn); err != nil {
-			return err
-		}
-		c.store.layout.Store(l)
+	l, err := c.layout(ctx)
+	if err != nil {
+		return err
 	}
 	rows, err := c.QueryContext(ctx, l.write(statement), append([]any{c.mode}, args...)...)
 	if err != nil {
@@ -318,6 +330,11 @@ func (c session) query(ctx context.Context, dest any, statement string, args ...
 		return err
 	}
 	return rows.Err()
+}
+
+// catalog runs a constant query on PostgreSQL's own catalogs, and scans its only row.
+func (c session) catalog(ctx context.Context, statement string, dest ...any) error {
+	return c.QueryRowContext(ctx, statement, c.mode).Scan(dest...)
 }
 
 // read runs a statement that only reads, as query does.

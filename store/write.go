@@ -94,22 +94,33 @@ func commit(ctx context.Context, c session) error {
 			return cmp.Or(ctx.Err(), errLost)
 		}
 		asked = true
-		tag, err := conn.Exec(ctx, "COMMIT")
-		if err == nil && tag.String() != "COMMIT" {
-			return errRolledBack
-		}
-		return err
+		return askToCommit(ctx, conn)
 	})
-	var answer *pgconn.PgError
-	refused := errors.As(err, &answer) && answer.SeverityUnlocalized == "ERROR" && meaningOf(err) != uncertain
 	switch {
 	case err == nil:
 		return nil
-	case asked && !refused && !errors.Is(err, errRolledBack):
+	case asked && !refusesCommit(err):
 		return &outcomeUnknownError{err}
 	default:
 		return fmt.Errorf("commit: %w", err)
 	}
+}
+
+func askToCommit(ctx context.Context, conn *pgx.Conn) error {
+	tag, err := conn.Exec(ctx, "COMMIT")
+	if err == nil && tag.String() != "COMMIT" {
+		return errRolledBack
+	}
+	return err
+}
+
+// refusesCommit tells whether an error of COMMIT is the server's word that it has not committed.
+func refusesCommit(err error) bool {
+	if errors.Is(err, errRolledBack) {
+		return true
+	}
+	var response *pgconn.PgError
+	return errors.As(err, &response) && response.SeverityUnlocalized == "ERROR" && meaningOf(err) != uncertain
 }
 
 // errRolledBack says that the server answered COMMIT with ROLLBACK, as it does where a statement of

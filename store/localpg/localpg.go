@@ -68,11 +68,8 @@ type Options struct {
 
 // Server is a running PostgreSQL server.
 type Server struct {
-	dir        string
-	binDir     string
-	major      int
+	cluster    *cluster
 	socketDir  string
-	disposable bool
 	lock       *os.File
 	postmaster *process
 
@@ -86,10 +83,31 @@ type Server struct {
 // The error is ErrLocked if another process runs the database in o.Dir, and binaries.ErrNotFound if
 // there is no PostgreSQL on the machine. A cluster made by another major version of PostgreSQL is
 // an error and stays as it is.
-func Start(ctx context.Context, o Options) (_ *Server, err error) {
+func Start(ctx context.Context, o Options) (*Server, error) {
 	if o.Progress == nil {
 		o.Progress = func(string) {}
 	}
+	c, err := newCluster(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	// Others may pass: as root, the server runs as another user. What is inside is closed to them.
+	if err := os.MkdirAll(c.dir, 0o755); err != nil { //nolint:gosec // see above
+		return nil, notWritable(c.dir, err)
+	}
+	lock, err := lockDir(c.dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{cluster: c, lock: lock}
+	if err := s.start(ctx, o); err != nil {
+		return nil, errors.Join(err, s.cleanUp())
+	}
+	return s, nil
+}
+
+// newCluster returns the cluster that the options describe. It changes nothing on disk.
+func newCluster(ctx context.Context, o Options) (*cluster, error) {
 	dir, err := filepath.Abs(o.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("find the folder of the database: %w", err)
@@ -104,45 +122,34 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	// Others may pass: as root, the server runs as another user. What is inside is closed to them.
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // see above
-		return nil, notWritable(dir, err)
-	}
-	lock, err := lockDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	s := &Server{dir: dir, binDir: binDir, major: major, disposable: o.Disposable, lock: lock}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.cleanUp())
-		}
-	}()
+	return &cluster{dir: dir, binDir: binDir, major: major, disposable: o.Disposable}, nil
+}
 
-	c := &cluster{dir: dir, binDir: binDir, major: major, disposable: o.Disposable}
-	if err := c.prepare(ctx, o.Progress); err != nil {
-		return nil, err
+// start starts the server, which cleanUp cleans up after if it fails.
+func (s *Server) start(ctx context.Context, o Options) error {
+	if err := s.cluster.prepare(ctx, o.Progress); err != nil {
+		return err
 	}
-	stale, err := stopOrphan(ctx, c.dataDir(), o.Progress)
+	stale, err := stopOrphan(ctx, s.cluster.dataDir(), o.Progress)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if s.socketDir, err = c.makeSocketDir(); err != nil {
-		return nil, err
+	if s.socketDir, err = s.cluster.makeSocketDir(); err != nil {
+		return err
 	}
-	o.Progress(fmt.Sprintf("starting PostgreSQL %d", major))
-	if s.postmaster, err = c.start(ctx, s.socketDir, stale); err != nil {
-		return nil, err
+	o.Progress(fmt.Sprintf("starting PostgreSQL %d", s.Major()))
+	if s.postmaster, err = s.cluster.start(ctx, s.socketDir, stale); err != nil {
+		return err
 	}
 	if err := s.waitReady(ctx, cmp.Or(o.Timeout, startTimeout)); err != nil {
 		s.postmaster.end(ctx)
-		err = fmt.Errorf("start PostgreSQL: %w%s", err, c.logTail())
+		err = fmt.Errorf("start PostgreSQL: %w%s", err, s.cluster.logTail())
 		if full.MatchString(err.Error()) {
-			err = notWritable(dir, err)
+			err = notWritable(s.cluster.dir, err)
 		}
-		return nil, err
+		return err
 	}
-	return s, nil
+	return nil
 }
 
 // waitReady returns once the server takes connections. It gives up when the server refuses one for
@@ -193,10 +200,10 @@ func socketURL(socketDir string, port int, database string) string {
 }
 
 // BinDir is the folder of PostgreSQL's programs that the server runs from.
-func (s *Server) BinDir() string { return s.binDir }
+func (s *Server) BinDir() string { return s.cluster.binDir }
 
 // Major is the server's major version: 15 for PostgreSQL 15.18.
-func (s *Server) Major() int { return s.major }
+func (s *Server) Major() int { return s.cluster.major }
 
 // Done is closed when the server's process has ended, whether it was told to or not.
 func (s *Server) Done() <-chan struct{} { return s.postmaster.done }
@@ -218,8 +225,8 @@ func (s *Server) cleanUp() error {
 	if s.socketDir != "" {
 		errs = append(errs, os.RemoveAll(s.socketDir))
 	}
-	if s.disposable {
-		errs = append(errs, os.RemoveAll(s.dir))
+	if s.cluster.disposable {
+		errs = append(errs, os.RemoveAll(s.cluster.dir))
 	}
 	errs = append(errs, s.lock.Close())
 	if err := errors.Join(errs...); err != nil {
@@ -294,11 +301,11 @@ func notWritable(dir string, err error) error {
 // Explain adds to the error of a connection that the disk is full, if the server's log says so: the
 // server may end without a word to its clients.
 func (s *Server) Explain(err error) error {
-	tail := (&cluster{dir: s.dir}).logTail()
+	tail := s.cluster.logTail()
 	if err == nil || !full.MatchString(tail) {
 		return err
 	}
-	return fmt.Errorf("%w%s", notWritable(s.dir, err), tail)
+	return fmt.Errorf("%w%s", notWritable(s.cluster.dir, err), tail)
 }
 
 // full is what PostgreSQL's programs say when the disk cannot be written to.

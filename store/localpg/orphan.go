@@ -79,10 +79,10 @@ func (p pidFile) answers(ctx context.Context) bool {
 // stranger who got the number later, as happens in a restarted container, or a killed postmaster
 // whom nobody has waited for. Such a number is returned as stale.
 func stopOrphan(ctx context.Context, data string, progress func(string)) (stale int, err error) {
+	o := &orphan{data: data, progress: progress, begin: time.Now()}
 	tick := time.NewTicker(orphanInterval)
 	defer tick.Stop()
-	var asked time.Time // when the orphan was asked to stop
-	for begin := time.Now(); ; {
+	for {
 		p, err := readPIDFile(data)
 		if errors.Is(err, fs.ErrNotExist) {
 			return 0, nil
@@ -90,29 +90,8 @@ func stopOrphan(ctx context.Context, data string, progress func(string)) (stale 
 		if err != nil {
 			return 0, err
 		}
-		switch {
-		case p.pid > 0 && errors.Is(syscall.Kill(p.pid, 0), syscall.ESRCH):
-			return 0, nil // PostgreSQL sees to it
-		case p.pid > 0 && p.answers(ctx):
-			signal := syscall.Signal(0)
-			if asked.IsZero() {
-				progress("stopping the PostgreSQL server of an earlier run")
-				asked, signal = time.Now(), syscall.SIGINT
-			} else if time.Since(asked) > orphanTimeout {
-				signal = syscall.SIGQUIT
-			}
-			if err := syscall.Kill(p.pid, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
-				return 0, fmt.Errorf("stop the server of an earlier run, process %d: %w", p.pid, err)
-			}
-		case time.Since(begin) > strangerAfter && time.Since(asked) > strangerAfter:
-			if p.pid > 0 {
-				return p.pid, nil
-			}
-			// Nothing in it: the machine went down in the moment it was written.
-			if err := os.Remove(filepath.Join(data, "postmaster.pid")); err != nil {
-				return 0, fmt.Errorf("remove an empty file: %w", err)
-			}
-			return 0, nil
+		if stale, gone, err := o.end(ctx, p); gone || err != nil {
+			return stale, err
 		}
 		select {
 		case <-ctx.Done():
@@ -120,4 +99,47 @@ func stopOrphan(ctx context.Context, data string, progress func(string)) (stale 
 		case <-tick.C:
 		}
 	}
+}
+
+// orphan is what stopOrphan knows of the server that a killed run may have left.
+type orphan struct {
+	data     string
+	progress func(string)
+	begin    time.Time
+	asked    time.Time // when it was asked to stop; zero if it was not
+}
+
+// end takes the next step to end the orphan. gone says that nothing of it is left but a stale number.
+func (o *orphan) end(ctx context.Context, p pidFile) (stale int, gone bool, err error) {
+	switch {
+	case p.pid > 0 && errors.Is(syscall.Kill(p.pid, 0), syscall.ESRCH):
+		return 0, true, nil // PostgreSQL sees to it
+	case p.pid > 0 && p.answers(ctx):
+		return 0, false, o.stop(p.pid)
+	case time.Since(o.begin) <= strangerAfter, time.Since(o.asked) <= strangerAfter:
+		return 0, false, nil
+	case p.pid > 0:
+		return p.pid, true, nil
+	}
+	// Nothing in it: the machine went down in the moment it was written.
+	if err := os.Remove(filepath.Join(o.data, "postmaster.pid")); err != nil {
+		return 0, false, fmt.Errorf("remove an empty file: %w", err)
+	}
+	return 0, true, nil
+}
+
+// stop asks the process to shut down: once fast, and immediately after orphanTimeout.
+func (o *orphan) stop(pid int) error {
+	signal := syscall.Signal(0)
+	switch {
+	case o.asked.IsZero():
+		o.progress("stopping the PostgreSQL server of an earlier run")
+		o.asked, signal = time.Now(), syscall.SIGINT
+	case time.Since(o.asked) > orphanTimeout:
+		signal = syscall.SIGQUIT
+	}
+	if err := syscall.Kill(pid, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("stop the server of an earlier run, process %d: %w", pid, err)
+	}
+	return nil
 }

@@ -50,15 +50,8 @@ func download(ctx context.Context, base, dir string, timeout time.Duration, prog
 	defer os.RemoveAll(temp)
 	for _, file := range dump {
 		progress("downloading " + file.name + " of Pagila " + version)
-		content, err := get(ctx, client, base+"/"+file.name)
-		if err != nil {
+		if err := file.download(ctx, client, base, temp); err != nil {
 			return err
-		}
-		if sum := sha256.Sum256(content); hex.EncodeToString(sum[:]) != file.sha256 {
-			return fmt.Errorf("the SHA-256 of %s/%s is %x, want %s", base, file.name, sum, file.sha256)
-		}
-		if err := os.WriteFile(filepath.Join(temp, file.name), content, 0o600); err != nil {
-			return fmt.Errorf("write to the cache: %w", err)
 		}
 	}
 	// What is in the cache under this name is not the pinned dump, or we would not be here.
@@ -69,6 +62,21 @@ func download(ctx context.Context, base, dir string, timeout time.Duration, prog
 		if pinned, _ := isPinned(dir); pinned {
 			return nil // another process was faster
 		}
+		return fmt.Errorf("write to the cache: %w", err)
+	}
+	return nil
+}
+
+// download puts the file into dir if it is the pinned one.
+func (f dumpFile) download(ctx context.Context, client *http.Client, base, dir string) error {
+	content, err := get(ctx, client, base+"/"+f.name)
+	if err != nil {
+		return err
+	}
+	if sum := sha256.Sum256(content); hex.EncodeToString(sum[:]) != f.sha256 {
+		return fmt.Errorf("the SHA-256 of %s/%s is %x, want %s", base, f.name, sum, f.sha256)
+	}
+	if err := os.WriteFile(filepath.Join(dir, f.name), content, 0o600); err != nil {
 		return fmt.Errorf("write to the cache: %w", err)
 	}
 	return nil

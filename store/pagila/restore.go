@@ -135,45 +135,68 @@ var (
 // dumpEnd begins the last line of note that pg_dump writes. A dump without it was cut.
 const dumpEnd = "-- PostgreSQL database dump complete"
 
-// load runs a plain dump as psql would, and makes sure that it is whole. Statements between two blocks of rows go to the server at
-// once, and blocks are streamed. loaded is called after each block.
+// load runs a plain dump as psql would, and makes sure that it is whole. loaded is called after each block
+// of rows.
 func load(ctx context.Context, conn *pgconn.PgConn, r io.Reader, loaded func(table string, rows int64)) error {
-	in := bufio.NewReader(r)
-	var statements strings.Builder
-	run := func() error {
-		defer statements.Reset()
-		return exec(ctx, conn, statements.String())
-	}
-	whole := false
+	l := &loader{conn: conn, in: bufio.NewReader(r), loaded: loaded}
 	for end := false; !end; {
-		line, err := in.ReadString('\n')
+		line, err := l.in.ReadString('\n')
 		if end = errors.Is(err, io.EOF); err != nil && !end {
 			return err
 		}
-		block := copyRE.FindStringSubmatch(line)
-		switch {
-		case block != nil:
-			if err := run(); err != nil {
-				return err
-			}
-			tag, err := conn.CopyFrom(ctx, &blockReader{in: in}, block[1]+" FROM STDIN")
-			if err != nil {
-				return fmt.Errorf("table %s: %w", block[2], err)
-			}
-			loaded(block[2], tag.RowsAffected())
-		case strings.HasPrefix(line, `\`): // psql's own, such as \restrict
-		case ownerRE.MatchString(line):
-		default:
-			whole = whole || strings.HasPrefix(line, dumpEnd)
-			statements.WriteString(line)
+		if err := l.take(ctx, line); err != nil {
+			return err
 		}
 	}
-	if err := run(); err != nil {
+	if err := l.run(ctx); err != nil {
 		return err
 	}
-	if !whole {
+	if !l.whole {
 		return fmt.Errorf("the dump is cut: it has no line %q", dumpEnd)
 	}
+	return nil
+}
+
+// loader loads a dump. The statements between two blocks of rows go to the server at once, and blocks are
+// streamed.
+type loader struct {
+	conn       *pgconn.PgConn
+	in         *bufio.Reader
+	loaded     func(table string, rows int64)
+	statements strings.Builder
+	whole      bool
+}
+
+// take takes the next line of the dump, with the block of rows that it may begin.
+func (l *loader) take(ctx context.Context, line string) error {
+	block := copyRE.FindStringSubmatch(line)
+	switch {
+	case block != nil:
+		return l.copyBlock(ctx, block[1], block[2])
+	case strings.HasPrefix(line, `\`): // psql's own, such as \restrict
+	case ownerRE.MatchString(line):
+	default:
+		l.whole = l.whole || strings.HasPrefix(line, dumpEnd)
+		l.statements.WriteString(line)
+	}
+	return nil
+}
+
+// run runs the statements that have been read.
+func (l *loader) run(ctx context.Context) error {
+	defer l.statements.Reset()
+	return exec(ctx, l.conn, l.statements.String())
+}
+
+func (l *loader) copyBlock(ctx context.Context, statement, table string) error {
+	if err := l.run(ctx); err != nil {
+		return err
+	}
+	tag, err := l.conn.CopyFrom(ctx, &blockReader{in: l.in}, statement+" FROM STDIN")
+	if err != nil {
+		return fmt.Errorf("table %s: %w", table, err)
+	}
+	l.loaded(table, tag.RowsAffected())
 	return nil
 }
 

@@ -258,22 +258,11 @@ func (g *generator) people() {
 type film struct{ cents, days int }
 
 func (g *generator) films() []film {
-	// All titles that the words allow, of which chance keeps as many as there are films.
-	var titles []string
-	for _, first := range titleFirst {
-		for _, second := range titleSecond {
-			titles = append(titles, first+" "+second)
-		}
-	}
-	g.rng.Shuffle(len(titles), func(i, j int) { titles[i], titles[j] = titles[j], titles[i] })
-	titles = titles[:filmCount]
-	slices.Sort(titles)
-
 	var films []film
 	t := g.table("film", "film_id, title, description, release_year, language_id, rental_duration, rental_rate, length, replacement_cost, rating, last_update, special_features")
 	filmActor := g.table("film_actor", "film_id, actor_id, last_update")
 	filmCategory := g.table("film_category", "film_id, category_id, last_update")
-	for i, title := range titles {
+	for i, title := range g.titles() {
 		id, category := i+1, g.rng.IntN(len(categories))
 		f := film{cents: 99 + 200*g.rng.IntN(3), days: 3 + g.rng.IntN(5)}
 		films = append(films, f)
@@ -285,13 +274,7 @@ func (g *generator) films() []film {
 		if g.rng.IntN(10) == 0 {
 			language = g.id(len(languages))
 		}
-		// A choice of the features, at least one, in their order.
-		chosen, which := []string{}, g.id(1<<len(features)-1)
-		for bit, feature := range features {
-			if which&(1<<bit) != 0 {
-				chosen = append(chosen, feature)
-			}
-		}
+		chosen := g.someFeatures()
 		t.add(id, title, description, 1980+g.rng.IntN(43), language, f.days, money(f.cents), 46+g.rng.IntN(140),
 			money(999+100*g.rng.IntN(21)), g.pick(ratings), lastUpdate, chosen)
 
@@ -303,6 +286,31 @@ func (g *generator) films() []film {
 		}
 	}
 	return films
+}
+
+// titles are the films' titles in order: chance keeps as many of all that the words allow as there are films.
+func (g *generator) titles() []string {
+	var titles []string
+	for _, first := range titleFirst {
+		for _, second := range titleSecond {
+			titles = append(titles, first+" "+second)
+		}
+	}
+	g.rng.Shuffle(len(titles), func(i, j int) { titles[i], titles[j] = titles[j], titles[i] })
+	titles = titles[:filmCount]
+	slices.Sort(titles)
+	return titles
+}
+
+// someFeatures is a choice of the features, at least one, in their order.
+func (g *generator) someFeatures() []string {
+	chosen, which := []string{}, g.id(1<<len(features)-1)
+	for bit, feature := range features {
+		if which&(1<<bit) != 0 {
+			chosen = append(chosen, feature)
+		}
+	}
+	return chosen
 }
 
 // money writes cents as a decimal.
@@ -334,6 +342,23 @@ type rental struct {
 
 // rentals rents out the copies of films, and takes payment.
 func (g *generator) rentals(films []film, filmOf []int) {
+	all := g.rentOut()
+	t := g.table("rental", "rental_id, rental_date, inventory_id, customer_id, return_date, staff_id, last_update")
+	payment := g.table("payment", "payment_id, customer_id, staff_id, rental_id, amount, payment_date")
+	for i, r := range all {
+		var returned any
+		if !r.open {
+			returned = r.to
+		}
+		t.add(i+1, r.from, r.inventory, r.customer, returned, r.staff, lastUpdate)
+		f := films[filmOf[r.inventory-1]-1]
+		late := max(0, int(r.to.Sub(r.from)/day)-f.days)
+		payment.add(i+1, r.customer, r.staff, i+1, money(f.cents+100*late), r.from)
+	}
+}
+
+// rentOut makes the rentals, in the order of their dates.
+func (g *generator) rentOut() []rental {
 	var all []rental
 	open := 0
 	for round := 0; len(all) < rentalCount; round++ {
@@ -356,17 +381,5 @@ func (g *generator) rentals(films []film, filmOf []int) {
 		}
 	}
 	slices.SortStableFunc(all, func(a, b rental) int { return a.from.Compare(b.from) })
-
-	t := g.table("rental", "rental_id, rental_date, inventory_id, customer_id, return_date, staff_id, last_update")
-	payment := g.table("payment", "payment_id, customer_id, staff_id, rental_id, amount, payment_date")
-	for i, r := range all {
-		var returned any
-		if !r.open {
-			returned = r.to
-		}
-		t.add(i+1, r.from, r.inventory, r.customer, returned, r.staff, lastUpdate)
-		f := films[filmOf[r.inventory-1]-1]
-		late := max(0, int(r.to.Sub(r.from)/day)-f.days)
-		payment.add(i+1, r.customer, r.staff, i+1, money(f.cents+100*late), r.from)
-	}
+	return all
 }

@@ -33,7 +33,7 @@ const (
 func start(ctx context.Context) (*localpg.Server, error) { return startOn(ctx, "") }
 
 // startOn is start with the programs of binDir.
-func startOn(ctx context.Context, binDir string) (_ *localpg.Server, err error) {
+func startOn(ctx context.Context, binDir string) (*localpg.Server, error) {
 	for _, place := range []string{memory, os.TempDir()} {
 		if err := localpg.RemoveStale(ctx, filepath.Join(place, folderPrefix+"*")); err != nil {
 			return nil, err
@@ -47,31 +47,33 @@ func startOn(ctx context.Context, binDir string) (_ *localpg.Server, err error) 
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, server.Stop(ctx))
-		}
-	}()
+	if err := makeTemplates(ctx, server); err != nil {
+		return nil, errors.Join(err, server.Stop(ctx))
+	}
+	return server, nil
+}
+
+func makeTemplates(ctx context.Context, server *localpg.Server) error {
 	source, err := dataset(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := exec(ctx, server, "CREATE DATABASE "+pristine); err != nil {
-		return nil, err
+		return err
 	}
 	if err := source.Restore(ctx, server.URL(pristine)); err != nil {
-		return nil, err
+		return err
 	}
 	if err := seal(ctx, server, pristine); err != nil {
-		return nil, err
+		return err
 	}
 	if err := create(ctx, server, migrated, pristine); err != nil {
-		return nil, err
+		return err
 	}
 	if err := migrate(ctx, server.Config(migrated)); err != nil {
-		return nil, err
+		return err
 	}
-	return server, seal(ctx, server, migrated)
+	return seal(ctx, server, migrated)
 }
 
 func migrate(ctx context.Context, config *pgx.ConnConfig) (err error) {

@@ -41,7 +41,7 @@ func unpack(archive io.Reader, dir string) error {
 	for files := tar.NewReader(zip); ; {
 		header, err := files.Next()
 		if errors.Is(err, io.EOF) {
-			break
+			return link(root)
 		}
 		if err != nil {
 			return fmt.Errorf("read the archive: %w", err)
@@ -50,9 +50,6 @@ func unpack(archive io.Reader, dir string) error {
 		if !ok || header.Typeflag != tar.TypeReg {
 			continue
 		}
-		if !fs.ValidPath(name) {
-			return fmt.Errorf("the archive holds %q, a path that escapes its folder", header.Name)
-		}
 		if left -= header.Size; left < 0 {
 			return fmt.Errorf("the archive holds more than %d bytes", int64(maxUnpacked))
 		}
@@ -60,11 +57,13 @@ func unpack(archive io.Reader, dir string) error {
 			return err
 		}
 	}
-	return link(root)
 }
 
 // writeFile writes a file and the folders above it, readable by everybody whatever the umask.
 func writeFile(root *os.Root, name string, mode fs.FileMode, content io.Reader) error {
+	if !fs.ValidPath(name) {
+		return fmt.Errorf("the archive holds %q, a path that escapes its folder", payload+name)
+	}
 	if err := makeFolders(root, path.Dir(name)); err != nil {
 		return err
 	}
