@@ -3,10 +3,10 @@ package localpg_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -302,66 +302,70 @@ func TestRemoveStale(t *testing.T) {
 	}
 }
 
-// TestLeftOverPIDFile starts on a postmaster.pid that names a process which is not ours.
+// startStranger starts a process that has nothing to do with PostgreSQL.
+func startStranger(t *testing.T) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command("cat")
+	if _, err := cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	return cmd
+}
+
+// writePIDFile writes a postmaster.pid as PostgreSQL writes it, or an empty one if there is no process.
+func writePIDFile(t *testing.T, dir string, process *os.Process) {
+	t.Helper()
+	data := filepath.Join(dir, "data")
+	var content string
+	if process != nil {
+		content = fmt.Sprintf("%d\n%s\n1700000000\n5432\n%s\n\n  5432001         0\nready\n", process.Pid, data, filepath.Join(dir, "socket"))
+	}
+	name := filepath.Join(data, "postmaster.pid")
+	if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	owner := ownerOf(t, data)
+	if err := os.Chown(name, int(owner.Uid), int(owner.Gid)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestLeftOverPIDFile starts on a postmaster.pid that names a process which is not a server of ours.
 func TestLeftOverPIDFile(t *testing.T) {
 	t.Parallel()
-	// stranger is a process that knows nothing of us.
-	stranger := func(t *testing.T) *exec.Cmd {
-		t.Helper()
-		cmd := exec.Command("cat")
-		if _, err := cmd.StdinPipe(); err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-		return cmd
-	}
-	tests := []struct {
-		name    string
-		content func(*testing.T) string
-	}{
-		{"of a stranger", func(t *testing.T) string {
+	for name, process := range map[string]func(*testing.T) *os.Process{
+		"of a stranger": func(t *testing.T) *os.Process {
 			t.Helper()
-			return strconv.Itoa(stranger(t).Process.Pid)
-		}},
-		{"of a process killed and not waited for", func(t *testing.T) string {
+			return startStranger(t).Process
+		},
+		"of a process killed and not waited for": func(t *testing.T) *os.Process {
 			t.Helper()
-			cmd := stranger(t)
+			cmd := startStranger(t)
 			if err := cmd.Process.Kill(); err != nil {
 				t.Fatal(err)
 			}
-			return strconv.Itoa(cmd.Process.Pid)
-		}},
-		{"of a process that is gone", func(t *testing.T) string {
+			return cmd.Process
+		},
+		"of a process that is gone": func(t *testing.T) *os.Process {
 			t.Helper()
-			cmd := stranger(t)
+			cmd := startStranger(t)
 			cmd.Process.Kill()
 			cmd.Wait()
-			return strconv.Itoa(cmd.Process.Pid)
-		}},
-		{"empty", func(*testing.T) string { return "" }},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
+			return cmd.Process
+		},
+		"empty": func(*testing.T) *os.Process { return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := folder(t)
 			first := start(t, localpg.Options{Dir: dir})
 			remember(t, first)
 			stop(t, first)
-			content := test.content(t)
-			if content != "" { // as PostgreSQL writes it
-				content += "\n" + filepath.Join(dir, "data") + "\n1700000000\n5432\n" + filepath.Join(dir, "socket") + "\n\n  5432001         0\nready\n"
-			}
-			if err := os.WriteFile(filepath.Join(dir, "data", "postmaster.pid"), []byte(content), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			// The file belongs to the cluster's user, as all of it.
-			owner := ownerOf(t, filepath.Join(dir, "data"))
-			if err := os.Chown(filepath.Join(dir, "data", "postmaster.pid"), int(owner.Uid), int(owner.Gid)); err != nil {
-				t.Fatal(err)
-			}
+			writePIDFile(t, dir, process(t))
 			remembered(t, start(t, localpg.Options{Dir: dir}))
 		})
 	}
