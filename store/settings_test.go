@@ -148,18 +148,8 @@ func TestPgBouncer(t *testing.T) {
 				spoiler := pgtest.Connect(t, pgtest.WithParameters(t, through, "default_query_exec_mode=simple_protocol"))
 				var wg sync.WaitGroup
 				for range 8 {
-					for _, s := range []*store.Store{s, other} {
-						wg.Go(func() {
-							for i := range int32(10) {
-								if _, err := s.Film(t.Context(), 1+i); err != nil {
-									t.Error(err)
-								}
-								if _, err := s.Films(t.Context(), store.FilmQuery{Page: 1 + i, PageSize: 2, Category: "comedy"}); err != nil {
-									t.Error(err)
-								}
-							}
-						})
-					}
+					wg.Go(func() { wantTenPages(t, s) })
+					wg.Go(func() { wantTenPages(t, other) })
 				}
 				for range 10 { // leaks into the connection that all share
 					pgtest.Exec(t, spoiler.Exec, `SET search_path = nowhere; SET default_transaction_isolation = 'repeatable read'; SET lock_timeout = '2s'`)
@@ -168,6 +158,18 @@ func TestPgBouncer(t *testing.T) {
 				wantAllWell(t, s, conn)
 				wantAllWell(t, other, conn)
 			})
+		}
+	}
+}
+
+func wantTenPages(t *testing.T, s *store.Store) {
+	t.Helper()
+	for i := range int32(10) {
+		if _, err := s.Film(t.Context(), 1+i); err != nil {
+			t.Error(err)
+		}
+		if _, err := s.Films(t.Context(), store.FilmQuery{Page: 1 + i, PageSize: 2, Category: "comedy"}); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -150,58 +150,38 @@ func TestDownWithoutPagila(t *testing.T) {
 	}
 }
 
-// TestDown runs schema/down.sh, the way back. That pg_dump then prints what it printed of Pagila as
-// restored is proven by schema/check.sh.
+// TestDown runs schema/down.sh. schema/check.sh proves that pg_dump then prints the same as for Pagila as
+// restored.
 func TestDown(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		prepare func(t *testing.T, db *sql.DB)
-		says    string // part of the output
-		refused bool
+		files     fs.FS  // are applied before; nil: none
+		statement string // is executed then
+		says      string // part of the output
+		refused   bool
 	}{
 		"from the newest version": {
-			prepare: func(t *testing.T, db *sql.DB) {
-				t.Helper()
-				if err := migrations.Apply(t.Context(), db); err != nil {
-					t.Fatal(err)
-				}
-				pgtest.Exec(t, db.ExecContext, `INSERT INTO streaming_subscription (customer_id, plan_name, start_date)
-				                 SELECT min(customer_id), 'basic', now() FROM customer`)
-			},
+			files: migrations.Files,
+			statement: `INSERT INTO streaming_subscription (customer_id, plan_name, start_date)
+			            SELECT min(customer_id), 'basic', now() FROM customer`,
 			says: `DROP TABLE "streaming_subscription"`,
 		},
 		"from the first migration": {
-			prepare: func(t *testing.T, db *sql.DB) {
-				t.Helper()
-				if err := migrations.ApplyFiles(t.Context(), db, directory(t, addFilmStreamingAvailable, "")); err != nil {
-					t.Fatal(err)
-				}
-			},
-			says: `DROP COLUMN "streaming_available"`,
+			files: directory(t, addFilmStreamingAvailable, ""),
+			says:  `DROP COLUMN "streaming_available"`,
 		},
 		"from the baseline": {
-			prepare: func(t *testing.T, db *sql.DB) {
-				t.Helper()
-				if err := migrations.ApplyFiles(t.Context(), db, directory(t, migrations.Baseline, "")); err != nil {
-					t.Fatal(err)
-				}
-			},
-			says: `DROP TABLE "atlas_schema_revisions"`,
+			files: directory(t, migrations.Baseline, ""),
+			says:  `DROP TABLE "atlas_schema_revisions"`,
 		},
 		"never migrated": {
-			prepare: func(*testing.T, *sql.DB) {},
-			says:    "No migration is applied",
+			says: "No migration is applied",
 		},
 		"with a table of somebody else's": {
-			prepare: func(t *testing.T, db *sql.DB) {
-				t.Helper()
-				if err := migrations.Apply(t.Context(), db); err != nil {
-					t.Fatal(err)
-				}
-				pgtest.Exec(t, db.ExecContext, `CREATE TABLE precious (id integer)`)
-			},
-			says:    `DROP TABLE "precious"`,
-			refused: true,
+			files:     migrations.Files,
+			statement: `CREATE TABLE precious (id integer)`,
+			says:      `DROP TABLE "precious"`,
+			refused:   true,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -209,8 +189,14 @@ func TestDown(t *testing.T) {
 			url := pgtest.Pristine(t)
 			ctx, db := setup(t, url)
 			atlas := findAtlas(t, db, url)
-			test.prepare(t, db)
-
+			if test.files != nil {
+				if err := migrations.ApplyFiles(ctx, db, test.files); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if test.statement != "" {
+				pgtest.Exec(t, db.ExecContext, test.statement)
+			}
 			cmd := exec.CommandContext(ctx, filepath.Join("..", "down.sh"))
 			cmd.Env = append(os.Environ(), "DATABASE_URL="+url, "ATLAS_DEV_URL="+pgtest.Empty(t), "ATLAS="+atlas.command)
 			out, err := cmd.CombinedOutput()
@@ -221,19 +207,25 @@ func TestDown(t *testing.T) {
 				wantStatus(ctx, t, db, createStreamingSubscription)
 				return
 			}
-			for _, table := range []string{"streaming_subscription", "atlas_schema_revisions"} {
-				if exists(t, db, table) {
-					t.Errorf("table %s is still there", table)
-				}
-			}
-			if pgtest.Value[bool](t, db.QueryRowContext, `SELECT to_jsonb(film) ? 'streaming_available' FROM film LIMIT 1`) {
-				t.Error("film.streaming_available is still there")
-			}
+			wantTakenBack(t, db)
 			if err := migrations.Apply(ctx, db); err != nil {
 				t.Errorf("up again: %v", err)
 			}
 			wantStatus(ctx, t, db, createStreamingSubscription)
 		})
+	}
+}
+
+// wantTakenBack checks that nothing of the migrations is left.
+func wantTakenBack(t *testing.T, db *sql.DB) {
+	t.Helper()
+	for _, table := range []string{"streaming_subscription", "atlas_schema_revisions"} {
+		if exists(t, db, table) {
+			t.Errorf("table %s is still there", table)
+		}
+	}
+	if pgtest.Value[bool](t, db.QueryRowContext, `SELECT to_jsonb(film) ? 'streaming_available' FROM film LIMIT 1`) {
+		t.Error("film.streaming_available is still there")
 	}
 }
 
