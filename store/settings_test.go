@@ -190,7 +190,7 @@ func TestStatusBehindPgBouncer(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ address, change, want string }{
 		"pristine":     {pgtest.Pristine(t), ``, "the migration 20261122183350 is not applied"},
-		"empty":        {pgtest.Empty(t), ``, "no Pagila"},
+		"empty":        {pgtest.Empty(t), ``, "does not contain Pagila"},
 		"half":         {pgtest.New(t), `DELETE FROM atlas_schema_revisions WHERE version = '20261122183350'`, "the migration 20261122183350 is not applied"},
 		"no revisions": {pgtest.New(t), `DROP TABLE atlas_schema_revisions`, "the migration 20261122183351 is not applied"},
 	} {

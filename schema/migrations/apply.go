@@ -17,7 +17,7 @@ const operator = "pagila-api"
 
 // ErrNoPagila is the error of Apply, Down and Locate on a database that Pagila has not been restored
 // into.
-var ErrNoPagila = errors.New("the database has no Pagila in it (the tables film, inventory, rental and customer): restore Pagila first")
+var ErrNoPagila = errors.New("the database does not contain Pagila (the tables film, inventory, rental and customer): restore Pagila first")
 
 // Apply brings a restored Pagila up to date; where nothing is pending it changes nothing. It works in
 // the schema that Locate finds. It may be called from several processes at once, the Atlas command
