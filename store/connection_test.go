@@ -28,7 +28,7 @@ import (
 	"example.com/pagila-api/store/pgtest"
 )
 
-// fill has the pool make all of its connections.
+// fill makes the pool open all of its connections.
 func fill(t *testing.T, s *store.Store, conn *pgx.Conn) {
 	t.Helper()
 	barrier, err := conn.Begin(t.Context())
@@ -58,7 +58,7 @@ func fill(t *testing.T, s *store.Store, conn *pgx.Conn) {
 	}
 }
 
-// wantReads makes as many reads at once, and wants all to succeed.
+// wantReads makes n reads at once, and checks that all succeed.
 func wantReads(t *testing.T, s *store.Store, n int) {
 	t.Helper()
 	var wg sync.WaitGroup
@@ -72,8 +72,7 @@ func wantReads(t *testing.T, s *store.Store, n int) {
 	wg.Wait()
 }
 
-// Connections that the server has ended while they were idle do not show, neither to reads nor to
-// rentals.
+// Neither reads nor rentals fail after the server has ended idle connections.
 func TestTerminatedWhileIdle(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
@@ -92,7 +91,7 @@ func TestTerminatedWhileIdle(t *testing.T) {
 	wantOneEach(t, s, conn, copiesInStock(t, conn, 4), 4)
 }
 
-// Connections that the network has reset do not show, at whatever point of a call.
+// No call fails after the network has reset connections.
 func TestReset(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
@@ -110,13 +109,13 @@ func TestReset(t *testing.T) {
 	}
 }
 
-// Connections that a firewall has forgotten cost about a second, once, and not the time of a call.
+// Connections that a firewall has forgotten delay calls by about a second, once, and not until their deadline.
 func TestFrozen(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
 	conn := pgtest.Connect(t, address)
 	proxy := pgtest.NewProxy(t, address)
-	// A call that waited for its own deadline would fail.
+	// A call that waits until its deadline fails the test.
 	s, err := store.Open(proxy.URL(), store.Options{Timeout: 20 * time.Second})
 	if err != nil {
 		t.Fatal(err)
@@ -124,16 +123,16 @@ func TestFrozen(t *testing.T) {
 	t.Cleanup(func() { s.Close() })
 	fill(t, s, conn)
 	proxy.Freeze()
-	// That is how long a connection has to be idle before anybody doubts it.
+	// Connections are pinged only after they have been idle for a second.
 	<-time.After(1100 * time.Millisecond)
 	wantReads(t, s, 30)
 	if left := proxy.Len(); left > 40 {
-		t.Errorf("%d connections, want those that are frozen replaced", left)
+		t.Errorf("%d connections, want the frozen ones replaced", left)
 	}
 }
 
-// DDL in another session invalidates plans that the sessions keep. Nothing was executed, so it does
-// not show.
+// DDL in another session invalidates plans that the sessions keep. Nothing was executed then, so the calls are
+// repeated and succeed.
 func TestDDLUnderTraffic(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
@@ -150,7 +149,7 @@ func TestDDLUnderTraffic(t *testing.T) {
 			}
 		})
 	}
-	// Views would keep the columns as they are.
+	// PostgreSQL does not alter a column that a view uses.
 	pgtest.Exec(t, conn.Exec, `SET deadlock_timeout = '10s'; DO $$ DECLARE view regclass; BEGIN
 		FOR view IN SELECT oid FROM pg_class WHERE relkind IN ('v', 'm') AND relnamespace = 'public'::regnamespace LOOP
 			IF to_regclass(view::text) IS NOT NULL THEN
@@ -175,11 +174,11 @@ func TestDDLUnderTraffic(t *testing.T) {
 	stop()
 	wg.Wait()
 	if calls.Load() == 0 {
-		t.Error("nothing was called")
+		t.Error("no call was made")
 	}
 }
 
-// wantEachCall makes each kind of call, and wants it to succeed or to find the copy taken.
+// wantEachCall makes each kind of call. Each must succeed, except for a rental that finds the copy taken.
 func wantEachCall(t *testing.T, s *store.Store, filmID int32) {
 	t.Helper()
 	if _, err := s.Film(t.Context(), filmID); err != nil {
@@ -197,8 +196,8 @@ func wantEachCall(t *testing.T, s *store.Store, filmID int32) {
 	}
 }
 
-// A copy that another session holds is refused after a while, alone: other copies go out, films are
-// read, and the status is good.
+// A rental of a copy that another session holds is refused after a while. Meanwhile other copies can be rented,
+// films can be read, and the status is good.
 func TestLockedCopy(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
@@ -246,7 +245,7 @@ func TestLockedCopy(t *testing.T) {
 	wantOneEach(t, s, conn, locked, 3)
 }
 
-// A locked table takes no more than half of the connections, and refuses within seconds.
+// Rentals that wait for a locked table take at most half of the connections, and fail within seconds.
 func TestLockedTable(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
@@ -273,7 +272,7 @@ func TestLockedTable(t *testing.T) {
 	wg.Wait()
 }
 
-// A table that DDL has locked is nothing to be not ready for, and leaves reads of other tables alone.
+// A table that DDL has locked affects neither readiness nor reads of other tables.
 func TestLockedCustomers(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
@@ -284,7 +283,7 @@ func TestLockedCustomers(t *testing.T) {
 	for range 32 {
 		wg.Go(func() {
 			if _, err := s.Rental(t.Context(), 1, 76); kind(err) != "busy" {
-				t.Errorf("a rental: %v", err)
+				t.Errorf("rental 76: %v", err)
 			}
 		})
 	}
@@ -296,7 +295,7 @@ func TestLockedCustomers(t *testing.T) {
 	wg.Wait()
 }
 
-// The status needs no connection of the pool, not even the first time.
+// Even the first status needs no connection of the calls' pool.
 func TestStatusBesideFullPool(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
@@ -318,7 +317,7 @@ func TestStatusBesideFullPool(t *testing.T) {
 	}
 }
 
-// A database that is far away is ready, even where to connect takes longer than anybody waits.
+// A distant database becomes ready, even if connecting takes longer than a caller of Status waits.
 func TestFarAway(t *testing.T) {
 	t.Parallel()
 	proxy := pgtest.NewProxy(t, pgtest.New(t))
@@ -333,8 +332,8 @@ func TestFarAway(t *testing.T) {
 	}
 }
 
-// A server that does not let the role in is asked once, so that no account is locked. One that has no
-// room, or is not up yet, is asked again.
+// A login that the server refuses is not repeated, so that no account gets locked. It is repeated if the server
+// has no free connection or is still starting.
 func TestRefusedLogin(t *testing.T) {
 	t.Parallel()
 	for code, several := range map[string]bool{
@@ -342,7 +341,7 @@ func TestRefusedLogin(t *testing.T) {
 		"28000": false, // pg_hba.conf
 		"3D000": false, // no such database
 		"42501": false, // no privilege CONNECT
-		"22023": false, // a setting in the URL that is no setting
+		"22023": false, // an unknown setting in the URL
 		"42704": false,
 		"57P03": true, // starting up
 		"53300": true, // too many connections
@@ -361,7 +360,7 @@ func TestRefusedLogin(t *testing.T) {
 	}
 }
 
-// refuseLogins is a server that refuses each connection with that SQLSTATE, and counts them.
+// refuseLogins starts a server that refuses each connection with a SQLSTATE, and counts the connections.
 func refuseLogins(t *testing.T, code string) (address string, attempts *atomic.Int64) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -388,7 +387,7 @@ func refuseLogins(t *testing.T, code string) (address string, attempts *atomic.I
 	return listener.Addr().String(), attempts
 }
 
-// What a customer or a member of staff may do is up to the columns that say so.
+// The columns active and activebool decide whether a customer or a member of staff may take part in a rental.
 func TestInactive(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
@@ -412,7 +411,7 @@ func TestInactive(t *testing.T) {
 	}
 }
 
-// A rule that the database's owner has added refuses a rental. That is no fault, and not repeated.
+// A rule that the database's owner has added may refuse a rental. That is not a fault, and is not repeated.
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	for name, rule := range map[string]string{
@@ -438,21 +437,21 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// A connection that is lost while the server commits leaves the outcome open. The store finds out
-// what became of it, and says so where it cannot.
+// If a connection is lost while the server commits, the outcome is open. The store finds the outcome, or says
+// that it is unknown.
 func TestLostCommit(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		trigger string // what happens at the commit
-		forward bool   // the server gets the commit
+		trigger string // runs at the commit
+		forward bool   // whether the server gets the commit
 		outcome store.Outcome
 		made    bool
 	}{
-		"the server has it":     {``, true, store.NoWrite, true},
-		"the server has it not": {``, false, store.NothingWritten, false},
-		"the session is ended":  {`PERFORM pg_terminate_backend(pg_backend_pid())`, true, store.NothingWritten, false},
+		"the server got it":         {``, true, store.NoWrite, true},
+		"the server did not get it": {``, false, store.NothingWritten, false},
+		"the session is terminated": {`PERFORM pg_terminate_backend(pg_backend_pid())`, true, store.NothingWritten, false},
 		// The statement time-out must not end it before the test does.
-		"nobody knows in time": {`LOOP BEGIN PERFORM pg_sleep(60); EXIT; EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP`, true, store.Unknown, false},
+		"still unknown in time": {`LOOP BEGIN PERFORM pg_sleep(60); EXIT; EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP`, true, store.Unknown, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -564,8 +563,8 @@ func (c *commitCutter) reset(client, server net.Conn, commit []byte) {
 	}
 }
 
-// After a failover the address leads to another server. What was connected to the standby is replaced,
-// and until then the calls say why.
+// After a failover the address leads to another server. Connections to the standby are replaced. Until then, the
+// calls say that the database is read-only.
 func TestFailover(t *testing.T) {
 	t.Parallel()
 	primary, standby := servers(t)
@@ -597,11 +596,11 @@ func TestFailover(t *testing.T) {
 	}
 }
 
-// servers are a primary with Pagila, and a copy of it that is a standby.
+// servers starts a primary with Pagila, and a copy of it as a standby.
 func servers(t *testing.T) (primary, standby string) {
 	t.Helper()
 	ctx := t.Context()
-	dir, err := os.MkdirTemp("", "pagila-api-failover-") //nolint:usetesting // open to the server's user
+	dir, err := os.MkdirTemp("", "pagila-api-failover-") //nolint:usetesting // the server's user must reach it
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -634,13 +633,13 @@ func servers(t *testing.T) (primary, standby string) {
 	return start("primary").URL("postgres"), start("standby").URL("postgres")
 }
 
-// copyCluster makes a standby of a copy of a cluster that is stopped.
+// copyCluster copies a stopped cluster and makes the copy a standby.
 func copyCluster(t *testing.T, from, to string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	// A standby waits for nobody: it may well never hear of its primary.
+	// A standby starts even if it never hears from its primary.
 	script := `cp -a "$0" "$1" && cp -p "$1/PG_VERSION" "$1/standby.signal"`
 	if out, err := exec.CommandContext(t.Context(), "sh", "-c", script, from, to).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)

@@ -6,7 +6,7 @@ import (
 	"example.com/pagila-api/store"
 )
 
-// A kind that is added without a name fails here.
+// Each kind has a name of its own.
 func TestKindNames(t *testing.T) {
 	t.Parallel()
 	kindOf := map[string]store.Kind{}

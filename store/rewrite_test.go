@@ -10,9 +10,9 @@ import (
 	"example.com/pagila-api/store/pgtest"
 )
 
-// TestReadsDuringRewrite has DDL in another session rewrite a table while a read waits for it. To a
-// snapshot that was taken before, the rewritten table is empty. READ COMMITTED takes another once it
-// has the lock; the levels that an administrator may set instead do not.
+// A read waits while DDL in another session rewrites the table. To a snapshot that was taken before, the
+// rewritten table is empty. READ COMMITTED takes a new snapshot after the wait. The levels that an administrator
+// may set instead do not.
 func TestReadsDuringRewrite(t *testing.T) {
 	t.Parallel()
 	for _, level := range []string{"repeatable read", "serializable"} {
@@ -29,7 +29,7 @@ func TestReadsDuringRewrite(t *testing.T) {
 	}
 }
 
-// withIsolation makes a database whose transactions have that isolation level by default.
+// withIsolation makes a database whose transactions have the isolation level by default.
 func withIsolation(t *testing.T, level string) (url string) {
 	t.Helper()
 	url = pgtest.New(t)
@@ -37,7 +37,7 @@ func withIsolation(t *testing.T, level string) (url string) {
 	return url
 }
 
-// readDuringRewrite reads by way of the second URL what is rewritten by way of the first.
+// readDuringRewrite rewrites a table over the first URL while it reads the table over the second.
 func readDuringRewrite(t *testing.T, url, through string) {
 	t.Helper()
 	admin := pgtest.Connect(t, url)
@@ -73,8 +73,7 @@ func readDuringRewrite(t *testing.T, url, through string) {
 	}
 }
 
-// rewrite rewrites the table film. It begins read while it holds the table, and ends once wait has
-// returned.
+// rewrite rewrites the table film. It starts read while it holds the table, and commits once wait has returned.
 func rewrite(t *testing.T, admin *pgx.Conn, read, wait func()) {
 	t.Helper()
 	tx, err := admin.Begin(t.Context())

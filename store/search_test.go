@@ -11,7 +11,7 @@ import (
 	"example.com/pagila-api/store/pgtest"
 )
 
-// everyFilm is a limit above the number of films.
+// everyFilm is a limit that is higher than the number of films.
 const everyFilm = 2000
 
 func search(t *testing.T, s *store.Store, question string, limit int) []store.FoundFilm {

@@ -19,7 +19,7 @@ import (
 	"example.com/pagila-api/store/pgtest"
 )
 
-// copiesInStock are copies that nobody has.
+// copiesInStock returns n copies that are not rented out.
 func copiesInStock(t *testing.T, conn *pgx.Conn, n int) []int32 {
 	t.Helper()
 	return pgtest.Value[[]int32](t, conn.QueryRow, `SELECT array_agg(inventory_id) FROM (SELECT inventory_id FROM inventory WHERE NOT EXISTS (
@@ -27,8 +27,7 @@ func copiesInStock(t *testing.T, conn *pgx.Conn, n int) []int32 {
 		ORDER BY inventory_id LIMIT $1) c`, n)
 }
 
-// wantAllWell makes every kind of call, and a storm of rentals, and checks what comes of them against
-// the database.
+// wantAllWell makes every kind of call and many rentals at once. It checks the results against the database.
 func wantAllWell(t *testing.T, s *store.Store, conn *pgx.Conn) {
 	t.Helper()
 	ctx := t.Context()
@@ -50,7 +49,7 @@ func wantAllWell(t *testing.T, s *store.Store, conn *pgx.Conn) {
 	wantOneEach(t, s, conn, copiesInStock(t, conn, 3), 6)
 }
 
-// wantOneEach has as many customers at once ask for each copy. One gets it.
+// wantOneEach makes several customers rent each copy at once, and checks that one of them gets it.
 func wantOneEach(t *testing.T, s *store.Store, conn *pgx.Conn, copies []int32, each int) {
 	t.Helper()
 	customers := pgtest.Value[[]int32](t, conn.QueryRow, `SELECT array_agg(customer_id ORDER BY customer_id) FROM customer WHERE active = 1`)
@@ -80,22 +79,22 @@ func wantOneEach(t *testing.T, s *store.Store, conn *pgx.Conn, copies []int32, e
 	}
 }
 
-// wantRental checks a rental against its row, and against what is read of it.
+// wantRental checks a rental against its row and against Store.Rental.
 func wantRental(t *testing.T, s *store.Store, conn *pgx.Conn, r store.Rental) {
 	t.Helper()
 	micros := pgtest.Value[[]int64](t, conn.QueryRow, `SELECT ARRAY[extract(epoch FROM rental_date) * 1000000,
 			extract(epoch FROM rental_date) * 1000000 + rental_duration * 86400000000]::bigint[]
 		FROM rental JOIN inventory USING (inventory_id) JOIN film USING (film_id) WHERE rental_id = $1`, r.RentalID)
 	if got := []int64{r.RentalDate.UnixMicro(), r.DueDate.UnixMicro()}; !slices.Equal(got, micros) {
-		t.Errorf("rental %d is from and to %d, want %d", r.RentalID, got, micros)
+		t.Errorf("rental %d: rental date and due date are %d, want %d", r.RentalID, got, micros)
 	}
 	if again, err := s.Rental(t.Context(), r.CustomerID, r.RentalID); err != nil || !reflect.DeepEqual(again, r) {
-		t.Errorf("rental %d reads %+v, %v, want %+v", r.RentalID, again, err, r)
+		t.Errorf("rental %d is read as %+v, %v, want %+v", r.RentalID, again, err, r)
 	}
 }
 
-// Whatever a role or a database sets, each copy goes out once and nothing fails. The same holds behind
-// a pooler, and however the URL has statements executed.
+// Whatever settings a database has, each copy is rented out once and no call fails. The same is true behind a
+// pooler and for every query mode of the URL.
 func TestAnySetting(t *testing.T) {
 	t.Parallel()
 	for name, settings := range map[string][]string{
@@ -132,8 +131,8 @@ func TestAnySetting(t *testing.T) {
 	}
 }
 
-// PgBouncer in transaction mode with a single connection, under every mode that the URL may choose,
-// with clients that all want the same statements, and beside clients that are set up otherwise.
+// PgBouncer runs in transaction mode with a single connection. All clients need the same statements, in every
+// query mode that the URL may choose. Another client changes the settings of the shared session.
 func TestPgBouncer(t *testing.T) {
 	t.Parallel()
 	for _, parameters := range []string{"", "default_query_exec_mode=cache_statement", "default_query_exec_mode=exec",
@@ -151,7 +150,7 @@ func TestPgBouncer(t *testing.T) {
 					wg.Go(func() { wantTenPages(t, s) })
 					wg.Go(func() { wantTenPages(t, other) })
 				}
-				for range 10 { // leaks into the connection that all share
+				for range 10 { // the settings stay in the session that all clients share
 					pgtest.Exec(t, spoiler.Exec, `SET search_path = nowhere; SET default_transaction_isolation = 'repeatable read'; SET lock_timeout = '2s'`)
 				}
 				wg.Wait()
@@ -174,7 +173,8 @@ func wantTenPages(t *testing.T, s *store.Store) {
 	}
 }
 
-// transaction_timeout came with PostgreSQL 17. A role's own does not end our transactions.
+// A transaction_timeout that the database sets does not end our transactions. The setting exists since
+// PostgreSQL 17.
 func TestTransactionTimeout(t *testing.T) {
 	t.Parallel()
 	address := pgtest.NewOnNewest(t)
@@ -185,7 +185,7 @@ func TestTransactionTimeout(t *testing.T) {
 	wantAllWell(t, open(t, pgtest.Bouncer(t, address)), conn)
 }
 
-// Where something is missing, the status says so behind a pooler too.
+// Behind a pooler too, the status names what is missing.
 func TestStatusBehindPgBouncer(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ address, change, want string }{
@@ -205,13 +205,13 @@ func TestStatusBehindPgBouncer(t *testing.T) {
 				t.Errorf("got %+v, %v, want %q", status, err, tt.want)
 			}
 			if _, err := s.Film(t.Context(), 1); err != nil && kind(err) != "not set up" {
-				t.Errorf("a film: %v", err)
+				t.Errorf("film 1: %v", err)
 			}
 		})
 	}
 }
 
-// Pagila may be in a schema of any name, and another schema may have a table film as well.
+// Pagila may be in a schema of any name. Another schema may have a table film as well.
 func TestSchema(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
@@ -220,15 +220,14 @@ func TestSchema(t *testing.T) {
 	wantAllWell(t, s, conn)
 	pgtest.Exec(t, conn.Exec, `ALTER SCHEMA public RENAME TO "Video ""Store"""; CREATE SCHEMA public; CREATE TABLE public.film (film_id integer);
 		SET search_path = "Video ""Store"""`)
-	if _, err := s.Film(t.Context(), 1); err != nil { // the call finds out by itself that Pagila has moved
+	if _, err := s.Film(t.Context(), 1); err != nil { // the call itself finds that Pagila has moved
 		t.Error(err)
 	}
 	wantAllWell(t, s, conn)
 	wantAllWell(t, open(t, address), conn)
 }
 
-// A category is found without regard to case as Unicode has it, also where the database's own locale
-// has another idea of it.
+// A category is found without regard to case, by Unicode's rules, even if the database's locale has other rules.
 func TestCaseOfEveryLocale(t *testing.T) {
 	t.Parallel()
 	for name, options := range map[string]string{
@@ -269,7 +268,7 @@ func TestCaseOfEveryLocale(t *testing.T) {
 	}
 }
 
-// A database need not have Unicode's letters. What it cannot write is not in it.
+// A database's encoding may lack characters. A search for one of them finds nothing.
 func TestOtherEncodings(t *testing.T) {
 	t.Parallel()
 	for _, encoding := range []string{"SQL_ASCII", "LATIN1", "EUC_JP"} {
@@ -296,8 +295,8 @@ func TestOtherEncodings(t *testing.T) {
 	}
 }
 
-// Days are days of 24 hours where the clocks change in between, and times that no clock shows are
-// the nearest that one does.
+// Days have 24 hours even if the clocks change in between. A time that RFC 3339 cannot represent becomes the
+// nearest one that it can.
 func TestTimes(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
@@ -326,8 +325,7 @@ func TestTimes(t *testing.T) {
 	}
 }
 
-// A role with nothing but the privileges that the README lists can do all. Without any one of them
-// the status names it.
+// The privileges that the README lists are enough. If one of them is missing, the status names it.
 func TestLeastPrivilege(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
@@ -335,7 +333,7 @@ func TestLeastPrivilege(t *testing.T) {
 	role := "least_" + pgtest.Value[string](t, conn.QueryRow, `SELECT current_database()`)
 	pgtest.Exec(t, conn.Exec, `CREATE ROLE `+role+` LOGIN; REVOKE ALL ON SCHEMA public FROM PUBLIC`)
 	t.Cleanup(func() {
-		ctx := context.Background() // the test's own is over
+		ctx := context.Background() // the test's context has ended
 		cleaner, err := pgx.Connect(ctx, address)
 		if err == nil {
 			_, err = cleaner.Exec(ctx, `DROP OWNED BY `+role+`; DROP ROLE `+role)
@@ -379,7 +377,7 @@ func TestLeastPrivilege(t *testing.T) {
 	}
 }
 
-// leastPrivileges are what the README grants to the server's role.
+// leastPrivileges are the privileges that the README grants to the server's role.
 var leastPrivileges = []string{
 	`USAGE ON SCHEMA public`,
 	`SELECT ON film, language, category, film_category, actor, film_actor, inventory, customer, staff, rental, atlas_schema_revisions`,

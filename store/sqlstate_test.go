@@ -12,8 +12,7 @@ import (
 	"example.com/pagila-api/store/pgtest"
 )
 
-// raising makes a database whose film raises the SQLSTATE in the table wanted when it is read, and
-// counts how often it was.
+// raising makes reads of film raise the SQLSTATE in the table wanted, and counts the reads.
 const raising = `
 CREATE TABLE wanted (code text, times integer);
 CREATE SEQUENCE raised;
@@ -29,7 +28,7 @@ END $$;
 ALTER TABLE film RENAME TO film_table;
 CREATE VIEW film AS SELECT * FROM film_table WHERE raise_wanted()`
 
-// raise has the SQLSTATE raised for so many times from now on.
+// raise makes the next reads of film raise the SQLSTATE.
 func raise(t *testing.T, conn *pgx.Conn, code string, times int) {
 	t.Helper()
 	pgtest.Exec(t, conn.Exec, `TRUNCATE wanted; ALTER SEQUENCE raised RESTART`)
@@ -38,7 +37,7 @@ func raise(t *testing.T, conn *pgx.Conn, code string, times int) {
 	}
 }
 
-// kind is what a caller of this package can tell of an error.
+// kind returns what a caller of the package can learn from an error.
 func kind(err error) string {
 	var (
 		unavailable *store.UnavailableError
@@ -98,7 +97,7 @@ func TestSQLStates(t *testing.T) {
 	}
 }
 
-// wantMeaning makes a read and a rental meet a SQLSTATE.
+// wantMeaning checks what a SQLSTATE means to a read and to a rental.
 func wantMeaning(t *testing.T, s *store.Store, conn *pgx.Conn, row stateRow, copyID int32) {
 	t.Helper()
 	check := func(call, want string, err error) {

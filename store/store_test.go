@@ -26,7 +26,7 @@ func open(t *testing.T, url string) *store.Store {
 	return s
 }
 
-// The page and its total are of one snapshot, even while films come and go.
+// A page and its total come from one snapshot, even while films are inserted and deleted.
 func TestFilmsOneSnapshot(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
@@ -100,7 +100,7 @@ func TestCreateRentalWritesNothingOnRefusal(t *testing.T) {
 	}
 }
 
-// A rental waits for another transaction that holds the copy, and sees what it has done.
+// A rental waits for another transaction that holds the copy, and then sees the other's changes.
 func TestCreateRentalWaits(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
@@ -130,7 +130,7 @@ func TestCreateRentalWaits(t *testing.T) {
 	}
 }
 
-// A customer who is about to be deactivated does not get a copy in between.
+// A customer cannot rent while another transaction deactivates the customer.
 func TestCreateRentalWaitsForCustomer(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
@@ -164,8 +164,8 @@ func wantWaiting(t *testing.T, conn *pgx.Conn) {
 	wantSession(t, conn, `wait_event_type = 'Lock'`)
 }
 
-// wantTriedInVain waits until a session has rolled a transaction back. Between two attempts a rental
-// waits without a transaction.
+// wantTriedInVain waits until a session has rolled a transaction back. Between two attempts, a rental has no
+// transaction.
 func wantTriedInVain(t *testing.T, conn *pgx.Conn) {
 	t.Helper()
 	wantSession(t, conn, `query = 'ROLLBACK'`)
@@ -177,7 +177,7 @@ func wantSession(t *testing.T, conn *pgx.Conn, condition string) {
 	pgtest.WaitUntil(t, conn.QueryRow, `SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND `+condition+`)`)
 }
 
-// A session that the server ends is a database that is away.
+// A call whose session the server terminates reports the database as unavailable.
 func TestTerminated(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
@@ -199,8 +199,7 @@ func TestTerminated(t *testing.T) {
 	}
 }
 
-// A copy that somebody holds for too long is as good as a database that does not answer, and the
-// rental that gave up is not made later.
+// A rental gives up if another session holds the copy for too long. It is not made later.
 func TestCreateRentalTimesOut(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
@@ -231,7 +230,7 @@ func TestCreateRentalTimesOut(t *testing.T) {
 	}
 }
 
-// A database that stops is unavailable, and usable again once it is back.
+// After the server has stopped, every call reports the database as unavailable.
 func TestUnavailable(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Server(t)
@@ -261,7 +260,7 @@ func TestUnavailable(t *testing.T) {
 		if err := call(t.Context()); !errors.As(err, &unavailable) {
 			t.Errorf("%s: %v", name, err)
 		}
-		// A caller who has left learns nothing of the database.
+		// The error for a caller who has left says nothing about the database.
 		gone, cancel := context.WithCancel(t.Context())
 		cancel()
 		if err := call(gone); !errors.Is(err, context.Canceled) || errors.As(err, &unavailable) {
@@ -304,7 +303,7 @@ func TestOpenBadURL(t *testing.T) {
 		if err == nil {
 			t.Errorf("%s is accepted", url)
 		} else if strings.Contains(err.Error(), secret) {
-			t.Errorf("the error tells the password: %v", err)
+			t.Errorf("the error contains the password: %v", err)
 		}
 	}
 }
