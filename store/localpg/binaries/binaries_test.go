@@ -10,7 +10,7 @@ import (
 	"example.com/pagila-api/store/localpg/binaries"
 )
 
-// fakeBinaries makes a folder with programs that say they are that version.
+// fakeBinaries makes a directory with programs that report the given version.
 func fakeBinaries(t *testing.T, version string) string {
 	t.Helper()
 	dir := t.TempDir()

