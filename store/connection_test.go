@@ -109,7 +109,8 @@ func TestReset(t *testing.T) {
 	}
 }
 
-// Connections that a firewall has forgotten delay calls by about a second, once, and not until their deadline.
+// Connections that a firewall has forgotten delay calls by about a second, once, and not until their
+// deadline.
 func TestFrozen(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
@@ -131,8 +132,8 @@ func TestFrozen(t *testing.T) {
 	}
 }
 
-// DDL in another session invalidates plans that the sessions keep. Nothing was executed then, so the calls are
-// repeated and succeed.
+// DDL in another session invalidates plans that the sessions keep. Nothing was executed then, so the calls
+// are repeated and succeed.
 func TestDDLUnderTraffic(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
@@ -196,8 +197,8 @@ func wantEachCall(t *testing.T, s *store.Store, filmID int32) {
 	}
 }
 
-// A rental of a copy that another session holds is refused after a while. Meanwhile other copies can be rented,
-// films can be read, and the status is good.
+// A rental of a copy that another session holds is refused after a while. Meanwhile other copies can be
+// rented, films can be read, and the status is good.
 func TestLockedCopy(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
@@ -332,8 +333,8 @@ func TestFarAway(t *testing.T) {
 	}
 }
 
-// A login that the server refuses is not repeated, so that no account gets locked. It is repeated if the server
-// has no free connection or is still starting.
+// A login that the server refuses is not repeated, so that no account gets locked. It is repeated if the
+// server has no free connection or is still starting.
 func TestRefusedLogin(t *testing.T) {
 	t.Parallel()
 	for code, several := range map[string]bool{
@@ -563,8 +564,8 @@ func (c *commitCutter) reset(client, server net.Conn, commit []byte) {
 	}
 }
 
-// After a failover the address leads to another server. Connections to the standby are replaced. Until then, the
-// calls say that the database is read-only.
+// After a failover the address leads to another server. Connections to the standby are replaced. Until then,
+// the calls say that the database is read-only.
 func TestFailover(t *testing.T) {
 	t.Parallel()
 	primary, standby := servers(t)

@@ -11,8 +11,8 @@ import (
 )
 
 // A read waits while DDL in another session rewrites the table. To a snapshot that was taken before, the
-// rewritten table is empty. READ COMMITTED takes a new snapshot after the wait. The levels that an administrator
-// may set instead do not.
+// rewritten table is empty. READ COMMITTED takes a new snapshot after the wait. The levels that an
+// administrator may set instead do not.
 func TestReadsDuringRewrite(t *testing.T) {
 	t.Parallel()
 	for _, level := range []string{"repeatable read", "serializable"} {
@@ -73,7 +73,8 @@ func readDuringRewrite(t *testing.T, url, through string) {
 	}
 }
 
-// rewrite rewrites the table film. It starts read while it holds the table, and commits once wait has returned.
+// rewrite rewrites the table film. It starts read while it holds the table, and commits once wait has
+// returned.
 func rewrite(t *testing.T, admin *pgx.Conn, read, wait func()) {
 	t.Helper()
 	tx, err := admin.Begin(t.Context())

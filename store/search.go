@@ -10,8 +10,8 @@ import (
 // searchSQL finds films by what a question may name: a title, a category, a rating or an actor. It also
 // searches for single words of titles and descriptions, because people do not ask in the catalogue's words.
 // Films that match more of what is named come first. Among these come short, long or cheap films if the
-// question asks for them, and then the words decide. With $3 every film is found. Words that mean a film, such
-// as movie, find nothing, although some titles contain them.
+// question asks for them, and then the words decide. With $3 every film is found. Words that mean a film,
+// such as movie, find nothing, although some titles contain them.
 const searchSQL = `
 WITH question AS (
 	SELECT lower(upper($1::text {unicode})) AS text, tsvector_to_array(to_tsvector('english', lower($1::text {unicode}))) AS words

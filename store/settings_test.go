@@ -227,7 +227,8 @@ func TestSchema(t *testing.T) {
 	wantAllWell(t, open(t, address), conn)
 }
 
-// A category is found without regard to case, by Unicode's rules, even if the database's locale has other rules.
+// A category is found without regard to case, by Unicode's rules, even if the database's locale has other
+// rules.
 func TestCaseOfEveryLocale(t *testing.T) {
 	t.Parallel()
 	for name, options := range map[string]string{

@@ -39,8 +39,8 @@ const (
 	// unprepared says that the session lacks a statement that this process has prepared, or already has it,
 	// because a pooler gives each transaction another session.
 	unprepared
-	// denied says that the server refuses the role's login. Another attempt would fail too, and could lock the
-	// account.
+	// denied says that the server refuses the role's login. Another attempt would fail too, and could lock
+	// the account.
 	denied
 	// away says that this connection was lost or cannot be made. Another one may work.
 	away
@@ -53,8 +53,8 @@ const (
 	uncertain
 )
 
-// classes has a meaning for each class of PostgreSQL's SQLSTATEs (PostgreSQL manual, appendix A). The class is
-// the first two characters. The map covers versions 12 to 18.
+// classes has a meaning for each class of PostgreSQL's SQLSTATEs (PostgreSQL manual, appendix A). The class
+// is the first two characters. The map covers versions 12 to 18.
 var classes = map[string]meaning{
 	"00": fault,      // successful completion
 	"01": fault,      // warning
@@ -198,8 +198,8 @@ func meaningOfState(state string) meaning {
 // insufficientPrivilege is the SQLSTATE for a missing privilege, and for a row that a policy refuses.
 const insufficientPrivilege = "42501"
 
-// lacksCharacter reports whether the database's encoding lacks a character of an argument. Then nothing in the
-// database contains it.
+// lacksCharacter reports whether the database's encoding lacks a character of an argument. Then nothing in
+// the database contains it.
 func lacksCharacter(err error) bool {
 	var server *pgconn.PgError
 	return errors.As(err, &server) && (server.Code == "22P05" || server.Code == "22021")

@@ -66,9 +66,9 @@ const (
 	noUsage = "the role may not use the schema "
 )
 
-// checkSQL returns in one row what the server is, where Pagila is, and what the role lacks there. It reads only
-// catalogs, on which nobody holds a lock for long. Locking a row requires the privilege to update one of its
-// columns. The query finds a sequence by the column default that uses it.
+// checkSQL returns in one row what the server is, where Pagila is, and what the role lacks there. It reads
+// only catalogs, on which nobody holds a lock for long. Locking a row requires the privilege to update one of
+// its columns. The query finds a sequence by the column default that uses it.
 var checkSQL = `
 WITH located AS (` + migrations.LocateSQL + `
 ), place AS (
@@ -208,8 +208,8 @@ func (s *Status) addMissing(found string) {
 	}
 }
 
-// domainSQL reads the domain of the first customer's e-mail address, which distinguishes the datasets. It reads
-// the row as JSON, because another dataset may lack the column.
+// domainSQL reads the domain of the first customer's e-mail address, which distinguishes the datasets. It
+// reads the row as JSON, because another dataset may lack the column.
 const domainSQL = `SELECT COALESCE((SELECT split_part(to_jsonb(c) ->> 'email', '@', 2)
 	FROM (SELECT * FROM {customer} ORDER BY customer_id LIMIT 1) c), '') AS domain`
 

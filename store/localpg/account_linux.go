@@ -13,8 +13,8 @@ const namespaces = true
 // directories, which may be inaccessible to the child's user as /root is.
 const heldDir = "/proc/self/fd/3"
 
-// namespaceAttributes returns the attributes that start a process in a user namespace. In it, root, who owns the
-// files, has the user id of nobody.
+// namespaceAttributes returns the attributes that start a process in a user namespace. In it, root, who owns
+// the files, has the user id of nobody.
 func namespaceAttributes() *syscall.SysProcAttr {
 	nobody := 65534 // the kernel's default
 	if u, err := user.Lookup("nobody"); err == nil {

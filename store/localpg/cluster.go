@@ -31,8 +31,8 @@ var settings = []string{
 	"timezone=UTC", // the same results on every machine
 }
 
-// disposableSettings are for data that may be lost: they trade safety for speed. They also keep the files small,
-// which are often in memory.
+// disposableSettings are for data that may be lost: they trade safety for speed. They also keep the files
+// small, which are often in memory.
 var disposableSettings = []string{
 	"fsync=off",
 	"synchronous_commit=off",
@@ -84,8 +84,8 @@ func (c *cluster) prepare(ctx context.Context, progress func(string)) error {
 	return nil
 }
 
-// create creates a cluster. The cluster gets its name only when it is complete, so a process that is killed leaves
-// nothing that looks like a cluster.
+// create creates a cluster. The cluster gets its name only when it is complete, so a process that is killed
+// leaves nothing that looks like a cluster.
 func (c *cluster) create(ctx context.Context) error {
 	unfinished, err := filepath.Glob(filepath.Join(c.dir, "new-*"))
 	if err != nil {
@@ -179,8 +179,8 @@ func (c *cluster) start(ctx context.Context, socketDir string, stale int) (*proc
 	}
 	defer held.Close()
 	if stale != 0 {
-		// With this variable, PostgreSQL takes over a postmaster.pid with this process id. It still makes sure
-		// that no session of the old server is running. If we removed the file, it would not.
+		// With this variable, PostgreSQL takes over a postmaster.pid with this process id. It still makes
+		// sure that no session of the old server is running. If we removed the file, it would not.
 		cmd.Env = append(cmd.Env, "PG_GRANDPARENT_PID="+strconv.Itoa(stale))
 	}
 	log, err := c.openLog()
@@ -263,9 +263,9 @@ func (c *cluster) makeSocketDir() (string, error) {
 	return dir, nil
 }
 
-// farSocketDir returns the directory of the socket for a dir that cannot contain it. The name is derived from dir,
-// so that a start finds what a killed process has left. The directory is in /tmp, because the path of TMPDIR may
-// be as unsuitable as that of dir.
+// farSocketDir returns the directory of the socket for a dir that cannot contain it. The name is derived from
+// dir, so that a start finds what a killed process has left. The directory is in /tmp, because the path of
+// TMPDIR may be as unsuitable as that of dir.
 func farSocketDir(dir string) string {
 	sum := sha256.Sum256([]byte(dir))
 	return fmt.Sprintf("/tmp/pagila-api-socket-%x", sum[:8])

@@ -9,8 +9,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// IsLibpq reports whether an environment variable is one of libpq's, such as PGHOST, PGSERVICE or PGOPTIONS. They
-// describe the user's own database. The PostgreSQL server reads some of them too.
+// IsLibpq reports whether an environment variable is one of libpq's, such as PGHOST, PGSERVICE or PGOPTIONS.
+// They describe the user's own database. The PostgreSQL server reads some of them too.
 func IsLibpq(name string) bool {
 	return len(name) > 2 && strings.HasPrefix(name, "PG") && name[2] >= 'A' && name[2] <= 'Z'
 }
@@ -26,8 +26,8 @@ func WithoutLibpq(environ []string) []string {
 	return kept
 }
 
-// UnsetLibpq removes libpq's variables from the environment of this process. A program that uses only databases of
-// this package calls it when it starts, because no URL overrides PGSERVICE.
+// UnsetLibpq removes libpq's variables from the environment of this process. A program that uses only
+// databases of this package calls it when it starts, because no URL overrides PGSERVICE.
 func UnsetLibpq() {
 	for _, entry := range os.Environ() {
 		if name, _, _ := strings.Cut(entry, "="); IsLibpq(name) {
@@ -36,8 +36,9 @@ func UnsetLibpq() {
 	}
 }
 
-// template is a configuration without the user's settings: neither libpq's variables nor ~/.pgpass. pgx always
-// reads the environment when it parses a configuration, so this one is parsed before anything else runs.
+// template is a configuration without the user's settings: neither libpq's variables nor ~/.pgpass. pgx
+// always reads the environment when it parses a configuration, so this one is parsed before anything else
+// runs.
 var template = func() *pgx.ConnConfig {
 	for _, entry := range os.Environ() {
 		if name, value, _ := strings.Cut(entry, "="); IsLibpq(name) {
@@ -52,7 +53,8 @@ var template = func() *pgx.ConnConfig {
 	return config
 }()
 
-// Config returns how to connect to a database, whatever libpq's variables say. The role is the superuser postgres.
+// Config returns how to connect to a database, whatever libpq's variables say. The role is the superuser
+// postgres.
 func (s *Server) Config(database string) *pgx.ConnConfig {
 	config := template.Copy()
 	config.Host, config.Port, config.Database = s.socketDir, port, database

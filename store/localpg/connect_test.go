@@ -13,8 +13,8 @@ import (
 	"example.com/pagila-api/store/localpg/binaries"
 )
 
-// hostile are values of libpq's variables that would break or change a connection. The server itself reads some of
-// them.
+// hostile are values of libpq's variables that would break or change a connection. The server itself reads
+// some of them.
 var hostile = map[string]string{
 	"PGSERVICE": "work", "PGSERVICEFILE": "/nonexistent", "PGSYSCONFDIR": "/nonexistent",
 	"PGHOST": "db.invalid", "PGHOSTADDR": "192.0.2.1", "PGPORT": "no number", "PGDATABASE": "other", "PGUSER": "nobody",

@@ -19,8 +19,8 @@ import (
 	"example.com/pagila-api/store/pgtest"
 )
 
-// holdDir is the environment variable that makes the test program run a server in a directory until its standard
-// input ends.
+// holdDir is the environment variable that makes the test program run a server in a directory until its
+// standard input ends.
 const holdDir = "LOCALPG_TEST_HOLD"
 
 func TestMain(m *testing.M) {

@@ -11,8 +11,8 @@
 //	log      the server's log
 //	lock     is locked while a process runs the server
 //
-// The socket is in /tmp instead if the path of the directory is too long for a socket, contains a comma, or is
-// not accessible to the server's user.
+// The socket is in /tmp instead if the path of the directory is too long for a socket, contains a comma, or
+// is not accessible to the server's user.
 package localpg
 
 import (
@@ -83,8 +83,9 @@ type Server struct {
 // Start starts the server. If o.Dir has no cluster, Start creates one. It returns once the server accepts
 // connections. ctx bounds the start, but not the life of the server.
 //
-// The error is ErrLocked if another process runs the database in o.Dir, and binaries.ErrNotFound if the machine
-// has no PostgreSQL. Start refuses a cluster of another major version of PostgreSQL and does not change it.
+// The error is ErrLocked if another process runs the database in o.Dir, and binaries.ErrNotFound if the
+// machine has no PostgreSQL. Start refuses a cluster of another major version of PostgreSQL and does not
+// change it.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	if o.Progress == nil {
 		o.Progress = func(string) {}
@@ -192,8 +193,8 @@ func (s *Server) attempt(ctx context.Context, deadline time.Time) (*pgx.Conn, er
 	return s.Connect(ctx, "postgres")
 }
 
-// URL returns the postgres:// URL of a database, in a form that pgx, lib/pq and psql understand. The role is the
-// superuser postgres.
+// URL returns the postgres:// URL of a database, in a form that pgx, lib/pq and psql understand. The role is
+// the superuser postgres.
 func (s *Server) URL(database string) string { return socketURL(s.socketDir, port, database) }
 
 func socketURL(socketDir string, port int, database string) string {
@@ -212,8 +213,8 @@ func (s *Server) Major() int { return s.cluster.major }
 // Done returns a channel that is closed when the server's process has ended, for whatever reason.
 func (s *Server) Done() <-chan struct{} { return s.postmaster.done }
 
-// Stop closes the server's connections, writes everything to disk, and ends the server. Once ctx is done, it no
-// longer waits for the writes, and the next start recovers the database. Stop removes the directory of a
+// Stop closes the server's connections, writes everything to disk, and ends the server. Once ctx is done, it
+// no longer waits for the writes, and the next start recovers the database. Stop removes the directory of a
 // disposable server. It may be called again, and after the server has ended.
 func (s *Server) Stop(ctx context.Context) error {
 	s.stop.Do(func() {
@@ -239,8 +240,8 @@ func (s *Server) cleanUp() error {
 	return nil
 }
 
-// Running reports whether this process or another one runs a server in dir. If so, url returns the URLs of its
-// databases, as Server.URL does.
+// Running reports whether this process or another one runs a server in dir. If so, url returns the URLs of
+// its databases, as Server.URL does.
 func Running(dir string) (url func(database string) string, ok bool) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -253,8 +254,8 @@ func Running(dir string) (url func(database string) string, ok bool) {
 	return func(database string) string { return socketURL(p.socketDir, p.port, database) }, true
 }
 
-// staleAfter is the age from which an unlocked directory of a disposable server is taken to be left by a killed
-// process. A new directory is locked much sooner.
+// staleAfter is the age from which an unlocked directory of a disposable server is taken to be left by a
+// killed process. A new directory is locked much sooner.
 const staleAfter = time.Minute
 
 // RemoveStale removes the directories of disposable servers that killed processes have left: those that match
@@ -280,8 +281,8 @@ func RemoveStale(ctx context.Context, pattern string) error {
 	return nil
 }
 
-// Remove removes the directory of a disposable server whose process was killed, and ends the server if it still
-// runs. The error is ErrLocked if the server is in use.
+// Remove removes the directory of a disposable server whose process was killed, and ends the server if it
+// still runs. The error is ErrLocked if the server is in use.
 func Remove(ctx context.Context, dir string) error {
 	lock, err := lockDir(dir)
 	if err != nil {
@@ -302,8 +303,8 @@ func notWritable(dir string, err error) error {
 	return fmt.Errorf("the database cannot be stored in %s: set DATA_DIR to a writable directory with 200 MB of free space: %w", dir, err)
 }
 
-// Explain adds to the error of a connection that the disk is full, if the server's log says so. The server may
-// end without an error message to its clients.
+// Explain adds to the error of a connection that the disk is full, if the server's log says so. The server
+// may end without an error message to its clients.
 func (s *Server) Explain(err error) error {
 	tail := s.cluster.logTail()
 	if err == nil || !full.MatchString(tail) {
@@ -315,8 +316,8 @@ func (s *Server) Explain(err error) error {
 // full matches the messages of PostgreSQL's programs when they cannot write to the disk.
 var full = regexp.MustCompile(`No space left on device|Read-only file system|Disk quota exceeded|could not .*: Permission denied`)
 
-// lockDir locks dir until the returned file is closed. The kernel holds the lock, so it ends with the process at
-// the latest.
+// lockDir locks dir until the returned file is closed. The kernel holds the lock, so it ends with the process
+// at the latest.
 func lockDir(dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // a path of ours
 	if err != nil {

@@ -16,7 +16,8 @@ import (
 	"example.com/pagila-api/store/pgtest"
 )
 
-// deadline bounds a test. A start takes about a second, or up to ten under the race detector on a busy machine.
+// deadline bounds a test. A start takes about a second, or up to ten under the race detector on a busy
+// machine.
 const deadline = 2 * time.Minute
 
 func testContext(t *testing.T) context.Context {
@@ -26,8 +27,8 @@ func testContext(t *testing.T) context.Context {
 	return ctx
 }
 
-// newDir returns a directory for a server, which does not exist yet. It is in memory if possible, because initdb
-// syncs its files to disk.
+// newDir returns a directory for a server, which does not exist yet. It is in memory if possible, because
+// initdb syncs its files to disk.
 func newDir(t *testing.T) string {
 	t.Helper()
 	place := "/dev/shm"
@@ -245,8 +246,8 @@ func TestUnfinishedClusterIsRemoved(t *testing.T) {
 	}
 }
 
-// A data directory may exist if it is empty, because some tools create it beforehand. One that contains other files
-// belongs to the user and is left alone.
+// A data directory may exist if it is empty, because some tools create it beforehand. One that contains other
+// files belongs to the user and is left alone.
 func TestDataDirectoryExists(t *testing.T) {
 	t.Parallel()
 	dir := newDir(t)

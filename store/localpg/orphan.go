@@ -33,9 +33,9 @@ type pidFile struct {
 	socketDir string // "" before it listens
 }
 
-// readPIDFile reads the postmaster.pid of a cluster. Its lines are the process id, the data directory, the start
-// time, the port, the socket directory, and more. The error is fs.ErrNotExist if no server runs and the last one
-// was shut down properly.
+// readPIDFile reads the postmaster.pid of a cluster. Its lines are the process id, the data directory, the
+// start time, the port, the socket directory, and more. The error is fs.ErrNotExist if no server runs and the
+// last one was shut down properly.
 func readPIDFile(data string) (pidFile, error) {
 	f, err := os.Open(filepath.Join(data, "postmaster.pid")) //nolint:gosec // a path of ours
 	if err != nil {
@@ -72,12 +72,12 @@ func (p pidFile) answers(ctx context.Context) bool {
 	return true
 }
 
-// stopOrphan stops a server whose own process was killed. The caller holds the lock, so no other process uses a
-// server that still accepts connections.
+// stopOrphan stops a server whose own process was killed. The caller holds the lock, so no other process uses
+// a server that still accepts connections.
 //
-// PostgreSQL refuses to start while a process has the id in postmaster.pid. That may be another program which got
-// the same id later, as happens in a restarted container, or a killed postmaster that nobody has waited for.
-// stopOrphan returns such an id as stale.
+// PostgreSQL refuses to start while a process has the id in postmaster.pid. That may be another program which
+// got the same id later, as happens in a restarted container, or a killed postmaster that nobody has waited
+// for. stopOrphan returns such an id as stale.
 func stopOrphan(ctx context.Context, data string, progress func(string)) (stale int, err error) {
 	o := &orphan{data: data, progress: progress, begin: time.Now()}
 	tick := time.NewTicker(orphanInterval)

@@ -16,8 +16,8 @@ type process struct {
 	err  error         // the result of Wait; valid once done is closed
 }
 
-// watchdog interrupts the process group $0 when its standard input ends. Only this process holds the other end,
-// so the kernel closes it whenever this process ends, even by kill -9.
+// watchdog interrupts the process group $0 when its standard input ends. Only this process holds the other
+// end, so the kernel closes it whenever this process ends, even by kill -9.
 const watchdog = `read -r _; kill -s INT -- "-$0"`
 
 // startProcess starts cmd with a watchdog. The process gets a process group of its own, so that Ctrl-C at the

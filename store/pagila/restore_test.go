@@ -16,8 +16,8 @@ import (
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
-// dump writes the two files of a dump to a folder, as pg_dump ends them. The tables that make a
-// dump one of Pagila are added, with a row each.
+// dump writes the two files of a dump to a directory, with the end that pg_dump writes. It adds the tables
+// that Pagila must have, with one row each.
 func dump(t *testing.T, schema, data string) string {
 	t.Helper()
 	for _, table := range []string{"actor", "category", "customer", "film", "film_category", "inventory", "language", "rental", "staff"} {
@@ -26,7 +26,7 @@ func dump(t *testing.T, schema, data string) string {
 	return files(t, schema+dumpEnd, data+dumpEnd)
 }
 
-// dumpEnd is how pg_dump ends a file.
+// dumpEnd is the end that pg_dump writes.
 const dumpEnd = "\n--\n-- PostgreSQL database dump complete\n--\n"
 
 func files(t *testing.T, schema, data string) string {
@@ -71,7 +71,7 @@ func TestRestorePagila(t *testing.T) {
 	}
 	last := steps[len(steps)-1]
 	if len(steps) != 21 || !strings.Contains(last, "100%") || !strings.Contains(steps[13], "16044 rows of rental") {
-		t.Errorf("the steps: %s", strings.Join(steps, "\n"))
+		t.Errorf("steps: %s", strings.Join(steps, "\n"))
 	}
 }
 
@@ -133,7 +133,7 @@ func TestRestoreIsAllOrNothing(t *testing.T) {
 	tests := []struct{ name, data, want string }{
 		{"a wrong statement", "SELECT nonsense;\n", "nonsense"},
 		{"a wrong row", "COPY public.note (id) FROM stdin;\n1\nx\n\\.\n", "table note"},
-		{"a block that does not end", "COPY public.note (id) FROM stdin;\n1\n", "not ended"},
+		{"a block that does not end", "COPY public.note (id) FROM stdin;\n1\n", "does not end"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -154,12 +154,12 @@ func TestRestoreIsAllOrNothing(t *testing.T) {
 	}
 }
 
-// A folder with something else in it, or with half of a dump, does not pass for Pagila.
+// Restore refuses an incomplete dump, and one of another database.
 func TestRestoreRefusesWhatIsNotPagila(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ name, schema, data, want string }{
-		{"empty files", "", "", "pagila-schema.sql: the dump is cut"},
-		{"no data", dumpEnd, "", "pagila-data.sql: the dump is cut"},
+		{"empty files", "", "", "pagila-schema.sql: the dump is incomplete"},
+		{"no data", dumpEnd, "", "pagila-data.sql: the dump is incomplete"},
 		{"another database", dumpEnd, dumpEnd, "not Pagila"},
 		{"no rows", "CREATE TABLE public.actor (id integer);\n" + dumpEnd, dumpEnd, "the table actor is empty"},
 	} {
@@ -180,8 +180,8 @@ func TestRestoreRefusesWhatIsNotPagila(t *testing.T) {
 	}
 }
 
-// TestRestoreAsOrdinaryRole has neither the rights of a superuser nor those of the role postgres,
-// to whom the dump gives everything.
+// The role that restores is neither a superuser nor the role postgres, which the dump makes the owner of
+// everything.
 func TestRestoreAsOrdinaryRole(t *testing.T) {
 	t.Parallel()
 	source, err := pagila.Find(t.Context(), pagila.Options{Dir: os.Getenv("PAGILA_DIR")})
@@ -208,6 +208,6 @@ func TestRestoreAsOrdinaryRole(t *testing.T) {
 		t.Fatal(err)
 	}
 	if owner := pgtest.Value[string](t, admin.QueryRow, "SELECT tableowner FROM pg_tables WHERE tablename = 'film'"); owner != role {
-		t.Errorf("film belongs to %s", owner)
+		t.Errorf("%s owns film, want %s", owner, role)
 	}
 }

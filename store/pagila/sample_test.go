@@ -19,7 +19,7 @@ func restoreSample(t *testing.T) *pgx.Conn {
 	return pgtest.Connect(t, db)
 }
 
-// TestSampleIsLikePagila counts what Pagila's users rely on.
+// The sample has the numbers of rows, and the properties, that users of Pagila rely on.
 func TestSampleIsLikePagila(t *testing.T) {
 	t.Parallel()
 	conn := restoreSample(t)
@@ -39,7 +39,7 @@ func TestSampleIsLikePagila(t *testing.T) {
 		{"sets of special features", "SELECT count(DISTINCT special_features) FROM film WHERE special_features <> '{}'", 15},
 		{"films in one category", "SELECT count(*) FROM (SELECT film_id FROM film_category GROUP BY film_id HAVING count(*) = 1) AS f", 1000},
 		{"categories in use", "SELECT count(DISTINCT name) FROM category JOIN film_category USING (category_id)", 16},
-		{"comedies found by text and by category alike", `SELECT abs(
+		{"difference between comedies by text and by category", `SELECT abs(
 			(SELECT count(*) FROM film WHERE fulltext @@ to_tsquery('english', 'comedy')) -
 			(SELECT count(*) FROM film_category JOIN category USING (category_id) WHERE name = 'Comedy'))`, 0},
 		{"films whose text is not searchable", "SELECT count(*) FROM film WHERE fulltext IS DISTINCT FROM to_tsvector('english', title || ' ' || description)", 0},
@@ -92,7 +92,7 @@ func TestSampleIsTheSameEachTime(t *testing.T) {
 	}
 	first, second := hash(restoreSample(t)), hash(restoreSample(t))
 	if len(first) < 15 {
-		t.Errorf("only %d tables", len(first))
+		t.Errorf("%d tables, want at least 15", len(first))
 	}
 	if diff := cmp.Diff(first, second); diff != "" {
 		t.Errorf("-first +second:\n%s", diff)

