@@ -20,7 +20,7 @@ import (
 
 func TestApply(t *testing.T) {
 	t.Parallel()
-	// pgx keeps prepared statements, or does not: DDL gets in the way of the one, types of the other.
+	// Prepared statements can fail after DDL. Without them, the types of arguments can be wrong.
 	for _, mode := range []string{"cache_statement", "cache_describe", "exec", "simple_protocol"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
@@ -54,15 +54,15 @@ func TestApplyWithAnotherSearchPath(t *testing.T) {
 		t.Error("streaming_subscription is not in schema public")
 	}
 	if path := pgtest.Value[string](t, db.QueryRowContext, `SHOW search_path`); path != "pg_catalog" {
-		t.Errorf("the connection is given back with search_path %q", path)
+		t.Errorf("the connection returns to the pool with search_path %q", path)
 	}
 }
 
 func TestApplyConcurrently(t *testing.T) {
 	t.Parallel()
 	for name, pools := range map[string]int{
-		"one pool with two connections": 1, // more callers than connections
-		"a pool each":                   8, // as with several processes
+		"one pool with two connections": 1, // there are more callers than connections
+		"a pool each":                   8, // as in several processes
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -73,7 +73,7 @@ func TestApplyConcurrently(t *testing.T) {
 			for len(each) < pools {
 				each = append(each, open(t, address))
 			}
-			for _, db := range each { // to connect takes longer than to apply
+			for _, db := range each { // connecting takes longer than applying
 				if err := db.PingContext(ctx); err != nil {
 					t.Fatal(err)
 				}
@@ -91,7 +91,7 @@ func TestApplyConcurrently(t *testing.T) {
 			close(start)
 			wg.Wait()
 			close(errs)
-			for err := range errs { // a file that ran twice would fail: its table is there
+			for err := range errs { // a file that ran twice would fail, because its table exists
 				if err != nil {
 					t.Error(err)
 				}
@@ -105,7 +105,7 @@ func TestApplyConcurrently(t *testing.T) {
 	}
 }
 
-// atlasLock is the advisory lock of the Atlas command: FNV-1 of atlas_migrate_execute.
+// atlasLock is the key of the Atlas command's advisory lock: FNV-1 of atlas_migrate_execute.
 const atlasLock = 2686470616
 
 func TestApplyWaitsForTheAtlasCommand(t *testing.T) {
@@ -122,7 +122,7 @@ func TestApplyWaitsForTheAtlasCommand(t *testing.T) {
 	short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 	defer cancel()
 	if err := migrations.Apply(short, db); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("with the lock held: %v, want %v", err, context.DeadlineExceeded)
+		t.Errorf("while the lock is held: %v, want %v", err, context.DeadlineExceeded)
 	}
 	if exists(t, db, "atlas_schema_revisions") {
 		t.Error("Apply worked without the lock")
@@ -150,9 +150,9 @@ func TestApplyCutShort(t *testing.T) {
 	short, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
 	defer cancel()
 	if err := migrations.Apply(short, db); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("with film in use: %v, want %v", err, context.DeadlineExceeded)
+		t.Errorf("while film is in use: %v, want %v", err, context.DeadlineExceeded)
 	}
-	// The lock comes free. The wait is bounded: ctx ends.
+	// Apply has released the lock. If it has not, ctx ends the wait.
 	if _, err := reader.ExecContext(ctx, `SELECT pg_advisory_xact_lock($1)`, atlasLock); err != nil {
 		t.Fatal(err)
 	}
@@ -170,22 +170,22 @@ func TestApplyRollsABrokenFileBack(t *testing.T) {
 	ctx, db := setup(t, pgtest.Pristine(t))
 	const half = `CREATE TABLE half (id integer);`
 	broken := directory(t, createStreamingSubscription, half+"\n"+`ALTER TABLE nowhere ADD COLUMN id integer;`)
-	for range 2 { // nor does it stand in its own way
+	for range 2 { // a failure does not affect the next attempt
 		err := migrations.ApplyFiles(ctx, db, broken)
 		var failed *migrate.StmtExecError
 		if !errors.As(err, &failed) || failed.Version != extraVersion {
-			t.Fatalf("error %v, want that of a statement of version %s", err, extraVersion)
+			t.Fatalf("error %v, want one of a statement of version %s", err, extraVersion)
 		}
 		for _, want := range []string{extraVersion + "_extra.sql", "ALTER TABLE nowhere", `relation "nowhere" does not exist`} {
 			if !strings.Contains(err.Error(), want) {
-				t.Errorf("error %q does not name %q", err, want)
+				t.Errorf("error %q does not contain %q", err, want)
 			}
 		}
 		if strings.Contains(err.Error(), "aborted") {
-			t.Errorf("error %q speaks of what came of it", err)
+			t.Errorf("error %q mentions the consequence of the failure", err)
 		}
 		if exists(t, db, "half") {
-			t.Error("half of the file was applied")
+			t.Error("a part of the file was applied")
 		}
 		wantStatus(ctx, t, db, createStreamingSubscription) // the files before it stay
 		if n := pgtest.Value[int](t, db.QueryRowContext, `SELECT count(*) FROM atlas_schema_revisions WHERE version = $1`, extraVersion); n != 0 {
@@ -194,10 +194,10 @@ func TestApplyRollsABrokenFileBack(t *testing.T) {
 		wantUnlocked(t, db)
 	}
 	if err := migrations.ApplyFiles(ctx, db, directory(t, createStreamingSubscription, half)); err != nil {
-		t.Fatalf("once mended: %v", err)
+		t.Fatalf("after the file was corrected: %v", err)
 	}
 	wantStatus(ctx, t, db, extraVersion)
-	// What a newer release has brought is no trouble for this one.
+	// A version of a newer release does not disturb this one.
 	if err := migrations.Apply(ctx, db); err != nil {
 		t.Errorf("with an older release: %v", err)
 	}
@@ -259,7 +259,7 @@ func TestApplyBeforePagilaIsRestored(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := migrations.Apply(ctx, db); err != nil {
-		t.Fatalf("once restored: %v", err)
+		t.Fatalf("after Pagila was restored: %v", err)
 	}
 	wantStatus(ctx, t, db, createStreamingSubscription)
 }
@@ -272,7 +272,7 @@ func TestApplyWithoutADatabase(t *testing.T) {
 	}
 }
 
-// wantUnlocked fails where a session of the database still holds an advisory lock.
+// wantUnlocked checks that no session of the database holds an advisory lock.
 func wantUnlocked(t *testing.T, db *sql.DB) {
 	t.Helper()
 	if n := pgtest.Value[int](t, db.QueryRowContext, `

@@ -18,8 +18,7 @@ import (
 	"example.com/pagila-api/store/pgtest"
 )
 
-// TestDownTakesBack compares what pg_dump prints of Pagila as restored with what it prints after the
-// way up and down.
+// After Apply and Down, pg_dump prints the same as for Pagila as restored.
 func TestDownTakesBack(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -62,7 +61,7 @@ func TestDownTakesBack(t *testing.T) {
 	}
 }
 
-// dump returns what pg_dump prints of a schema, but for the random key of newer releases.
+// dump returns what pg_dump prints about the schema, without the random key of newer releases.
 func dump(t *testing.T, url string) []string {
 	t.Helper()
 	binDir, err := binaries.Find(t.Context())
@@ -71,7 +70,7 @@ func dump(t *testing.T, url string) []string {
 	}
 	command := filepath.Join(binDir, "pg_dump")
 	if _, err := exec.LookPath(command); err != nil {
-		t.Skip("this needs pg_dump beside the server's programs")
+		t.Skip("this test needs pg_dump beside the server's programs")
 	}
 	out, err := exec.CommandContext(t.Context(), command, "--schema-only", url).Output()
 	if err != nil {
@@ -82,7 +81,7 @@ func dump(t *testing.T, url string) []string {
 	})
 }
 
-// TestDownRefuses adds what Down would destroy although the migrations did not bring it.
+// Down refuses to destroy what the migrations did not add.
 func TestDownRefuses(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ statement, names string }{
@@ -107,7 +106,7 @@ func TestDownRefuses(t *testing.T) {
 		"a view of the revisions table": {`CREATE VIEW precious AS SELECT version FROM atlas_schema_revisions`, "precious"},
 		"another program's revision": {`INSERT INTO atlas_schema_revisions (version, description, executed_at, execution_time, hash, operator_version)
 		                               VALUES ('` + extraVersion + `', '', now(), 0, '', '')`, extraVersion},
-		"a file that stopped half-way": {`UPDATE atlas_schema_revisions SET applied = 1 WHERE version = '` + createStreamingSubscription + `'`, createStreamingSubscription},
+		"a file that stopped halfway": {`UPDATE atlas_schema_revisions SET applied = 1 WHERE version = '` + createStreamingSubscription + `'`, createStreamingSubscription},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -127,7 +126,7 @@ func TestDownRefuses(t *testing.T) {
 	}
 }
 
-// Objects of ours that were dropped by hand are no obstacle, and objects of others stay.
+// Down works although some of our objects were dropped by hand. It leaves other objects alone.
 func TestDownLeavesTheRestAlone(t *testing.T) {
 	t.Parallel()
 	ctx, db := setup(t, pgtest.New(t))
@@ -155,8 +154,8 @@ func TestDownWithoutPagila(t *testing.T) {
 func TestDown(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		files     fs.FS  // are applied before; nil: none
-		statement string // is executed then
+		files     fs.FS  // are applied first, unless nil
+		statement string // is executed then, unless empty
 		says      string // part of the output
 		refused   bool
 	}{
@@ -216,27 +215,27 @@ func TestDown(t *testing.T) {
 	}
 }
 
-// wantTakenBack checks that nothing of the migrations is left.
+// wantTakenBack checks that nothing which the migrations added is left.
 func wantTakenBack(t *testing.T, db *sql.DB) {
 	t.Helper()
 	for _, table := range []string{"streaming_subscription", "atlas_schema_revisions"} {
 		if exists(t, db, table) {
-			t.Errorf("table %s is still there", table)
+			t.Errorf("the table %s still exists", table)
 		}
 	}
 	if pgtest.Value[bool](t, db.QueryRowContext, `SELECT to_jsonb(film) ? 'streaming_available' FROM film LIMIT 1`) {
-		t.Error("film.streaming_available is still there")
+		t.Error("the column film.streaming_available still exists")
 	}
 }
 
-// TestScriptsSayWhatIsUnset leaves out one variable after the other.
+// The scripts name the variable that is not set.
 func TestScriptsSayWhatIsUnset(t *testing.T) {
 	t.Parallel()
 	for _, script := range []string{"down.sh", "check.sh"} {
 		for want, env := range map[string][]string{
 			": set DATABASE_URL to ":                         {"ATLAS_DEV_URL=postgres:///", "DATABASE_URL="},
 			": set ATLAS_DEV_URL to ":                        {"DATABASE_URL=postgres:///", "ATLAS_DEV_URL="},
-			": no/such/atlas is not there: run make atlas\n": {"DATABASE_URL=postgres:///", "ATLAS_DEV_URL=postgres:///", "ATLAS=no/such/atlas"},
+			": no/such/atlas does not exist: run make atlas\n": {"DATABASE_URL=postgres:///", "ATLAS_DEV_URL=postgres:///", "ATLAS=no/such/atlas"},
 		} {
 			cmd := exec.CommandContext(t.Context(), filepath.Join("..", script))
 			cmd.Env = append(os.Environ(), env...)

@@ -14,7 +14,7 @@ import (
 	"example.com/pagila-api/store/pgtest"
 )
 
-// TestApplyAndDownWhateverTheSettings has a role or a database change what a session begins with.
+// Apply and Down work whatever the default settings of the database are.
 func TestApplyAndDownWhateverTheSettings(t *testing.T) {
 	t.Parallel()
 	for _, setting := range []string{
@@ -47,7 +47,7 @@ func TestApplyAndDownWhateverTheSettings(t *testing.T) {
 				}
 				wantStatus(ctx, t, admin, createStreamingSubscription)
 				if err := migrations.Apply(ctx, db); err != nil {
-					t.Fatalf("with nothing to do: %v", err)
+					t.Fatalf("with nothing pending: %v", err)
 				}
 				if files, err := migrations.Down(ctx, db); err != nil || len(files) != 2 {
 					t.Fatalf("down: %q, %v", files, err)
@@ -59,8 +59,8 @@ func TestApplyAndDownWhateverTheSettings(t *testing.T) {
 	}
 }
 
-// The connection goes back into the pool as it came out of it.
-func TestApplyLeavesTheSessionAsItWas(t *testing.T) {
+// A connection returns to the pool with unchanged settings.
+func TestApplyRestoresTheSession(t *testing.T) {
 	t.Parallel()
 	address := pgtest.Pristine(t)
 	_, admin := setup(t, address)
@@ -89,7 +89,7 @@ func sessionOf(t *testing.T, db *sql.DB) string {
 	return pgtest.Value[string](t, db.QueryRowContext, `SELECT pg_backend_pid() || string_agg(name || '=' || setting, ' ' ORDER BY name) FROM pg_settings WHERE context = 'user'`)
 }
 
-// TestAnotherSchema moves Pagila into schemas whose names have to be quoted.
+// Pagila may be in a schema whose name must be quoted.
 func TestAnotherSchema(t *testing.T) {
 	t.Parallel()
 	for _, schema := range []string{"dvd", "Sales", "two words", `with "quotes"`, "it's", `back\slash`, "çà"} {
@@ -128,17 +128,17 @@ func TestAnotherSchema(t *testing.T) {
 
 func quoted(name string) string { return pgx.Identifier{name}.Sanitize() }
 
-// A migration that is missing behind a newer one is pending, and Apply brings it.
+// A migration that is missing before a newer one is pending, and Apply applies it.
 func TestApplyOutOfOrder(t *testing.T) {
 	t.Parallel()
 	ctx, db := setup(t, pgtest.New(t))
 	pgtest.Exec(t, db.ExecContext, `DELETE FROM atlas_schema_revisions WHERE version = '`+addFilmStreamingAvailable+`'`)
 	wantStatus(ctx, t, db, createStreamingSubscription, addFilmStreamingAvailable)
 
-	// The column is still there: it may be anybody's.
+	// The column still exists, and may belong to somebody else.
 	err := migrations.Apply(ctx, db)
-	if err == nil || !strings.Contains(err.Error(), "is there already") || !strings.Contains(err.Error(), `"public"."atlas_schema_revisions"`) {
-		t.Errorf("with the column there: %v", err)
+	if err == nil || !strings.Contains(err.Error(), "already exists") || !strings.Contains(err.Error(), `"public"."atlas_schema_revisions"`) {
+		t.Errorf("with the existing column: %v", err)
 	}
 	wantStatus(ctx, t, db, createStreamingSubscription, addFilmStreamingAvailable)
 
@@ -153,20 +153,20 @@ func TestApplyOutOfOrder(t *testing.T) {
 	wantStatus(ctx, t, db, createStreamingSubscription)
 }
 
-// A file that stopped half-way is continued only if the revision tells which statements ran.
+// A file that stopped halfway is continued only if its revision says which statements ran.
 func TestApplyAfterHalfAFile(t *testing.T) {
 	t.Parallel()
 	ctx, db := setup(t, pgtest.New(t))
 	pgtest.Exec(t, db.ExecContext, `UPDATE atlas_schema_revisions SET applied = 1 WHERE version = '`+createStreamingSubscription+`'`)
 	err := migrations.Apply(ctx, db)
 	if err == nil || !strings.Contains(err.Error(), "1 of 2 statements") {
-		t.Errorf("error %v, want one that counts the statements", err)
+		t.Errorf("error %v, want the number of statements in it", err)
 	}
 	wantStatus(ctx, t, db, addFilmStreamingAvailable, createStreamingSubscription)
 	wantUnlocked(t, db)
 }
 
-// A database that was declared to be at a version has no revisions of the older ones.
+// If a version was declared the baseline of a database, the older versions have no revisions.
 func TestStatusAfterALaterBaseline(t *testing.T) {
 	t.Parallel()
 	ctx, db := setup(t, pgtest.New(t))
@@ -181,8 +181,8 @@ func TestStatusAfterALaterBaseline(t *testing.T) {
 	}
 }
 
-// A session that uses the table for a moment delays a migration and does not fail it, whatever lock
-// time-out the role has.
+// A session that uses the table for a moment delays a migration, but does not make it fail, whatever
+// lock_timeout the database sets.
 func TestApplyWaitsForReaders(t *testing.T) {
 	t.Parallel()
 	address := pgtest.Pristine(t)
@@ -209,8 +209,8 @@ func TestApplyWaitsForReaders(t *testing.T) {
 	wantStatus(ctx, t, admin, createStreamingSubscription)
 }
 
-// A session that reads a table for a long time, as pg_dump does, keeps a migration waiting. Other reads
-// of the table still succeed meanwhile. The test counts them by attempt, not by time.
+// A session that reads a table for a long time, as pg_dump does, delays a migration. Meanwhile other reads of
+// the table still succeed. The test counts them per attempt of the migration, and does not depend on time.
 func TestReadersGoOnWhileAMigrationWaits(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -268,8 +268,7 @@ func TestReadersGoOnWhileAMigrationWaits(t *testing.T) {
 	}
 }
 
-// TestThroughPgBouncer runs the migrations through a pooler that gives each transaction another
-// connection to the server.
+// The migrations work through a pooler that gives each transaction another connection to the server.
 func TestThroughPgBouncer(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"", "cache_statement", "cache_describe", "exec", "simple_protocol"} {
@@ -302,7 +301,7 @@ func TestThroughPgBouncer(t *testing.T) {
 	}
 }
 
-// TestNewest migrates the newest PostgreSQL up, down and up again.
+// The newest PostgreSQL can be migrated up, down and up again.
 func TestNewest(t *testing.T) {
 	t.Parallel()
 	address := pgtest.PristineOnNewest(t)
@@ -321,17 +320,17 @@ func TestNewest(t *testing.T) {
 			t.Errorf("down -before +after:\n%s", diff)
 		}
 	}
-	// Objects that are not ours are found in this version's catalogue too.
+	// Down finds objects that are not ours in the catalogs of this version too.
 	if err := migrations.Apply(ctx, db); err != nil {
 		t.Fatal(err)
 	}
 	pgtest.Exec(t, admin.ExecContext, `ALTER TABLE streaming_subscription ADD COLUMN note text NOT NULL`)
 	if _, err := migrations.Down(ctx, db); !errors.Is(err, migrations.ErrNotOurs) || !strings.Contains(err.Error(), "note") {
-		t.Errorf("with a column of somebody else's: %v", err)
+		t.Errorf("with an additional column: %v", err)
 	}
 }
 
-// A time limit of the role's ends no migration, however long it takes.
+// A time limit that the database sets does not end a migration, however long it takes.
 func TestLongMigration(t *testing.T) {
 	t.Parallel()
 	for setting, pristine := range map[string]func(testing.TB) string{
@@ -353,7 +352,7 @@ func TestLongMigration(t *testing.T) {
 	}
 }
 
-// catalogue is what the migrations could leave behind, in lines.
+// catalogue lists the objects of the database that the migrations could leave behind.
 func catalogue(t *testing.T, db *sql.DB) []string {
 	t.Helper()
 	return strings.Split(pgtest.Value[string](t, db.QueryRowContext, `
