@@ -98,6 +98,7 @@ func (e *RefusedError) Unwrap() error { return e.Err }
 // Reason is the reason why the database could not be used.
 type Reason int
 
+// The reasons.
 const (
 	// Away says that the database could not be reached, is shutting down, or has no connection left.
 	Away Reason = iota
@@ -113,6 +114,7 @@ const (
 // Outcome is the outcome of a call that failed.
 type Outcome int
 
+// The outcomes.
 const (
 	// NoWrite is the outcome of a call that only reads.
 	NoWrite Outcome = iota

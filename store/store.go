@@ -9,10 +9,10 @@
 //
 //   - A statement on Pagila's tables is a constant. It names tables in braces, such as {film}, and takes its
 //     arguments as $1, $2 and so on. Store.read executes it on its own, session.query within Store.write.
-//     pgx keeps its plan, and bun scans the rows. bun's own queries would write arguments into the text, so
-//     that PostgreSQL had to plan each of them anew. Planning is most of the cost of a small query.
+//     pgx keeps its plan, and bun scans the rows. bun's own queries write their arguments into the text, so
+//     PostgreSQL must plan each of them anew. Planning is most of the cost of a small query.
 //   - A query on PostgreSQL's catalogs is a constant as well. It takes no arguments and returns one row.
-//     session.catalog executes it. It works before it is known where Pagila is.
+//     session.catalog executes it. It works before the store has found the schema of Pagila.
 //
 // Nothing relies on the settings that a session happens to have. session.go sets those that matter, and
 // layout.go completes statements with what differs between databases. Store.call alone decides what is
@@ -74,12 +74,12 @@ const (
 
 // Store gives access to the database. It is safe for concurrent use. A process needs one.
 type Store struct {
-	*sessions
-	reads  pool
-	writes pool                   // the same connections, for transactions
-	probe  pool                   // one connection, for Status alone
-	layout atomic.Pointer[layout] // nil until it is known
-	status singleflight.Group     // lets concurrent calls of Status share one check
+	sessions *sessions
+	reads    pool
+	writes   pool                   // the same connections, for transactions
+	probe    pool                   // one connection, for Status alone
+	layout   atomic.Pointer[layout] // nil until it is known
+	status   singleflight.Group     // lets concurrent calls of Status share one check
 
 	dataset     atomic.Pointer[dataset] // nil until it is known
 	lastStatus  atomic.Pointer[Status]
@@ -154,7 +154,7 @@ func (s *Store) Close() error { return errors.Join(s.reads.Close(), s.probe.Clos
 func (s *Store) call(ctx context.Context, p pool, outcome Outcome, do func(context.Context, session) error) error {
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
-	start, pause, mode := time.Now(), firstPause, s.mode()
+	start, pause, mode := time.Now(), firstPause, s.sessions.mode()
 	for attempt := 1; ; attempt++ {
 		err := s.attempt(ctx, p, mode, do)
 		if err == nil {
@@ -275,11 +275,11 @@ var errNoTurn = fmt.Errorf("too many calls at once: %w", context.DeadlineExceede
 func (s *Store) learn(m meaning) {
 	switch m {
 	case away:
-		s.suspect()
+		s.sessions.suspect()
 	case readOnly:
-		s.replace()
+		s.sessions.replace()
 	case unprepared:
-		s.prepareNothing()
+		s.sessions.prepareNothing()
 	case stale, unready:
 		s.layout.Store(nil) // Pagila may have moved
 	default: // it says nothing about other connections
