@@ -31,6 +31,9 @@ REDOCLY_VERSION := 2.77.0
 SPECTRAL_VERSION := 6.16.3
 OASDIFF_VERSION := v1.35.0
 SCHEMATHESIS_VERSION := 4.32.5
+OPENAPI_GENERATOR_VERSION := 7.22.0
+OPENAPI_GENERATOR_SHA256 := 3f1e6ce5c6ad4f15242c6170ab43aad4bad771622617eeece4a7d4f72ffaf329
+MAVEN_DEPENDENCY_VERSION := 3.8.1
 
 # In the module path of the Atlas command there is a variable with its version.
 ATLAS_LDFLAGS := -s -w -X ariga.io/atlas/cmd/atlas/internal/cmdapi.version=v0.13.1
@@ -169,6 +172,32 @@ $(SCHEMATHESIS): Makefile
 	@bin/venv-schemathesis/bin/python -m pip install --quiet --disable-pip-version-check schemathesis==$(SCHEMATHESIS_VERSION)
 	@touch $@
 
+OPENAPI_GENERATOR := bin/openapi-generator-cli.jar
+
+# Not in CI, for it downloads from the package registries of four languages.
+.PHONY: contract-generators
+contract-generators: postgres ## Generate clients with OpenAPI Generator, compile them and run them (needs Java and Maven)
+	@command -v mvn >/dev/null && java -version >/dev/null 2>&1 || { \
+	  echo 'contract-generators: skipped: OpenAPI Generator needs Java and Maven'; exit 0; }; \
+	$(MAKE) --silent $(OPENAPI_GENERATOR); \
+	test -f $(OPENAPI_GENERATOR) || { \
+	  echo 'contract-generators: skipped: Maven cannot fetch OpenAPI Generator'; exit 0; }; \
+	! command -v npm >/dev/null || $(MAKE) --silent $(TYPESCRIPT_MODULES) || true; \
+	OPENAPI_GENERATOR="$$PWD/$(OPENAPI_GENERATOR)" VERSION=$(OPENAPI_GENERATOR_VERSION) \
+	  $(BIN) exec -serve -- api/generators.sh
+
+# Without a network there is no jar, which is no error here. Another jar than the pinned one is.
+$(OPENAPI_GENERATOR): Makefile
+	@echo 'fetching OpenAPI Generator $(OPENAPI_GENERATOR_VERSION): this takes a minute, once'
+	@rm -f $@
+	@mkdir -p bin
+	@mvn --batch-mode --quiet org.apache.maven.plugins:maven-dependency-plugin:$(MAVEN_DEPENDENCY_VERSION):copy \
+	  -Dartifact=org.openapitools:openapi-generator-cli:$(OPENAPI_GENERATOR_VERSION) -Dmdep.stripVersion \
+	  -DoutputDirectory="$$PWD/bin" >bin/maven.log 2>&1 || { grep -m 1 ERROR bin/maven.log; exit 0; }; \
+	sum=$$({ sha256sum $@ || shasum -a 256 $@; } 2>/dev/null | cut -d ' ' -f 1); \
+	test "$$sum" = $(OPENAPI_GENERATOR_SHA256) || { rm -f $@; echo "$@ has the checksum $$sum"; exit 1; }
+	@touch -c $@
+
 ##@ Check
 
 .PHONY: check
@@ -229,9 +258,12 @@ vet: ## Run go vet, for macOS too
 	go vet ./...
 	GOOS=darwin CGO_ENABLED=0 go vet ./...
 
+# Not bin, where contract-generators leaves a client in Go.
+GO_FOLDERS := api gen llm schema server store
+
 .PHONY: lint
 lint: $(LINTER) ## Run gofmt and golangci-lint
-	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'not formatted: run gofmt -w on these'; exit 1; }
+	@test -z "$$(gofmt -l $(GO_FOLDERS))" || { gofmt -l $(GO_FOLDERS); echo 'not formatted: run gofmt -w on these'; exit 1; }
 	$(LINTER) run ./...
 
 $(LINTER): Makefile
