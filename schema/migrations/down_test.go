@@ -233,8 +233,8 @@ func TestScriptsSayWhatIsUnset(t *testing.T) {
 	t.Parallel()
 	for _, script := range []string{"down.sh", "check.sh"} {
 		for want, env := range map[string][]string{
-			": set DATABASE_URL to ":                         {"ATLAS_DEV_URL=postgres:///", "DATABASE_URL="},
-			": set ATLAS_DEV_URL to ":                        {"DATABASE_URL=postgres:///", "ATLAS_DEV_URL="},
+			": set DATABASE_URL to ":                           {"ATLAS_DEV_URL=postgres:///", "DATABASE_URL="},
+			": set ATLAS_DEV_URL to ":                          {"DATABASE_URL=postgres:///", "ATLAS_DEV_URL="},
 			": no/such/atlas does not exist: run make atlas\n": {"DATABASE_URL=postgres:///", "ATLAS_DEV_URL=postgres:///", "ATLAS=no/such/atlas"},
 		} {
 			cmd := exec.CommandContext(t.Context(), filepath.Join("..", script))
