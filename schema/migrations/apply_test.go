@@ -139,14 +139,7 @@ func TestApplyWaitsForTheAtlasCommand(t *testing.T) {
 func TestApplyCutShort(t *testing.T) {
 	t.Parallel()
 	ctx, db := setup(t, pgtest.Pristine(t))
-	reader, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer reader.Rollback()
-	if _, err := reader.ExecContext(ctx, `LOCK TABLE film IN ACCESS SHARE MODE`); err != nil {
-		t.Fatal(err)
-	}
+	reader := holdFilm(ctx, t, db)
 	short, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
 	defer cancel()
 	if err := migrations.Apply(short, db); !errors.Is(err, context.DeadlineExceeded) {
@@ -270,6 +263,18 @@ func TestApplyWithoutADatabase(t *testing.T) {
 	if err := migrations.Apply(ctx, db); err == nil || !strings.HasPrefix(err.Error(), "connect: ") {
 		t.Errorf("error %v, want one about the connection", err)
 	}
+}
+
+// holdFilm returns a transaction that reads film, so that no other session can change the table until it ends.
+func holdFilm(ctx context.Context, t *testing.T, db *sql.DB) *sql.Tx {
+	t.Helper()
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { tx.Rollback() })
+	pgtest.Exec(t, tx.ExecContext, `LOCK TABLE film IN ACCESS SHARE MODE`)
+	return tx
 }
 
 // wantUnlocked checks that no session of the database holds an advisory lock.

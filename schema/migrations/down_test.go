@@ -23,7 +23,7 @@ func TestDownTakesBack(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		files fs.FS
-		want  []string
+		want  []string // the files that are taken back
 	}{
 		"both":         {migrations.Files, []string{migrations.FileName(createStreamingSubscription), migrations.FileName(addFilmStreamingAvailable)}},
 		"the first":    {directory(t, addFilmStreamingAvailable, ""), []string{migrations.FileName(addFilmStreamingAvailable)}},
@@ -39,8 +39,7 @@ func TestDownTakesBack(t *testing.T) {
 					t.Fatal(err)
 				}
 				if exists(t, db, "streaming_subscription") {
-					pgtest.Exec(t, db.ExecContext, `INSERT INTO streaming_subscription (customer_id, plan_name, start_date)
-					                 SELECT min(customer_id), 'basic', now() FROM customer`)
+					pgtest.Exec(t, db.ExecContext, subscribe)
 				}
 				files, err := migrations.Down(ctx, db)
 				if err != nil {
@@ -60,6 +59,10 @@ func TestDownTakesBack(t *testing.T) {
 		})
 	}
 }
+
+// subscribe adds a row to the table of the second migration.
+const subscribe = `INSERT INTO streaming_subscription (customer_id, plan_name, start_date)
+	SELECT min(customer_id), 'basic', now() FROM customer`
 
 // dump returns what pg_dump prints about the schema, without the random key of newer releases.
 func dump(t *testing.T, url string) []string {
@@ -160,10 +163,9 @@ func TestDown(t *testing.T) {
 		refused   bool
 	}{
 		"from the newest version": {
-			files: migrations.Files,
-			statement: `INSERT INTO streaming_subscription (customer_id, plan_name, start_date)
-			            SELECT min(customer_id), 'basic', now() FROM customer`,
-			says: `DROP TABLE "streaming_subscription"`,
+			files:     migrations.Files,
+			statement: subscribe,
+			says:      `DROP TABLE "streaming_subscription"`,
 		},
 		"from the first migration": {
 			files: directory(t, addFilmStreamingAvailable, ""),

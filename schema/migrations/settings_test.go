@@ -109,19 +109,25 @@ func TestAnotherSchema(t *testing.T) {
 					t.Fatal(err)
 				}
 				wantStatus(ctx, t, db, createStreamingSubscription)
-				for _, table := range []string{"atlas_schema_revisions", "streaming_subscription"} {
-					if name := quoted(schema) + "." + table; !exists(t, admin, name) {
-						t.Errorf("there is no table %s", name)
-					}
-					if exists(t, admin, "public."+table) {
-						t.Errorf("there is a table public.%s", table)
-					}
-				}
+				wantTablesIn(t, admin, schema)
 				if files, err := migrations.Down(ctx, db); err != nil || len(files) != 2 {
 					t.Fatalf("down: %q, %v", files, err)
 				}
 				wantStatus(ctx, t, db, "", addFilmStreamingAvailable, createStreamingSubscription)
 			})
+		}
+	}
+}
+
+// wantTablesIn checks that the migrations' tables are in the schema, and not in public.
+func wantTablesIn(t *testing.T, db *sql.DB, schema string) {
+	t.Helper()
+	for _, table := range []string{"atlas_schema_revisions", "streaming_subscription"} {
+		if name := quoted(schema) + "." + table; !exists(t, db, name) {
+			t.Errorf("there is no table %s", name)
+		}
+		if exists(t, db, "public."+table) {
+			t.Errorf("there is a table public.%s", table)
 		}
 	}
 }
@@ -189,14 +195,7 @@ func TestApplyWaitsForReaders(t *testing.T) {
 	_, admin := setup(t, address)
 	pgtest.SetDefault(t, admin.ExecContext, `lock_timeout = '10ms'`)
 	ctx, db := setup(t, address)
-	reader, err := admin.BeginTx(ctx, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer reader.Rollback()
-	if _, err := reader.ExecContext(ctx, `LOCK TABLE film IN ACCESS SHARE MODE`); err != nil {
-		t.Fatal(err)
-	}
+	reader := holdFilm(ctx, t, admin)
 	done := make(chan error, 1)
 	go func() { done <- migrations.Apply(ctx, db) }()
 	pgtest.WaitUntil(t, admin.QueryRowContext, `SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'film'::regclass)`)
@@ -211,7 +210,7 @@ func TestApplyWaitsForReaders(t *testing.T) {
 
 // A session that reads a table for a long time, as pg_dump does, delays a migration. Meanwhile other reads of
 // the table still succeed. The test counts them per attempt of the migration, and does not depend on time.
-func TestReadersGoOnWhileAMigrationWaits(t *testing.T) {
+func TestReadsWhileAMigrationWaits(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		database func(testing.TB) string
@@ -230,32 +229,14 @@ func TestReadersGoOnWhileAMigrationWaits(t *testing.T) {
 			address := test.database(t)
 			_, admin := setup(t, address)
 			ctx, db := setup(t, address)
-			holder, err := admin.BeginTx(ctx, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer holder.Rollback()
-			if _, err := holder.ExecContext(ctx, `LOCK TABLE film IN ACCESS SHARE MODE`); err != nil {
-				t.Fatal(err)
-			}
+			holder := holdFilm(ctx, t, admin)
 			done := make(chan error, 1)
 			go func() { done <- test.migrate(ctx, db) }()
 
 			const attempts, readsPerAttempt = 3, 40
-			reads, seen := 0, map[string]bool{}
-			for len(seen) < attempts {
-				waiting := pgtest.Value[string](t, admin.QueryRowContext, `SELECT coalesce(max(virtualtransaction), '') FROM pg_locks
-				                                   WHERE NOT granted AND mode = 'AccessExclusiveLock' AND relation = 'film'::regclass`)
-				if waiting != "" {
-					seen[waiting] = true
-				}
-				if len(seen) > 0 {
-					pgtest.Value[int](t, admin.QueryRowContext, `SELECT count(*) FROM film`)
-					reads++
-				}
-			}
+			reads := readDuring(t, admin, attempts)
 			if want := (attempts - 1) * readsPerAttempt; reads < want {
-				t.Errorf("%d reads during %d attempts, want %d at least", reads, attempts, want)
+				t.Errorf("%d reads during %d attempts, want at least %d", reads, attempts, want)
 			}
 			if err := holder.Commit(); err != nil {
 				t.Fatal(err)
@@ -266,6 +247,24 @@ func TestReadersGoOnWhileAMigrationWaits(t *testing.T) {
 			wantStatus(ctx, t, admin, test.current, test.pending...)
 		})
 	}
+}
+
+// readDuring reads film during some attempts of a migration to lock it, and returns the number of reads.
+func readDuring(t *testing.T, db *sql.DB, attempts int) (reads int) {
+	t.Helper()
+	seen := map[string]bool{}
+	for len(seen) < attempts {
+		waiting := pgtest.Value[string](t, db.QueryRowContext, `SELECT coalesce(max(virtualtransaction), '') FROM pg_locks
+			WHERE NOT granted AND mode = 'AccessExclusiveLock' AND relation = 'film'::regclass`)
+		if waiting != "" {
+			seen[waiting] = true
+		}
+		if len(seen) > 0 {
+			pgtest.Value[int](t, db.QueryRowContext, `SELECT count(*) FROM film`)
+			reads++
+		}
+	}
+	return reads
 }
 
 // The migrations work through a pooler that gives each transaction another connection to the server.

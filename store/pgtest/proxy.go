@@ -247,21 +247,22 @@ func (p *Proxy) forward(l *link, to, from net.Conn) {
 	buffer := make([]byte, proxyBuffer)
 	for {
 		n, readErr := from.Read(buffer)
-		if n > 0 {
-			if !p.pass() {
-				return
-			}
-			if p.isFrozen(l) {
-				continue
-			}
-			if _, err := to.Write(buffer[:n]); err != nil {
-				return
-			}
-		}
-		if readErr != nil {
+		if n > 0 && !p.deliver(l, to, buffer[:n]) || readErr != nil {
 			return
 		}
 	}
+}
+
+// deliver writes what was read. It returns false if nothing more can be written.
+func (p *Proxy) deliver(l *link, to net.Conn, data []byte) bool {
+	if !p.pass() {
+		return false
+	}
+	if p.isFrozen(l) {
+		return true
+	}
+	_, err := to.Write(data)
+	return err == nil
 }
 
 // pass waits while forwarding is delayed or stopped. It returns false once the test has ended.
