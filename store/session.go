@@ -16,13 +16,13 @@ import (
 )
 
 // The package depends on few settings of a session: statements name the schema of each table, read times as
-// numbers, and pass values apart from the text. This file makes the settings that matter.
+// numbers, and pass values separately from the text. This file sets those that matter.
 
 // required are the settings of every connection, whatever the role, the database or the URL says. A pooler
 // in transaction mode tracks both.
 var required = map[string]string{
 	"client_encoding":             "UTF8", // Go's strings
-	"standard_conforming_strings": "on",   // bun and pgx quote for it
+	"standard_conforming_strings": "on",   // bun and pgx quote strings accordingly
 }
 
 // usual are settings that the URL may override. PgBouncer tracks these too.
@@ -55,7 +55,7 @@ const (
 	// firewall has dropped, no response ever comes.
 	pingTimeout = time.Second
 	// replaceInterval bounds how often all connections are replaced. Otherwise a database that refuses every
-	// write would cause it with each of them.
+	// write would cause that with each write.
 	replaceInterval = time.Second
 )
 

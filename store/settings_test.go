@@ -173,8 +173,8 @@ func wantTenPages(t *testing.T, s *store.Store) {
 	}
 }
 
-// A transaction_timeout that the database sets does not end our transactions. The setting exists since
-// PostgreSQL 17.
+// A transaction_timeout that the database sets does not end our transactions. PostgreSQL 17
+// introduced the setting.
 func TestTransactionTimeout(t *testing.T) {
 	t.Parallel()
 	address := pgtest.NewOnNewest(t)

@@ -94,7 +94,7 @@ var classes = map[string]meaning{
 	"54": fault,      // program limit exceeded
 	"55": fault,      // object not in prerequisite state
 	"57": away,       // operator intervention: shutting down, crashed, starting up, dropped
-	"58": away,       // system error: the server's disk, for one
+	"58": away,       // system error, such as a failing disk
 	"72": conflict,   // snapshot failure (up to PostgreSQL 16)
 	"F0": fault,      // configuration file error
 	"HV": fault,      // foreign data wrapper error
@@ -121,7 +121,7 @@ var codes = map[string]meaning{
 	"42P05":               unprepared, // duplicate prepared statement
 	"55006":               locked,     // object in use
 	"55P03":               locked,     // lock not available
-	"57000":               slow,       // operator intervention, of no special kind
+	"57000":               slow,       // operator intervention, unspecified
 	"57014":               slow,       // query canceled: a statement_timeout, or pg_cancel_backend
 	"HV00N":               away,       // foreign data wrapper: unable to establish connection
 	"XX000":               stale,      // internal error: what DDL in another session can cause

@@ -187,8 +187,8 @@ func (p pool) repeats(m meaning, attempt int, elapsed time.Duration) bool {
 	}
 }
 
-// finally returns the meaning of the error that a call returns. Only if the status can name what the
-// database lacks does the error mean unready.
+// finally returns the meaning of the error that a call returns. The error means unready only if the status
+// can name what the database lacks.
 func (s *Store) finally(ctx context.Context, p pool, m meaning, err error) meaning {
 	if m == unready && (p.DB == s.probe.DB || !s.lacks(ctx, err)) {
 		return unnamed(err)

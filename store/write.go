@@ -13,9 +13,9 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// begin starts a transaction and makes the settings that it relies on, in one round trip. Whatever the role,
-// the database or a pooler's other clients have set, each statement sees what was committed before it began.
-// The waits for a lock, for a statement and for this process are bounded. The wait for a lock is short
+// begin starts a transaction and applies the settings that it relies on, in one round trip. Whatever the
+// role, the database or a pooler's other clients have set, each statement sees what was committed before it
+// began. The waits for a lock, for a statement and for this process are bounded. The wait for a lock is short
 // because it holds a connection. Store.call repeats the transaction, for about a second in all.
 const begin = `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 SET LOCAL lock_timeout = '100ms';
@@ -28,8 +28,8 @@ const beginRead = `BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;
 SET LOCAL lock_timeout = '200ms';
 SET LOCAL statement_timeout = '15s';` + beginEnd
 
-// beginEnd bounds how long the server waits for this process. It lifts transaction_timeout, which exists
-// since PostgreSQL 17.
+// beginEnd bounds how long the server waits for this process. It lifts transaction_timeout, which
+// PostgreSQL 17 introduced.
 const beginEnd = `
 SET LOCAL idle_in_transaction_session_timeout = '5s';
 SELECT set_config('transaction_timeout', '0', true) WHERE current_setting('server_version_num')::integer >= 170000`

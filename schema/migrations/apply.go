@@ -11,8 +11,7 @@ import (
 	"ariga.io/atlas/sql/postgres"
 )
 
-// operator is the name that the revisions table has for the program that applied a migration. The Atlas
-// command writes its own name and version.
+// operator is how the revisions table names this program. The Atlas command writes its own name and version.
 const operator = "pagila-api"
 
 // ErrNoPagila is the error of Apply, Down and Locate for a database that does not contain Pagila.

@@ -265,7 +265,8 @@ func TestApplyWithoutADatabase(t *testing.T) {
 	}
 }
 
-// holdFilm returns a transaction that reads film, so that no other session can change the table until it ends.
+// holdFilm returns a transaction that reads film, so that no other session can change the table until it
+// ends.
 func holdFilm(ctx context.Context, t *testing.T, db *sql.DB) *sql.Tx {
 	t.Helper()
 	tx, err := db.BeginTx(ctx, nil)

@@ -30,10 +30,10 @@ const (
 // other, so neither program starts while the other runs.
 const lockKey = "2686470616"
 
-// begin starts a transaction and makes the settings that the migrations rely on, only for the transaction. It
-// is one message, so that no time limit of the role applies between its statements. The wait for a lock is
+// begin starts a transaction and applies the settings that the migrations rely on, only for the transaction.
+// It is one message, so that no time limit of the role applies between its statements. The wait for a lock is
 // short, because all new readers of a table queue behind a migration that waits for it (see pause).
-// transaction_timeout exists since PostgreSQL 17.
+// PostgreSQL 17 introduced transaction_timeout.
 const begin = `
 BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 SELECT pg_catalog.set_config('transaction_timeout', '0', true)

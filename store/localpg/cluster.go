@@ -245,7 +245,7 @@ func (c *cluster) reachable() bool {
 // makeSocketDir creates the directory of the socket. Other users cannot enter it.
 func (c *cluster) makeSocketDir() (string, error) {
 	dir := filepath.Join(c.dir, "socket")
-	// PostgreSQL takes a comma for the end of the name.
+	// PostgreSQL treats a comma as the end of the name.
 	if len(dir)+len("/.s.PGSQL.5432") > maxSocketPath || strings.Contains(dir, ",") || !c.reachable() {
 		dir = farSocketDir(c.dir)
 	}

@@ -22,7 +22,7 @@ const (
 	strangerAfter = 2 * time.Second
 	// orphanTimeout is how long the fast shutdown of an orphan may take.
 	orphanTimeout = 20 * time.Second
-	// orphanInterval is the time between two checks whether an orphan has ended.
+	// orphanInterval is the time between two checks of an orphan.
 	orphanInterval = 20 * time.Millisecond
 )
 
@@ -54,7 +54,7 @@ func readPIDFile(data string) (pidFile, error) {
 	// Numbers that are not written yet become 0.
 	p.pid, _ = strconv.Atoi(lines[0])
 	p.port, _ = strconv.Atoi(lines[3])
-	p.pid = max(p.pid, 0) // kill takes a negative number for a process group
+	p.pid = max(p.pid, 0) // kill treats a negative number as a process group
 	return p, nil
 }
 
@@ -72,8 +72,8 @@ func (p pidFile) answers(ctx context.Context) bool {
 	return true
 }
 
-// stopOrphan stops a server whose own process was killed. The caller holds the lock, so no other process uses
-// a server that still accepts connections.
+// stopOrphan stops a server whose parent process was killed. The caller holds the lock, so no other process
+// uses a server that still accepts connections.
 //
 // PostgreSQL refuses to start while a process has the id in postmaster.pid. That may be another program which
 // got the same id later, as happens in a restarted container, or a killed postmaster that nobody has waited
