@@ -62,7 +62,7 @@ func KnownProblems() []gen.Problem {
 		&invalidRequestError{}, oauthRefusal(&invalidRequestError{}), errUnsupportedGrant, errWrongCredentials, errShuttingDown,
 		store.ErrInventoryNotAvailable, store.ErrCustomerInactive, store.ErrStaffInactive,
 		&store.RefusedError{}, &store.UnknownReferenceError{},
-		&store.NotFoundError{Kind: "film", ID: 5000}, &store.NotFoundError{Kind: "customer", ID: 5000}, &store.NotFoundError{Kind: "rental", ID: 99999},
+		&store.NotFoundError{Kind: store.KindFilm, ID: 5000}, &store.NotFoundError{Kind: store.KindCustomer, ID: 5000}, &store.NotFoundError{Kind: store.KindRental, ID: 99999},
 	}
 	for _, reason := range []store.Reason{store.Away, store.Busy, store.ReadOnly, store.NotSetUp} {
 		for _, outcome := range []store.Outcome{store.NoWrite, store.NothingWritten, store.Unknown} {

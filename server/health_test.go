@@ -67,7 +67,7 @@ func TestNotReadyBecause(t *testing.T) {
 		`DELETE FROM atlas_schema_revisions WHERE version = '20261122183350'; ALTER TABLE film DROP COLUMN streaming_available`: "the migration 20261122183350 is not applied",
 		`ALTER TABLE film DROP COLUMN streaming_available`:                                                                      "no column streaming_available",
 		`ALTER TABLE staff RENAME TO people`:                                                                                    "the table staff does not exist",
-		`ALTER TABLE rental RENAME TO loans`:                                                                                    "no Pagila",
+		`ALTER TABLE rental RENAME TO loans`:                                                                                    "does not contain Pagila",
 	} {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()

@@ -171,17 +171,12 @@ func problemOf(err error) problem {
 		return p
 
 	case errors.As(err, &notFound):
-		code := map[string]gen.ProblemCode{
-			"film":     gen.ProblemCodeFilmNotFound,
-			"customer": gen.ProblemCodeCustomerNotFound,
-			"rental":   gen.ProblemCodeRentalNotFound,
-		}[notFound.Kind]
-		return describe(http.StatusNotFound, code, fmt.Sprintf("There is no %s %d.", notFound.Kind, notFound.ID))
+		return describe(http.StatusNotFound, notFoundCode(notFound.Kind), fmt.Sprintf("There is no %s %d.", notFound.Kind, notFound.ID))
 	case errors.As(err, &unknown):
 		p := describe(http.StatusUnprocessableEntity, gen.ProblemCodeUnknownReference, "The body names something that does not exist.")
 		for _, r := range unknown.References {
 			p.Errors = append(p.Errors, gen.InputError{
-				Pointer: new("#/" + r.Kind + "_id"),
+				Pointer: new("#/" + r.Kind.String() + "_id"),
 				Detail:  fmt.Sprintf("there is no %s %d", r.Kind, r.ID),
 			})
 		}
@@ -249,6 +244,20 @@ func databaseProblem(err *store.UnavailableError) problem {
 	}
 	p.retryAfter = retryAfter
 	return p
+}
+
+// notFoundCode returns the code for a missing row. Kinds without a code of their own share the generic one.
+func notFoundCode(kind store.Kind) gen.ProblemCode {
+	switch kind {
+	case store.KindFilm:
+		return gen.ProblemCodeFilmNotFound
+	case store.KindCustomer:
+		return gen.ProblemCodeCustomerNotFound
+	case store.KindRental:
+		return gen.ProblemCodeRentalNotFound
+	case store.KindInventory, store.KindStaff: // only request bodies name them: see UnknownReferenceError
+	}
+	return gen.ProblemCodeNotFound
 }
 
 func describe(status int32, code gen.ProblemCode, detail string) problem {

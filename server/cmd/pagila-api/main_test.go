@@ -22,7 +22,7 @@ import (
 	"testing"
 	"time"
 
-	"example.com/pagila-api/store/localpg"
+	"example.com/pagila-api/store/localpg/binaries"
 	"example.com/pagila-api/store/pgtest"
 )
 
@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 // free port, and no way to the network.
 func environment(tb testing.TB, extra ...string) []string {
 	tb.Helper()
-	binaries, err := localpg.FindBinaries()
+	binDir, err := binaries.Find(tb.Context())
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func environment(tb testing.TB, extra ...string) []string {
 		"HOME=" + home,
 		"XDG_CACHE_HOME=" + filepath.Join(home, "cache"),
 		"PATH=" + os.Getenv("PATH"),
-		"PG_BINDIR=" + binaries,
+		"PG_BINDIR=" + binDir,
 		"PAGILA_DIR=" + os.Getenv("PAGILA_DIR"),
 		"DATA_DIR=" + filepath.Join(home, "data"),
 		"HTTP_ADDR=127.0.0.1:0",
