@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/getkin/kin-openapi/openapi3"
+
 	"example.com/pagila-api/api"
 )
 
@@ -48,5 +50,38 @@ func TestTextsHaveNoNUL(t *testing.T) {
 	}
 	if err := doc.Components.Schemas["Question"].Value.VisitJSON(map[string]any{"question": "a\x00b"}); err == nil {
 		t.Error("a question may have a NUL")
+	}
+}
+
+// The server compares numbers as float64, which is exact as long as the bounds are.
+func TestIntegersOfRequestsHaveExactBounds(t *testing.T) {
+	t.Parallel()
+	doc, err := api.Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const exact = 1<<53 - 1
+	check := func(where string, schema *openapi3.Schema) {
+		if schema.Type.Is("number") {
+			t.Errorf("%s is a number, which the server may round", where)
+		}
+		if schema.Type.Is("integer") && (schema.Min == nil || *schema.Min < -exact || schema.Max == nil || *schema.Max > exact) {
+			t.Errorf("%s has no bounds that a float64 holds", where)
+		}
+	}
+	for path, item := range doc.Paths.Map() {
+		for method, op := range item.Operations() {
+			for _, p := range op.Parameters {
+				check(method+" "+path+" "+p.Value.Name, p.Value.Schema.Value)
+			}
+			if op.RequestBody == nil {
+				continue
+			}
+			for _, content := range op.RequestBody.Value.Content {
+				for name, property := range content.Schema.Value.Properties {
+					check(method+" "+path+" "+name, property.Value)
+				}
+			}
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -14,45 +15,68 @@ const (
 	// bytes. Once that is read the connection can serve the next call.
 	drainBytes = 4 << 10
 	drainTime  = 50 * time.Millisecond
+
+	// maxThoughtBytes is how much of a response may be thoughts, which do not count otherwise. No
+	// model in use thinks for longer.
+	maxThoughtBytes = 16 << 20
+	// thoughtTokenBytes is ample for one token of thoughts within the text, framing included.
+	thoughtTokenBytes = 1 << 10
 )
 
-// checkedBody is a response's body as the adapter sees it. It yields what the decoder has checked,
+// checkedBody is a response's body as the adapter sees it. It yields what the dialect has checked,
 // fails with an [*Error], and ends well only where the answer does.
 type checkedBody struct {
 	ctx      context.Context // the request's; its cause says who ended it
 	cancel   context.CancelCauseFunc
 	upstream io.ReadCloser
-	idle     *time.Timer
-	next     func() ([]byte, error)
+	header   http.Header
+	patience *patience
+	meter    *meter
+	frames   *frames
+	dialect  dialect
+	key      string
 	exchange *exchange
+	texted   bool        // some text has come
+	finished bool        // a reason for the end has come
+	wholly   bool        // the whole answer has come in one document
 	buffer   []byte      // checked, and not read yet
 	done     atomic.Bool // the answer has ended well, and Read is through with the upstream
 }
 
-// newCheckedBody takes over the upstream's body. The cancel function ends the request.
-func newCheckedBody(ctx context.Context, cancel context.CancelCauseFunc, upstream io.ReadCloser, x *exchange, d *doer) *checkedBody {
-	b := &checkedBody{ctx: ctx, cancel: cancel, upstream: upstream, exchange: x}
-	b.idle = time.AfterFunc(d.idle, func() {
-		cancel(&Error{Kind: KindStalled, Status: http.StatusOK, Err: errors.New("no data for " + d.idle.String())})
-	})
-	m := &meter{reader: upstream, idle: b.idle, pause: d.idle, limit: d.maxBytes}
-	b.next = d.dialect.decoder(m, x)
+// newCheckedBody takes over the upstream's response. The cancel function ends the request.
+func newCheckedBody(ctx context.Context, cancel context.CancelCauseFunc, resp *http.Response, p *patience, x *exchange, d *doer) *checkedBody {
+	b := &checkedBody{
+		ctx: ctx, cancel: cancel, upstream: resp.Body, header: resp.Header, patience: p, dialect: d.dialect, key: d.key, exchange: x,
+	}
+	b.meter = &meter{reader: resp.Body, patience: p, limit: d.maxBytes + int64(x.room)*thoughtTokenBytes, thoughts: maxThoughtBytes}
+	b.frames = newFrames(b.meter, p.live)
 	return b
+}
+
+// start reads as far as the first text, or the end where that comes first. What fails until then can
+// still be tried again.
+func (b *checkedBody) start() *Error {
+	piece, err := b.next()
+	b.buffer = piece
+	if err != nil && !errors.Is(err, io.EOF) {
+		return b.reason(err)
+	}
+	return nil
 }
 
 // Read returns checked bytes.
 func (b *checkedBody) Read(p []byte) (int, error) {
 	for len(b.buffer) == 0 {
-		if b.done.Load() {
-			return 0, io.EOF
-		}
 		piece, err := b.next()
 		if errors.Is(err, io.EOF) {
-			b.done.Store(true)
-			continue
+			return 0, io.EOF
 		}
 		if err != nil {
-			return 0, b.fail(err)
+			e := b.reason(err)
+			if _, impatient := errors.AsType[*Error](context.Cause(b.ctx)); impatient || b.ctx.Err() == nil {
+				b.exchange.fail(e)
+			} // else the caller's context has ended, which the guard sees for itself
+			return 0, e
 		}
 		b.buffer = piece
 	}
@@ -61,47 +85,172 @@ func (b *checkedBody) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// fail finds the true reason for an error and tells it to the guard, since adapters lose it.
-func (b *checkedBody) fail(err error) error {
-	if stalled, ok := errors.AsType[*Error](context.Cause(b.ctx)); ok {
-		err = stalled
-	} else if b.ctx.Err() != nil {
-		return err // the caller's context has ended, which the guard sees for itself
+// next returns what the adapter gets for the next text, then for the end, then io.EOF.
+func (b *checkedBody) next() ([]byte, error) {
+	for !b.done.Load() {
+		f, err := b.frames.next()
+		if errors.Is(err, io.EOF) {
+			f, err = b.ended()
+		}
+		if err != nil {
+			return nil, err
+		}
+		p, err := b.parse(f)
+		if err != nil {
+			return nil, err
+		}
+		wake, last := b.dialect.adapterGets(b.exchange)
+		if b.take(p); p.end {
+			b.done.Store(true)
+			return last, nil
+		}
+		if p.text != "" && len(wake) > 0 {
+			return wake, nil
+		}
 	}
-	e, ok := errors.AsType[*Error](err)
-	if !ok {
-		// Whatever breaks a body, the answer has been cut.
-		e = &Error{Kind: KindTruncated, Status: http.StatusOK, Err: transportError(err)}
+	return nil, io.EOF
+}
+
+// ended is what the end of a body without a mark stands for. Where documents are not in events, or the
+// answer came in one, nothing else marks the end than the reason for it.
+func (b *checkedBody) ended() (frame, error) {
+	if b.finished && (b.frames.bare || b.wholly) {
+		return frame{data: []byte(doneMark)}, nil
 	}
-	b.exchange.fail(e)
-	return e
+	return frame{}, io.ErrUnexpectedEOF
+}
+
+// parse reads a frame. What is no object, or belongs to an event of some other name, carries neither
+// text nor an error.
+func (b *checkedBody) parse(f frame) (piece, error) {
+	if f.done() {
+		return piece{end: true}, nil // whether there was a finish reason is for the guard to see
+	}
+	if e := inBandError(f, b.header, b.key); e != nil {
+		return piece{}, e
+	}
+	switch {
+	case !f.valid:
+		if f.event != "" && f.event != "message" {
+			return piece{}, nil
+		}
+		return piece{}, malformedError()
+	case f.data[0] != '{':
+		return piece{}, nil
+	}
+	p, err := b.dialect.parse(f.data)
+	switch {
+	case err != nil:
+		return piece{}, malformedError()
+	case p.refusal:
+		return piece{}, &Error{Kind: KindFiltered, Status: http.StatusOK, Err: errors.New("the model refuses")}
+	case p.whole && b.texted:
+		p.text = "" // it repeats what was streamed
+	}
+	p.end = p.end || p.whole && b.frames.bare
+	if p.thought && p.text == "" {
+		b.meter.allow(len(f.data))
+	}
+	return p, nil
+}
+
+// take notes what a piece says.
+func (b *checkedBody) take(p piece) {
+	if p.text != "" || p.thought || p.finish != "" {
+		b.patience.live()
+	}
+	b.texted = b.texted || p.text != ""
+	b.finished = b.finished || p.finish != ""
+	b.wholly = b.wholly || p.whole
+	b.exchange.take(p)
+}
+
+// reason finds the true reason for an error.
+func (b *checkedBody) reason(err error) *Error {
+	if impatient, ok := errors.AsType[*Error](context.Cause(b.ctx)); ok {
+		return impatient
+	}
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	// Whatever breaks a body, the answer has been cut.
+	return &Error{Kind: KindTruncated, Status: http.StatusOK, Err: transportError(err)}
 }
 
 // Close ends the request. After a good end it leaves the connection usable.
 func (b *checkedBody) Close() error {
 	if b.done.Load() {
-		b.idle.Reset(drainTime)
+		b.patience.idle.Reset(drainTime)
 		// Only an upstream that goes on after its end fails here, and its connection is then closed.
 		_, _ = io.CopyN(io.Discard, b.upstream, drainBytes)
 	}
-	b.idle.Stop()
+	b.patience.stop()
 	b.cancel(nil)
 	return b.upstream.Close()
 }
 
-// meter watches a body: each byte pushes the idle timer back, and too many are an error.
+// patience ends a request that takes too long: first to begin with its answer, then between two
+// bytes.
+type patience struct {
+	first, idle *time.Timer
+	pause       time.Duration
+	alive       bool // the answer has begun. Only who reads the response looks at it
+}
+
+// newPatience begins with the wait for the answer, without limit where that is 0.
+func newPatience(cancel context.CancelCauseFunc, first, pause time.Duration) *patience {
+	if first == 0 {
+		first = math.MaxInt64
+	}
+	after := func(d time.Duration, kind Kind, what string) *time.Timer {
+		return time.AfterFunc(d, func() { cancel(newError(kind, "%s for %s", what, d)) })
+	}
+	p := &patience{first: after(first, KindTimeout, "no content"), idle: after(pause, KindStalled, "no data"), pause: pause}
+	p.idle.Stop()
+	return p
+}
+
+// live says that the answer has begun. From then on, silence is what counts.
+func (p *patience) live() {
+	if !p.alive {
+		p.alive = true
+		p.first.Stop()
+		p.idle.Reset(p.pause)
+	}
+}
+
+// noise says that something has come.
+func (p *patience) noise() {
+	if p.alive {
+		p.idle.Reset(p.pause)
+	}
+}
+
+func (p *patience) stop() {
+	p.first.Stop()
+	p.idle.Stop()
+}
+
+// meter watches a body: each byte shows that the upstream is there, and too many are an error.
 type meter struct {
-	reader io.Reader
-	idle   *time.Timer
-	pause  time.Duration
-	limit  int64
-	count  int64
+	reader   io.Reader
+	patience *patience
+	limit    int64
+	thoughts int64 // how much of the body may still be thoughts beside that
+	count    int64
+}
+
+// allow takes bytes for thoughts, which do not count.
+func (m *meter) allow(n int) {
+	more := min(int64(n), m.thoughts)
+	m.limit += more
+	m.thoughts -= more
 }
 
 func (m *meter) Read(p []byte) (int, error) {
 	n, err := m.reader.Read(p)
 	if n > 0 {
-		m.idle.Reset(m.pause)
+		m.patience.noise()
 	}
 	m.count += int64(n)
 	if m.count > m.limit {

@@ -11,8 +11,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"strings"
-	"sync/atomic"
+	"net/url"
 	"time"
 )
 
@@ -34,14 +33,18 @@ const (
 // dialect is how one kind of upstream is spoken to over HTTP.
 type dialect interface {
 	// edit changes a request that the adapter has written into one that the upstream understands.
-	edit(body map[string]json.RawMessage, x *exchange, format replyFormat) error
-	// accepts says whether a response can hold what was asked for.
-	accepts(mediaType string, x *exchange) bool
-	// decoder reads a response. Each call returns what the adapter gets in place of the next
-	// piece, then io.EOF after a good end. What it learns goes to the exchange.
-	decoder(body io.Reader, x *exchange) func() ([]byte, error)
-	// refusesFormat says whether an error is about the format that the reply should have.
-	refusesFormat(status int, body []byte) bool
+	edit(body map[string]json.RawMessage, x *exchange, s shape) error
+	// weakest is what a request can do without.
+	weakest(x *exchange) shape
+	// parse reads one document of a response. An error means that it is not one of the dialect's.
+	parse(data []byte) (piece, error)
+	// adapterGets is what the adapter gets for a piece of text, and at the end. The text itself goes
+	// past it.
+	adapterGets(x *exchange) (wake, last []byte)
+	// listing is the path of the list of models, below the base URL.
+	listing() string
+	// remedy is what the operator can do where the upstream does not have the model.
+	remedy(model string) string
 }
 
 // doer sends an adapter's requests and checks the responses before the adapter sees them. It
@@ -49,57 +52,65 @@ type dialect interface {
 type doer struct {
 	client   *http.Client
 	dialect  dialect
+	base     *url.URL
+	model    string
 	key      string // empty: no Authorization is sent
+	first    time.Duration
 	idle     time.Duration
 	maxBytes int64
 	logger   *slog.Logger
-	format   atomic.Int32 // the strongest replyFormat that the upstream has not refused
+	lesson   lesson
+	presence presence
 }
 
-func newDoer(cfg *Config, d dialect) *doer {
-	return &doer{client: cfg.httpClient(), dialect: d, key: cfg.APIKey, idle: cfg.IdleTimeout, maxBytes: cfg.MaxBytes, logger: cfg.Logger}
+func newDoer(cfg *Config, base *url.URL, d dialect, known shape) *doer {
+	return &doer{
+		client: cfg.httpClient(), dialect: d, base: base, model: cfg.Model, key: cfg.APIKey, first: cfg.FirstByteTimeout,
+		idle: cfg.IdleTimeout, maxBytes: cfg.MaxBytes, logger: cfg.Logger, lesson: lesson{shape: known},
+	}
 }
 
 // RoundTrip is Do under the name that http.Client wants, for Ollama's adapter.
 func (d *doer) RoundTrip(r *http.Request) (*http.Response, error) { return d.Do(r) }
 
-// Do sends a request. It returns responses of status 200 only.
+// Do sends a request. It returns responses of status 200 only, whose answer has begun.
 func (d *doer) Do(r *http.Request) (*http.Response, error) {
 	x := exchangeOf(r.Context())
-	resp, err := d.send(r, x)
-	if err != nil {
-		if r.Context().Err() == nil { // else the guard says it better
-			x.fail(err)
-		}
-		return nil, err
-	}
-	return resp, nil
-}
-
-func (d *doer) send(r *http.Request, x *exchange) (*http.Response, error) {
-	body, err := io.ReadAll(r.Body)
+	body, err := readAll(r.Body)
 	if err != nil {
 		return nil, fmt.Errorf("read the adapter's request: %w", err)
 	}
-	if err := r.Body.Close(); err != nil {
-		return nil, fmt.Errorf("close the adapter's request: %w", err)
+	resp, e := d.send(r, x, body)
+	d.called(e)
+	if e == nil {
+		return resp, nil
 	}
+	if r.Context().Err() == nil { // else the guard says it better
+		x.fail(e)
+	}
+	return nil, e
+}
+
+func readAll(body io.ReadCloser) ([]byte, error) {
+	defer body.Close()
+	return io.ReadAll(body)
+}
+
+// send tries a request until it succeeds, or no further try would help.
+func (d *doer) send(r *http.Request, x *exchange, body []byte) (*http.Response, *Error) {
+	search := newSearch(d.lesson.get(), d.dialect.weakest(x))
 	for retries := 0; ; {
-		format := replyFormat(d.format.Load())
-		resp, e, formatRefused := d.try(r, x, body, format)
+		resp, e := d.try(r, x, body, search.current)
 		if e == nil {
+			d.learn(r.Context(), search)
 			return resp, nil
 		}
-		if formatRefused && format < formatPrompt {
-			if d.format.CompareAndSwap(int32(format), int32(format+1)) {
-				d.logger.WarnContext(r.Context(), "the language model refuses a reply format, using a weaker one from now on",
-					"refused", format, "next", format+1, "error", e)
-			}
+		if r.Context().Err() == nil && search.weaken(e) {
 			continue
 		}
 		wait, ok := retryWait(r.Context(), e, retries)
 		if !ok {
-			return nil, e
+			return nil, search.err(e)
 		}
 		retries++
 		x.retry(e.Kind)
@@ -109,6 +120,17 @@ func (d *doer) send(r *http.Request, x *exchange) (*http.Response, error) {
 		case <-r.Context().Done():
 			return nil, e
 		}
+	}
+}
+
+// learn keeps what has helped a request to succeed.
+func (d *doer) learn(ctx context.Context, s *search) {
+	if s.first == nil {
+		return
+	}
+	if news := d.lesson.add(s.current); len(news) > 0 {
+		d.logger.WarnContext(ctx, "the language model refuses a part of the requests, leaving it out or using a weaker one from now on",
+			"part", news, "reply_format", s.current.format().String(), "error", s.first)
 	}
 }
 
@@ -127,51 +149,67 @@ func retryWait(ctx context.Context, e *Error, retries int) (time.Duration, bool)
 	return wait, retries < maxRetries && wait <= maxRetryWait && !late && ctx.Err() == nil
 }
 
-// try sends the request once.
-func (d *doer) try(r *http.Request, x *exchange, body []byte, format replyFormat) (_ *http.Response, _ *Error, formatRefused bool) {
+// try sends the request once, and reads as far as the first text.
+func (d *doer) try(r *http.Request, x *exchange, body []byte, s shape) (*http.Response, *Error) {
+	x.reset(s)
 	ctx, cancel := context.WithCancelCause(r.Context())
-	kept := false // the response's body needs the context until it is closed
-	defer func() {
-		if !kept {
-			cancel(nil)
-		}
-	}()
-	req, err := d.request(ctx, r, x, body, format)
+	req, err := d.request(ctx, r, x, body, s)
 	if err != nil {
-		return nil, &Error{Kind: KindRejected, Err: err}, false
+		cancel(nil)
+		return nil, &Error{Kind: KindRejected, Err: err}
 	}
+	patience := newPatience(cancel, d.first, d.idle)
 	resp, err := d.client.Do(req) //nolint:gosec // G704: the address is the operator's own, from the configuration
 	if err != nil {
-		return nil, connectionError(err), false
-	}
-	if resp.StatusCode != http.StatusOK {
-		defer resp.Body.Close()
-		text, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
-		if err != nil {
-			text = nil // the status must do
+		defer cancel(nil)
+		defer patience.stop()
+		if late, ok := errors.AsType[*Error](context.Cause(ctx)); ok {
+			return nil, late
 		}
-		refused := x.schema != nil && d.dialect.refusesFormat(resp.StatusCode, text)
-		return nil, upstreamError(resp.StatusCode, resp.Header, text, d.key), refused
+		return nil, connectionError(err)
 	}
-	if contentType := resp.Header.Get("Content-Type"); !d.dialect.accepts(contentType, x) {
-		mediaType, _, _ := strings.Cut(contentType, ";")
-		_ = resp.Body.Close() // it is refused as it is
-		return nil, &Error{Kind: KindBadResponse, Status: resp.StatusCode, Err: fmt.Errorf("unexpected content type %q", identifier(mediaType, d.key))}, false
+	checked := newCheckedBody(ctx, cancel, resp, patience, x, d)
+	e := d.refusal(resp)
+	if e == nil {
+		e = checked.start()
 	}
-	kept = true
-	resp.Body = newCheckedBody(ctx, cancel, resp.Body, x, d)
+	if e != nil {
+		_ = checked.Close() // it has failed already
+		return nil, d.explain(e)
+	}
+	resp.Body = checked
 	resp.ContentLength = -1 // the adapter reads other bytes than the upstream sent
 	resp.Header.Del("Content-Length")
-	return resp, nil, false
+	return resp, nil
+}
+
+// refusal is the error that a response's status stands for, or nil.
+func (d *doer) refusal(resp *http.Response) *Error {
+	if resp.StatusCode == http.StatusOK {
+		return nil
+	}
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	if err != nil {
+		text = nil // the status must do
+	}
+	return upstreamError(resp.StatusCode, resp.Header, text, d.key)
+}
+
+// explain adds to an error what only the operator can do about it.
+func (d *doer) explain(e *Error) *Error {
+	if e.Kind == KindNoModel {
+		e.Err = fmt.Errorf("%s does not have the model %q: %s", d.base.Host, d.model, d.dialect.remedy(d.model))
+	}
+	return e
 }
 
 // request makes the request to send from the adapter's.
-func (d *doer) request(ctx context.Context, r *http.Request, x *exchange, body []byte, format replyFormat) (*http.Request, error) {
+func (d *doer) request(ctx context.Context, r *http.Request, x *exchange, body []byte, s shape) (*http.Request, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(body, &fields); err != nil {
 		return nil, fmt.Errorf("read the adapter's request: %w", err)
 	}
-	if err := d.dialect.edit(fields, x, format); err != nil {
+	if err := d.dialect.edit(fields, x, s); err != nil {
 		return nil, fmt.Errorf("edit the adapter's request: %w", err)
 	}
 	edited, err := json.Marshal(fields)

@@ -1,6 +1,7 @@
 package llm
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/tls"
@@ -11,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,6 +33,7 @@ const (
 	KindTruncated   Kind = "truncated"    // the response ended before the answer did
 	KindBadResponse Kind = "bad_response" // the response is not what was asked for, or too large
 	KindRejected    Kind = "rejected"     // the upstream refuses the request, or redirects it
+	KindNoModel     Kind = "no_model"     // the upstream does not have the model
 	KindTooLong     Kind = "too_long"     // the prompt does not fit the model
 	KindFiltered    Kind = "filtered"     // the model or its filter will not answer this
 	KindLength      Kind = "length"       // the answer was cut at the token limit
@@ -48,6 +51,14 @@ type Error struct {
 	Code       string        // the upstream's own error code; empty where it gave none
 	RetryAfter time.Duration // how long the upstream asks to wait; 0 where it did not say
 	Err        error         // the cause, never nil
+
+	refusal refusal
+}
+
+// refusal is what is known of an error that may be about a part of the request.
+type refusal struct {
+	status int          // of the response, or what an error inside it says in place of that
+	named  [extras]bool // the parts that the error has a word of
 }
 
 // Error describes the failure.
@@ -87,39 +98,118 @@ func contextError(ctx context.Context) *Error {
 	return &Error{Kind: kind, Err: err}
 }
 
-// upstreamError reads an error as upstreams word it: OpenAI's {"error":{"message","type","code"}},
-// Ollama's {"error":"…"} and vLLM's {"object":"error","message","code"}. The status is 200 for an
-// error inside a stream; there the code can be a status itself.
-func upstreamError(status int, header http.Header, body []byte, key string) *Error {
-	type detail struct {
-		Type string `json:"type"`
-		Code any    `json:"code"`
+// errorDetail is an error as upstreams word it.
+type errorDetail struct {
+	Type       looseText       `json:"type"`
+	Code       json.RawMessage `json:"code"`
+	Status     json.RawMessage `json:"status"`
+	StatusCode json.RawMessage `json:"status_code"`
+}
+
+// codes returns the error's code, all its names, and its status, which an error in a response of
+// status 200 may hold.
+func (d errorDetail) codes(status int) (code string, names []string, effective int) {
+	effective = status
+	names = []string{string(d.Type)}
+	for _, raw := range []json.RawMessage{d.StatusCode, d.Status, d.Code} {
+		text := strings.Trim(string(raw), `"`)
+		n, err := strconv.ParseFloat(text, 64)
+		switch {
+		case err == nil:
+			text = strconv.Itoa(int(n))
+			if status == http.StatusOK && n >= http.StatusBadRequest && n < 600 {
+				effective = int(n)
+			}
+		case len(text) == len(raw): // neither a number nor a text
+			continue
+		}
+		code = cmp.Or(text, code)
+		names = append(names, text)
 	}
+	return cmp.Or(code, string(d.Type)), names, effective
+}
+
+// upstreamError reads an error as upstreams word it: OpenAI's {"error":{"message","type","code"}},
+// Ollama's {"error":"…"}, vLLM's {"object":"error","message","code"}, and Google's list of one.
+func upstreamError(status int, header http.Header, body []byte, key string) *Error {
 	var outer struct {
-		detail
+		errorDetail
 		Error json.RawMessage `json:"error"`
+	}
+	var list []json.RawMessage
+	if json.Unmarshal(body, &list) == nil && len(list) > 0 {
+		body = list[0]
 	}
 	// What is no JSON, or has other types, has no code either: the status must do.
 	_ = json.Unmarshal(body, &outer)
-	d := outer.detail
-	_ = json.Unmarshal(outer.Error, &d) // an error that is a mere text says nothing that is kept
+	d := outer.errorDetail
+	_ = json.Unmarshal(outer.Error, &d) // an error that is a mere text has no more
 
-	code, effective := "", status
-	switch c := d.Code.(type) {
-	case string:
-		code = c
-	case float64:
-		code = strconv.Itoa(int(c))
+	code, names, effective := d.codes(status)
+	kind := kindOf(effective, names)
+	if kind == KindRejected {
+		kind = kindByWords(effective, body)
 	}
-	if n, err := strconv.Atoi(code); err == nil && status == http.StatusOK {
-		effective = n
-	}
-	code = cmp.Or(code, d.Type)
-
 	return &Error{
-		Kind: kindOf(effective, code, d.Type), Status: status, Code: identifier(code, key), RetryAfter: retryAfter(header),
-		Err: errUpstream,
+		Kind: kind, Status: status, Code: identifier(code, key), RetryAfter: retryAfter(header), Err: errUpstream,
+		refusal: refusal{status: effective, named: named(body)},
 	}
+}
+
+// inBandError is the error in one document of a response, or nil.
+func inBandError(f frame, header http.Header, key string) *Error {
+	if f.event != errorEvent && !bytes.Contains(f.data, []byte(`"error"`)) {
+		return nil // nearly all documents
+	}
+	var d struct {
+		Error   json.RawMessage `json:"error"`
+		Object  looseText       `json:"object"`
+		Type    looseText       `json:"type"`
+		Choices []struct {
+			Error json.RawMessage `json:"error"`
+		} `json:"choices"`
+	}
+	_ = json.Unmarshal(f.data, &d) // what is malformed is found later
+	body := f.data
+	// An empty object is an error where there is nothing else.
+	is := f.event == errorEvent || d.Object == errorEvent || d.Type == errorEvent || hasContent(d.Error) ||
+		isEmpty(d.Error, '{') && len(d.Choices) == 0
+	for _, c := range d.Choices {
+		if !is && hasContent(c.Error) {
+			is, body = true, c.Error
+		}
+	}
+	if !is {
+		return nil
+	}
+	return upstreamError(http.StatusOK, header, body, key)
+}
+
+// kindsByWords tell errors that have no code of their own from a request that is refused for what is
+// optional in it. Where the words are others, the request is tried in vain; no answer depends on them.
+var kindsByWords = []struct {
+	words *regexp.Regexp
+	kind  Kind
+}{
+	{regexp.MustCompile(`(context|prompt|input)[ _](length|window|size|is too long)|maximum context|too many (input )?tokens|exceeds the context`), KindTooLong},
+	{regexp.MustCompile(`content[ _](management[ _])?(policy|filter)|safety (system|policy|filter)|moderation|responsible ai`), KindFiltered},
+	{regexp.MustCompile(`model\b.{0,200}(\bnot found|(does not|doesn't|not) exist)|(no such|unknown|not a valid) model`), KindNoModel},
+}
+
+// kindByWords classifies a refusal by what it says.
+func kindByWords(status int, body []byte) Kind {
+	switch status {
+	case http.StatusBadRequest, http.StatusNotFound, http.StatusUnprocessableEntity:
+	default:
+		return KindRejected
+	}
+	text := bytes.ToLower(body)
+	for _, row := range kindsByWords {
+		if row.words.Match(text) {
+			return row.kind
+		}
+	}
+	return KindRejected
 }
 
 // errUpstream stands for the upstream's own sentence, which is not kept.
@@ -129,12 +219,11 @@ var errUpstream = errors.New("the upstream answers with an error")
 var errMalformed = errors.New("a malformed response")
 
 // kindOf classifies an upstream's error. A known code says more than the status.
-func kindOf(status int, code, errorType string) Kind {
-	if kind, ok := errorCodes[code]; ok {
-		return kind
-	}
-	if kind, ok := errorCodes[errorType]; ok {
-		return kind
+func kindOf(status int, names []string) Kind {
+	for _, name := range slices.Backward(names) {
+		if kind, ok := errorCodes[strings.ToLower(name)]; ok {
+			return kind
+		}
 	}
 	switch {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:

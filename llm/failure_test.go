@@ -46,8 +46,16 @@ var errorBodies = []struct {
 	{"quota by type", 429, "", `{"error":{"message":"You exceeded your quota","type":"insufficient_quota","code":null}}`, llm.KindQuota, "insufficient_quota"},
 	{"rate limit", 429, "Retry-After: 3600\r\n", `{"error":{"message":"slow down","code":"rate_limit_exceeded"}}`, llm.KindRateLimited, "rate_limit_exceeded"},
 	{"rate limit, no JSON", 429, "", `slow down`, llm.KindRateLimited, ""},
-	{"unknown model", 404, "", `{"error":{"message":"no such model","code":"model_not_found"}}`, llm.KindRejected, "model_not_found"},
-	{"error as text", 404, "", `{"error":"model 'x' not found"}`, llm.KindRejected, ""},
+	{"unknown model", 404, "", `{"error":{"message":"no such model","code":"model_not_found"}}`, llm.KindNoModel, "model_not_found"},
+	{"unknown model, Ollama", 404, "", `{"error":"model \"x\" not found, try pulling it first"}`, llm.KindNoModel, ""},
+	{"unknown model, vLLM", 404, "", `{"object":"error","message":"The model x does not exist.","type":"NotFoundError","code":404}`, llm.KindNoModel, "404"},
+	{"unknown model, OpenRouter", 400, "", `{"error":{"message":"x is not a valid model ID","code":400}}`, llm.KindNoModel, "400"},
+	{"unknown model, DeepSeek", 400, "", `{"error":{"message":"Model Not Exist","type":"invalid_request_error"}}`, llm.KindNoModel, "invalid_request_error"},
+	{"unknown path", 404, "", `{"detail":"Not Found"}`, llm.KindRejected, ""},
+	{"error as text", 404, "", `{"error":"page not found"}`, llm.KindRejected, ""},
+	{"error in a list, Google", 400, "", `[{"error":{"code":400,"message":"API key not valid","status":"UNAUTHENTICATED"}}]`, llm.KindAuth, "400"},
+	{"prompt too long, vLLM", 400, "", `{"object":"error","message":"This model's maximum context length is 4096 tokens.","code":400}`, llm.KindTooLong, "400"},
+	{"filtered prompt, in words", 400, "", `{"error":{"message":"The prompt triggers our content management policy."}}`, llm.KindFiltered, ""},
 	{"vLLM's shape", 400, "", `{"object":"error","message":"bad thing","type":"BadRequestError","code":400}`, llm.KindRejected, "400"},
 	{"prompt too long", 400, "", `{"error":{"message":"maximum context length","code":"context_length_exceeded"}}`, llm.KindTooLong, "context_length_exceeded"},
 	{"filtered prompt", 400, "", `{"error":{"message":"filtered","code":"content_filter"}}`, llm.KindFiltered, "content_filter"},
@@ -106,31 +114,38 @@ var brokenStreams = []struct {
 	{"error mid-stream, vLLM", eventHead + delta("He") + event(`{"object":"error","message":"bad","code":400}`) + done, llm.KindRejected, "He"},
 	{"error mid-stream, text", eventHead + delta("He") + event(`{"error":"boom"}`) + done, llm.KindUnavailable, "He"},
 	{"error in place of the end", eventHead + delta("He") + finish("stop") + event(`{"error":{"message":"boom"}}`) + done, llm.KindUnavailable, "He"},
-	{"event: error", eventHead + "event: error\ndata: {\"message\":\"boom\"}\n\n", llm.KindBadResponse, ""},
+	{"event: error", eventHead + "event: error\ndata: {\"message\":\"boom\"}\n\n", llm.KindUnavailable, ""},
 	{"event: error, Groq", eventHead + delta("He") + "event: error\ndata: {\"error\":{\"message\":\"boom\",\"status_code\":500}}\n\n", llm.KindUnavailable, "He"},
 	{"event: error, Anthropic", eventHead + delta("He") + "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n", llm.KindUnavailable, "He"},
 	{"error beside empty choices, OpenRouter", eventHead + delta("He") + event(`{"choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}],"error":{"code":502,"message":"boom"}}`) + done, llm.KindUnavailable, "He"},
 	{"finish reason error", eventHead + delta("He") + finish("error") + done, llm.KindUnavailable, "He"},
 	{"quota mid-stream", eventHead + delta("He") + event(`{"error":{"message":"no","code":"insufficient_quota"}}`) + done, llm.KindQuota, "He"},
-	{"null event", eventHead + event(`null`) + done, llm.KindBadResponse, ""},
-	{"list event", eventHead + event(`[]`) + done, llm.KindBadResponse, ""},
+	{"null event", eventHead + event(`null`) + done, llm.KindTruncated, ""},
+	{"list event", eventHead + event(`[]`) + done, llm.KindTruncated, ""},
 	{"null delta", eventHead + event(`{"choices":[{"index":0,"delta":null}]}`) + done, llm.KindTruncated, ""},
 	{"function call that is not there", eventHead + event(`{"choices":[{"index":0,"delta":{"function_call":null},"finish_reason":"function_call"}]}`) + done, llm.KindBadResponse, ""},
 	{"deeply nested", eventHead + event(strings.Repeat(`{"choices":[`, 20_000)) + done, llm.KindBadResponse, ""},
-	{"number out of range", eventHead + event(`{"choices":[{"index":1e999}]}`) + done, llm.KindBadResponse, ""},
+	{"number out of range", eventHead + event(`{"choices":[{"index":1e999}]}`) + done, llm.KindTruncated, ""},
 	{"HTML", "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/html\r\n\r\n<html>log in</html>", llm.KindBadResponse, ""},
-	{"JSON in place of a stream", "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\n\r\n" + completion("x", "stop"), llm.KindBadResponse, ""},
-	{"no content type", "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + delta("He"), llm.KindBadResponse, ""},
+	{"no content type", "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + delta("He"), llm.KindTruncated, "He"},
+	{"plain text", "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/event-stream\r\n\r\nupstream timed out", llm.KindBadResponse, ""},
+	{"HTML as events", eventHead + "<!DOCTYPE html>\n<html>\ndata: {}\n\n", llm.KindBadResponse, ""},
+	{"content of another type", eventHead + event(`{"choices":[{"delta":{"content":7}}]}`) + done, llm.KindBadResponse, ""},
+	{"text in place of a delta", eventHead + event(`{"choices":[{"delta":"He"}]}`) + done, llm.KindBadResponse, ""},
+	{"lines of JSON without a reason", labelled("application/stream+json") + `{"choices":[{"delta":{"content":"He"}}]}` + "\n", llm.KindTruncated, "He"},
+	{"lines of JSON cut after the reason", chunkHead + chunk(`{"choices":[{"delta":{"content":"He"},"finish_reason":"stop"}]}`+"\n"), llm.KindTruncated, "He"},
+	{"lines of JSON, then another thing", labelled("") + `{"choices":[{"delta":{"content":"He"},"finish_reason":"stop"}]}` + "\n[DO", llm.KindBadResponse, "He"},
+	{"cut JSON in place of a stream", "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\n\r\n" + completion("x", "stop")[:60], llm.KindTruncated, ""},
 	{"empty", eventHead, llm.KindTruncated, ""},
 	{"no JSON", eventHead + event("not json") + delta("He") + finish("stop") + done, llm.KindBadResponse, ""},
-	{"no choices", eventHead + event(`{"id":"x"}`) + done, llm.KindBadResponse, ""},
+	{"no choices", eventHead + event(`{"id":"x"}`) + done, llm.KindTruncated, ""},
 	{"wrong types", eventHead + event(`{"choices":"none"}`) + done, llm.KindBadResponse, ""},
 	{"no text", eventHead + finish("stop") + done, llm.KindEmpty, ""},
 	{"length", eventHead + delta("He") + finish("length") + done, llm.KindLength, "He"},
 	{"length, then an empty choice", eventHead + delta("He") + finish("length") + delta("") + done, llm.KindLength, "He"},
 	{"content filter", eventHead + delta("He") + finish("content_filter") + done, llm.KindFiltered, "He"},
 	{"refusal", eventHead + event(`{"choices":[{"index":0,"delta":{"refusal":"I can't"}}]}`) + finish("stop") + done, llm.KindFiltered, ""},
-	{"unknown finish reason", eventHead + delta("He") + finish("bored") + done, llm.KindBadResponse, "He"},
+	{"unknown finish reason without text", eventHead + finish("bored") + done, llm.KindEmpty, ""},
 	{"tool calls", eventHead + event(`{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]}}]}`) + finish("tool_calls") + done, llm.KindBadResponse, ""},
 	{"null tool call", eventHead + event(`{"choices":[{"index":0,"delta":{"tool_calls":[null]}}]}`) + done, llm.KindTruncated, ""},
 	{"null choice", eventHead + event(`{"choices":[null]}`) + done, llm.KindTruncated, ""},
@@ -210,16 +225,14 @@ var brokenLines = []struct {
 	{"error beside done", lineHead + line("He") + `{"error":"boom","done":true}` + "\n", llm.KindUnavailable, "He"},
 	{"quota mid-stream", lineHead + line("He") + `{"error":{"code":"insufficient_quota"}}` + "\n", llm.KindQuota, "He"},
 	{"content filter", lineHead + line("He") + lastLine("content_filter"), llm.KindFiltered, "He"},
-	{"unknown finish reason", lineHead + line("He") + lastLine("bored"), llm.KindBadResponse, "He"},
-	{"no content type", "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + line("He") + lastLine("stop"), llm.KindBadResponse, ""},
-	{"null", lineHead + "null\n", llm.KindBadResponse, ""},
-	{"list", lineHead + "[]\n", llm.KindBadResponse, ""},
+	{"null", lineHead + "null\n", llm.KindTruncated, ""},
+	{"list", lineHead + "[]\n", llm.KindTruncated, ""},
 	{"wrong types", lineHead + `{"message":"hi"}` + "\n", llm.KindBadResponse, ""},
 	{"null tool call", lineHead + `{"message":{"tool_calls":[null]}}` + "\n" + lastLine("stop"), llm.KindEmpty, ""},
 	{"deeply nested", lineHead + strings.Repeat(`{"message":`, 20_000) + "\n", llm.KindBadResponse, ""},
 	{"no HTTP", "SSH-2.0-OpenSSH\r\n", llm.KindUnreachable, ""},
-	{"another object", lineHead + `{"status":"pulling"}` + "\n", llm.KindBadResponse, ""},
-	{"a message of null", lineHead + `{"message":null}` + "\n", llm.KindBadResponse, ""},
+	{"another object", lineHead + `{"status":"pulling"}` + "\n", llm.KindTruncated, ""},
+	{"a message of null", lineHead + `{"message":null}` + "\n", llm.KindTruncated, ""},
 	{"no text", lineHead + lastLine("stop"), llm.KindEmpty, ""},
 	{"model just loaded", lineHead + lastLine("load"), llm.KindBadResponse, ""},
 	{"length", lineHead + line("He") + lastLine("length"), llm.KindLength, "He"},
@@ -288,15 +301,15 @@ func TestBrokenCompletion(t *testing.T) {
 		raw  string
 		want llm.Kind
 	}{
-		{"no choices", head + "\r\n" + `{"choices":[]}`, llm.KindBadResponse},
+		{"no choices", head + "\r\n" + `{"choices":[]}`, llm.KindTruncated},
 		{"null choice", head + "\r\n" + `{"choices":[null]}`, llm.KindTruncated},
 		{"error", head + "\r\n" + `{"error":{"message":"boom"}}`, llm.KindUnavailable},
 		{"refusal", head + "\r\n" + `{"choices":[{"message":{"content":null,"refusal":"no"},"finish_reason":"stop"}]}`, llm.KindFiltered},
 		{"no text", head + "\r\n" + `{"choices":[{"message":{"content":null},"finish_reason":"stop"}]}`, llm.KindEmpty},
-		{"content of another type", head + "\r\n" + `{"choices":[{"message":{"content":[{"text":"hi"}]},"finish_reason":"stop"}]}`, llm.KindBadResponse},
+		{"content of another type", head + "\r\n" + `{"choices":[{"message":{"content":7},"finish_reason":"stop"}]}`, llm.KindBadResponse},
 		{"HTML", head + "\r\n<html>", llm.KindBadResponse},
 		{"cut, by its length", head + "Content-Length: 1000\r\n\r\n" + `{"choices":[{"message":{"con`, llm.KindTruncated},
-		{"cut, cleanly", head + "\r\n" + `{"choices":[{"message":{"con`, llm.KindBadResponse},
+		{"cut, cleanly", head + "\r\n" + `{"choices":[{"message":{"con`, llm.KindTruncated},
 		{"length", head + "\r\n" + completion(`{"title":"x`, "length"), llm.KindLength},
 		{"content filter", head + "\r\n" + completion(`x`, "content_filter"), llm.KindFiltered},
 		{"function call that is not there", head + "\r\n" + completion(`x`, "function_call"), llm.KindBadResponse},
@@ -313,22 +326,32 @@ func TestBrokenCompletion(t *testing.T) {
 
 func TestStalled(t *testing.T) {
 	t.Parallel()
+	const patience = 50 * time.Millisecond
+	first, idle := llm.Config{FirstByteTimeout: patience}, llm.Config{IdleTimeout: patience}
 	for _, test := range []struct {
 		name, provider, raw, text string
+		cfg                       llm.Config
+		want                      llm.Kind
 	}{
-		{"openai, after the head", "openai", eventHead, ""},
-		{"openai, after text", "openai", eventHead + delta("He"), "He"},
-		{"openai, within a line", "openai", eventHead + delta("He") + "data: {", "He"},
-		{"ollama, after the head", "ollama", lineHead, ""},
-		{"ollama, after text", "ollama", lineHead + line("He"), "He"},
-		{"ollama, within a line", "ollama", lineHead + line("He") + `{"message":`, "He"},
+		{"openai, before the head", "openai", "", "", first, llm.KindTimeout},
+		{"openai, after the head", "openai", eventHead, "", first, llm.KindTimeout},
+		{"openai, after a comment", "openai", eventHead + ": hi\n\n", "", first, llm.KindTimeout},
+		{"openai, after an event without content", "openai", eventHead + event(`{"choices":[{"delta":{"role":"assistant","content":""}}]}`), "", first, llm.KindTimeout},
+		{"openai, after a thought", "openai", eventHead + thought("hm"), "", idle, llm.KindStalled},
+		{"openai, after text", "openai", eventHead + delta("He"), "He", idle, llm.KindStalled},
+		{"openai, within a line", "openai", eventHead + delta("He") + "data: {", "He", idle, llm.KindStalled},
+		{"openai, within a whole answer", "openai", eventHead + `{"choices":[`, "", idle, llm.KindStalled},
+		{"ollama, before the head", "ollama", "", "", first, llm.KindTimeout},
+		{"ollama, after the head", "ollama", lineHead, "", first, llm.KindTimeout},
+		{"ollama, after text", "ollama", lineHead + line("He"), "He", idle, llm.KindStalled},
+		{"ollama, within a line", "ollama", lineHead + line("He") + `{"message":`, "He", idle, llm.KindStalled},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			u := listen(t, untilGone(test.raw))
-			c := newClient(t, llm.Config{Provider: test.provider, BaseURL: u.url, OllamaHost: u.url, IdleTimeout: 50 * time.Millisecond})
-			text, _, err := ask(bounded(t), c)
-			checkKind(t, err, llm.KindStalled)
+			test.cfg.Provider, test.cfg.BaseURL, test.cfg.OllamaHost = test.provider, u.url, u.url
+			text, _, err := ask(bounded(t), newClient(t, test.cfg))
+			checkKind(t, err, test.want)
 			if text != test.text {
 				t.Errorf("the client got %q, want %q", text, test.text)
 			}
@@ -341,10 +364,10 @@ func TestStalledTransport(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, llm.Config{Provider: "openai", BaseURL: "http://upstream.test", IdleTimeout: 20 * time.Millisecond, HTTPClient: &http.Client{
 		Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
-			return stream(reader(func([]byte) (int, error) {
+			return stream(io.MultiReader(strings.NewReader(delta("He")), reader(func([]byte) (int, error) {
 				<-r.Context().Done()
 				return 0, r.Context().Err()
-			})), nil
+			}))), nil
 		}),
 	}})
 	_, _, err := ask(bounded(t), c)

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -28,7 +30,9 @@ type guard struct {
 	name      string // the model's name, where the upstream gives none
 	timeout   time.Duration
 	maxTokens int
-	quirks    quirks
+	sender    *doer // nil: nobody is called
+	thinking  thinking
+	logger    *slog.Logger
 	telemetry *telemetry
 }
 
@@ -39,74 +43,147 @@ func (g *guard) Call(ctx context.Context, prompt string, options ...llms.CallOpt
 	return llms.GenerateFromSinglePrompt(ctx, g, prompt, options...)
 }
 
+// call is what a caller of the guard wants.
+type call struct {
+	llms.CallOptions
+	messages []llms.MessageContent
+	options  []llms.CallOption
+	schema   *jsonSchema
+	held     bool                      // nobody waits for pieces
+	chunk    func(ctx context.Context) // is told of each piece
+}
+
 // GenerateContent asks the model. A streaming function is called with non-empty text only, and in
 // the caller's goroutine. An answer cut at the token limit comes back beside its error, so that
 // the caller can show how far it got; no other error has a response beside it.
 func (g *guard) GenerateContent(ctx context.Context, messages []llms.MessageContent, options ...llms.CallOption) (resp *llms.ContentResponse, err error) {
-	var o llms.CallOptions
+	c := call{messages: messages, options: options, schema: schemaOf(ctx)}
 	for _, set := range options {
-		set(&o)
+		set(&c.CallOptions)
 	}
-	tokens := g.maxTokens
-	if o.MaxTokens > 0 {
-		tokens = min(tokens, o.MaxTokens)
+	c.held = c.StreamingFunc == nil || isHeld(ctx)
+	if c.MaxTokens <= 0 || c.MaxTokens > g.maxTokens {
+		c.MaxTokens = g.maxTokens
 	}
-	tokens += g.quirks.thinkingTokens
-	options = append(options, llms.WithMaxTokens(tokens))
-	temperature := o.Temperature
-	if g.quirks.noSampling {
-		temperature = -1
-	}
-
-	x := &exchange{schema: schemaOf(ctx), topP: o.TopP, stream: o.StreamingFunc != nil}
-	ctx, told := g.telemetry.begin(ctx, messages, tokens, temperature)
+	ctx, told := g.telemetry.begin(ctx, messages, c.MaxTokens+g.room(), g.temperature(c.Temperature))
+	c.chunk = told.chunk
+	var retried []Kind
 	err = errCallerPanics // unless the call returns
-	defer func() { told.end(ctx, resp, x.retried(), err) }()
-	return g.generate(ctx, x, &answer{emit: o.StreamingFunc, chunk: told.chunk}, messages, options)
+	defer func() { told.end(ctx, resp, retried, err) }()
+	return g.generate(ctx, &c, &retried)
 }
 
 // errCallerPanics stands for a panic of the caller's streaming function, which goes on.
 var errCallerPanics = errors.New("the caller's function panicked")
 
-// generate is one call of the model within its deadline.
-func (g *guard) generate(ctx context.Context, x *exchange, a *answer, messages []llms.MessageContent, options []llms.CallOption) (*llms.ContentResponse, error) {
+// temperature is the one that is sent; negative where none is.
+func (g *guard) temperature(wanted float64) float64 {
+	if g.sender != nil && g.sender.lesson.get().without(extraSampling) {
+		return -1
+	}
+	return wanted
+}
+
+// room is how many tokens the model gets for its thoughts.
+func (g *guard) room() int {
+	if !g.thinking.room.Load() || g.sender == nil || g.sender.lesson.get().without(extraRoom) {
+		return 0
+	}
+	return thinkingRoom
+}
+
+// generate asks the model within one deadline. A model that turns out to think, and has used up the
+// answer's tokens for that, is asked once more, with room for its thoughts.
+func (g *guard) generate(ctx context.Context, c *call, retried *[]Kind) (*llms.ContentResponse, error) {
 	ctx, cancel := withTimeout(ctx, g.timeout)
 	defer cancel()
+	first := g.newAttempt(c)
+	resp, err := g.attempt(ctx, c, first)
+	*retried = first.exchange.retried()
+	if first.exchange.room > 0 || g.room() == 0 || first.answer.emitted || !isKind(err, KindLength) {
+		return resp, err
+	}
+	g.logger.InfoContext(ctx, "the language model's thoughts have used up its tokens, asking again with room for them", "tokens", thinkingRoom)
+	second := g.newAttempt(c)
+	second.spent = first.exchange.usage
+	resp, err = g.attempt(ctx, c, second)
+	*retried = append(append(*retried, KindLength), second.exchange.retried()...)
+	return resp, err
+}
+
+// attempt is one call of the adapter.
+type attempt struct {
+	exchange *exchange
+	answer   *answer
+	spent    Usage // of an attempt before this one
+}
+
+func (g *guard) newAttempt(c *call) *attempt {
+	return &attempt{
+		exchange: &exchange{schema: c.schema, topP: c.TopP, stream: c.StreamingFunc != nil, tokens: c.MaxTokens, room: g.room()},
+		answer:   &answer{emit: c.StreamingFunc, chunk: c.chunk, thoughts: newThoughts(c.held, g.thinking.held.Load() > 0)},
+	}
+}
+
+func (g *guard) attempt(ctx context.Context, c *call, t *attempt) (*llms.ContentResponse, error) {
 	if ctx.Err() != nil {
 		return nil, contextError(ctx)
 	}
+	x, a := t.exchange, t.answer
+	options := append(slices.Clone(c.options), llms.WithMaxTokens(x.limit()))
 	if x.stream {
 		options = append(options, llms.WithStreamingFunc(func(ctx context.Context, chunk []byte) error {
-			return a.add(ctx, x.take()+string(chunk))
+			return a.add(ctx, x, string(chunk))
 		}))
 	}
-	resp, err := g.call(withExchange(ctx, x), a, messages, options)
-	switch failure := x.failure(); {
-	case a.err != nil:
-		return nil, fmt.Errorf("pass the model's answer on: %w", a.err)
-	case failure != nil:
-		return nil, failure
-	case ctx.Err() != nil: // the adapters often report an aborted call as a success
-		return nil, contextError(ctx)
-	case err != nil:
-		return nil, typed(err)
-	case len(resp.Choices) == 0:
-		return nil, newError(KindBadResponse, "a response without an answer")
+	resp, err := g.adapt(withExchange(ctx, x), a, c.messages, options)
+	if err := t.failure(ctx, resp, err); err != nil {
+		return nil, err
 	}
 	choice := resp.Choices[0]
-	rest := x.take()
-	if !x.stream {
-		rest = cmp.Or(rest, choice.Content)
+	rest := ""
+	if !x.stream && g.sender == nil { // no HTTP in between
+		rest = choice.Content
 	}
-	if err := a.add(ctx, rest); err != nil {
+	finish, kind := finishOf(cmp.Or(x.finish, choice.StopReason))
+	whole := finish != "" && kind == ""
+	if err := a.finish(ctx, x, rest, !whole); err != nil {
 		return nil, fmt.Errorf("pass the model's answer on: %w", err)
 	}
-	return g.judge(x, a, choice)
+	g.learn(t, kind, whole)
+	return g.judge(t, choice, finish, kind)
 }
 
-// call runs the adapter, which panics on some hostile responses. A panic of the caller's streaming
+// failure is what an attempt has failed with, or nil where there is an answer to be judged. What the
+// adapter says comes last.
+func (t *attempt) failure(ctx context.Context, resp *llms.ContentResponse, err error) error {
+	switch failure := t.exchange.failure(); {
+	case t.answer.err != nil:
+		return fmt.Errorf("pass the model's answer on: %w", t.answer.err)
+	case failure != nil:
+		return failure
+	case ctx.Err() != nil: // the adapters often report an aborted call as a success
+		return contextError(ctx)
+	case err != nil:
+		return typed(err)
+	case len(resp.Choices) == 0:
+		return newError(KindBadResponse, "a response without an answer")
+	}
+	return nil
+}
+
+// learn takes what an answer has shown of how the model thinks.
+func (g *guard) learn(t *attempt, kind Kind, whole bool) {
+	h := t.answer.thoughts
+	if h.seen || t.exchange.thought() || kind == KindLength && t.answer.blank() {
+		g.thinking.room.Store(true)
+	}
+	g.thinking.learn(h, whole)
+}
+
+// adapt runs the adapter, which panics on some hostile responses. A panic of the caller's streaming
 // function is the caller's own, and goes on.
-func (g *guard) call(ctx context.Context, a *answer, messages []llms.MessageContent, options []llms.CallOption) (resp *llms.ContentResponse, err error) {
+func (g *guard) adapt(ctx context.Context, a *answer, messages []llms.MessageContent, options []llms.CallOption) (resp *llms.ContentResponse, err error) {
 	defer func() {
 		if a.emitting {
 			return
@@ -120,37 +197,38 @@ func (g *guard) call(ctx context.Context, a *answer, messages []llms.MessageCont
 }
 
 // judge decides from its end whether an answer is a whole one.
-func (g *guard) judge(x *exchange, a *answer, choice *llms.ContentChoice) (*llms.ContentResponse, error) {
-	finish := cmp.Or(x.finish, choice.StopReason)
-	info := map[string]any{
-		infoModel:            cmp.Or(x.model, g.name),
-		infoPromptTokens:     x.usage.Prompt,
-		infoCompletionTokens: x.usage.Completion,
-	}
-	if x.usage == (Usage{}) { // no HTTP in between: the model has filled it in itself
-		for _, key := range []string{infoPromptTokens, infoCompletionTokens} {
-			if n, ok := choice.GenerationInfo[key].(int); ok {
-				info[key] = n
-			}
-		}
+func (g *guard) judge(t *attempt, choice *llms.ContentChoice, finish string, kind Kind) (*llms.ContentResponse, error) {
+	x, a := t.exchange, t.answer
+	usage := x.usage
+	if g.sender == nil { // no HTTP in between: the model has filled it in itself
+		usage.Prompt, _ = choice.GenerationInfo[infoPromptTokens].(int)
+		usage.Completion, _ = choice.GenerationInfo[infoCompletionTokens].(int)
 	}
 	resp := &llms.ContentResponse{Choices: []*llms.ContentChoice{{
-		Content: a.text.String(), StopReason: finish, GenerationInfo: info,
+		Content: a.text.String(), StopReason: finish, GenerationInfo: map[string]any{
+			infoModel:            cmp.Or(x.model, g.name),
+			infoPromptTokens:     min(usage.Prompt+t.spent.Prompt, maxTokenCount),
+			infoCompletionTokens: min(usage.Completion+t.spent.Completion, maxTokenCount),
+		},
 	}}}
-	kind, known := finishReasons[finish]
 	switch {
-	case finish == "":
+	case a.thoughts.leaked:
+		return nil, newError(KindBadResponse, "the answer turned out to be thoughts; the next ones are held back until that is known")
+	case finish == "" && kind == "":
 		return nil, newError(KindTruncated, "the answer ends without a finish reason")
-	case !known:
-		return nil, newError(KindBadResponse, "the answer ended for the unknown reason %q", identifier(finish, ""))
 	case kind == KindLength:
 		return resp, newError(KindLength, "the answer was cut at the token limit")
 	case kind != "":
 		return nil, newError(kind, "the answer ended for the reason %q", finish)
-	case strings.TrimSpace(a.text.String()) == "":
+	case a.blank():
 		return nil, newError(KindEmpty, "the answer has no text")
 	}
 	return resp, nil
+}
+
+func isKind(err error, kind Kind) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Kind == kind
 }
 
 // typed makes any error of an adapter an *Error. The text of one that is no *Error is dropped, since
@@ -162,17 +240,41 @@ func typed(err error) error {
 	return &Error{Kind: KindBadResponse, Err: errors.New("the adapter fails")}
 }
 
-// answer collects an answer's text and passes it on.
+// answer collects an answer's text and passes it on. All text that leaves the guard passes here, so
+// here is where it is made fit to be shown and loses its thoughts.
 type answer struct {
 	emit     func(ctx context.Context, chunk []byte) error // nil: nobody waits for pieces
 	chunk    func(ctx context.Context)                     // is told of each piece
+	scrubber scrubber
+	thoughts *thoughts
 	text     strings.Builder
 	emitting bool  // the caller's function is running
+	emitted  bool  // it has got some text
 	err      error // of the caller's function
 }
 
-// add takes the next piece. Adapters also send empty ones, which are nothing.
-func (a *answer) add(ctx context.Context, piece string) error {
+// add takes what has come, and the adapter's own piece.
+func (a *answer) add(ctx context.Context, x *exchange, piece string) error {
+	text := x.get() + piece
+	if x.thought() {
+		a.thoughts.apart()
+	}
+	return a.pass(ctx, a.thoughts.add(a.scrubber.add(text)))
+}
+
+// finish takes the last piece of an answer, which may have been cut.
+func (a *answer) finish(ctx context.Context, x *exchange, piece string, cut bool) error {
+	if err := a.add(ctx, x, piece); err != nil {
+		return err
+	}
+	return a.pass(ctx, a.thoughts.add(a.scrubber.end())+a.thoughts.end(cut))
+}
+
+// blank says whether the answer is none.
+func (a *answer) blank() bool { return Blank(a.text.String()) }
+
+// pass passes the next piece on. An empty one is nothing.
+func (a *answer) pass(ctx context.Context, piece string) error {
 	if piece == "" {
 		return nil
 	}
@@ -181,6 +283,7 @@ func (a *answer) add(ctx context.Context, piece string) error {
 	if a.emit == nil {
 		return nil
 	}
+	a.emitted = true
 	a.emitting = true
 	err := a.emit(ctx, []byte(piece))
 	a.emitting = false
@@ -198,32 +301,76 @@ type exchange struct {
 	schema *jsonSchema // the reply's form; nil for free text
 	topP   float64     // 0: not to be sent. The adapter of OpenAI's protocol leaves it out
 	stream bool
+	tokens int // the longest answer
+	room   int // for thoughts, on top of that
 
-	mu      sync.Mutex // the adapter reads in a goroutine of its own
-	pending strings.Builder
-	err     error
-	retries []Kind // what each retry was for
+	mu       sync.Mutex // the adapter reads in a goroutine of its own
+	pending  strings.Builder
+	thoughts bool // some have come by another way than the text
+	err      error
+	retries  []Kind // what each retry was for
 
 	// These are set before the adapter sees the end, and read after.
 	model  string
 	finish string
 	usage  Usage
+	// roomless: the request was sent without room for thoughts, which the upstream had refused.
+	roomless bool
 }
 
-// put adds text that the doer has read.
-func (x *exchange) put(text string) {
+// limit is the token limit that is sent.
+func (x *exchange) limit() int {
+	if x.roomless {
+		return x.tokens
+	}
+	return x.tokens + x.room
+}
+
+// weakest is what every request can do without.
+func (x *exchange) weakest() shape {
+	s := shape{extraSampling: 1}
+	if x.schema != nil {
+		s[extraFormat] = int(formatPrompt)
+	}
+	if x.room > 0 {
+		s[extraRoom] = 1
+	}
+	return s
+}
+
+// reset prepares for the next try, in a shape.
+func (x *exchange) reset(s shape) {
+	x.model, x.finish, x.usage, x.roomless = "", "", Usage{}, s.without(extraRoom)
+	x.get()
+}
+
+// take adds what the doer has read.
+func (x *exchange) take(p piece) {
+	x.model = cmp.Or(x.model, p.model)
+	if name, kind := finishOf(p.finish); name != "" || kind != "" { // some servers send an empty one after the last
+		x.finish = p.finish
+	}
+	x.usage = Usage{Prompt: cmp.Or(p.usage.Prompt, x.usage.Prompt), Completion: cmp.Or(p.usage.Completion, x.usage.Completion)}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.pending.WriteString(text)
+	x.thoughts = x.thoughts || p.thought
+	x.pending.WriteString(p.text)
 }
 
-// take returns the text that was put since the last time.
-func (x *exchange) take() string {
+// get returns the text that has come since the last time.
+func (x *exchange) get() string {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	text := x.pending.String()
 	x.pending.Reset()
 	return text
+}
+
+// thought says whether thoughts have come by another way than the text.
+func (x *exchange) thought() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.thoughts
 }
 
 // fail keeps the first failure. The adapters lose it, or its type.
@@ -257,6 +404,7 @@ func (x *exchange) failure() error {
 type (
 	exchangeKey struct{}
 	schemaKey   struct{}
+	heldKey     struct{}
 )
 
 func withExchange(ctx context.Context, x *exchange) context.Context {
@@ -278,3 +426,8 @@ func schemaOf(ctx context.Context) *jsonSchema {
 	s, _ := ctx.Value(schemaKey{}).(*jsonSchema)
 	return s
 }
+
+// withHeld says that the caller only uses the whole answer, though it is streamed.
+func withHeld(ctx context.Context) context.Context { return context.WithValue(ctx, heldKey{}, true) }
+
+func isHeld(ctx context.Context) bool { return ctx.Value(heldKey{}) != nil }

@@ -44,7 +44,7 @@ func (c *Client) Handoff(ctx context.Context, q Question) (Handoff, error) {
 		return Handoff{Agent: AgentSearch, Answer: q.answer, Sources: q.cited}, nil
 	}
 	var text strings.Builder
-	result, err := c.Ask(ctx, q, func(piece string) error {
+	result, err := c.Ask(withHeld(ctx), q, func(piece string) error {
 		text.WriteString(piece)
 		return nil
 	})

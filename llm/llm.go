@@ -9,6 +9,12 @@
 // the doer reads the upstream's bytes first and gives the adapter only what it has checked, and
 // the guard round the model decides what is a success. What fails is an [*Error].
 //
+// What does not decide whether an answer is good is read leniently: a response is a sequence of JSON
+// documents (frames.go), each of which the dialect reads as a piece (piece.go), and one that carries
+// neither text nor an error is skipped. The doer finds out by trying what an upstream refuses
+// (shape.go). The guard takes thoughts out of the text (think.go) and makes it fit to be shown
+// (scrub.go).
+//
 // The package knows neither the database nor HTTP handlers. What it may know of a film is [Film].
 package llm
 
@@ -75,11 +81,15 @@ type Config struct {
 	HTTPClient *http.Client
 	// Timeout is the longest a whole Ask or Summarize may take, retries included. Default 120 s.
 	Timeout time.Duration
-	// IdleTimeout is the longest silence within a response. Default 20 s.
+	// FirstByteTimeout is the longest wait for the first content of a response, thoughts included, from
+	// the sending of the request. Comments and heads are no content. Default: no limit but Timeout.
+	FirstByteTimeout time.Duration
+	// IdleTimeout is the longest silence within a response, once its content has begun. Default 20 s.
 	IdleTimeout time.Duration
 	// MaxTokens is the longest answer. A prompt may ask for less. Default 1024.
 	MaxTokens int
-	// MaxBytes is the largest response body, framing included. Default 1 MiB.
+	// MaxBytes is the largest response body, framing included, without the model's thoughts. Default
+	// 1 MiB.
 	MaxBytes int64
 	// Logger is told of what is not an error yet: retries, corrections, weaker reply formats. Nil:
 	// nobody is.
@@ -102,6 +112,7 @@ type Client struct {
 	summary *prompt
 	schema  *replySchema
 	quirks  quirks
+	sender  *doer // nil: nobody is called
 }
 
 // Info says which model a client asks, for logs and response headers.
@@ -110,6 +121,9 @@ type Info struct {
 	Model    string // as configured
 	// AskPrompt and SummaryPrompt are the versions of the prompts in use, as in [Result].
 	AskPrompt, SummaryPrompt string
+	// Problem is a sentence while the upstream is known not to have the model. It may be shown to
+	// anyone.
+	Problem string
 }
 
 // Result is what is known of an answer besides its text.
@@ -117,11 +131,12 @@ type Result struct {
 	Model        string // as the upstream names it, else as configured
 	Provider     string
 	Prompt       string // name@hash of the prompt's file, in eight hexadecimal digits
-	FinishReason string // as the upstream names it; "stop" for a whole answer
+	FinishReason string // "stop" for a whole answer, "length" for one that was cut at the token limit
 	Usage        Usage
 }
 
-// Usage is what a call cost, in tokens. An upstream that does not say leaves it zero.
+// Usage is what a call cost, in tokens, thoughts included. An upstream that does not say leaves it
+// zero.
 type Usage struct {
 	Prompt     int
 	Completion int
@@ -141,13 +156,13 @@ func New(cfg Config) (*Client, error) {
 	if err := errors.Join(limitErr, promptErr, schemaErr, modelErr, telemetryErr); err != nil {
 		return nil, fmt.Errorf("language model %q: %w", cfg.Provider, err)
 	}
-	return &Client{
+	c := &Client{
 		info: Info{
 			Provider: cfg.Provider, Model: cfg.Model,
 			AskPrompt: prompts[askPrompt].version, SummaryPrompt: prompts[summaryPrompt].version,
 		},
 		model: &guard{
-			model: model.Model, name: cfg.Model, timeout: cfg.Timeout, maxTokens: cfg.MaxTokens, quirks: model.quirks, telemetry: telemetry,
+			model: model.Model, name: cfg.Model, timeout: cfg.Timeout, maxTokens: cfg.MaxTokens, sender: model.sender, logger: cfg.Logger, telemetry: telemetry,
 		},
 		timeout: cfg.Timeout,
 		logger:  cfg.Logger,
@@ -155,15 +170,25 @@ func New(cfg Config) (*Client, error) {
 		summary: prompts[summaryPrompt],
 		schema:  schema,
 		quirks:  model.quirks,
-	}, nil
+		sender:  model.sender,
+	}
+	c.model.thinking.room.Store(model.quirks.thinks)
+	if model.sender != nil && taggedModels.MatchString(cfg.Model) {
+		c.model.thinking.held.Store(1)
+	}
+	return c, nil
 }
 
 // Info says which model the client asks.
-func (c *Client) Info() Info { return c.info }
+func (c *Client) Info() Info {
+	info := c.info
+	info.Problem = c.sender.problem()
+	return info
+}
 
 // applyDefaults fills in the limits that are zero, and refuses the negative ones.
 func (cfg *Config) applyDefaults() error {
-	if cfg.Timeout < 0 || cfg.IdleTimeout < 0 || cfg.MaxTokens < 0 || cfg.MaxBytes < 0 {
+	if cfg.Timeout < 0 || cfg.FirstByteTimeout < 0 || cfg.IdleTimeout < 0 || cfg.MaxTokens < 0 || cfg.MaxBytes < 0 {
 		return errors.New("a limit is negative")
 	}
 	if cfg.Timeout == 0 {
@@ -185,6 +210,7 @@ func (cfg *Config) applyDefaults() error {
 type providerModel struct {
 	llms.Model
 	quirks quirks
+	sender *doer // nil: nobody is called
 }
 
 // newModel makes the provider's model and fills in its default name.

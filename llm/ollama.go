@@ -1,17 +1,13 @@
 package llm
 
 import (
-	"bufio"
-	"bytes"
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
-	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/tmc/langchaingo/llms/ollama"
@@ -31,15 +27,18 @@ func newOllama(cfg *Config) (providerModel, error) {
 	if err != nil {
 		return providerModel{}, fmt.Errorf("address of Ollama: %w", err)
 	}
+	q := quirksOf(providerOllama, base.Hostname(), cfg.Model)
+	sender := newDoer(cfg, base, ollamaDialect{}, q.shape())
+	sender.key = "" // OpenAI's is none of Ollama's business
 	model, err := ollama.New(
 		ollama.WithServerURL(base.String()),
 		ollama.WithModel(cfg.Model),
-		ollama.WithHTTPClient(&http.Client{Transport: newDoer(cfg, ollamaDialect{})}),
+		ollama.WithHTTPClient(&http.Client{Transport: sender}),
 	)
 	if err != nil {
 		return providerModel{}, fmt.Errorf("set up the adapter: %w", err)
 	}
-	return providerModel{Model: model, quirks: quirksOf(providerOllama, base.Hostname(), cfg.Model)}, nil
+	return providerModel{Model: model, quirks: q, sender: sender}, nil
 }
 
 // ollamaURL reads an address as Ollama itself reads OLLAMA_HOST: the scheme, the host and the port
@@ -65,97 +64,68 @@ func ollamaURL(address string) (*url.URL, error) {
 // ollamaDialect speaks Ollama's /api/chat: one JSON object to a line, the last one with done:true.
 type ollamaDialect struct{}
 
-func (ollamaDialect) edit(body map[string]json.RawMessage, x *exchange, format replyFormat) error {
-	delete(body, "format") // the adapter always sends one, and can only send text
-	if x.schema == nil {
-		return nil
+func (ollamaDialect) edit(body map[string]json.RawMessage, x *exchange, s shape) error {
+	var options map[string]json.RawMessage
+	if err := json.Unmarshal(body["options"], &options); err != nil {
+		return fmt.Errorf("read the adapter's options: %w", err)
 	}
-	switch format {
-	case formatSchema:
-		raw, err := json.Marshal(x.schema)
-		if err != nil {
+	options["num_predict"] = json.RawMessage(strconv.Itoa(x.limit()))
+	if s.without(extraSampling) {
+		delete(options, "temperature")
+		delete(options, "top_p")
+	}
+	raw, err := json.Marshal(options)
+	if err != nil {
+		return fmt.Errorf("write the options: %w", err)
+	}
+	body["options"] = raw
+	delete(body, "format") // the adapter always sends one, and can only send text
+	switch {
+	case x.schema == nil:
+	case s.format() == formatSchema:
+		if body["format"], err = json.Marshal(x.schema); err != nil {
 			return fmt.Errorf("write the reply's schema: %w", err)
 		}
-		body["format"] = raw
-	case formatObject:
+	case s.format() == formatObject:
 		body["format"] = json.RawMessage(`"json"`)
-	case formatPrompt:
 	}
 	return nil
 }
 
-func (ollamaDialect) accepts(contentType string, _ *exchange) bool {
-	return hasMediaType(contentType, "application/x-ndjson", "application/json")
+func (ollamaDialect) weakest(x *exchange) shape { return x.weakest() }
+
+func (ollamaDialect) listing() string { return "api/tags" }
+
+func (ollamaDialect) remedy(model string) string {
+	return "run ollama pull " + model + ", or set LLM_MODEL to a model that it has"
 }
 
-// formatComplaint is how Ollama words that it cannot do with a format: as an unknown one, as one of
-// the wrong JSON type, or as a schema that it can make no grammar of.
-var formatComplaint = regexp.MustCompile(`invalid format|ChatRequest\.format|grammar`)
-
-// refusesFormat also looks at 500, which some versions answer to a schema.
-func (ollamaDialect) refusesFormat(status int, body []byte) bool {
-	return (status == http.StatusBadRequest || status == http.StatusInternalServerError) && formatComplaint.Match(body)
-}
-
-func (ollamaDialect) decoder(body io.Reader, x *exchange) func() ([]byte, error) {
-	lines := bufio.NewReaderSize(body, lineSize)
-	done := false
-	return func() ([]byte, error) {
-		if done {
-			return nil, io.EOF
-		}
-		line, err := nextLine(lines)
-		if err != nil {
-			return nil, err
-		}
-		var r struct {
-			Error   json.RawMessage `json:"error"`
-			Model   string          `json:"model"`
-			Message *struct {
-				Content string `json:"content"`
-			} `json:"message"`
-			Done             bool   `json:"done"`
-			DoneReason       string `json:"done_reason"`
-			PromptTokens     int    `json:"prompt_eval_count"`
-			CompletionTokens int    `json:"eval_count"`
-		}
-		if err := json.Unmarshal(line, &r); err != nil {
-			return nil, &Error{Kind: KindBadResponse, Status: http.StatusOK, Err: errMalformed}
-		}
-		switch {
-		case len(r.Error) > 0 && string(r.Error) != "null":
-			return nil, upstreamError(http.StatusOK, nil, line, "")
-		case r.Message == nil && !r.Done:
-			return nil, &Error{Kind: KindBadResponse, Status: http.StatusOK, Err: errors.New("a line without a message")}
-		}
-		x.model = cmp.Or(x.model, r.Model)
-		if r.Message != nil {
-			x.put(r.Message.Content)
-		}
-		if r.Done {
-			done = true
-			x.finish = cmp.Or(r.DoneReason, "stop") // versions before 0.2 give no reason
-			x.usage = Usage{Prompt: r.PromptTokens, Completion: r.CompletionTokens}
-			return []byte(`{"message":{},"done":true}` + "\n"), nil
-		}
-		return []byte(`{"message":{}}` + "\n"), nil
+func (ollamaDialect) parse(data []byte) (piece, error) {
+	var r struct {
+		Model            looseText    `json:"model"`
+		Message          looseMessage `json:"message"`
+		Done             bool         `json:"done"`
+		DoneReason       looseText    `json:"done_reason"`
+		PromptTokens     looseCount   `json:"prompt_eval_count"`
+		CompletionTokens looseCount   `json:"eval_count"`
 	}
+	if err := json.Unmarshal(data, &r); err != nil {
+		return piece{}, err
+	}
+	p := r.Message.piece()
+	p.model = string(r.Model)
+	p.usage = Usage{Prompt: int(r.PromptTokens), Completion: int(r.CompletionTokens)}
+	if r.Done {
+		p.end = true
+		p.finish = cmp.Or(string(r.DoneReason), finishStop) // versions before 0.2 give no reason
+	}
+	return p, nil
 }
 
-// nextLine returns the next line that is not empty. Where the body ends in the middle of one, or
-// before it, it is io.ErrUnexpectedEOF.
-func nextLine(lines *bufio.Reader) ([]byte, error) {
-	for {
-		line, err := lines.ReadBytes('\n')
-		line = bytes.TrimSpace(line)
-		ended := errors.Is(err, io.EOF)
-		switch {
-		case ended && !json.Valid(line):
-			return nil, io.ErrUnexpectedEOF
-		case err != nil && !ended:
-			return nil, err
-		case len(line) > 0:
-			return line, nil
-		}
-	}
-}
+// What Ollama's adapter gets: a line without text, and the last one.
+var (
+	emptyLine     = []byte(`{"message":{}}` + "\n")
+	emptyLastLine = []byte(`{"message":{},"done":true}` + "\n")
+)
+
+func (ollamaDialect) adapterGets(*exchange) (wake, last []byte) { return emptyLine, emptyLastLine }

@@ -1,17 +1,11 @@
 package llm
 
 import (
-	"bufio"
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"mime"
-	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -41,8 +35,7 @@ func newOpenAI(cfg *Config) (providerModel, error) {
 		return providerModel{}, fmt.Errorf("base URL: %w", err)
 	}
 	q := quirksOf(providerOpenAI, base.Hostname(), cfg.Model)
-	sender := newDoer(cfg, openAIDialect{quirks: q, key: cfg.APIKey})
-	sender.format.Store(int32(q.format))
+	sender := newDoer(cfg, base, openAIDialect{tokenField: q.tokenField}, q.shape())
 	model, err := openai.New(
 		openai.WithToken(cmp.Or(cfg.APIKey, noKey)),
 		openai.WithModel(cfg.Model),
@@ -54,7 +47,7 @@ func newOpenAI(cfg *Config) (providerModel, error) {
 	if err != nil {
 		return providerModel{}, fmt.Errorf("set up the adapter: %w", err)
 	}
-	return providerModel{Model: model, quirks: q}, nil
+	return providerModel{Model: model, quirks: q, sender: sender}, nil
 }
 
 // serverURL checks the address of a server. It may hold no secret, since errors quote it.
@@ -79,42 +72,25 @@ func serverURL(raw string) (*url.URL, error) {
 
 // openAIDialect speaks chat completions, whole and streamed.
 type openAIDialect struct {
-	quirks quirks
-	key    string
+	tokenField string // the usual name of the token limit
 }
 
-func (d openAIDialect) edit(body map[string]json.RawMessage, x *exchange, format replyFormat) error {
-	if limit, ok := body["max_completion_tokens"]; ok && d.quirks.tokenField != "max_completion_tokens" {
-		delete(body, "max_completion_tokens")
-		body[d.quirks.tokenField] = limit
+func (d openAIDialect) edit(body map[string]json.RawMessage, x *exchange, s shape) error {
+	delete(body, "max_completion_tokens")
+	body[d.limitField(s)] = json.RawMessage(strconv.Itoa(x.limit()))
+	if s.without(extraUsage) {
+		delete(body, "stream_options")
 	}
-	if d.quirks.noSampling {
+	if s.without(extraSampling) {
 		delete(body, "temperature")
 	} else if x.topP > 0 {
 		body["top_p"] = json.RawMessage(strconv.FormatFloat(x.topP, 'f', -1, 64))
 	}
-	if x.schema == nil {
+	delete(body, "response_format") // the adapter's own has no schema
+	if x.schema == nil || s.format() == formatPrompt {
 		return nil
 	}
-	type named struct {
-		Name   string      `json:"name"`
-		Strict bool        `json:"strict"`
-		Schema *jsonSchema `json:"schema"`
-	}
-	var responseFormat any
-	switch format {
-	case formatSchema:
-		responseFormat = struct {
-			Type   string `json:"type"`
-			Schema named  `json:"json_schema"`
-		}{"json_schema", named{schemaName, true, x.schema}}
-	case formatObject:
-		responseFormat = map[string]string{"type": "json_object"}
-	default:
-		delete(body, "response_format")
-		return nil
-	}
-	raw, err := json.Marshal(responseFormat)
+	raw, err := json.Marshal(responseFormat(x.schema, s.format()))
 	if err != nil {
 		return fmt.Errorf("write the reply's schema: %w", err)
 	}
@@ -122,193 +98,89 @@ func (d openAIDialect) edit(body map[string]json.RawMessage, x *exchange, format
 	return nil
 }
 
-// accepts wants an event stream where one was asked for. A whole completion proves itself, and
-// small servers give it all sorts of types.
-func (d openAIDialect) accepts(contentType string, x *exchange) bool {
-	return !x.stream || hasMediaType(contentType, "text/event-stream")
-}
-
-func (d openAIDialect) refusesFormat(status int, body []byte) bool {
-	return (status == http.StatusBadRequest || status == http.StatusUnprocessableEntity) &&
-		bytes.Contains(body, []byte("response_format"))
-}
-
-func (d openAIDialect) decoder(body io.Reader, x *exchange) func() ([]byte, error) {
-	if !x.stream {
-		return d.completion(body, x)
+// limitField is the name of the token limit: the usual one, or the other.
+func (d openAIDialect) limitField(s shape) string {
+	const older, newer = "max_tokens", "max_completion_tokens"
+	if (d.tokenField == newer) != s.without(extraTokenField) {
+		return newer
 	}
-	s := eventStream{lines: bufio.NewReaderSize(body, lineSize)}
-	return func() ([]byte, error) {
-		data, err := s.next()
-		if err != nil {
-			return nil, err
-		}
-		if string(data) == doneMark {
-			return nil, io.EOF // whether there was a finish reason is for the guard to see
-		}
-		return d.event(data, x)
-	}
+	return older
 }
 
-// lineSize holds a line as most are. It is a size to begin with, no limit.
-const lineSize = 512
+func responseFormat(schema *jsonSchema, format replyFormat) any {
+	type named struct {
+		Name   string      `json:"name"`
+		Strict bool        `json:"strict"`
+		Schema *jsonSchema `json:"schema"`
+	}
+	if format == formatObject {
+		return map[string]string{"type": "json_object"}
+	}
+	return struct {
+		Type   string `json:"type"`
+		Schema named  `json:"json_schema"`
+	}{"json_schema", named{schemaName, true, schema}}
+}
 
-// doneMark is the data of the event after the last one.
-const doneMark = "[DONE]"
+func (openAIDialect) weakest(x *exchange) shape {
+	s := x.weakest().with(extraTokenField, 1)
+	if x.stream {
+		s[extraUsage] = 1
+	}
+	return s
+}
+
+func (openAIDialect) listing() string { return "models" }
+
+func (openAIDialect) remedy(string) string { return "set LLM_MODEL to a model that it has" }
 
 // openAIChoice is one choice of a completion, in a stream or whole.
 type openAIChoice struct {
-	Index        int           `json:"index"`
-	Delta        openAIMessage `json:"delta"`
-	Message      openAIMessage `json:"message"`
-	FinishReason string        `json:"finish_reason"`
+	Index        looseIndex    `json:"index"`
+	Delta        looseMessage  `json:"delta"`
+	Message      *looseMessage `json:"message"`
+	FinishReason looseText     `json:"finish_reason"`
 }
 
-// openAIMessage is a message's text. Tool calls are not looked at: none are offered.
-type openAIMessage struct {
-	Content string `json:"content"`
-	Refusal string `json:"refusal"`
-}
-
-// openAIResponse is a completion or a piece of one, or an error in its place.
-type openAIResponse struct {
-	Error   json.RawMessage `json:"error"`
-	Object  string          `json:"object"`
-	Model   string          `json:"model"`
-	Choices []openAIChoice  `json:"choices"`
-	Usage   *struct {
-		PromptTokens     int `json:"prompt_tokens"`
-		CompletionTokens int `json:"completion_tokens"`
-	} `json:"usage"`
-}
-
-// read parses a response and records what both forms have in common.
-func (d openAIDialect) read(data []byte, x *exchange) (openAIResponse, error) {
-	var r openAIResponse
+// parse reads a completion or a piece of one. Only the first choice counts; others were not asked
+// for.
+func (openAIDialect) parse(data []byte) (piece, error) {
+	var r struct {
+		Model   looseText      `json:"model"`
+		Choices []openAIChoice `json:"choices"`
+		Usage   looseUsage     `json:"usage"`
+	}
 	if err := json.Unmarshal(data, &r); err != nil {
-		return r, &Error{Kind: KindBadResponse, Status: http.StatusOK, Err: errMalformed}
+		return piece{}, err
 	}
-	if (len(r.Error) > 0 && string(r.Error) != "null") || r.Object == "error" {
-		return r, upstreamError(http.StatusOK, nil, data, d.key)
-	}
-	x.model = cmp.Or(x.model, r.Model)
-	if r.Usage != nil {
-		x.usage = Usage{Prompt: r.Usage.PromptTokens, Completion: r.Usage.CompletionTokens}
-	}
-	return r, nil
-}
-
-// record takes what a choice says. Only the first choice counts; others were not asked for.
-func (c openAIChoice) record(x *exchange, m openAIMessage) error {
-	if c.Index != 0 {
-		return nil
-	}
-	if m.Refusal != "" {
-		return &Error{Kind: KindFiltered, Status: http.StatusOK, Err: errors.New("the model refuses")}
-	}
-	x.put(m.Content)
-	x.finish = cmp.Or(c.FinishReason, x.finish) // some servers send an empty one after the last
-	return nil
-}
-
-// event reads one event of a stream. The adapter gets an event without text, which makes it call
-// the streaming function, and the guard takes the text from the exchange.
-func (d openAIDialect) event(data []byte, x *exchange) ([]byte, error) {
-	r, err := d.read(data, x)
-	if err != nil {
-		return nil, err
-	}
-	if r.Choices == nil && r.Usage == nil {
-		return nil, &Error{Kind: KindBadResponse, Status: http.StatusOK, Err: errors.New("an event without choices")}
-	}
+	var p piece
 	for _, c := range r.Choices {
-		if err := c.record(x, c.Delta); err != nil {
-			return nil, err
+		if c.Index.other {
+			continue
 		}
+		said := c.Delta.piece()
+		if said.text == "" && c.Message != nil {
+			said = c.Message.piece()
+			said.whole = true
+		}
+		p.add(said)
+		p.finish = cmp.Or(string(c.FinishReason), p.finish)
 	}
-	return emptyEvent, nil
+	p.model, p.usage = string(r.Model), r.Usage.Usage
+	p.thought = p.thought || r.Usage.thought
+	return p, nil
 }
 
-// emptyEvent is the shortest with which the adapter calls the streaming function.
-var emptyEvent = []byte(`data: {"choices":[{}]}` + "\n\n")
+// What the adapter gets: an event without text, with which it calls the streaming function, or a
+// whole completion without text.
+var (
+	emptyEvent      = []byte(`data: {"choices":[{}]}` + "\n\n")
+	emptyCompletion = []byte(`{"choices":[{"message":{"role":"assistant"}}]}`)
+)
 
-// completion reads a whole response at once. The adapter gets one without text.
-func (d openAIDialect) completion(body io.Reader, x *exchange) func() ([]byte, error) {
-	read := false
-	return func() ([]byte, error) {
-		if read {
-			return nil, io.EOF
-		}
-		data, err := io.ReadAll(body)
-		if err != nil {
-			return nil, err
-		}
-		r, err := d.read(data, x)
-		if err != nil {
-			return nil, err
-		}
-		if len(r.Choices) == 0 {
-			return nil, &Error{Kind: KindBadResponse, Status: http.StatusOK, Err: errors.New("a completion without choices")}
-		}
-		for _, c := range r.Choices {
-			if err := c.record(x, c.Message); err != nil {
-				return nil, err
-			}
-		}
-		read = true
-		return []byte(`{"choices":[{"message":{"role":"assistant"}}]}`), nil
+func (openAIDialect) adapterGets(x *exchange) (wake, last []byte) {
+	if x.stream {
+		return emptyEvent, emptyEvent
 	}
-}
-
-// eventStream reads server-sent events (WHATWG HTML, section 9.2), as far as upstreams use them:
-// only the data counts. It is more patient than the standard with servers that leave out the empty
-// line between events: a first line of data that is whole is an event.
-type eventStream struct {
-	lines *bufio.Reader
-	begun bool
-	data  []byte // of the last event
-}
-
-// next returns the data of the next event, which are good until the one after it. Where the stream
-// ends before that, it is io.ErrUnexpectedEOF.
-func (s *eventStream) next() ([]byte, error) {
-	s.data = s.data[:0]
-	for {
-		line, err := s.lines.ReadBytes('\n')
-		ended := errors.Is(err, io.EOF)
-		if ended && len(line) == 0 {
-			return nil, io.ErrUnexpectedEOF
-		}
-		if err != nil && !ended {
-			return nil, err
-		}
-		if !s.begun {
-			line = bytes.TrimPrefix(line, []byte("\ufeff"))
-			s.begun = true
-		}
-		line = bytes.TrimRight(line, "\r\n")
-		data, ok := bytes.CutPrefix(line, []byte("data:"))
-		data = bytes.TrimSpace(data)
-		switch {
-		case !ok && len(line) == 0 && len(s.data) > 0:
-			return s.data, nil // an event of several lines, or a malformed one
-		case !ok || len(data) == 0:
-			// A comment, another field, or the line after an event.
-		case len(s.data) == 0 && (json.Valid(data) || string(data) == doneMark):
-			return data, nil
-		default:
-			// Whether these lines are whole together is not asked before the empty line: to ask at each
-			// takes quadratic time.
-			s.data = append(append(s.data, data...), '\n')
-		}
-	}
-}
-
-// hasMediaType compares the type of a Content-Type header, without its parameters.
-func hasMediaType(contentType string, wanted ...string) bool {
-	got, _, err := mime.ParseMediaType(contentType)
-	if err != nil {
-		return false
-	}
-	return slices.Contains(wanted, got)
+	return nil, emptyCompletion
 }

@@ -1,37 +1,34 @@
 package llm
 
-import "regexp"
-
-// replyFormat is how an upstream is made to reply in JSON, strongest first. One that refuses a
-// format is asked for the next weaker one from then on.
-type replyFormat int32
-
-const (
-	formatSchema replyFormat = iota // the reply follows a JSON Schema
-	formatObject                    // the reply is some JSON object
-	formatPrompt                    // only the prompt asks for JSON
+import (
+	"regexp"
+	"strings"
 )
 
-func (f replyFormat) String() string {
-	return [...]string{"schema", "object", "prompt"}[f]
-}
-
-// quirks is what is odd about an upstream.
+// quirks is what is odd about an upstream, as far as its address and its model's name tell. That
+// saves a try. What they do not tell is found out: see search and thinking.
 type quirks struct {
-	// tokenField is the name of the token limit in a request. Sent under the other name, servers
+	// tokenField is the name of the token limit in a request. Sent under the other name, servers may
 	// ignore it without a word.
 	tokenField string
 	// noSampling: the model refuses a request that sets a temperature or top_p.
 	noSampling bool
-	// thinkingTokens come on top of the answer's limit, for models that think before they answer
-	// and count that as answer.
-	thinkingTokens int
-	// format is the strongest reply format that the upstream is known to have. (One that is not known
-	// is found out: see doer.format.)
+	// thinks: the model thinks before it answers, and counts that as answer.
+	thinks bool
+	// format is the strongest reply format that the upstream is known to have.
 	format replyFormat
 	// pinned: the schema may differ from call to call at no cost, so the film's facts are pinned
 	// in it. OpenAI compiles each new schema, which takes seconds.
 	pinned bool
+}
+
+// shape is the request's shape to begin with.
+func (q quirks) shape() shape {
+	s := shape{extraFormat: int(q.format)}
+	if q.noSampling {
+		s[extraSampling] = 1
+	}
+	return s
 }
 
 // quirkTable holds what is odd about which upstream. The first row that fits counts.
@@ -41,10 +38,10 @@ var quirkTable = []struct {
 	model    *regexp.Regexp
 	quirks
 }{
-	{providerOpenAI, openAIHosts, thinkingModels, quirks{tokenField: "max_completion_tokens", noSampling: true, thinkingTokens: 4096}},
+	{providerOpenAI, openAIHosts, thinkingModels, quirks{tokenField: "max_completion_tokens", noSampling: true, thinks: true}},
 	{providerOpenAI, openAIHosts, anyName, quirks{tokenField: "max_completion_tokens"}},
 	// Ollama's own /v1 knows only max_tokens; the other servers know both.
-	{providerOpenAI, anyName, thinkingModels, quirks{tokenField: "max_tokens", noSampling: true, thinkingTokens: 4096}},
+	{providerOpenAI, anyName, thinkingModels, quirks{tokenField: "max_tokens", noSampling: true, thinks: true}},
 	{providerOpenAI, deepSeekHosts, anyName, quirks{tokenField: "max_tokens", format: formatObject}}, // it has no schemas
 	// Routers pass the schema on to any upstream, OpenAI too.
 	{providerOpenAI, routerHosts, anyName, quirks{tokenField: "max_tokens"}},
@@ -63,6 +60,9 @@ var (
 	thinkingModels = regexp.MustCompile(`(?i)^(.*/)?(o\d|gpt-5)`)
 )
 
+// taggedModels are those whose prompt may end with the tag that opens their thoughts, by name.
+var taggedModels = regexp.MustCompile(`(?i)(^|[^a-z])(r1|qwq|think(ing|er)?|reason(ing|er)?|minimax-m)([^a-z]|$)`)
+
 // quirksOf looks an upstream up in the table.
 func quirksOf(provider, host, model string) quirks {
 	for _, row := range quirkTable {
@@ -73,7 +73,8 @@ func quirksOf(provider, host, model string) quirks {
 	return quirks{}
 }
 
-// errorCodes are the upstreams' error codes and types that say more than the status beside them.
+// errorCodes are the upstreams' error codes and types that say more than the status beside them, in
+// lower case.
 var errorCodes = map[string]Kind{
 	"insufficient_quota":        KindQuota,
 	"invalid_api_key":           KindAuth,
@@ -86,16 +87,55 @@ var errorCodes = map[string]Kind{
 	"content_filter":            KindFiltered,
 	"content_policy_violation":  KindFiltered,
 	"overloaded_error":          KindUnavailable,
+	"too_many_requests":         KindRateLimited,
+	"resource_exhausted":        KindRateLimited, // Google
+	"unauthenticated":           KindAuth,
+	"permission_denied":         KindAuth,
+	"model_not_found":           KindNoModel,
+	"invalid_model":             KindNoModel, // Mistral
+	"deploymentnotfound":        KindNoModel, // Azure
 }
 
-// finishReasons are the upstreams' reasons for the end of an answer, with the error that each one
-// is. Empty: a whole answer. A reason that is not here vouches for nothing.
-var finishReasons = map[string]Kind{
-	"stop":           "",
-	"eos":            "",
-	"end_turn":       "",
-	"length":         KindLength,
-	"max_tokens":     KindLength,
-	"content_filter": KindFiltered,
-	"error":          KindUnavailable, // OpenRouter
+// The finish reasons that clients get.
+const (
+	finishStop   = "stop"
+	finishLength = "length"
+)
+
+// finishReasons say which error a reason for the end of an answer is, by the words in it: lower case,
+// and without what separates words. The first row that fits counts.
+//
+// A reason that no row fits is that of a whole answer. Each server has words of its own for that
+// ("eos_token", "end_turn"), and it does say that the answer has ended; so what is asked is only
+// whether it says that the answer was cut or withheld.
+var finishReasons = []struct {
+	words *regexp.Regexp
+	kind  Kind
+}{
+	{regexp.MustCompile(`error|fail|abort|cancel|interrupt|timeout|overload|insufficient|preempt|shutdown`), KindUnavailable},
+	{regexp.MustCompile(`filter|safety|moderat|prohibit|block|refus|sensitive|guardrail|recitation|spii|policy|violat`), KindFiltered},
+	{regexp.MustCompile(`tool|function|^(un)?load$|pause`), KindBadResponse}, // it ended for something that was not asked for
+	{regexp.MustCompile(`length|max|limit|truncat|incomplete|exceed|cutoff|budget`), KindLength},
+}
+
+// separators are what upstreams put between the words of a finish reason.
+var separators = strings.NewReplacer("_", "", "-", "", " ", "", ".", "")
+
+// finishOf reads a finish reason. The name is the one that clients get; it is empty where none was
+// given.
+func finishOf(reason string) (name string, kind Kind) {
+	words := separators.Replace(strings.ToLower(reason))
+	switch words {
+	case "", "null", "none":
+		return "", ""
+	}
+	for _, row := range finishReasons {
+		if row.words.MatchString(words) {
+			if row.kind == KindLength {
+				return finishLength, KindLength
+			}
+			return strings.ToLower(identifier(reason, "")), row.kind
+		}
+	}
+	return finishStop, ""
 }

@@ -34,7 +34,9 @@ func TestRetry(t *testing.T) {
 		{"three 503", []script{status(503, "", ""), status(503, "", ""), status(503, "", "")}, llm.KindUnavailable, 3},
 		{"401", []script{status(401, "", "")}, llm.KindAuth, 1},
 		{"quota", []script{status(429, "", `{"error":{"code":"insufficient_quota"}}`)}, llm.KindQuota, 1},
-		{"400", []script{status(400, "", "")}, llm.KindRejected, 1},
+		{"404", []script{status(404, "", "")}, llm.KindRejected, 1},
+		{"prompt too long", []script{status(400, "", `{"error":{"code":"context_length_exceeded"}}`)}, llm.KindTooLong, 1},
+		{"error in place of an answer", []script{raw(eventHead + event(`{"error":{"code":429,"message":"slow down"}}`))}, "", 2},
 		{"broken after the head", []script{raw(eventHead)}, llm.KindTruncated, 1},
 	} {
 		for provider, client := range map[string]func(*testing.T, *upstream) *llm.Client{"openai": openAI, "ollama": ollama} {

@@ -132,6 +132,11 @@ func delta(text string) string {
 	return event(fmt.Sprintf(`{"model":"m-1","choices":[{"index":0,"delta":{"content":%s},"finish_reason":null}]}`, quoted(text)))
 }
 
+// thought is an event with a piece of what the model thinks.
+func thought(text string) string {
+	return event(fmt.Sprintf(`{"model":"m-1","choices":[{"index":0,"delta":{"reasoning_content":%s},"finish_reason":null}]}`, quoted(text)))
+}
+
 // finish is the event that ends an answer.
 func finish(reason string) string {
 	return event(fmt.Sprintf(`{"model":"m-1","choices":[{"index":0,"delta":{},"finish_reason":%q}]}`, reason))

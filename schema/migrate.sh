@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
 # Migrates the database at DATABASE_URL: migrate.sh apply, status or down.
 #
-# The Atlas command does it where it can: up to PostgreSQL 15, in the schema public, without a pooler.
-# It is built when it is first needed. Everywhere else, and for a database without Pagila, the program
-# does it.
-# PAGILA_API is the program, bin/pagila-api if unset. `make migrate`, `make migrate-status` and
-# `make migrate-down` run this.
+# The script uses the Atlas command if it can: up to PostgreSQL 15, in the schema public, and without a pooler.
+# It builds the command when it first needs it. In all other cases, and for a database without Pagila, it uses
+# pagila-api. PAGILA_API is that program; the default is bin/pagila-api. `make migrate`, `make migrate-status`
+# and `make migrate-down` run this script.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,7 +17,7 @@ if [ "$("$program" migrate tool)" != atlas ]; then
 fi
 make --silent atlas
 if [ "$1" = down ]; then
-  "$program" fetch-postgres # for the empty database that Atlas compares with
+  "$program" fetch-postgres # for the empty database that Atlas needs for its comparison
   exec "$program" exec -scratch -- schema/down.sh
 fi
 exec "$ATLAS" migrate "$1" --env local

@@ -1,6 +1,6 @@
-// Pagila 3.1.0 as Atlas sees it: its enum, tables, indexes and foreign keys, with the one column that
-// we add to film. Views, functions, triggers, domains and the partitions of payment stay Pagila's
-// own business: Atlas neither reads nor touches them.
+// Pagila 3.1.0 as Atlas sees it: its enum, tables, indexes and foreign keys, and the one column that we add to
+// film. Atlas neither reads nor changes Pagila's views, functions, triggers, domains and the partitions of
+// payment.
 
 schema "public" {
 }
@@ -215,7 +215,7 @@ table "film" {
     null = true
     type = text
   }
-  // Pagila's domain "year". Atlas reads the bare name as the unit of an interval, hence "public".
+  // Pagila's domain "year". Without "public", Atlas would take the name for the unit of an interval.
   column "release_year" {
     null = true
     type = sql("public.year")
@@ -259,7 +259,7 @@ table "film" {
   column "fulltext" {
     type = tsvector
   }
-  // Ours, not Pagila's. The first migration adds it.
+  // This column is ours, not Pagila's. The first migration adds it.
   column "streaming_available" {
     null    = true
     type    = boolean

@@ -1,5 +1,5 @@
-// Ours, not Pagila's: who streams, on which plan, since when and until when. The second migration
-// creates it.
+// This table is ours, not Pagila's. It says who has subscribed to streaming, on which plan, and from when to
+// when. The second migration creates it.
 table "streaming_subscription" {
   schema = schema.public
   column "id" {
@@ -14,7 +14,7 @@ table "streaming_subscription" {
   column "start_date" {
     type = date
   }
-  // The last day; null while nobody has ended it.
+  // The last day, or null if the subscription has no end.
   column "end_date" {
     null = true
     type = date

@@ -91,6 +91,16 @@ func busyDocument() [3][]byte {
 	return [3][]byte{before, between, after}
 }
 
+// admitFirst is the first look of admission control, before next.
+func (s *Server) admitFirst(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.admission.refuses(r) && s.admission.refuse(&drainWriter{w, s}, r) {
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // full says whether all slots are taken at this moment. A request that is let through still has to take
 // one in [Server.admit].
 func (a *admission) full() bool { return a.slots != nil && len(a.slots) == cap(a.slots) }

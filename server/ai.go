@@ -134,12 +134,13 @@ func modelFilm(f store.Film, actors []string) llm.Film {
 func httpRequest(ctx context.Context) *http.Request { return ctx.(*gin.Context).Request }
 
 // modelProblem is what an error of the language model means to the client. A key that is refused
-// or used up is our trouble, never the client's, so it is a 503 and not a 401 or 429.
+// or used up is our trouble, never the client's, so it is a 503 and not a 401 or 429. So is a model
+// that the upstream does not have.
 func modelProblem(err *llm.Error) problem {
 	switch err.Kind {
 	case llm.KindTimeout, llm.KindStalled:
 		return describe(http.StatusGatewayTimeout, gen.ProblemCodeLLMTimeout, "The language model took too long.")
-	case llm.KindAuth, llm.KindQuota, llm.KindRateLimited, llm.KindUnreachable, llm.KindUnavailable:
+	case llm.KindAuth, llm.KindQuota, llm.KindRateLimited, llm.KindUnreachable, llm.KindUnavailable, llm.KindNoModel:
 		p := describe(http.StatusServiceUnavailable, gen.ProblemCodeLLMUnavailable, "The language model cannot be used just now.")
 		p.retryAfter = max(err.RetryAfter, retryAfter)
 		return p

@@ -1,11 +1,15 @@
 package server_test
 
 import (
+	"bufio"
+	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -14,15 +18,141 @@ import (
 	"example.com/pagila-api/llm"
 )
 
-// Each operation without parameters of its own refuses one that it does not know, too.
+// An operation of the API refuses a parameter that it does not know. Probes and documentation take what
+// load balancers, caches and links add.
 func TestUnknownParameter(t *testing.T) {
 	t.Parallel()
 	a := start(t)
-	for _, path := range []string{
-		"/healthz", "/readyz", "/openapi.yaml", "/openapi.json", "/docs", "/docs/init.js", "/customers/1/rentals/1", "/films/1",
-	} {
-		a.get(t, path+"?nonsense=1", "Authorization", "Bearer "+token).wantProblem(t, 400, "invalid_request")
+	for _, path := range []string{"/customers/1/rentals/1", "/films/1", "/films"} {
+		for _, query := range []string{"_=1", "utm_source=x", "verbose", "%zz", "a;b"} {
+			a.get(t, path+"?"+query, "Authorization", "Bearer "+token).wantProblem(t, 400, "invalid_request")
+		}
 	}
+	for _, path := range []string{
+		"/healthz?_=1", "/readyz?verbose", "/readyz?exclude=a&exclude=b", "/openapi.yaml?v=1", "/openapi.json?%ff",
+		"/docs?utm_source=x&utm_medium=", "/docs/init.js?v=%zz", "/healthz?a;b", "/healthz?%00=1", "/docs?=", "/docs?%",
+	} {
+		a.get(t, path).want(t, 200)
+		a.call(t, http.MethodHead, path, "").want(t, 200)
+	}
+}
+
+// However much is wrong with a request, a problem names a hundred places of it, always the same ones.
+func TestManyInputErrors(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	query, members := url.Values{}, map[string]int{}
+	for i := range 3000 {
+		query.Set(fmt.Sprintf("p%04d", i), "")
+		members[fmt.Sprintf("p%04d", i)] = i
+	}
+	body, err := json.Marshal(members)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inQuery := a.get(t, "/films?"+query.Encode()).wantProblem(t, 400, "invalid_request")
+	inBody := a.call(t, http.MethodPost, "/ai/summary", string(body)).wantProblem(t, 400, "invalid_request")
+	if len(inQuery.Errors) != 100 || len(inBody.Errors) != 100 {
+		t.Fatalf("%d and %d places are named", len(inQuery.Errors), len(inBody.Errors))
+	}
+	for i, e := range inQuery.Errors {
+		if want := fmt.Sprintf("p%04d", i); *e.Parameter != want {
+			t.Fatalf("place %d is %s, want %s", i, *e.Parameter, want)
+		}
+	}
+	again := a.call(t, http.MethodPost, "/ai/summary", string(body)).wantProblem(t, 400, "invalid_request")
+	if !reflect.DeepEqual(inBody.Errors, again.Errors) {
+		t.Errorf("the same body gives %v and %v", inBody.Errors, again.Errors)
+	}
+}
+
+// A compressed body is refused on each operation that takes a body, before it is read. The response
+// says what to send instead (RFC 9110, section 15.5.16).
+func TestContentEncoding(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	for path, mediaType := range withBody {
+		post := func(body, authorization, coding string) *answer {
+			return a.call(t, http.MethodPost, path, body, "Authorization", authorization, "Content-Type", mediaType, "Content-Encoding", coding)
+		}
+		for _, coding := range []string{"gzip", "GZip", "br", "deflate", "zstd", "x-unknown", "identity, gzip", "gzip, gzip", "a b"} {
+			answer := post("\x1f\x8b\x08", "Bearer "+token, coding)
+			p := answer.wantProblem(t, 415, "unsupported_media_type")
+			if got := answer.header.Get("Accept-Encoding"); got != "identity" || !strings.Contains(p.Detail, "compressed") {
+				t.Errorf("%s, %s: Accept-Encoding is %q, the detail %q", path, coding, got, p.Detail)
+			}
+		}
+		for _, coding := range []string{"", "identity", "Identity", "identity, , identity"} {
+			post("{", "Bearer "+token, coding).wantProblem(t, 400, "invalid_request")
+		}
+		post("", "Bearer "+token, "gzip").wantProblem(t, 400, "invalid_request") // there is nothing to decode
+		if path == "/customers/1/rentals" {
+			post("{}", "", "gzip").wantProblem(t, 401, "missing_token")
+		}
+	}
+	a.get(t, "/films", "Content-Encoding", "gzip").want(t, 200)
+}
+
+// The refusal does not wait for the body: a client that asks whether to send it is told not to.
+func TestContentEncodingBeforeBody(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", a.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprint(conn, "POST /ai/summary HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Encoding: br\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n")
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != 415 {
+		t.Errorf("status %d", response.StatusCode)
+	}
+}
+
+// The parameters of a body's media type mean nothing, so no form of them is a reason to refuse it. What is
+// no media type of the operation's is refused as such, never as a value of the wrong type.
+func TestMediaTypeParameters(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	for mediaType, body := range map[string]string{
+		"application/json":                  `{"film_id": 1}`,
+		"application/x-www-form-urlencoded": "grant_type=password&username=somebody&password=secret",
+	} {
+		path := "/ai/summary"
+		if strings.Contains(mediaType, "form") {
+			path = "/token"
+		}
+		for _, sent := range []string{
+			mediaType, mediaType + ";", mediaType + "; ;", mediaType + "; charset", mediaType + ";charset=", mediaType + "; charset=utf-8",
+			mediaType + `; charset="UTF-8"`, mediaType + `;charset="utf-8`, mediaType + "; charset=utf-8; charset=utf-8", mediaType + " ; a=b;=",
+			strings.ToUpper(mediaType) + "; CHARSET=UTF-8", "\t" + mediaType + " ",
+		} {
+			a.call(t, http.MethodPost, path, body, "Content-Type", sent).want(t, 200)
+		}
+		for _, sent := range []string{
+			";", "; charset=utf-8", mediaType + " charset=utf-8", mediaType + ", " + mediaType, `"` + mediaType + `"`, mediaType + "/x", "*/*", "application/*",
+		} {
+			a.call(t, http.MethodPost, path, body, "Content-Type", sent).wantProblem(t, 415, "unsupported_media_type")
+		}
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, a.URL+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header["Content-Type"] = []string{mediaType, "text/plain"}
+		a.do(t, r).wantProblem(t, 415, "unsupported_media_type")
+	}
+}
+
+// withBody are the operations with a body, with its media type.
+var withBody = map[string]string{
+	"/customers/1/rentals": "application/json",
+	"/ai/summary":          "application/json",
+	"/ai/handoff":          "application/json",
+	"/token":               "application/x-www-form-urlencoded",
 }
 
 // Each operation with a body refuses one that is too large, and one of another media type.
@@ -30,12 +160,7 @@ func TestBodyRefused(t *testing.T) {
 	t.Parallel()
 	a := start(t)
 	large := strings.Repeat(" ", 2<<20)
-	for path, mediaType := range map[string]string{
-		"/customers/1/rentals": "application/json",
-		"/ai/summary":          "application/json",
-		"/ai/handoff":          "application/json",
-		"/token":               "application/x-www-form-urlencoded",
-	} {
+	for path, mediaType := range withBody {
 		post := func(body, mediaType string) *answer {
 			return a.call(t, http.MethodPost, path, body, "Authorization", "Bearer "+token, "Content-Type", mediaType)
 		}

@@ -3,7 +3,10 @@ package server_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/url"
+	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +14,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
+	"example.com/pagila-api/gen"
 	"example.com/pagila-api/server"
 	"example.com/pagila-api/store/pgtest"
 )
@@ -174,17 +178,6 @@ func TestResponseExamples(t *testing.T) {
 						if err := server.CheckEvents(contract, content.Example.(string)); err != nil {
 							t.Errorf("%s: %v", where, err)
 						}
-					case mediaType == "application/problem+json":
-						document, err := json.Marshal(content.Example)
-						if err != nil {
-							t.Fatal(err)
-						}
-						if err := server.CheckDocument(contract, "Problem", document); err != nil {
-							t.Errorf("%s: %v", where, err)
-						}
-						if got := fmt.Sprint(content.Example.(map[string]any)["status"]); got != status {
-							t.Errorf("%s: the example says %s", where, got)
-						}
 					}
 				}
 				for name, header := range response.Value.Headers {
@@ -197,6 +190,86 @@ func TestResponseExamples(t *testing.T) {
 			}
 		}
 	}
+}
+
+// codes finds the problem codes in a description.
+var codes = regexp.MustCompile("`([a-z_]+)`")
+
+// Each response that is an error has an example for each of its codes, and each example is what this
+// server sends. A tool that finds no example makes one up, of whatever the schema shows.
+func TestErrorExamples(t *testing.T) {
+	t.Parallel()
+	contract := loadContract(t)
+	shown := map[gen.ProblemCode]bool{"method_not_allowed": true} // no operation has it
+	for _, item := range contract.Paths.Map() {
+		for _, op := range item.Operations() {
+			for status, response := range op.Responses.Map() {
+				if status < "400" {
+					continue
+				}
+				content := response.Value.Content["application/problem+json"]
+				examples := map[string]any{}
+				for name, example := range content.Examples {
+					examples[name] = example.Value.Value
+				}
+				if content.Example != nil {
+					examples["example"] = content.Example
+				}
+				shownHere := map[gen.ProblemCode]bool{}
+				for name, example := range examples {
+					where := strings.Join([]string{op.OperationID, status, name}, " ")
+					p := problemExample(t, contract, where, example)
+					if strconv.Itoa(int(p.Status)) != status {
+						t.Errorf("%s: the status is %d", where, p.Status)
+					}
+					shownHere[p.Code], shown[p.Code] = true, true
+				}
+				named := promised(contract, *response.Value.Description)
+				if len(named) == 0 && len(shownHere) != 1 || len(named) > 0 && !maps.Equal(named, shownHere) {
+					t.Errorf("%s %s: the examples have the codes %v, the description %v", op.OperationID, status, shownHere, named)
+				}
+			}
+		}
+	}
+	for _, code := range contract.Components.Schemas["ProblemCode"].Value.Enum {
+		if !shown[gen.ProblemCode(code.(string))] {
+			t.Errorf("no example has the code %s", code)
+		}
+	}
+}
+
+// promised are the codes that a description names.
+func promised(contract *openapi3.T, description string) map[gen.ProblemCode]bool {
+	named := map[gen.ProblemCode]bool{}
+	for _, match := range codes.FindAllStringSubmatch(description, -1) {
+		if slices.Contains(contract.Components.Schemas["ProblemCode"].Value.Enum, any(match[1])) {
+			named[gen.ProblemCode(match[1])] = true
+		}
+	}
+	return named
+}
+
+// problemExample reads an example of a problem, and checks that this server sends such a one.
+func problemExample(t *testing.T, contract *openapi3.T, where string, example any) gen.Problem {
+	t.Helper()
+	document, err := json.Marshal(example)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.CheckDocument(contract, "Problem", document); err != nil {
+		t.Errorf("%s: %v", where, err)
+	}
+	var p gen.Problem
+	if err := json.Unmarshal(document, &p); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(server.KnownProblems(), func(known gen.Problem) bool {
+		known.Instance, known.RequestID, known.Errors = p.Instance, p.RequestID, p.Errors
+		return reflect.DeepEqual(known, p)
+	}) {
+		t.Errorf("%s: the server has no such problem: %s", where, document)
+	}
+	return p
 }
 
 // Each link of the contract leads from an answer to the next request, which works.

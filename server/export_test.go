@@ -1,11 +1,16 @@
 package server
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/netip"
 
 	"golang.org/x/time/rate"
+
+	"example.com/pagila-api/gen"
+	"example.com/pagila-api/llm"
+	"example.com/pagila-api/store"
 )
 
 // For the tests of the contract's examples.
@@ -47,4 +52,29 @@ func Unpace(s *Server) { s.admission.pace.SetLimit(rate.Inf) }
 func NewRefusals(logger *slog.Logger) (add, write func()) {
 	r := &refusals{limit: 7, logger: logger}
 	return r.add, r.write
+}
+
+// KnownProblems is what the server says of each kind of error. IDs are those of the contract's examples.
+func KnownProblems() []gen.Problem {
+	errs := []error{
+		errMissingToken, errInvalidToken, errNoRoute, errNoMethod, errMediaType, errEncoded, errFilmNotRated, errBusy, errServerBusy,
+		errors.New("a fault"), &rateLimitError{}, &http.MaxBytesError{Limit: maxBody},
+		&invalidRequestError{}, oauthRefusal(&invalidRequestError{}), errUnsupportedGrant, errWrongCredentials, errShuttingDown,
+		store.ErrInventoryNotAvailable, store.ErrCustomerInactive, store.ErrStaffInactive,
+		&store.RefusedError{}, &store.UnknownReferenceError{},
+		&store.NotFoundError{Kind: store.KindFilm, ID: 5000}, &store.NotFoundError{Kind: store.KindCustomer, ID: 5000}, &store.NotFoundError{Kind: store.KindRental, ID: 99999},
+	}
+	for _, reason := range []store.Reason{store.Away, store.Busy, store.ReadOnly, store.NotSetUp} {
+		for _, outcome := range []store.Outcome{store.NoWrite, store.NothingWritten, store.Unknown} {
+			errs = append(errs, &store.UnavailableError{Reason: reason, Outcome: outcome})
+		}
+	}
+	for _, kind := range []llm.Kind{llm.KindAuth, llm.KindTimeout, llm.KindFiltered, llm.KindBadResponse, llm.KindUnverified} {
+		errs = append(errs, &llm.Error{Kind: kind})
+	}
+	known := make([]gen.Problem, len(errs))
+	for i, err := range errs {
+		known[i] = problemOf(err).complete("", "")
+	}
+	return known
 }

@@ -65,7 +65,7 @@ func TestCreateRental(t *testing.T) {
 		t.Errorf("rental_date %s is not the database's now", rental.RentalDate)
 	}
 
-	again := a.get(t, answer.header.Get("Location"), "Authorization", "Bearer "+token).want(t, 200)
+	again := a.get(t, "/customers/1/"+answer.header.Get("Location"), "Authorization", "Bearer "+token).want(t, 200)
 	if !bytes.Equal(again.body, answer.body) {
 		t.Errorf("Location answers %s, want %s", again.body, answer.body)
 	}

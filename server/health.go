@@ -15,15 +15,18 @@ type notReadyError struct {
 
 func (e *notReadyError) Error() string { return e.detail }
 
+var errShuttingDown = &notReadyError{"The server is shutting down.", true}
+
 // GetHealth answers that the process serves requests.
 func (s *Server) GetHealth(context.Context, gen.GetHealthRequestObject) (gen.GetHealthResponseObject, error) {
 	return gen.GetHealth200JSONResponse{Status: gen.HealthStatusOK}, nil
 }
 
-// GetReadiness answers what the server runs on, or that it is not ready.
+// GetReadiness answers what the server runs on, or that it is not ready. A language model that is known
+// to be missing does not make it so, since everything else works without one.
 func (s *Server) GetReadiness(ctx context.Context, _ gen.GetReadinessRequestObject) (gen.GetReadinessResponseObject, error) {
 	if s.draining.Load() {
-		return nil, &notReadyError{"The server is shutting down.", true}
+		return nil, errShuttingDown
 	}
 	status, err := s.deps.Store.Status(ctx)
 	if err != nil {
@@ -33,11 +36,15 @@ func (s *Server) GetReadiness(ctx context.Context, _ gen.GetReadinessRequestObje
 		return nil, &notReadyError{detail: "The server is not ready: " + strings.Join(status.Missing, "; ") + "."}
 	}
 	model := s.deps.Model.Info()
+	language := gen.LanguageModel{Provider: model.Provider, Model: model.Model}
+	if model.Problem != "" {
+		language.Problem = &model.Problem
+	}
 	return gen.GetReadiness200JSONResponse{
 		Status:    gen.ReadinessStatusReady,
 		Database:  status.Server,
 		Dataset:   gen.ReadinessDataset(status.Dataset),
 		Migration: status.Migration,
-		LLM:       gen.LanguageModel{Provider: model.Provider, Model: model.Model},
+		LLM:       language,
 	}, nil
 }

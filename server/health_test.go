@@ -67,7 +67,7 @@ func TestNotReadyBecause(t *testing.T) {
 		`DELETE FROM atlas_schema_revisions WHERE version = '20261122183350'; ALTER TABLE film DROP COLUMN streaming_available`: "the migration 20261122183350 is not applied",
 		`ALTER TABLE film DROP COLUMN streaming_available`:                                                                      "no column streaming_available",
 		`ALTER TABLE staff RENAME TO people`:                                                                                    "the table staff does not exist",
-		`ALTER TABLE rental RENAME TO loans`:                                                                                    "no Pagila",
+		`ALTER TABLE rental RENAME TO loans`:                                                                                    "does not contain Pagila",
 	} {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()
@@ -144,5 +144,22 @@ func TestDrain(t *testing.T) {
 	closes(a.get(t, "/films")).wantProblem(t, 503, "server_busy")
 	if log := a.log.String(); strings.Contains(log, `"level":"ERROR"`) {
 		t.Errorf("draining is logged as a fault: %s", log)
+	}
+}
+
+// A model that is missing is said in words. Everything else works, so the server is ready.
+func TestReadyWithoutModel(t *testing.T) {
+	t.Parallel()
+	const problem = "The server at localhost:11434 has no model script-1."
+	for _, want := range []string{problem, ""} {
+		a := start(t, withModel(scripted{problem: want}))
+		answer := a.get(t, "/readyz").want(t, 200)
+		got := decode[gen.Readiness](t, answer).LLM
+		switch {
+		case want == "" && got.Problem != nil:
+			t.Errorf("the problem is %q", *got.Problem)
+		case want != "" && (got.Problem == nil || *got.Problem != want):
+			t.Errorf("the answer is %s", answer.body)
+		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -125,12 +126,69 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
-// To JSON Schema 1.0 and 1e0 are integers (its section on types), so they are to us.
-func TestIntegerForms(t *testing.T) {
+// A number is the one that was written, or it is refused: it is never rounded. To JSON Schema 1.0 and 1e0
+// are integers (its section on types), so they are to us.
+func TestExactNumbers(t *testing.T) {
 	t.Parallel()
 	a := start(t)
-	for _, one := range []string{"1", "1.0", "1e0", "10e-1"} {
-		a.call(t, http.MethodPost, "/ai/summary", `{"film_id": `+one+`}`).want(t, 200)
+	for number, want := range map[string]string{
+		"1": "1", "1.0": "1", "1e0": "1", "10e-1": "1", "100e-2": "1", "1E2": "100", "0.5e1": "5", "0.05E+2": "5",
+		"1.50e1": "15", "0.0000000000000000000007e22": "7", "3" + strings.Repeat("0", 400) + "e-400": "3",
+		"2147483647": "2147483647", "2147483647.000": "2147483647", "2.147483647e9": "2147483647",
+		"0.99999999999999999": "", "1.00000000000000001": "", "2147483647.0000000001": "", "2147483646.99999999999": "",
+		"2147483648": "", "1e-400": "", "1e400": "", "-1e400": "", "-0": "", "0": "", "0.0": "", "0e1000000000": "", "-1": "",
+		"1e1000000000": "", "1e-1000000000": "", "1e99999999999999999999": "", "1e-99999999999999999999": "",
+		"9007199254740993": "", "9223372036854775808": "", "18446744073709551617": "", "4294967297": "",
+		"4503599627370497.5": "", "1" + strings.Repeat("0", 400): "", "1." + strings.Repeat("0", 400) + "1": "",
+	} {
+		answer := a.rent(t, "/customers/1/rentals", `{"inventory_id": 1, "staff_id": `+number+`}`)
+		if want != "" && (answer.status == 201 || answer.status == 409) { // the member of staff exists
+			continue
+		}
+		if want != "" {
+			p := answer.wantProblem(t, 422, "unknown_reference")
+			if got := p.Errors[0].Detail; got != "there is no staff "+want {
+				t.Errorf("%s was taken as something else: %s", number, got)
+			}
+			continue
+		}
+		p := answer.wantProblem(t, 400, "invalid_request")
+		if len(p.Errors) != 1 || *p.Errors[0].Pointer != "#/staff_id" || p.Errors[0].Detail != "the value has to be a whole number from 1 to 2147483647" {
+			t.Errorf("%s: the errors are %+v", number, p.Errors)
+		}
+	}
+}
+
+// In a parameter, an integer is written in digits. Another form of a number is refused, never rounded.
+func TestExactParameters(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	for number, want := range map[string]int32{
+		"1": 1, "2": 2, "007": 7, "+5": 5, "2147483647": 2147483647, strings.Repeat("0", 400) + "3": 3,
+		"1.0": 0, "1e0": 0, "0.99999999999999999": 0, "1.": 0, "0x1": 0, "0b1": 0, "1_0": 0, " 1": 0, "１": 0, "-0": 0, "--1": 0, "1,2": 0,
+		"NaN": 0, "Infinity": 0, "1e400": 0, "1e1000000000": 0, "2147483648": 0, "9007199254740993": 0, "9223372036854775808": 0,
+		"18446744073709551617": 0, strings.Repeat("9", 5000): 0,
+	} {
+		escaped := url.QueryEscape(number)
+		page := a.get(t, "/films?page_size=1&page="+escaped)
+		film := a.get(t, "/films/"+url.PathEscape(number))
+		if want != 0 {
+			if got := decode[gen.FilmPage](t, page.want(t, 200)); got.Page != want {
+				t.Errorf("page %s was taken as %d", number, got.Page)
+			}
+			if film.status != 200 {
+				film.wantProblem(t, 404, "film_not_found")
+			} else if got := decode[gen.FilmDetail](t, film); got.FilmID != want {
+				t.Errorf("film %s was taken as %d", number, got.FilmID)
+			}
+			continue
+		}
+		for name, answer := range map[string]*answer{"page": page, "film_id": film} {
+			p := answer.wantProblem(t, 400, "invalid_request")
+			if len(p.Errors) != 1 || *p.Errors[0].Parameter != name || p.Errors[0].Detail != "the value has to be a whole number from 1 to 2147483647" {
+				t.Errorf("%s %.40s: the errors are %+v", name, number, p.Errors)
+			}
+		}
 	}
 }
 
@@ -194,28 +252,8 @@ func TestTooLargeBodyEndsConnection(t *testing.T) {
 func TestMediaType(t *testing.T) {
 	t.Parallel()
 	a := start(t)
-	const body = `{"film_id": 1}`
-	for _, tt := range []struct {
-		mediaType string
-		status    int
-	}{
-		{"application/json", 200},
-		{"application/json; charset=utf-8", 200},
-		{"text/plain", 415},
-		{"application/xml", 415},
-		{"application/x-www-form-urlencoded", 415},
-		{"nonsense", 415},
-		{"", 415},
-	} {
-		t.Run(tt.mediaType, func(t *testing.T) {
-			t.Parallel()
-			answer := a.call(t, http.MethodPost, "/ai/summary", body, "Content-Type", tt.mediaType)
-			if tt.status != 200 {
-				answer.wantProblem(t, tt.status, "unsupported_media_type")
-				return
-			}
-			answer.want(t, tt.status)
-		})
+	for _, mediaType := range []string{"text/plain", "application/xml", "application/x-www-form-urlencoded", "nonsense", ""} {
+		a.call(t, http.MethodPost, "/ai/summary", `{"film_id": 1}`, "Content-Type", mediaType).wantProblem(t, 415, "unsupported_media_type")
 	}
 }
 
@@ -273,6 +311,18 @@ func TestTokenRefusals(t *testing.T) {
 		{"wrong password", "grant_type=password&username=somebody&password=wrong", "invalid_credentials", "invalid_grant"},
 		{"wrong name", "grant_type=password&username=nobody&password=secret", "invalid_credentials", "invalid_grant"},
 		{"another grant", "grant_type=client_credentials&username=somebody&password=secret", "invalid_credentials", "unsupported_grant_type"},
+		// An unknown grant comes before what our own grant needs.
+		{"another grant alone", "grant_type=client_credentials", "invalid_credentials", "unsupported_grant_type"},
+		{"another grant, wrong password", "password=wrong&grant_type=refresh_token&username=somebody", "invalid_credentials", "unsupported_grant_type"},
+		{"another grant with its members", "client_id=a&client_secret=b&scope=c&grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=d", "invalid_credentials", "unsupported_grant_type"},
+		{"another grant, empty name", "username=&grant_type=authorization_code&code=x", "invalid_credentials", "unsupported_grant_type"},
+		{"in another case", "grant_type=Password&username=somebody&password=secret", "invalid_credentials", "unsupported_grant_type"},
+		{"with a blank", "grant_type=password+&username=somebody&password=secret", "invalid_credentials", "unsupported_grant_type"},
+		{"two grants", "grant_type=client_credentials&grant_type=password&username=somebody&password=secret", "invalid_request", "invalid_request"},
+		{"another grant and two names", "grant_type=client_credentials&username=a&username=b", "invalid_request", "invalid_request"},
+		{"empty grant type", "grant_type=&username=somebody&password=secret", "invalid_request", "invalid_request"},
+		{"nothing", "", "invalid_request", "invalid_request"},
+		{"another member alone", "scope=x", "invalid_request", "invalid_request"},
 		{"no password", "grant_type=password&username=somebody", "invalid_request", "invalid_request"},
 		{"no grant type", "username=somebody&password=secret", "invalid_request", "invalid_request"},
 		{"empty password", "grant_type=password&username=somebody&password=", "invalid_request", "invalid_request"},
@@ -286,7 +336,14 @@ func TestTokenRefusals(t *testing.T) {
 			if p.Error == nil || *p.Error != tt.oauth {
 				t.Errorf("error is %v, want %s", p.Error, tt.oauth)
 			}
+			if (tt.code == "invalid_request") != (len(p.Errors) > 0) {
+				t.Errorf("the errors are %+v", p.Errors)
+			}
 		})
+	}
+	p := a.call(t, http.MethodPost, "/token?x=1", "grant_type=password", "Content-Type", "application/x-www-form-urlencoded").wantProblem(t, 400, "invalid_request")
+	if p.Error == nil || *p.Error != "invalid_request" {
+		t.Errorf("a bad query: error is %v", p.Error)
 	}
 	// Parameters that OAuth2 has and we do not use are ignored (RFC 6749, section 3.2).
 	a.call(t, http.MethodPost, "/token", "grant_type=password&username=somebody&password=secret&scope=&client_id=x&other=y",

@@ -30,6 +30,10 @@ type Limits struct {
 	Concurrent   int           // calls of the language model by all clients at once; 0: no limit
 	WriteTimeout time.Duration // how long a client may take to accept a piece of a stream; 0: 10 s
 	KeepAlive    time.Duration // the longest silence in a stream of events; 0: 15 s
+	// HeadHold is how long a stream of events waits for the first text of its answer before its head is
+	// sent; 0: 5 s. A model that fails within it has its true status. One that fails later, perhaps
+	// after a minute of thinking, is an event.
+	HeadHold time.Duration
 }
 
 const (
@@ -38,6 +42,9 @@ const (
 	defaultWriteTimeout = 10 * time.Second
 	// defaultKeepAlive is below the 30 to 60 s of silence after which proxies close a connection.
 	defaultKeepAlive = 15 * time.Second
+	// defaultHeadHold is longer than an upstream takes to refuse a call, and short enough for a client
+	// that wants to see that something happens.
+	defaultHeadHold = 5 * time.Second
 	// maxClients is how many clients are counted: the most recent ones, in about 3 MB.
 	maxClients = 1 << 14
 )

@@ -22,6 +22,7 @@ var (
 	errNoRoute      = errors.New("no such path")
 	errNoMethod     = errors.New("no such method")
 	errMediaType    = errors.New("unsupported media type")
+	errEncoded      = errors.New("unsupported content coding")
 	errFilmNotRated = errors.New("the film has no rating")
 	// errClientGone says that the client has left, or does not read what it asked for.
 	errClientGone = errors.New("the client is gone")
@@ -33,11 +34,15 @@ var (
 // retryAfter is how long a client should leave a part of ours alone that is away.
 const retryAfter = time.Second
 
+// maxInputErrors is how many places of a request a problem names, as the contract has it.
+const maxInputErrors = 100
+
 // invalidRequestError says that a request does not follow the contract: in which places, or in
 // one sentence.
 type invalidRequestError struct {
 	inputs []gen.InputError
 	err    error
+	found  error // what kin-openapi found in these places, if it did
 }
 
 func (e *invalidRequestError) Error() string {
@@ -51,10 +56,10 @@ func (e *invalidRequestError) Error() string {
 // it.
 type problem struct {
 	gen.Problem
-	retryAfter   time.Duration
-	authenticate string // the WWW-Authenticate header
-	hidden       bool   // the cause is for the log alone, though it is no fault
-	announced    bool   // it is no fault, though a 5xx: a limit or a state that an operator has chosen
+	retryAfter time.Duration
+	header     [2]string // the name and value of a header that belongs to it
+	hidden     bool      // the cause is for the log alone, though it is no fault
+	announced  bool      // it is no fault, though a 5xx: a limit or a state that an operator has chosen
 }
 
 // fail answers with what err means to the client. It is the only exit for errors. A fault of ours
@@ -64,6 +69,9 @@ func (s *Server) fail(c *gin.Context, err error) {
 	if errors.Is(err, errClientGone) || errors.Is(err, context.Canceled) && c.Request.Context().Err() != nil {
 		c.Set(keyStatus, statusClientGone)
 		panic(http.ErrAbortHandler) // the client has disconnected
+	}
+	if operationOf(c).id == createToken {
+		err = oauthRefusal(err)
 	}
 	p := problemOf(err)
 	level := slog.LevelError
@@ -84,8 +92,8 @@ func (s *Server) fail(c *gin.Context, err error) {
 		panic(http.ErrAbortHandler)
 	}
 	header := c.Writer.Header()
-	if p.authenticate != "" {
-		header.Set("WWW-Authenticate", p.authenticate)
+	if name, value := p.header[0], p.header[1]; name != "" {
+		header.Set(name, value)
 	}
 	if p.retryAfter > 0 {
 		header.Set("Retry-After", strconv.Itoa(int(math.Ceil(p.retryAfter.Seconds()))))
@@ -95,9 +103,6 @@ func (s *Server) fail(c *gin.Context, err error) {
 
 // document completes the problem with what belongs to this request.
 func (p problem) document(c *gin.Context) []byte {
-	if p.Error == nil && p.Code == gen.ProblemCodeInvalidRequest && operationOf(c).id == createToken {
-		p.Error = new("invalid_request") // what RFC 6749, section 5.2, calls it
-	}
 	document, err := json.Marshal(p.complete(shownPath(c.Request.URL), c.GetString(keyRequestID)))
 	if err != nil {
 		panic(err) // a struct of texts and numbers
@@ -134,19 +139,22 @@ func problemOf(err error) problem {
 			fmt.Sprintf("The body is larger than %d bytes.", tooLarge.Limit))
 	case errors.Is(err, errMissingToken):
 		p := describe(http.StatusUnauthorized, gen.ProblemCodeMissingToken, "This call needs a bearer token.")
-		p.authenticate = `Bearer realm="pagila"`
+		p.header = [2]string{"WWW-Authenticate", `Bearer realm="pagila"`}
 		return p
 	case errors.Is(err, errInvalidToken):
 		p := describe(http.StatusUnauthorized, gen.ProblemCodeInvalidToken, "This is not the right bearer token.")
-		p.authenticate = `Bearer realm="pagila", error="invalid_token"`
+		p.header = [2]string{"WWW-Authenticate", `Bearer realm="pagila", error="invalid_token"`}
 		return p
 	case errors.As(err, &oauth):
 		p := describe(http.StatusBadRequest, gen.ProblemCodeInvalidCredentials, oauth.description)
+		if oauth.cause != nil {
+			p = problemOf(oauth.cause)
+		}
 		p.Error = &oauth.code
 		return p
 	case errors.As(err, &invalid):
 		p := describe(http.StatusBadRequest, gen.ProblemCodeInvalidRequest, "The request does not follow the contract.")
-		p.Errors = invalid.inputs
+		p.Errors = invalid.inputs[:min(len(invalid.inputs), maxInputErrors)]
 		if invalid.err != nil {
 			p.Errors = []gen.InputError{{Detail: invalid.err.Error()}}
 		}
@@ -157,19 +165,18 @@ func problemOf(err error) problem {
 		return describe(http.StatusMethodNotAllowed, gen.ProblemCodeMethodNotAllowed, "This path has other methods, see Allow.")
 	case errors.Is(err, errMediaType):
 		return describe(http.StatusUnsupportedMediaType, gen.ProblemCodeUnsupportedMediaType, "This call does not take a body of that media type.")
+	case errors.Is(err, errEncoded):
+		p := describe(http.StatusUnsupportedMediaType, gen.ProblemCodeUnsupportedMediaType, "The body is compressed. This server takes only bodies that are not.")
+		p.header = [2]string{"Accept-Encoding", "identity"}
+		return p
 
 	case errors.As(err, &notFound):
-		code := map[string]gen.ProblemCode{
-			"film":     gen.ProblemCodeFilmNotFound,
-			"customer": gen.ProblemCodeCustomerNotFound,
-			"rental":   gen.ProblemCodeRentalNotFound,
-		}[notFound.Kind]
-		return describe(http.StatusNotFound, code, fmt.Sprintf("There is no %s %d.", notFound.Kind, notFound.ID))
+		return describe(http.StatusNotFound, notFoundCode(notFound.Kind), fmt.Sprintf("There is no %s %d.", notFound.Kind, notFound.ID))
 	case errors.As(err, &unknown):
 		p := describe(http.StatusUnprocessableEntity, gen.ProblemCodeUnknownReference, "The body names something that does not exist.")
 		for _, r := range unknown.References {
 			p.Errors = append(p.Errors, gen.InputError{
-				Pointer: new("#/" + r.Kind + "_id"),
+				Pointer: new("#/" + r.Kind.String() + "_id"),
 				Detail:  fmt.Sprintf("there is no %s %d", r.Kind, r.ID),
 			})
 		}
@@ -237,6 +244,20 @@ func databaseProblem(err *store.UnavailableError) problem {
 	}
 	p.retryAfter = retryAfter
 	return p
+}
+
+// notFoundCode returns the code for a missing row. Kinds without a code of their own share the generic one.
+func notFoundCode(kind store.Kind) gen.ProblemCode {
+	switch kind {
+	case store.KindFilm:
+		return gen.ProblemCodeFilmNotFound
+	case store.KindCustomer:
+		return gen.ProblemCodeCustomerNotFound
+	case store.KindRental:
+		return gen.ProblemCodeRentalNotFound
+	case store.KindInventory, store.KindStaff: // only request bodies name them: see UnknownReferenceError
+	}
+	return gen.ProblemCodeNotFound
 }
 
 func describe(status int32, code gen.ProblemCode, detail string) problem {

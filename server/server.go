@@ -3,8 +3,8 @@
 //
 // The routes, the types on the wire and the binding of parameters are generated from the contract
 // into package gen; this package implements its StrictServerInterface. A request passes, in this
-// order: a first look of admission control, body limit, request id and access log, recovery, validation
-// against the contract with authentication, the language model's limits, the generated binding,
+// order: the headers for browsers of other origins, a first look of admission control, body limit, request
+// id and access log, recovery, validation against the contract with authentication, the language model's limits, the generated binding,
 // admission control, and a handler. A handler only converts and calls. Errors have one exit, fail in
 // problem.go; a refusal at the first look is written in admission.go.
 package server
@@ -53,8 +53,8 @@ type Credentials struct {
 	Password string
 }
 
-// Deps is all that the server needs. Every field is required but Limits and TrustedProxies. Without a
-// Store, what needs one is refused until Ready.
+// Deps is all that the server needs. Every field is required but Limits, TrustedProxies and Origins.
+// Without a Store, what needs one is refused until Ready.
 type Deps struct {
 	Contract    *openapi3.T
 	Store       Store
@@ -64,7 +64,10 @@ type Deps struct {
 	// TrustedProxies are the addresses or networks (192.0.2.0/24) of the proxies whose
 	// X-Forwarded-For is believed. Without them the client is where the connection comes from.
 	TrustedProxies []string
-	Logger         *slog.Logger
+	// Origins are the origins (https://app.example.com) whose pages may use the API in a browser, or
+	// * for any. Without them only pages of the server's own origin may.
+	Origins []string
+	Logger  *slog.Logger
 }
 
 // Server is the API as an http.Handler.
@@ -86,6 +89,7 @@ var _ gen.StrictServerInterface = (*Server)(nil)
 func New(deps Deps) (*Server, error) {
 	deps.Limits.WriteTimeout = cmp.Or(deps.Limits.WriteTimeout, defaultWriteTimeout)
 	deps.Limits.KeepAlive = cmp.Or(deps.Limits.KeepAlive, defaultKeepAlive)
+	deps.Limits.HeadHold = cmp.Or(deps.Limits.HeadHold, defaultHeadHold)
 	s := &Server{deps: deps, operations: newOperations(deps.Contract)}
 	s.admission = newAdmission(deps.Limits.InFlight, s.operations, deps.Logger)
 	s.startup.over.Store(deps.Store != nil)
@@ -112,7 +116,7 @@ func New(deps Deps) (*Server, error) {
 	engine.ForwardedByClientIP = false // Gin believes more headers than we do: see proxies
 	engine.NoRoute(func(c *gin.Context) { s.fail(c, errNoRoute) })
 	engine.NoMethod(func(c *gin.Context) { s.fail(c, errNoMethod) })
-	engine.Use(s.identify, s.recover, s.validate(), s.awaitStore, s.limit)
+	engine.Use(s.identify, s.recover, s.preflight, s.validate(), s.awaitStore, s.limit)
 
 	gen.RegisterHandlersWithOptions(engine,
 		gen.NewStrictHandlerWithOptions(s, []gen.StrictMiddlewareFunc{detach, s.admit}, gen.StrictGinServerOptions{
@@ -130,17 +134,20 @@ func New(deps Deps) (*Server, error) {
 	}
 	// Outside of Gin, whose writer hides from net/http that a body was too large: the connection
 	// would go on, and the rest of the body be taken for the next request.
-	s.handler = http.MaxBytesHandler(s.closing(engine), maxBody)
+	s.handler = s.admitFirst(http.MaxBytesHandler(s.closing(engine), maxBody))
+	if len(deps.Origins) > 0 {
+		// Outermost: a page can read no response without these headers, a refusal no more than another.
+		cross, err := newCORS(deps.Origins, deps.Contract)
+		if err != nil {
+			return nil, fmt.Errorf("origins: %w", err)
+		}
+		s.handler = cross.Handler(s.handler)
+	}
 	return s, nil
 }
 
 // ServeHTTP answers a request.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if s.admission.refuses(r) && s.admission.refuse(&drainWriter{w, s}, r) {
-		return
-	}
-	s.handler.ServeHTTP(w, r)
-}
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
 // Close writes to the log what is still to be written. It is called once no request is under way.
 func (s *Server) Close() { s.admission.refused.write() }

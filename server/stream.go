@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"mime"
 	"net/http"
 	"strconv"
 	"strings"
@@ -23,7 +22,8 @@ import (
 // send it in one piece.
 //
 // The head is held back until the first piece of text is there, so that a model that fails before
-// has its true status.
+// has its true status. A client that takes events is held back for Limits.HeadHold at most; then it
+// gets the head, and comments until there is text.
 type answer struct {
 	info    llm.Info
 	sources []gen.Source // the films that the model is given
@@ -41,91 +41,49 @@ func (a answer) VisitAskQuestionResponse(w http.ResponseWriter) error {
 		a.writeHead(w)
 		return nil
 	}
-	out := newStream(w, a.limits)
+	out := newStream(w, a)
 	defer out.close()
-	result, err := a.ask(func(text string) error { return a.writePiece(out, text) })
-	return a.writeEnd(out, result, err)
+	result, err := a.ask(out.writePiece)
+	return out.writeEnd(result, err)
 }
 
-func (a answer) writePiece(out *stream, text string) error {
-	if !out.begun {
-		// Blanks are no answer yet: a model that fails after them still has its true status.
-		out.held.WriteString(text)
-		if a.whole || llm.Blank(text) {
-			return nil
-		}
-		text = out.held.String()
-		a.writeHead(out.w)
-		out.begun = true
-		if a.events {
-			out.keepAlive()
-			out.putEvent("sources", gen.SourcesEvent{Films: a.sources})
-		}
-	}
-	if a.events {
-		out.putEvent("delta", gen.DeltaEvent{Text: text})
-	} else {
-		out.buffer.WriteString(text)
-	}
-	return out.send()
-}
-
-// writeEnd says how the answer has ended, as far as events can.
-func (a answer) writeEnd(out *stream, result llm.Result, err error) error {
-	if a.whole && err == nil {
-		a.writeHead(out.w)
-		out.buffer.WriteString(out.held.String())
-		return out.send()
-	}
-	if !out.begun || !a.events && err != nil {
-		return err
-	}
-	if !a.events {
-		return out.renew() // net/http still has to end the body, perhaps long after the last piece
-	}
-	if err != nil && !isCut(err) {
-		out.putEvent("error", json.RawMessage(a.problem(err)))
-		_ = out.send() // best effort: the connection is about to break, which says the same
-		return err
-	}
-	out.putEvent("done", gen.DoneEvent{
-		FinishReason: result.FinishReason, // also that of an answer cut at the token limit
-		Model:        result.Model,
-		Usage: gen.Usage{
-			PromptTokens:     int64(result.Usage.Prompt),
-			CompletionTokens: int64(result.Usage.Completion),
-		},
-	})
-	return out.send()
-}
-
-// stream writes an answer piece by piece. All but a keep-alive is done in the handler's goroutine.
+// stream writes an answer piece by piece. The head and the keep-alives of a stream of events are also
+// written by a timer, so all is done under one lock: Gin's writer is not for two.
 type stream struct {
-	limits Limits
-	held   strings.Builder // what came before the head is out
+	answer  answer
+	control *http.ResponseController
+
+	mu     sync.Mutex
+	w      http.ResponseWriter
+	held   strings.Builder // the text that has come before it could be sent
 	begun  bool            // the head is out
 	events int             // how many there were
 	buffer bytes.Buffer    // what is sent next
-
-	mu      sync.Mutex // Gin's writer is not for two
-	w       http.ResponseWriter
-	control *http.ResponseController
-	silence *time.Timer // until the next keep-alive; nil: there is none
-	closed  bool        // the handler returns, and its writer is no longer ours
+	timer  *time.Timer     // until the head, then until the next keep-alive; nil where there are no events
+	closed bool            // the handler returns, and its writer is no longer ours
 }
 
-func newStream(w http.ResponseWriter, limits Limits) *stream {
-	return &stream{w: w, control: http.NewResponseController(w), limits: limits}
+func newStream(w http.ResponseWriter, a answer) *stream {
+	s := &stream{answer: a, w: w, control: http.NewResponseController(w)}
+	s.mu.Lock() // the timer may be faster than this function
+	defer s.mu.Unlock()
+	if a.events {
+		s.timer = time.AfterFunc(a.limits.HeadHold, s.keepAlive)
+	}
+	return s
 }
 
-// keepAlive fills each silence from now on with a comment, so that nothing between here and the
-// client takes the connection for a dead one.
+// keepAlive fills a silence with a comment, so that nothing between here and the client takes the
+// connection for a dead one. The first one comes with the head, if that is not out yet.
 func (s *stream) keepAlive() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.silence = time.AfterFunc(s.limits.KeepAlive, func() {
-		_ = s.write([]byte(": keep-alive\n\n")) // if that fails, so does the next piece
-	})
+	if s.closed { // it comes just after the end
+		return
+	}
+	s.begin()
+	s.buffer.WriteString(": keep-alive\n\n")
+	_ = s.send() // if that fails, so does the next piece
 }
 
 // close ends the keep-alives. Nothing is written after it.
@@ -133,45 +91,101 @@ func (s *stream) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
-	if s.silence != nil {
-		s.silence.Stop()
+	if s.timer != nil {
+		s.timer.Stop()
 	}
+}
+
+// begin puts the beginning of the answer before what is sent next.
+func (s *stream) begin() {
+	if s.begun {
+		return
+	}
+	s.begun = true
+	s.answer.writeHead(s.w)
+	if s.answer.events {
+		s.putEvent("sources", gen.SourcesEvent{Films: s.answer.sources})
+	}
+}
+
+// writePiece sends a piece of text. Blanks are no answer yet: a model that fails after them still has
+// its true status.
+func (s *stream) writePiece(text string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held.WriteString(text)
+	if s.answer.whole || !s.begun && llm.Blank(text) {
+		return nil
+	}
+	s.begin()
+	s.putHeld()
+	return s.send()
+}
+
+// putHeld puts the text that has come into the buffer.
+func (s *stream) putHeld() {
+	text := s.held.String()
+	s.held.Reset()
+	if s.answer.events {
+		s.putEvent("delta", gen.DeltaEvent{Text: text})
+	} else {
+		s.buffer.WriteString(text)
+	}
+}
+
+// writeEnd says how the answer has ended, as far as events can.
+func (s *stream) writeEnd(result llm.Result, err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.answer.whole && err == nil:
+		s.begin()
+		s.putHeld()
+		return s.send()
+	case !s.begun || !s.answer.events && err != nil:
+		return err
+	case !s.answer.events:
+		return s.renew() // net/http still has to end the body, perhaps long after the last piece
+	case err != nil && !isCut(err):
+		s.putEvent("error", json.RawMessage(s.answer.problem(err)))
+		_ = s.send() // best effort: the connection is about to break, which says the same
+		return err
+	}
+	s.putEvent("done", gen.DoneEvent{
+		FinishReason: result.FinishReason, // also that of an answer cut at the token limit
+		Model:        result.Model,
+		Usage: gen.Usage{
+			PromptTokens:     int64(result.Usage.Prompt),
+			CompletionTokens: int64(result.Usage.Completion),
+		},
+	})
+	return s.send()
 }
 
 // renew gives the client time for what is written next.
 func (s *stream) renew() error {
-	if err := s.control.SetWriteDeadline(time.Now().Add(s.limits.WriteTimeout)); err != nil {
+	if err := s.control.SetWriteDeadline(time.Now().Add(s.answer.limits.WriteTimeout)); err != nil {
 		return fmt.Errorf("set the write deadline: %w", err)
 	}
 	return nil
 }
 
-// write sends a piece at once.
-func (s *stream) write(piece []byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed { // a keep-alive that comes just after the end
-		return nil
-	}
+// send writes what is in the buffer, at once.
+func (s *stream) send() error {
+	defer s.buffer.Reset()
 	if err := s.renew(); err != nil {
 		return err
 	}
-	if _, err := s.w.Write(piece); err != nil {
+	if _, err := s.w.Write(s.buffer.Bytes()); err != nil {
 		return fmt.Errorf("%w: %w", errClientGone, err)
 	}
 	if err := s.control.Flush(); err != nil {
 		return fmt.Errorf("%w: %w", errClientGone, err)
 	}
-	if s.silence != nil {
-		s.silence.Reset(s.limits.KeepAlive)
+	if s.timer != nil {
+		s.timer.Reset(s.answer.limits.KeepAlive)
 	}
 	return nil
-}
-
-// send writes what is in the buffer.
-func (s *stream) send() error {
-	defer s.buffer.Reset()
-	return s.write(s.buffer.Bytes())
 }
 
 // putEvent puts the next server-sent event into the buffer. The data is JSON and so has no line
@@ -198,7 +212,7 @@ func (a answer) writeHead(w http.ResponseWriter) {
 	if a.events {
 		header.Set("Content-Type", "text/event-stream")
 	}
-	header.Set("Vary", "Accept")
+	header.Add("Vary", "Accept")
 	header.Set("X-Accel-Buffering", "no") // nginx passes each piece on at once
 	header.Set("X-AI-Provider", a.info.Provider)
 	header.Set("X-AI-Model", a.info.Model)
@@ -215,30 +229,4 @@ func (a answer) writeHead(w http.ResponseWriter) {
 func (s *Server) problemDocument(ctx context.Context) func(error) []byte {
 	c := ctx.(*gin.Context)
 	return func(err error) []byte { return problemOf(err).document(c) }
-}
-
-// wantsEvents says whether the client asks for server-sent events. Only a client that names them
-// does: for */* the answer is plain text. Where both are named, the weights decide (RFC 9110,
-// section 12.5.1), and events win a draw.
-func wantsEvents(ctx context.Context) bool {
-	events, text := 0.0, 0.0
-	for _, header := range httpRequest(ctx).Header.Values("Accept") {
-		for part := range strings.SplitSeq(header, ",") {
-			mediaType, params, err := mime.ParseMediaType(part)
-			if err != nil {
-				continue
-			}
-			weight := 1.0
-			if q, err := strconv.ParseFloat(params["q"], 64); err == nil {
-				weight = q
-			}
-			switch mediaType {
-			case "text/event-stream":
-				events = weight
-			case "text/plain":
-				text = weight
-			}
-		}
-	}
-	return events > 0 && events >= text
 }

@@ -25,10 +25,11 @@ import (
 type scripted struct {
 	ask       func(ctx context.Context, q llm.Question, emit func(string) error) (llm.Result, error)
 	summarize func(ctx context.Context, f llm.Film) (llm.Summary, llm.Result, error)
+	problem   string
 }
 
-func (scripted) Info() llm.Info {
-	return llm.Info{Provider: "scripted", Model: "script-1", AskPrompt: "ask@1", SummaryPrompt: "summary@1"}
+func (s scripted) Info() llm.Info {
+	return llm.Info{Provider: "scripted", Model: "script-1", AskPrompt: "ask@1", SummaryPrompt: "summary@1", Problem: s.problem}
 }
 
 func (s scripted) Ask(ctx context.Context, q llm.Question, emit func(string) error) (llm.Result, error) {
@@ -162,6 +163,7 @@ func TestAskFailsEarly(t *testing.T) {
 		{llm.KindRateLimited, 503, "llm_unavailable"},
 		{llm.KindUnreachable, 503, "llm_unavailable"},
 		{llm.KindUnavailable, 503, "llm_unavailable"},
+		{llm.KindNoModel, 503, "llm_unavailable"},
 		{llm.KindTimeout, 504, "llm_timeout"},
 		{llm.KindStalled, 504, "llm_timeout"},
 		{llm.KindFiltered, 422, "llm_refused"},
@@ -234,6 +236,153 @@ func TestAskFailsMidway(t *testing.T) {
 			t.Errorf("after the error: %q and %v, want an unexpected EOF", rest, err)
 		}
 	})
+}
+
+// thinks is a model that thinks until it is told to end.
+func thinks(err error, pieces ...string) (m scripted, end func()) {
+	ended := make(chan struct{})
+	answer := says(err, pieces...)
+	m.ask = func(ctx context.Context, q llm.Question, emit func(string) error) (llm.Result, error) {
+		select {
+		case <-ended:
+		case <-ctx.Done():
+			return llm.Result{}, ctx.Err()
+		}
+		return answer.ask(ctx, q, emit)
+	}
+	return m, func() { close(ended) }
+}
+
+// quick are limits under which a stream of events begins at once, and is never silent for long.
+var quick = server.Limits{HeadHold: time.Millisecond, KeepAlive: time.Millisecond}
+
+// A model that thinks for long is no silence: a client that takes events gets the head, the sources and
+// comments until there is text.
+func TestAskThinks(t *testing.T) {
+	t.Parallel()
+	model, end := thinks(nil, " ", "\n", "text")
+	a := start(t, withLimits(quick), withModel(model))
+	lines := bufio.NewReader(a.open(t, "/ai/ask?question=x", "text/event-stream"))
+	if name, data := readEvent(t, lines); name != "sources" || data != `{"films":[]}` {
+		t.Errorf("the first event is %s %s", name, data)
+	}
+	readComments(t, lines, 3)
+	end()
+	for _, want := range []string{`delta {"text":" "}`, `delta {"text":"\n"}`, `delta {"text":"text"}`} {
+		if name, data := readEventAfterComments(t, lines); name+" "+data != want {
+			t.Errorf("got %s %s, want %s", name, data, want)
+		}
+	}
+	if name, _ := readEventAfterComments(t, lines); name != "done" {
+		t.Errorf("the last event is %s", name)
+	}
+	if rest, err := io.ReadAll(lines); err != nil || strings.ReplaceAll(string(rest), ": keep-alive\n\n", "") != "" {
+		t.Errorf("after the answer: %q, %v", rest, err)
+	}
+}
+
+// A model that fails after it has thought for long cannot have its status any more, so the failure is an
+// event, and the connection breaks.
+func TestAskFailsAfterThinking(t *testing.T) {
+	t.Parallel()
+	for _, pieces := range [][]string{nil, {" "}} {
+		model, end := thinks(&llm.Error{Kind: llm.KindTimeout, Err: errors.New("too slow")}, pieces...)
+		a := start(t, withLimits(quick), withModel(model))
+		lines := bufio.NewReader(a.open(t, "/ai/ask?question=x", "text/event-stream", "X-Request-ID", "thinker"))
+		readEvent(t, lines) // sources
+		readComments(t, lines, 1)
+		end()
+		name, data := readEventAfterComments(t, lines)
+		for range pieces {
+			name, data = readEventAfterComments(t, lines)
+		}
+		var p gen.Problem
+		if err := json.Unmarshal([]byte(data), &p); err != nil {
+			t.Fatalf("%v: %s", err, data)
+		}
+		if name != "error" || p.Status != 504 || p.Code != "llm_timeout" || p.RequestID != "thinker" {
+			t.Errorf("got event %s: %+v", name, p)
+		}
+		if rest, err := io.ReadAll(lines); !errors.Is(err, io.ErrUnexpectedEOF) || strings.Contains(string(rest), "done") {
+			t.Errorf("after the error: %q and %v, want an unexpected EOF", rest, err)
+		}
+	}
+}
+
+// Within the hold a failure has its true status. Plain text has no other way to fail, so its head is held
+// as long as the model thinks.
+func TestAskHoldsHead(t *testing.T) {
+	t.Parallel()
+	failure := &llm.Error{Kind: llm.KindTimeout, Err: errors.New("too slow")}
+	slow := scripted{ask: func(context.Context, llm.Question, func(string) error) (llm.Result, error) {
+		<-time.After(100 * quick.HeadHold) // the silence itself is what is tested
+		return llm.Result{}, failure
+	}}
+	start(t, withLimits(quick), withModel(slow)).get(t, "/ai/ask?question=x").wantProblem(t, 504, "llm_timeout")
+	start(t, withModel(slow)).get(t, "/ai/ask?question=x", "Accept", "text/event-stream").wantProblem(t, 504, "llm_timeout")
+}
+
+// The head that a timer sends, the first piece, a failure and the end may all come at the same moment.
+func TestAskHeadAmongPieces(t *testing.T) {
+	t.Parallel()
+	failure := &llm.Error{Kind: llm.KindTruncated, Err: errors.New("cut")}
+	a := start(t, withLimits(server.Limits{HeadHold: time.Nanosecond, KeepAlive: time.Nanosecond}), withModel(scripted{
+		ask: func(ctx context.Context, q llm.Question, emit func(string) error) (llm.Result, error) {
+			if q.Text() == "fails" {
+				return llm.Result{}, failure
+			}
+			return says(nil, "one ", "two").ask(ctx, q, emit)
+		},
+	}))
+	for range 200 {
+		body := string(a.get(t, "/ai/ask?question=x", "Accept", "text/event-stream").want(t, 200).body)
+		events := strings.ReplaceAll(body, ": keep-alive\n\n", "")
+		if !strings.HasPrefix(events, "id: 1\nevent: sources\n") || strings.Count(events, "event: delta\n") != 2 || strings.Count(events, "event: done\n") != 1 {
+			t.Fatalf("got %q", body)
+		}
+		got := a.attempt(t, "/ai/ask?question=fails")
+		if problem := strings.Count(got, `"code":"llm_bad_response"`); problem != 1 {
+			t.Fatalf("got %q", got)
+		}
+	}
+}
+
+// attempt makes a request for events and returns what comes until the connection ends.
+func (a *testAPI) attempt(t *testing.T, path string) string {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, a.URL+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Accept", "text/event-stream")
+	response, err := a.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, _ := io.ReadAll(response.Body) // the connection may break
+	return string(body)
+}
+
+// readComments reads keep-alives.
+func readComments(t *testing.T, r *bufio.Reader, n int) {
+	t.Helper()
+	for range n {
+		for _, want := range []string{": keep-alive\n", "\n"} {
+			if line, err := r.ReadString('\n'); err != nil || line != want {
+				t.Fatalf("got %q, %v, want %q", line, err, want)
+			}
+		}
+	}
+}
+
+// readEventAfterComments reads one server-sent event, which keep-alives may come before.
+func readEventAfterComments(t *testing.T, r *bufio.Reader) (name, data string) {
+	t.Helper()
+	for name == "" {
+		name, data = readEvent(t, r)
+	}
+	return name, data
 }
 
 // Blanks are no answer: a model that fails after them has its true status.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"example.com/pagila-api/gen"
@@ -154,5 +155,81 @@ func TestSummaryThroughOpenAI(t *testing.T) {
 				t.Errorf("the headers are %v", h)
 			}
 		})
+	}
+}
+
+// A model that the upstream does not have is a fault of the configuration: the client is told that the
+// model cannot be used, the operator which one and what to do, and /readyz until a call succeeds.
+func TestMissingModel(t *testing.T) {
+	t.Parallel()
+	var there atomic.Bool
+	u := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if there.Load() {
+			fmt.Fprint(w, `{"message":{"content":"Hello."},"done":true}`)
+			return
+		}
+		w.WriteHeader(http.StatusNotFound)
+		fmt.Fprint(w, `{"error":"model \"lama\" not found, asks Bob"}`)
+	}))
+	t.Cleanup(u.Close)
+	a := start(t, withModel(newModel(t, loadContract(t), llm.Config{Provider: "ollama", Model: "lama", OllamaHost: u.URL})))
+	for _, answer := range []*answer{
+		a.get(t, "/ai/ask?question=x"),
+		a.get(t, "/ai/ask?question=x", "Accept", "text/event-stream"),
+		a.call(t, http.MethodPost, "/ai/summary", `{"film_id": 1}`),
+	} {
+		answer.wantProblem(t, 503, "llm_unavailable")
+		if strings.Contains(string(answer.body), "lama") {
+			t.Errorf("the client is told too much: %s", answer.body)
+		}
+	}
+	host := strings.TrimPrefix(u.URL, "http://")
+	for _, want := range []string{`model \"lama\"`, host, "ollama pull lama"} {
+		if !strings.Contains(a.log.String(), want) {
+			t.Errorf("the log does not have %s: %s", want, a.log)
+		}
+	}
+	if strings.Contains(a.log.String(), "Bob") {
+		t.Errorf("the log quotes the upstream: %s", a.log)
+	}
+	if got := decode[gen.Readiness](t, a.get(t, "/readyz").want(t, 200)).LLM; got.Problem == nil || *got.Problem != "The server at "+host+" has no model lama." {
+		t.Errorf("/readyz says %+v", got)
+	}
+	there.Store(true)
+	a.get(t, "/ai/ask?question=x").want(t, 200)
+	if got := decode[gen.Readiness](t, a.get(t, "/readyz").want(t, 200)).LLM; got.Problem != nil {
+		t.Errorf("/readyz says %q", *got.Problem)
+	}
+}
+
+// What a model writes reaches a terminal as text alone.
+func TestControlCharacters(t *testing.T) {
+	t.Parallel()
+	u := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for _, piece := range []string{`\u001b]0;title\u0007`, `red \u001b[31`, `m\r`, `\nnext\u009b\u0000\tend`} {
+			fmt.Fprintf(w, `data: {"choices":[{"delta":{"content":"%s"}}]}`+"\n\n", piece)
+		}
+		fmt.Fprint(w, `data: {"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":-1,"completion_tokens":2.0}}`+"\n\ndata: [DONE]\n\n")
+	}))
+	t.Cleanup(u.Close)
+	a := start(t, withModel(newModel(t, loadContract(t), llm.Config{Provider: "openai", BaseURL: u.URL})))
+	const want = "]0;titlered [31m\nnext\tend"
+	if got := a.get(t, "/ai/ask?question=x").want(t, 200); string(got.body) != want {
+		t.Errorf("got %q, want %q", got.body, want)
+	}
+	var text strings.Builder
+	events := string(a.get(t, "/ai/ask?question=x", "Accept", "text/event-stream").want(t, 200).body)
+	for _, line := range strings.Split(events, "\n") {
+		var data struct{ Text string }
+		if raw, ok := strings.CutPrefix(line, "data: "); ok && json.Unmarshal([]byte(raw), &data) == nil {
+			text.WriteString(data.Text)
+		}
+	}
+	if text.String() != want || !strings.Contains(events, `"usage":{"completion_tokens":2,"prompt_tokens":0}`) {
+		t.Errorf("got %q from %s", text.String(), events)
+	}
+	answer := decode[gen.Answer](t, a.call(t, http.MethodPost, "/ai/handoff", `{"question": "Why are cats funny?"}`).want(t, 200))
+	if answer.Answer != want {
+		t.Errorf("got %q", answer.Answer)
 	}
 }

@@ -1,13 +1,11 @@
 package server
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"math"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -27,14 +25,6 @@ import (
 
 // The published Gin middleware for kin-openapi turns 401, 413 and 415 into 400 and flattens what
 // is wrong into one string, hence our own.
-
-func init() {
-	// kin-openapi keeps its decoders for the whole process. Its own for JSON takes what follows
-	// the value, and the last of two members with one name.
-	openapi3filter.RegisterBodyDecoder("application/json", bodyDecoder(decodeJSON))
-	// Its own for forms takes the last of two parameters with one name.
-	openapi3filter.RegisterBodyDecoder("application/x-www-form-urlencoded", bodyDecoder(decodeForm))
-}
 
 // operation is what the middleware needs to know of one operation of the contract.
 type operation struct {
@@ -122,40 +112,78 @@ func (s *Server) validate() gin.HandlerFunc {
 			return // no such route or method: NoRoute or NoMethod answers
 		}
 		c.Set(keyOperation, op)
-
-		// Authentication comes first: a stranger learns nothing about what else is wrong.
-		if op.secured {
-			if err := s.authenticate(c.Request); err != nil {
-				s.fail(c, err)
-				return
-			}
-		}
-		if !op.checked {
-			return
-		}
-		if err := checkText(c.Request.URL, c.Params, op.query); err != nil {
+		if err := s.check(c, op, options); err != nil {
 			s.fail(c, err)
-			return
-		}
-		if body := op.route.Operation.RequestBody; body != nil && c.Request.ContentLength != 0 && body.Value.Content.Get(c.ContentType()) == nil {
-			s.fail(c, errMediaType)
-			return
-		}
-		body := &watchedBody{ReadCloser: c.Request.Body}
-		c.Request.Body = body
-		input := &openapi3filter.RequestValidationInput{
-			Request:    c.Request,
-			PathParams: make(map[string]string, len(c.Params)),
-			Route:      op.route,
-			Options:    options,
-		}
-		for _, p := range c.Params {
-			input.PathParams[p.Key] = p.Value
-		}
-		if err := openapi3filter.ValidateRequest(c.Request.Context(), input); err != nil {
-			s.fail(c, contractError(err, body.err))
 		}
 	}
+}
+
+// check holds a request against what the contract says of its operation. Authentication comes first: a
+// stranger learns nothing about what else is wrong.
+func (s *Server) check(c *gin.Context, op *operation, options *openapi3filter.Options) error {
+	if op.secured {
+		if err := s.authenticate(c.Request); err != nil {
+			return err
+		}
+	}
+	if !op.checked {
+		return nil
+	}
+	if err := checkText(c.Request.URL, c.Params, op.query); err != nil {
+		return err
+	}
+	if err := checkContent(c.Request, op.route.Operation.RequestBody); err != nil {
+		return err
+	}
+	body := &watchedBody{ReadCloser: c.Request.Body}
+	c.Request.Body = body
+	input := &openapi3filter.RequestValidationInput{
+		Request:    c.Request,
+		PathParams: make(map[string]string, len(c.Params)),
+		Route:      op.route,
+		Options:    options,
+	}
+	for _, p := range c.Params {
+		input.PathParams[p.Key] = p.Value
+	}
+	if err := openapi3filter.ValidateRequest(c.Request.Context(), input); err != nil {
+		return contractError(err, body.err)
+	}
+	return nil
+}
+
+// checkContent refuses a body of a media type that the operation does not take, and one that is
+// compressed.
+func checkContent(r *http.Request, body *openapi3.RequestBodyRef) error {
+	if body == nil || r.ContentLength == 0 {
+		return nil
+	}
+	for _, line := range r.Header.Values("Content-Encoding") {
+		for coding := range strings.SplitSeq(line, ",") {
+			if coding = strings.TrimSpace(coding); coding != "" && !strings.EqualFold(coding, "identity") {
+				return errEncoded
+			}
+		}
+	}
+	mediaType := mediaTypeOf(r.Header)
+	if body.Value.Content[mediaType] == nil {
+		return errMediaType
+	}
+	// No parameter changes what the body means, so one that is malformed does no harm. What comes after
+	// this is stricter.
+	r.Header.Set("Content-Type", mediaType)
+	return nil
+}
+
+// mediaTypeOf is the media type of a message without its parameters, or "" where there is not exactly
+// one.
+func mediaTypeOf(header http.Header) string {
+	lines := header.Values("Content-Type")
+	if len(lines) != 1 {
+		return ""
+	}
+	mediaType, _, _ := strings.Cut(lines[0], ";")
+	return strings.ToLower(strings.TrimSpace(mediaType))
 }
 
 // checkText refuses what the contract cannot express: a malformed query, a query parameter that
@@ -170,7 +198,8 @@ func checkText(u *url.URL, path gin.Params, known []string) error {
 	refuse := func(name, detail string) {
 		found = append(found, gen.InputError{Parameter: &name, Detail: detail})
 	}
-	for name, values := range query {
+	for _, name := range slices.Sorted(maps.Keys(query)) { // a map has no order
+		values := query[name]
 		switch {
 		case !slices.Contains(known, name):
 			refuse(printable(name), "there is no such query parameter")
@@ -233,7 +262,7 @@ func contractError(err, unread error) error {
 		return &invalidRequestError{err: errors.New("the body ended early")}
 	}
 	same := func(a, b gen.InputError) bool { return reflect.DeepEqual(a, b) }
-	return &invalidRequestError{inputs: slices.CompactFunc(inputErrors(err, nil), same)}
+	return &invalidRequestError{inputs: slices.CompactFunc(inputErrors(err, nil), same), found: err}
 }
 
 // inputErrors flattens kin-openapi's tree of errors. in is the RequestError above err, if any.
@@ -265,6 +294,20 @@ func inputErrors(err error, in *openapi3filter.RequestError) []gen.InputError {
 		return []gen.InputError{inputError(in, nil, err.Error())}
 	}
 	return all
+}
+
+// breaks says whether a value of the body breaks this rule of its schema.
+func breaks(err error, rule string, path ...string) bool {
+	switch e := err.(type) { //nolint:errorlint // a walk of the tree, node by node
+	case openapi3.MultiError:
+		return slices.ContainsFunc(e, func(each error) bool { return breaks(each, rule, path...) })
+	case *openapi3filter.RequestError:
+		return breaks(e.Err, rule, path...)
+	case *openapi3.SchemaError:
+		return e.SchemaField == rule && slices.Equal(e.JSONPointer(), path)
+	default:
+		return false
+	}
 }
 
 // wantedInteger says which integers a schema takes, or nothing if it is not for integers. kin-openapi
@@ -313,133 +356,4 @@ func inputError(in *openapi3filter.RequestError, pointer []string, detail string
 		e.Pointer = new(b.String())
 	}
 	return e
-}
-
-// bodyDecoder makes a decoder for kin-openapi of one that needs no more than the body.
-func bodyDecoder(decode func(data []byte) (any, error)) openapi3filter.BodyDecoder {
-	return func(body io.Reader, _ http.Header, _ *openapi3.SchemaRef, _ openapi3filter.EncodingFn) (any, error) {
-		data, err := io.ReadAll(body)
-		if err != nil {
-			return nil, err
-		}
-		value, err := decode(data)
-		if err != nil {
-			return nil, &openapi3filter.ParseError{Kind: openapi3filter.KindInvalidFormat, Cause: err}
-		}
-		return value, nil
-	}
-}
-
-// decodeForm decodes a form of texts as OAuth2 wants it (RFC 6749, section 3.2): a parameter without
-// a value is not there, and none comes twice.
-func decodeForm(data []byte) (any, error) {
-	values, err := url.ParseQuery(string(data))
-	if err != nil {
-		return nil, fmt.Errorf("the form is malformed: %w", err)
-	}
-	form := map[string]any{}
-	for name, all := range values {
-		switch {
-		case len(all) > 1:
-			return nil, fmt.Errorf("the parameter %q is given more than once", printable(name))
-		case !goodText(name) || !goodText(all[0]):
-			return nil, fmt.Errorf("the parameter %q is not text: it has a NUL or is not UTF-8", printable(name))
-		case all[0] != "":
-			form[name] = all[0]
-		}
-	}
-	return form, nil
-}
-
-// decodeJSON decodes exactly one JSON value (RFC 8259) in UTF-8, whose objects have no two members
-// of one name and whose texts have no NUL.
-func decodeJSON(data []byte) (any, error) {
-	if !utf8.Valid(data) {
-		return nil, errors.New("the body is not UTF-8")
-	}
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.UseNumber()
-	value, err := decodeValue(decoder, 1)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("the body has something after the JSON value")
-	}
-	return value, nil
-}
-
-// maxDepth is how deep a body may be nested. The contract's bodies have a depth of 1, and each level
-// costs memory.
-const maxDepth = 32
-
-func decodeValue(decoder *json.Decoder, depth int) (any, error) {
-	token, err := decoder.Token()
-	if err != nil {
-		return nil, jsonError(err)
-	}
-	if depth > maxDepth {
-		return nil, errors.New("the body is nested too deeply")
-	}
-	switch token {
-	case json.Delim('{'):
-		object := map[string]any{}
-		for decoder.More() {
-			name, err := decoder.Token()
-			if err != nil {
-				return nil, jsonError(err)
-			}
-			key := name.(string) // the decoder takes nothing else here
-			if _, twice := object[key]; twice {
-				return nil, fmt.Errorf("the member %q is given more than once", printable(key))
-			}
-			if object[key], err = decodeValue(decoder, depth+1); err != nil {
-				return nil, err
-			}
-		}
-		_, err := decoder.Token()
-		return object, jsonError(err)
-	case json.Delim('['):
-		array := []any{}
-		for decoder.More() {
-			value, err := decodeValue(decoder, depth+1)
-			if err != nil {
-				return nil, err
-			}
-			array = append(array, value)
-		}
-		_, err := decoder.Token()
-		return array, jsonError(err)
-	}
-	switch v := token.(type) {
-	case string:
-		if !goodText(v) {
-			return nil, errors.New("a text of the body has a NUL")
-		}
-	case json.Number:
-		return integer(v), nil
-	}
-	return token, nil
-}
-
-// integer writes a whole number as one: to JSON Schema 1.0 and 1e0 are integers, to the decoder
-// of a Go integer they are not.
-func integer(n json.Number) json.Number {
-	const exact = 1 << 53 // beyond it a float64 may be another number
-	if f, err := n.Float64(); err == nil && f == math.Trunc(f) && math.Abs(f) < exact {
-		return json.Number(strconv.FormatInt(int64(f), 10))
-	}
-	return n
-}
-
-// jsonError says in the client's terms what the decoder met.
-func jsonError(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return errors.New("the body is not JSON: it ends too early")
-	default:
-		return fmt.Errorf("the body is not JSON: %w", err)
-	}
 }

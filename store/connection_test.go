@@ -28,7 +28,7 @@ import (
 	"example.com/pagila-api/store/pgtest"
 )
 
-// fill has the pool make all of its connections.
+// fill makes the pool open all of its connections.
 func fill(t *testing.T, s *store.Store, conn *pgx.Conn) {
 	t.Helper()
 	barrier, err := conn.Begin(t.Context())
@@ -58,7 +58,7 @@ func fill(t *testing.T, s *store.Store, conn *pgx.Conn) {
 	}
 }
 
-// wantReads makes as many reads at once, and wants all to succeed.
+// wantReads makes n reads at once, and checks that all succeed.
 func wantReads(t *testing.T, s *store.Store, n int) {
 	t.Helper()
 	var wg sync.WaitGroup
@@ -72,31 +72,30 @@ func wantReads(t *testing.T, s *store.Store, n int) {
 	wg.Wait()
 }
 
-// Connections that the server has ended while they were idle do not show, neither to reads nor to
-// rentals.
+// Neither reads nor rentals fail after the server has ended idle connections.
 func TestTerminatedWhileIdle(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
-	conn := connect(t, address)
+	conn := pgtest.Connect(t, address)
 	s := open(t, address)
 	for range 3 {
 		fill(t, s, conn)
-		if n := value[int](t, conn, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+		if n := pgtest.Value[int](t, conn.QueryRow, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 			WHERE datname = current_database() AND pid <> pg_backend_pid()`); n < 16 {
 			t.Fatalf("%d sessions were ended, want 16", n)
 		}
 		wantReads(t, s, 30)
 	}
 	fill(t, s, conn)
-	value[int](t, conn, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`)
+	pgtest.Value[int](t, conn.QueryRow, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`)
 	wantOneEach(t, s, conn, copiesInStock(t, conn, 4), 4)
 }
 
-// Connections that the network has reset do not show, at whatever point of a call.
+// No call fails after the network has reset connections.
 func TestReset(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
-	conn := connect(t, address)
+	conn := pgtest.Connect(t, address)
 	proxy := pgtest.NewProxy(t, address)
 	s := open(t, proxy.URL())
 	fill(t, s, conn)
@@ -110,13 +109,14 @@ func TestReset(t *testing.T) {
 	}
 }
 
-// Connections that a firewall has forgotten cost about a second, once, and not the time of a call.
+// Connections that a firewall has forgotten delay calls by about a second, once, and not until their
+// deadline.
 func TestFrozen(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
-	conn := connect(t, address)
+	conn := pgtest.Connect(t, address)
 	proxy := pgtest.NewProxy(t, address)
-	// A call that waited for its own deadline would fail.
+	// A call that waits until its deadline fails the test.
 	s, err := store.Open(proxy.URL(), store.Options{Timeout: 20 * time.Second})
 	if err != nil {
 		t.Fatal(err)
@@ -124,20 +124,20 @@ func TestFrozen(t *testing.T) {
 	t.Cleanup(func() { s.Close() })
 	fill(t, s, conn)
 	proxy.Freeze()
-	// That is how long a connection has to be idle before anybody doubts it.
+	// Connections are pinged only after they have been idle for a second.
 	<-time.After(1100 * time.Millisecond)
 	wantReads(t, s, 30)
 	if left := proxy.Len(); left > 40 {
-		t.Errorf("%d connections, want those that are frozen replaced", left)
+		t.Errorf("%d connections, want the frozen ones replaced", left)
 	}
 }
 
-// DDL in another session invalidates plans that the sessions keep. Nothing was executed, so it does
-// not show.
+// DDL in another session invalidates plans that the sessions keep. Nothing was executed then, so the calls
+// are repeated and succeed.
 func TestDDLUnderTraffic(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
-	conn := connect(t, address)
+	conn := pgtest.Connect(t, address)
 	s := open(t, address)
 	ctx, stop := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
@@ -146,24 +146,12 @@ func TestDDLUnderTraffic(t *testing.T) {
 		wg.Go(func() {
 			for ctx.Err() == nil {
 				calls.Add(1)
-				if _, err := s.Film(t.Context(), int32(1+i)); err != nil {
-					t.Error(err)
-				}
-				if _, err := s.Films(t.Context(), store.FilmQuery{Page: 1, PageSize: 5, Category: "horror"}); err != nil {
-					t.Error(err)
-				}
-				if _, err := s.Rental(t.Context(), 1, 76); err != nil && !strings.Contains(err.Error(), "no rental") {
-					t.Error(err)
-				}
-				_, err := s.CreateRental(t.Context(), store.NewRental{CustomerID: 1, InventoryID: 1, StaffID: 1})
-				if err != nil && !errors.Is(err, store.ErrInventoryNotAvailable) && kind(err) != "busy" { // all want one copy
-					t.Error(err)
-				}
+				wantEachCall(t, s, int32(1+i))
 			}
 		})
 	}
-	// Views would keep the columns as they are.
-	run(t, conn, `SET deadlock_timeout = '10s'; DO $$ DECLARE view regclass; BEGIN
+	// PostgreSQL does not alter a column that a view uses.
+	pgtest.Exec(t, conn.Exec, `SET deadlock_timeout = '10s'; DO $$ DECLARE view regclass; BEGIN
 		FOR view IN SELECT oid FROM pg_class WHERE relkind IN ('v', 'm') AND relnamespace = 'public'::regnamespace LOOP
 			IF to_regclass(view::text) IS NOT NULL THEN
 				EXECUTE format('DROP %s VIEW %s CASCADE', CASE WHEN (SELECT relkind FROM pg_class WHERE oid = view) = 'm' THEN 'MATERIALIZED' END, view);
@@ -181,33 +169,51 @@ func TestDDLUnderTraffic(t *testing.T) {
 			`ALTER TABLE film ALTER length TYPE smallint`,
 			`ALTER TABLE film ALTER rental_duration TYPE smallint`,
 		} {
-			run(t, conn, change)
+			pgtest.Exec(t, conn.Exec, change)
 		}
 	}
 	stop()
 	wg.Wait()
 	if calls.Load() == 0 {
-		t.Error("nothing was called")
+		t.Error("no call was made")
 	}
 }
 
-// A copy that another session holds is refused after a while, alone: other copies go out, films are
-// read, and the status is good.
+// wantEachCall makes each kind of call. Each must succeed, except for a rental that finds the copy taken.
+func wantEachCall(t *testing.T, s *store.Store, filmID int32) {
+	t.Helper()
+	if _, err := s.Film(t.Context(), filmID); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.Films(t.Context(), store.FilmQuery{Page: 1, PageSize: 5, Category: "horror"}); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.Rental(t.Context(), 1, 76); err != nil && !strings.Contains(err.Error(), "no rental") {
+		t.Error(err)
+	}
+	_, err := s.CreateRental(t.Context(), store.NewRental{CustomerID: 1, InventoryID: 1, StaffID: 1})
+	if err != nil && !errors.Is(err, store.ErrInventoryNotAvailable) && kind(err) != "busy" {
+		t.Error(err)
+	}
+}
+
+// A rental of a copy that another session holds is refused after a while. Meanwhile other copies can be
+// rented, films can be read, and the status is good.
 func TestLockedCopy(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
-	conn := connect(t, address)
+	conn := pgtest.Connect(t, address)
 	s := open(t, address)
 	copies := copiesInStock(t, conn, 8)
 	locked, free := copies[:3], copies[3:]
-	holder := connect(t, address)
-	run(t, holder, `BEGIN`)
+	holder := pgtest.Connect(t, address)
+	pgtest.Exec(t, holder.Exec, `BEGIN`)
 	for _, id := range locked {
 		if _, err := holder.Exec(t.Context(), `SELECT FROM inventory WHERE inventory_id = $1 FOR UPDATE`, id); err != nil {
 			t.Fatal(err)
 		}
 	}
-	before := value[int](t, conn, `SELECT count(*) FROM rental`)
+	before := pgtest.Value[int](t, conn.QueryRow, `SELECT count(*) FROM rental`)
 	var wg sync.WaitGroup
 	started := make(chan struct{}, 60)
 	for i := range 60 {
@@ -233,22 +239,22 @@ func TestLockedCopy(t *testing.T) {
 		t.Errorf("status: %+v, %v", status, err)
 	}
 	wg.Wait()
-	run(t, holder, `ROLLBACK`)
-	if after := value[int](t, conn, `SELECT count(*) FROM rental`); after != before+len(free) {
+	pgtest.Exec(t, holder.Exec, `ROLLBACK`)
+	if after := pgtest.Value[int](t, conn.QueryRow, `SELECT count(*) FROM rental`); after != before+len(free) {
 		t.Errorf("%d rentals were written, want %d", after-before, len(free))
 	}
 	wantOneEach(t, s, conn, locked, 3)
 }
 
-// A locked table takes no more than half of the connections, and refuses within seconds.
+// Rentals that wait for a locked table take at most half of the connections, and fail within seconds.
 func TestLockedTable(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
-	conn := connect(t, address)
+	conn := pgtest.Connect(t, address)
 	s := open(t, address)
 	copies := copiesInStock(t, conn, 40)
-	holder := connect(t, address)
-	run(t, holder, `BEGIN; LOCK TABLE rental IN EXCLUSIVE MODE`)
+	holder := pgtest.Connect(t, address)
+	pgtest.Exec(t, holder.Exec, `BEGIN; LOCK TABLE rental IN EXCLUSIVE MODE`)
 	var wg sync.WaitGroup
 	for _, id := range copies {
 		wg.Go(func() {
@@ -267,22 +273,22 @@ func TestLockedTable(t *testing.T) {
 	wg.Wait()
 }
 
-// A table that DDL has locked is nothing to be not ready for, and leaves reads of other tables alone.
+// A table that DDL has locked affects neither readiness nor reads of other tables.
 func TestLockedCustomers(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
 	s := open(t, address)
-	holder := connect(t, address)
-	run(t, holder, `BEGIN; LOCK TABLE customer, rental IN ACCESS EXCLUSIVE MODE`)
+	holder := pgtest.Connect(t, address)
+	pgtest.Exec(t, holder.Exec, `BEGIN; LOCK TABLE customer, rental IN ACCESS EXCLUSIVE MODE`)
 	var wg sync.WaitGroup
 	for range 32 {
 		wg.Go(func() {
 			if _, err := s.Rental(t.Context(), 1, 76); kind(err) != "busy" {
-				t.Errorf("a rental: %v", err)
+				t.Errorf("rental 76: %v", err)
 			}
 		})
 	}
-	wantWaiting(t, connect(t, address))
+	wantWaiting(t, pgtest.Connect(t, address))
 	if status, err := s.Status(t.Context()); err != nil || len(status.Missing) > 0 {
 		t.Errorf("status: %+v, %v", status, err)
 	}
@@ -290,7 +296,7 @@ func TestLockedCustomers(t *testing.T) {
 	wg.Wait()
 }
 
-// The status needs no connection of the pool, not even the first time.
+// Even the first status needs no connection of the calls' pool.
 func TestStatusBesideFullPool(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
@@ -312,7 +318,7 @@ func TestStatusBesideFullPool(t *testing.T) {
 	}
 }
 
-// A database that is far away is ready, even where to connect takes longer than anybody waits.
+// A distant database becomes ready, even if connecting takes longer than a caller of Status waits.
 func TestFarAway(t *testing.T) {
 	t.Parallel()
 	proxy := pgtest.NewProxy(t, pgtest.New(t))
@@ -327,8 +333,8 @@ func TestFarAway(t *testing.T) {
 	}
 }
 
-// A server that does not let the role in is asked once, so that no account is locked. One that has no
-// room, or is not up yet, is asked again.
+// A login that the server refuses is not repeated, so that no account gets locked. It is repeated if the
+// server has no free connection or is still starting.
 func TestRefusedLogin(t *testing.T) {
 	t.Parallel()
 	for code, several := range map[string]bool{
@@ -336,7 +342,7 @@ func TestRefusedLogin(t *testing.T) {
 		"28000": false, // pg_hba.conf
 		"3D000": false, // no such database
 		"42501": false, // no privilege CONNECT
-		"22023": false, // a setting in the URL that is no setting
+		"22023": false, // an unknown setting in the URL
 		"42704": false,
 		"57P03": true, // starting up
 		"53300": true, // too many connections
@@ -355,7 +361,7 @@ func TestRefusedLogin(t *testing.T) {
 	}
 }
 
-// refuseLogins is a server that refuses each connection with that SQLSTATE, and counts them.
+// refuseLogins starts a server that refuses each connection with a SQLSTATE, and counts the connections.
 func refuseLogins(t *testing.T, code string) (address string, attempts *atomic.Int64) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -382,11 +388,11 @@ func refuseLogins(t *testing.T, code string) (address string, attempts *atomic.I
 	return listener.Addr().String(), attempts
 }
 
-// What a customer or a member of staff may do is up to the columns that say so.
+// The columns active and activebool decide whether a customer or a member of staff may take part in a rental.
 func TestInactive(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
-	conn := connect(t, address)
+	conn := pgtest.Connect(t, address)
 	s := open(t, address)
 	copies := copiesInStock(t, conn, 5)
 	for i, tt := range []struct {
@@ -399,14 +405,14 @@ func TestInactive(t *testing.T) {
 		{`UPDATE customer SET active = NULL, activebool = true WHERE customer_id = 1`, nil},
 		{`UPDATE staff SET active = false WHERE staff_id = 1; UPDATE customer SET active = 1, activebool = true WHERE customer_id = 1`, store.ErrStaffInactive},
 	} {
-		run(t, conn, tt.change)
+		pgtest.Exec(t, conn.Exec, tt.change)
 		if _, err := s.CreateRental(t.Context(), store.NewRental{CustomerID: 1, InventoryID: copies[i], StaffID: 1}); !errors.Is(err, tt.want) {
 			t.Errorf("%s: %v, want %v", tt.change, err, tt.want)
 		}
 	}
 }
 
-// A rule that the database's owner has added refuses a rental. That is no fault, and not repeated.
+// A rule that the database's owner has added may refuse a rental. That is not a fault, and is not repeated.
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	for name, rule := range map[string]string{
@@ -417,43 +423,43 @@ func TestRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			address := pgtest.New(t)
-			conn := connect(t, address)
-			run(t, conn, rule)
-			before := value[int](t, conn, `SELECT count(*) FROM rental`)
+			conn := pgtest.Connect(t, address)
+			pgtest.Exec(t, conn.Exec, rule)
+			before := pgtest.Value[int](t, conn.QueryRow, `SELECT count(*) FROM rental`)
 			_, err := open(t, address).CreateRental(t.Context(), store.NewRental{CustomerID: 1, InventoryID: copiesInStock(t, conn, 1)[0], StaffID: 1})
 			var refused *store.RefusedError
 			if !errors.As(err, &refused) {
 				t.Errorf("got %v", err)
 			}
-			if after := value[int](t, conn, `SELECT count(*) FROM rental`); after != before {
+			if after := pgtest.Value[int](t, conn.QueryRow, `SELECT count(*) FROM rental`); after != before {
 				t.Errorf("%d rentals were written", after-before)
 			}
 		})
 	}
 }
 
-// A connection that is lost while the server commits leaves the outcome open. The store finds out
-// what became of it, and says so where it cannot.
+// If a connection is lost while the server commits, the outcome is open. The store finds the outcome, or says
+// that it is unknown.
 func TestLostCommit(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		trigger string // what happens at the commit
-		forward bool   // the server gets the commit
+		trigger string // runs at the commit
+		forward bool   // whether the server gets the commit
 		outcome store.Outcome
 		made    bool
 	}{
-		"the server has it":     {``, true, store.NoWrite, true},
-		"the server has it not": {``, false, store.NothingWritten, false},
-		"the session is ended":  {`PERFORM pg_terminate_backend(pg_backend_pid())`, true, store.NothingWritten, false},
-		// pgx asks the server to cancel what it no longer waits for.
-		"nobody knows in time": {`LOOP BEGIN PERFORM pg_sleep(60); EXIT; EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP`, true, store.Unknown, false},
+		"the server got it":         {``, true, store.NoWrite, true},
+		"the server did not get it": {``, false, store.NothingWritten, false},
+		"the session is terminated": {`PERFORM pg_terminate_backend(pg_backend_pid())`, true, store.NothingWritten, false},
+		// The statement time-out must not end it before the test does.
+		"still unknown in time": {`LOOP BEGIN PERFORM pg_sleep(60); EXIT; EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP`, true, store.Unknown, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			address := pgtest.New(t)
-			conn := connect(t, address)
+			conn := pgtest.Connect(t, address)
 			if tt.trigger != "" {
-				run(t, conn, `CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN `+tt.trigger+`; RETURN NULL; END $$;
+				pgtest.Exec(t, conn.Exec, `CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN `+tt.trigger+`; RETURN NULL; END $$;
 					CREATE CONSTRAINT TRIGGER late AFTER INSERT ON rental DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION late()`)
 			}
 			s := open(t, cutAtCommit(t, address, tt.forward))
@@ -470,15 +476,15 @@ func TestLostCommit(t *testing.T) {
 			if tt.made {
 				want = 1
 			}
-			if n := value[int](t, conn, `SELECT count(*) FROM rental WHERE inventory_id = $1 AND return_date IS NULL`, copyID); n != want {
+			if n := pgtest.Value[int](t, conn.QueryRow, `SELECT count(*) FROM rental WHERE inventory_id = $1 AND return_date IS NULL`, copyID); n != want {
 				t.Errorf("the copy is out %d times, want %d", n, want)
 			}
 		})
 	}
 }
 
-// cutAtCommit returns the URL of a proxy that resets the first connection on which a client commits,
-// with or without telling the server.
+// cutAtCommit returns the URL of a proxy in front of a database. The proxy resets the first connection on
+// which a client commits, with or without telling the server.
 func cutAtCommit(t *testing.T, address string, forward bool) string {
 	t.Helper()
 	config, err := pgx.ParseConfig(address)
@@ -489,62 +495,83 @@ func cutAtCommit(t *testing.T, address string, forward bool) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	network, place := pgconn.NetworkAddress(config.Host, config.Port)
-	var wg sync.WaitGroup
-	t.Cleanup(wg.Wait)
+	cutter := &commitCutter{t: t, forward: forward}
+	cutter.network, cutter.address = pgconn.NetworkAddress(config.Host, config.Port)
+	t.Cleanup(cutter.wg.Wait)
 	t.Cleanup(func() { listener.Close() })
-	var cut atomic.Bool
-	wg.Go(func() {
-		for {
-			client, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			server, err := net.Dial(network, place)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			t.Cleanup(func() { server.Close() })
-			// Without its other methods the client's end can be closed while the server says nothing.
-			wg.Go(func() { io.Copy(struct{ io.Writer }{client}, server); client.Close() })
-			wg.Go(func() {
-				defer server.Close()
-				defer client.Close()
-				buffer := make([]byte, 64<<10)
-				for {
-					n, err := client.Read(buffer)
-					if err != nil {
-						return
-					}
-					if bytes.Contains(buffer[:n], []byte("COMMIT\x00")) && cut.CompareAndSwap(false, true) {
-						client.(*net.TCPConn).SetLinger(0)
-						client.Close()
-						if !forward {
-							return
-						}
-						server.Write(buffer[:n])
-						<-t.Context().Done() // the server may take as long as it likes
-						return
-					}
-					if _, err := server.Write(buffer[:n]); err != nil {
-						return
-					}
-				}
-			})
-		}
-	})
-	return with(t, "postgres://postgres@"+listener.Addr().String()+"/"+config.Database, "sslmode=disable")
+	cutter.wg.Go(func() { cutter.accept(listener) })
+	return "postgres://postgres@" + listener.Addr().String() + "/" + config.Database + "?sslmode=disable"
 }
 
-// After a failover the address leads to another server. What was connected to the standby is replaced,
-// and until then the calls say why.
+// commitCutter is the proxy of cutAtCommit.
+type commitCutter struct {
+	t                *testing.T
+	network, address string // of the server
+	forward          bool
+	wg               sync.WaitGroup
+	cut              atomic.Bool
+}
+
+func (c *commitCutter) accept(listener net.Listener) {
+	for {
+		client, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		server, err := net.Dial(c.network, c.address)
+		if err != nil {
+			c.t.Error(err)
+			return
+		}
+		c.t.Cleanup(func() { server.Close() })
+		// The struct hides ReadFrom: it would keep the client's connection open while the server is silent.
+		c.wg.Go(func() { io.Copy(struct{ io.Writer }{client}, server); client.Close() })
+		c.wg.Go(func() { c.send(client, server) })
+	}
+}
+
+// cancelRequest begins a request to cancel a statement (PostgreSQL manual, "Message Formats").
+var cancelRequest = []byte{0, 0, 0, 16, 4, 210, 22, 46}
+
+// send forwards what the client sends. Requests to cancel are dropped: pgx sends one when it has lost a
+// connection, and it could reach the server before the commit does.
+func (c *commitCutter) send(client, server net.Conn) {
+	defer server.Close()
+	defer client.Close()
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := client.Read(buffer)
+		if err != nil || bytes.HasPrefix(buffer[:n], cancelRequest) {
+			return
+		}
+		if bytes.Contains(buffer[:n], []byte("COMMIT\x00")) && c.cut.CompareAndSwap(false, true) {
+			c.reset(client, server, buffer[:n])
+			return
+		}
+		if _, err := server.Write(buffer[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// reset resets the client's connection. If the server gets the commit, it may take until the end of the test.
+func (c *commitCutter) reset(client, server net.Conn, commit []byte) {
+	client.(*net.TCPConn).SetLinger(0)
+	client.Close()
+	if c.forward {
+		server.Write(commit)
+		<-c.t.Context().Done()
+	}
+}
+
+// After a failover the address leads to another server. Connections to the standby are replaced. Until then,
+// the calls say that the database is read-only.
 func TestFailover(t *testing.T) {
 	t.Parallel()
 	primary, standby := servers(t)
 	proxy := pgtest.NewProxy(t, standby)
 	s := open(t, proxy.URL())
-	conn := connect(t, primary)
+	conn := pgtest.Connect(t, primary)
 	copies := copiesInStock(t, conn, 3)
 	wantReads(t, s, 10)
 	for _, id := range copies {
@@ -570,11 +597,11 @@ func TestFailover(t *testing.T) {
 	}
 }
 
-// servers are a primary with Pagila, and a copy of it that is a standby.
+// servers starts a primary with Pagila, and a copy of it as a standby.
 func servers(t *testing.T) (primary, standby string) {
 	t.Helper()
 	ctx := t.Context()
-	dir, err := os.MkdirTemp("", "pagila-api-failover-") //nolint:usetesting // open to the server's user
+	dir, err := os.MkdirTemp("", "pagila-api-failover-") //nolint:usetesting // the server's user must reach it
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -607,13 +634,13 @@ func servers(t *testing.T) (primary, standby string) {
 	return start("primary").URL("postgres"), start("standby").URL("postgres")
 }
 
-// copyCluster makes a standby of a copy of a cluster that is stopped.
+// copyCluster copies a stopped cluster and makes the copy a standby.
 func copyCluster(t *testing.T, from, to string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	// A standby waits for nobody: it may well never hear of its primary.
+	// A standby starts even if it never hears from its primary.
 	script := `cp -a "$0" "$1" && cp -p "$1/PG_VERSION" "$1/standby.signal"`
 	if out, err := exec.CommandContext(t.Context(), "sh", "-c", script, from, to).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)

@@ -9,26 +9,21 @@ import (
 
 func TestCopyInStock(t *testing.T) {
 	t.Parallel()
-	st, err := store.Open(pgtest.New(t), store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { st.Close() })
+	s := open(t, pgtest.New(t))
 	seen := map[int32]bool{}
 	for range 3 {
-		id, err := st.CopyInStock(t.Context())
+		id, err := s.CopyInStock(t.Context())
 		if err != nil || id == 0 || seen[id] {
 			t.Fatalf("copy %d after %v, %v", id, seen, err)
 		}
 		seen[id] = true
-		if _, err := st.CreateRental(t.Context(), store.NewRental{CustomerID: 1, InventoryID: id, StaffID: 1}); err != nil {
+		if _, err := s.CreateRental(t.Context(), store.NewRental{CustomerID: 1, InventoryID: id, StaffID: 1}); err != nil {
 			t.Errorf("copy %d: %v", id, err)
 		}
 	}
-	if _, err := st.DB().ExecContext(t.Context(), "INSERT INTO rental (rental_date, inventory_id, customer_id, staff_id) SELECT now(), inventory_id, 1, 1 FROM inventory ON CONFLICT DO NOTHING"); err != nil {
-		t.Fatal(err)
-	}
-	if id, err := st.CopyInStock(t.Context()); id != 0 || err != nil {
+	pgtest.Exec(t, s.DB().ExecContext, `INSERT INTO rental (rental_date, inventory_id, customer_id, staff_id)
+		SELECT now(), inventory_id, 1, 1 FROM inventory ON CONFLICT DO NOTHING`)
+	if id, err := s.CopyInStock(t.Context()); id != 0 || err != nil {
 		t.Errorf("with all copies out: %d, %v", id, err)
 	}
 }

@@ -6,19 +6,59 @@ import (
 	"strings"
 )
 
-// ErrCustomerInactive says that the customer may not rent: one of Pagila's two columns, active and
-// activebool, says that the customer is not active.
+// ErrCustomerInactive says that the customer may not rent, because one of Pagila's two columns active and
+// activebool says that the customer is not active.
 var ErrCustomerInactive = errors.New("the customer is not active")
 
-// ErrStaffInactive says that the member of staff may not rent out: the column active is false.
+// ErrStaffInactive says that the member of staff may not rent out copies, because the column active is
+// false.
 var ErrStaffInactive = errors.New("the member of staff is not active")
 
-// ErrInventoryNotAvailable says that the copy is out: it has a rental without a return date.
+// ErrInventoryNotAvailable says that the copy is rented out: it has a rental without a return date.
 var ErrInventoryNotAvailable = errors.New("the copy is not available")
+
+// Kind is a kind of row that an error can be about.
+type Kind int
+
+// The kinds of rows that callers name by id.
+const (
+	KindFilm Kind = iota
+	KindCustomer
+	KindRental
+	KindInventory // a copy of a film
+	KindStaff
+
+	kindCount = int(iota)
+)
+
+var kindNames = [kindCount]string{
+	KindFilm:      "film",
+	KindCustomer:  "customer",
+	KindRental:    "rental",
+	KindInventory: "inventory",
+	KindStaff:     "staff",
+}
+
+// String returns the name of the table that holds rows of this kind.
+func (k Kind) String() string {
+	if k < 0 || int(k) >= kindCount {
+		return fmt.Sprintf("kind(%d)", int(k))
+	}
+	return kindNames[k]
+}
+
+// Kinds returns every kind.
+func Kinds() []Kind {
+	kinds := make([]Kind, kindCount)
+	for i := range kinds {
+		kinds[i] = Kind(i)
+	}
+	return kinds
+}
 
 // NotFoundError says that what the caller asked for does not exist.
 type NotFoundError struct {
-	Kind string // "film", "customer" or "rental"
+	Kind Kind
 	ID   int32
 }
 
@@ -26,7 +66,7 @@ func (e *NotFoundError) Error() string { return fmt.Sprintf("no %s %d", e.Kind, 
 
 // Reference names a row that a new row would refer to.
 type Reference struct {
-	Kind string // "inventory" or "staff"
+	Kind Kind
 	ID   int32
 }
 
@@ -46,39 +86,41 @@ func (e *UnknownReferenceError) Error() string {
 	return b.String()
 }
 
-// RefusedError says that a constraint or a trigger of the database refused the row. Pagila has none
-// that could; the database's owner may have added one. Nothing was written.
+// RefusedError says that a constraint or a trigger of the database refused the row. Pagila has none that
+// would, but the database's owner may have added one. Nothing was written.
 type RefusedError struct{ Err error }
 
 func (e *RefusedError) Error() string { return "refused by the database: " + e.Err.Error() }
 
-// Unwrap is the cause.
+// Unwrap returns the cause.
 func (e *RefusedError) Unwrap() error { return e.Err }
 
-// Reason is why the database could not be used.
+// Reason is the reason why the database could not be used.
 type Reason int
 
+// The reasons.
 const (
 	// Away says that the database could not be reached, is shutting down, or has no connection left.
 	Away Reason = iota
-	// Busy says that it did not get to the call in time: others hold what the call needs.
+	// Busy says that the database did not complete the call in time, because others hold what it needs.
 	Busy
-	// ReadOnly says that it takes no writes: it is a standby.
+	// ReadOnly says that the database accepts no writes, because it is a standby.
 	ReadOnly
-	// NotSetUp says that it lacks something that the call needs: Pagila, a migration or a privilege.
-	// Store.Status says what.
+	// NotSetUp says that the database lacks something that the call needs: Pagila, a migration or a
+	// privilege. Store.Status names it.
 	NotSetUp
 )
 
-// Outcome is what has become of a write that failed.
+// Outcome is the outcome of a call that failed.
 type Outcome int
 
+// The outcomes.
 const (
 	// NoWrite is the outcome of a call that only reads.
 	NoWrite Outcome = iota
-	// NothingWritten says that the write was not made and will not be.
+	// NothingWritten says that nothing was written, and that nothing will be.
 	NothingWritten
-	// Unknown says that the connection was lost while the server committed.
+	// Unknown says that the connection was lost while the server committed, so the write may have been made.
 	Unknown
 )
 
@@ -91,14 +133,14 @@ type UnavailableError struct {
 
 func (e *UnavailableError) Error() string {
 	reason := [...]string{Away: "is away", Busy: "is busy", ReadOnly: "is read-only", NotSetUp: "is not set up"}[e.Reason]
-	outcome := [...]string{NoWrite: "", NothingWritten: " (nothing was written)", Unknown: " (whether the write was made is unknown)"}[e.Outcome]
+	outcome := [...]string{NoWrite: "", NothingWritten: " (nothing was written)", Unknown: " (it is unknown whether the write was made)"}[e.Outcome]
 	return "the database " + reason + outcome + ": " + e.Err.Error()
 }
 
-// Unwrap is the cause.
+// Unwrap returns the cause.
 func (e *UnavailableError) Unwrap() error { return e.Err }
 
-// reasons are the meanings that are an UnavailableError, with its reason.
+// reasons has the reason for each meaning that becomes an UnavailableError.
 var reasons = map[meaning]Reason{
 	conflict:   Busy,
 	locked:     Busy,
@@ -111,8 +153,8 @@ var reasons = map[meaning]Reason{
 	uncertain:  Away,
 }
 
-// translate makes an error of the database one of this package's, as its meaning is. A fault, and
-// what the caller's own departure has caused, stay what they are.
+// translate turns an error of the database into one of this package, by its meaning. It leaves a fault as it
+// is, and an error after the caller has left.
 func translate(err error, m meaning, o Outcome) error {
 	if (m == refused || m == collision) && o != NoWrite {
 		return &RefusedError{err}

@@ -7,19 +7,18 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// Film is a row of film, with its language and its category by name. What is NULL in the
-// database is the zero value here.
+// Film is a row of the table film with the names of its language and category. NULL becomes the zero value.
 type Film struct {
 	FilmID             int32
 	Title              string
 	Description        string
 	ReleaseYear        int32
 	Language           string
-	Category           string // the first by name, should a film have several
+	Category           string // the first by name if the film has several
 	Rating             string // an mpaa_rating
-	Length             int32  // minutes
+	Length             int32  // in minutes
 	RentalRate         decimal.NullDecimal
-	RentalDuration     int32 // days
+	RentalDuration     int32 // in days
 	ReplacementCost    decimal.NullDecimal
 	SpecialFeatures    []string `bun:",array"`
 	StreamingAvailable bool
@@ -31,7 +30,7 @@ type FilmDetail struct {
 	Actors []Actor `bun:"type:jsonb"`
 }
 
-// Actor is a row of actor.
+// Actor is a row of the table actor.
 type Actor struct {
 	ActorID   int32  `json:"actor_id"`
 	FirstName string `json:"first_name"`
@@ -42,18 +41,18 @@ type Actor struct {
 type FilmQuery struct {
 	Page     int32  // from 1
 	PageSize int32  // at least 1
-	Category string // by name, in any case; "" means all
+	Category string // a name in any case; "" means all
 }
 
 // FilmPage is a page of films, ordered by film_id.
 type FilmPage struct {
-	Items []Film // empty past the end
-	Total int64  // films on all pages
+	Items []Film // empty past the last page
+	Total int64  // the number of films on all pages
 }
 
-// filmColumns are Film's columns, of film f with language l and category c. The cast drops the
-// blanks that character(20) pads a language's name with. NaN is a numeric to PostgreSQL, and no sum.
-// An array of texts may have NULLs in it, and more dimensions than one.
+// filmColumns are the columns of Film, for the film f, the language l and the category c. The cast to text
+// drops the blanks that character(20) adds to a language's name. PostgreSQL accepts NaN as a numeric, but it
+// is not an amount of money. An array in PostgreSQL may have NULL elements and several dimensions.
 const filmColumns = `
 	f.film_id, f.title, f.description, f.release_year, l.name::text AS language, c.name AS category,
 	f.rating, f.length, NULLIF(f.rental_rate, 'NaN') AS rental_rate, f.rental_duration,
@@ -78,9 +77,9 @@ const actorsColumn = `
 		WHERE fa.film_id = f.film_id AND a.actor_id > 0
 	), '[]') AS actors`
 
-// Letters match without regard to case as Unicode folds it: upper first, for the letters that have
-// two small forms. The total and the page come from one statement, and so from one snapshot. The
-// outer join keeps the total where the page is empty.
+// filmsSQL compares categories without regard to case, by Unicode's rules. It converts to upper case first,
+// for letters that have two lower-case forms. The total and the page come from one statement, and therefore
+// from one snapshot. The outer join keeps the total if the page is empty.
 const filmsSQL = `
 WITH matching AS (
 	SELECT film_id FROM {film}
@@ -96,8 +95,8 @@ LEFT JOIN page ON true
 LEFT JOIN {film} f USING (film_id)` + filmJoins + `
 ORDER BY f.film_id`
 
-// Films returns one page of films. A page past the end is empty. Films and actors have numbers from 1:
-// a row with another one is not shown.
+// Films returns one page of films. A page past the last one is empty. The ids of films and actors begin at 1.
+// Rows with other ids are left out.
 func (s *Store) Films(ctx context.Context, q FilmQuery) (FilmPage, error) {
 	var rows []struct {
 		Film  `bun:",extend"`
@@ -113,7 +112,7 @@ func (s *Store) Films(ctx context.Context, q FilmQuery) (FilmPage, error) {
 	}
 	page := FilmPage{Items: make([]Film, 0, len(rows)), Total: rows[0].Total}
 	for _, row := range rows {
-		if row.FilmID != 0 { // 0 is the row that only carries the total
+		if row.FilmID != 0 { // with 0, the row carries only the total
 			page.Items = append(page.Items, row.Film)
 		}
 	}
@@ -122,14 +121,14 @@ func (s *Store) Films(ctx context.Context, q FilmQuery) (FilmPage, error) {
 
 const filmSQL = `SELECT` + filmColumns + `,` + actorsColumn + ` FROM {film} f` + filmJoins + ` WHERE f.film_id = $1::integer`
 
-// Film returns the film with that id, or a *NotFoundError.
+// Film returns a film by its id. The error is a *NotFoundError if there is none.
 func (s *Store) Film(ctx context.Context, id int32) (FilmDetail, error) {
 	var films []FilmDetail
 	if err := s.read(ctx, &films, filmSQL, id); err != nil {
 		return FilmDetail{}, fmt.Errorf("read film %d: %w", id, err)
 	}
 	if len(films) == 0 {
-		return FilmDetail{}, &NotFoundError{"film", id}
+		return FilmDetail{}, &NotFoundError{KindFilm, id}
 	}
 	return films[0], nil
 }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"regexp"
 	"sync"
@@ -12,20 +11,20 @@ import (
 	"example.com/pagila-api/schema/migrations"
 )
 
-// layout is what has to be known of a database before a statement can be written for it: the schema
-// that Pagila is in, and a collation that compares letters as Unicode does. With both written out, a
-// statement means the same whatever the search_path and the locale are.
+// layout is what a statement needs to know about the database: the schema that Pagila is in, and a collation
+// that compares letters by Unicode's rules. A statement that spells out both means the same under every
+// search_path and locale.
 type layout struct {
 	schema    string // quoted
 	collation string // quoted, with its schema
 
 	mu    sync.RWMutex
-	texts map[string]string // by the text with its names in braces
+	texts map[string]string // completed statements by their text with braces
 }
 
-// collationSQL finds a collation whose case mapping is Unicode's for all letters. ICU's root
-// collation has it, where the server was built with ICU; PostgreSQL 18 and 17 have their own; C.UTF-8
-// is the C library's. In the last, "C", only ASCII's letters have a case.
+// collationSQL finds a collation that maps the case of all letters by Unicode's rules. ICU's root collation
+// does, if the server was built with ICU. PostgreSQL 17 and 18 have collations of their own, and C.UTF-8 is
+// the C library's. The last choice is C, which knows only the case of ASCII letters.
 const collationSQL = `
 SELECT collname FROM pg_catalog.pg_collation JOIN pg_catalog.pg_namespace n ON n.oid = collnamespace
 JOIN pg_catalog.pg_database d ON d.datname = current_database()
@@ -35,13 +34,26 @@ WHERE n.nspname = 'pg_catalog'
 	AND (collprovider <> 'i' OR pg_encoding_to_char(d.encoding) NOT IN ('SQL_ASCII', 'EUC_JIS_2004', 'MULE_INTERNAL', 'LATIN10'))
 ORDER BY preference LIMIT 1`
 
-func findLayout(ctx context.Context, conn *sql.Conn) (*layout, error) {
-	schema, err := migrations.Locate(ctx, conn)
+// layout returns the layout of the database. The first call finds it, and later ones reuse it.
+func (c session) layout(ctx context.Context) (*layout, error) {
+	if l := c.store.layout.Load(); l != nil {
+		return l, nil
+	}
+	l, err := c.findLayout(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c.store.layout.Store(l)
+	return l, nil
+}
+
+func (c session) findLayout(ctx context.Context) (*layout, error) {
+	schema, err := migrations.Locate(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	var collation string
-	if err := conn.QueryRowContext(ctx, collationSQL).Scan(&collation); err != nil {
+	if err := c.catalog(ctx, collationSQL, &collation); err != nil {
 		return nil, fmt.Errorf("look for a collation: %w", err)
 	}
 	return &layout{
@@ -51,14 +63,14 @@ func findLayout(ctx context.Context, conn *sql.Conn) (*layout, error) {
 	}, nil
 }
 
-// forget drops the layout that is known, unless it is for that schema.
+// forget drops the known layout unless it is for the schema except.
 func (s *Store) forget(except string) {
 	if l := s.layout.Load(); l != nil && l.schema != (pgx.Identifier{except}).Sanitize() {
 		s.layout.CompareAndSwap(l, nil)
 	}
 }
 
-// braces matches what a statement leaves open: {film} is the table film, and {unicode} the collation.
+// braces matches what a statement leaves open: {film} is the table film, and {unicode} is the collation.
 var braces = regexp.MustCompile(`\{([a-z_]+)\}`)
 
 // write completes a statement.

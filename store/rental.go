@@ -7,31 +7,31 @@ import (
 	"time"
 )
 
-// Rental is a row of rental, with what its film says of it. Times are UTC, to the microsecond. One
-// that lies outside of the years 1 to 9999, infinity for one, is the nearest that does not.
+// Rental is a row of the table rental with details of its film. Times are in UTC, to the microsecond. A time
+// outside the years 1 to 9999, such as infinity, becomes the nearest time within them.
 type Rental struct {
 	RentalID    int32
 	RentalDate  time.Time
 	InventoryID int32
 	CustomerID  int32
 	StaffID     int32
-	ReturnDate  *time.Time // nil while the copy is out
+	ReturnDate  *time.Time // nil until the copy is returned
 	FilmID      int32
-	DueDate     time.Time // the rental date and the film's rental duration, in days of 24 hours
+	DueDate     time.Time // the rental date plus the film's rental duration, in days of 24 hours
 }
 
-// NewRental is what a rental is made from.
+// NewRental says who rents which copy from whom.
 type NewRental struct {
 	CustomerID  int32
 	InventoryID int32
 	StaffID     int32
 }
 
-// settleWait is for how long the outcome of a lost commit is looked for.
+// settleWait is how long settle looks for the outcome of a commit.
 const settleWait = time.Second
 
-// rentalRow is a Rental as it is read. Times come as microseconds since 1970, whose form depends on no
-// setting.
+// rentalRow is a Rental as it is read from the database. Times are microseconds since 1970, because their
+// format does not depend on any setting.
 type rentalRow struct {
 	RentalID    int32
 	RentalDate  int64
@@ -54,14 +54,14 @@ func (r rentalRow) rental() Rental {
 	return rental
 }
 
-// microseconds is an expression for a time with time zone as rentalRow has it, bounded to the years
-// that RFC 3339 can write.
+// microseconds returns an SQL expression that converts a timestamptz for rentalRow. It bounds the time to the
+// years that RFC 3339 can represent.
 func microseconds(expression string) string {
 	return `(extract(epoch FROM LEAST(GREATEST(` + expression + `,
 		'0001-01-01 00:00:00+00'), '9999-12-31 23:59:59.999999+00')) * 1000000)::bigint`
 }
 
-// rentalColumns are rentalRow's columns, of the row r of rental. Days are counted in UTC: the
+// rentalColumns are the columns of rentalRow, for the row r of rental. Days are counted in UTC, because the
 // session's time zone may have days of 23 hours.
 var rentalColumns = `
 	r.rental_id, ` + microseconds("r.rental_date") + ` AS rental_date, r.inventory_id, r.customer_id, r.staff_id,
@@ -71,9 +71,9 @@ var rentalColumns = `
 
 const rentalJoins = ` JOIN {inventory} i USING (inventory_id) JOIN {film} f USING (film_id)`
 
-// partiesSQL reads what a rental needs to be possible. A customer is active unless one of the two
-// columns says otherwise: active is NULL where nobody has said, and activebool is true for everybody
-// in Pagila as it comes. The row of the customer is locked, so that it stays as it is read.
+// partiesSQL reads what decides whether a rental is possible. A customer is active unless one of the two
+// columns says otherwise: active may be NULL, and activebool is true for every customer of the original
+// Pagila. The query locks the customer's row, so that the customer stays active until the commit.
 const partiesSQL = `
 SELECT COALESCE(c.active, 1) = 1 AND c.activebool AS customer_active,
 	(SELECT s.active FROM {staff} s WHERE s.staff_id = $2::integer) AS staff_active,
@@ -82,11 +82,11 @@ SELECT COALESCE(c.active, 1) = 1 AND c.activebool AS customer_active,
 FROM {customer} c WHERE c.customer_id = $1::integer
 FOR SHARE OF c`
 
-// lockCopySQL excludes other rentals of the copy, and lets foreign keys to it be checked.
+// lockCopySQL excludes other rentals of the copy, but allows checks of foreign keys to it.
 const lockCopySQL = `SELECT inventory_id FROM {inventory} WHERE inventory_id = $1::integer FOR NO KEY UPDATE`
 
-// insertRentalSQL inserts nothing where the copy is out. It comes after lockCopySQL, since a statement
-// sees what was committed before it began.
+// insertRentalSQL inserts nothing if the copy is rented out. It is a statement of its own after lockCopySQL,
+// because a statement sees only what was committed before it began.
 var insertRentalSQL = `
 WITH r AS (
 	INSERT INTO {rental} (rental_date, inventory_id, customer_id, staff_id)
@@ -96,14 +96,14 @@ WITH r AS (
 )
 SELECT txid_current() AS transaction_id,` + rentalColumns + ` FROM r` + rentalJoins
 
-// CreateRental rents a copy to a customer, from the database's now() on.
+// CreateRental rents a copy to a customer. The rental begins at the database's now().
 //
-// A copy is rented to one customer at a time. The row of the copy is locked before its rentals
-// are read, so a second transaction for the same copy sees the first one's rental.
+// A copy is rented to one customer at a time. CreateRental locks the row of the copy before it reads the
+// copy's rentals, so a second transaction for the same copy sees the first one's rental.
 //
-// The error is a *NotFoundError for the customer, an *UnknownReferenceError for the copy or the
-// member of staff, ErrCustomerInactive, ErrStaffInactive, ErrInventoryNotAvailable or a
-// *RefusedError; in each case nothing is written. An *UnavailableError says whether anything was.
+// The error is a *NotFoundError for the customer, an *UnknownReferenceError for the copy or the member of
+// staff, ErrCustomerInactive, ErrStaffInactive, ErrInventoryNotAvailable or a *RefusedError. In each of these
+// cases nothing was written. An *UnavailableError says whether anything was.
 func (s *Store) CreateRental(ctx context.Context, n NewRental) (Rental, error) {
 	var made createdRow
 	err := s.write(ctx, func(ctx context.Context, c session) error {
@@ -134,8 +134,8 @@ func createRental(ctx context.Context, c session, n NewRental) (createdRow, erro
 	if err := c.query(ctx, &locked, lockCopySQL, n.InventoryID); err != nil {
 		return createdRow{}, fmt.Errorf("lock copy %d: %w", n.InventoryID, err)
 	}
-	if len(locked) == 0 { // it was removed just now
-		return createdRow{}, &UnknownReferenceError{[]Reference{{"inventory", n.InventoryID}}}
+	if len(locked) == 0 { // the copy was deleted a moment ago
+		return createdRow{}, &UnknownReferenceError{[]Reference{{KindInventory, n.InventoryID}}}
 	}
 	var made []createdRow
 	if err := c.query(ctx, &made, insertRentalSQL, n.InventoryID, n.CustomerID, n.StaffID); err != nil {
@@ -147,8 +147,8 @@ func createRental(ctx context.Context, c session, n NewRental) (createdRow, erro
 	return made[0], nil
 }
 
-// checkParties returns what is in the way of a rental, or nil. What does not exist comes first: the
-// customer, or all of the references.
+// checkParties returns an error if the rental is not possible. Rows that do not exist come first: the
+// customer, then all references together.
 func checkParties(ctx context.Context, c session, n NewRental) error {
 	var found []struct {
 		CustomerActive, CopyKnown, CopyOut bool
@@ -158,15 +158,15 @@ func checkParties(ctx context.Context, c session, n NewRental) error {
 		return fmt.Errorf("read customer %d: %w", n.CustomerID, err)
 	}
 	if len(found) == 0 {
-		return &NotFoundError{"customer", n.CustomerID}
+		return &NotFoundError{KindCustomer, n.CustomerID}
 	}
 	parties := found[0]
 	var unknown []Reference
 	if !parties.CopyKnown {
-		unknown = append(unknown, Reference{"inventory", n.InventoryID})
+		unknown = append(unknown, Reference{KindInventory, n.InventoryID})
 	}
 	if parties.StaffActive == nil {
-		unknown = append(unknown, Reference{"staff", n.StaffID})
+		unknown = append(unknown, Reference{KindStaff, n.StaffID})
 	}
 	switch {
 	case unknown != nil:
@@ -187,9 +187,9 @@ SELECT EXISTS (SELECT FROM {rental} r WHERE r.rental_id = $1::integer AND r.inve
 		AND r.customer_id = $3::integer AND ` + microseconds("r.rental_date") + ` = $4::bigint) AS made,
 	COALESCE(txid_status($5::bigint), '') AS status`
 
-// settle finds out what has become of a rental whose commit was not confirmed. The row itself is the
-// proof: after a failover the number of the transaction may be another's. The error is nil where the
-// rental was made, and otherwise unavailable with the outcome.
+// settle finds the outcome of a rental whose commit was not confirmed. Only the row itself proves that the
+// rental was made: after a failover, the transaction's id may belong to another transaction. The error is nil
+// if the rental was made, and otherwise unavailable with the outcome.
 func (s *Store) settle(ctx context.Context, made createdRow, unavailable *UnavailableError) error {
 	outcome := *unavailable
 	ctx, cancel := context.WithTimeout(ctx, settleWait)
@@ -213,14 +213,15 @@ func (s *Store) settle(ctx context.Context, made createdRow, unavailable *Unavai
 	}
 }
 
-// Rental returns the rental with that id if it is the customer's, or a *NotFoundError.
+// Rental returns a customer's rental by its id. The error is a *NotFoundError if the customer has no such
+// rental.
 func (s *Store) Rental(ctx context.Context, customerID, id int32) (Rental, error) {
 	var rows []rentalRow
 	if err := s.read(ctx, &rows, readRentalSQL, id, customerID); err != nil {
 		return Rental{}, fmt.Errorf("read rental %d: %w", id, err)
 	}
 	if len(rows) == 0 {
-		return Rental{}, &NotFoundError{"rental", id}
+		return Rental{}, &NotFoundError{KindRental, id}
 	}
 	return rows[0].rental(), nil
 }

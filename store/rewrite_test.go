@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"context"
-	"fmt"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -11,9 +10,9 @@ import (
 	"example.com/pagila-api/store/pgtest"
 )
 
-// TestReadsDuringRewrite has DDL in another session rewrite a table while a read waits for it. To a
-// snapshot that was taken before, the rewritten table is empty. READ COMMITTED takes another once it
-// has the lock; the levels that an administrator may set instead do not.
+// A read waits while DDL in another session rewrites the table. To a snapshot that was taken before, the
+// rewritten table is empty. READ COMMITTED takes a new snapshot after the wait. The levels that an
+// administrator may set instead do not.
 func TestReadsDuringRewrite(t *testing.T) {
 	t.Parallel()
 	for _, level := range []string{"repeatable read", "serializable"} {
@@ -30,33 +29,26 @@ func TestReadsDuringRewrite(t *testing.T) {
 	}
 }
 
-// withIsolation makes a database whose transactions have that isolation level by default.
+// withIsolation makes a database whose transactions have the isolation level by default.
 func withIsolation(t *testing.T, level string) (url string) {
 	t.Helper()
 	url = pgtest.New(t)
-	admin := connect(t, url)
-	setting := fmt.Sprintf("ALTER DATABASE %s SET default_transaction_isolation = '%s'", value[string](t, admin, "SELECT current_database()"), level)
-	if _, err := admin.Exec(t.Context(), setting); err != nil {
-		t.Fatal(err)
-	}
+	pgtest.SetDefault(t, pgtest.Connect(t, url).Exec, "default_transaction_isolation = '"+level+"'")
 	return url
 }
 
-const freeCopy = `SELECT min(inventory_id) FROM inventory WHERE NOT EXISTS (
-	SELECT FROM rental WHERE rental.inventory_id = inventory.inventory_id AND return_date IS NULL)`
-
-// readDuringRewrite reads by way of the second URL what is rewritten by way of the first.
+// readDuringRewrite rewrites a table over the first URL while it reads the table over the second.
 func readDuringRewrite(t *testing.T, url, through string) {
 	t.Helper()
-	admin := connect(t, url)
+	admin := pgtest.Connect(t, url)
 	s := open(t, through)
 	rental, err := s.CreateRental(t.Context(), store.NewRental{
-		CustomerID: 1, StaffID: 1, InventoryID: value[int32](t, admin, freeCopy),
+		CustomerID: 1, StaffID: 1, InventoryID: copiesInStock(t, admin, 1)[0],
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	films := value[int64](t, admin, "SELECT count(*) FROM film")
+	films := pgtest.Value[int64](t, admin.QueryRow, "SELECT count(*) FROM film")
 	for what, read := range map[string]func(context.Context){
 		"Film": func(ctx context.Context) {
 			if _, err := s.Film(ctx, 1); err != nil {
@@ -76,12 +68,12 @@ func readDuringRewrite(t *testing.T, url, through string) {
 		},
 	} {
 		t.Run(what, func(t *testing.T) {
-			rewrite(t, admin, func() { read(context.WithoutCancel(t.Context())) }, func() { wantWaiting(t, connect(t, url)) })
+			rewrite(t, admin, func() { read(context.WithoutCancel(t.Context())) }, func() { wantWaiting(t, pgtest.Connect(t, url)) })
 		})
 	}
 }
 
-// rewrite rewrites the table film. It begins read while it holds the table, and ends once wait has
+// rewrite rewrites the table film. It starts read while it holds the table, and commits once wait has
 // returned.
 func rewrite(t *testing.T, admin *pgx.Conn, read, wait func()) {
 	t.Helper()

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// searchSQL finds films by what a question may name: a title, a category, a rating, an actor, or
-// any word of a title or description, since people do not ask in the catalogue's words. A film
-// that has more of what is named comes first, then the words decide. Where the question is about
-// short, long or cheap films, these come first among equals. With $3 every film is found. The
-// words for a film itself find none, though there are titles with a movie in them.
+// searchSQL finds films by what a question may name: a title, a category, a rating or an actor. It also
+// searches for single words of titles and descriptions, because people do not ask in the catalogue's words.
+// Films that match more of what is named come first. Among these come short, long or cheap films if the
+// question asks for them, and then the words decide. With $3 every film is found. Words that mean a film,
+// such as movie, find nothing, although some titles contain them.
 const searchSQL = `
 WITH question AS (
 	SELECT lower(upper($1::text {unicode})) AS text, tsvector_to_array(to_tsvector('english', lower($1::text {unicode}))) AS words
@@ -61,16 +61,16 @@ ORDER BY found.facets DESC,
 	found.rank DESC, f.film_id
 LIMIT $4::integer`
 
-// ratingWords are the ratings as people write them. Alone, a small g or r is no rating.
+// ratingWords are the ratings as people write them. A single lower-case g or r is not a rating.
 var ratingWords = regexp.MustCompile(`\b(?:(?i:NC-17|PG-13|PG)|G|R)\b`)
 
-// anyFilm are words for what every film has one way or another: a price, a length, features. Which
-// films are meant is for the caller to find out, who reads the numbers.
+// anyFilm are words about properties that every film has: a price, a length, features. The caller reads the
+// values and finds out which films are meant.
 var anyFilm = regexp.MustCompile(`(?i)\b(?:cents?|dollars?|bucks?|\d+\.\d\d|min(?:ute)?s?|hours?|long(?:est)?|short(?:est)?|cheap(?:est)?|expensive|` +
 	`stream\w*|trailers?|commentary|commentaries|(?:deleted|behind.the) scenes?|child(?:ren)?|kids?|family|in stock|available|` +
 	`not|no|nor|none|nothing|neither|never|without|except|excluding|avoid|other than|apart from|(?:(?:any|every)thing|all) but)\b|n['’]t\b|[$¢]`)
 
-// spoken are words that people use for a category.
+// spoken are the words that people use for a category.
 var spoken = map[string]*regexp.Regexp{
 	"Animation": regexp.MustCompile(`(?i)\b(?:cartoons?|animated)\b`),
 	"Comedy":    regexp.MustCompile(`(?i)\b(?:funny|hilarious|humorous|laughs?)\b`),
@@ -78,18 +78,18 @@ var spoken = map[string]*regexp.Regexp{
 	"Sci-Fi":    regexp.MustCompile(`(?i)\b(?:science[ -]fiction|scifi)\b`),
 }
 
-// FoundFilm is a film with the first and last names of its actors, ordered by name, and the number of
-// its copies, in all shops together.
+// FoundFilm is a film with the names of its actors, ordered by last name, and the number of its copies in
+// all shops.
 type FoundFilm struct {
 	Film            `bun:",extend"`
 	Actors          []string `bun:",array"`
 	Copies          int32
-	AvailableCopies int32 // those that are not rented out
+	AvailableCopies int32 // the copies that are not rented out
 }
 
-// SearchFilms returns at most limit films that a question in plain English may be about, the
-// likeliest first. None is no error. A question about a price, a length, special features,
-// streaming, stock or children, or about what is not wanted, may be about every film.
+// SearchFilms returns at most limit films that a question in plain English may be about, the likeliest first.
+// It is not an error if there are none. A question about prices, lengths, special features, streaming, stock
+// or children may be about every film. So may a question that excludes something.
 func (s *Store) SearchFilms(ctx context.Context, question string, limit int) ([]FoundFilm, error) {
 	ratings := strings.ToUpper(strings.Join(ratingWords.FindAllString(question, -1), " "))
 	films := []FoundFilm{}

@@ -15,82 +15,82 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// The code depends on few settings of a session: it names the schema of each table, reads times as
-// numbers, and passes values apart from the text. The settings that it does depend on are made here.
+// The package depends on few settings of a session: statements name the schema of each table, read times as
+// numbers, and pass values separately from the text. This file sets those that matter.
 
-// required are the settings that hold on every connection, whatever the role, the database or the
-// URL says. A pooler in transaction mode keeps track of both.
+// required are the settings of every connection, whatever the role, the database or the URL says. A pooler
+// in transaction mode tracks both.
 var required = map[string]string{
 	"client_encoding":             "UTF8", // Go's strings
-	"standard_conforming_strings": "on",   // bun and pgx quote for it
+	"standard_conforming_strings": "on",   // bun and pgx quote strings accordingly
 }
 
-// usual are settings that the URL may choose itself. PgBouncer keeps track of these too.
+// usual are settings that the URL may override. PgBouncer tracks these too.
 var usual = map[string]string{
 	"application_name": "pagila-api",
 	"datestyle":        "ISO",
 	"timezone":         "UTC",
 }
 
-// direct are settings that a pooler refuses, since it could not keep them to one client. Behind a
-// pooler each call sets its own, in a transaction (see write.go). They bound what a statement may
-// wait for, where a role has no bound or one that is far too short, and let it see what was
-// committed before it began.
+// direct are settings that a pooler refuses, because it cannot confine them to one client. Behind a pooler,
+// each call sets its own in a transaction (see write.go). They bound the waits of a statement where the role
+// has no bound, or one that is far too short. They also let a statement see what was committed before it
+// began.
 var direct = map[string]string{
 	marker:                                "on",
 	"default_transaction_isolation":       "read committed",
 	"idle_in_transaction_session_timeout": "15s",
-	"lock_timeout":                        "200ms", // call comes again, without holding a connection in between
+	"lock_timeout":                        "200ms", // call repeats the statement, and holds no connection in between
 	"statement_timeout":                   "15s",
 }
 
-// marker is a setting of our own. A session that does not have it after it was asked for is another
-// one than we connected to: a pooler may be told to ignore settings that it does not track.
+// marker is a setting that only this package uses. A session that lacks it although the connection asked for
+// it is a pooler's: a pooler can be configured to ignore settings that it does not track.
 const marker = "pagila_api.direct"
 
 const (
-	// pingAfter is for how long a connection may be idle and still be used without a ping.
+	// pingAfter is how long a connection may be idle before it is pinged on its next use.
 	pingAfter = time.Second
-	// pingTimeout bounds a ping. A healthy server answers in milliseconds; a connection that a
-	// firewall has dropped never does.
+	// pingTimeout bounds a ping. A healthy server responds in milliseconds. Over a connection that a
+	// firewall has dropped, no response ever comes.
 	pingTimeout = time.Second
-	// replaceInterval keeps a database that refuses every write from having all connections
-	// replaced for each of them.
+	// replaceInterval bounds how often all connections are replaced. Otherwise a database that refuses every
+	// write would cause that with each write.
 	replaceInterval = time.Second
 )
 
-// sessions makes the connections of a Store, and knows which of them are still good. It is one for
-// all pools to the same database.
+// sessions makes the connections of a Store, and knows which of them are still usable. All pools to the same
+// database share one.
 type sessions struct {
 	connector driver.Connector
-	// hot is how statements of this package are executed. It is what the URL says, or else with a
-	// plan that the session keeps.
+	// hot is the mode in which this package's statements are executed. It comes from the URL. By default, the
+	// session keeps a plan.
 	hot atomic.Int32
-	// pooled says that what answers is a pooler: it has refused or ignored the direct settings.
+	// pooled says that the connections lead to a pooler: it has refused or ignored the direct settings.
 	pooled atomic.Bool
-	// lossAt is when a connection was last found dead. Connections that were last used before are
+	// lossAt is when a connection was last found dead. Connections that were last used before that time are
 	// pinged before they are used again.
 	lossAt atomic.Int64
-	// replaceAt is the moment before which connections have to have been made to be replaced.
+	// replaceAt is a time. Connections that were made before it are replaced.
 	replaceAt atomic.Int64
 }
 
-// connectedAt is the key of a connection's time of making in pgx's own map of custom data.
+// connectedAt is the key in pgx's custom data for the time at which a connection was made.
 const connectedAt = "connected_at"
 
-// newSessions makes connections as config says.
+// newSessions returns the sessions for a configuration.
 func newSessions(config *pgx.ConnConfig) *sessions {
 	s := &sessions{}
 	config.DefaultQueryExecMode = hotMode(config)
 	s.hot.Store(int32(config.DefaultQueryExecMode))
 	if config.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
-		// bun's texts hardly ever repeat: to prepare them would fill each connection with plans.
+		// bun's texts hardly ever repeat. Preparing them would fill each connection with plans.
 		config.DefaultQueryExecMode = pgx.QueryExecModeExec
 	}
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = connectTimeout
 	}
-	for name := range config.RuntimeParams { // the server folds the case of names
+	for name := range config.RuntimeParams { // PostgreSQL ignores the case of names
 		if _, ok := required[strings.ToLower(name)]; ok {
 			delete(config.RuntimeParams, name)
 		}
@@ -105,8 +105,8 @@ func newSessions(config *pgx.ConnConfig) *sessions {
 	return s
 }
 
-// hotMode is how the URL has statements executed. Where it turns off the caches they need, nothing
-// is prepared: that is the usual cure for a pooler.
+// hotMode returns the mode that the URL asks for. If the URL turns off the cache that a mode needs, which is
+// the usual workaround for a pooler, nothing is prepared.
 func hotMode(config *pgx.ConnConfig) pgx.QueryExecMode {
 	mode := config.DefaultQueryExecMode
 	switch {
@@ -118,13 +118,13 @@ func hotMode(config *pgx.ConnConfig) pgx.QueryExecMode {
 	}
 }
 
-// mode is how a statement of this package is executed now.
+// mode returns the mode in which this package's statements are executed now.
 func (s *sessions) mode() pgx.QueryExecMode { return pgx.QueryExecMode(s.hot.Load()) }
 
-// prepareNothing has statements executed without anything being kept in the session, from now on.
+// prepareNothing makes sure that from now on nothing is kept in a session.
 func (s *sessions) prepareNothing() { s.hot.Store(int32(keepingNothing(s.mode()))) }
 
-// keepingNothing is the mode that is most like mode and keeps nothing in the session.
+// keepingNothing returns the mode that is most like mode but keeps nothing in the session.
 func keepingNothing(mode pgx.QueryExecMode) pgx.QueryExecMode {
 	if mode == pgx.QueryExecModeSimpleProtocol {
 		return mode
@@ -132,7 +132,7 @@ func keepingNothing(mode pgx.QueryExecMode) pgx.QueryExecMode {
 	return pgx.QueryExecModeExec
 }
 
-// addMissing sets in params what it does not have, under a name in any case.
+// addMissing adds the settings that params lacks. Names match without regard to case.
 func addMissing(params, settings map[string]string) {
 	have := make(map[string]bool, len(params))
 	for name := range params {
@@ -150,7 +150,7 @@ func (s *sessions) Connect(ctx context.Context) (driver.Conn, error) {
 	pooled := s.pooled.Load()
 	conn, err := s.connector.Connect(ctx)
 	var refused *pgconn.PgError
-	// 08P01 is what PgBouncer says to a setting that it does not track.
+	// PgBouncer refuses a setting that it does not track with 08P01.
 	if pooled || !errors.As(err, &refused) || refused.Code != "08P01" {
 		return conn, err
 	}
@@ -172,8 +172,8 @@ func (s *sessions) beforeConnect(_ context.Context, config *pgx.ConnConfig) erro
 	return nil
 }
 
-// afterConnectSQL tells whether the session is our own. It then lifts a bound that our sessions have
-// had since PostgreSQL 17, where no older one could be asked for it.
+// afterConnectSQL reports whether the session is our own. If so, it lifts transaction_timeout. A connection
+// cannot ask for that setting before it knows the version, because only PostgreSQL 17 and later have it.
 const afterConnectSQL = `
 SELECT COALESCE(current_setting('` + marker + `', true) = 'on', false), CASE
 	WHEN current_setting('` + marker + `', true) = 'on' AND current_setting('server_version_num')::integer >= 170000
@@ -197,18 +197,17 @@ func (s *sessions) afterConnect(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// isDirect tells whether a connection leads to a session of our own, and not to a pooler's.
+// isDirect reports whether a connection leads to a session of our own, and not to a pooler's.
 func isDirect(conn *sql.Conn) bool {
 	direct := false
-	_ = conn.Raw(func(c any) error { // a connection that is closed is neither
+	_ = conn.Raw(func(c any) error { // this fails for a closed connection, which is neither
 		direct, _ = c.(*stdlib.Conn).Conn().PgConn().CustomData()[marker].(bool)
 		return nil
 	})
 	return direct
 }
 
-// shouldPing pings a connection that may be dead. pgx would ping too, but for as long as the caller's
-// deadline allows.
+// shouldPing pings a connection that may be dead. A ping by pgx would last until the caller's deadline.
 func (s *sessions) shouldPing(ctx context.Context, p stdlib.ShouldPingParams) bool {
 	lastUse := time.Now().Add(-p.IdleDuration)
 	if p.IdleDuration < pingAfter && lastUse.UnixNano() > s.lossAt.Load() || s.outdated(p.Conn) {
@@ -221,10 +220,10 @@ func (s *sessions) shouldPing(ctx context.Context, p stdlib.ShouldPingParams) bo
 		return false
 	}
 	if short.Err() != nil && ctx.Err() == nil {
-		s.replace() // what has dropped this one has most likely dropped the others
+		s.replace() // the others are most likely dropped as well
 	}
 	_ = p.Conn.Close(short) // it is dead
-	return true             // and pgx finds it closed
+	return true             // pgx then finds it closed
 }
 
 func (s *sessions) resetSession(_ context.Context, conn *pgx.Conn) error {
@@ -234,13 +233,13 @@ func (s *sessions) resetSession(_ context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// outdated tells whether a connection was made before replace was called.
+// outdated reports whether a connection was made before replace was called.
 func (s *sessions) outdated(conn *pgx.Conn) bool {
 	made, _ := conn.PgConn().CustomData()[connectedAt].(time.Time)
 	return made.UnixNano() < s.replaceAt.Load()
 }
 
-// replace has every connection there is replaced when it is used next.
+// replace makes sure that every present connection is replaced on its next use.
 func (s *sessions) replace() {
 	now, last := time.Now(), s.replaceAt.Load()
 	if now.Sub(time.Unix(0, last)) >= replaceInterval {
@@ -248,5 +247,5 @@ func (s *sessions) replace() {
 	}
 }
 
-// suspect has the connections that are idle now pinged when they are used next.
+// suspect makes sure that the connections that are idle now are pinged on their next use.
 func (s *sessions) suspect() { s.lossAt.Store(time.Now().UnixNano()) }

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,40 +19,15 @@ import (
 	"example.com/pagila-api/store/pgtest"
 )
 
-// set has new sessions of the database begin with a setting.
-func set(t *testing.T, conn *pgx.Conn, setting string) {
-	t.Helper()
-	run(t, conn, `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET `+strings.ReplaceAll(setting, "'", "''")+`', current_database()); END $$`)
-}
-
-func run(t *testing.T, conn *pgx.Conn, statements string) {
-	t.Helper()
-	if _, err := conn.Exec(t.Context(), statements, pgx.QueryExecModeSimpleProtocol); err != nil {
-		t.Fatalf("%s: %v", statements, err)
-	}
-}
-
-// with adds parameters to a URL.
-func with(t *testing.T, address, parameters string) string {
-	t.Helper()
-	u, err := url.Parse(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.RawQuery += parameters
-	return u.String()
-}
-
-// copiesInStock are copies that nobody has.
+// copiesInStock returns n copies that are not rented out.
 func copiesInStock(t *testing.T, conn *pgx.Conn, n int) []int32 {
 	t.Helper()
-	return value[[]int32](t, conn, `SELECT array_agg(inventory_id) FROM (SELECT inventory_id FROM inventory WHERE NOT EXISTS (
+	return pgtest.Value[[]int32](t, conn.QueryRow, `SELECT array_agg(inventory_id) FROM (SELECT inventory_id FROM inventory WHERE NOT EXISTS (
 		SELECT FROM rental WHERE rental.inventory_id = inventory.inventory_id AND return_date IS NULL)
 		ORDER BY inventory_id LIMIT $1) c`, n)
 }
 
-// wantAllWell makes every kind of call, and a storm of rentals, and checks what comes of them against
-// the database.
+// wantAllWell makes every kind of call and many rentals at once. It checks the results against the database.
 func wantAllWell(t *testing.T, s *store.Store, conn *pgx.Conn) {
 	t.Helper()
 	ctx := t.Context()
@@ -73,10 +49,10 @@ func wantAllWell(t *testing.T, s *store.Store, conn *pgx.Conn) {
 	wantOneEach(t, s, conn, copiesInStock(t, conn, 3), 6)
 }
 
-// wantOneEach has as many customers at once ask for each copy. One gets it.
+// wantOneEach makes several customers rent each copy at once, and checks that one of them gets it.
 func wantOneEach(t *testing.T, s *store.Store, conn *pgx.Conn, copies []int32, each int) {
 	t.Helper()
-	customers := value[[]int32](t, conn, `SELECT array_agg(customer_id ORDER BY customer_id) FROM customer WHERE active = 1`)
+	customers := pgtest.Value[[]int32](t, conn.QueryRow, `SELECT array_agg(customer_id ORDER BY customer_id) FROM customer WHERE active = 1`)
 	rentals := make([]store.Rental, len(copies)*each)
 	var wg sync.WaitGroup
 	for i := range rentals {
@@ -90,7 +66,7 @@ func wantOneEach(t *testing.T, s *store.Store, conn *pgx.Conn, copies []int32, e
 	}
 	wg.Wait()
 	for _, id := range copies {
-		if n := value[int](t, conn, `SELECT count(*) FROM rental WHERE inventory_id = $1 AND return_date IS NULL`, id); n != 1 {
+		if n := pgtest.Value[int](t, conn.QueryRow, `SELECT count(*) FROM rental WHERE inventory_id = $1 AND return_date IS NULL`, id); n != 1 {
 			t.Errorf("copy %d is out %d times, want once", id, n)
 		}
 	}
@@ -103,22 +79,22 @@ func wantOneEach(t *testing.T, s *store.Store, conn *pgx.Conn, copies []int32, e
 	}
 }
 
-// wantRental checks a rental against its row, and against what is read of it.
+// wantRental checks a rental against its row and against Store.Rental.
 func wantRental(t *testing.T, s *store.Store, conn *pgx.Conn, r store.Rental) {
 	t.Helper()
-	micros := value[[]int64](t, conn, `SELECT ARRAY[extract(epoch FROM rental_date) * 1000000,
+	micros := pgtest.Value[[]int64](t, conn.QueryRow, `SELECT ARRAY[extract(epoch FROM rental_date) * 1000000,
 			extract(epoch FROM rental_date) * 1000000 + rental_duration * 86400000000]::bigint[]
 		FROM rental JOIN inventory USING (inventory_id) JOIN film USING (film_id) WHERE rental_id = $1`, r.RentalID)
 	if got := []int64{r.RentalDate.UnixMicro(), r.DueDate.UnixMicro()}; !slices.Equal(got, micros) {
-		t.Errorf("rental %d is from and to %d, want %d", r.RentalID, got, micros)
+		t.Errorf("rental %d: rental date and due date are %d, want %d", r.RentalID, got, micros)
 	}
 	if again, err := s.Rental(t.Context(), r.CustomerID, r.RentalID); err != nil || !reflect.DeepEqual(again, r) {
-		t.Errorf("rental %d reads %+v, %v, want %+v", r.RentalID, again, err, r)
+		t.Errorf("rental %d is read as %+v, %v, want %+v", r.RentalID, again, err, r)
 	}
 }
 
-// Whatever a role or a database sets, each copy goes out once and nothing fails. The same holds behind
-// a pooler, and however the URL has statements executed.
+// Whatever settings a database has, each copy is rented out once and no call fails. The same is true behind a
+// pooler and for every query mode of the URL.
 func TestAnySetting(t *testing.T) {
 	t.Parallel()
 	for name, settings := range map[string][]string{
@@ -138,14 +114,14 @@ func TestAnySetting(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			address := pgtest.New(t)
-			conn := connect(t, address)
+			conn := pgtest.Connect(t, address)
 			for _, setting := range settings {
-				set(t, conn, setting)
+				pgtest.SetDefault(t, conn.Exec, setting)
 			}
-			for _, parameters := range []string{"", "&default_query_exec_mode=exec", "&default_query_exec_mode=simple_protocol",
-				"&default_query_exec_mode=cache_describe", "&statement_cache_capacity=0"} {
-				t.Run(cmpOr(parameters, "as it comes"), func(t *testing.T) {
-					wantAllWell(t, open(t, with(t, address, parameters)), conn)
+			for _, parameters := range []string{"", "default_query_exec_mode=exec", "default_query_exec_mode=simple_protocol",
+				"default_query_exec_mode=cache_describe", "statement_cache_capacity=0"} {
+				t.Run(cmp.Or(parameters, "as it comes"), func(t *testing.T) {
+					wantAllWell(t, open(t, pgtest.WithParameters(t, address, parameters)), conn)
 				})
 			}
 			t.Run("PgBouncer", func(t *testing.T) {
@@ -155,44 +131,27 @@ func TestAnySetting(t *testing.T) {
 	}
 }
 
-func cmpOr(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return strings.TrimPrefix(s, "&")
-}
-
-// PgBouncer in transaction mode with a single connection, under every mode that the URL may choose,
-// with clients that all want the same statements, and beside clients that are set up otherwise.
+// PgBouncer runs in transaction mode with a single connection. All clients need the same statements, in every
+// query mode that the URL may choose. Another client changes the settings of the shared session.
 func TestPgBouncer(t *testing.T) {
 	t.Parallel()
-	for _, parameters := range []string{"", "&default_query_exec_mode=cache_statement", "&default_query_exec_mode=exec",
-		"&default_query_exec_mode=simple_protocol", "&default_query_exec_mode=cache_describe", "&statement_cache_capacity=0"} {
+	for _, parameters := range []string{"", "default_query_exec_mode=cache_statement", "default_query_exec_mode=exec",
+		"default_query_exec_mode=simple_protocol", "default_query_exec_mode=cache_describe", "statement_cache_capacity=0"} {
 		for _, settings := range [][]string{nil, {"default_pool_size = 3", "ignore_startup_parameters = extra_float_digits, lock_timeout, statement_timeout, idle_in_transaction_session_timeout, default_transaction_isolation"}} {
-			t.Run(fmt.Sprint(cmpOr(parameters, "as it comes"), len(settings)), func(t *testing.T) {
+			t.Run(fmt.Sprint(cmp.Or(parameters, "as it comes"), len(settings)), func(t *testing.T) {
 				t.Parallel()
 				direct := pgtest.New(t)
-				conn := connect(t, direct)
-				through := with(t, pgtest.Bouncer(t, direct, settings...), parameters)
+				conn := pgtest.Connect(t, direct)
+				through := pgtest.WithParameters(t, pgtest.Bouncer(t, direct, settings...), parameters)
 				s, other := open(t, through), open(t, through)
-				spoiler := connect(t, with(t, through, "&default_query_exec_mode=simple_protocol"))
+				spoiler := pgtest.Connect(t, pgtest.WithParameters(t, through, "default_query_exec_mode=simple_protocol"))
 				var wg sync.WaitGroup
 				for range 8 {
-					for _, s := range []*store.Store{s, other} {
-						wg.Go(func() {
-							for i := range int32(10) {
-								if _, err := s.Film(t.Context(), 1+i); err != nil {
-									t.Error(err)
-								}
-								if _, err := s.Films(t.Context(), store.FilmQuery{Page: 1 + i, PageSize: 2, Category: "comedy"}); err != nil {
-									t.Error(err)
-								}
-							}
-						})
-					}
+					wg.Go(func() { wantTenPages(t, s) })
+					wg.Go(func() { wantTenPages(t, other) })
 				}
-				for range 10 { // leaks into the connection that all share
-					run(t, spoiler, `SET search_path = nowhere; SET default_transaction_isolation = 'repeatable read'; SET lock_timeout = '2s'`)
+				for range 10 { // the settings stay in the session that all clients share
+					pgtest.Exec(t, spoiler.Exec, `SET search_path = nowhere; SET default_transaction_isolation = 'repeatable read'; SET lock_timeout = '2s'`)
 				}
 				wg.Wait()
 				wantAllWell(t, s, conn)
@@ -202,30 +161,43 @@ func TestPgBouncer(t *testing.T) {
 	}
 }
 
-// transaction_timeout came with PostgreSQL 17. A role's own does not end our transactions.
+func wantTenPages(t *testing.T, s *store.Store) {
+	t.Helper()
+	for i := range int32(10) {
+		if _, err := s.Film(t.Context(), 1+i); err != nil {
+			t.Error(err)
+		}
+		if _, err := s.Films(t.Context(), store.FilmQuery{Page: 1 + i, PageSize: 2, Category: "comedy"}); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A transaction_timeout that the database sets does not end our transactions. PostgreSQL 17
+// introduced the setting.
 func TestTransactionTimeout(t *testing.T) {
 	t.Parallel()
 	address := pgtest.NewOnNewest(t)
-	conn := connect(t, address)
-	set(t, conn, "transaction_timeout = '2ms'")
-	set(t, conn, "default_transaction_isolation = 'serializable'")
+	conn := pgtest.Connect(t, address)
+	pgtest.SetDefault(t, conn.Exec, "transaction_timeout = '2ms'")
+	pgtest.SetDefault(t, conn.Exec, "default_transaction_isolation = 'serializable'")
 	wantAllWell(t, open(t, address), conn)
 	wantAllWell(t, open(t, pgtest.Bouncer(t, address)), conn)
 }
 
-// Where something is missing, the status says so behind a pooler too.
+// Behind a pooler too, the status names what is missing.
 func TestStatusBehindPgBouncer(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ address, change, want string }{
 		"pristine":     {pgtest.Pristine(t), ``, "the migration 20261122183350 is not applied"},
-		"empty":        {pgtest.Empty(t), ``, "no Pagila"},
+		"empty":        {pgtest.Empty(t), ``, "does not contain Pagila"},
 		"half":         {pgtest.New(t), `DELETE FROM atlas_schema_revisions WHERE version = '20261122183350'`, "the migration 20261122183350 is not applied"},
 		"no revisions": {pgtest.New(t), `DROP TABLE atlas_schema_revisions`, "the migration 20261122183351 is not applied"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if tt.change != "" {
-				run(t, connect(t, tt.address), tt.change)
+				pgtest.Exec(t, pgtest.Connect(t, tt.address).Exec, tt.change)
 			}
 			s := open(t, pgtest.Bouncer(t, tt.address))
 			status, err := s.Status(t.Context())
@@ -233,30 +205,30 @@ func TestStatusBehindPgBouncer(t *testing.T) {
 				t.Errorf("got %+v, %v, want %q", status, err, tt.want)
 			}
 			if _, err := s.Film(t.Context(), 1); err != nil && kind(err) != "not set up" {
-				t.Errorf("a film: %v", err)
+				t.Errorf("film 1: %v", err)
 			}
 		})
 	}
 }
 
-// Pagila may be in a schema of any name, and another schema may have a table film as well.
+// Pagila may be in a schema of any name. Another schema may have a table film as well.
 func TestSchema(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
-	conn := connect(t, address)
+	conn := pgtest.Connect(t, address)
 	s := open(t, address)
 	wantAllWell(t, s, conn)
-	run(t, conn, `ALTER SCHEMA public RENAME TO "Video ""Store"""; CREATE SCHEMA public; CREATE TABLE public.film (film_id integer);
+	pgtest.Exec(t, conn.Exec, `ALTER SCHEMA public RENAME TO "Video ""Store"""; CREATE SCHEMA public; CREATE TABLE public.film (film_id integer);
 		SET search_path = "Video ""Store"""`)
-	if _, err := s.Film(t.Context(), 1); err != nil { // the call finds out by itself that Pagila has moved
+	if _, err := s.Film(t.Context(), 1); err != nil { // the call itself finds that Pagila has moved
 		t.Error(err)
 	}
 	wantAllWell(t, s, conn)
 	wantAllWell(t, open(t, address), conn)
 }
 
-// A category is found without regard to case as Unicode has it, also where the database's own locale
-// has another idea of it.
+// A category is found without regard to case, by Unicode's rules, even if the database's locale has other
+// rules.
 func TestCaseOfEveryLocale(t *testing.T) {
 	t.Parallel()
 	for name, options := range map[string]string{
@@ -267,17 +239,17 @@ func TestCaseOfEveryLocale(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			address := pgtest.Database(t, options)
-			conn := connect(t, address)
+			conn := pgtest.Connect(t, address)
 			s := open(t, address)
 			// Each category gets a film of its own.
 			for i, category := range []string{"Çizgi Film", "Straße", "Σίσυφος", "Κωμωδία", "Ужасы", "Érotique"} {
-				run(t, conn, fmt.Sprintf(`INSERT INTO category (category_id, name) VALUES (%d, '%s');
+				pgtest.Exec(t, conn.Exec, fmt.Sprintf(`INSERT INTO category (category_id, name) VALUES (%d, '%s');
 					INSERT INTO film_category (category_id, film_id) VALUES (%[1]d, %[3]d)`, 100+i, category, 1+i))
 			}
 			for query, want := range map[string]int64{
-				"ANIMATION":  value[int64](t, conn, `SELECT count(*) FROM film_category JOIN category USING (category_id) WHERE name = 'Animation'`),
-				"sci-fi":     value[int64](t, conn, `SELECT count(*) FROM film_category JOIN category USING (category_id) WHERE name = 'Sci-Fi'`),
-				"MUSIC":      value[int64](t, conn, `SELECT count(*) FROM film_category JOIN category USING (category_id) WHERE name = 'Music'`),
+				"ANIMATION":  pgtest.Value[int64](t, conn.QueryRow, `SELECT count(*) FROM film_category JOIN category USING (category_id) WHERE name = 'Animation'`),
+				"sci-fi":     pgtest.Value[int64](t, conn.QueryRow, `SELECT count(*) FROM film_category JOIN category USING (category_id) WHERE name = 'Sci-Fi'`),
+				"MUSIC":      pgtest.Value[int64](t, conn.QueryRow, `SELECT count(*) FROM film_category JOIN category USING (category_id) WHERE name = 'Music'`),
 				"çIZGI FILM": 1, "STRAßE": 1, "ΣΊΣΥΦΟΣ": 1, "κωμωδία": 1, "УЖАСЫ": 1, "éROTIQUE": 1, "no such thing": 0,
 			} {
 				page, err := s.Films(t.Context(), store.FilmQuery{Page: 1, PageSize: 1, Category: query})
@@ -285,7 +257,7 @@ func TestCaseOfEveryLocale(t *testing.T) {
 					t.Errorf("%s: %d films, %v, want %d", query, page.Total, err, want)
 				}
 			}
-			title := value[string](t, conn, `SELECT title FROM film WHERE title LIKE '%I%' ORDER BY film_id LIMIT 1`)
+			title := pgtest.Value[string](t, conn.QueryRow, `SELECT title FROM film WHERE title LIKE '%I%' ORDER BY film_id LIMIT 1`)
 			found, err := s.SearchFilms(t.Context(), "is "+strings.ToLower(title)+" any good?", 3)
 			if err != nil || len(found) == 0 || found[0].Title != title {
 				t.Errorf("search for %s: %v, %v", title, found, err)
@@ -297,7 +269,7 @@ func TestCaseOfEveryLocale(t *testing.T) {
 	}
 }
 
-// A database need not have Unicode's letters. What it cannot write is not in it.
+// A database's encoding may lack characters. A search for one of them finds nothing.
 func TestOtherEncodings(t *testing.T) {
 	t.Parallel()
 	for _, encoding := range []string{"SQL_ASCII", "LATIN1", "EUC_JP"} {
@@ -324,15 +296,15 @@ func TestOtherEncodings(t *testing.T) {
 	}
 }
 
-// Days are days of 24 hours where the clocks change in between, and times that no clock shows are
-// the nearest that one does.
+// Days have 24 hours even if the clocks change in between. A time that RFC 3339 cannot represent becomes the
+// nearest one that it can.
 func TestTimes(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
-	conn := connect(t, address)
-	set(t, conn, "timezone = 'Europe/Berlin'")
-	s := open(t, with(t, address, "&timezone=Europe/Berlin"))
-	run(t, conn, `UPDATE film SET rental_duration = 5 WHERE film_id = (SELECT film_id FROM inventory WHERE inventory_id = 1)`)
+	conn := pgtest.Connect(t, address)
+	pgtest.SetDefault(t, conn.Exec, "timezone = 'Europe/Berlin'")
+	s := open(t, pgtest.WithParameters(t, address, "timezone=Europe/Berlin"))
+	pgtest.Exec(t, conn.Exec, `UPDATE film SET rental_duration = 5 WHERE film_id = (SELECT film_id FROM inventory WHERE inventory_id = 1)`)
 	for date, want := range map[string]string{
 		"2026-03-28 12:00:00.123456+00": "2026-03-28T12:00:00.123456Z 2026-04-02T12:00:00.123456Z",
 		"2026-10-23 00:30:00+00":        "2026-10-23T00:30:00Z 2026-10-28T00:30:00Z",
@@ -341,7 +313,7 @@ func TestTimes(t *testing.T) {
 		"0044-03-15 12:00:00+00 BC":     "0001-01-01T00:00:00Z 0001-01-06T00:00:00Z",
 		"294276-12-31 00:00:00+00":      "9999-12-31T23:59:59.999999Z 9999-12-31T23:59:59.999999Z",
 	} {
-		id := value[int32](t, conn, `INSERT INTO rental (rental_date, inventory_id, customer_id, staff_id, return_date)
+		id := pgtest.Value[int32](t, conn.QueryRow, `INSERT INTO rental (rental_date, inventory_id, customer_id, staff_id, return_date)
 			VALUES ($1::text::timestamptz, 1, 1, 1, $1::text::timestamptz) RETURNING rental_id`, date)
 		r, err := s.Rental(t.Context(), 1, id)
 		if err != nil {
@@ -354,16 +326,15 @@ func TestTimes(t *testing.T) {
 	}
 }
 
-// A role with nothing but the privileges that the README lists can do all. Without any one of them
-// the status names it.
+// The privileges that the README lists are enough. If one of them is missing, the status names it.
 func TestLeastPrivilege(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
-	conn := connect(t, address)
-	role := "least_" + value[string](t, conn, `SELECT current_database()`)
-	run(t, conn, `CREATE ROLE `+role+` LOGIN; REVOKE ALL ON SCHEMA public FROM PUBLIC`)
+	conn := pgtest.Connect(t, address)
+	role := "least_" + pgtest.Value[string](t, conn.QueryRow, `SELECT current_database()`)
+	pgtest.Exec(t, conn.Exec, `CREATE ROLE `+role+` LOGIN; REVOKE ALL ON SCHEMA public FROM PUBLIC`)
 	t.Cleanup(func() {
-		ctx := context.Background() // the test's own is over
+		ctx := context.Background() // the test's context has ended
 		cleaner, err := pgx.Connect(ctx, address)
 		if err == nil {
 			_, err = cleaner.Exec(ctx, `DROP OWNED BY `+role+`; DROP ROLE `+role)
@@ -380,11 +351,11 @@ func TestLeastPrivilege(t *testing.T) {
 	u.User = url.User(role)
 	s := open(t, u.String())
 	for _, grant := range leastPrivileges {
-		run(t, conn, `GRANT `+grant+` TO `+role)
+		pgtest.Exec(t, conn.Exec, `GRANT `+grant+` TO `+role)
 	}
 	wantAllWell(t, s, conn)
 	for _, grant := range leastPrivileges {
-		run(t, conn, `REVOKE `+strings.ReplaceAll(grant, "UPDATE (last_update)", "UPDATE")+` FROM `+role)
+		pgtest.Exec(t, conn.Exec, `REVOKE `+strings.ReplaceAll(grant, "UPDATE (last_update)", "UPDATE")+` FROM `+role)
 		status, err := s.Status(t.Context())
 		privilege, object, _ := strings.Cut(grant, " ON ")
 		privilege, _, _ = strings.Cut(privilege, " ")
@@ -395,11 +366,11 @@ func TestLeastPrivilege(t *testing.T) {
 		}) {
 			t.Errorf("without %s: missing %q, %v", grant, status.Missing, err)
 		}
-		run(t, conn, `GRANT `+grant+` TO `+role)
+		pgtest.Exec(t, conn.Exec, `GRANT `+grant+` TO `+role)
 	}
 	wantAllWell(t, s, conn)
 
-	run(t, conn, `REVOKE INSERT ON rental FROM `+role)
+	pgtest.Exec(t, conn.Exec, `REVOKE INSERT ON rental FROM `+role)
 	var unavailable *store.UnavailableError
 	if _, err := s.CreateRental(t.Context(), store.NewRental{CustomerID: 1, InventoryID: copiesInStock(t, conn, 1)[0], StaffID: 1}); !errors.As(err, &unavailable) ||
 		unavailable.Reason != store.NotSetUp || unavailable.Outcome != store.NothingWritten {
@@ -407,7 +378,7 @@ func TestLeastPrivilege(t *testing.T) {
 	}
 }
 
-// leastPrivileges are what the README grants to the server's role.
+// leastPrivileges are the privileges that the README grants to the server's role.
 var leastPrivileges = []string{
 	`USAGE ON SCHEMA public`,
 	`SELECT ON film, language, category, film_category, actor, film_actor, inventory, customer, staff, rental, atlas_schema_revisions`,

@@ -14,47 +14,47 @@ import (
 	"example.com/pagila-api/schema/migrations"
 )
 
-// meaning is what an error of the database means to the call that met it.
+// meaning is what an error of the database means for the call that it ends.
 type meaning int
 
 const (
-	// fault is a mistake in this package or a defect of the database. Only the log can help.
+	// fault says that this package has a bug or the database a defect. Callers cannot act on it.
 	fault meaning = iota
-	// left says that the caller has gone. Nothing is known of the database.
+	// left says that the caller has left. It says nothing about the database.
 	left
 	// refused says that a constraint or a trigger of the database refused the row.
 	refused
-	// collision says that the row does not go together with other rows. These may have changed since
-	// they were read, so the next attempt may find out more; otherwise it is refused.
+	// collision says that the row conflicts with other rows. These may have changed since they were read, so
+	// the next attempt may succeed or return a better error. If not, the row is refused.
 	collision
-	// conflict says that another transaction got in the way. The next attempt may succeed.
+	// conflict says that another transaction interfered. The next attempt may succeed.
 	conflict
-	// locked says that another session holds the row, or the table.
+	// locked says that another session holds a lock on the row or the table.
 	locked
 	// slow says that the database, or the wait for it, took too long.
 	slow
-	// stale says that what the session had kept of the schema, such as a plan, is no longer right.
-	// Nothing was executed. An attempt that meets it again and again has met a fault.
+	// stale says that something which the session kept about the schema, such as a plan, is out of date.
+	// Nothing was executed. If every attempt fails with it, it is a fault.
 	stale
-	// unprepared says that the session does not have the statement that this process prepared in
-	// it, or has it already: a pooler gives each transaction another session.
+	// unprepared says that the session lacks a statement that this process has prepared, or already has it,
+	// because a pooler gives each transaction another session.
 	unprepared
-	// denied says that the server does not let the role in. Another attempt would not get in either, and
-	// could lock the account.
+	// denied says that the server refuses the role's login. Another attempt would fail too, and could lock
+	// the account.
 	denied
-	// away says that this connection has ended or cannot be made. Another one may work.
+	// away says that this connection was lost or cannot be made. Another one may work.
 	away
-	// readOnly says that the session cannot write: the server is a standby.
+	// readOnly says that the session cannot write, because the server is a standby.
 	readOnly
-	// unready says that the database lacks something that the statements need: a table, a column
-	// or a privilege.
+	// unready says that the database lacks something that the statements need: a table, a column or a
+	// privilege.
 	unready
 	// uncertain says that the server does not know whether it has committed.
 	uncertain
 )
 
-// classes has a meaning for each class of PostgreSQL's SQLSTATEs (manual, appendix A), which is the
-// first two characters. Server versions 12 to 18 are covered.
+// classes has a meaning for each class of PostgreSQL's SQLSTATEs (PostgreSQL manual, appendix A). The class
+// is the first two characters. The map covers versions 12 to 18.
 var classes = map[string]meaning{
 	"00": fault,      // successful completion
 	"01": fault,      // warning
@@ -94,7 +94,7 @@ var classes = map[string]meaning{
 	"54": fault,      // program limit exceeded
 	"55": fault,      // object not in prerequisite state
 	"57": away,       // operator intervention: shutting down, crashed, starting up, dropped
-	"58": away,       // system error: the server's disk, for one
+	"58": away,       // system error, such as a failing disk
 	"72": conflict,   // snapshot failure (up to PostgreSQL 16)
 	"F0": fault,      // configuration file error
 	"HV": fault,      // foreign data wrapper error
@@ -102,7 +102,7 @@ var classes = map[string]meaning{
 	"XX": fault,      // internal error
 }
 
-// codes are the SQLSTATEs that do not mean what their class means.
+// codes are the SQLSTATEs whose meaning differs from that of their class.
 var codes = map[string]meaning{
 	"08007":               uncertain, // transaction resolution unknown
 	"23503":               collision, // foreign key violation: a row was there a moment ago
@@ -121,14 +121,14 @@ var codes = map[string]meaning{
 	"42P05":               unprepared, // duplicate prepared statement
 	"55006":               locked,     // object in use
 	"55P03":               locked,     // lock not available
-	"57000":               slow,       // operator intervention, of no special kind
+	"57000":               slow,       // operator intervention, unspecified
 	"57014":               slow,       // query canceled: a statement_timeout, or pg_cancel_backend
 	"HV00N":               away,       // foreign data wrapper: unable to establish connection
 	"XX000":               stale,      // internal error: what DDL in another session can cause
 }
 
-// meaningOf says what err means. The wording of a message is never looked at: it follows the server's
-// lc_messages.
+// meaningOf returns the meaning of err. It never looks at the wording of a message, which depends on the
+// server's lc_messages.
 func meaningOf(err error) meaning {
 	var (
 		server  *pgconn.PgError
@@ -144,7 +144,7 @@ func meaningOf(err error) meaning {
 		return meaningOfBegin(server.Code)
 	case errors.As(err, &server):
 		return meaningOfState(server.Code)
-	case errors.As(err, &connect): // in time or not
+	case errors.As(err, &connect): // a time-out too
 		return away
 	case errors.Is(err, context.DeadlineExceeded):
 		return slow
@@ -157,8 +157,8 @@ func meaningOf(err error) meaning {
 	}
 }
 
-// meaningOfConnect is the meaning of a SQLSTATE that a connection was refused with. There is no
-// statement yet that could be wrong.
+// meaningOfConnect returns the meaning of the SQLSTATE with which the server refused a connection. No
+// statement can be at fault yet.
 func meaningOfConnect(state string) meaning {
 	switch m := meaningOfState(state); m {
 	case fault, refused, unready:
@@ -168,8 +168,9 @@ func meaningOfConnect(state string) meaning {
 	}
 }
 
-// meaningOfBegin is the meaning of a SQLSTATE in a beginError, before anything was executed. A standby calls READ WRITE a feature that is not supported. A role's statement_timeout
-// holds until the transaction has set its own.
+// meaningOfBegin returns the meaning of the SQLSTATE in a beginError, before anything was executed. A standby
+// refuses READ WRITE as a feature that is not supported. The role's statement_timeout applies until the
+// transaction has set its own.
 func meaningOfBegin(state string) meaning {
 	switch m := meaningOfState(state); m {
 	case stale:
@@ -189,22 +190,22 @@ func meaningOfState(state string) meaning {
 		if m, ok := classes[state[:2]]; ok {
 			return m
 		}
-		return refused // a code that a function of the database's owner has made up
+		return refused // an unknown code comes from a function of the database's owner
 	}
 	return fault
 }
 
-// insufficientPrivilege is the SQLSTATE of a missing privilege, and of a row that a policy refuses.
+// insufficientPrivilege is the SQLSTATE for a missing privilege, and for a row that a policy refuses.
 const insufficientPrivilege = "42501"
 
-// lacksCharacter tells whether err says that the database's encoding cannot write a character of an
-// argument. Nothing in the database has that character.
+// lacksCharacter reports whether the database's encoding lacks a character of an argument. Then nothing in
+// the database contains it.
 func lacksCharacter(err error) bool {
 	var server *pgconn.PgError
 	return errors.As(err, &server) && (server.Code == "22P05" || server.Code == "22021")
 }
 
-// lostConnection tells whether err says that the connection has ended, or was never made.
+// lostConnection reports whether err says that the connection was lost or never made.
 func lostConnection(err error) bool {
 	var (
 		network net.Error
@@ -215,5 +216,5 @@ func lostConnection(err error) bool {
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, errLost)
 }
 
-// errLost stands for an error of the protocol after which the connection was closed.
+// errLost marks an error after which the driver closed the connection.
 var errLost = errors.New("the connection was lost")

@@ -1,7 +1,6 @@
 package store_test
 
 import (
-	"bufio"
 	"errors"
 	"os"
 	"strings"
@@ -13,8 +12,7 @@ import (
 	"example.com/pagila-api/store/pgtest"
 )
 
-// raising makes a database whose film raises the SQLSTATE in the table wanted when it is read, and
-// counts how often it was.
+// raising makes reads of film raise the SQLSTATE in the table wanted, and counts the reads.
 const raising = `
 CREATE TABLE wanted (code text, times integer);
 CREATE SEQUENCE raised;
@@ -30,16 +28,16 @@ END $$;
 ALTER TABLE film RENAME TO film_table;
 CREATE VIEW film AS SELECT * FROM film_table WHERE raise_wanted()`
 
-// raise has the SQLSTATE raised for so many times from now on.
+// raise makes the next reads of film raise the SQLSTATE.
 func raise(t *testing.T, conn *pgx.Conn, code string, times int) {
 	t.Helper()
-	run(t, conn, `TRUNCATE wanted; ALTER SEQUENCE raised RESTART`)
+	pgtest.Exec(t, conn.Exec, `TRUNCATE wanted; ALTER SEQUENCE raised RESTART`)
 	if _, err := conn.Exec(t.Context(), `INSERT INTO wanted VALUES ($1, $2)`, code, times); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// kind is what a caller of this package can tell of an error.
+// kind returns what a caller of the package can learn from an error.
 func kind(err error) string {
 	var (
 		unavailable *store.UnavailableError
@@ -57,65 +55,78 @@ func kind(err error) string {
 	}
 }
 
-// Each SQLSTATE of PostgreSQL's appendix A has a meaning, for a read and for a rental, and the call is
-// made again or not. So have the codes that a function of the database's owner may make up.
-func TestSQLStates(t *testing.T) {
-	t.Parallel()
-	address := pgtest.New(t)
-	conn := connect(t, address)
-	run(t, conn, raising)
-	s := open(t, address)
-	free := copiesInStock(t, conn, 1)[0]
-	before := value[int](t, conn, `SELECT count(*) FROM rental`)
-	table, err := os.Open("testdata/sqlstates.tsv")
+// stateRow is a row of testdata/sqlstates.tsv: what an error with this SQLSTATE means to a read and to a
+// rental, and whether the call is made several times.
+type stateRow struct{ code, name, read, rental, attempts string }
+
+func stateRows(t *testing.T) []stateRow {
+	t.Helper()
+	text, err := os.ReadFile("testdata/sqlstates.tsv")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer table.Close()
-	lines := bufio.NewScanner(table)
-	lines.Scan() // the head
-	for lines.Scan() {
-		row := strings.Split(lines.Text(), "\t")
-		code, name, read, rental, attempts := row[0], row[1], row[2], row[3], row[4]
-		const always = 1 << 30
-		check := func(call, want string, err error) {
-			t.Helper()
-			if got := kind(err); got != want {
-				t.Errorf("%s %s: %s is %s, want %s: %v", code, name, call, got, want, err)
-			}
-			if several := value[int64](t, conn, `SELECT last_value FROM raised`) > 1; several != (attempts == "several") {
-				t.Errorf("%s %s: %s was attempted several times: %t, want %s", code, name, call, several, attempts)
-			}
-		}
-		raise(t, conn, code, always)
-		_, err := s.Film(t.Context(), 1)
-		check("a read", read, err)
-		raise(t, conn, code, always)
-		_, err = s.CreateRental(t.Context(), store.NewRental{CustomerID: 1, InventoryID: free, StaffID: 1})
-		check("a rental", rental, err)
-		var unavailable *store.UnavailableError
-		if errors.As(err, &unavailable) && unavailable.Outcome != store.NothingWritten {
-			t.Errorf("%s %s: the outcome of the rental is %d", code, name, unavailable.Outcome)
-		}
-		if attempts == "one" {
-			continue
-		}
-		// What passes by itself is not seen.
-		raise(t, conn, code, 1)
-		if _, err := s.Film(t.Context(), 1); err != nil {
-			t.Errorf("%s %s, once: a read: %v", code, name, err)
-		}
+	var rows []stateRow
+	for line := range strings.Lines(string(text)) {
+		field := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		rows = append(rows, stateRow{field[0], field[1], field[2], field[3], field[4]})
 	}
-	if err := lines.Err(); err != nil {
-		t.Fatal(err)
+	return rows[1:] // after the header
+}
+
+// Each SQLSTATE of PostgreSQL's appendix A has a meaning for a read and for a rental. It also decides
+// whether the call is repeated. The same holds for codes that a function of the database's owner makes up.
+func TestSQLStates(t *testing.T) {
+	t.Parallel()
+	address := pgtest.New(t)
+	conn := pgtest.Connect(t, address)
+	pgtest.Exec(t, conn.Exec, raising)
+	s := open(t, address)
+	copyID := copiesInStock(t, conn, 1)[0]
+	before := pgtest.Value[int](t, conn.QueryRow, `SELECT count(*) FROM rental`)
+	for _, row := range stateRows(t) {
+		wantMeaning(t, s, conn, row, copyID)
 	}
-	if after := value[int](t, conn, `SELECT count(*) FROM rental`); after != before {
+	if after := pgtest.Value[int](t, conn.QueryRow, `SELECT count(*) FROM rental`); after != before {
 		t.Errorf("%d rentals were written", after-before)
 	}
 	raise(t, conn, "40001", 2)
-	if r, err := s.CreateRental(t.Context(), store.NewRental{CustomerID: 1, InventoryID: free, StaffID: 1}); err != nil {
+	if r, err := s.CreateRental(t.Context(), store.NewRental{CustomerID: 1, InventoryID: copyID, StaffID: 1}); err != nil {
 		t.Errorf("a rental after two conflicts: %v", err)
-	} else if n := value[int](t, conn, `SELECT count(*) FROM rental WHERE inventory_id = $1 AND return_date IS NULL`, free); n != 1 {
+	} else if n := pgtest.Value[int](t, conn.QueryRow, `SELECT count(*) FROM rental WHERE inventory_id = $1 AND return_date IS NULL`, copyID); n != 1 {
 		t.Errorf("rental %d: the copy is out %d times", r.RentalID, n)
+	}
+}
+
+// wantMeaning checks what a SQLSTATE means to a read and to a rental.
+func wantMeaning(t *testing.T, s *store.Store, conn *pgx.Conn, row stateRow, copyID int32) {
+	t.Helper()
+	check := func(call, want string, err error) {
+		t.Helper()
+		if got := kind(err); got != want {
+			t.Errorf("%s %s: %s is %s, want %s: %v", row.code, row.name, call, got, want, err)
+		}
+		several := pgtest.Value[int64](t, conn.QueryRow, `SELECT last_value FROM raised`) > 1
+		if several != (row.attempts == "several") {
+			t.Errorf("%s %s: %s was attempted several times: %t, want %s", row.code, row.name, call, several, row.attempts)
+		}
+	}
+	const always = 1 << 30
+	raise(t, conn, row.code, always)
+	_, err := s.Film(t.Context(), 1)
+	check("a read", row.read, err)
+	raise(t, conn, row.code, always)
+	_, err = s.CreateRental(t.Context(), store.NewRental{CustomerID: 1, InventoryID: copyID, StaffID: 1})
+	check("a rental", row.rental, err)
+	var unavailable *store.UnavailableError
+	if errors.As(err, &unavailable) && unavailable.Outcome != store.NothingWritten {
+		t.Errorf("%s %s: the outcome of the rental is %d", row.code, row.name, unavailable.Outcome)
+	}
+	if row.attempts == "one" {
+		return
+	}
+	// A caller does not see an error that passes by itself.
+	raise(t, conn, row.code, 1)
+	if _, err := s.Film(t.Context(), 1); err != nil {
+		t.Errorf("%s %s, once: a read: %v", row.code, row.name, err)
 	}
 }

@@ -9,37 +9,36 @@ import (
 	"example.com/pagila-api/schema/migrations"
 )
 
-// The datasets that Status tells apart.
+// The datasets that Status distinguishes.
 const (
-	DatasetPagila = "pagila" // the real thing
-	DatasetSample = "sample" // the built-in stand-in
+	DatasetPagila = "pagila" // Pagila itself
+	DatasetSample = "sample" // the built-in sample
 	DatasetOther  = "other"  // anything else, or nothing
 )
 
 const (
-	// statusWait is for how long a caller of Status waits, so that a load balancer has its answer
-	// within a second.
+	// statusWait is how long a caller of Status waits, so that a load balancer gets its response within a
+	// second.
 	statusWait = 900 * time.Millisecond
-	// probePatience is for how long a check is made again where connections are lost. It leaves time
-	// to say so.
+	// probePatience is how long a check is repeated after lost connections. It leaves time for the response.
 	probePatience = 600 * time.Millisecond
-	// statusTimeout is how long the check itself may take. Where it is longer than statusWait, to
-	// connect for one, a later caller gets what it has found.
+	// statusTimeout is how long the check itself may take. If it takes longer than statusWait, for example to
+	// connect, a later caller gets the result.
 	statusTimeout = 5 * time.Second
-	// successCounts is for how long a call that has succeeded shows that the database answers.
+	// successCounts is how long a successful call proves that the database responds.
 	successCounts = 2 * time.Second
-	// datasetTimeout bounds the look at a row of the dataset.
+	// datasetTimeout bounds the query that identifies the dataset.
 	datasetTimeout = 300 * time.Millisecond
 )
 
-// Status says what the database is and how far it has been migrated.
+// Status describes the database: its server, its dataset, its migrations, and what it lacks.
 type Status struct {
 	Server    string   // "PostgreSQL 15.18"
 	Dataset   string   // one of the constants above
-	Migration string   // the newest applied version; "" where there is none
-	Pending   []string // the versions that are missing, oldest first
-	// Missing is what the calls need and do not find, pending migrations among it: each a
-	// sentence without its full stop. The database is ready where there is nothing.
+	Migration string   // the newest version that is applied, or ""
+	Pending   []string // the versions that are not applied, oldest first
+	// Missing lists what the calls need and the database lacks, including pending migrations. Each entry is a
+	// sentence without its full stop. The database is ready if the list is empty.
 	Missing []string
 }
 
@@ -60,16 +59,16 @@ var needs = map[string]string{
 }
 
 const (
-	// streamingColumn is what the first of our migrations adds to film.
+	// streamingColumn is the column that the first of our migrations adds to film.
 	streamingColumn = "streaming_available"
 	revisionsTable  = "atlas_schema_revisions"
-	// noUsage begins what is said of a schema that the role cannot look into.
+	// noUsage begins the sentence about a schema that the role cannot read.
 	noUsage = "the role may not use the schema "
 )
 
-// checkSQL says in one row what the server is, where Pagila is, and what the role lacks there. It
-// reads nothing but catalogs, on which nobody holds a lock for long. To lock a row takes the privilege
-// to update one of its columns. A sequence is found by the default that uses it.
+// checkSQL returns in one row what the server is, where Pagila is, and what the role lacks there. It reads
+// only catalogs, on which nobody holds a lock for long. Locking a row requires the privilege to update one of
+// its columns. The query finds a sequence by the column default that uses it.
 var checkSQL = `
 WITH located AS (` + migrations.LocateSQL + `
 ), place AS (
@@ -121,10 +120,10 @@ func neededRows() string {
 	return strings.Join(rows, ", ")
 }
 
-// Status reads the status, over a connection that no other call can take. It answers within a
-// second, or fails. A database without Pagila is DatasetOther and no error.
+// Status reads the status over a connection that other calls cannot use. It returns within a second. A
+// database without Pagila is not an error: its dataset is DatasetOther.
 func (s *Store) Status(ctx context.Context) (Status, error) {
-	// Many may ask at once: all get what one check finds. It does not end with its first caller.
+	// Concurrent callers share one check. It does not end when its first caller leaves.
 	check := s.status.DoChan("", func() (any, error) { return s.check(context.WithoutCancel(ctx)) })
 	timer := time.NewTimer(statusWait)
 	defer timer.Stop()
@@ -139,7 +138,7 @@ func (s *Store) Status(ctx context.Context) (Status, error) {
 		err = found.Err
 	case <-timer.C:
 	}
-	// A machine under load may not get to it in time. Calls that succeed meanwhile say as much.
+	// On a busy machine the check may be late. Calls that succeed meanwhile prove that the database responds.
 	last := s.lastStatus.Load()
 	if meaningOf(err) == slow && last != nil && time.Since(time.Unix(0, s.lastSuccess.Load())) < successCounts {
 		return *last, nil
@@ -150,7 +149,7 @@ func (s *Store) Status(ctx context.Context) (Status, error) {
 	return Status{}, fmt.Errorf("read the status: %w", err)
 }
 
-// check finds out the status.
+// check reads the status and remembers it.
 func (s *Store) check(ctx context.Context) (status Status, err error) {
 	var schema string
 	err = s.call(ctx, s.probe, NoWrite, func(ctx context.Context, c session) error {
@@ -171,18 +170,17 @@ func (c session) check(ctx context.Context) (_ Status, schema string, _ error) {
 		standby, revisions bool
 		missing            string
 	)
-	err := c.QueryRowContext(ctx, checkSQL, c.mode).Scan(&status.Server, &standby, &schema, &revisions, &missing)
-	if err != nil {
+	if err := c.catalog(ctx, checkSQL, &status.Server, &standby, &schema, &revisions, &missing); err != nil {
 		return Status{}, "", fmt.Errorf("look for what is missing: %w", err)
 	}
 	c.store.forget(schema)
 	if standby {
-		defer c.drop() // the address may lead to the new primary soon
-		status.Missing = append(status.Missing, "the server is a standby, which takes no writes")
+		defer c.drop() // the address may soon lead to the new primary
+		status.Missing = append(status.Missing, "the server is a standby, which accepts no writes")
 	}
 	if schema == "" {
 		status.Pending = migrations.Versions()
-		status.Missing = append(status.Missing, "the database has no Pagila in it")
+		status.Missing = append(status.Missing, "the database does not contain Pagila")
 		return status, "", nil
 	}
 	status.Pending = migrations.Versions()
@@ -193,20 +191,25 @@ func (c session) check(ctx context.Context) (_ Status, schema string, _ error) {
 		}
 		status.Migration, status.Pending = state.Current, state.Pending
 	}
-	for line := range strings.Lines(missing) {
-		what := strings.TrimSuffix(line, "\n")
-		if len(status.Pending) == 0 || !strings.HasSuffix(what, " "+streamingColumn) { // a migration brings it
-			status.Missing = append(status.Missing, what)
-		}
-	}
-	for _, version := range status.Pending {
-		status.Missing = append(status.Missing, "the migration "+version+" is not applied")
-	}
+	status.addMissing(missing)
 	return status, schema, nil
 }
 
-// domainSQL reads the row as JSON, since another dataset may not have the column. The domain of the
-// first customer's e-mail address tells the datasets apart.
+// addMissing adds what checkSQL has found missing, one entry a line, and the pending migrations.
+func (s *Status) addMissing(found string) {
+	for line := range strings.Lines(found) {
+		what := strings.TrimSuffix(line, "\n")
+		if len(s.Pending) == 0 || !strings.HasSuffix(what, " "+streamingColumn) { // a pending migration adds it
+			s.Missing = append(s.Missing, what)
+		}
+	}
+	for _, version := range s.Pending {
+		s.Missing = append(s.Missing, "the migration "+version+" is not applied")
+	}
+}
+
+// domainSQL reads the domain of the first customer's e-mail address, which distinguishes the datasets. It
+// reads the row as JSON, because another dataset may lack the column.
 const domainSQL = `SELECT COALESCE((SELECT split_part(to_jsonb(c) ->> 'email', '@', 2)
 	FROM (SELECT * FROM {customer} ORDER BY customer_id LIMIT 1) c), '') AS domain`
 
@@ -215,8 +218,8 @@ var datasets = map[string]string{
 	"customer.example":   DatasetSample,
 }
 
-// datasetIn tells which dataset is in the schema. It looks once: to read a table can fail, or take
-// long, for reasons that have nothing to do with being ready.
+// datasetIn returns the name of the dataset in the schema. It reads the table only once, because a read can
+// fail or take long for reasons that have nothing to do with readiness.
 func (s *Store) datasetIn(ctx context.Context, schema string) string {
 	if known := s.dataset.Load(); known != nil && known.schema == schema {
 		return known.name
@@ -241,5 +244,5 @@ func (s *Store) datasetIn(ctx context.Context, schema string) string {
 	return name
 }
 
-// dataset is the name of what is in a schema.
+// dataset is the name of the dataset in a schema.
 type dataset struct{ schema, name string }

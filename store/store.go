@@ -1,16 +1,22 @@
-// Package store reads and writes Pagila.
+// Package store reads and writes Pagila, a DVD-rental database in PostgreSQL.
 //
-// It speaks to PostgreSQL through bun, over pgx. bun writes arguments into the text of a query, so
-// the server plans each text anew, which is most of what a small query costs. Statements of this
-// package therefore are constants whose arguments are passed apart, as $1, and pgx keeps their
-// plans; bun scans the rows.
+// Money is decimal throughout. Errors that a caller can act on are the types and values of errors.go. Any
+// other error is a fault.
 //
-// Nothing here relies on how a session is set up. session.go sets what has to be set; layout.go
-// completes statements with what differs between databases; call, in this file, is the one place
-// that decides what is tried again, and write the one place that runs transactions.
+// # How statements are executed
 //
-// Money is decimal throughout. Errors that a caller can act on are the types and values of
-// errors.go; any other error is a fault.
+// The package uses bun over pgx. There are two ways to execute a statement:
+//
+//   - A statement on Pagila's tables is a constant. It names tables in braces, such as {film}, and takes its
+//     arguments as $1, $2 and so on. Store.read executes it on its own, session.query within Store.write.
+//     pgx keeps its plan, and bun scans the rows. bun's own queries write their arguments into the text, so
+//     PostgreSQL must plan each of them anew. Planning is most of the cost of a small query.
+//   - A query on PostgreSQL's catalogs is a constant as well. It takes no arguments and returns one row.
+//     session.catalog executes it. It works before the store has found the schema of Pagila.
+//
+// Nothing relies on the settings that a session happens to have. session.go sets those that matter, and
+// layout.go completes statements with what differs between databases. Store.call alone decides what is
+// repeated, and Store.write alone runs transactions that write.
 package store
 
 import (
@@ -35,76 +41,77 @@ import (
 )
 
 const (
-	// defaultMaxConns leaves most of PostgreSQL's usual 100 connections to other instances.
+	// defaultMaxConns leaves most of PostgreSQL's default of 100 connections to other instances.
 	defaultMaxConns = 16
 	// connectTimeout bounds one attempt to connect, so that a request does not wait for a host
 	// that drops packets.
 	connectTimeout = 5 * time.Second
-	// defaultTimeout is far beyond what a call takes, which is milliseconds.
+	// defaultTimeout is far longer than a call takes, which is milliseconds.
 	defaultTimeout = 10 * time.Second
-	// maxIdleTime is below the 4 to 6 minutes after which firewalls and balancers forget a
-	// connection, and returns connections to PostgreSQL after a burst.
+	// maxIdleTime is below the 4 to 6 minutes after which firewalls and load balancers forget a connection.
+	// It also returns connections to PostgreSQL after a burst.
 	maxIdleTime = 2 * time.Minute
-	// maxLifetime has connections follow what has changed behind the address: a new primary, a
-	// setting of the role.
+	// maxLifetime bounds how long connections miss a change behind the address, such as a new primary or a
+	// new setting of the role.
 	maxLifetime = 15 * time.Minute
 )
 
 const (
-	// maxAttempts is how often a call is made in all before it fails.
+	// maxAttempts is the number of attempts after which a call fails.
 	maxAttempts = 5
-	// writePatience and readPatience are for how long a call is made again while another session holds
-	// the row or the table that it needs, or while the server is a standby. Each attempt waits for a
-	// fraction of a second, and holds no connection in between.
+	// writePatience and readPatience are how long a call is repeated while another session holds the row or
+	// the table that it needs, or while the server is a standby. Each attempt waits for a fraction of a
+	// second. Between attempts the call holds no connection.
 	writePatience = time.Second
 	readPatience  = 3 * time.Second
-	// firstPause and longestPause are between two attempts. Each pause is twice the one before, give
-	// or take a half, so that callers who met do not meet again.
+	// firstPause and longestPause are the mean pauses between two attempts. The mean doubles each time, and
+	// the pause varies by half of it, so that calls that collided do not collide again.
 	firstPause   = 5 * time.Millisecond
 	longestPause = 150 * time.Millisecond
 	// turnWait is how long a write waits for its turn among the writes.
 	turnWait = 2 * time.Second
 )
 
-// Store is the database. It is safe for concurrent use; a process needs one.
+// Store gives access to the database. It is safe for concurrent use. A process needs one.
 type Store struct {
-	*sessions
-	reads  pool
-	writes pool                   // the same connections, for transactions
-	probe  pool                   // one connection, for Status alone
-	layout atomic.Pointer[layout] // nil until it is known
-	status singleflight.Group     // calls of Status that run at the same time share one
+	sessions *sessions
+	reads    pool
+	writes   pool                   // the same connections, for transactions
+	probe    pool                   // one connection, for Status alone
+	layout   atomic.Pointer[layout] // nil until it is known
+	status   singleflight.Group     // lets concurrent calls of Status share one check
 
 	dataset     atomic.Pointer[dataset] // nil until it is known
 	lastStatus  atomic.Pointer[Status]
 	lastSuccess atomic.Int64 // when a call last succeeded, in nanoseconds since 1970
 }
 
-// pool is connections, and what a call of theirs may take.
+// pool is a pool of connections with the limits of the calls that use it.
 type pool struct {
 	*bun.DB
 	timeout time.Duration
-	turns   chan struct{} // has room for as many calls as may hold a connection; nil: for all
+	turns   chan struct{} // its capacity is the number of calls that may hold a connection; nil is no limit
 	writes  bool          // its calls begin transactions themselves
-	// patience is for how long a call is made again that meets what waitsFor has.
+	// patience is how long a call is repeated after an error that waitsFor lists.
 	patience time.Duration
-	// persistent says that a call is made again for as long where connections are lost.
+	// persistent says that patience applies to lost connections as well.
 	persistent bool
 }
 
-// Options are the limits of a Store. The zero value of each is its default.
+// Options are the limits of a Store. A zero value means the default.
 type Options struct {
-	// MaxConns is the most connections for calls at once; 16. One more is kept for Status. Writes get
-	// half of them, so with 1 reads wait for writes.
+	// MaxConns is the maximum number of connections for calls. The default is 16. Status has one more for
+	// itself. Writes get half of them, so with 1 reads wait for writes.
 	MaxConns int
-	Timeout  time.Duration // how long a call may take, waiting for a connection included; 10 s
+	// Timeout is how long a call may take, including the wait for a connection. The default is 10 s.
+	Timeout time.Duration
 }
 
-// Open prepares a pool of connections to the database at url (a postgres:// URL or a libpq
-// keyword string). It does not connect: the first query does.
+// Open prepares a pool of connections to the database at url, which is a postgres:// URL or a libpq
+// keyword string. It does not connect. The first query does.
 //
-// The URL's default_query_exec_mode and statement_cache_capacity are pgx's, and hold for every
-// statement. Behind a pooler that refuses the settings of session.go nothing is prepared anyway.
+// pgx reads default_query_exec_mode and statement_cache_capacity from the URL. They apply to every
+// statement. Behind a pooler that refuses the settings of session.go, no statement is prepared in any case.
 func Open(url string, o Options) (*Store, error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
@@ -116,10 +123,10 @@ func Open(url string, o Options) (*Store, error) {
 	s.reads.patience = readPatience
 	s.writes = s.reads
 	s.writes.patience = writePatience
-	// What is left of the time is for settle.
+	// The rest of the time is for settle.
 	s.writes.timeout = max(o.Timeout-settleWait, o.Timeout/2)
-	// Writes wait for locks that others hold. They get half of the connections at most, so that
-	// reads always have the others.
+	// Writes wait for locks that others hold. They get at most half of the connections, so that they cannot
+	// starve reads.
 	s.writes.turns, s.writes.writes = make(chan struct{}, max(o.MaxConns/2, 1)), true
 	s.probe = s.openPool(1, min(statusTimeout, o.Timeout))
 	s.probe.patience, s.probe.persistent = probePatience, true
@@ -135,19 +142,19 @@ func (s *Store) openPool(size int, timeout time.Duration) pool {
 	return pool{DB: bun.NewDB(db, pgdialect.New()), timeout: timeout}
 }
 
-// DB is the pool itself, for the migrations.
+// DB returns the pool for the migrations.
 func (s *Store) DB() *sql.DB { return s.reads.DB.DB }
 
-// Close closes the pools. Queries under way fail.
+// Close closes the pools. Queries that are running fail.
 func (s *Store) Close() error { return errors.Join(s.reads.Close(), s.probe.Close()) }
 
-// call runs do on a connection of p. It runs it again, a bounded number of times, where an error says
-// that nothing was done and that another attempt may do better. outcome is what has become of a
-// write when do fails, unless its error says otherwise.
+// call runs do on a connection of p. It repeats do, a bounded number of times, after an error which says
+// that nothing was done and that another attempt may succeed. outcome is the outcome of a write when do
+// fails, unless the error says otherwise.
 func (s *Store) call(ctx context.Context, p pool, outcome Outcome, do func(context.Context, session) error) error {
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
-	start, pause, mode := time.Now(), firstPause, s.mode()
+	start, pause, mode := time.Now(), firstPause, s.sessions.mode()
 	for attempt := 1; ; attempt++ {
 		err := s.attempt(ctx, p, mode, do)
 		if err == nil {
@@ -160,20 +167,36 @@ func (s *Store) call(ctx context.Context, p pool, outcome Outcome, do func(conte
 		if errors.As(err, &lost) && m != left {
 			return translate(err, uncertain, Unknown)
 		}
-		again := temporary[m] && attempt < maxAttempts || m == unready && attempt == 1 ||
-			(waitsFor[m] || temporary[m] && p.persistent) && time.Since(start) < p.patience
-		if !again || !sleep(ctx, pause/2+rand.N(pause)) { //nolint:gosec // no secret
-			if m == unready && (p.DB == s.probe.DB || !s.lacks(ctx, err)) {
-				m = unnamed(err)
-			}
-			return translate(err, m, outcome)
+		if !p.repeats(m, attempt, time.Since(start)) || !sleep(ctx, pause/2+rand.N(pause)) { //nolint:gosec // no secret
+			return translate(err, s.finally(ctx, p, m, err), outcome)
 		}
 		pause = min(2*pause, longestPause)
-		mode = keepingNothing(mode) // what the next session has kept may be stale as well
+		mode = keepingNothing(mode) // the next session may have kept stale plans as well
 	}
 }
 
-// lacks tells whether the status can say what the database lacks.
+// repeats reports whether a call is repeated after an attempt that failed with this meaning.
+func (p pool) repeats(m meaning, attempt int, elapsed time.Duration) bool {
+	switch {
+	case m == unready:
+		return attempt == 1
+	case temporary[m] && attempt < maxAttempts:
+		return true
+	default:
+		return (waitsFor[m] || temporary[m] && p.persistent) && elapsed < p.patience
+	}
+}
+
+// finally returns the meaning of the error that a call returns. The error means unready only if the status
+// can name what the database lacks.
+func (s *Store) finally(ctx context.Context, p pool, m meaning, err error) meaning {
+	if m == unready && (p.DB == s.probe.DB || !s.lacks(ctx, err)) {
+		return unnamed(err)
+	}
+	return m
+}
+
+// lacks reports whether the status can name what the database lacks.
 func (s *Store) lacks(ctx context.Context, err error) bool {
 	if errors.Is(err, migrations.ErrNoPagila) {
 		return true
@@ -182,9 +205,9 @@ func (s *Store) lacks(ctx context.Context, err error) bool {
 	return err == nil && len(status.Missing) > 0
 }
 
-// unnamed is what an error means that says that something is missing, where the status finds nothing.
-// A policy for rows refuses a row with the code of a missing privilege. With any other code nobody
-// knows what to do about it.
+// unnamed returns the meaning of an error which says that something is missing although the status finds
+// nothing missing. A row-level security policy refuses a row with the code of a missing privilege. With any
+// other code it is a fault.
 func unnamed(err error) meaning {
 	var server *pgconn.PgError
 	if errors.As(err, &server) && server.Code == insufficientPrivilege {
@@ -193,12 +216,12 @@ func unnamed(err error) meaning {
 	return fault
 }
 
-// temporary are the meanings after which a call is made again at once. Nothing was done, or what was
-// done is rolled back.
+// temporary are the meanings after which a call is repeated at once. Nothing was done, or it was rolled
+// back.
 var temporary = map[meaning]bool{collision: true, conflict: true, stale: true, unprepared: true, away: true}
 
-// waitsFor are the meanings after which a call is made again for a while: until another session lets
-// go of the row, or until the connections lead to the new primary.
+// waitsFor are the meanings after which a call is repeated for a while: until another session releases the
+// row, or until the connections lead to the new primary.
 var waitsFor = map[meaning]bool{locked: true, readOnly: true}
 
 // attempt runs do once, on a connection of its own.
@@ -228,7 +251,7 @@ func (s *Store) attempt(ctx context.Context, p pool, mode pgx.QueryExecMode, do 
 	return err
 }
 
-// turn waits until a call may hold a connection.
+// turn waits until the call may hold a connection. The caller calls done when it no longer does.
 func (p pool) turn(ctx context.Context) (done func(), err error) {
 	if p.turns == nil {
 		return func() {}, nil
@@ -245,25 +268,25 @@ func (p pool) turn(ctx context.Context) (done func(), err error) {
 	}
 }
 
-// errNoTurn says that a call did not get its turn among those of its kind.
+// errNoTurn says that a call has waited too long for its turn.
 var errNoTurn = fmt.Errorf("too many calls at once: %w", context.DeadlineExceeded)
 
-// learn remembers what an error says of the other connections.
+// learn draws conclusions about the other connections from an error on one.
 func (s *Store) learn(m meaning) {
 	switch m {
 	case away:
-		s.suspect()
+		s.sessions.suspect()
 	case readOnly:
-		s.replace()
+		s.sessions.replace()
 	case unprepared:
-		s.prepareNothing()
+		s.sessions.prepareNothing()
 	case stale, unready:
 		s.layout.Store(nil) // Pagila may have moved
-	default: // nothing that concerns other connections
+	default: // it says nothing about other connections
 	}
 }
 
-// sleep waits, unless ctx ends before.
+// sleep waits for d. It returns false if ctx ends first.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -275,7 +298,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// closed tells whether the driver has closed the connection.
+// closed reports whether the driver has closed the connection.
 func closed(conn *sql.Conn) bool {
 	err := conn.Raw(func(c any) error {
 		if c.(*stdlib.Conn).Conn().IsClosed() {
@@ -286,28 +309,24 @@ func closed(conn *sql.Conn) bool {
 	return err != nil
 }
 
-// session is a connection for the time of a call.
+// session is the connection of one call.
 type session struct {
 	*sql.Conn
 	store *Store
 	mode  pgx.QueryExecMode // of the package's statements
 }
 
-// drop has the connection closed when the call is over.
+// drop makes the pool close the connection after the call.
 func (c session) drop() {
 	_ = c.Raw(func(any) error { return driver.ErrBadConn }) // the error is for the pool
 }
 
-// query runs one of the package's constant statements, and scans the rows into dest, a pointer to a
-// slice of structs.
+// query executes a constant statement on Pagila's tables. It scans the rows into dest, a pointer to a slice
+// of structs.
 func (c session) query(ctx context.Context, dest any, statement string, args ...any) error {
-	l := c.store.layout.Load()
-	if l == nil {
-		var err error
-		if l, err = findLayout(ctx, c.Conn); err != nil {
-			return err
-		}
-		c.store.layout.Store(l)
+	l, err := c.layout(ctx)
+	if err != nil {
+		return err
 	}
 	rows, err := c.QueryContext(ctx, l.write(statement), append([]any{c.mode}, args...)...)
 	if err != nil {
@@ -320,7 +339,12 @@ func (c session) query(ctx context.Context, dest any, statement string, args ...
 	return rows.Err()
 }
 
-// read runs a statement that only reads, as query does.
+// catalog executes a constant query on PostgreSQL's catalogs, and scans its only row.
+func (c session) catalog(ctx context.Context, statement string, dest ...any) error {
+	return c.QueryRowContext(ctx, statement, c.mode).Scan(dest...)
+}
+
+// read executes a constant statement that only reads Pagila's tables, as session.query does.
 func (s *Store) read(ctx context.Context, dest any, statement string, args ...any) error {
 	return s.call(ctx, s.reads, NoWrite, func(ctx context.Context, c session) error {
 		return c.query(ctx, dest, statement, args...)

@@ -13,27 +13,28 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// begin starts a transaction and asks for all that it relies on, in one round trip. Whatever the
-// role, the database or a pooler's other clients have set, each statement sees what was committed
-// before it began, and no wait is long: for a lock, for a statement, or for us. The wait for a lock
-// is short since it holds a connection; call comes again, for a second in all.
+// begin starts a transaction and applies the settings that it relies on, in one round trip. Whatever the
+// role, the database or a pooler's other clients have set, each statement sees what was committed before it
+// began. The waits for a lock, for a statement and for this process are bounded. The wait for a lock is short
+// because it holds a connection. Store.call repeats the transaction, for about a second in all.
 const begin = `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 SET LOCAL lock_timeout = '100ms';
 SET LOCAL statement_timeout = '5s';` + beginEnd
 
-// beginRead is begin for a call that only reads. A session of our own has these settings anyway; one
-// of a pooler's has those of the role, or of whoever had it before. Under another isolation level
-// a read that waits for DDL could find the table empty.
+// beginRead is begin for a call that only reads. Our own sessions have these settings anyway. A session of a
+// pooler has those of the role, or of its previous client. Under another isolation level, a read that waits
+// for DDL could find the table empty.
 const beginRead = `BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;
 SET LOCAL lock_timeout = '200ms';
 SET LOCAL statement_timeout = '15s';` + beginEnd
 
-// beginEnd bounds how long a server waits for us. transaction_timeout came with PostgreSQL 17.
+// beginEnd bounds how long the server waits for this process. It lifts transaction_timeout, which
+// PostgreSQL 17 introduced.
 const beginEnd = `
 SET LOCAL idle_in_transaction_session_timeout = '5s';
 SELECT set_config('transaction_timeout', '0', true) WHERE current_setting('server_version_num')::integer >= 170000`
 
-// rollbackTimeout bounds the clean-up after a transaction that failed.
+// rollbackTimeout bounds the rollback of a transaction that failed.
 const rollbackTimeout = time.Second
 
 // outcomeUnknownError says that a transaction may have been committed.
@@ -42,17 +43,17 @@ type outcomeUnknownError struct{ err error }
 func (e *outcomeUnknownError) Error() string { return "commit: " + e.err.Error() }
 func (e *outcomeUnknownError) Unwrap() error { return e.err }
 
-// beginError says that a connection could not be set up, or a transaction not be begun. Nothing of the
-// call was executed.
+// beginError says that a connection could not be set up, or that a transaction could not begin. No statement
+// of the call was executed.
 type beginError struct{ err error }
 
 func (e *beginError) Error() string { return "begin: " + e.err.Error() }
 
-// Unwrap is the cause.
+// Unwrap returns the cause.
 func (e *beginError) Unwrap() error { return e.err }
 
-// write runs do in a transaction. do is run again after what call calls temporary; it is not run
-// again once a commit may have succeeded.
+// write runs do in a transaction. It repeats do after the errors that Store.call repeats calls for, but never
+// after a commit that may have succeeded.
 func (s *Store) write(ctx context.Context, do func(context.Context, session) error) error {
 	return s.call(ctx, s.writes, NothingWritten, func(ctx context.Context, c session) error {
 		return transact(ctx, c, do)
@@ -83,45 +84,56 @@ func isolated(ctx context.Context, c session, do func(context.Context, session) 
 	return do(ctx, c)
 }
 
-// commit commits. Its error is an *outcomeUnknownError where the server may have committed.
+// commit commits the transaction. The error is an *outcomeUnknownError if the server may have committed.
 func commit(ctx context.Context, c session) error {
 	asked := false
 	err := c.Raw(func(raw any) error {
 		conn := raw.(*stdlib.Conn).Conn()
-		// pgconn.SafeToRetry would be no help afterwards: it is also true of "conn closed", which is
-		// what pgx reports when it loses the connection while it waits for the server.
+		// pgconn.SafeToRetry does not help afterwards: it is also true for "conn closed", which pgx reports
+		// when it loses the connection while it waits for the server.
 		if conn.IsClosed() || ctx.Err() != nil {
 			return cmp.Or(ctx.Err(), errLost)
 		}
 		asked = true
-		tag, err := conn.Exec(ctx, "COMMIT")
-		if err == nil && tag.String() != "COMMIT" {
-			return errRolledBack
-		}
-		return err
+		return askToCommit(ctx, conn)
 	})
-	var answer *pgconn.PgError
-	refused := errors.As(err, &answer) && answer.SeverityUnlocalized == "ERROR" && meaningOf(err) != uncertain
 	switch {
 	case err == nil:
 		return nil
-	case asked && !refused && !errors.Is(err, errRolledBack):
+	case asked && !refusesCommit(err):
 		return &outcomeUnknownError{err}
 	default:
 		return fmt.Errorf("commit: %w", err)
 	}
 }
 
-// errRolledBack says that the server answered COMMIT with ROLLBACK, as it does where a statement of
-// the transaction has failed.
+func askToCommit(ctx context.Context, conn *pgx.Conn) error {
+	tag, err := conn.Exec(ctx, "COMMIT")
+	if err == nil && tag.String() != "COMMIT" {
+		return errRolledBack
+	}
+	return err
+}
+
+// refusesCommit reports whether the server has answered COMMIT with an error that excludes a commit.
+func refusesCommit(err error) bool {
+	if errors.Is(err, errRolledBack) {
+		return true
+	}
+	var response *pgconn.PgError
+	return errors.As(err, &response) && response.SeverityUnlocalized == "ERROR" && meaningOf(err) != uncertain
+}
+
+// errRolledBack says that the server answered COMMIT with ROLLBACK, as it does after a statement of the
+// transaction has failed.
 var errRolledBack = errors.New("the server rolled back")
 
-// rollback ends a transaction without a commit, and with it the connection if that cannot be done. The
-// connection must not go back to the pool with locks.
+// rollback rolls the transaction back. If it cannot, it closes the connection, because a connection must not
+// return to the pool with locks.
 func rollback(ctx context.Context, c session) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 	defer cancel()
-	_ = c.Raw(func(raw any) error { // ErrBadConn is for the pool, not for us
+	_ = c.Raw(func(raw any) error { // ErrBadConn is only for the pool
 		conn := raw.(*stdlib.Conn).Conn()
 		if conn.IsClosed() {
 			return driver.ErrBadConn

@@ -24,8 +24,9 @@
 //	}
 //	fmt.Println(rental.JSON201.DueDate)
 //
-// Every other answer is an [*Error], also one that a proxy gave in the server's place. GET and HEAD
-// are tried again when the network or the server fails; a POST is sent once.
+// Every other response is an [*Error], also one that a proxy gave in the server's place, a redirect,
+// and one that is not of the contract's shape. GET and HEAD are tried again when the network or the
+// server fails; a POST is sent once.
 //
 // [API.Films] reads all pages of the catalogue. [API.Ask] and [API.AskEvents] read the language
 // model's answer as it is written. All else is generated from the contract.
@@ -36,6 +37,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -68,7 +70,10 @@ func New(server string, options ...Option) (*API, error) {
 		return nil, fmt.Errorf("the server's URL is %q: it has to be like https://example.com", u.Redacted())
 	}
 	d := &doer{
-		client:      &http.Client{},
+		client: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		}},
+		basePath:    strings.TrimSuffix(u.Path, "/"),
 		timeout:     DefaultTimeout,
 		idleTimeout: DefaultIdleTimeout,
 		retries:     DefaultRetries,
@@ -77,8 +82,11 @@ func New(server string, options ...Option) (*API, error) {
 	for _, option := range options {
 		option(d)
 	}
-	if d.timeout <= 0 || d.idleTimeout <= 0 || d.backoff <= 0 || d.retries < 0 {
-		return nil, errors.New("a time-out and a back-off have to be above 0, and retries not below")
+	if d.timeout < 0 || d.idleTimeout < 0 || d.backoff <= 0 || d.retries < 0 {
+		return nil, errors.New("time-outs and retries must not be below 0, and a back-off has to be above")
+	}
+	if strings.ContainsFunc(d.token, func(c rune) bool { return c <= ' ' || c > '~' }) {
+		return nil, errors.New("the token has a character that no token has: a space, a control character or one beyond ASCII")
 	}
 	generated, err := NewClientWithResponses(server, WithHTTPClient(d))
 	if err != nil {
@@ -90,16 +98,17 @@ func New(server string, options ...Option) (*API, error) {
 // Option changes what [New] returns.
 type Option func(*doer)
 
-// WithToken sends a bearer token (RFC 6750) with each call. CreateTokenWithFormdataBodyWithResponse
-// gives one for a name and a password.
+// WithToken sends a bearer token (RFC 6750) with each call; "" is none.
+// CreateTokenWithFormdataBodyWithResponse gives one for a name and a password.
 func WithToken(token string) Option { return func(d *doer) { d.token = token } }
 
 // WithTimeout limits a call as a whole, with its retries: until the body is read, or until a
-// stream's head has come. The default is [DefaultTimeout]. A context with a deadline limits one
-// call further.
+// stream's head has come. The default is [DefaultTimeout]; 0 is no limit. A context with a deadline
+// limits one call further.
 func WithTimeout(limit time.Duration) Option { return func(d *doer) { d.timeout = limit } }
 
-// WithIdleTimeout limits how long a stream may be silent. The default is [DefaultIdleTimeout].
+// WithIdleTimeout limits how long a stream may be silent. The default is [DefaultIdleTimeout]; 0 is
+// no limit.
 func WithIdleTimeout(limit time.Duration) Option { return func(d *doer) { d.idleTimeout = limit } }
 
 // WithRetries says how often GET and HEAD are tried again after a network error, 429, 502, 503 or

@@ -3,10 +3,7 @@ package client_test
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -177,79 +174,5 @@ func TestAskIsCancelled(t *testing.T) {
 	}
 	if !errors.Is(last, context.Canceled) || !errors.Is(last, client.ErrIncomplete) {
 		t.Errorf("got %v", last)
-	}
-}
-
-// What a server or a proxy may make of a stream of events.
-func TestAskStreamsOfAllKinds(t *testing.T) {
-	t.Parallel()
-	const done = "event: done\ndata: {\"finish_reason\":\"stop\",\"model\":\"m\",\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}\n\n"
-	end := client.DoneEvent{FinishReason: "stop", Model: "m", Usage: client.Usage{PromptTokens: 1, CompletionTokens: 2}}
-	for name, tt := range map[string]struct {
-		stream string
-		want   []client.AskEvent
-		fails  error // nil: well
-	}{
-		"sources": {
-			"event: sources\ndata: {\"films\":[{\"film_id\":1,\"title\":\"ACADEMY DINOSAUR\"}]}\n\n" + done,
-			[]client.AskEvent{client.SourcesEvent{Films: []client.Source{{FilmID: 1, Title: "ACADEMY DINOSAUR"}}}, end}, nil,
-		},
-		"comments, ids and unknown events": {
-			": keep-alive\n\nid: 7\nretry: 10\nevent: mood\ndata: {\"good\":true}\n\nevent: delta\ndata: {\"text\":\"a\"}\n\n" + done,
-			[]client.AskEvent{client.DeltaEvent{Text: "a"}, end}, nil,
-		},
-		"CRLF, no blank after the colon, data on two lines": {
-			"event:delta\r\ndata:{\"text\":\r\ndata:\"a\"}\r\n\r\n" + done,
-			[]client.AskEvent{client.DeltaEvent{Text: "a"}, end}, nil,
-		},
-		"what follows done is not read": {done + "event: delta\ndata: {\"text\":\"a\"}\n\n", []client.AskEvent{end}, nil},
-		"no done":                       {"event: delta\ndata: {\"text\":\"a\"}\n\n", []client.AskEvent{client.DeltaEvent{Text: "a"}}, io.ErrUnexpectedEOF},
-		"nothing":                       {"", nil, io.ErrUnexpectedEOF},
-		"done is not ended":             {strings.TrimSuffix(done, "\n"), nil, io.ErrUnexpectedEOF},
-		"data is not JSON":              {"event: delta\ndata: <html>\n\n" + done, nil, client.ErrIncomplete},
-		"an endless line":               {"data: " + strings.Repeat("x", 2<<20), nil, client.ErrIncomplete},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			ts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if got := r.Header.Get("Accept"); got != "text/event-stream" {
-					t.Errorf("Accept is %q", got)
-				}
-				w.Header().Set("Content-Type", "text/event-stream")
-				fmt.Fprint(w, tt.stream)
-			}))
-			defer ts.Close()
-			var got []client.AskEvent
-			var last error
-			for event, err := range newAPI(t, ts.URL).AskEvents(t.Context(), "x") {
-				if last = err; err == nil {
-					got = append(got, event)
-				}
-			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("the events differ (-want +got):\n%s", diff)
-			}
-			if !errors.Is(last, tt.fails) || (tt.fails != nil) != errors.Is(last, client.ErrIncomplete) {
-				t.Errorf("the error is %v, want %v", last, tt.fails)
-			}
-		})
-	}
-}
-
-// A stream whose connection breaks is not whole.
-func TestAskIsCut(t *testing.T) {
-	t.Parallel()
-	ts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/event-stream")
-		fmt.Fprint(w, "event: delta\ndata: {\"text\":\"half an \"}\n\n")
-		if err := http.NewResponseController(w).Flush(); err != nil {
-			t.Error(err)
-		}
-		panic(http.ErrAbortHandler)
-	}))
-	defer ts.Close()
-	pieces, err := collect(t, newAPI(t, ts.URL))
-	if len(pieces) != 1 || !errors.Is(err, client.ErrIncomplete) || !errors.Is(err, io.ErrUnexpectedEOF) {
-		t.Errorf("got %q and %v", pieces, err)
 	}
 }

@@ -266,7 +266,7 @@ func TestNewRefuses(t *testing.T) {
 		}
 	}
 	for name, option := range map[string]client.Option{
-		"time-out": client.WithTimeout(0), "idle time-out": client.WithIdleTimeout(-1),
+		"time-out": client.WithTimeout(-1), "idle time-out": client.WithIdleTimeout(-1),
 		"retries": client.WithRetries(-1, time.Second), "back-off": client.WithRetries(1, 0),
 	} {
 		if _, err := client.New("http://localhost", option); err == nil {

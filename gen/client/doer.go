@@ -3,12 +3,10 @@ package client
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"mime"
 	"net/http"
 	"strings"
 	"time"
@@ -26,6 +24,7 @@ const (
 // where that does no harm. It returns only answers of success.
 type doer struct {
 	client      *http.Client
+	basePath    string
 	token       string
 	timeout     time.Duration
 	idleTimeout time.Duration
@@ -36,21 +35,28 @@ type doer struct {
 // Do sends a request. An answer that is not one of success is an [*Error].
 func (d *doer) Do(r *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(r.Context())
-	timer := time.AfterFunc(d.timeout, func() {
-		cancel(fmt.Errorf("no answer within %s: %w", d.timeout, context.DeadlineExceeded))
+	stop := after(d.timeout, func() {
+		cancel(fmt.Errorf("no response within %s: %w", d.timeout, context.DeadlineExceeded))
 	})
+	defer stop() // once all has come, or the head of a stream
 	if d.token != "" {
 		r.Header.Set("Authorization", "Bearer "+d.token)
 	}
 	response, err := d.try(r.WithContext(ctx))
 	if err != nil {
-		timer.Stop()
 		cancel(nil)
 		return nil, fmt.Errorf("%s %s: %w", r.Method, r.URL.Path, err)
 	}
-	timer.Stop() // all has come, or the head of a stream
 	response.Body = &body{ReadCloser: response.Body, ctx: ctx, cancel: cancel, idleTimeout: d.idleTimeout}
 	return response, nil
+}
+
+// after calls f when the limit is over, unless it is stopped before. A limit of 0 is none.
+func after(limit time.Duration, f func()) (stop func() bool) {
+	if limit == 0 {
+		return func() bool { return true }
+	}
+	return time.AfterFunc(limit, f).Stop
 }
 
 // try sends a request until it succeeds or there is no sense in another attempt.
@@ -92,10 +98,13 @@ func (d *doer) send(r *http.Request) (*http.Response, error) {
 	if err := errors.Join(err, response.Body.Close()); err != nil {
 		return nil, err
 	}
+	document = bytes.TrimPrefix(document, byteOrderMark)
 	response.Body = io.NopCloser(bytes.NewReader(document))
-	if !json.Valid(document) {
+	shape, promised := shapeOf(r.Method, strings.TrimPrefix(r.URL.Path, d.basePath), response.StatusCode)
+	if !promised || checkJSON(document, shape) != nil {
 		return nil, readError(response)
 	}
+	response.Header.Set("Content-Type", "application/json") // the generated code looks for lower case
 	return response, nil
 }
 
@@ -116,10 +125,10 @@ func isSuccess(request *http.Request, response *http.Response) bool {
 	return asked && response.StatusCode == http.StatusNoContent
 }
 
-// mediaType is the answer's, without parameters.
+// mediaType is the response's, in lower case and without parameters.
 func mediaType(response *http.Response) string {
-	t, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type")) // "" where it is malformed
-	return t
+	t, _, _ := strings.Cut(response.Header.Get("Content-Type"), ";")
+	return strings.ToLower(strings.TrimSpace(t))
 }
 
 // passing says whether a failure may be over at the next attempt.
@@ -160,10 +169,10 @@ type body struct {
 
 // Read reads what has come.
 func (b *body) Read(p []byte) (int, error) {
-	idle := time.AfterFunc(b.idleTimeout, func() {
+	stop := after(b.idleTimeout, func() {
 		b.cancel(fmt.Errorf("the server was silent for %s: %w", b.idleTimeout, context.DeadlineExceeded))
 	})
-	defer idle.Stop()
+	defer stop()
 	n, err := b.ReadCloser.Read(p)
 	if err != nil && err != io.EOF && b.ctx.Err() != nil { //nolint:errorlint // io.Reader returns io.EOF itself
 		err = context.Cause(b.ctx)

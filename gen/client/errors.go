@@ -1,20 +1,15 @@
 package client
 
 import (
+	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 )
-
-// ErrIncomplete is in the error of a streamed answer that ended before it was whole: what came
-// before is not all.
-var ErrIncomplete = errors.New("the answer is not whole")
 
 // maxErrorBody is how much of a refusal is kept, in bytes. The server's own are well below 4 KiB.
 const maxErrorBody = 64 << 10
@@ -37,6 +32,9 @@ type Error struct {
 	Errors []InputError
 	// RetryAfter is how long the server asks to be left alone. 0 where it does not say.
 	RetryAfter time.Duration
+	// Location is where a redirect points to. A redirect is not followed: the token and the body are
+	// for the server that the caller named.
+	Location string
 	// ContentType is the answer's media type, as it was sent.
 	ContentType string
 	// Body is the answer as it came, cut after 64 KiB.
@@ -47,7 +45,10 @@ type Error struct {
 func (e *Error) Error() string {
 	var s strings.Builder
 	if e.Code == "" {
-		fmt.Fprintf(&s, "%d %s, not an answer of the API (%s): %.200q", e.Status, http.StatusText(e.Status), e.ContentType, e.Body)
+		fmt.Fprintf(&s, "%d %s, not a response of the API (%s): %.200q", e.Status, http.StatusText(e.Status), e.ContentType, e.Body)
+		if e.Location != "" {
+			fmt.Fprintf(&s, ", a redirect to %s, which is not followed", e.Location)
+		}
 		return s.String()
 	}
 	fmt.Fprintf(&s, "%d %s: %s", e.Status, e.Code, e.Detail)
@@ -68,36 +69,55 @@ func readError(response *http.Response) *Error {
 	defer response.Body.Close()
 	// What cannot be read is left out: the status is known, and says more than a broken body.
 	body, _ := io.ReadAll(io.LimitReader(response.Body, maxErrorBody))
-	contentType := response.Header.Get("Content-Type")
-	e := &Error{}
-	if mediaType, _, _ := mime.ParseMediaType(contentType); mediaType == "application/problem+json" {
-		e = parseProblem(body)
+	var e *Error
+	if mediaType(response) == "application/problem+json" {
+		e, _ = parseProblem(body)
+	}
+	if e == nil {
+		e = &Error{Body: body}
 	}
 	e.Status = response.StatusCode
-	e.ContentType = contentType
-	e.Body = body
+	e.ContentType = response.Header.Get("Content-Type")
 	e.RetryAfter = parseRetryAfter(response.Header.Get("Retry-After"))
+	e.Location = response.Header.Get("Location")
 	if e.RequestID == "" {
 		e.RequestID = response.Header.Get("X-Request-ID")
 	}
 	return e
 }
 
-// parseProblem reads a problem document. One that is broken gives an Error without a code.
-func parseProblem(document []byte) *Error {
-	var p Problem
-	if err := json.Unmarshal(document, &p); err != nil {
-		return &Error{Body: document}
+// parseProblem reads a problem document and the status in it, which is 0 where there is none. A
+// document without a code is none of the server's, and gives nil. Other members of wrong types are
+// left out: the code is worth more than they are.
+func parseProblem(document []byte) (*Error, int) {
+	members := lenient[map[string]json.RawMessage](bytes.TrimPrefix(document, byteOrderMark))
+	code := lenient[ProblemCode](members["code"])
+	if code == "" {
+		return nil, 0
 	}
 	return &Error{
-		Status: int(p.Status), Code: ProblemCode(p.Code), Detail: p.Detail, RequestID: p.RequestID, Errors: p.Errors,
-		ContentType: "application/problem+json", Body: document,
+		Code:        code,
+		Detail:      lenient[string](members["detail"]),
+		RequestID:   lenient[string](members["request_id"]),
+		Errors:      lenient[[]InputError](members["errors"]),
+		ContentType: "application/problem+json",
+		Body:        document,
+	}, lenient[int](members["status"])
+}
+
+// lenient reads a value, or the zero value where it is of another type.
+func lenient[T any](document []byte) T {
+	var value, zero T
+	if json.Unmarshal(document, &value) != nil {
+		return zero
 	}
+	return value
 }
 
 // parseRetryAfter reads a Retry-After header: seconds or a date (RFC 9110, section 10.2.3).
 func parseRetryAfter(value string) time.Duration {
-	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
+	if value != "" && strings.Trim(value, "0123456789") == "" {
+		seconds, _ := strconv.ParseUint(value, 10, 31) // the greatest number where that is too small
 		return time.Duration(seconds) * time.Second
 	}
 	if date, err := http.ParseTime(value); err == nil {

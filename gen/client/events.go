@@ -7,8 +7,9 @@ import (
 	"iter"
 )
 
-// maxEventLine is the longest line of a stream, in bytes. A piece of an answer is a few words.
-const maxEventLine = 1 << 20
+// maxEvent is the longest line, and the most data of an event, in bytes. A piece of an answer is a
+// few words.
+const maxEvent = 1 << 20
 
 // serverEvent is a server-sent event (HTML Standard, section 9.2).
 type serverEvent struct {
@@ -17,37 +18,75 @@ type serverEvent struct {
 }
 
 // events reads server-sent events until the stream ends. The end is an error too, the last thing
-// it yields: whoever knows which event is the last one stops there. Lines end with LF or CRLF, as
-// those of our server and of every proxy do; comments and the fields id and retry are passed over.
+// it yields: whoever knows which event is the last one stops there. Comments and the fields id and
+// retry are ignored. An event that is too long ends the stream with [bufio.ErrTooLong] beside the
+// beginning of its data.
 func events(stream io.Reader) iter.Seq2[serverEvent, error] {
 	return func(yield func(serverEvent, error) bool) {
 		lines := bufio.NewScanner(stream)
-		lines.Buffer(nil, maxEventLine)
+		lines.Buffer(nil, maxEvent)
+		lines.Split((&lineSplitter{}).split)
 		var event serverEvent
-		for lines.Scan() {
-			if len(lines.Bytes()) == 0 { // the end of an event
-				if len(event.data) > 0 && !yield(event, nil) {
+		hasData := false
+		for first := true; lines.Scan(); first = false {
+			line := lines.Bytes()
+			if first {
+				line = bytes.TrimPrefix(line, byteOrderMark)
+			}
+			if len(line) == 0 { // the end of an event
+				if hasData && !yield(event, nil) {
 					return
 				}
-				event = serverEvent{}
+				event, hasData = serverEvent{}, false
 				continue
 			}
-			field, value, _ := bytes.Cut(lines.Bytes(), []byte(":"))
+			field, value, _ := bytes.Cut(line, []byte(":"))
 			value = bytes.TrimPrefix(value, []byte(" "))
 			switch string(field) {
 			case "event":
 				event.name = string(value)
 			case "data":
-				if len(event.data) > 0 {
+				if hasData {
 					event.data = append(event.data, '\n')
 				}
 				event.data = append(event.data, value...)
+				hasData = true
+			}
+			if len(event.data) > maxEvent {
+				yield(event, bufio.ErrTooLong)
+				return
 			}
 		}
 		err := lines.Err()
 		if err == nil {
 			err = io.ErrUnexpectedEOF
 		}
-		yield(serverEvent{}, err)
+		yield(event, err)
 	}
+}
+
+var byteOrderMark = []byte("\ufeff")
+
+// lineSplitter splits at CR, LF and CRLF. A line that ends with CR is there at once: an LF after it
+// may never come.
+type lineSplitter struct {
+	afterCR bool
+}
+
+// split is a [bufio.SplitFunc]. A last line without an end is left out.
+func (s *lineSplitter) split(data []byte, _ bool) (int, []byte, error) {
+	skipped := 0
+	if s.afterCR && len(data) > 0 {
+		s.afterCR = false
+		if data[0] == '\n' {
+			skipped = 1
+		}
+	}
+	end := bytes.IndexAny(data[skipped:], "\r\n")
+	if end < 0 {
+		return skipped, nil, nil
+	}
+	end += skipped
+	s.afterCR = data[end] == '\r'
+	return end + 1, data[skipped:end], nil
 }

@@ -1,7 +1,7 @@
-// The Atlas command. It has a module of its own because what it needs and what the server needs do
-// not compile together. `make atlas` builds it.
+// This module builds the Atlas command (`make atlas`). It is separate from the server's module, because their
+// dependencies do not compile together.
 //
-// golang.org/x/tools is newer than the command asks for: Go 1.26 does not compile that one.
+// golang.org/x/tools is newer than the version that the command requires, which Go 1.26 does not compile.
 module example.com/pagila-api/schema/atlas
 
 go 1.26

@@ -11,32 +11,30 @@ import (
 	"ariga.io/atlas/sql/postgres"
 )
 
-// operator is what the revisions table names as having applied a migration. The Atlas command
-// writes its own name and version there.
+// operator is how the revisions table names this program. The Atlas command writes its own name and version.
 const operator = "pagila-api"
 
-// ErrNoPagila is the error of Apply, Down and Locate on a database that Pagila has not been restored
-// into.
-var ErrNoPagila = errors.New("the database has no Pagila in it (the tables film, inventory, rental and customer): restore Pagila first")
+// ErrNoPagila is the error of Apply, Down and Locate for a database that does not contain Pagila.
+var ErrNoPagila = errors.New("the database does not contain Pagila (the tables film, inventory, rental and customer): restore Pagila first")
 
-// Apply brings a restored Pagila up to date; where nothing is pending it changes nothing. It works in
-// the schema that Locate finds. It may be called from several processes at once, the Atlas command
-// among them: one applies, the others wait.
+// Apply applies all pending migrations to a restored Pagila, in the schema that Locate finds. Several
+// processes may call it at once, even beside the Atlas command. One applies the migrations, and the others
+// wait.
 //
-// Each file runs in a transaction of its own, whatever the settings of the role, the database and
-// the URL are. A file that fails leaves no trace, and Apply stops there; the files before it stay
-// applied, and the next call goes on with the one that failed. A file that is missing although a
-// newer one is applied is applied too, which the Atlas command does not do.
+// Each file runs in a transaction of its own, whatever the settings of the role, the database and the URL
+// are. If a file fails, Apply rolls it back and stops. The files before it stay applied, and the next call
+// continues with the file that failed. Apply also applies a file that is missing although a newer one is
+// applied. The Atlas command does not.
 //
-// Errors are ErrNoPagila; migrate.ErrChecksumMismatch, when a file is not the one that atlas.sum
-// names; schema.ErrLocked, when another process has been applying for a minute; the context's, once
-// it has ended; and the database's, with the file and the statement. db has to be a pool of pgx's.
-// One connection is enough, and it may lead through a pooler that works by transaction.
+// The error is ErrNoPagila, or migrate.ErrChecksumMismatch if a file differs from atlas.sum, or
+// schema.ErrLocked if another process has been applying migrations for a minute, or the context's error. Any
+// other error is the database's, and names the file and the statement. db must be a pool of pgx. One
+// connection is enough, and it may lead through a pooler in transaction mode.
 func Apply(ctx context.Context, db *sql.DB) error {
 	return apply(ctx, db, Files)
 }
 
-// ApplyEach is Apply, and calls applied with the name of each file once it is applied.
+// ApplyEach is Apply, but calls applied with the name of each file once the file is applied.
 func ApplyEach(ctx context.Context, db *sql.DB, applied func(file string)) error {
 	return applyEach(ctx, db, Files, applied)
 }
@@ -65,7 +63,7 @@ func applyEach(ctx context.Context, db *sql.DB, files fs.FS, applied func(file s
 	})
 }
 
-// directory reads files into what Atlas takes, and checks them against atlas.sum.
+// directory converts files to a directory of Atlas's library, and verifies them against atlas.sum.
 func directory(files fs.FS) (migrate.Dir, error) {
 	names, err := fs.Glob(files, "*.sql")
 	if err != nil {
@@ -87,7 +85,7 @@ func directory(files fs.FS) (migrate.Dir, error) {
 	return dir, nil
 }
 
-// applyNext applies the oldest pending file, and returns it. It returns nil if none is pending.
+// applyNext applies the oldest pending file and returns it. It returns nil if no file is pending.
 func applyNext(ctx context.Context, q querier, dir migrate.Dir) (migrate.File, error) {
 	r, err := lock(ctx, q)
 	if err != nil {
@@ -106,8 +104,8 @@ func applyNext(ctx context.Context, q querier, dir migrate.Dir) (migrate.File, e
 	return file, nil
 }
 
-// nextFile records the baseline in an empty revisions table, and returns the oldest file that is not
-// applied, or nil.
+// nextFile returns the oldest file that is not applied, or nil. It records the baseline if the revisions
+// table is empty.
 func nextFile(ctx context.Context, r revisions, dir migrate.Dir) (migrate.File, error) {
 	all, err := r.ReadRevisions(ctx)
 	if err != nil {
@@ -131,19 +129,19 @@ func nextFile(ctx context.Context, r revisions, dir migrate.Dir) (migrate.File, 
 	return nil, nil
 }
 
-// continuable fails for a file that has stopped half-way without a record of the statements that ran.
-// Atlas panics there.
+// continuable returns an error for a file that stopped halfway without a record of the statements that ran.
+// Atlas's library would panic.
 func continuable(all []*migrate.Revision, file migrate.File) error {
 	for _, rev := range all {
 		if rev.Version == file.Version() && rev.Applied > len(rev.PartialHashes) {
-			return fmt.Errorf("%s stopped after %d of %d statements, and nothing tells which: run the rest by hand, and record it with `atlas migrate set`",
+			return fmt.Errorf("%s stopped after %d of %d statements, and there is no record of which ones: run the rest by hand, and record the migration with `atlas migrate set`",
 				file.Name(), rev.Applied, rev.Total)
 		}
 	}
 	return nil
 }
 
-// execute runs one file and records it, as the Atlas command does.
+// execute executes a file and records it, as the Atlas command does.
 func execute(ctx context.Context, r revisions, dir migrate.Dir, file migrate.File) error {
 	drv, err := postgres.Open(r.db)
 	if err != nil {
@@ -154,8 +152,8 @@ func execute(ctx context.Context, r revisions, dir migrate.Dir, file migrate.Fil
 		return fmt.Errorf("set up Atlas: %w", err)
 	}
 	err = executor.Execute(ctx, file)
-	// The transaction is lost with the statement, so Atlas could not record the failure in it and
-	// says so too. The first of the two errors is the one to report.
+	// The failed statement aborts the transaction, so Atlas cannot record the failure and returns a second
+	// error for that. Only the first error matters.
 	var failed *migrate.StmtExecError
 	if errors.As(err, &failed) {
 		return failed
@@ -163,11 +161,11 @@ func execute(ctx context.Context, r revisions, dir migrate.Dir, file migrate.Fil
 	return err
 }
 
-// explain adds to an error of the database what its text does not say.
+// explain adds to an error of the database what its message lacks.
 func explain(err error, revisionsTable string) error {
 	switch sqlState(err) {
 	case duplicateColumn, duplicateTable, duplicateObject:
-		return fmt.Errorf("%w: what the migration brings is there already, but %s does not say that the migration was applied: "+
+		return fmt.Errorf("%w: what the migration adds already exists, but %s does not record the migration: "+
 			"remove it, or record the migration with `atlas migrate set`", err, revisionsTable)
 	case dependentObjectsStillExist:
 		return fmt.Errorf("%w: %s", err, detail(err))

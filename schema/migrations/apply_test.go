@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"io/fs"
-	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -21,11 +20,11 @@ import (
 
 func TestApply(t *testing.T) {
 	t.Parallel()
-	// pgx keeps prepared statements, or does not: DDL gets in the way of the one, types of the other.
+	// Prepared statements can fail after DDL. Without them, the types of arguments can be wrong.
 	for _, mode := range []string{"cache_statement", "cache_describe", "exec", "simple_protocol"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			ctx, db := setup(t, with(t, pgtest.Pristine(t), "default_query_exec_mode", mode))
+			ctx, db := setup(t, pgtest.WithParameters(t, pgtest.Pristine(t), "default_query_exec_mode="+mode))
 			db.SetMaxOpenConns(1)
 			wantStatus(ctx, t, db, "", addFilmStreamingAvailable, createStreamingSubscription)
 			for range 2 { // the second time has nothing to do
@@ -34,10 +33,10 @@ func TestApply(t *testing.T) {
 				}
 				wantStatus(ctx, t, db, createStreamingSubscription)
 			}
-			if !get[bool](t, db, `SELECT bool_and(streaming_available IS FALSE) FROM film`) {
+			if !pgtest.Value[bool](t, db.QueryRowContext, `SELECT bool_and(streaming_available IS FALSE) FROM film`) {
 				t.Error("a film's streaming_available is not false")
 			}
-			if n := get[int](t, db, `SELECT count(*) FROM streaming_subscription`); n != 0 {
+			if n := pgtest.Value[int](t, db.QueryRowContext, `SELECT count(*) FROM streaming_subscription`); n != 0 {
 				t.Errorf("%d subscriptions, want none", n)
 			}
 			wantUnlocked(t, db)
@@ -47,23 +46,23 @@ func TestApply(t *testing.T) {
 
 func TestApplyWithAnotherSearchPath(t *testing.T) {
 	t.Parallel()
-	ctx, db := setup(t, with(t, pgtest.Pristine(t), "search_path", "pg_catalog"))
+	ctx, db := setup(t, pgtest.WithParameters(t, pgtest.Pristine(t), "search_path=pg_catalog"))
 	if err := migrations.Apply(ctx, db); err != nil {
 		t.Fatal(err)
 	}
 	if !exists(t, db, "public.streaming_subscription") {
 		t.Error("streaming_subscription is not in schema public")
 	}
-	if path := get[string](t, db, `SHOW search_path`); path != "pg_catalog" {
-		t.Errorf("the connection is given back with search_path %q", path)
+	if path := pgtest.Value[string](t, db.QueryRowContext, `SHOW search_path`); path != "pg_catalog" {
+		t.Errorf("the connection returns to the pool with search_path %q", path)
 	}
 }
 
 func TestApplyConcurrently(t *testing.T) {
 	t.Parallel()
 	for name, pools := range map[string]int{
-		"one pool with two connections": 1, // more callers than connections
-		"a pool each":                   8, // as with several processes
+		"one pool with two connections": 1, // there are more callers than connections
+		"a pool each":                   8, // as in several processes
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -74,7 +73,7 @@ func TestApplyConcurrently(t *testing.T) {
 			for len(each) < pools {
 				each = append(each, open(t, address))
 			}
-			for _, db := range each { // to connect takes longer than to apply
+			for _, db := range each { // connecting takes longer than applying
 				if err := db.PingContext(ctx); err != nil {
 					t.Fatal(err)
 				}
@@ -92,13 +91,13 @@ func TestApplyConcurrently(t *testing.T) {
 			close(start)
 			wg.Wait()
 			close(errs)
-			for err := range errs { // a file that ran twice would fail: its table is there
+			for err := range errs { // a file that ran twice would fail, because its table exists
 				if err != nil {
 					t.Error(err)
 				}
 			}
 			wantStatus(ctx, t, db, createStreamingSubscription)
-			if n := get[int](t, db, `SELECT count(*) FROM atlas_schema_revisions`); n != 3 {
+			if n := pgtest.Value[int](t, db.QueryRowContext, `SELECT count(*) FROM atlas_schema_revisions`); n != 3 {
 				t.Errorf("%d revisions, want the baseline and two migrations", n)
 			}
 			wantUnlocked(t, db)
@@ -106,7 +105,7 @@ func TestApplyConcurrently(t *testing.T) {
 	}
 }
 
-// atlasLock is the advisory lock of the Atlas command: FNV-1 of atlas_migrate_execute.
+// atlasLock is the key of the Atlas command's advisory lock: FNV-1 of atlas_migrate_execute.
 const atlasLock = 2686470616
 
 func TestApplyWaitsForTheAtlasCommand(t *testing.T) {
@@ -123,7 +122,7 @@ func TestApplyWaitsForTheAtlasCommand(t *testing.T) {
 	short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 	defer cancel()
 	if err := migrations.Apply(short, db); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("with the lock held: %v, want %v", err, context.DeadlineExceeded)
+		t.Errorf("while the lock is held: %v, want %v", err, context.DeadlineExceeded)
 	}
 	if exists(t, db, "atlas_schema_revisions") {
 		t.Error("Apply worked without the lock")
@@ -140,20 +139,13 @@ func TestApplyWaitsForTheAtlasCommand(t *testing.T) {
 func TestApplyCutShort(t *testing.T) {
 	t.Parallel()
 	ctx, db := setup(t, pgtest.Pristine(t))
-	reader, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer reader.Rollback()
-	if _, err := reader.ExecContext(ctx, `LOCK TABLE film IN ACCESS SHARE MODE`); err != nil {
-		t.Fatal(err)
-	}
+	reader := holdFilm(ctx, t, db)
 	short, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
 	defer cancel()
 	if err := migrations.Apply(short, db); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("with film in use: %v, want %v", err, context.DeadlineExceeded)
+		t.Errorf("while film is in use: %v, want %v", err, context.DeadlineExceeded)
 	}
-	// The lock comes free. The wait is bounded: ctx ends.
+	// Apply has released the lock. If it has not, ctx ends the wait.
 	if _, err := reader.ExecContext(ctx, `SELECT pg_advisory_xact_lock($1)`, atlasLock); err != nil {
 		t.Fatal(err)
 	}
@@ -171,34 +163,34 @@ func TestApplyRollsABrokenFileBack(t *testing.T) {
 	ctx, db := setup(t, pgtest.Pristine(t))
 	const half = `CREATE TABLE half (id integer);`
 	broken := directory(t, createStreamingSubscription, half+"\n"+`ALTER TABLE nowhere ADD COLUMN id integer;`)
-	for range 2 { // nor does it stand in its own way
+	for range 2 { // a failure does not affect the next attempt
 		err := migrations.ApplyFiles(ctx, db, broken)
 		var failed *migrate.StmtExecError
 		if !errors.As(err, &failed) || failed.Version != extraVersion {
-			t.Fatalf("error %v, want that of a statement of version %s", err, extraVersion)
+			t.Fatalf("error %v, want one of a statement of version %s", err, extraVersion)
 		}
 		for _, want := range []string{extraVersion + "_extra.sql", "ALTER TABLE nowhere", `relation "nowhere" does not exist`} {
 			if !strings.Contains(err.Error(), want) {
-				t.Errorf("error %q does not name %q", err, want)
+				t.Errorf("error %q does not contain %q", err, want)
 			}
 		}
 		if strings.Contains(err.Error(), "aborted") {
-			t.Errorf("error %q speaks of what came of it", err)
+			t.Errorf("error %q mentions the consequence of the failure", err)
 		}
 		if exists(t, db, "half") {
-			t.Error("half of the file was applied")
+			t.Error("a part of the file was applied")
 		}
 		wantStatus(ctx, t, db, createStreamingSubscription) // the files before it stay
-		if n := get[int](t, db, `SELECT count(*) FROM atlas_schema_revisions WHERE version = $1`, extraVersion); n != 0 {
+		if n := pgtest.Value[int](t, db.QueryRowContext, `SELECT count(*) FROM atlas_schema_revisions WHERE version = $1`, extraVersion); n != 0 {
 			t.Error("the broken file has a revision")
 		}
 		wantUnlocked(t, db)
 	}
 	if err := migrations.ApplyFiles(ctx, db, directory(t, createStreamingSubscription, half)); err != nil {
-		t.Fatalf("once mended: %v", err)
+		t.Fatalf("after the file was corrected: %v", err)
 	}
 	wantStatus(ctx, t, db, extraVersion)
-	// What a newer release has brought is no trouble for this one.
+	// A version of a newer release does not disturb this one.
 	if err := migrations.Apply(ctx, db); err != nil {
 		t.Errorf("with an older release: %v", err)
 	}
@@ -260,7 +252,7 @@ func TestApplyBeforePagilaIsRestored(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := migrations.Apply(ctx, db); err != nil {
-		t.Fatalf("once restored: %v", err)
+		t.Fatalf("after Pagila was restored: %v", err)
 	}
 	wantStatus(ctx, t, db, createStreamingSubscription)
 }
@@ -273,23 +265,23 @@ func TestApplyWithoutADatabase(t *testing.T) {
 	}
 }
 
-// with sets a parameter of a database URL.
-func with(t *testing.T, address, name, value string) string {
+// holdFilm returns a transaction that reads film, so that no other session can change the table until it
+// ends.
+func holdFilm(ctx context.Context, t *testing.T, db *sql.DB) *sql.Tx {
 	t.Helper()
-	u, err := url.Parse(address)
+	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	query := u.Query()
-	query.Set(name, value)
-	u.RawQuery = query.Encode()
-	return u.String()
+	t.Cleanup(func() { tx.Rollback() })
+	pgtest.Exec(t, tx.ExecContext, `LOCK TABLE film IN ACCESS SHARE MODE`)
+	return tx
 }
 
-// wantUnlocked fails where a session of the database still holds an advisory lock.
+// wantUnlocked checks that no session of the database holds an advisory lock.
 func wantUnlocked(t *testing.T, db *sql.DB) {
 	t.Helper()
-	if n := get[int](t, db, `
+	if n := pgtest.Value[int](t, db.QueryRowContext, `
 SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database
  WHERE locktype = 'advisory' AND datname = current_database()`); n != 0 {
 		t.Errorf("%d advisory locks are still held", n)

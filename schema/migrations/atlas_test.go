@@ -15,8 +15,8 @@ import (
 	"example.com/pagila-api/store/pgtest"
 )
 
-// TestApplyAgreesWithAtlas lets Apply and the Atlas command share the work in every order. Each
-// has to go on where the other has stopped, and both have to say at the end that nothing is left.
+// Apply and the Atlas command share the work in every order. Each must continue where the other has stopped,
+// and both must report at the end that nothing is pending.
 func TestApplyAgreesWithAtlas(t *testing.T) {
 	t.Parallel()
 	type step func(ctx context.Context, t *testing.T, atlas atlas, db *sql.DB)
@@ -66,7 +66,7 @@ func TestApplyAgreesWithAtlas(t *testing.T) {
 			}
 			ours(ctx, t, atlas, db)
 			wantStatus(ctx, t, db, createStreamingSubscription)
-			// Nobody has touched the table, down to the time of execution.
+			// Nothing in the table has changed, not even the time of execution.
 			if diff := cmp.Diff(before, revisionRows(t, db)); diff != "" {
 				t.Errorf("revisions -before +after:\n%s", diff)
 			}
@@ -74,8 +74,7 @@ func TestApplyAgreesWithAtlas(t *testing.T) {
 	}
 }
 
-// TestDownAgreesWithAtlas takes back what the Atlas command has brought. The command then brings it
-// again.
+// Down takes back what the Atlas command has applied. The command can then apply it again.
 func TestDownAgreesWithAtlas(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Pristine(t)
@@ -109,23 +108,23 @@ SELECT string_agg(format('%s %s %s %s', column_name, data_type, is_nullable, col
 	const constraints = `
 SELECT string_agg(conname || ' ' || pg_get_constraintdef(oid), E'\n' ORDER BY conname)
   FROM pg_constraint WHERE conrelid = 'atlas_schema_revisions'::regclass`
-	// Partial hashes are left out: this release of the library clears them after a file, the older
-	// one in the command keeps them. They count only for a file that stopped half-way.
+	// The comparison leaves out partial hashes: this release of the library clears them after a file, but the
+	// older one in the command keeps them. They matter only for a file that stopped halfway.
 	const rows = `
 SELECT string_agg(format('%s %s %s %s %s %s %s %s', version, description, type, applied, total, hash, error, error_stmt), E'\n' ORDER BY version)
   FROM atlas_schema_revisions`
 	for name, query := range map[string]string{"columns": columns, "constraints": constraints, "rows": rows} {
-		if diff := cmp.Diff(get[string](t, theirs, query), get[string](t, ours, query)); diff != "" {
+		if diff := cmp.Diff(pgtest.Value[string](t, theirs.QueryRowContext, query), pgtest.Value[string](t, ours.QueryRowContext, query)); diff != "" {
 			t.Errorf("%s -theirs +ours:\n%s", name, diff)
 		}
 	}
 }
 
-// atlas is the Atlas command, working on the database at url.
+// atlas is the Atlas command for the database at url.
 type atlas struct{ command, url string }
 
-// findAtlas returns the command that make atlas builds, or the one at $ATLAS_BIN. Without one the
-// test is skipped.
+// findAtlas returns the command at $ATLAS_BIN, or the one that `make atlas` builds. It skips the test if
+// there is none.
 func findAtlas(t *testing.T, db *sql.DB, url string) atlas {
 	t.Helper()
 	command := os.Getenv("ATLAS_BIN")
@@ -139,13 +138,13 @@ func findAtlas(t *testing.T, db *sql.DB, url string) atlas {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if get[int](t, db, `SELECT current_setting('server_version_num')::integer`) >= 160000 {
-		t.Skip("the Atlas command of this project knows PostgreSQL up to 15")
+	if pgtest.Value[int](t, db.QueryRowContext, `SELECT current_setting('server_version_num')::integer`) >= 160000 {
+		t.Skip("the Atlas command of this project supports PostgreSQL only up to version 15")
 	}
 	return atlas{command, url}
 }
 
-// run runs the command from the folder of atlas.hcl, and returns what it printed.
+// run runs the command in the directory of atlas.hcl, and returns its output.
 func (a atlas) run(ctx context.Context, t *testing.T, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(ctx, a.command, args...)
@@ -160,5 +159,5 @@ func (a atlas) run(ctx context.Context, t *testing.T, args ...string) string {
 
 func revisionRows(t *testing.T, db *sql.DB) string {
 	t.Helper()
-	return get[string](t, db, `SELECT json_agg(r ORDER BY version)::text FROM atlas_schema_revisions r`)
+	return pgtest.Value[string](t, db.QueryRowContext, `SELECT json_agg(r ORDER BY version)::text FROM atlas_schema_revisions r`)
 }

@@ -11,22 +11,22 @@ import (
 	"ariga.io/atlas/sql/migrate"
 )
 
-// ErrNotOurs is the error of Down on a database with something in it that would be lost although it
-// is not what the migrations brought.
-var ErrNotOurs = errors.New("nothing was taken back, because more would be lost than the migrations brought")
+// ErrNotOurs is the error of Down if it would destroy something that the migrations did not add.
+var ErrNotOurs = errors.New("nothing was taken back, because something that the migrations did not add would be lost")
 
 // reversal takes a version back.
 type reversal struct {
 	table string // the table that changes
-	// statement has no CASCADE: PostgreSQL then refuses to drop what others depend on.
+	// statement has no CASCADE, so PostgreSQL refuses to drop what other objects depend on.
 	statement string
-	// strangers lists what PostgreSQL would drop without a word, because it belongs to what the
-	// migration brought, although the migration did not bring it: indexes, constraints, triggers,
-	// columns and the like. Views and other tables' foreign keys are listed too.
+	// strangers is a query for objects that the migration did not add. They depend on what the migration
+	// added, so PostgreSQL would drop them silently: indexes, constraints, triggers, columns and so on. The
+	// query also returns views and other tables' foreign keys.
 	strangers string
 }
 
-// reversals are by version. A default is a part of its column, so it is no stranger.
+// reversals has the reversal of each version. A column's default belongs to the column, so it is not a
+// stranger.
 var reversals = map[string]reversal{
 	"20261122183350": {
 		table:     "film",
@@ -50,7 +50,7 @@ SELECT pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid)
     ON d.classid = 'pg_catalog.pg_constraint'::regclass AND k.oid = d.objid AND k.conrelid = d.refobjid
   LEFT JOIN pg_catalog.pg_trigger t ON d.classid = 'pg_catalog.pg_trigger'::regclass AND t.oid = d.objid
  WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = to_regclass('streaming_subscription')
-   AND d.deptype <> 'i' -- its row type and the like
+   AND d.deptype <> 'i' -- such as its row type
    AND d.classid <> 'pg_catalog.pg_attrdef'::regclass
    AND t.tgisinternal IS NOT TRUE
    AND (c.relname IS NULL
@@ -66,12 +66,13 @@ SELECT pg_catalog.pg_describe_object('pg_catalog.pg_class'::regclass, attrelid, 
 	},
 }
 
-// Down takes the migrations back, in one transaction: what they brought, with its data, and the
-// revisions table. Pagila is then what it was as restored, and Apply is the way up again. It returns
-// the names of the files that it has taken back, newest first: none where none was applied.
+// Down takes the migrations back in one transaction. It drops what they added, including the data, and the
+// revisions table. The database then equals Pagila as restored, and Apply applies the migrations again. Down
+// returns the names of the files that it has taken back, newest first. If no migration was applied, there are
+// none.
 //
-// The error is ErrNotOurs where something would be lost that the migrations did not bring, and
-// otherwise as with Apply.
+// The error is ErrNotOurs if something that the migrations did not add would be lost. Otherwise it is as for
+// Apply.
 func Down(ctx context.Context, db *sql.DB) (files []string, err error) {
 	err = connected(ctx, db, func(s *session) error {
 		return s.transaction(ctx, func(q querier) (err error) {
@@ -110,8 +111,8 @@ func down(ctx context.Context, q querier) ([]string, error) {
 	return files, nil
 }
 
-// appliedVersions returns the versions of ours that are applied, oldest first. It refuses a history
-// that has more in it.
+// appliedVersions returns those of our versions that are applied, oldest first. It refuses a history that
+// contains other versions.
 func appliedVersions(ctx context.Context, r revisions) ([]string, error) {
 	all, err := r.ReadRevisions(ctx)
 	if err != nil {
@@ -124,9 +125,9 @@ func appliedVersions(ctx context.Context, r revisions) ([]string, error) {
 		case reversals[rev.Version].statement == "":
 			return nil, fmt.Errorf("%w: version %s was applied by another program, or by a newer release of this one", ErrNotOurs, rev.Version)
 		case rev.Applied != rev.Total:
-			return nil, fmt.Errorf("%s was applied in part: apply it whole, then take it back", FileName(rev.Version))
+			return nil, fmt.Errorf("%s is only partly applied: apply the rest, then take it back", FileName(rev.Version))
 		case rev.Type == migrate.RevisionTypeBaseline:
-			return nil, fmt.Errorf("%w: %s was declared a baseline, so what is there may be older than the migrations", ErrNotOurs, FileName(rev.Version))
+			return nil, fmt.Errorf("%w: %s was declared a baseline, so the existing objects may be older than the migrations", ErrNotOurs, FileName(rev.Version))
 		default:
 			versions = append(versions, rev.Version)
 		}
@@ -134,8 +135,8 @@ func appliedVersions(ctx context.Context, r revisions) ([]string, error) {
 	return versions, nil
 }
 
-// run takes the version back unless there are strangers. It locks the table first, so that none can
-// come in between.
+// run takes the version back unless there are strangers. It locks the table first, so that none can be added
+// meanwhile.
 func (v reversal) run(ctx context.Context, q querier) error {
 	if there, err := q.hasRelation(ctx, v.table); !there || err != nil {
 		return err

@@ -14,17 +14,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/pagila-api/schema/migrations"
-	"example.com/pagila-api/store/localpg"
+	"example.com/pagila-api/store/localpg/binaries"
 	"example.com/pagila-api/store/pgtest"
 )
 
-// TestDownTakesBack compares what pg_dump prints of Pagila as restored with what it prints after the
-// way up and down.
+// After Apply and Down, pg_dump prints the same as for Pagila as restored.
 func TestDownTakesBack(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		files fs.FS
-		want  []string
+		want  []string // the files that are taken back
 	}{
 		"both":         {migrations.Files, []string{migrations.FileName(createStreamingSubscription), migrations.FileName(addFilmStreamingAvailable)}},
 		"the first":    {directory(t, addFilmStreamingAvailable, ""), []string{migrations.FileName(addFilmStreamingAvailable)}},
@@ -40,8 +39,7 @@ func TestDownTakesBack(t *testing.T) {
 					t.Fatal(err)
 				}
 				if exists(t, db, "streaming_subscription") {
-					mustExec(t, db, `INSERT INTO streaming_subscription (customer_id, plan_name, start_date)
-					                 SELECT min(customer_id), 'basic', now() FROM customer`)
+					pgtest.Exec(t, db.ExecContext, subscribe)
 				}
 				files, err := migrations.Down(ctx, db)
 				if err != nil {
@@ -62,16 +60,20 @@ func TestDownTakesBack(t *testing.T) {
 	}
 }
 
-// dump returns what pg_dump prints of a schema, but for the random key of newer releases.
+// subscribe adds a row to the table of the second migration.
+const subscribe = `INSERT INTO streaming_subscription (customer_id, plan_name, start_date)
+	SELECT min(customer_id), 'basic', now() FROM customer`
+
+// dump returns what pg_dump prints about the schema, without the random key of newer releases.
 func dump(t *testing.T, url string) []string {
 	t.Helper()
-	binaries, err := localpg.FindBinaries()
+	binDir, err := binaries.Find(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	command := filepath.Join(binaries, "pg_dump")
+	command := filepath.Join(binDir, "pg_dump")
 	if _, err := exec.LookPath(command); err != nil {
-		t.Skip("this needs pg_dump beside the server's programs")
+		t.Skip("this test needs pg_dump beside the server's programs")
 	}
 	out, err := exec.CommandContext(t.Context(), command, "--schema-only", url).Output()
 	if err != nil {
@@ -82,7 +84,7 @@ func dump(t *testing.T, url string) []string {
 	})
 }
 
-// TestDownRefuses adds what Down would destroy although the migrations did not bring it.
+// Down refuses to destroy what the migrations did not add.
 func TestDownRefuses(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ statement, names string }{
@@ -107,13 +109,13 @@ func TestDownRefuses(t *testing.T) {
 		"a view of the revisions table": {`CREATE VIEW precious AS SELECT version FROM atlas_schema_revisions`, "precious"},
 		"another program's revision": {`INSERT INTO atlas_schema_revisions (version, description, executed_at, execution_time, hash, operator_version)
 		                               VALUES ('` + extraVersion + `', '', now(), 0, '', '')`, extraVersion},
-		"a file that stopped half-way": {`UPDATE atlas_schema_revisions SET applied = 1 WHERE version = '` + createStreamingSubscription + `'`, createStreamingSubscription},
+		"a file that stopped halfway": {`UPDATE atlas_schema_revisions SET applied = 1 WHERE version = '` + createStreamingSubscription + `'`, createStreamingSubscription},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			url := pgtest.New(t)
 			ctx, db := setup(t, url)
-			mustExec(t, db, test.statement)
+			pgtest.Exec(t, db.ExecContext, test.statement)
 			before := catalogue(t, db)
 			files, err := migrations.Down(ctx, db)
 			if err == nil || !strings.Contains(err.Error(), test.names) {
@@ -127,11 +129,11 @@ func TestDownRefuses(t *testing.T) {
 	}
 }
 
-// Objects of ours that were dropped by hand are no obstacle, and objects of others stay.
+// Down works although some of our objects were dropped by hand. It leaves other objects alone.
 func TestDownLeavesTheRestAlone(t *testing.T) {
 	t.Parallel()
 	ctx, db := setup(t, pgtest.New(t))
-	mustExec(t, db, `DROP TABLE streaming_subscription; CREATE TABLE precious (id integer); CREATE INDEX precious_film ON film (length)`)
+	pgtest.Exec(t, db.ExecContext, `DROP TABLE streaming_subscription; CREATE TABLE precious (id integer); CREATE INDEX precious_film ON film (length)`)
 	if files, err := migrations.Down(ctx, db); err != nil || len(files) != 2 {
 		t.Errorf("%q, %v", files, err)
 	}
@@ -150,58 +152,37 @@ func TestDownWithoutPagila(t *testing.T) {
 	}
 }
 
-// TestDown runs schema/down.sh, the way back. That pg_dump then prints what it printed of Pagila as
-// restored is proven by schema/check.sh.
+// TestDown runs schema/down.sh. schema/check.sh proves that pg_dump then prints the same as for Pagila as
+// restored.
 func TestDown(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		prepare func(t *testing.T, db *sql.DB)
-		says    string // part of the output
-		refused bool
+		files     fs.FS  // are applied first, unless nil
+		statement string // is executed then, unless empty
+		says      string // part of the output
+		refused   bool
 	}{
 		"from the newest version": {
-			prepare: func(t *testing.T, db *sql.DB) {
-				t.Helper()
-				if err := migrations.Apply(t.Context(), db); err != nil {
-					t.Fatal(err)
-				}
-				mustExec(t, db, `INSERT INTO streaming_subscription (customer_id, plan_name, start_date)
-				                 SELECT min(customer_id), 'basic', now() FROM customer`)
-			},
-			says: `DROP TABLE "streaming_subscription"`,
+			files:     migrations.Files,
+			statement: subscribe,
+			says:      `DROP TABLE "streaming_subscription"`,
 		},
 		"from the first migration": {
-			prepare: func(t *testing.T, db *sql.DB) {
-				t.Helper()
-				if err := migrations.ApplyFiles(t.Context(), db, directory(t, addFilmStreamingAvailable, "")); err != nil {
-					t.Fatal(err)
-				}
-			},
-			says: `DROP COLUMN "streaming_available"`,
+			files: directory(t, addFilmStreamingAvailable, ""),
+			says:  `DROP COLUMN "streaming_available"`,
 		},
 		"from the baseline": {
-			prepare: func(t *testing.T, db *sql.DB) {
-				t.Helper()
-				if err := migrations.ApplyFiles(t.Context(), db, directory(t, migrations.Baseline, "")); err != nil {
-					t.Fatal(err)
-				}
-			},
-			says: `DROP TABLE "atlas_schema_revisions"`,
+			files: directory(t, migrations.Baseline, ""),
+			says:  `DROP TABLE "atlas_schema_revisions"`,
 		},
 		"never migrated": {
-			prepare: func(*testing.T, *sql.DB) {},
-			says:    "No migration is applied",
+			says: "No migration is applied",
 		},
 		"with a table of somebody else's": {
-			prepare: func(t *testing.T, db *sql.DB) {
-				t.Helper()
-				if err := migrations.Apply(t.Context(), db); err != nil {
-					t.Fatal(err)
-				}
-				mustExec(t, db, `CREATE TABLE precious (id integer)`)
-			},
-			says:    `DROP TABLE "precious"`,
-			refused: true,
+			files:     migrations.Files,
+			statement: `CREATE TABLE precious (id integer)`,
+			says:      `DROP TABLE "precious"`,
+			refused:   true,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -209,8 +190,14 @@ func TestDown(t *testing.T) {
 			url := pgtest.Pristine(t)
 			ctx, db := setup(t, url)
 			atlas := findAtlas(t, db, url)
-			test.prepare(t, db)
-
+			if test.files != nil {
+				if err := migrations.ApplyFiles(ctx, db, test.files); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if test.statement != "" {
+				pgtest.Exec(t, db.ExecContext, test.statement)
+			}
 			cmd := exec.CommandContext(ctx, filepath.Join("..", "down.sh"))
 			cmd.Env = append(os.Environ(), "DATABASE_URL="+url, "ATLAS_DEV_URL="+pgtest.Empty(t), "ATLAS="+atlas.command)
 			out, err := cmd.CombinedOutput()
@@ -221,14 +208,7 @@ func TestDown(t *testing.T) {
 				wantStatus(ctx, t, db, createStreamingSubscription)
 				return
 			}
-			for _, table := range []string{"streaming_subscription", "atlas_schema_revisions"} {
-				if exists(t, db, table) {
-					t.Errorf("table %s is still there", table)
-				}
-			}
-			if get[bool](t, db, `SELECT to_jsonb(film) ? 'streaming_available' FROM film LIMIT 1`) {
-				t.Error("film.streaming_available is still there")
-			}
+			wantTakenBack(t, db)
 			if err := migrations.Apply(ctx, db); err != nil {
 				t.Errorf("up again: %v", err)
 			}
@@ -237,14 +217,27 @@ func TestDown(t *testing.T) {
 	}
 }
 
-// TestScriptsSayWhatIsUnset leaves out one variable after the other.
+// wantTakenBack checks that nothing which the migrations added is left.
+func wantTakenBack(t *testing.T, db *sql.DB) {
+	t.Helper()
+	for _, table := range []string{"streaming_subscription", "atlas_schema_revisions"} {
+		if exists(t, db, table) {
+			t.Errorf("the table %s still exists", table)
+		}
+	}
+	if pgtest.Value[bool](t, db.QueryRowContext, `SELECT to_jsonb(film) ? 'streaming_available' FROM film LIMIT 1`) {
+		t.Error("the column film.streaming_available still exists")
+	}
+}
+
+// The scripts name the variable that is not set.
 func TestScriptsSayWhatIsUnset(t *testing.T) {
 	t.Parallel()
 	for _, script := range []string{"down.sh", "check.sh"} {
 		for want, env := range map[string][]string{
-			": set DATABASE_URL to ":                         {"ATLAS_DEV_URL=postgres:///", "DATABASE_URL="},
-			": set ATLAS_DEV_URL to ":                        {"DATABASE_URL=postgres:///", "ATLAS_DEV_URL="},
-			": no/such/atlas is not there: run make atlas\n": {"DATABASE_URL=postgres:///", "ATLAS_DEV_URL=postgres:///", "ATLAS=no/such/atlas"},
+			": set DATABASE_URL to ":                           {"ATLAS_DEV_URL=postgres:///", "DATABASE_URL="},
+			": set ATLAS_DEV_URL to ":                          {"DATABASE_URL=postgres:///", "ATLAS_DEV_URL="},
+			": no/such/atlas does not exist: run make atlas\n": {"DATABASE_URL=postgres:///", "ATLAS_DEV_URL=postgres:///", "ATLAS=no/such/atlas"},
 		} {
 			cmd := exec.CommandContext(t.Context(), filepath.Join("..", script))
 			cmd.Env = append(os.Environ(), env...)

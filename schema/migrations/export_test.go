@@ -1,4 +1,4 @@
 package migrations
 
-// ApplyFiles is Apply with another directory.
+// ApplyFiles is Apply with another migration directory.
 var ApplyFiles = apply

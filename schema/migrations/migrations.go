@@ -1,10 +1,10 @@
-// Package migrations holds the versioned migrations of the database and applies them as
-// `atlas migrate apply` does.
+// Package migrations contains the versioned migrations of the database. It applies them as `atlas migrate
+// apply` does, and takes them back.
 //
-// The files were computed by Atlas as the difference between Pagila and the schema declared in the
-// folder above; `make migrate-diff` adds the next one. They serve two programs: the Atlas command
-// reads the folder, and Apply reads the copy that is embedded here. Both keep their account in the
-// table atlas_schema_revisions of Pagila's schema, so each goes on where the other has stopped.
+// Atlas computed the files as the difference between Pagila and the schema that is declared in the parent
+// directory. `make migrate-diff` adds the next one. Two programs use the files: the Atlas command reads the
+// directory, and Apply reads the copy that is embedded here. Both record what they have applied in the table
+// atlas_schema_revisions of Pagila's schema, so each can continue where the other has stopped.
 package migrations
 
 import (
@@ -13,8 +13,8 @@ import (
 	"strings"
 )
 
-// Baseline is the version of the file that stands for Pagila itself. A restored Pagila is taken to
-// be at this version, and the file never runs on it. atlas.hcl names the same version.
+// Baseline is the version of the file that represents Pagila itself. A restored Pagila is at this version, so
+// the file never runs on it. atlas.hcl contains the same version.
 const Baseline = "20221213000000"
 
 // Files is the migration directory: the baseline, the migrations and their checksums in atlas.sum.
@@ -29,7 +29,7 @@ var baselineSQL string
 // empty database, without its views, functions, triggers and partitions.
 func BaselineSQL() string { return baselineSQL }
 
-// FileName returns the name of the file of a version, or the version itself if no file has it.
+// FileName returns the file name of a version, or the version itself if it has no file.
 func FileName(version string) string {
 	if names, _ := fs.Glob(Files, version+"_*.sql"); len(names) == 1 { // versions are digits
 		return names[0]
@@ -37,7 +37,7 @@ func FileName(version string) string {
 	return version
 }
 
-// Versions returns the versions that Apply brings to a restored Pagila, oldest first.
+// Versions returns the versions that Apply applies to a restored Pagila, oldest first.
 func Versions() []string {
 	names, _ := fs.Glob(Files, "*.sql") // sorted; the only error is that of a malformed pattern
 	var versions []string

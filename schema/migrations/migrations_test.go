@@ -43,7 +43,7 @@ func TestBaselineIsTheOneOfAtlasHCL(t *testing.T) {
 	}
 	found := regexp.MustCompile(`baseline = "(\d+)"`).FindSubmatch(config)
 	if found == nil || string(found[1]) != migrations.Baseline {
-		t.Errorf("atlas.hcl has %q, the package has %s", found, migrations.Baseline)
+		t.Errorf("atlas.hcl contains %q, want %s", found, migrations.Baseline)
 	}
 	text, err := migrations.Files.ReadFile(migrations.Baseline + "_pagila.sql")
 	if err != nil {
@@ -54,7 +54,7 @@ func TestBaselineIsTheOneOfAtlasHCL(t *testing.T) {
 	}
 }
 
-// limit is far above what any of these tests takes; it only ends one that hangs.
+// limit is far longer than any of these tests takes. It ends a test that hangs.
 const limit = 2 * time.Minute
 
 func setup(t *testing.T, url string) (context.Context, *sql.DB) {
@@ -74,27 +74,10 @@ func open(t *testing.T, url string) *sql.DB {
 	return db
 }
 
-// get returns the one value that query selects.
-func get[T any](t *testing.T, db *sql.DB, query string, args ...any) T {
-	t.Helper()
-	var value T
-	if err := db.QueryRowContext(t.Context(), query, args...).Scan(&value); err != nil {
-		t.Fatalf("%s: %v", query, err)
-	}
-	return value
-}
-
-func mustExec(t *testing.T, db *sql.DB, query string) {
-	t.Helper()
-	if _, err := db.ExecContext(t.Context(), query); err != nil {
-		t.Fatalf("%s: %v", query, err)
-	}
-}
-
-// exists tells whether there is a table (or any other relation) of that name.
+// exists reports whether a table, or any other relation, has the name.
 func exists(t *testing.T, db *sql.DB, table string) bool {
 	t.Helper()
-	return get[bool](t, db, `SELECT to_regclass($1) IS NOT NULL`, table)
+	return pgtest.Value[bool](t, db.QueryRowContext, `SELECT to_regclass($1) IS NOT NULL`, table)
 }
 
 func wantStatus(ctx context.Context, t *testing.T, db *sql.DB, current string, pending ...string) {
@@ -108,8 +91,8 @@ func wantStatus(ctx context.Context, t *testing.T, db *sql.DB, current string, p
 	}
 }
 
-// directory returns the files of the migration directory up to and including a version, with an
-// atlas.sum of their own. Where extra is given, it is added as the newest file.
+// directory returns the files of the migration directory up to and including a version, with an atlas.sum of
+// their own. If extra is not empty, it becomes the newest file.
 func directory(t *testing.T, version, extra string) fstest.MapFS {
 	t.Helper()
 	names, err := fs.Glob(migrations.Files, "*.sql")
@@ -147,5 +130,5 @@ func directory(t *testing.T, version, extra string) fstest.MapFS {
 	return dir
 }
 
-// extraVersion is later than any version of ours.
+// extraVersion is newer than our versions.
 const extraVersion = "29991231000000"

@@ -5,17 +5,17 @@ import (
 	"testing"
 )
 
-// TestEveryVersionCanBeTakenBack has a new migration bring its way back with it.
+// Each migration has a reversal.
 func TestEveryVersionCanBeTakenBack(t *testing.T) {
 	t.Parallel()
 	for _, version := range Versions() {
 		if reversals[version].statement == "" {
-			t.Errorf("version %s has no way back", version)
+			t.Errorf("version %s has no reversal", version)
 		}
 	}
 	for version := range reversals {
 		if !slices.Contains(Versions(), version) {
-			t.Errorf("there is a way back for version %s, which no file has", version)
+			t.Errorf("there is a reversal for version %s, but no file", version)
 		}
 	}
 }

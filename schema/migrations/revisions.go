@@ -10,11 +10,11 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// cloudIdentifier is a row that the Atlas command keeps in its table when it reports to Atlas Cloud.
-// It is no revision.
+// cloudIdentifier is the version of a row that the Atlas command adds if it reports to Atlas Cloud. The row
+// is not a revision.
 const cloudIdentifier = ".atlas_cloud_identifier"
 
-// revisionsTable is the quoted name of the table in a schema.
+// revisionsTable returns the quoted name of the revisions table in a schema.
 func revisionsTable(schema string) string {
 	return pgx.Identifier{schema, tableName}.Sanitize()
 }
@@ -30,10 +30,10 @@ type revisions struct {
 
 var _ migrate.RevisionReadWriter = revisions{}
 
-// create creates the table as the Atlas command creates it, unless it exists. The command compares
-// the table with its own idea of it on each run and alters it where they differ.
+// create creates the table if it does not exist, exactly as the Atlas command does. On each run, the command
+// compares the table with its own definition and alters it if they differ.
 func (r revisions) create(ctx context.Context) error {
-	// IF NOT EXISTS would need the right to create tables even where there is nothing to do.
+	// IF NOT EXISTS would require the privilege to create tables even if the table exists.
 	if there, err := r.db.hasRelation(ctx, r.table); there || err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ CREATE TABLE `+r.table+` (
 	return nil
 }
 
-// writeBaseline records that Pagila was restored, as the Atlas command does with its baseline.
+// writeBaseline records the baseline, as the Atlas command does.
 func (r revisions) writeBaseline(ctx context.Context, file migrate.File) error {
 	return r.WriteRevision(ctx, &migrate.Revision{
 		Version:         file.Version(),
@@ -69,14 +69,14 @@ func (r revisions) writeBaseline(ctx context.Context, file migrate.File) error {
 	})
 }
 
-// Ident names the table.
+// Ident returns the name of the table.
 func (r revisions) Ident() *migrate.TableIdent {
 	return &migrate.TableIdent{Name: tableName, Schema: r.schema}
 }
 
 // ReadRevisions returns all revisions, oldest first.
 func (r revisions) ReadRevisions(ctx context.Context) (all []*migrate.Revision, err error) {
-	// The order is that of bytes whatever the database's collation is: the executor relies on it.
+	// The executor relies on the byte order, whatever the database's collation is.
 	rows, err := r.db.QueryContext(ctx, `
 SELECT version, description, type, applied, total, executed_at, execution_time,
        coalesce(error, ''), coalesce(error_stmt, ''), hash,
@@ -109,9 +109,9 @@ SELECT version, description, type, applied, total, executed_at, execution_time,
 	return all, nil
 }
 
-// ReadRevision returns the revision of version, or migrate.ErrRevisionNotExist.
+// ReadRevision returns the revision of a version, or migrate.ErrRevisionNotExist.
 func (r revisions) ReadRevision(ctx context.Context, version string) (*migrate.Revision, error) {
-	all, err := r.ReadRevisions(ctx) // a handful
+	all, err := r.ReadRevisions(ctx) // there are only a few
 	if err != nil {
 		return nil, err
 	}
@@ -123,8 +123,8 @@ func (r revisions) ReadRevision(ctx context.Context, version string) (*migrate.R
 	return nil, migrate.ErrRevisionNotExist
 }
 
-// WriteRevision inserts a revision, or updates it. Its description and start stay what they were,
-// as with the Atlas command.
+// WriteRevision inserts or updates a revision. Like the Atlas command, it does not update the description and
+// the start time.
 func (r revisions) WriteRevision(ctx context.Context, rev *migrate.Revision) error {
 	hashes, err := json.Marshal(rev.PartialHashes)
 	if err != nil {
@@ -149,7 +149,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::jsonb, $12)
 	return nil
 }
 
-// DeleteRevision removes the revision of version.
+// DeleteRevision deletes the revision of a version.
 func (r revisions) DeleteRevision(ctx context.Context, version string) error {
 	if _, err := r.db.ExecContext(ctx, `DELETE FROM `+r.table+` WHERE version = $1`, version); err != nil {
 		return fmt.Errorf("delete revision %s: %w", version, err)

@@ -15,25 +15,25 @@ import (
 )
 
 const (
-	// patience is how long other sessions may be in the way: one that applies the same migrations, or
-	// one that uses a table.
+	// patience is how long to wait for other sessions, which may apply the same migrations or use a table.
 	patience = time.Minute
-	// pause is the mean time between two attempts. While an attempt waits for a table, new readers of
-	// the table wait too. In the pause they go on.
+	// pause is the mean time between two attempts. While an attempt waits for a table, new readers of the
+	// table wait too. The pause lets them continue.
 	pause = time.Second
-	// rollbackTimeout is for a connection that no longer answers. Its session is then thrown away.
+	// rollbackTimeout bounds the rollback over a connection that no longer responds. The connection is then
+	// closed.
 	rollbackTimeout = 5 * time.Second
 )
 
-// lockKey is the advisory lock that the Atlas command holds while it applies: the 32-bit FNV-1 hash
-// of atlas_migrate_execute. Sessions and transactions take advisory locks from one space, so
-// neither program starts while the other runs.
+// lockKey is the key of the advisory lock that the Atlas command holds while it applies migrations: the
+// 32-bit FNV-1 hash of atlas_migrate_execute. The advisory locks of sessions and of transactions exclude each
+// other, so neither program starts while the other runs.
 const lockKey = "2686470616"
 
-// begin starts a transaction and sets what the migrations rely on, for the transaction alone. It is
-// one message, so that no time limit of the role can strike between its statements. A lock is
-// waited for only briefly, because all new readers of a table queue behind a migration that waits
-// for it: see pause. transaction_timeout is new in PostgreSQL 17.
+// begin starts a transaction and applies the settings that the migrations rely on, only for the transaction.
+// It is one message, so that no time limit of the role applies between its statements. The wait for a lock is
+// short, because all new readers of a table queue behind a migration that waits for it (see pause).
+// PostgreSQL 17 introduced transaction_timeout.
 const begin = `
 BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 SELECT pg_catalog.set_config('transaction_timeout', '0', true)
@@ -46,7 +46,7 @@ SET LOCAL client_encoding = 'UTF8';
 SET LOCAL DateStyle = 'ISO, MDY';
 SET LOCAL TimeZone = 'UTC'`
 
-// The SQLSTATEs that are told apart (PostgreSQL manual, appendix A).
+// The SQLSTATEs that the package distinguishes (PostgreSQL manual, appendix A).
 const (
 	duplicateColumn            = "42701"
 	duplicateTable             = "42P07"
@@ -75,14 +75,14 @@ func detail(err error) string {
 	return ""
 }
 
-// session is the one connection that migrations run on. Callers that wait for the lock each hold a
-// connection, and together could leave the one that has the lock without a second.
+// session is the only connection that a caller's migrations use. Callers that wait for the lock hold a
+// connection each. If the caller with the lock needed a second one, they could leave none for it.
 type session struct{ conn *sql.Conn }
 
 // connected calls work with a session.
 func connected(ctx context.Context, db *sql.DB, work func(*session) error) (err error) {
 	defer func() {
-		// A connection that ctx has ended under a statement fails the next one as a bad connection.
+		// If ctx ends during a statement, the next statement fails with a bad connection.
 		if err != nil && ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
 			err = fmt.Errorf("%w: %w", ctx.Err(), err)
 		}
@@ -95,7 +95,7 @@ func connected(ctx context.Context, db *sql.DB, work func(*session) error) (err 
 	return work(&session{conn})
 }
 
-// transaction calls work in a transaction, and again while another session is in the way.
+// transaction calls work in a transaction. It repeats the transaction while another session is in the way.
 func (s *session) transaction(ctx context.Context, work func(querier) error) error {
 	for deadline := time.Now().Add(patience); ; {
 		err := s.attempt(ctx, work)
@@ -113,7 +113,7 @@ func (s *session) transaction(ctx context.Context, work func(querier) error) err
 	}
 }
 
-// sleep waits, and says whether ctx has lasted.
+// sleep waits for d. It returns false if ctx ends first.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -125,11 +125,11 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// errBegin marks the error of a transaction that the role's own time limit ended before it could be
-// lifted.
+// errBegin marks a transaction that the role's own time limit ended before begin could lift the limit.
 var errBegin = errors.New("begin")
 
-// attempt does not use sql.Tx: that would close the connection beside us once ctx ends.
+// attempt calls work in one transaction. It does not use sql.Tx, which would close the connection
+// concurrently once ctx ends.
 func (s *session) attempt(ctx context.Context, work func(querier) error) (err error) {
 	defer func() {
 		if err != nil {
@@ -151,7 +151,7 @@ func (s *session) attempt(ctx context.Context, work func(querier) error) (err er
 	return nil
 }
 
-// rollback ends the transaction. Where it cannot, the connection is not given back to the pool.
+// rollback rolls the transaction back. If it cannot, the connection does not return to the pool.
 func (s *session) rollback(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 	defer cancel()
@@ -160,13 +160,13 @@ func (s *session) rollback(ctx context.Context) {
 	}
 }
 
-// querier is the connection, with statements that are not kept: behind a pooler the next one may
-// reach another server process, and a migration changes what a kept plan relies on.
+// querier executes statements without preparing them. Behind a pooler, the next statement may reach another
+// server process. A migration also changes what a prepared plan relies on.
 type querier struct{ conn *sql.Conn }
 
 var _ schema.ExecQuerier = querier{}
 
-// ExecContext executes a query without rows.
+// ExecContext executes a statement that returns no rows.
 func (q querier) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
 	return q.conn.ExecContext(ctx, query, append([]any{pgx.QueryExecModeExec}, args...)...)
 }
@@ -176,8 +176,8 @@ func (q querier) QueryContext(ctx context.Context, query string, args ...any) (*
 	return q.conn.QueryContext(ctx, query, append([]any{pgx.QueryExecModeExec}, args...)...)
 }
 
-// hasRelation tells whether there is a table (or any other relation) of that name, which is quoted
-// where it has to be.
+// hasRelation reports whether a table, or any other relation, has the name. The caller quotes the name if
+// necessary.
 func (q querier) hasRelation(ctx context.Context, name string) (bool, error) {
 	found, err := column[bool](ctx, q, `SELECT pg_catalog.to_regclass($1) IS NOT NULL`, name)
 	if err != nil {
@@ -186,7 +186,7 @@ func (q querier) hasRelation(ctx context.Context, name string) (bool, error) {
 	return found[0], nil
 }
 
-// column returns the values of a query's one column.
+// column returns the values of a query's only column.
 func column[T any](ctx context.Context, db Querier, query string, args ...any) ([]T, error) {
 	rows, err := db.QueryContext(ctx, query, args...)
 	if err != nil {
@@ -204,8 +204,8 @@ func column[T any](ctx context.Context, db Querier, query string, args ...any) (
 	return values, rows.Err()
 }
 
-// lock waits for the lock of the migrations, which the transaction holds to its end, and makes
-// Pagila's schema the one that unqualified names mean. The migrations' files name no schema.
+// lock waits for the lock of the migrations, which the transaction holds until it ends. It also makes
+// unqualified names refer to Pagila's schema, because the migrations' files name no schema.
 func lock(ctx context.Context, q querier) (revisions, error) {
 	found, err := Locate(ctx, q)
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
@@ -15,13 +14,7 @@ import (
 	"example.com/pagila-api/store/pgtest"
 )
 
-// set makes a setting the default of every later session of the database.
-func set(t *testing.T, db *sql.DB, setting string) {
-	t.Helper()
-	mustExec(t, db, `ALTER DATABASE `+get[string](t, db, `SELECT current_database()`)+` SET `+setting)
-}
-
-// TestApplyAndDownWhateverTheSettings has a role or a database change what a session begins with.
+// Apply and Down work whatever the default settings of the database are.
 func TestApplyAndDownWhateverTheSettings(t *testing.T) {
 	t.Parallel()
 	for _, setting := range []string{
@@ -45,7 +38,7 @@ func TestApplyAndDownWhateverTheSettings(t *testing.T) {
 			t.Parallel()
 			address := pgtest.Pristine(t)
 			_, admin := setup(t, address)
-			set(t, admin, setting)
+			pgtest.SetDefault(t, admin.ExecContext, setting)
 			ctx, db := setup(t, address)
 			db.SetMaxOpenConns(1)
 			for range 2 {
@@ -54,7 +47,7 @@ func TestApplyAndDownWhateverTheSettings(t *testing.T) {
 				}
 				wantStatus(ctx, t, admin, createStreamingSubscription)
 				if err := migrations.Apply(ctx, db); err != nil {
-					t.Fatalf("with nothing to do: %v", err)
+					t.Fatalf("with nothing pending: %v", err)
 				}
 				if files, err := migrations.Down(ctx, db); err != nil || len(files) != 2 {
 					t.Fatalf("down: %q, %v", files, err)
@@ -66,13 +59,13 @@ func TestApplyAndDownWhateverTheSettings(t *testing.T) {
 	}
 }
 
-// The connection goes back into the pool as it came out of it.
-func TestApplyLeavesTheSessionAsItWas(t *testing.T) {
+// A connection returns to the pool with unchanged settings.
+func TestApplyRestoresTheSession(t *testing.T) {
 	t.Parallel()
 	address := pgtest.Pristine(t)
 	_, admin := setup(t, address)
 	for _, setting := range []string{`statement_timeout = '61s'`, `lock_timeout = '62s'`, `search_path = pg_catalog`, `DateStyle = 'German'`} {
-		set(t, admin, setting)
+		pgtest.SetDefault(t, admin.ExecContext, setting)
 	}
 	ctx, db := setup(t, address)
 	db.SetMaxOpenConns(1)
@@ -93,10 +86,10 @@ func TestApplyLeavesTheSessionAsItWas(t *testing.T) {
 
 func sessionOf(t *testing.T, db *sql.DB) string {
 	t.Helper()
-	return get[string](t, db, `SELECT pg_backend_pid() || string_agg(name || '=' || setting, ' ' ORDER BY name) FROM pg_settings WHERE context = 'user'`)
+	return pgtest.Value[string](t, db.QueryRowContext, `SELECT pg_backend_pid() || string_agg(name || '=' || setting, ' ' ORDER BY name) FROM pg_settings WHERE context = 'user'`)
 }
 
-// TestAnotherSchema moves Pagila into schemas whose names have to be quoted.
+// Pagila may be in a schema whose name must be quoted.
 func TestAnotherSchema(t *testing.T) {
 	t.Parallel()
 	for _, schema := range []string{"dvd", "Sales", "two words", `with "quotes"`, "it's", `back\slash`, "çà"} {
@@ -105,10 +98,10 @@ func TestAnotherSchema(t *testing.T) {
 				t.Parallel()
 				address := pgtest.Pristine(t)
 				_, admin := setup(t, address)
-				mustExec(t, admin, `ALTER SCHEMA public RENAME TO `+quoted(schema))
-				mustExec(t, admin, `CREATE SCHEMA public`)
+				pgtest.Exec(t, admin.ExecContext, `ALTER SCHEMA public RENAME TO `+quoted(schema))
+				pgtest.Exec(t, admin.ExecContext, `CREATE SCHEMA public`)
 				if path != "" {
-					set(t, admin, `search_path = `+quoted(path))
+					pgtest.SetDefault(t, admin.ExecContext, `search_path = `+quoted(path))
 				}
 				ctx, db := setup(t, address)
 				wantStatus(ctx, t, db, "", addFilmStreamingAvailable, createStreamingSubscription)
@@ -116,14 +109,7 @@ func TestAnotherSchema(t *testing.T) {
 					t.Fatal(err)
 				}
 				wantStatus(ctx, t, db, createStreamingSubscription)
-				for _, table := range []string{"atlas_schema_revisions", "streaming_subscription"} {
-					if name := quoted(schema) + "." + table; !exists(t, admin, name) {
-						t.Errorf("there is no table %s", name)
-					}
-					if exists(t, admin, "public."+table) {
-						t.Errorf("there is a table public.%s", table)
-					}
-				}
+				wantTablesIn(t, admin, schema)
 				if files, err := migrations.Down(ctx, db); err != nil || len(files) != 2 {
 					t.Fatalf("down: %q, %v", files, err)
 				}
@@ -133,23 +119,36 @@ func TestAnotherSchema(t *testing.T) {
 	}
 }
 
+// wantTablesIn checks that the migrations' tables are in the schema, and not in public.
+func wantTablesIn(t *testing.T, db *sql.DB, schema string) {
+	t.Helper()
+	for _, table := range []string{"atlas_schema_revisions", "streaming_subscription"} {
+		if name := quoted(schema) + "." + table; !exists(t, db, name) {
+			t.Errorf("there is no table %s", name)
+		}
+		if exists(t, db, "public."+table) {
+			t.Errorf("there is a table public.%s", table)
+		}
+	}
+}
+
 func quoted(name string) string { return pgx.Identifier{name}.Sanitize() }
 
-// A migration that is missing behind a newer one is pending, and Apply brings it.
+// A migration that is missing before a newer one is pending, and Apply applies it.
 func TestApplyOutOfOrder(t *testing.T) {
 	t.Parallel()
 	ctx, db := setup(t, pgtest.New(t))
-	mustExec(t, db, `DELETE FROM atlas_schema_revisions WHERE version = '`+addFilmStreamingAvailable+`'`)
+	pgtest.Exec(t, db.ExecContext, `DELETE FROM atlas_schema_revisions WHERE version = '`+addFilmStreamingAvailable+`'`)
 	wantStatus(ctx, t, db, createStreamingSubscription, addFilmStreamingAvailable)
 
-	// The column is still there: it may be anybody's.
+	// The column still exists, and may belong to somebody else.
 	err := migrations.Apply(ctx, db)
-	if err == nil || !strings.Contains(err.Error(), "is there already") || !strings.Contains(err.Error(), `"public"."atlas_schema_revisions"`) {
-		t.Errorf("with the column there: %v", err)
+	if err == nil || !strings.Contains(err.Error(), "already exists") || !strings.Contains(err.Error(), `"public"."atlas_schema_revisions"`) {
+		t.Errorf("with the existing column: %v", err)
 	}
 	wantStatus(ctx, t, db, createStreamingSubscription, addFilmStreamingAvailable)
 
-	mustExec(t, db, `ALTER TABLE film DROP COLUMN streaming_available`)
+	pgtest.Exec(t, db.ExecContext, `ALTER TABLE film DROP COLUMN streaming_available`)
 	var applied []string
 	if err := migrations.ApplyEach(ctx, db, func(file string) { applied = append(applied, file) }); err != nil {
 		t.Fatal(err)
@@ -160,25 +159,25 @@ func TestApplyOutOfOrder(t *testing.T) {
 	wantStatus(ctx, t, db, createStreamingSubscription)
 }
 
-// A file that stopped half-way is continued only if the revision tells which statements ran.
+// A file that stopped halfway is continued only if its revision says which statements ran.
 func TestApplyAfterHalfAFile(t *testing.T) {
 	t.Parallel()
 	ctx, db := setup(t, pgtest.New(t))
-	mustExec(t, db, `UPDATE atlas_schema_revisions SET applied = 1 WHERE version = '`+createStreamingSubscription+`'`)
+	pgtest.Exec(t, db.ExecContext, `UPDATE atlas_schema_revisions SET applied = 1 WHERE version = '`+createStreamingSubscription+`'`)
 	err := migrations.Apply(ctx, db)
 	if err == nil || !strings.Contains(err.Error(), "1 of 2 statements") {
-		t.Errorf("error %v, want one that counts the statements", err)
+		t.Errorf("error %v, want the number of statements in it", err)
 	}
 	wantStatus(ctx, t, db, addFilmStreamingAvailable, createStreamingSubscription)
 	wantUnlocked(t, db)
 }
 
-// A database that was declared to be at a version has no revisions of the older ones.
+// If a version was declared the baseline of a database, the older versions have no revisions.
 func TestStatusAfterALaterBaseline(t *testing.T) {
 	t.Parallel()
 	ctx, db := setup(t, pgtest.New(t))
-	mustExec(t, db, `DELETE FROM atlas_schema_revisions WHERE version < '`+createStreamingSubscription+`'`)
-	mustExec(t, db, `UPDATE atlas_schema_revisions SET type = 1, applied = 0, total = 0`)
+	pgtest.Exec(t, db.ExecContext, `DELETE FROM atlas_schema_revisions WHERE version < '`+createStreamingSubscription+`'`)
+	pgtest.Exec(t, db.ExecContext, `UPDATE atlas_schema_revisions SET type = 1, applied = 0, total = 0`)
 	wantStatus(ctx, t, db, createStreamingSubscription)
 	if err := migrations.Apply(ctx, db); err != nil {
 		t.Error(err)
@@ -188,25 +187,18 @@ func TestStatusAfterALaterBaseline(t *testing.T) {
 	}
 }
 
-// A session that uses the table for a moment delays a migration and does not fail it, whatever lock
-// time-out the role has.
+// A session that uses the table for a moment delays a migration, but does not make it fail, whatever
+// lock_timeout the database sets.
 func TestApplyWaitsForReaders(t *testing.T) {
 	t.Parallel()
 	address := pgtest.Pristine(t)
 	_, admin := setup(t, address)
-	set(t, admin, `lock_timeout = '10ms'`)
+	pgtest.SetDefault(t, admin.ExecContext, `lock_timeout = '10ms'`)
 	ctx, db := setup(t, address)
-	reader, err := admin.BeginTx(ctx, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer reader.Rollback()
-	if _, err := reader.ExecContext(ctx, `LOCK TABLE film IN ACCESS SHARE MODE`); err != nil {
-		t.Fatal(err)
-	}
+	reader := holdFilm(ctx, t, admin)
 	done := make(chan error, 1)
 	go func() { done <- migrations.Apply(ctx, db) }()
-	waitFor(ctx, t, admin, `SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'film'::regclass)`)
+	pgtest.WaitUntil(t, admin.QueryRowContext, `SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'film'::regclass)`)
 	if err := reader.Commit(); err != nil {
 		t.Fatal(err)
 	}
@@ -216,9 +208,9 @@ func TestApplyWaitsForReaders(t *testing.T) {
 	wantStatus(ctx, t, admin, createStreamingSubscription)
 }
 
-// A session that reads a table for a long time, as pg_dump does, keeps a migration waiting. Other reads
-// of the table still succeed meanwhile. The test counts them by attempt, not by time.
-func TestReadersGoOnWhileAMigrationWaits(t *testing.T) {
+// A session that reads a table for a long time, as pg_dump does, delays a migration. Meanwhile other reads of
+// the table still succeed. The test counts them per attempt of the migration, and does not depend on time.
+func TestReadsWhileAMigrationWaits(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		database func(testing.TB) string
@@ -237,32 +229,14 @@ func TestReadersGoOnWhileAMigrationWaits(t *testing.T) {
 			address := test.database(t)
 			_, admin := setup(t, address)
 			ctx, db := setup(t, address)
-			holder, err := admin.BeginTx(ctx, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer holder.Rollback()
-			if _, err := holder.ExecContext(ctx, `LOCK TABLE film IN ACCESS SHARE MODE`); err != nil {
-				t.Fatal(err)
-			}
+			holder := holdFilm(ctx, t, admin)
 			done := make(chan error, 1)
 			go func() { done <- test.migrate(ctx, db) }()
 
 			const attempts, readsPerAttempt = 3, 40
-			reads, seen := 0, map[string]bool{}
-			for len(seen) < attempts {
-				waiting := get[string](t, admin, `SELECT coalesce(max(virtualtransaction), '') FROM pg_locks
-				                                   WHERE NOT granted AND mode = 'AccessExclusiveLock' AND relation = 'film'::regclass`)
-				if waiting != "" {
-					seen[waiting] = true
-				}
-				if len(seen) > 0 {
-					get[int](t, admin, `SELECT count(*) FROM film`)
-					reads++
-				}
-			}
+			reads := readDuring(t, admin, attempts)
 			if want := (attempts - 1) * readsPerAttempt; reads < want {
-				t.Errorf("%d reads during %d attempts, want %d at least", reads, attempts, want)
+				t.Errorf("%d reads during %d attempts, want at least %d", reads, attempts, want)
 			}
 			if err := holder.Commit(); err != nil {
 				t.Fatal(err)
@@ -275,22 +249,25 @@ func TestReadersGoOnWhileAMigrationWaits(t *testing.T) {
 	}
 }
 
-// waitFor polls until a condition holds.
-func waitFor(ctx context.Context, t *testing.T, db *sql.DB, condition string) {
+// readDuring reads film during some attempts of a migration to lock it, and returns the number of reads.
+func readDuring(t *testing.T, db *sql.DB, attempts int) (reads int) {
 	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !get[bool](t, db, condition) {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("never: %s", condition)
+	seen := map[string]bool{}
+	for len(seen) < attempts {
+		waiting := pgtest.Value[string](t, db.QueryRowContext, `SELECT coalesce(max(virtualtransaction), '') FROM pg_locks
+			WHERE NOT granted AND mode = 'AccessExclusiveLock' AND relation = 'film'::regclass`)
+		if waiting != "" {
+			seen[waiting] = true
+		}
+		if len(seen) > 0 {
+			pgtest.Value[int](t, db.QueryRowContext, `SELECT count(*) FROM film`)
+			reads++
 		}
 	}
+	return reads
 }
 
-// TestThroughPgBouncer runs the migrations through a pooler that gives each transaction another
-// connection to the server.
+// The migrations work through a pooler that gives each transaction another connection to the server.
 func TestThroughPgBouncer(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"", "cache_statement", "cache_describe", "exec", "simple_protocol"} {
@@ -300,7 +277,7 @@ func TestThroughPgBouncer(t *testing.T) {
 			_, direct := setup(t, address)
 			pooled := pgtest.Bouncer(t, address, "default_pool_size = 2")
 			if mode != "" {
-				pooled = with(t, pooled, "default_query_exec_mode", mode)
+				pooled = pgtest.WithParameters(t, pooled, "default_query_exec_mode="+mode)
 			}
 			ctx, db := setup(t, pooled)
 			const callers = 4
@@ -323,7 +300,7 @@ func TestThroughPgBouncer(t *testing.T) {
 	}
 }
 
-// TestNewest migrates the newest PostgreSQL up, down and up again.
+// The newest PostgreSQL can be migrated up, down and up again.
 func TestNewest(t *testing.T) {
 	t.Parallel()
 	address := pgtest.PristineOnNewest(t)
@@ -342,17 +319,17 @@ func TestNewest(t *testing.T) {
 			t.Errorf("down -before +after:\n%s", diff)
 		}
 	}
-	// Objects that are not ours are found in this version's catalogue too.
+	// Down finds objects that are not ours in the catalogs of this version too.
 	if err := migrations.Apply(ctx, db); err != nil {
 		t.Fatal(err)
 	}
-	mustExec(t, admin, `ALTER TABLE streaming_subscription ADD COLUMN note text NOT NULL`)
+	pgtest.Exec(t, admin.ExecContext, `ALTER TABLE streaming_subscription ADD COLUMN note text NOT NULL`)
 	if _, err := migrations.Down(ctx, db); !errors.Is(err, migrations.ErrNotOurs) || !strings.Contains(err.Error(), "note") {
-		t.Errorf("with a column of somebody else's: %v", err)
+		t.Errorf("with an additional column: %v", err)
 	}
 }
 
-// A time limit of the role's ends no migration, however long it takes.
+// A time limit that the database sets does not end a migration, however long it takes.
 func TestLongMigration(t *testing.T) {
 	t.Parallel()
 	for setting, pristine := range map[string]func(testing.TB) string{
@@ -364,7 +341,7 @@ func TestLongMigration(t *testing.T) {
 			t.Parallel()
 			address := pristine(t)
 			_, admin := setup(t, address)
-			set(t, admin, setting+` = '300ms'`)
+			pgtest.SetDefault(t, admin.ExecContext, setting+` = '300ms'`)
 			ctx, db := setup(t, address)
 			if err := migrations.ApplyFiles(ctx, db, directory(t, createStreamingSubscription, `SELECT pg_sleep(0.6);`)); err != nil {
 				t.Fatal(err)
@@ -374,10 +351,10 @@ func TestLongMigration(t *testing.T) {
 	}
 }
 
-// catalogue is what the migrations could leave behind, in lines.
+// catalogue lists the objects of the database that the migrations could leave behind.
 func catalogue(t *testing.T, db *sql.DB) []string {
 	t.Helper()
-	return strings.Split(get[string](t, db, `
+	return strings.Split(pgtest.Value[string](t, db.QueryRowContext, `
 SELECT string_agg(line, E'\n' ORDER BY line) FROM (
   SELECT format('column %s.%s %s %s %s', table_name, column_name, data_type, is_nullable, column_default)
     FROM information_schema.columns WHERE table_schema = 'public'

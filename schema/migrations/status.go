@@ -8,23 +8,24 @@ import (
 	"ariga.io/atlas/sql/migrate"
 )
 
-// State is how far a database has been migrated.
+// State says which migrations a database has.
 type State struct {
-	// Current is the newest version that has been applied whole, be it one of ours, the baseline or
-	// one that a newer release has brought. It is empty before the first run.
+	// Current is the newest version that is completely applied. It may be one of ours, the baseline, or a
+	// version of a newer release. It is empty before the first run.
 	Current string
-	// Pending are the versions that Apply would bring, oldest first. A version that is missing is
-	// pending even if a newer one is applied.
+	// Pending lists the versions that Apply would apply, oldest first. A missing version is pending even if a
+	// newer one is applied.
 	Pending []string
 }
 
-// Querier is what Status needs of a database: *sql.DB, *sql.Conn, *sql.Tx and bun's own have it.
+// Querier is what Status and Locate need of a database. *sql.DB, *sql.Conn, *sql.Tx and bun's types implement
+// it.
 type Querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-// Status reads how far a database has been migrated. A database that has never been migrated is no
-// error, nor is one without Pagila: everything is pending.
+// Status reads which migrations a database has. For a database that was never migrated, or does not contain
+// Pagila, all of them are pending.
 func Status(ctx context.Context, db Querier) (State, error) {
 	found, err := column[string](ctx, db, `WITH located AS (`+LocateSQL+`)
 SELECT nspname FROM located WHERE EXISTS (
@@ -39,8 +40,8 @@ SELECT nspname FROM located WHERE EXISTS (
 	return StatusIn(ctx, db, found[0])
 }
 
-// StatusIn is Status of a database with Pagila in that schema, and the revisions table beside it. It
-// takes one query.
+// StatusIn is Status for a database whose schema contains Pagila and the revisions table. It needs only one
+// query.
 func StatusIn(ctx context.Context, db Querier, schema string) (State, error) {
 	revs, err := readHistory(ctx, db, schema)
 	if err != nil {
@@ -60,8 +61,8 @@ func stateOf(revs []*migrate.Revision) State {
 	return state
 }
 
-// readHistory returns the revisions with what historyOf needs of them. Its query has no arguments,
-// which bun would not pass on as they are.
+// readHistory returns the revisions with only the fields that historyOf needs. Its query has no arguments,
+// because bun would not pass them on unchanged.
 func readHistory(ctx context.Context, db Querier, schema string) ([]*migrate.Revision, error) {
 	rows, err := db.QueryContext(ctx, `
 SELECT version, type, applied, total FROM `+revisionsTable(schema)+`
@@ -81,23 +82,23 @@ SELECT version, type, applied, total FROM `+revisionsTable(schema)+`
 	return revs, rows.Err()
 }
 
-// history is what the revisions table says.
+// history is the content of the revisions table.
 type history struct {
-	whole  map[string]bool // the versions that were applied to the last statement
-	newest string          // of these
-	// baseline is the newest version that somebody has declared the database to be at. The versions
-	// before it have no revision and are not missing.
+	complete map[string]bool // the versions whose last statement is applied
+	newest   string          // the newest of these
+	// baseline is the newest version that was declared a baseline. Older versions need no revision.
 	baseline string
 }
 
 func historyOf(revs []*migrate.Revision) history {
-	h := history{whole: map[string]bool{}}
+	h := history{complete: map[string]bool{}}
 	for _, rev := range revs {
-		// A baseline counts no statements; a file that stopped half-way has fewer applied than in total.
+		// A baseline has no statements. A file that stopped halfway has fewer statements applied than in
+		// total.
 		if rev.Applied != rev.Total {
 			continue
 		}
-		h.whole[rev.Version] = true
+		h.complete[rev.Version] = true
 		h.newest = max(h.newest, rev.Version)
 		if rev.Type == migrate.RevisionTypeBaseline {
 			h.baseline = max(h.baseline, rev.Version)
@@ -107,5 +108,5 @@ func historyOf(revs []*migrate.Revision) history {
 }
 
 func (h history) applied(version string) bool {
-	return h.whole[version] || version < h.baseline
+	return h.complete[version] || version < h.baseline
 }

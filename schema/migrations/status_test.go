@@ -24,7 +24,7 @@ func TestStatus(t *testing.T) {
 			current:   addFilmStreamingAvailable,
 			pending:   []string{createStreamingSubscription},
 		},
-		"one stopped half-way": {
+		"one stopped halfway": {
 			statement: `UPDATE atlas_schema_revisions SET applied = 1 WHERE version = '` + createStreamingSubscription + `'`,
 			current:   addFilmStreamingAvailable,
 			pending:   []string{createStreamingSubscription},
@@ -56,8 +56,8 @@ func TestStatus(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ctx, db := setup(t, pgtest.New(t))
-			wantStatus(ctx, t, db, createStreamingSubscription) // and pgx keeps the statement
-			mustExec(t, db, test.statement)
+			wantStatus(ctx, t, db, createStreamingSubscription) // pgx also keeps the statement
+			pgtest.Exec(t, db.ExecContext, test.statement)
 			wantStatus(ctx, t, db, test.current, test.pending...)
 		})
 	}

@@ -10,17 +10,17 @@ import (
 	"syscall"
 )
 
-// account is the user a server runs as. Its zero value is the user who runs this process.
+// account is the user that a server runs as. The zero value is the user of this process.
 type account struct {
 	// credential is the other user, if this process is root.
 	credential *syscall.Credential
-	// namespace is for root who may not become another user: the server runs in a user namespace
-	// where root has another number.
+	// namespace says that root cannot switch to another user. The server then runs in a user namespace in
+	// which root has another user id.
 	namespace bool
 }
 
-// accountFor chooses who gets to own the new, empty folder, and makes him the owner.
-func accountFor(folder string) (account, error) {
+// accountFor chooses the account for a new cluster, and makes it the owner of the empty directory.
+func accountFor(dir string) (account, error) {
 	if os.Geteuid() != 0 {
 		return account{}, nil
 	}
@@ -35,45 +35,45 @@ func accountFor(folder string) (account, error) {
 			continue
 		}
 		a := account{credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
-		// This fails inside a user namespace that has no such user, even for root.
-		if a.own(folder) == nil {
+		// In a user namespace without this user, even root cannot change the owner.
+		if a.own(dir) == nil {
 			return a, nil
 		}
 	}
 	if !namespaces {
-		return account{}, errors.New("PostgreSQL does not run as root, and there is no user postgres or nobody to run it as")
+		return account{}, errors.New("PostgreSQL refuses to run as root, and this machine has neither a user postgres nor a user nobody to run it as")
 	}
 	return account{namespace: true}, nil
 }
 
-// accountOf is the account that owns the folder of a cluster.
-func accountOf(folder string) (account, error) {
-	info, err := os.Stat(folder)
+// accountOf returns the account that owns the directory of a cluster.
+func accountOf(dir string) (account, error) {
+	info, err := os.Stat(dir)
 	if err != nil {
 		return account{}, err
 	}
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	switch {
 	case !ok:
-		return account{}, fmt.Errorf("%s has no owner: %w", folder, fs.ErrInvalid)
+		return account{}, fmt.Errorf("%s has no owner: %w", dir, fs.ErrInvalid)
 	case int(stat.Uid) == os.Geteuid():
 		return account{namespace: stat.Uid == 0}, nil
 	case os.Geteuid() == 0:
 		return account{credential: &syscall.Credential{Uid: stat.Uid, Gid: stat.Gid}}, nil
 	default:
-		return account{}, fmt.Errorf("%s belongs to another user (number %d)", folder, stat.Uid)
+		return account{}, fmt.Errorf("%s belongs to another user (user id %d)", dir, stat.Uid)
 	}
 }
 
-// own makes the account the owner of a folder that this process has made.
-func (a account) own(folder string) error {
+// own makes the account the owner of a directory that this process has created.
+func (a account) own(dir string) error {
 	if a.credential == nil {
 		return nil
 	}
-	return os.Chown(folder, int(a.credential.Uid), int(a.credential.Gid))
+	return os.Chown(dir, int(a.credential.Uid), int(a.credential.Gid))
 }
 
-// attributes start a process as the account.
+// attributes returns the attributes that start a process as the account.
 func (a account) attributes() *syscall.SysProcAttr {
 	if a.namespace {
 		return namespaceAttributes()

@@ -6,17 +6,17 @@ import (
 	"syscall"
 )
 
-// namespaces tells whether the system has user namespaces.
+// namespaces says whether the system has user namespaces.
 const namespaces = true
 
-// heldDir is a path to the folder that a child process gets as its file 3. It passes by the
-// folders above, which may be closed to the child's user as /root is.
+// heldDir is a path to the directory that a child process gets as file descriptor 3. It avoids the parent
+// directories, which may be inaccessible to the child's user as /root is.
 const heldDir = "/proc/self/fd/3"
 
-// namespaceAttributes start a process in a user namespace where root, who owns the files, has the
-// number of nobody.
+// namespaceAttributes returns the attributes that start a process in a user namespace. In it, root, who owns
+// the files, has the user id of nobody.
 func namespaceAttributes() *syscall.SysProcAttr {
-	nobody := 65534 // the kernel's own number for it
+	nobody := 65534 // the kernel's default
 	if u, err := user.Lookup("nobody"); err == nil {
 		if uid, err := strconv.Atoi(u.Uid); err == nil {
 			nobody = uid

@@ -6,9 +6,11 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"example.com/pagila-api/store/pgtest"
 )
 
-// TestAccounts runs a server as each of the users that a machine or a container may give us.
+// A server runs under each kind of user that a machine or a container may have.
 func TestAccounts(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
@@ -19,7 +21,7 @@ func TestAccounts(t *testing.T) {
 	tests := []struct {
 		name  string
 		attr  *syscall.SysProcAttr
-		owner int // of the folder
+		owner int // of the directory
 	}{
 		{"an ordinary user", &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}, nobody},
 		{"root without other users", &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER, UidMappings: onlyRoot, GidMappings: onlyRoot}, 0},
@@ -34,20 +36,16 @@ func TestAccounts(t *testing.T) {
 					t.Skipf("there are no user namespaces here: %v", err)
 				}
 			}
-			parent := filepath.Dir(folder(t))
+			parent := filepath.Dir(newDir(t))
 			if err := os.Chown(parent, test.owner, test.owner); err != nil {
 				t.Fatal(err)
 			}
 			dir := filepath.Join(parent, "pg")
 			for range 2 { // the second time on the data of the first
 				h := startHolder(t, dir, test.attr)
-				query(t, h.url, "SELECT 'answers'")
-				info, err := os.Stat(filepath.Join(dir, "data"))
-				if err != nil {
-					t.Fatal(err)
-				}
-				if uid := info.Sys().(*syscall.Stat_t).Uid; int(uid) != test.owner {
-					t.Errorf("the data belong to user %d, want %d", uid, test.owner)
+				pgtest.ValueAt[string](t, h.url, "SELECT 'answers'")
+				if uid := ownerOf(t, filepath.Join(dir, "data")).Uid; int(uid) != test.owner {
+					t.Errorf("user %d owns the data, want %d", uid, test.owner)
 				}
 				h.stdin.Close()
 				if err := h.cmd.Wait(); err != nil {

@@ -4,10 +4,11 @@ package localpg
 
 import "syscall"
 
-// namespaces tells whether the system has user namespaces.
+// namespaces says whether the system has user namespaces.
 const namespaces = false
 
-// heldDir is a path to the folder that a child process gets as its file 3. Only Linux has one.
+// heldDir is a path to the directory that a child process gets as file descriptor 3. Only Linux has such a
+// path.
 const heldDir = ""
 
 func namespaceAttributes() *syscall.SysProcAttr { return nil }

@@ -16,23 +16,23 @@ import (
 )
 
 const (
-	// maxSocketPath is macOS's limit in bytes. Linux has 107.
+	// maxSocketPath is the limit of macOS in bytes. The limit of Linux is 107.
 	maxSocketPath = 103
-	// maxLog is the size from which a start begins the log anew, in bytes.
+	// maxLog is the size in bytes above which a start truncates the log.
 	maxLog = 10 << 20
-	// logTailSize is how much of the log goes into an error, in bytes.
+	// logTailSize is how many bytes of the log an error contains.
 	logTailSize = 2 << 10
 )
 
-// settings of every server.
+// settings are the settings of every server.
 var settings = []string{
-	"listen_addresses=", // the socket alone
+	"listen_addresses=", // only the socket
 	"max_connections=100",
-	"timezone=UTC", // the same answers on every machine
+	"timezone=UTC", // the same results on every machine
 }
 
-// disposableSettings are for data that nobody misses: they trade safety for speed, and keep small
-// what is often in memory.
+// disposableSettings are for data that may be lost: they trade safety for speed. They also keep the files
+// small, which are often in memory.
 var disposableSettings = []string{
 	"fsync=off",
 	"synchronous_commit=off",
@@ -42,10 +42,10 @@ var disposableSettings = []string{
 	"min_wal_size=32MB",
 	"max_wal_size=128MB",
 	"max_connections=300",             // many tests at once, each with a pool
-	"dynamic_shared_memory_type=mmap", // files in the cluster, so nothing is left elsewhere
+	"dynamic_shared_memory_type=mmap", // in files of the cluster, so that none remain elsewhere
 }
 
-// cluster is a database cluster on disk, and how to run PostgreSQL's programs on it.
+// cluster is a database cluster on disk, with the programs that work on it.
 type cluster struct {
 	dir        string
 	binDir     string
@@ -60,13 +60,13 @@ func (c *cluster) dataDir() string { return dataDir(c.dir) }
 
 func (c *cluster) logFile() string { return filepath.Join(c.dir, "log") }
 
-// prepare makes the cluster if there is none, and checks the one there is.
+// prepare creates the cluster, or checks the existing one.
 func (c *cluster) prepare(ctx context.Context, progress func(string)) error {
 	version, err := os.ReadFile(filepath.Join(c.dataDir(), "PG_VERSION"))
 	if errors.Is(err, fs.ErrNotExist) {
-		// Only an empty folder can be removed so.
+		// Remove fails if the directory is not empty.
 		if err := os.Remove(c.dataDir()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%s has other things in it than a PostgreSQL cluster: set DATA_DIR to another folder, or remove this one", c.dataDir())
+			return fmt.Errorf("%s contains something other than a PostgreSQL cluster: set DATA_DIR to another directory, or remove this one", c.dataDir())
 		}
 		progress("creating a PostgreSQL cluster in " + c.dir)
 		return c.create(ctx)
@@ -75,7 +75,7 @@ func (c *cluster) prepare(ctx context.Context, progress func(string)) error {
 		return fmt.Errorf("read the cluster's version: %w", err)
 	}
 	if v := strings.TrimSpace(string(version)); v != strconv.Itoa(c.major) {
-		return fmt.Errorf("the database in %s was made by PostgreSQL %s, and %s is PostgreSQL %d: set PG_BINDIR to version %s, set DATA_DIR to another folder, or remove this one",
+		return fmt.Errorf("the database in %s was made by PostgreSQL %s, but %s is PostgreSQL %d: set PG_BINDIR to version %s, set DATA_DIR to another directory, or remove this one",
 			c.dir, v, c.binDir, c.major, v)
 	}
 	if c.account, err = accountOf(c.dataDir()); err != nil {
@@ -84,8 +84,8 @@ func (c *cluster) prepare(ctx context.Context, progress func(string)) error {
 	return nil
 }
 
-// create makes a new cluster. It gets its name when it is whole, so a start that is killed leaves
-// nothing that looks like one.
+// create creates a cluster. The cluster gets its name only when it is complete, so a process that is killed
+// leaves nothing that looks like a cluster.
 func (c *cluster) create(ctx context.Context) error {
 	unfinished, err := filepath.Glob(filepath.Join(c.dir, "new-*"))
 	if err != nil {
@@ -96,32 +96,32 @@ func (c *cluster) create(ctx context.Context) error {
 			return fmt.Errorf("remove an unfinished cluster: %w", err)
 		}
 	}
-	folder, err := os.MkdirTemp(c.dir, "new-")
+	temp, err := os.MkdirTemp(c.dir, "new-")
 	if err != nil {
 		return notWritable(c.dir, err)
 	}
-	// Without --no-locale and an encoding they are those of the environment, and text sorts
-	// differently on each machine.
+	// By default, the environment decides about the locale and the encoding. Then text would sort differently
+	// on each machine.
 	args := []string{"--username", superuser, "--auth", "trust", "--encoding", "UTF8", "--no-locale"}
 	if c.disposable {
 		args = append(args, "--no-sync")
 	}
-	if c.account, err = accountFor(folder); err == nil {
-		err = c.run(ctx, "initdb", folder, args...)
+	if c.account, err = accountFor(temp); err == nil {
+		err = c.run(ctx, "initdb", temp, args...)
 	}
 	if err == nil {
-		err = os.Rename(folder, c.dataDir())
+		err = os.Rename(temp, c.dataDir())
 	}
 	if err != nil && full.MatchString(err.Error()) {
 		err = notWritable(c.dir, err)
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("create a cluster: %w", err), os.RemoveAll(folder))
+		return errors.Join(fmt.Errorf("create a cluster: %w", err), os.RemoveAll(temp))
 	}
 	return nil
 }
 
-// run runs a program of PostgreSQL's on a data directory to its end.
+// run runs a PostgreSQL program on a data directory, and waits until it ends.
 func (c *cluster) run(ctx context.Context, name, data string, args ...string) error {
 	cmd, held, err := c.command(ctx, name, data, args...)
 	if err != nil {
@@ -140,8 +140,8 @@ func (c *cluster) run(ctx context.Context, name, data string, args ...string) er
 	return nil
 }
 
-// command is a program of PostgreSQL's with a data directory, to be run as the cluster's account.
-// held is to be closed once it has started.
+// command returns a command that runs a PostgreSQL program on a data directory as the cluster's account. The
+// caller closes held once the command has started.
 func (c *cluster) command(ctx context.Context, name, data string, args ...string) (_ *exec.Cmd, held *os.File, err error) {
 	if held, err = os.Open(data); err != nil { //nolint:gosec // a path of ours
 		return nil, nil, fmt.Errorf("open the cluster: %w", err)
@@ -149,21 +149,21 @@ func (c *cluster) command(ctx context.Context, name, data string, args ...string
 	if !c.reachable() {
 		if heldDir == "" {
 			_ = held.Close() // nothing was written
-			return nil, nil, fmt.Errorf("as root, PostgreSQL runs as another user, who cannot reach %s: set DATA_DIR to a folder that is open to others", c.dir)
+			return nil, nil, fmt.Errorf("root must run PostgreSQL as another user, who has no access to %s: set DATA_DIR to a directory that other users can access", c.dir)
 		}
 		data = heldDir
 	}
 	program := filepath.Join(c.binDir, name)
 	cmd := exec.CommandContext(ctx, program, append([]string{"-D", data}, args...)...) //nolint:gosec // PostgreSQL's
-	cmd.Dir = "/"                                                                      // ours may be closed to the account
-	// libpq's variables set defaults of the server too.
+	cmd.Dir = "/"                                                                      // ours may be inaccessible to the account
+	// Some of libpq's variables set defaults of the server too.
 	cmd.Env = append(WithoutLibpq(os.Environ()), "LC_ALL=C", "TZ=UTC")
 	cmd.ExtraFiles = []*os.File{held}
 	cmd.SysProcAttr = c.account.attributes()
 	return cmd, held, nil
 }
 
-// start starts the server. stale is the number that stopOrphan has found in postmaster.pid.
+// start starts the server. stale is the process id that stopOrphan has returned.
 func (c *cluster) start(ctx context.Context, socketDir string, stale int) (*process, error) {
 	args := []string{"-k", socketDir, "-p", strconv.Itoa(port)}
 	all := settings
@@ -179,8 +179,8 @@ func (c *cluster) start(ctx context.Context, socketDir string, stale int) (*proc
 	}
 	defer held.Close()
 	if stale != 0 {
-		// PostgreSQL then takes over a postmaster.pid with this number, and still makes sure that
-		// no connection of the old server is at work, as it would not if we removed the file.
+		// With this variable, PostgreSQL takes over a postmaster.pid with this process id. It still makes
+		// sure that no session of the old server is running. If we removed the file, it would not.
 		cmd.Env = append(cmd.Env, "PG_GRANDPARENT_PID="+strconv.Itoa(stale))
 	}
 	log, err := c.openLog()
@@ -208,7 +208,7 @@ func (c *cluster) openLog() (*os.File, error) {
 	return log, nil
 }
 
-// logTail is the end of the log, for an error: from a new line on, or nothing.
+// logTail returns the end of the log for an error message, on a new line. It is empty if there is no log.
 func (c *cluster) logTail() string {
 	f, err := os.Open(c.logFile())
 	if err != nil {
@@ -227,7 +227,7 @@ func (c *cluster) logTail() string {
 	return fmt.Sprintf("\nthe end of %s:\n%s", f.Name(), bytes.TrimSpace(tail))
 }
 
-// reachable tells whether the account can get to the cluster's folder.
+// reachable reports whether the account has access to the cluster's directory.
 func (c *cluster) reachable() bool {
 	if c.account.credential == nil {
 		return true
@@ -242,30 +242,30 @@ func (c *cluster) reachable() bool {
 	}
 }
 
-// makeSocketDir makes the folder of the socket, closed to other users.
+// makeSocketDir creates the directory of the socket. Other users cannot enter it.
 func (c *cluster) makeSocketDir() (string, error) {
-	folder := filepath.Join(c.dir, "socket")
-	// PostgreSQL takes a comma for the end of a folder's name.
-	if len(folder)+len("/.s.PGSQL.5432") > maxSocketPath || strings.Contains(folder, ",") || !c.reachable() {
-		folder = farSocketDir(c.dir)
+	dir := filepath.Join(c.dir, "socket")
+	// PostgreSQL treats a comma as the end of the name.
+	if len(dir)+len("/.s.PGSQL.5432") > maxSocketPath || strings.Contains(dir, ",") || !c.reachable() {
+		dir = farSocketDir(c.dir)
 	}
-	if err := os.RemoveAll(folder); err != nil { // a killed server's
+	if err := os.RemoveAll(dir); err != nil { // a killed server may have left it
 		return "", fmt.Errorf("remove an old socket: %w", err)
 	}
-	// This fails if somebody else was faster to make it, which in /tmp could be anybody.
-	err := os.Mkdir(folder, 0o700)
+	// This fails if another process has just created the directory. In /tmp, any user can do so.
+	err := os.Mkdir(dir, 0o700)
 	if err == nil {
-		err = c.account.own(folder)
+		err = c.account.own(dir)
 	}
 	if err != nil {
-		return "", fmt.Errorf("make the folder of the socket: %w", err)
+		return "", fmt.Errorf("create the directory of the socket: %w", err)
 	}
-	return folder, nil
+	return dir, nil
 }
 
-// farSocketDir is the folder of the socket where dir's path is too long for one, has a comma, or is
-// closed to the server's user. Its name follows from dir, so a start finds what a killed one has left. It is in
-// /tmp because TMPDIR may be as long or as closed as dir.
+// farSocketDir returns the directory of the socket for a dir that cannot contain it. The name is derived from
+// dir, so that a start finds what a killed process has left. The directory is in /tmp, because the path of
+// TMPDIR may be as unsuitable as that of dir.
 func farSocketDir(dir string) string {
 	sum := sha256.Sum256([]byte(dir))
 	return fmt.Sprintf("/tmp/pagila-api-socket-%x", sum[:8])

@@ -9,13 +9,13 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// IsLibpq tells whether a variable of the environment is one of libpq's, such as PGHOST, PGSERVICE or
-// PGOPTIONS. They describe the user's own database, and PostgreSQL's server reads some of them too.
+// IsLibpq reports whether an environment variable is one of libpq's, such as PGHOST, PGSERVICE or PGOPTIONS.
+// They describe the user's own database. The PostgreSQL server reads some of them too.
 func IsLibpq(name string) bool {
 	return len(name) > 2 && strings.HasPrefix(name, "PG") && name[2] >= 'A' && name[2] <= 'Z'
 }
 
-// WithoutLibpq returns the environment without libpq's variables.
+// WithoutLibpq returns environ without libpq's variables.
 func WithoutLibpq(environ []string) []string {
 	kept := make([]string, 0, len(environ))
 	for _, entry := range environ {
@@ -26,8 +26,8 @@ func WithoutLibpq(environ []string) []string {
 	return kept
 }
 
-// UnsetLibpq removes libpq's variables from the environment of this process. A program that uses no
-// database but those of this package calls it at its start: no URL can overrule PGSERVICE.
+// UnsetLibpq removes libpq's variables from the environment of this process. A program that uses only
+// databases of this package calls it when it starts, because no URL overrides PGSERVICE.
 func UnsetLibpq() {
 	for _, entry := range os.Environ() {
 		if name, _, _ := strings.Cut(entry, "="); IsLibpq(name) {
@@ -36,9 +36,9 @@ func UnsetLibpq() {
 	}
 }
 
-// template is a configuration that knows nothing of the user's: neither libpq's variables nor
-// ~/.pgpass. pgx always reads the environment when it parses, so it is parsed here, before anything
-// else runs.
+// template is a configuration without the user's settings: neither libpq's variables nor ~/.pgpass. pgx
+// always reads the environment when it parses a configuration, so this one is parsed before anything else
+// runs.
 var template = func() *pgx.ConnConfig {
 	for _, entry := range os.Environ() {
 		if name, value, _ := strings.Cut(entry, "="); IsLibpq(name) {
@@ -53,15 +53,15 @@ var template = func() *pgx.ConnConfig {
 	return config
 }()
 
-// Config is how to connect to the database of that name, whatever libpq's variables say. The role is
-// postgres, a superuser.
+// Config returns how to connect to a database, whatever libpq's variables say. The role is the superuser
+// postgres.
 func (s *Server) Config(database string) *pgx.ConnConfig {
 	config := template.Copy()
 	config.Host, config.Port, config.Database = s.socketDir, port, database
 	return config
 }
 
-// Connect connects to the database of that name, whatever libpq's variables say.
+// Connect connects to a database, whatever libpq's variables say.
 func (s *Server) Connect(ctx context.Context, database string) (*pgx.Conn, error) {
 	conn, err := pgx.ConnectConfig(ctx, s.Config(database))
 	if err != nil {

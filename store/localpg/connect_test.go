@@ -10,10 +10,11 @@ import (
 	"time"
 
 	"example.com/pagila-api/store/localpg"
+	"example.com/pagila-api/store/localpg/binaries"
 )
 
-// hostile are values of libpq's variables that would break or change a connection, and some that the
-// server itself reads.
+// hostile are values of libpq's variables that would break or change a connection. The server itself reads
+// some of them.
 var hostile = map[string]string{
 	"PGSERVICE": "work", "PGSERVICEFILE": "/nonexistent", "PGSYSCONFDIR": "/nonexistent",
 	"PGHOST": "db.invalid", "PGHOSTADDR": "192.0.2.1", "PGPORT": "no number", "PGDATABASE": "other", "PGUSER": "nobody",
@@ -24,11 +25,11 @@ var hostile = map[string]string{
 	"PGDATESTYLE": "SQL, DMY", "PGCLIENTENCODING": "LATIN1", "PGDATA": "/nonexistent",
 }
 
-func TestDeafToLibpq(t *testing.T) { //nolint:paralleltest // it sets variables of the process
+func TestIgnoresLibpq(t *testing.T) { //nolint:paralleltest // it sets environment variables
 	for name, value := range hostile {
 		t.Setenv(name, value)
 	}
-	server := start(t, localpg.Options{Dir: folder(t)})
+	server := start(t, localpg.Options{Dir: newDir(t)})
 	conn, err := server.Connect(testContext(t), "postgres")
 	if err != nil {
 		t.Fatal(err)
@@ -52,10 +53,10 @@ func TestWithoutLibpq(t *testing.T) {
 	}
 }
 
-// A server that refuses connections will go on to do so.
+// A server that refuses a connection ends the start at once, because waiting does not help.
 func TestRefusedConnection(t *testing.T) {
 	t.Parallel()
-	dir := folder(t)
+	dir := newDir(t)
 	stop(t, start(t, localpg.Options{Dir: dir}))
 	if err := os.WriteFile(filepath.Join(dir, "data", "pg_hba.conf"), []byte("local all all reject\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -63,18 +64,18 @@ func TestRefusedConnection(t *testing.T) {
 	server, err := localpg.Start(testContext(t), localpg.Options{Dir: dir})
 	if err == nil {
 		stop(t, server)
-		t.Fatal("the server starts")
+		t.Fatal("the server started")
 	}
 	if !strings.Contains(err.Error(), "pg_hba.conf rejects connection") {
 		t.Errorf("the reason is missing: %v", err)
 	}
 }
 
-// A server that never listens where it should is given up with the last error.
+// If a server never listens on its socket, Start returns the last error.
 func TestStartTimeout(t *testing.T) {
 	t.Parallel()
-	dir, bin := folder(t), t.TempDir()
-	installed, err := localpg.FindBinaries()
+	dir, bin := newDir(t), t.TempDir()
+	installed, err := binaries.Find(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +87,7 @@ func TestStartTimeout(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for path := bin; path != os.TempDir() && path != "/"; path = filepath.Dir(path) { // the server's account has to get there
+	for path := bin; path != os.TempDir() && path != "/"; path = filepath.Dir(path) { // the server's account needs access
 		if err := os.Chmod(path, 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -94,9 +95,9 @@ func TestStartTimeout(t *testing.T) {
 	server, err := localpg.Start(testContext(t), localpg.Options{Dir: dir, BinDir: bin, Timeout: 100 * time.Millisecond})
 	if err == nil {
 		stop(t, server)
-		t.Fatal("the server starts")
+		t.Fatal("the server started")
 	}
-	if !strings.Contains(err.Error(), "takes no connections after 100ms") || !strings.Contains(err.Error(), ".s.PGSQL.5432") {
+	if !strings.Contains(err.Error(), "accepts no connections after 100ms") || !strings.Contains(err.Error(), ".s.PGSQL.5432") {
 		t.Errorf("the reason is missing: %v", err)
 	}
 }

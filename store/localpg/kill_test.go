@@ -16,10 +16,11 @@ import (
 	"time"
 
 	"example.com/pagila-api/store/localpg"
+	"example.com/pagila-api/store/pgtest"
 )
 
-// holdDir is the variable that makes the test program one that runs a server in that folder until
-// its standard input ends.
+// holdDir is the environment variable that makes the test program run a server in a directory until its
+// standard input ends.
 const holdDir = "LOCALPG_TEST_HOLD"
 
 func TestMain(m *testing.M) {
@@ -55,7 +56,7 @@ type holder struct {
 	url   string
 }
 
-// startHolder starts the test program again, with attr, to run a server in dir.
+// startHolder starts another process of the test program, with attr, that runs a server in dir.
 func startHolder(t *testing.T, dir string, attr *syscall.SysProcAttr) *holder {
 	t.Helper()
 	program, err := os.Executable()
@@ -63,7 +64,7 @@ func startHolder(t *testing.T, dir string, attr *syscall.SysProcAttr) *holder {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat("/proc/self/exe"); err == nil {
-		program = "/proc/self/exe" // the folder of a test program is closed to other users
+		program = "/proc/self/exe" // other users cannot enter the directory of the test program
 	}
 	h := &holder{cmd: exec.CommandContext(testContext(t), program)}
 	h.cmd.Env = append(os.Environ(), holdDir+"="+dir)
@@ -100,7 +101,7 @@ func (h *holder) kill(t *testing.T) {
 	h.cmd.Wait()
 }
 
-// postmaster is the process id of the server in dir.
+// postmaster returns the process id of the server in dir.
 func postmaster(t *testing.T, dir string) int {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(dir, "data", "postmaster.pid"))
@@ -115,16 +116,16 @@ func postmaster(t *testing.T, dir string) int {
 	return pid
 }
 
-// waitFor waits until what is so.
-func waitFor(t *testing.T, what string, so func() bool) {
+// waitFor waits until done returns true.
+func waitFor(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	ctx := testContext(t)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for !so() {
+	for !done() {
 		select {
 		case <-ctx.Done():
-			t.Fatalf("%s: not in time", what)
+			t.Fatalf("timed out: %s", what)
 		case <-tick.C:
 		}
 	}
@@ -132,21 +133,21 @@ func waitFor(t *testing.T, what string, so func() bool) {
 
 func TestKilledProcessLeavesNoServer(t *testing.T) {
 	t.Parallel()
-	dir := folder(t)
+	dir := newDir(t)
 	h := startHolder(t, dir, nil)
-	query(t, h.url, "SELECT 'answers'")
+	pgtest.ValueAt[string](t, h.url, "SELECT 'answers'")
 	h.kill(t)
-	waitFor(t, "the server shuts down in order", func() bool {
+	waitFor(t, "the server shuts down properly", func() bool {
 		_, err := os.Stat(filepath.Join(dir, "data", "postmaster.pid"))
 		return os.IsNotExist(err)
 	})
 	start(t, localpg.Options{Dir: dir})
 }
 
-// TestStartStopsOrphan is about a server whose process was killed together with the watchdog.
+// An orphan is a server whose parent process was killed together with the watchdog.
 func TestStartStopsOrphan(t *testing.T) {
 	t.Parallel()
-	dir := folder(t)
+	dir := newDir(t)
 	first := start(t, localpg.Options{Dir: dir})
 	remember(t, first)
 	stop(t, first)
@@ -158,12 +159,7 @@ func TestStartStopsOrphan(t *testing.T) {
 		if err := os.Chmod(filepath.Dir(dir), 0o711); err != nil {
 			t.Fatal(err)
 		}
-		info, err := os.Stat(filepath.Join(dir, "data"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		owner := info.Sys().(*syscall.Stat_t)
-		orphan.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: owner.Uid, Gid: owner.Gid}}
+		orphan.SysProcAttr = &syscall.SysProcAttr{Credential: ownerOf(t, filepath.Join(dir, "data"))}
 	}
 	if err := orphan.Start(); err != nil {
 		t.Fatal(err)
@@ -178,17 +174,17 @@ func TestStartStopsOrphan(t *testing.T) {
 	var steps []string
 	second := start(t, localpg.Options{Dir: dir, Progress: func(step string) { steps = append(steps, step) }})
 	if err := <-ended; err != nil {
-		t.Errorf("the orphan has not shut down in order: %v", err)
+		t.Errorf("the orphan did not shut down properly: %v", err)
 	}
 	if len(steps) == 0 || !strings.Contains(steps[0], "earlier run") {
-		t.Errorf("the steps: %q", steps)
+		t.Errorf("steps: %q", steps)
 	}
 	remembered(t, second)
 }
 
 func TestKilledServer(t *testing.T) {
 	t.Parallel()
-	dir := folder(t)
+	dir := newDir(t)
 	server := start(t, localpg.Options{Dir: dir})
 	remember(t, server)
 	if err := syscall.Kill(postmaster(t, dir), syscall.SIGKILL); err != nil {
@@ -197,7 +193,7 @@ func TestKilledServer(t *testing.T) {
 	select {
 	case <-server.Done():
 	case <-testContext(t).Done():
-		t.Fatal("the server was killed and is not done")
+		t.Fatal("the server was killed, but Done is not closed")
 	}
 	stop(t, server)
 	remembered(t, start(t, localpg.Options{Dir: dir}))
@@ -205,7 +201,7 @@ func TestKilledServer(t *testing.T) {
 
 func TestRemoveAfterKill(t *testing.T) {
 	t.Parallel()
-	dir := folder(t)
+	dir := newDir(t)
 	h := startHolder(t, dir, nil)
 	u, err := url.Parse(h.url)
 	if err != nil {
@@ -217,7 +213,7 @@ func TestRemoveAfterKill(t *testing.T) {
 	}
 	for _, path := range []string{dir, u.Query().Get("host")} {
 		if _, err := os.Stat(path); !os.IsNotExist(err) {
-			t.Errorf("%s is still there: %v", path, err)
+			t.Errorf("%s still exists: %v", path, err)
 		}
 	}
 }

@@ -1,15 +1,18 @@
 // Package localpg runs a private PostgreSQL server as a child process.
 //
-// The server listens on a unix socket alone, so it takes no port and nobody else can reach it. It
-// ends with the process that started it, even if that one is killed, and it runs as an ordinary
-// user where the process is root, because PostgreSQL refuses to run as root.
+// The server listens only on a Unix socket, so it needs no port and other users cannot reach it. It ends with
+// the process that started it, even if that process is killed. If the process is root, the server runs as an
+// ordinary user, because PostgreSQL refuses to run as root.
 //
-// A folder holds all of it:
+// One directory holds everything:
 //
 //	data/    the database cluster
-//	socket/  the socket, or else in /tmp: if the path is too long for one, has a comma, or is closed to the server's user
-//	log      what the server says
-//	lock     held while a process runs the server
+//	socket/  the socket
+//	log      the server's log
+//	lock     is locked while a process runs the server
+//
+// The socket is in /tmp instead if the path of the directory is too long for a socket, contains a comma, or
+// is not accessible to the server's user.
 package localpg
 
 import (
@@ -29,48 +32,47 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"example.com/pagila-api/store/localpg/binaries"
 )
 
-// ErrLocked means that another process runs the database in the folder.
+// ErrLocked says that another process runs the database in the directory.
 var ErrLocked = errors.New("another process runs the database")
 
 const (
-	// superuser is the role that initdb creates. Connections are not asked for a password: the
-	// socket's folder is closed to other users.
+	// superuser is the role that initdb creates. It needs no password, because other users cannot enter the
+	// directory of the socket.
 	superuser = "postgres"
-	// port is only a part of the socket's name. It is PostgreSQL's default, so it may be left out.
+	// port is only a part of the socket's name. It is PostgreSQL's default, so clients may omit it.
 	port = 5432
-	// readyInterval is short, as a start takes some 60 ms.
+	// readyInterval is short, because a start takes some 60 ms.
 	readyInterval = 10 * time.Millisecond
-	// startTimeout is how long a server may take until it takes connections or says that it recovers.
+	// startTimeout is how long a server may take until it accepts connections or reports that it recovers.
 	startTimeout = time.Minute
 	// cannotConnectNow is the SQLSTATE of a server that starts, recovers or shuts down.
 	cannotConnectNow = "57P03"
-	// quitTimeout is how long an immediate shutdown may take. It writes nothing, so it is quick.
+	// quitTimeout is how long an immediate shutdown may take. It is quick, because it writes nothing.
 	quitTimeout = 5 * time.Second
 )
 
 // Options say which server to start.
 type Options struct {
-	// Dir is the folder of the server. It is made if it is missing.
+	// Dir is the directory of the server. Start creates it if it does not exist.
 	Dir string
-	// BinDir is the folder of PostgreSQL's programs; FindBinaries looks for them if it is empty.
+	// BinDir is the directory of PostgreSQL's programs. If it is empty, binaries.Find looks for them.
 	BinDir string
 	// Disposable is for tests: nothing is synced to disk, and Stop removes Dir.
 	Disposable bool
-	// Timeout bounds the wait for the server to take connections; 0 is a minute.
+	// Timeout bounds the wait until the server accepts connections. The default is one minute.
 	Timeout time.Duration
-	// Progress is told what is being done, for a person who waits. It may be nil.
+	// Progress is called with each step, for a person who waits. It may be nil.
 	Progress func(step string)
 }
 
 // Server is a running PostgreSQL server.
 type Server struct {
-	dir        string
-	binDir     string
-	major      int
+	cluster    *cluster
 	socketDir  string
-	disposable bool
 	lock       *os.File
 	postmaster *process
 
@@ -78,73 +80,85 @@ type Server struct {
 	stopErr error
 }
 
-// Start starts the server, on a new cluster if there is none in o.Dir. It returns once the server
-// takes connections; ctx bounds the start, not the server's life.
+// Start starts the server. If o.Dir has no cluster, Start creates one. It returns once the server accepts
+// connections. ctx bounds the start, but not the life of the server.
 //
-// The error is ErrLocked if another process runs the database in o.Dir, and ErrNoBinaries if
-// there is no PostgreSQL on the machine. A cluster made by another major version of PostgreSQL is
-// an error and stays as it is.
-func Start(ctx context.Context, o Options) (_ *Server, err error) {
+// The error is ErrLocked if another process runs the database in o.Dir, and binaries.ErrNotFound if the
+// machine has no PostgreSQL. Start refuses a cluster of another major version of PostgreSQL and does not
+// change it.
+func Start(ctx context.Context, o Options) (*Server, error) {
 	if o.Progress == nil {
 		o.Progress = func(string) {}
 	}
-	dir, err := filepath.Abs(o.Dir)
-	if err != nil {
-		return nil, fmt.Errorf("find the folder of the database: %w", err)
-	}
-	binDir := o.BinDir
-	if binDir == "" {
-		if binDir, err = findBinaries(ctx); err != nil {
-			return nil, err
-		}
-	}
-	major, err := MajorVersion(ctx, binDir)
+	c, err := newCluster(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	// Others may pass: as root, the server runs as another user. What is inside is closed to them.
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // see above
-		return nil, notWritable(dir, err)
+	// Other users may pass through the directory, because root runs the server as another user. They cannot
+	// enter what is inside.
+	if err := os.MkdirAll(c.dir, 0o755); err != nil { //nolint:gosec // see above
+		return nil, notWritable(c.dir, err)
 	}
-	lock, err := lockDir(dir)
+	lock, err := lockDir(c.dir)
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{dir: dir, binDir: binDir, major: major, disposable: o.Disposable, lock: lock}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.cleanUp())
-		}
-	}()
-
-	c := &cluster{dir: dir, binDir: binDir, major: major, disposable: o.Disposable}
-	if err := c.prepare(ctx, o.Progress); err != nil {
-		return nil, err
-	}
-	stale, err := stopOrphan(ctx, c.dataDir(), o.Progress)
-	if err != nil {
-		return nil, err
-	}
-	if s.socketDir, err = c.makeSocketDir(); err != nil {
-		return nil, err
-	}
-	o.Progress(fmt.Sprintf("starting PostgreSQL %d", major))
-	if s.postmaster, err = c.start(ctx, s.socketDir, stale); err != nil {
-		return nil, err
-	}
-	if err := s.waitReady(ctx, cmp.Or(o.Timeout, startTimeout)); err != nil {
-		s.postmaster.end(ctx)
-		err = fmt.Errorf("start PostgreSQL: %w%s", err, c.logTail())
-		if full.MatchString(err.Error()) {
-			err = notWritable(dir, err)
-		}
-		return nil, err
+	s := &Server{cluster: c, lock: lock}
+	if err := s.start(ctx, o); err != nil {
+		return nil, errors.Join(err, s.cleanUp())
 	}
 	return s, nil
 }
 
-// waitReady returns once the server takes connections. It gives up when the server refuses one for
-// good, and after timeout, which begins anew while the server says that it is recovering.
+// newCluster returns the cluster that the options describe. It does not touch the disk.
+func newCluster(ctx context.Context, o Options) (*cluster, error) {
+	dir, err := filepath.Abs(o.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("find the database directory: %w", err)
+	}
+	binDir := o.BinDir
+	if binDir == "" {
+		if binDir, err = binaries.Find(ctx); err != nil {
+			return nil, err
+		}
+	}
+	major, err := binaries.MajorVersion(ctx, binDir)
+	if err != nil {
+		return nil, err
+	}
+	return &cluster{dir: dir, binDir: binDir, major: major, disposable: o.Disposable}, nil
+}
+
+// start starts the server. If it fails, the caller calls cleanUp.
+func (s *Server) start(ctx context.Context, o Options) error {
+	if err := s.cluster.prepare(ctx, o.Progress); err != nil {
+		return err
+	}
+	stale, err := stopOrphan(ctx, s.cluster.dataDir(), o.Progress)
+	if err != nil {
+		return err
+	}
+	if s.socketDir, err = s.cluster.makeSocketDir(); err != nil {
+		return err
+	}
+	o.Progress(fmt.Sprintf("starting PostgreSQL %d", s.Major()))
+	if s.postmaster, err = s.cluster.start(ctx, s.socketDir, stale); err != nil {
+		return err
+	}
+	if err := s.waitReady(ctx, cmp.Or(o.Timeout, startTimeout)); err != nil {
+		s.postmaster.end(ctx)
+		err = fmt.Errorf("start PostgreSQL: %w%s", err, s.cluster.logTail())
+		if full.MatchString(err.Error()) {
+			err = notWritable(s.cluster.dir, err)
+		}
+		return err
+	}
+	return nil
+}
+
+// waitReady returns once the server accepts connections. It gives up when the server refuses a connection
+// permanently, or after timeout. The timeout restarts whenever the server reports that it is starting or
+// recovering.
 func (s *Server) waitReady(ctx context.Context, timeout time.Duration) error {
 	tick := time.NewTicker(readyInterval)
 	defer tick.Stop()
@@ -160,7 +174,7 @@ func (s *Server) waitReady(ctx context.Context, timeout time.Duration) error {
 		case errors.As(err, &refusal):
 			return err
 		case ctx.Err() == nil && time.Now().After(deadline):
-			return fmt.Errorf("it takes no connections after %s: %w", timeout, err)
+			return fmt.Errorf("it accepts no connections after %s: %w", timeout, err)
 		}
 		select {
 		case <-s.postmaster.done:
@@ -172,36 +186,36 @@ func (s *Server) waitReady(ctx context.Context, timeout time.Duration) error {
 	}
 }
 
-// attempt is one attempt to connect.
+// attempt tries once to connect.
 func (s *Server) attempt(ctx context.Context, deadline time.Time) (*pgx.Conn, error) {
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	return s.Connect(ctx, "postgres")
 }
 
-// URL is where the database of that name is, as a postgres:// URL that pgx, lib/pq and psql
-// understand. The role is postgres, a superuser.
+// URL returns the postgres:// URL of a database, in a form that pgx, lib/pq and psql understand. The role is
+// the superuser postgres.
 func (s *Server) URL(database string) string { return socketURL(s.socketDir, port, database) }
 
 func socketURL(socketDir string, port int, database string) string {
 	query := url.Values{"host": {socketDir}, "port": {strconv.Itoa(port)}, "sslmode": {"disable"}}
 	u := url.URL{Scheme: "postgres", User: url.User(superuser), Path: "/" + database}
-	u.RawQuery = strings.ReplaceAll(query.Encode(), "+", "%20") // libpq and pgx take a plus for a plus
+	u.RawQuery = strings.ReplaceAll(query.Encode(), "+", "%20") // libpq and pgx take a plus literally
 	return u.String()
 }
 
-// BinDir is the folder of PostgreSQL's programs that the server runs from.
-func (s *Server) BinDir() string { return s.binDir }
+// BinDir returns the directory of the PostgreSQL programs that the server runs from.
+func (s *Server) BinDir() string { return s.cluster.binDir }
 
-// Major is the server's major version: 15 for PostgreSQL 15.18.
-func (s *Server) Major() int { return s.major }
+// Major returns the server's major version, such as 15 for PostgreSQL 15.18.
+func (s *Server) Major() int { return s.cluster.major }
 
-// Done is closed when the server's process has ended, whether it was told to or not.
+// Done returns a channel that is closed when the server's process has ended, for whatever reason.
 func (s *Server) Done() <-chan struct{} { return s.postmaster.done }
 
-// Stop ends the server: connections are closed and everything is written to disk. Once ctx is
-// done it does not wait for the writing; the next start makes up for it. A disposable server's
-// folder is removed. Stop may be called again, and on a server that has ended.
+// Stop closes the server's connections, writes everything to disk, and ends the server. Once ctx is done, it
+// no longer waits for the writes, and the next start recovers the database. Stop removes the directory of a
+// disposable server. It may be called again, and after the server has ended.
 func (s *Server) Stop(ctx context.Context) error {
 	s.stop.Do(func() {
 		s.postmaster.end(ctx)
@@ -210,14 +224,14 @@ func (s *Server) Stop(ctx context.Context) error {
 	return s.stopErr
 }
 
-// cleanUp leaves what the next start needs, and gives the folder free.
+// cleanUp removes what the next start does not need, and releases the lock on the directory.
 func (s *Server) cleanUp() error {
 	var errs []error
 	if s.socketDir != "" {
 		errs = append(errs, os.RemoveAll(s.socketDir))
 	}
-	if s.disposable {
-		errs = append(errs, os.RemoveAll(s.dir))
+	if s.cluster.disposable {
+		errs = append(errs, os.RemoveAll(s.cluster.dir))
 	}
 	errs = append(errs, s.lock.Close())
 	if err := errors.Join(errs...); err != nil {
@@ -226,8 +240,8 @@ func (s *Server) cleanUp() error {
 	return nil
 }
 
-// Running tells whether a server runs in dir, this process's or another's, and gives its URLs as
-// Server.URL does.
+// Running reports whether this process or another one runs a server in dir. If so, url returns the URLs of
+// its databases, as Server.URL does.
 func Running(dir string) (url func(database string) string, ok bool) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -240,25 +254,25 @@ func Running(dir string) (url func(database string) string, ok bool) {
 	return func(database string) string { return socketURL(p.socketDir, p.port, database) }, true
 }
 
-// staleAfter is the age from which a disposable server's folder that nobody has locked is a killed
-// run's. A new one is locked in much less.
+// staleAfter is the age from which an unlocked directory of a disposable server is taken to be left by a
+// killed process. A new directory is locked much sooner.
 const staleAfter = time.Minute
 
-// RemoveStale removes what killed runs have left of disposable servers: the folders that match the
-// pattern, as filepath.Glob has it, and are neither in use, new, nor another user's.
+// RemoveStale removes the directories of disposable servers that killed processes have left: those that match
+// the pattern of filepath.Glob, are not new, are not in use, and belong to this user.
 func RemoveStale(ctx context.Context, pattern string) error {
 	found, err := filepath.Glob(pattern)
 	if err != nil {
-		return fmt.Errorf("look for what killed runs have left: %w", err)
+		return fmt.Errorf("look for directories that killed processes have left: %w", err)
 	}
 	for _, dir := range found {
 		info, err := os.Stat(dir)
 		if err != nil || time.Since(info.ModTime()) < staleAfter {
-			continue // another process was faster, or it is too young
+			continue // another process was faster, or the directory is too new
 		}
 		err = Remove(ctx, dir)
 		if errors.Is(err, ErrLocked) || errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
-			continue // in use, gone, or another user's
+			continue // the directory is in use, gone, or another user's
 		}
 		if err != nil {
 			return err
@@ -267,8 +281,8 @@ func RemoveStale(ctx context.Context, pattern string) error {
 	return nil
 }
 
-// Remove removes what a disposable server has left in dir when its process was killed. The error
-// is ErrLocked if the server is in use.
+// Remove removes the directory of a disposable server whose process was killed, and ends the server if it
+// still runs. The error is ErrLocked if the server is in use.
 func Remove(ctx context.Context, dir string) error {
 	lock, err := lockDir(dir)
 	if err != nil {
@@ -284,26 +298,26 @@ func Remove(ctx context.Context, dir string) error {
 	return nil
 }
 
-// notWritable says that a folder cannot hold the database.
+// notWritable says that a directory cannot hold the database.
 func notWritable(dir string, err error) error {
-	return fmt.Errorf("the database cannot be kept in %s: set DATA_DIR to a writable directory with 200 MB of room: %w", dir, err)
+	return fmt.Errorf("the database cannot be stored in %s: set DATA_DIR to a writable directory with 200 MB of free space: %w", dir, err)
 }
 
-// Explain adds to the error of a connection that the disk is full, if the server's log says so: the
-// server may end without a word to its clients.
+// Explain adds to the error of a connection that the disk is full, if the server's log says so. The server
+// may end without an error message to its clients.
 func (s *Server) Explain(err error) error {
-	tail := (&cluster{dir: s.dir}).logTail()
+	tail := s.cluster.logTail()
 	if err == nil || !full.MatchString(tail) {
 		return err
 	}
-	return fmt.Errorf("%w%s", notWritable(s.dir, err), tail)
+	return fmt.Errorf("%w%s", notWritable(s.cluster.dir, err), tail)
 }
 
-// full is what PostgreSQL's programs say when the disk cannot be written to.
+// full matches the messages of PostgreSQL's programs when they cannot write to the disk.
 var full = regexp.MustCompile(`No space left on device|Read-only file system|Disk quota exceeded|could not .*: Permission denied`)
 
-// lockDir locks dir until the file is closed. The lock is the kernel's, so it ends with the
-// process at the latest.
+// lockDir locks dir until the returned file is closed. The kernel holds the lock, so it ends with the process
+// at the latest.
 func lockDir(dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // a path of ours
 	if err != nil {

@@ -3,22 +3,21 @@ package localpg_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"example.com/pagila-api/store/localpg"
+	"example.com/pagila-api/store/pgtest"
 )
 
-// deadline bounds a test. A start takes about a second, and up to ten under the race detector on a
-// busy machine.
+// deadline bounds a test. A start takes about a second, or up to ten under the race detector on a busy
+// machine.
 const deadline = 2 * time.Minute
 
 func testContext(t *testing.T) context.Context {
@@ -28,8 +27,9 @@ func testContext(t *testing.T) context.Context {
 	return ctx
 }
 
-// folder is a temporary folder, in memory where there is such a place: initdb syncs.
-func folder(t *testing.T) string {
+// newDir returns a directory for a server, which does not exist yet. It is in memory if possible, because
+// initdb syncs its files to disk.
+func newDir(t *testing.T) string {
 	t.Helper()
 	place := "/dev/shm"
 	if info, err := os.Stat(place); err != nil || !info.IsDir() {
@@ -41,6 +41,17 @@ func folder(t *testing.T) string {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	return filepath.Join(dir, "pg")
+}
+
+// ownerOf returns the user and the group that own a file.
+func ownerOf(t *testing.T, path string) *syscall.Credential {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stat := info.Sys().(*syscall.Stat_t)
+	return &syscall.Credential{Uid: stat.Uid, Gid: stat.Gid}
 }
 
 func start(t *testing.T, o localpg.Options) *localpg.Server {
@@ -63,66 +74,42 @@ func stop(t *testing.T, server *localpg.Server) {
 	select {
 	case <-server.Done():
 	default:
-		t.Error("the server has been stopped and is not done")
+		t.Error("the server was stopped, but Done is not closed")
 	}
 }
 
-// query runs a statement with one result.
-func query(t *testing.T, url, sql string) string {
-	t.Helper()
-	ctx := testContext(t)
-	conn, err := pgx.Connect(ctx, url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(ctx)
-	var result string
-	if err := conn.QueryRow(ctx, sql).Scan(&result); err != nil {
-		t.Fatalf("%s: %v", sql, err)
-	}
-	return result
-}
-
-// remember and remembered write and read something that a restart has to keep.
+// remember writes a row, and remembered checks that a restart has kept it.
 func remember(t *testing.T, server *localpg.Server) {
 	t.Helper()
-	ctx := testContext(t)
-	conn, err := pgx.Connect(ctx, server.URL("postgres"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(ctx)
-	if _, err := conn.Exec(ctx, "CREATE TABLE memory AS SELECT 'kept' AS word"); err != nil {
-		t.Fatal(err)
-	}
+	pgtest.Exec(t, pgtest.Connect(t, server.URL("postgres")).Exec, "CREATE TABLE memory AS SELECT 'kept' AS word")
 }
 
 func remembered(t *testing.T, server *localpg.Server) {
 	t.Helper()
-	if got := query(t, server.URL("postgres"), "SELECT word FROM memory"); got != "kept" {
+	if got := pgtest.ValueAt[string](t, server.URL("postgres"), "SELECT word FROM memory"); got != "kept" {
 		t.Errorf("the table holds %q", got)
 	}
 }
 
 func TestRestartKeepsData(t *testing.T) {
 	t.Parallel()
-	dir := folder(t)
+	dir := newDir(t)
 	var steps []string
 	progress := func(step string) { steps = append(steps, step) }
 
 	first := start(t, localpg.Options{Dir: dir, Progress: progress})
 	remember(t, first)
 	stop(t, first)
-	stop(t, first) // once more does no harm
+	stop(t, first) // a second call is allowed
 	if len(steps) != 2 || !strings.Contains(steps[0], "creating") || !strings.Contains(steps[1], "starting") {
-		t.Errorf("the steps of a first start: %q", steps)
+		t.Errorf("steps of the first start: %q", steps)
 	}
 
 	steps = nil
 	second := start(t, localpg.Options{Dir: dir, Progress: progress})
 	remembered(t, second)
 	if len(steps) != 1 {
-		t.Errorf("the steps of a second start: %q", steps)
+		t.Errorf("steps of the second start: %q", steps)
 	}
 	if _, err := os.Stat(filepath.Join(second.BinDir(), "postgres")); err != nil {
 		t.Error(err)
@@ -130,7 +117,7 @@ func TestRestartKeepsData(t *testing.T) {
 	for setting, want := range map[string]string{
 		"listen_addresses": "", "server_encoding": "UTF8", "lc_collate": "C", "TimeZone": "UTC", "fsync": "on",
 	} {
-		if got := query(t, second.URL("postgres"), "SELECT current_setting('"+setting+"')"); got != want {
+		if got := pgtest.ValueAt[string](t, second.URL("postgres"), "SELECT current_setting('"+setting+"')"); got != want {
 			t.Errorf("%s is %q, want %q", setting, got, want)
 		}
 	}
@@ -138,54 +125,54 @@ func TestRestartKeepsData(t *testing.T) {
 
 func TestDisposable(t *testing.T) {
 	t.Parallel()
-	dir := folder(t)
+	dir := newDir(t)
 	server := start(t, localpg.Options{Dir: dir, Disposable: true})
-	if got := query(t, server.URL("postgres"), "SELECT current_setting('fsync')"); got != "off" {
+	if got := pgtest.ValueAt[string](t, server.URL("postgres"), "SELECT current_setting('fsync')"); got != "off" {
 		t.Errorf("fsync is %s", got)
 	}
 	stop(t, server)
 	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the folder of a disposable server is still there: %v", err)
+		t.Errorf("the directory of a disposable server still exists: %v", err)
 	}
 }
 
 func TestOneProcessAtATime(t *testing.T) {
 	t.Parallel()
-	dir := folder(t)
+	dir := newDir(t)
 	if _, ok := localpg.Running(dir); ok {
-		t.Error("nothing has been started, and it runs")
+		t.Error("it runs before it was started")
 	}
 	server := start(t, localpg.Options{Dir: dir})
 	if _, err := localpg.Start(testContext(t), localpg.Options{Dir: dir}); !errors.Is(err, localpg.ErrLocked) {
-		t.Errorf("the second start: %v", err)
+		t.Errorf("second start: %v", err)
 	}
 	if err := localpg.Remove(testContext(t), dir); !errors.Is(err, localpg.ErrLocked) {
-		t.Errorf("to remove a server in use: %v", err)
+		t.Errorf("removing a server in use: %v", err)
 	}
 	url, ok := localpg.Running(dir)
 	if !ok {
 		t.Fatal("it does not run")
 	}
 	if url("postgres") != server.URL("postgres") {
-		t.Errorf("Running has %s, want %s", url("postgres"), server.URL("postgres"))
+		t.Errorf("Running returns %s, want %s", url("postgres"), server.URL("postgres"))
 	}
-	query(t, url("postgres"), "SELECT 'answers'")
+	pgtest.ValueAt[string](t, url("postgres"), "SELECT 'answers'")
 	stop(t, server)
 	if _, ok := localpg.Running(dir); ok {
-		t.Error("it has been stopped, and it runs")
+		t.Error("it runs after it was stopped")
 	}
 }
 
-// TestFolders starts in folders that a socket or the server's user has trouble with.
-func TestFolders(t *testing.T) {
+// A server starts in a directory whose path does not suit a socket, or that its user cannot access.
+func TestDirectories(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
-		name   string
-		folder string
-		mode   os.FileMode // of the folder above
+		name string
+		base string
+		mode os.FileMode // of the parent directory
 	}{
 		{"short", "pg", 0o711},
-		{"closed to others", "pg", 0o700},
+		{"inaccessible to other users", "pg", 0o700},
 		{"too long for a socket", strings.Repeat("long", 30), 0o711},
 		{"with a space and a quote", "it's here", 0o711},
 		{"with a comma", "here,there", 0o711},
@@ -193,11 +180,11 @@ func TestFolders(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			dir := folder(t)
+			dir := newDir(t)
 			if err := os.Chmod(filepath.Dir(dir), test.mode); err != nil {
 				t.Fatal(err)
 			}
-			dir = filepath.Join(filepath.Dir(dir), test.folder)
+			dir = filepath.Join(filepath.Dir(dir), test.base)
 			server := start(t, localpg.Options{Dir: dir})
 			remember(t, server)
 			if _, ok := localpg.Running(dir); !ok {
@@ -211,7 +198,7 @@ func TestFolders(t *testing.T) {
 
 func TestOtherMajorVersion(t *testing.T) {
 	t.Parallel()
-	dir := folder(t)
+	dir := newDir(t)
 	if err := os.MkdirAll(filepath.Join(dir, "data"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -224,13 +211,13 @@ func TestOtherMajorVersion(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := os.Stat(version); err != nil {
-		t.Errorf("the other version's data: %v", err)
+		t.Errorf("the data of the other version: %v", err)
 	}
 }
 
 func TestErrorShowsLog(t *testing.T) {
 	t.Parallel()
-	dir := folder(t)
+	dir := newDir(t)
 	stop(t, start(t, localpg.Options{Dir: dir}))
 	conf := filepath.Join(dir, "data", "postgresql.conf")
 	if err := os.WriteFile(conf, []byte("no_such_setting = 1\n"), 0o600); err != nil {
@@ -240,7 +227,7 @@ func TestErrorShowsLog(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "no_such_setting") {
 		t.Errorf("got %v", err)
 	}
-	// Nothing holds the folder any more.
+	// Nothing locks the directory any more.
 	if err := localpg.Remove(testContext(t), dir); err != nil {
 		t.Error(err)
 	}
@@ -248,29 +235,29 @@ func TestErrorShowsLog(t *testing.T) {
 
 func TestUnfinishedClusterIsRemoved(t *testing.T) {
 	t.Parallel()
-	dir := folder(t)
+	dir := newDir(t)
 	unfinished := filepath.Join(dir, "new-123", "base")
 	if err := os.MkdirAll(unfinished, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	start(t, localpg.Options{Dir: dir})
 	if _, err := os.Stat(unfinished); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("what a killed initdb has left is still there: %v", err)
+		t.Errorf("the files of a killed initdb still exist: %v", err)
 	}
 }
 
-// A folder data that is empty, as some tools make it beforehand, is as good as none. One with other
-// things in it is the user's.
-func TestDataFolderIsThere(t *testing.T) {
+// A data directory may exist if it is empty, because some tools create it beforehand. One that contains other
+// files belongs to the user and is left alone.
+func TestDataDirectoryExists(t *testing.T) {
 	t.Parallel()
-	dir := folder(t)
+	dir := newDir(t)
 	data := filepath.Join(dir, "data")
 	if err := os.MkdirAll(data, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	stop(t, start(t, localpg.Options{Dir: dir}))
 
-	dir = folder(t)
+	dir = newDir(t)
 	photo := filepath.Join(dir, "data", "photo.jpg")
 	if err := os.MkdirAll(filepath.Dir(photo), 0o755); err != nil {
 		t.Fatal(err)
@@ -289,7 +276,7 @@ func TestDataFolderIsThere(t *testing.T) {
 
 func TestRemoveStale(t *testing.T) {
 	t.Parallel()
-	root := filepath.Dir(folder(t))
+	root := filepath.Dir(newDir(t))
 	old := time.Now().Add(-time.Hour)
 	mkdir := func(name string) string {
 		dir := filepath.Join(root, name)
@@ -316,80 +303,79 @@ func TestRemoveStale(t *testing.T) {
 	}
 }
 
-// TestLeftOverPIDFile starts on a postmaster.pid that names a process which is not ours.
+// startStranger starts a process that has nothing to do with PostgreSQL.
+func startStranger(t *testing.T) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command("cat")
+	if _, err := cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	return cmd
+}
+
+// writePIDFile writes a postmaster.pid as PostgreSQL writes it, or an empty one if there is no process.
+func writePIDFile(t *testing.T, dir string, process *os.Process) {
+	t.Helper()
+	data := filepath.Join(dir, "data")
+	var content string
+	if process != nil {
+		content = fmt.Sprintf("%d\n%s\n1700000000\n5432\n%s\n\n  5432001         0\nready\n", process.Pid, data, filepath.Join(dir, "socket"))
+	}
+	name := filepath.Join(data, "postmaster.pid")
+	if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	owner := ownerOf(t, data)
+	if err := os.Chown(name, int(owner.Uid), int(owner.Gid)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A server starts although a left-over postmaster.pid names a process that is not a server of the directory.
 func TestLeftOverPIDFile(t *testing.T) {
 	t.Parallel()
-	// stranger is a process that knows nothing of us.
-	stranger := func(t *testing.T) *exec.Cmd {
-		t.Helper()
-		cmd := exec.Command("cat")
-		if _, err := cmd.StdinPipe(); err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-		return cmd
-	}
-	tests := []struct {
-		name    string
-		content func(*testing.T) string
-	}{
-		{"of a stranger", func(t *testing.T) string {
+	for name, process := range map[string]func(*testing.T) *os.Process{
+		"of a stranger": func(t *testing.T) *os.Process {
 			t.Helper()
-			return strconv.Itoa(stranger(t).Process.Pid)
-		}},
-		{"of a process killed and not waited for", func(t *testing.T) string {
+			return startStranger(t).Process
+		},
+		"of a process killed and not waited for": func(t *testing.T) *os.Process {
 			t.Helper()
-			cmd := stranger(t)
+			cmd := startStranger(t)
 			if err := cmd.Process.Kill(); err != nil {
 				t.Fatal(err)
 			}
-			return strconv.Itoa(cmd.Process.Pid)
-		}},
-		{"of a process that is gone", func(t *testing.T) string {
+			return cmd.Process
+		},
+		"of a process that is gone": func(t *testing.T) *os.Process {
 			t.Helper()
-			cmd := stranger(t)
+			cmd := startStranger(t)
 			cmd.Process.Kill()
 			cmd.Wait()
-			return strconv.Itoa(cmd.Process.Pid)
-		}},
-		{"empty", func(*testing.T) string { return "" }},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
+			return cmd.Process
+		},
+		"empty": func(*testing.T) *os.Process { return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dir := folder(t)
+			dir := newDir(t)
 			first := start(t, localpg.Options{Dir: dir})
 			remember(t, first)
 			stop(t, first)
-			content := test.content(t)
-			if content != "" { // as PostgreSQL writes it
-				content += "\n" + filepath.Join(dir, "data") + "\n1700000000\n5432\n" + filepath.Join(dir, "socket") + "\n\n  5432001         0\nready\n"
-			}
-			if err := os.WriteFile(filepath.Join(dir, "data", "postmaster.pid"), []byte(content), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			// The file belongs to the cluster's user, as all of it.
-			info, err := os.Stat(filepath.Join(dir, "data"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			owner := info.Sys().(*syscall.Stat_t)
-			if err := os.Chown(filepath.Join(dir, "data", "postmaster.pid"), int(owner.Uid), int(owner.Gid)); err != nil {
-				t.Fatal(err)
-			}
+			writePIDFile(t, dir, process(t))
 			remembered(t, start(t, localpg.Options{Dir: dir}))
 		})
 	}
 }
 
-// TestCtrlCIsOurs makes sure that a signal from the terminal, which goes to our process group, does
-// not reach the server.
-func TestCtrlCIsOurs(t *testing.T) {
+// A signal from the terminal goes to our process group, so the server must be in another one.
+func TestCtrlCDoesNotReachServer(t *testing.T) {
 	t.Parallel()
-	dir := folder(t)
+	dir := newDir(t)
 	start(t, localpg.Options{Dir: dir})
 	group, err := syscall.Getpgid(postmaster(t, dir))
 	if err != nil {
@@ -402,7 +388,7 @@ func TestCtrlCIsOurs(t *testing.T) {
 
 func TestLogIsBounded(t *testing.T) {
 	t.Parallel()
-	dir := folder(t)
+	dir := newDir(t)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -15,27 +15,27 @@ import (
 )
 
 const (
-	// dialTimeout is plenty for a socket on the same machine.
+	// dialTimeout is far longer than it takes to connect to a socket on the same machine.
 	dialTimeout = time.Second
-	// strangerAfter is how long the process of a left-over postmaster.pid may exist without
-	// answering. A server that starts or stops takes less.
+	// strangerAfter is how long the process in a left-over postmaster.pid may run without accepting
+	// connections before it counts as another program. A server starts or stops faster.
 	strangerAfter = 2 * time.Second
-	// orphanTimeout is how long an orphan may take for a fast shutdown.
+	// orphanTimeout is how long the fast shutdown of an orphan may take.
 	orphanTimeout = 20 * time.Second
-	// orphanInterval is how often an orphan's end is looked for.
+	// orphanInterval is the time between two checks of an orphan.
 	orphanInterval = 20 * time.Millisecond
 )
 
-// pidFile is what a postmaster says about itself in postmaster.pid.
+// pidFile is the content of postmaster.pid, in which a postmaster describes itself.
 type pidFile struct {
 	pid       int
 	port      int
 	socketDir string // "" before it listens
 }
 
-// readPIDFile reads postmaster.pid of a cluster. Its lines are: process id, data directory, start
-// time, port, socket directory, and more. The error is fs.ErrNotExist if no server runs and the
-// last one ended in order.
+// readPIDFile reads the postmaster.pid of a cluster. Its lines are the process id, the data directory, the
+// start time, the port, the socket directory, and more. The error is fs.ErrNotExist if no server runs and the
+// last one was shut down properly.
 func readPIDFile(data string) (pidFile, error) {
 	f, err := os.Open(filepath.Join(data, "postmaster.pid")) //nolint:gosec // a path of ours
 	if err != nil {
@@ -51,14 +51,14 @@ func readPIDFile(data string) (pidFile, error) {
 		return pidFile{}, fmt.Errorf("read %s: %w", f.Name(), err)
 	}
 	p := pidFile{socketDir: lines[4]}
-	// What is not written yet is 0.
+	// Numbers that are not written yet become 0.
 	p.pid, _ = strconv.Atoi(lines[0])
 	p.port, _ = strconv.Atoi(lines[3])
-	p.pid = max(p.pid, 0) // a negative number is a group to kill
+	p.pid = max(p.pid, 0) // kill treats a negative number as a process group
 	return p, nil
 }
 
-// answers tells whether a server listens on the socket.
+// answers reports whether a server listens on the socket.
 func (p pidFile) answers(ctx context.Context) bool {
 	if p.socketDir == "" {
 		return false
@@ -72,17 +72,17 @@ func (p pidFile) answers(ctx context.Context) bool {
 	return true
 }
 
-// stopOrphan ends a server that a killed run has left. The caller holds the lock, so a server that
-// answers is nobody's.
+// stopOrphan stops a server whose parent process was killed. The caller holds the lock, so no other process
+// uses a server that still accepts connections.
 //
-// PostgreSQL refuses to start while a process has the number in postmaster.pid. That may be a
-// stranger who got the number later, as happens in a restarted container, or a killed postmaster
-// whom nobody has waited for. Such a number is returned as stale.
+// PostgreSQL refuses to start while a process has the id in postmaster.pid. That may be another program which
+// got the same id later, as happens in a restarted container, or a killed postmaster that nobody has waited
+// for. stopOrphan returns such an id as stale.
 func stopOrphan(ctx context.Context, data string, progress func(string)) (stale int, err error) {
+	o := &orphan{data: data, progress: progress, begin: time.Now()}
 	tick := time.NewTicker(orphanInterval)
 	defer tick.Stop()
-	var asked time.Time // when the orphan was asked to stop
-	for begin := time.Now(); ; {
+	for {
 		p, err := readPIDFile(data)
 		if errors.Is(err, fs.ErrNotExist) {
 			return 0, nil
@@ -90,29 +90,8 @@ func stopOrphan(ctx context.Context, data string, progress func(string)) (stale 
 		if err != nil {
 			return 0, err
 		}
-		switch {
-		case p.pid > 0 && errors.Is(syscall.Kill(p.pid, 0), syscall.ESRCH):
-			return 0, nil // PostgreSQL sees to it
-		case p.pid > 0 && p.answers(ctx):
-			signal := syscall.Signal(0)
-			if asked.IsZero() {
-				progress("stopping the PostgreSQL server of an earlier run")
-				asked, signal = time.Now(), syscall.SIGINT
-			} else if time.Since(asked) > orphanTimeout {
-				signal = syscall.SIGQUIT
-			}
-			if err := syscall.Kill(p.pid, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
-				return 0, fmt.Errorf("stop the server of an earlier run, process %d: %w", p.pid, err)
-			}
-		case time.Since(begin) > strangerAfter && time.Since(asked) > strangerAfter:
-			if p.pid > 0 {
-				return p.pid, nil
-			}
-			// Nothing in it: the machine went down in the moment it was written.
-			if err := os.Remove(filepath.Join(data, "postmaster.pid")); err != nil {
-				return 0, fmt.Errorf("remove an empty file: %w", err)
-			}
-			return 0, nil
+		if stale, gone, err := o.end(ctx, p); gone || err != nil {
+			return stale, err
 		}
 		select {
 		case <-ctx.Done():
@@ -120,4 +99,47 @@ func stopOrphan(ctx context.Context, data string, progress func(string)) (stale 
 		case <-tick.C:
 		}
 	}
+}
+
+// orphan is the state of stopOrphan.
+type orphan struct {
+	data     string
+	progress func(string)
+	begin    time.Time
+	asked    time.Time // when the server was first asked to stop, or zero
+}
+
+// end takes the next step to stop the orphan. Once it is gone, at most a stale process id is left of it.
+func (o *orphan) end(ctx context.Context, p pidFile) (stale int, gone bool, err error) {
+	switch {
+	case p.pid > 0 && errors.Is(syscall.Kill(p.pid, 0), syscall.ESRCH):
+		return 0, true, nil // PostgreSQL replaces the file itself
+	case p.pid > 0 && p.answers(ctx):
+		return 0, false, o.stop(p.pid)
+	case time.Since(o.begin) <= strangerAfter, time.Since(o.asked) <= strangerAfter:
+		return 0, false, nil
+	case p.pid > 0:
+		return p.pid, true, nil
+	}
+	// The file is empty: the machine crashed while PostgreSQL wrote it.
+	if err := os.Remove(filepath.Join(o.data, "postmaster.pid")); err != nil {
+		return 0, false, fmt.Errorf("remove an empty postmaster.pid: %w", err)
+	}
+	return 0, true, nil
+}
+
+// stop requests a fast shutdown once, and an immediate one after orphanTimeout.
+func (o *orphan) stop(pid int) error {
+	signal := syscall.Signal(0)
+	switch {
+	case o.asked.IsZero():
+		o.progress("stopping the PostgreSQL server of an earlier run")
+		o.asked, signal = time.Now(), syscall.SIGINT
+	case time.Since(o.asked) > orphanTimeout:
+		signal = syscall.SIGQUIT
+	}
+	if err := syscall.Kill(pid, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("stop the server of an earlier run, process %d: %w", pid, err)
+	}
+	return nil
 }

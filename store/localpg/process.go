@@ -9,19 +9,19 @@ import (
 	"time"
 )
 
-// process is a program that does not outlive this process.
+// process is a child process that does not outlive this process.
 type process struct {
 	cmd  *exec.Cmd
 	done chan struct{} // closed when it has ended
-	err  error         // how it ended; to be read once done is closed
+	err  error         // the result of Wait; valid once done is closed
 }
 
-// watchdog interrupts the process group $0 when its standard input ends. Its other end is held by
-// this process alone, so the kernel ends it however this process dies, kill -9 included.
+// watchdog interrupts the process group $0 when its standard input ends. Only this process holds the other
+// end, so the kernel closes it whenever this process ends, even by kill -9.
 const watchdog = `read -r _; kill -s INT -- "-$0"`
 
-// startProcess starts cmd with a watchdog. The process gets a group of its own, so that Ctrl-C at
-// the terminal reaches us and not it: we end it in order.
+// startProcess starts cmd with a watchdog. The process gets a process group of its own, so that Ctrl-C at the
+// terminal reaches only this process, which then shuts the other one down properly.
 func startProcess(ctx context.Context, cmd *exec.Cmd) (*process, error) {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
@@ -49,22 +49,22 @@ func startProcess(ctx context.Context, cmd *exec.Cmd) (*process, error) {
 	}
 	go func() {
 		p.err = cmd.Wait()
-		// Not by closing its input: the process's number may be another's by now.
+		// Do not end it by closing its input: by now, the process id may belong to another process.
 		_ = dog.Process.Kill()
 		_ = dog.Wait()    // it was killed
-		_ = stdin.Close() // nobody reads it
+		_ = stdin.Close() // it has no reader
 		close(p.done)
 	}()
 	return p, nil
 }
 
-// wait returns how the process ended.
+// wait waits until the process has ended, and returns its error.
 func (p *process) wait() error {
 	<-p.done
 	return p.err
 }
 
-// end shuts PostgreSQL down: fast, then, once ctx is done, immediately.
+// end requests a fast shutdown of PostgreSQL and, once ctx is done, an immediate one.
 func (p *process) end(ctx context.Context) {
 	p.signal(syscall.SIGINT)
 	select {
@@ -81,5 +81,5 @@ func (p *process) end(ctx context.Context) {
 	}
 }
 
-// signal signals the process. One that has ended needs none.
+// signal sends a signal to the process. It does not matter if the process has ended.
 func (p *process) signal(s syscall.Signal) { _ = p.cmd.Process.Signal(s) }

@@ -15,16 +15,16 @@ import (
 	"example.com/pagila-api/store/pgtest"
 )
 
-func TestFindInFolder(t *testing.T) {
+func TestFindInDirectory(t *testing.T) {
 	t.Parallel()
 	t.Run("another dump", func(t *testing.T) {
 		t.Parallel()
-		source, err := pagila.Find(testContext(t), pagila.Options{Dir: dump(t, "SELECT 1;", "SELECT 2;")})
+		source, err := pagila.Find(t.Context(), pagila.Options{Dir: dump(t, "SELECT 1;", "SELECT 2;")})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if source.Real() || !strings.HasPrefix(source.String(), "pagila (custom) (PAGILA_DIR ") {
-			t.Errorf("it is %s, real: %t", source, source.Real())
+			t.Errorf("the source is %s, real: %t", source, source.Real())
 		}
 	})
 	t.Run("a file is missing", func(t *testing.T) {
@@ -33,7 +33,7 @@ func TestFindInFolder(t *testing.T) {
 		if err := os.Remove(filepath.Join(dir, "pagila-data.sql")); err != nil {
 			t.Fatal(err)
 		}
-		_, err := pagila.Find(testContext(t), pagila.Options{Dir: dir})
+		_, err := pagila.Find(t.Context(), pagila.Options{Dir: dir})
 		if err == nil || !strings.Contains(err.Error(), "PAGILA_DIR") || !strings.Contains(err.Error(), "pagila-data.sql") {
 			t.Errorf("got %v", err)
 		}
@@ -41,24 +41,24 @@ func TestFindInFolder(t *testing.T) {
 	t.Run("the real one", func(t *testing.T) {
 		t.Parallel()
 		pgtest.RealPagila(t)
-		source, err := pagila.Find(testContext(t), pagila.Options{Dir: os.Getenv("PAGILA_DIR")})
+		source, err := pagila.Find(t.Context(), pagila.Options{Dir: os.Getenv("PAGILA_DIR")})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if !source.Real() || !strings.HasPrefix(source.String(), "pagila 3.1.0 (PAGILA_DIR ") {
-			t.Errorf("it is %s, real: %t", source, source.Real())
+			t.Errorf("the source is %s, real: %t", source, source.Real())
 		}
 	})
 }
 
-func TestFindWithoutFolderOrCache(t *testing.T) {
+func TestFindWithoutDirectoryOrCache(t *testing.T) {
 	t.Parallel()
-	source, err := pagila.Find(testContext(t), pagila.Options{})
+	source, err := pagila.Find(t.Context(), pagila.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if source.String() != "sample" || source.Real() {
-		t.Errorf("it is %s", source)
+		t.Errorf("the source is %s", source)
 	}
 }
 
@@ -87,16 +87,16 @@ func TestDownload(t *testing.T) {
 			return os.WriteFile(filepath.Join(cache, "pagila-3.1.0", "pagila-data.sql"), []byte("broken"), 0o600)
 		}, "pagila 3.1.0 (download)", 2},
 	}
-	for _, test := range tests { // each on what the one before has left
+	for _, test := range tests { // each continues from the state of the previous one
 		if err := test.before(); err != nil {
 			t.Fatal(err)
 		}
-		source, err := pagila.Find(testContext(t), options)
+		source, err := pagila.Find(t.Context(), options)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if source.String() != test.want || !source.Real() {
-			t.Errorf("%s: it is %s, want %s", test.name, source, test.want)
+			t.Errorf("%s: the source is %s, want %s", test.name, source, test.want)
 		}
 		if len(requests) != test.requests {
 			t.Errorf("%s: %d requests, want %d", test.name, len(requests), test.requests)
@@ -106,7 +106,7 @@ func TestDownload(t *testing.T) {
 		}
 	}
 	if left, err := filepath.Glob(filepath.Join(cache, "*")); err != nil || len(left) != 1 {
-		t.Errorf("the cache holds %q, %v", left, err)
+		t.Errorf("the cache contains %q, %v", left, err)
 	}
 }
 
@@ -114,9 +114,9 @@ func TestFailedDownloadGivesSample(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name    string
-		answer  http.HandlerFunc // nil: nobody listens
+		respond http.HandlerFunc // nil: nobody listens
 		timeout time.Duration
-		want    string // what a person is told
+		want    string // in the last step
 	}{
 		{"nobody listens", nil, 0, "refused"},
 		{"not found", http.NotFound, 0, "404"},
@@ -125,19 +125,19 @@ func TestFailedDownloadGivesSample(t *testing.T) {
 			w.Header().Set("Content-Length", "1000")
 			w.Write([]byte("hello"))
 		}, 0, "EOF"},
-		{"no answer", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 50 * time.Millisecond, "deadline"},
+		{"no response", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 50 * time.Millisecond, "deadline"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			server := httptest.NewServer(test.answer)
+			server := httptest.NewServer(test.respond)
 			t.Cleanup(server.Close)
-			if test.answer == nil {
+			if test.respond == nil {
 				server.Close()
 			}
 			cache := t.TempDir()
 			var steps []string
-			source, err := pagila.Find(testContext(t), pagila.Options{
+			source, err := pagila.Find(t.Context(), pagila.Options{
 				CacheDir: cache, BaseURL: server.URL, Timeout: test.timeout,
 				Progress: func(step string) { steps = append(steps, step) },
 			})
@@ -145,14 +145,14 @@ func TestFailedDownloadGivesSample(t *testing.T) {
 				t.Fatal(err)
 			}
 			if source.String() != "sample" {
-				t.Errorf("it is %s", source)
+				t.Errorf("the source is %s", source)
 			}
 			last := steps[len(steps)-1]
 			if !strings.Contains(last, test.want) || !strings.Contains(last, "sample") {
 				t.Errorf("the last step is %q, want %q in it", last, test.want)
 			}
 			if left, err := filepath.Glob(filepath.Join(cache, "*")); err != nil || len(left) != 0 {
-				t.Errorf("the cache holds %q, %v", left, err)
+				t.Errorf("the cache contains %q, %v", left, err)
 			}
 		})
 	}
@@ -166,7 +166,7 @@ func TestCancelledDownload(t *testing.T) {
 		<-r.Context().Done()
 	}))
 	t.Cleanup(server.Close)
-	ctx, cancel := context.WithCancel(testContext(t))
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	go func() {
 		<-asked

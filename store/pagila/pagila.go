@@ -1,9 +1,9 @@
-// Package pagila finds the Pagila dataset and restores it.
+// Package pagila finds the Pagila dataset and restores it into a database.
 //
-// Pagila is a DVD rental shop, an example database for PostgreSQL. Its dump is not part of this
-// project: it is read from a folder, from the user's cache or from its public repository. Where
-// none of them has it, a built-in sample takes its place: the same tables, with made-up rows in the
-// same proportions.
+// Pagila is an example database for PostgreSQL, about a DVD rental business. Its dump is not part of this
+// project. The package reads it from a directory, from the user's cache or from its public repository. If
+// none of them has it, a built-in sample replaces it, which has the same tables and made-up rows in the same
+// proportions.
 package pagila
 
 import (
@@ -20,18 +20,18 @@ import (
 	"time"
 )
 
-// The release in use. The commit and the checksums pin the two files of the dump.
+// The release of Pagila. The commit and the checksums pin the two files of its dump.
 const (
 	version = "3.1.0"
 	commit  = "fef9675714cfba1756df4719b5e36075a7ddf90e"
-	// publicURL is where the files of the repository devrimgunduz/pagila are, at that commit.
+	// publicURL has the files of the repository devrimgunduz/pagila at the commit.
 	publicURL = "https://raw.githubusercontent.com/devrimgunduz/pagila/" + commit
 )
 
-// dumpFile is a file of the dump with its checksum.
+// dumpFile is a file of the dump and its checksum.
 type dumpFile struct{ name, sha256 string }
 
-// dump is the files of the dump, in the order of restoring.
+// dump lists the files of the dump in the order in which they are restored.
 var dump = []dumpFile{
 	{"pagila-schema.sql", "8ce358e4c8014087b85296694a0893887bd7a4190e3ce407f2721b86b98e5707"},
 	{"pagila-data.sql", "fb81bec377687c83e11d2a24916ae28656d85550bf0ada798305bf7e2af9823b"},
@@ -39,27 +39,27 @@ var dump = []dumpFile{
 
 // Options say where to look for the dataset.
 type Options struct {
-	// Dir is a folder with pagila-schema.sql and pagila-data.sql, or empty.
+	// Dir is a directory with pagila-schema.sql and pagila-data.sql, or empty.
 	Dir string
-	// CacheDir is where a download is kept. If it is empty nothing is downloaded.
+	// CacheDir is the directory that keeps a download. If it is empty, nothing is downloaded.
 	CacheDir string
-	// BaseURL is where the two files are downloaded from; empty is the public repository.
+	// BaseURL is the URL to download the two files from. The default is the public repository.
 	BaseURL string
-	// Timeout bounds the download; 0 is a minute.
+	// Timeout bounds the download. The default is one minute.
 	Timeout time.Duration
-	// Progress is told what is being done, for a person who waits. It may be nil.
+	// Progress is called with each step, for a person who waits. It may be nil.
 	Progress func(step string)
 }
 
-// Source is where the dataset comes from.
+// Source is a dataset that can be restored.
 type Source struct {
 	name     string
 	origin   string // for people
-	dir      string // of the dump; empty for the sample
+	dir      string // the directory of the dump; empty for the sample
 	progress func(string)
 }
 
-// String names the dataset and its origin, for logs.
+// String returns the name of the dataset and its origin, for logs.
 func (s Source) String() string {
 	if s.origin == "" {
 		return s.name
@@ -67,7 +67,7 @@ func (s Source) String() string {
 	return fmt.Sprintf("%s (%s)", s.name, s.origin)
 }
 
-// Real tells whether the dataset is Pagila 3.1.0 itself, and neither the sample nor another dump.
+// Real reports whether the dataset is Pagila 3.1.0 itself, and not the sample or another dump.
 func (s Source) Real() bool { return s.name == realName }
 
 const (
@@ -76,7 +76,7 @@ const (
 	sampleName = "sample"
 )
 
-// Sample is the built-in sample. progress may be nil.
+// Sample returns the built-in sample. progress may be nil.
 func Sample(progress func(step string)) Source {
 	if progress == nil {
 		progress = func(string) {}
@@ -84,18 +84,18 @@ func Sample(progress func(step string)) Source {
 	return Source{name: sampleName, progress: progress}
 }
 
-// Find looks for Pagila in o.Dir, if that is set, and nowhere else then; or else in the cache and in
-// the public repository. Where it is not to be had, the source is the sample, and o.Progress is told
-// why.
+// Find looks for Pagila. If o.Dir is set, it looks only there. Otherwise it looks in the cache and downloads
+// the dump from the public repository. If that fails, Find returns the sample and passes the reason to
+// o.Progress.
 //
-// A dump in o.Dir need not be the one that is pinned here; it is named custom then. A folder
-// without the two files is an error.
+// The dump in o.Dir may differ from the pinned one. Its name is then "pagila (custom)". A directory without
+// the two files is an error.
 func Find(ctx context.Context, o Options) (Source, error) {
 	if o.Progress == nil {
 		o.Progress = func(string) {}
 	}
 	if o.Dir != "" {
-		return inFolder(o.Dir, o.Progress)
+		return inDir(o.Dir, o.Progress)
 	}
 	if o.CacheDir == "" {
 		return Sample(o.Progress), nil
@@ -111,21 +111,22 @@ func Find(ctx context.Context, o Options) (Source, error) {
 		return s, nil
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		o.Progress(fmt.Sprintf("the cache cannot be read: %v", err))
+		o.Progress(fmt.Sprintf("cannot read the cache: %v", err))
 	}
 	err = download(ctx, cmp.Or(o.BaseURL, publicURL), s.dir, o.Timeout, o.Progress)
 	if ctx.Err() != nil {
 		return Source{}, fmt.Errorf("download Pagila: %w", ctx.Err())
 	}
 	if err != nil {
-		o.Progress(fmt.Sprintf("Pagila cannot be downloaded, so the built-in sample takes its place: %v", err))
+		o.Progress(fmt.Sprintf("cannot download Pagila, so the built-in sample is used instead: %v", err))
 		return Sample(o.Progress), nil
 	}
 	s.origin = "download"
 	return s, nil
 }
 
-func inFolder(dir string, progress func(string)) (Source, error) {
+// inDir returns the dump in a directory of the user.
+func inDir(dir string, progress func(string)) (Source, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return Source{}, fmt.Errorf("PAGILA_DIR: %w", err)
@@ -133,7 +134,7 @@ func inFolder(dir string, progress func(string)) (Source, error) {
 	s := Source{name: customName, origin: "PAGILA_DIR " + dir, dir: dir, progress: progress}
 	pinned, err := isPinned(dir)
 	if err != nil {
-		return Source{}, fmt.Errorf("PAGILA_DIR must be a folder with %s and %s: %w", dump[0].name, dump[1].name, err)
+		return Source{}, fmt.Errorf("PAGILA_DIR must be a directory with %s and %s: %w", dump[0].name, dump[1].name, err)
 	}
 	if pinned {
 		s.name = realName
@@ -141,11 +142,11 @@ func inFolder(dir string, progress func(string)) (Source, error) {
 	return s, nil
 }
 
-// isPinned tells whether the files in dir are the pinned ones.
+// isPinned reports whether the files in dir are the pinned ones.
 func isPinned(dir string) (bool, error) {
 	pinned := true
 	for _, file := range dump {
-		f, err := os.Open(filepath.Join(dir, file.name)) //nolint:gosec // the user chooses the folder
+		f, err := os.Open(filepath.Join(dir, file.name)) //nolint:gosec // the user chooses the directory
 		if err != nil {
 			return false, err
 		}

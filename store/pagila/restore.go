@@ -15,12 +15,11 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Restore fills the empty database at url, in one transaction: an error leaves it empty. A dump that
-// was cut, or that is not one of Pagila, is an error. The
-// database's encoding has to be UTF8. What is restored belongs to the role of url, which need not
-// be a superuser.
+// Restore restores the dataset into the empty database at url. It uses one transaction, so the database stays
+// empty if Restore fails. It refuses a dump that is incomplete or not one of Pagila. A dump needs a database
+// with the encoding UTF8. The role of url owns what is restored, and need not be a superuser.
 func (s Source) Restore(ctx context.Context, url string) (err error) {
-	// A connection of its own, closed at the end: a dump changes settings of the session.
+	// The connection is used only for this, because a dump changes the settings of the session.
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
 		return fmt.Errorf("restore %s: %w", s.name, err)
@@ -43,7 +42,7 @@ func (s Source) Restore(ctx context.Context, url string) (err error) {
 		err = exec(ctx, pg, "COMMIT")
 	}
 	if err == nil {
-		// Without statistics the first queries are planned badly.
+		// Without statistics, PostgreSQL chooses bad plans for the first queries.
 		err = exec(ctx, pg, "VACUUM ANALYZE")
 	}
 	if err != nil {
@@ -52,10 +51,10 @@ func (s Source) Restore(ctx context.Context, url string) (err error) {
 	return nil
 }
 
-// needed are the tables without whose rows nothing of Pagila can be shown or rented.
+// needed are the tables that must have rows, so that films can be shown and rented.
 var needed = []string{"actor", "category", "customer", "film", "film_category", "inventory", "language", "rental", "staff"}
 
-// complete makes sure that what was restored is Pagila: a dump in a folder of the user's can be any.
+// complete checks that the restored database is Pagila. The dump in a user's directory may be any other.
 func complete(ctx context.Context, conn *pgx.Conn) error {
 	for _, table := range needed {
 		var filled bool
@@ -75,7 +74,7 @@ func exec(ctx context.Context, conn *pgconn.PgConn, sql string) error {
 	return err
 }
 
-// restoreDump restores the two files of a dump.
+// restoreDump restores the two files of the dump.
 func (s Source) restoreDump(ctx context.Context, conn *pgconn.PgConn) error {
 	var total int64
 	for _, file := range dump {
@@ -100,8 +99,8 @@ func (s Source) restoreDump(ctx context.Context, conn *pgconn.PgConn) error {
 			return fmt.Errorf("%s: %w", file.name, err)
 		}
 	}
-	// The dump leaves it without data, and reading it is an error until then. Another dump may be
-	// without the view.
+	// The dump does not fill this view, and reading it fails until it is refreshed. Another dump may lack the
+	// view.
 	return exec(ctx, conn, `DO $$ BEGIN
 		IF to_regclass('public.rental_by_category') IS NOT NULL THEN
 			REFRESH MATERIALIZED VIEW public.rental_by_category;
@@ -109,12 +108,12 @@ func (s Source) restoreDump(ctx context.Context, conn *pgconn.PgConn) error {
 	END $$`)
 }
 
-// report says how far a restore has come. fraction is 0 to 1.
+// report reports the progress of a restore. fraction is between 0 and 1.
 func (s Source) report(table string, rows int64, fraction float64) {
 	s.progress(fmt.Sprintf("restoring %s: %3.0f%%, %d rows of %s", s.name, 100*fraction, rows, table))
 }
 
-// countingReader counts what is read, in bytes.
+// countingReader counts the bytes that are read.
 type countingReader struct {
 	r io.Reader
 	n int64
@@ -128,60 +127,83 @@ func (c *countingReader) Read(p []byte) (int, error) {
 
 var (
 	copyRE = regexp.MustCompile(`^(COPY (?:public\.)?(\S+) .*) FROM stdin;\s*$`)
-	// ownerRE matches what gives an object to a role. The role need not exist, or be ours to give to.
+	// ownerRE matches the statements that change the owner of an object. The new owner may not exist, or our
+	// role may lack the right to set it.
 	ownerRE = regexp.MustCompile(`^ALTER .* OWNER TO \S+;\s*$`)
 )
 
-// dumpEnd begins the last line of note that pg_dump writes. A dump without it was cut.
+// dumpEnd begins one of the last lines that pg_dump writes. A dump without it is incomplete.
 const dumpEnd = "-- PostgreSQL database dump complete"
 
-// load runs a plain dump as psql would, and makes sure that it is whole. Statements between two blocks of rows go to the server at
-// once, and blocks are streamed. loaded is called after each block.
+// load executes a plain-text dump as psql would, and checks that it is complete. It calls loaded after each
+// block of rows.
 func load(ctx context.Context, conn *pgconn.PgConn, r io.Reader, loaded func(table string, rows int64)) error {
-	in := bufio.NewReader(r)
-	var statements strings.Builder
-	run := func() error {
-		defer statements.Reset()
-		return exec(ctx, conn, statements.String())
-	}
-	whole := false
+	l := &loader{conn: conn, in: bufio.NewReader(r), loaded: loaded}
 	for end := false; !end; {
-		line, err := in.ReadString('\n')
+		line, err := l.in.ReadString('\n')
 		if end = errors.Is(err, io.EOF); err != nil && !end {
 			return err
 		}
-		block := copyRE.FindStringSubmatch(line)
-		switch {
-		case block != nil:
-			if err := run(); err != nil {
-				return err
-			}
-			tag, err := conn.CopyFrom(ctx, &blockReader{in: in}, block[1]+" FROM STDIN")
-			if err != nil {
-				return fmt.Errorf("table %s: %w", block[2], err)
-			}
-			loaded(block[2], tag.RowsAffected())
-		case strings.HasPrefix(line, `\`): // psql's own, such as \restrict
-		case ownerRE.MatchString(line):
-		default:
-			whole = whole || strings.HasPrefix(line, dumpEnd)
-			statements.WriteString(line)
+		if err := l.take(ctx, line); err != nil {
+			return err
 		}
 	}
-	if err := run(); err != nil {
+	if err := l.run(ctx); err != nil {
 		return err
 	}
-	if !whole {
-		return fmt.Errorf("the dump is cut: it has no line %q", dumpEnd)
+	if !l.complete {
+		return fmt.Errorf("the dump is incomplete: it has no line %q", dumpEnd)
 	}
 	return nil
 }
 
-// blockReader reads the rows of a block, up to the line \. that ends it.
+// loader loads a dump. It sends the statements between two blocks of rows together, and streams the blocks.
+type loader struct {
+	conn       *pgconn.PgConn
+	in         *bufio.Reader
+	loaded     func(table string, rows int64)
+	statements strings.Builder
+	complete   bool
+}
+
+// take processes a line of the dump, and the block of rows if the line begins one.
+func (l *loader) take(ctx context.Context, line string) error {
+	block := copyRE.FindStringSubmatch(line)
+	switch {
+	case block != nil:
+		return l.copyBlock(ctx, block[1], block[2])
+	case strings.HasPrefix(line, `\`): // a command of psql, such as \restrict
+	case ownerRE.MatchString(line):
+	default:
+		l.complete = l.complete || strings.HasPrefix(line, dumpEnd)
+		l.statements.WriteString(line)
+	}
+	return nil
+}
+
+// run executes the statements that have been read.
+func (l *loader) run(ctx context.Context) error {
+	defer l.statements.Reset()
+	return exec(ctx, l.conn, l.statements.String())
+}
+
+func (l *loader) copyBlock(ctx context.Context, statement, table string) error {
+	if err := l.run(ctx); err != nil {
+		return err
+	}
+	tag, err := l.conn.CopyFrom(ctx, &blockReader{in: l.in}, statement+" FROM STDIN")
+	if err != nil {
+		return fmt.Errorf("table %s: %w", table, err)
+	}
+	l.loaded(table, tag.RowsAffected())
+	return nil
+}
+
+// blockReader reads the rows of a block, until the line \. that ends it.
 type blockReader struct {
 	in   *bufio.Reader
-	rest []byte // of a line
-	mid  bool   // rest is not the beginning of its line
+	rest []byte // the unread part of a line
+	mid  bool   // whether rest continues a line that was too long for the buffer
 	done bool
 }
 
@@ -189,7 +211,7 @@ func (b *blockReader) Read(p []byte) (int, error) {
 	if len(b.rest) == 0 && !b.done {
 		line, err := b.in.ReadSlice('\n')
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-			return 0, fmt.Errorf("the block is not ended: %w", io.ErrUnexpectedEOF)
+			return 0, fmt.Errorf("the block of rows does not end: %w", io.ErrUnexpectedEOF)
 		}
 		b.done = !b.mid && strings.TrimRight(string(line), "\r\n") == `\.`
 		b.mid = err != nil

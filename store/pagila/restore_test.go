@@ -1,14 +1,12 @@
 package pagila_test
 
 import (
-	"context"
 	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -18,35 +16,8 @@ import (
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
-func testContext(t *testing.T) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-func connect(t *testing.T, url string) *pgx.Conn {
-	t.Helper()
-	conn, err := pgx.Connect(testContext(t), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close(context.Background()) })
-	return conn
-}
-
-// value runs a query with one result.
-func value[T any](t *testing.T, conn *pgx.Conn, sql string) T {
-	t.Helper()
-	var v T
-	if err := conn.QueryRow(testContext(t), sql).Scan(&v); err != nil {
-		t.Fatalf("%s: %v", sql, err)
-	}
-	return v
-}
-
-// dump writes the two files of a dump to a folder, as pg_dump ends them. The tables that make a
-// dump one of Pagila are added, with a row each.
+// dump writes the two files of a dump to a directory, with the end that pg_dump writes. It adds the tables
+// that Pagila must have, with one row each.
 func dump(t *testing.T, schema, data string) string {
 	t.Helper()
 	for _, table := range []string{"actor", "category", "customer", "film", "film_category", "inventory", "language", "rental", "staff"} {
@@ -55,7 +26,7 @@ func dump(t *testing.T, schema, data string) string {
 	return files(t, schema+dumpEnd, data+dumpEnd)
 }
 
-// dumpEnd is how pg_dump ends a file.
+// dumpEnd is the end that pg_dump writes.
 const dumpEnd = "\n--\n-- PostgreSQL database dump complete\n--\n"
 
 func files(t *testing.T, schema, data string) string {
@@ -73,7 +44,7 @@ func TestRestorePagila(t *testing.T) {
 	t.Parallel()
 	pgtest.RealPagila(t)
 	var steps []string
-	source, err := pagila.Find(testContext(t), pagila.Options{
+	source, err := pagila.Find(t.Context(), pagila.Options{
 		Dir:      os.Getenv("PAGILA_DIR"),
 		Progress: func(step string) { steps = append(steps, step) },
 	})
@@ -81,10 +52,10 @@ func TestRestorePagila(t *testing.T) {
 		t.Fatal(err)
 	}
 	db := pgtest.Empty(t)
-	if err := source.Restore(testContext(t), db); err != nil {
+	if err := source.Restore(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
-	conn := connect(t, db)
+	conn := pgtest.Connect(t, db)
 	for sql, want := range map[string]int{
 		"SELECT count(*) FROM film":                                  1000,
 		"SELECT count(*) FROM rental":                                16044,
@@ -94,13 +65,13 @@ func TestRestorePagila(t *testing.T) {
 		"SELECT nextval('film_film_id_seq')":                         1001,
 		"SELECT count(*) FROM pg_stats WHERE tablename = 'customer'": 10,
 	} {
-		if got := value[int](t, conn, sql); got != want {
+		if got := pgtest.Value[int](t, conn.QueryRow, sql); got != want {
 			t.Errorf("%s: %d, want %d", sql, got, want)
 		}
 	}
 	last := steps[len(steps)-1]
 	if len(steps) != 21 || !strings.Contains(last, "100%") || !strings.Contains(steps[13], "16044 rows of rental") {
-		t.Errorf("the steps: %s", strings.Join(steps, "\n"))
+		t.Errorf("steps: %s", strings.Join(steps, "\n"))
 	}
 }
 
@@ -128,16 +99,16 @@ $$;
 COPY public.note (id, text) FROM stdin;
 \.
 INSERT INTO public.note VALUES (5, 'the last');`)
-	source, err := pagila.Find(testContext(t), pagila.Options{Dir: dir})
+	source, err := pagila.Find(t.Context(), pagila.Options{Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
 	db := pgtest.Empty(t)
-	if err := source.Restore(testContext(t), db); err != nil {
+	if err := source.Restore(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
-	conn := connect(t, db)
-	rows, err := conn.Query(testContext(t), "SELECT COALESCE(text, 'NULL') FROM note ORDER BY id")
+	conn := pgtest.Connect(t, db)
+	rows, err := conn.Query(t.Context(), "SELECT COALESCE(text, 'NULL') FROM note ORDER BY id")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,58 +133,58 @@ func TestRestoreIsAllOrNothing(t *testing.T) {
 	tests := []struct{ name, data, want string }{
 		{"a wrong statement", "SELECT nonsense;\n", "nonsense"},
 		{"a wrong row", "COPY public.note (id) FROM stdin;\n1\nx\n\\.\n", "table note"},
-		{"a block that does not end", "COPY public.note (id) FROM stdin;\n1\n", "not ended"},
+		{"a block that does not end", "COPY public.note (id) FROM stdin;\n1\n", "does not end"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			source, err := pagila.Find(testContext(t), pagila.Options{Dir: files(t, table+dumpEnd, test.data)})
+			source, err := pagila.Find(t.Context(), pagila.Options{Dir: files(t, table+dumpEnd, test.data)})
 			if err != nil {
 				t.Fatal(err)
 			}
 			db := pgtest.Empty(t)
-			err = source.Restore(testContext(t), db)
+			err = source.Restore(t.Context(), db)
 			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), "pagila-data.sql") {
 				t.Errorf("got %v, want an error with %q", err, test.want)
 			}
-			if n := value[int](t, connect(t, db), "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"); n != 0 {
+			if n := pgtest.ValueAt[int](t, db, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"); n != 0 {
 				t.Errorf("%d tables are left", n)
 			}
 		})
 	}
 }
 
-// A folder with something else in it, or with half of a dump, does not pass for Pagila.
+// Restore refuses an incomplete dump, and one of another database.
 func TestRestoreRefusesWhatIsNotPagila(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ name, schema, data, want string }{
-		{"empty files", "", "", "pagila-schema.sql: the dump is cut"},
-		{"no data", dumpEnd, "", "pagila-data.sql: the dump is cut"},
+		{"empty files", "", "", "pagila-schema.sql: the dump is incomplete"},
+		{"no data", dumpEnd, "", "pagila-data.sql: the dump is incomplete"},
 		{"another database", dumpEnd, dumpEnd, "not Pagila"},
 		{"no rows", "CREATE TABLE public.actor (id integer);\n" + dumpEnd, dumpEnd, "the table actor is empty"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			source, err := pagila.Find(testContext(t), pagila.Options{Dir: files(t, test.schema, test.data)})
+			source, err := pagila.Find(t.Context(), pagila.Options{Dir: files(t, test.schema, test.data)})
 			if err != nil {
 				t.Fatal(err)
 			}
 			db := pgtest.Empty(t)
-			if err = source.Restore(testContext(t), db); err == nil || !strings.Contains(err.Error(), test.want) {
+			if err = source.Restore(t.Context(), db); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want an error with %q", err, test.want)
 			}
-			if n := value[int](t, connect(t, db), "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"); n != 0 {
+			if n := pgtest.ValueAt[int](t, db, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"); n != 0 {
 				t.Errorf("%d tables are left", n)
 			}
 		})
 	}
 }
 
-// TestRestoreAsOrdinaryRole has neither the rights of a superuser nor those of the role postgres,
-// to whom the dump gives everything.
+// The role that restores is neither a superuser nor the role postgres, which the dump makes the owner of
+// everything.
 func TestRestoreAsOrdinaryRole(t *testing.T) {
 	t.Parallel()
-	source, err := pagila.Find(testContext(t), pagila.Options{Dir: os.Getenv("PAGILA_DIR")})
+	source, err := pagila.Find(t.Context(), pagila.Options{Dir: os.Getenv("PAGILA_DIR")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,20 +194,20 @@ func TestRestoreAsOrdinaryRole(t *testing.T) {
 	}
 	database := strings.TrimPrefix(u.Path, "/")
 	role := "restorer_of_" + database
-	admin := connect(t, u.String())
+	admin := pgtest.Connect(t, u.String())
 	for _, sql := range []string{
 		"CREATE ROLE " + role + " LOGIN",
 		"ALTER DATABASE " + database + " OWNER TO " + role,
 	} {
-		if _, err := admin.Exec(testContext(t), sql); err != nil {
+		if _, err := admin.Exec(t.Context(), sql); err != nil {
 			t.Fatal(err)
 		}
 	}
 	u.User = url.User(role)
-	if err := source.Restore(testContext(t), u.String()); err != nil {
+	if err := source.Restore(t.Context(), u.String()); err != nil {
 		t.Fatal(err)
 	}
-	if owner := value[string](t, admin, "SELECT tableowner FROM pg_tables WHERE tablename = 'film'"); owner != role {
-		t.Errorf("film belongs to %s", owner)
+	if owner := pgtest.Value[string](t, admin.QueryRow, "SELECT tableowner FROM pg_tables WHERE tablename = 'film'"); owner != role {
+		t.Errorf("%s owns film, want %s", owner, role)
 	}
 }

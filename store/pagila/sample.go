@@ -14,8 +14,8 @@ import (
 	"example.com/pagila-api/schema/migrations"
 )
 
-// How many rows the sample has. These are Pagila's own numbers, except that of addresses: each
-// store, member of staff and customer has one.
+// The numbers of rows in the sample. They are Pagila's own, except for the addresses: each store, member of
+// staff and customer has one.
 const (
 	languageCount  = 6
 	cityCount      = 600
@@ -26,30 +26,30 @@ const (
 	actorCount     = 200
 	filmCount      = 1000
 	inventoryCount = 4581
-	rentalCount    = 16044 // each with a payment
-	openCount      = 183   // rentals that have not been returned
+	rentalCount    = 16044 // each has a payment
+	openCount      = 183   // rentals whose copies are not returned
 )
 
 const (
-	// The rentals come in rounds. In a round a copy is out at most once and comes back before the
-	// next, so no copy is ever out twice.
+	// The rentals are made in rounds. In each round, a copy is rented at most once and returned before the
+	// next round, so no copy is rented twice at the same time.
 	roundLength = 47 * 24 * time.Hour
 	longestOut  = 10 * 24 * time.Hour
 	day         = 24 * time.Hour
 )
 
-// firstRental is when the sample begins, and lastUpdate when it ends.
+// The sample covers the time from firstRental to lastUpdate.
 var (
 	firstRental = time.Date(2022, time.February, 14, 0, 0, 0, 0, time.UTC)
 	lastUpdate  = time.Date(2022, time.September, 1, 0, 0, 0, 0, time.UTC)
 )
 
-// The words the sample is made of. Categories and languages are Pagila's, so that what is asked of
-// the one can be asked of the other.
+// The words that the sample is made of. The categories and languages are Pagila's, so that the same requests
+// work with both datasets.
 var (
 	categories = words("Action Animation Children Classics Comedy Documentary Drama Family " +
 		"Foreign Games Horror Music New Sci-Fi Sports Travel")
-	// genres are what descriptions call the categories.
+	// genres are the names of the categories in descriptions.
 	genres = list("thriller, cartoon, children's film, classic, comedy, documentary, drama, family film, " +
 		"foreign film, film about games, horror film, musical, new release, space film, sports film, travel film")
 	languages = words("English Italian Japanese Mandarin French German")
@@ -92,7 +92,7 @@ func words(s string) []string { return strings.Fields(s) }
 
 func list(s string) []string { return strings.Split(s, ", ") }
 
-// rows are the rows of a table in the text format of COPY (PostgreSQL manual, section "COPY").
+// rows are the rows of a table in the text format of COPY (PostgreSQL manual, "COPY").
 type rows struct {
 	table   string
 	columns string
@@ -100,8 +100,8 @@ type rows struct {
 	count   int64
 }
 
-// add adds a row: nil is NULL, and a []string is an array. Other values have no tab, line break or
-// backslash in their text.
+// add adds a row. nil is NULL, and a []string is an array. The text of other values contains no tab, line
+// break or backslash.
 func (r *rows) add(values ...any) {
 	for i, value := range values {
 		if i > 0 {
@@ -122,7 +122,7 @@ func (r *rows) add(values ...any) {
 	r.count++
 }
 
-// restoreSample makes Pagila's tables and fills them with the sample.
+// restoreSample creates Pagila's tables and fills them with the sample.
 func (s Source) restoreSample(ctx context.Context, conn *pgconn.PgConn) error {
 	s.progress("creating the tables of the sample")
 	if err := exec(ctx, conn, migrations.BaselineSQL()+sampleSchema()); err != nil {
@@ -134,7 +134,7 @@ func (s Source) restoreSample(ctx context.Context, conn *pgconn.PgConn) error {
 			return fmt.Errorf("table %s: %w", t.table, err)
 		}
 		s.report(t.table, t.count, float64(i+1)/float64(len(tables)))
-		// The next row that somebody adds gets the next number.
+		// The next row that is inserted must get the next id.
 		if id, _, _ := strings.Cut(t.columns, ","); id == t.table+"_id" {
 			if err := exec(ctx, conn, fmt.Sprintf("SELECT setval(pg_get_serial_sequence('%s', '%s'), %d)", t.table, id, t.count)); err != nil {
 				return fmt.Errorf("table %s: %w", t.table, err)
@@ -144,8 +144,8 @@ func (s Source) restoreSample(ctx context.Context, conn *pgconn.PgConn) error {
 	return nil
 }
 
-// sampleSchema is what the sample needs besides the tables: the trigger that fills film.fulltext,
-// as Pagila has it, and a partition for each month of payments.
+// sampleSchema returns the statements that create what the sample needs besides the tables: Pagila's trigger
+// that fills film.fulltext, and a partition for each month of payments.
 func sampleSchema() string {
 	var sql strings.Builder
 	sql.WriteString(`
@@ -159,10 +159,10 @@ CREATE TRIGGER film_fulltext_trigger BEFORE INSERT OR UPDATE ON film FOR EACH RO
 	return sql.String()
 }
 
-// sampleRows makes the sample, table after table in an order that foreign keys allow. It is the
-// same each time and on all machines.
+// sampleRows generates the sample. The order of the tables satisfies the foreign keys. The result is the same
+// each time and on every machine.
 func sampleRows() []*rows {
-	g := &generator{rng: rand.New(rand.NewPCG(2022, 16044))} //nolint:gosec // nothing here is a secret
+	g := &generator{rng: rand.New(rand.NewPCG(2022, 16044))} //nolint:gosec // the sample is public
 	g.names("language", languages)
 	g.names("category", categories)
 	g.places()
@@ -173,7 +173,7 @@ func sampleRows() []*rows {
 	return g.tables
 }
 
-// generator makes rows by chance, with a fixed seed.
+// generator generates random rows from a fixed seed.
 type generator struct {
 	rng    *rand.Rand
 	tables []*rows
@@ -185,17 +185,17 @@ func (g *generator) table(name, columns string) *rows {
 	return t
 }
 
-// id is one of 1 to n.
+// id returns a random id from 1 to n.
 func (g *generator) id(n int) int { return 1 + g.rng.IntN(n) }
 
 func (g *generator) pick(from []string) string { return from[g.rng.IntN(len(from))] }
 
-// between is a time span from low on and below high, in whole seconds.
+// between returns a random duration of whole seconds, at least low and less than high.
 func (g *generator) between(low, high time.Duration) time.Duration {
 	return low + time.Duration(g.rng.Int64N(int64((high-low)/time.Second)))*time.Second
 }
 
-// names makes a table of names.
+// names generates a table of names.
 func (g *generator) names(table string, names []string) {
 	t := g.table(table, table+"_id, name, last_update")
 	for i, name := range names {
@@ -221,7 +221,7 @@ func (g *generator) places() {
 	}
 }
 
-// person is the name of person i; the first 625 are all different.
+// person returns the name of person i. The first 625 names are all different.
 func person(i int) (first, last string) {
 	first = firstNames[i%len(firstNames)]
 	last = lastNames[(i+i/len(firstNames))%len(lastNames)]
@@ -241,7 +241,7 @@ func (g *generator) people() {
 	for i := range customerCount {
 		first, last := person(i)
 		active := 1
-		if i%40 == 15 { // 15 of them, as in Pagila
+		if i%40 == 15 { // 15 customers, as in Pagila
 			active = 0
 		}
 		customer.add(i+1, g.id(storeCount), first, last, strings.ToLower(first+"."+last)+"@customer.example",
@@ -254,26 +254,15 @@ func (g *generator) people() {
 	}
 }
 
-// film is what rentals need to know of one: its rate in cents, and how many days it may be out.
+// film is what the rentals of a film depend on: its rate in cents, and how many days it may be kept.
 type film struct{ cents, days int }
 
 func (g *generator) films() []film {
-	// All titles that the words allow, of which chance keeps as many as there are films.
-	var titles []string
-	for _, first := range titleFirst {
-		for _, second := range titleSecond {
-			titles = append(titles, first+" "+second)
-		}
-	}
-	g.rng.Shuffle(len(titles), func(i, j int) { titles[i], titles[j] = titles[j], titles[i] })
-	titles = titles[:filmCount]
-	slices.Sort(titles)
-
 	var films []film
 	t := g.table("film", "film_id, title, description, release_year, language_id, rental_duration, rental_rate, length, replacement_cost, rating, last_update, special_features")
 	filmActor := g.table("film_actor", "film_id, actor_id, last_update")
 	filmCategory := g.table("film_category", "film_id, category_id, last_update")
-	for i, title := range titles {
+	for i, title := range g.titles() {
 		id, category := i+1, g.rng.IntN(len(categories))
 		f := film{cents: 99 + 200*g.rng.IntN(3), days: 3 + g.rng.IntN(5)}
 		films = append(films, f)
@@ -285,18 +274,12 @@ func (g *generator) films() []film {
 		if g.rng.IntN(10) == 0 {
 			language = g.id(len(languages))
 		}
-		// A choice of the features, at least one, in their order.
-		chosen, which := []string{}, g.id(1<<len(features)-1)
-		for bit, feature := range features {
-			if which&(1<<bit) != 0 {
-				chosen = append(chosen, feature)
-			}
-		}
+		chosen := g.someFeatures()
 		t.add(id, title, description, 1980+g.rng.IntN(43), language, f.days, money(f.cents), 46+g.rng.IntN(140),
 			money(999+100*g.rng.IntN(21)), g.pick(ratings), lastUpdate, chosen)
 
 		filmCategory.add(id, category+1, lastUpdate)
-		if id%333 != 0 { // in Pagila, too, three films have nobody
+		if id%333 != 0 { // as in Pagila, three films have no actors
 			for _, actor := range g.rng.Perm(actorCount)[:g.id(10)] {
 				filmActor.add(id, actor+1, lastUpdate)
 			}
@@ -305,14 +288,40 @@ func (g *generator) films() []film {
 	return films
 }
 
-// money writes cents as a decimal.
+// titles returns the films' titles in alphabetical order. They are a random choice of all titles that the
+// words allow.
+func (g *generator) titles() []string {
+	var titles []string
+	for _, first := range titleFirst {
+		for _, second := range titleSecond {
+			titles = append(titles, first+" "+second)
+		}
+	}
+	g.rng.Shuffle(len(titles), func(i, j int) { titles[i], titles[j] = titles[j], titles[i] })
+	titles = titles[:filmCount]
+	slices.Sort(titles)
+	return titles
+}
+
+// someFeatures returns a random choice of at least one feature, in the order of features.
+func (g *generator) someFeatures() []string {
+	chosen, which := []string{}, g.id(1<<len(features)-1)
+	for bit, feature := range features {
+		if which&(1<<bit) != 0 {
+			chosen = append(chosen, feature)
+		}
+	}
+	return chosen
+}
+
+// money formats cents as a decimal.
 func money(cents int) string { return fmt.Sprintf("%d.%02d", cents/100, cents%100) }
 
-// inventory gives most films four or five copies and some none. It returns the copies' films.
+// inventory gives most films four or five copies, and some none. It returns the film of each copy.
 func (g *generator) inventory() []int {
 	var stocked []int
 	for id := 1; id <= filmCount; id++ {
-		if id%24 != 23 { // of Pagila's films 42 have no copy
+		if id%24 != 23 { // 42 of Pagila's films have no copy
 			stocked = append(stocked, id)
 		}
 	}
@@ -325,15 +334,32 @@ func (g *generator) inventory() []int {
 	return filmOf
 }
 
-// rental is a rental and its payment.
+// rental is a rental, from which its payment follows.
 type rental struct {
 	inventory, customer, staff int
 	from, to                   time.Time
 	open                       bool
 }
 
-// rentals rents out the copies of films, and takes payment.
+// rentals generates the rentals and their payments.
 func (g *generator) rentals(films []film, filmOf []int) {
+	all := g.rentOut()
+	t := g.table("rental", "rental_id, rental_date, inventory_id, customer_id, return_date, staff_id, last_update")
+	payment := g.table("payment", "payment_id, customer_id, staff_id, rental_id, amount, payment_date")
+	for i, r := range all {
+		var returned any
+		if !r.open {
+			returned = r.to
+		}
+		t.add(i+1, r.from, r.inventory, r.customer, returned, r.staff, lastUpdate)
+		f := films[filmOf[r.inventory-1]-1]
+		late := max(0, int(r.to.Sub(r.from)/day)-f.days)
+		payment.add(i+1, r.customer, r.staff, i+1, money(f.cents+100*late), r.from)
+	}
+}
+
+// rentOut returns the rentals in the order of their dates.
+func (g *generator) rentOut() []rental {
 	var all []rental
 	open := 0
 	for round := 0; len(all) < rentalCount; round++ {
@@ -347,7 +373,8 @@ func (g *generator) rentals(films []film, filmOf []int) {
 				inventory: i + 1, customer: g.id(customerCount), staff: g.id(staffCount),
 				from: from, to: from.Add(g.between(day, longestOut)),
 			}
-			// The last round has some that are still out, but not copy 1: examples rent it.
+			// In the last round, some copies are not returned. Copy 1 is, because the documentation's
+			// examples rent it.
 			if round == rentalCount/inventoryCount && open < openCount && r.inventory != 1 {
 				r.open = true
 				open++
@@ -356,17 +383,5 @@ func (g *generator) rentals(films []film, filmOf []int) {
 		}
 	}
 	slices.SortStableFunc(all, func(a, b rental) int { return a.from.Compare(b.from) })
-
-	t := g.table("rental", "rental_id, rental_date, inventory_id, customer_id, return_date, staff_id, last_update")
-	payment := g.table("payment", "payment_id, customer_id, staff_id, rental_id, amount, payment_date")
-	for i, r := range all {
-		var returned any
-		if !r.open {
-			returned = r.to
-		}
-		t.add(i+1, r.from, r.inventory, r.customer, returned, r.staff, lastUpdate)
-		f := films[filmOf[r.inventory-1]-1]
-		late := max(0, int(r.to.Sub(r.from)/day)-f.days)
-		payment.add(i+1, r.customer, r.staff, i+1, money(f.cents+100*late), r.from)
-	}
+	return all
 }

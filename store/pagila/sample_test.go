@@ -13,13 +13,13 @@ import (
 func restoreSample(t *testing.T) *pgx.Conn {
 	t.Helper()
 	db := pgtest.Empty(t)
-	if err := pagila.Sample(nil).Restore(testContext(t), db); err != nil {
+	if err := pagila.Sample(nil).Restore(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
-	return connect(t, db)
+	return pgtest.Connect(t, db)
 }
 
-// TestSampleIsLikePagila counts what Pagila's users rely on.
+// The sample has the numbers of rows, and the properties, that users of Pagila rely on.
 func TestSampleIsLikePagila(t *testing.T) {
 	t.Parallel()
 	conn := restoreSample(t)
@@ -39,7 +39,7 @@ func TestSampleIsLikePagila(t *testing.T) {
 		{"sets of special features", "SELECT count(DISTINCT special_features) FROM film WHERE special_features <> '{}'", 15},
 		{"films in one category", "SELECT count(*) FROM (SELECT film_id FROM film_category GROUP BY film_id HAVING count(*) = 1) AS f", 1000},
 		{"categories in use", "SELECT count(DISTINCT name) FROM category JOIN film_category USING (category_id)", 16},
-		{"comedies found by text and by category alike", `SELECT abs(
+		{"difference between comedies by text and by category", `SELECT abs(
 			(SELECT count(*) FROM film WHERE fulltext @@ to_tsquery('english', 'comedy')) -
 			(SELECT count(*) FROM film_category JOIN category USING (category_id) WHERE name = 'Comedy'))`, 0},
 		{"films whose text is not searchable", "SELECT count(*) FROM film WHERE fulltext IS DISTINCT FROM to_tsvector('english', title || ' ' || description)", 0},
@@ -67,7 +67,7 @@ func TestSampleIsLikePagila(t *testing.T) {
 		{"the next payment", "SELECT nextval(pg_get_serial_sequence('payment', 'payment_id'))", 16045},
 	}
 	for _, test := range tests {
-		if got := value[int](t, conn, test.sql); got != test.want {
+		if got := pgtest.Value[int](t, conn.QueryRow, test.sql); got != test.want {
 			t.Errorf("%s: %d, want %d", test.what, got, test.want)
 		}
 	}
@@ -76,7 +76,7 @@ func TestSampleIsLikePagila(t *testing.T) {
 func TestSampleIsTheSameEachTime(t *testing.T) {
 	t.Parallel()
 	hash := func(conn *pgx.Conn) map[string]string {
-		rows, err := conn.Query(testContext(t), "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
+		rows, err := conn.Query(t.Context(), "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -86,13 +86,13 @@ func TestSampleIsTheSameEachTime(t *testing.T) {
 		}
 		hashes := map[string]string{}
 		for _, table := range tables {
-			hashes[table] = value[string](t, conn, "SELECT md5(string_agg(r::text, '' ORDER BY r::text)) FROM "+table+" AS r")
+			hashes[table] = pgtest.Value[string](t, conn.QueryRow, "SELECT md5(string_agg(r::text, '' ORDER BY r::text)) FROM "+table+" AS r")
 		}
 		return hashes
 	}
 	first, second := hash(restoreSample(t)), hash(restoreSample(t))
 	if len(first) < 15 {
-		t.Errorf("only %d tables", len(first))
+		t.Errorf("%d tables, want at least 15", len(first))
 	}
 	if diff := cmp.Diff(first, second); diff != "" {
 		t.Errorf("-first +second:\n%s", diff)

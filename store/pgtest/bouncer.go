@@ -18,35 +18,35 @@ import (
 )
 
 const (
-	// bouncerTimeout bounds the start of PgBouncer and its end, which take some 20 ms.
+	// bouncerTimeout bounds the start and the end of PgBouncer, which take some 20 ms.
 	bouncerTimeout = 20 * time.Second
-	// bouncerInterval is how often a starting PgBouncer is tried.
+	// bouncerInterval is the time between two attempts to connect to a PgBouncer that is starting.
 	bouncerInterval = 10 * time.Millisecond
 	// bouncerPort is only a part of the socket's name.
 	bouncerPort = 6432
-	// nobody is the user who runs PgBouncer in front of a server that is reached over TCP.
+	// nobody is the user id that runs PgBouncer in front of a server that is reached over TCP.
 	nobody = 65534
 )
 
-// bouncerSettings are the strict ones: one connection to the server for everybody, and every
-// startup parameter that PgBouncer does not track is refused, as is its default.
+// bouncerSettings are the strictest settings: all clients share one connection to the server. By default,
+// PgBouncer also refuses every startup parameter that it does not track.
 var bouncerSettings = []string{
 	"pool_mode = transaction",
 	"default_pool_size = 1",
 	"max_client_conn = 2000",
 }
 
-// Bouncer starts PgBouncer in front of the database at the URL, which may be reached over a unix
-// socket or TCP, and returns the URL of the same database through it. Its pool mode is transaction,
-// and its pool has one connection. Settings such as "default_pool_size = 8" come after the default
-// ones, and win. PgBouncer connects with the user and the password of the URL, whoever the client is.
+// Bouncer starts PgBouncer in front of the database at the URL, which may use a Unix socket or TCP. It
+// returns the URL of the same database through PgBouncer. The pool mode is transaction, and the pool has one
+// connection. Settings such as "default_pool_size = 8" override the defaults. PgBouncer connects with the
+// user and the password of the URL, whoever the client is.
 //
-// The test is skipped where there is no PgBouncer. Under CI it fails.
+// If the machine has no PgBouncer, the test is skipped. Under CI it fails.
 func Bouncer(tb testing.TB, databaseURL string, settings ...string) string {
 	tb.Helper()
 	program, err := bouncerProgram()
 	if err != nil {
-		missing(tb, "this needs PgBouncer: %v", err)
+		missing(tb, "this test needs PgBouncer: %v", err)
 	}
 	config, err := pgx.ParseConfig(databaseURL)
 	if err != nil {
@@ -61,7 +61,7 @@ func Bouncer(tb testing.TB, databaseURL string, settings ...string) string {
 		tb.Fatal(err)
 	}
 	ini := filepath.Join(dir, "pgbouncer.ini")
-	//nolint:gosec // the user who runs PgBouncer reads it, and nobody else can enter the directory
+	//nolint:gosec // only the user who runs PgBouncer can enter the directory
 	if err := os.WriteFile(ini, []byte(bouncerINI(dir, config, settings)), 0o644); err != nil {
 		tb.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func Bouncer(tb testing.TB, databaseURL string, settings ...string) string {
 	return through
 }
 
-// missing skips a test for want of something on the machine. Under CI nothing may be wanting.
+// missing skips the test, because the machine lacks something. Under CI the test fails.
 func missing(tb testing.TB, format string, args ...any) {
 	tb.Helper()
 	if os.Getenv("CI") != "" {
@@ -91,7 +91,7 @@ func missing(tb testing.TB, format string, args ...any) {
 	tb.Skipf(format, args...)
 }
 
-// bouncerProgram finds PgBouncer, which Debian installs where an ordinary user's PATH does not lead.
+// bouncerProgram finds PgBouncer. Debian installs it outside the PATH of an ordinary user.
 func bouncerProgram() (string, error) {
 	program, err := osexec.LookPath("pgbouncer")
 	if err == nil {
@@ -103,8 +103,8 @@ func bouncerProgram() (string, error) {
 	return "", err
 }
 
-// bouncerOwner is the user to run PgBouncer as, or nil for the user of this process. PgBouncer
-// refuses to run as root. The owner of the server's socket is one who can reach it.
+// bouncerOwner returns the user to run PgBouncer as, or nil for the user of this process. PgBouncer refuses
+// to run as root. The owner of the server's socket has access to it.
 func bouncerOwner(host string) (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
@@ -118,17 +118,17 @@ func bouncerOwner(host string) (*syscall.Credential, error) {
 	}
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok || stat.Uid == 0 {
-		return nil, fmt.Errorf("it refuses to run as root, who owns %s", host)
+		return nil, fmt.Errorf("it refuses to run as root, which owns %s", host)
 	}
 	return &syscall.Credential{Uid: stat.Uid, Gid: stat.Gid}, nil
 }
 
-// makeBouncerDir makes a directory for PgBouncer, closed to other users. It is in /tmp because
-// TMPDIR may be closed to the owner, or too long for a socket.
+// makeBouncerDir creates a directory for PgBouncer, which other users cannot enter. It is in /tmp, because
+// TMPDIR may be inaccessible to the owner, or too long for a socket.
 func makeBouncerDir(owner *syscall.Credential) (string, error) {
 	dir, err := os.MkdirTemp("/tmp", "pagila-api-bouncer-")
 	if err != nil {
-		return "", fmt.Errorf("make a directory for PgBouncer: %w", err)
+		return "", fmt.Errorf("create a directory for PgBouncer: %w", err)
 	}
 	if owner != nil {
 		if err := os.Chown(dir, int(owner.Uid), int(owner.Gid)); err != nil {
@@ -138,7 +138,7 @@ func makeBouncerDir(owner *syscall.Credential) (string, error) {
 	return dir, nil
 }
 
-// bouncerINI is the configuration file.
+// bouncerINI returns the content of the configuration file.
 func bouncerINI(dir string, config *pgx.ConnConfig, settings []string) string {
 	database := map[string]string{
 		"host": config.Host, "port": strconv.Itoa(int(config.Port)), "dbname": config.Database, "user": config.User,
@@ -160,11 +160,11 @@ func bouncerINI(dir string, config *pgx.ConnConfig, settings []string) string {
 	return b.String()
 }
 
-// bouncerGuard runs PgBouncer until its own standard input ends, and cleans up. The other end is
-// held by this process alone, so PgBouncer ends however this process does, kill -9 included.
+// bouncerGuard runs PgBouncer until its own standard input ends, and cleans up. Only this process holds the
+// other end, so PgBouncer ends whenever this process ends, even by kill -9.
 const bouncerGuard = `"$0" "$1" </dev/null & read -r _; kill -s TERM $!; wait; rm -rf -- "$2"`
 
-// startBouncer starts PgBouncer and returns what ends it.
+// startBouncer starts PgBouncer, and returns a function that ends it.
 func startBouncer(program, ini, dir string, owner *syscall.Credential) (stop func() error, err error) {
 	log, err := os.Create(filepath.Join(dir, "log")) //nolint:gosec // our own directory
 	if err != nil {
@@ -172,9 +172,9 @@ func startBouncer(program, ini, dir string, owner *syscall.Credential) (stop fun
 	}
 	defer log.Close()
 	cmd := osexec.CommandContext(context.Background(), "/bin/sh", "-c", bouncerGuard, program, ini, dir) //nolint:gosec // our own paths
-	cmd.Dir = "/"                                                                                        // ours may be closed to the owner
+	cmd.Dir = "/"                                                                                        // ours may be inaccessible to the owner
 	cmd.Stdout, cmd.Stderr = log, log
-	// In a group of its own it gets no Ctrl-C.
+	// In a process group of its own, it does not receive Ctrl-C.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: owner}
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -186,7 +186,7 @@ func startBouncer(program, ini, dir string, owner *syscall.Credential) (stop fun
 	return func() error { return endBouncer(cmd, stdin, dir) }, nil
 }
 
-// endBouncer ends the guard with PgBouncer, by force if it takes too long.
+// endBouncer ends the guard and PgBouncer. It kills them if that takes too long.
 func endBouncer(cmd *osexec.Cmd, stdin io.Closer, dir string) error {
 	kill := time.AfterFunc(bouncerTimeout, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
 	defer kill.Stop()
@@ -216,8 +216,8 @@ func waitForBouncer(ctx context.Context, through string) error {
 	}
 }
 
-// ping connects and has a query answered. A new PgBouncer takes connections before it knows whether
-// its server does.
+// ping connects and executes an empty query. A new PgBouncer accepts connections before it knows whether its
+// server does.
 func ping(ctx context.Context, through string) error {
 	conn, err := pgx.Connect(ctx, through)
 	if err != nil {

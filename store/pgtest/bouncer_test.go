@@ -21,23 +21,23 @@ import (
 func TestBouncer(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Bouncer(t, pgtest.New(t))
-	if n := number(t, url, films); n != 1000 {
+	if n := pgtest.ValueAt[int](t, url, films); n != 1000 {
 		t.Errorf("%d films", n)
 	}
-	// Two clients share one connection to the server, a transaction each.
+	// Two clients share one connection to the server. Each uses it for a transaction.
 	url += "&default_query_exec_mode=simple_protocol"
-	if a, b := number(t, url, "SELECT pg_backend_pid()"), number(t, url, "SELECT pg_backend_pid()"); a != b {
+	if a, b := pgtest.ValueAt[int](t, url, "SELECT pg_backend_pid()"), pgtest.ValueAt[int](t, url, "SELECT pg_backend_pid()"); a != b {
 		t.Errorf("two server connections: %d and %d", a, b)
 	}
 }
 
-// TestBouncerSettings has settings of the test's own come after the default ones.
+// The test's settings override the defaults.
 func TestBouncerSettings(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Bouncer(t, pgtest.New(t), "default_pool_size = 2")
 	var pids [2]int
 	for i := range pids {
-		ctx, conn := connect(t, url)
+		ctx, conn := t.Context(), pgtest.Connect(t, url)
 		tx, err := conn.Begin(ctx)
 		if err != nil {
 			t.Fatal(err)
@@ -48,12 +48,11 @@ func TestBouncerSettings(t *testing.T) {
 		}
 	}
 	if pids[0] == pids[1] {
-		t.Error("two transactions at once have the same server connection")
+		t.Error("two concurrent transactions share a connection to the server")
 	}
 }
 
-// TestBouncerRefusesParameters is about what makes it worth testing with: a startup parameter that
-// it does not track is an error.
+// PgBouncer refuses a startup parameter that it does not track. Tests with PgBouncer rely on that.
 func TestBouncerRefusesParameters(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Bouncer(t, pgtest.New(t))
@@ -66,7 +65,7 @@ func TestBouncerRefusesParameters(t *testing.T) {
 		conn, err := pgx.ConnectConfig(t.Context(), config)
 		if err == nil {
 			conn.Close(t.Context())
-			t.Errorf("%s is taken", parameter)
+			t.Errorf("%s is accepted", parameter)
 			continue
 		}
 		var refused *pgconn.PgError
@@ -76,7 +75,7 @@ func TestBouncerRefusesParameters(t *testing.T) {
 	}
 }
 
-//nolint:tparallel // the end of the subtest is what this is about
+//nolint:tparallel // the parent continues after the subtest
 func TestBouncerEnds(t *testing.T) {
 	t.Parallel()
 	var dir string
@@ -88,13 +87,13 @@ func TestBouncerEnds(t *testing.T) {
 		dir = config.Host
 	})
 	if dir == "" {
-		t.Skip("there was none")
+		t.Skip("PgBouncer did not run")
 	}
 	if listens(dir) {
-		t.Error("it listens after the test")
+		t.Error("PgBouncer still listens after the test")
 	}
 	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("its directory: %v", err)
+		t.Errorf("the directory of PgBouncer still exists: %v", err)
 	}
 }
 
@@ -107,7 +106,7 @@ func listens(dir string) bool {
 	return true
 }
 
-// holdBouncer is the variable that makes TestHoldBouncer start PgBouncer in front of that database
+// holdBouncer is the environment variable that makes TestHoldBouncer start PgBouncer in front of a database
 // and wait to be killed.
 const holdBouncer = "PGTEST_HOLD_BOUNCER"
 
@@ -115,7 +114,7 @@ func TestHoldBouncer(t *testing.T) {
 	t.Parallel()
 	url := os.Getenv(holdBouncer)
 	if url == "" {
-		t.Skip("this is a part of TestKilledProcessLeavesNoBouncer")
+		t.Skip("TestKilledProcessLeavesNoBouncer runs this in another process")
 	}
 	fmt.Println("through", pgtest.Bouncer(t, url))
 	io.Copy(io.Discard, os.Stdin)
@@ -135,12 +134,13 @@ func TestKilledProcessLeavesNoBouncer(t *testing.T) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("it is still there: %v", err)
+			t.Fatalf("PgBouncer or its directory still exists: %v", err)
 		}
 	}
 }
 
-// startHeldBouncer has another process start PgBouncer, checks that it works, and kills the process.
+// startHeldBouncer makes another process start PgBouncer, checks that PgBouncer works, and kills the process.
+// It returns PgBouncer's URL.
 func startHeldBouncer(t *testing.T) string {
 	t.Helper()
 	program, err := os.Executable()
@@ -164,7 +164,7 @@ func startHeldBouncer(t *testing.T) string {
 	var said []string
 	for lines := bufio.NewScanner(stdout); lines.Scan(); {
 		if url, ok := strings.CutPrefix(lines.Text(), "through "); ok {
-			if n := number(t, url, films); n != 1000 {
+			if n := pgtest.ValueAt[int](t, url, films); n != 1000 {
 				t.Errorf("%d films", n)
 			}
 			return url
@@ -178,13 +178,13 @@ func startHeldBouncer(t *testing.T) string {
 func TestDatabaseWithOptions(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Database(t, "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'tr-TR'")
-	if n := number(t, url, films); n != 1000 {
+	if n := pgtest.ValueAt[int](t, url, films); n != 1000 {
 		t.Errorf("%d films", n)
 	}
-	if n := number(t, url, subscriptions); n != 1 {
-		t.Error("it is not migrated")
+	if n := pgtest.ValueAt[int](t, url, subscriptions); n != 1 {
+		t.Error("the database is not migrated")
 	}
-	if n := number(t, url, "SELECT (lower('I') <> 'i')::int"); n != 1 {
+	if n := pgtest.ValueAt[int](t, url, "SELECT (lower('I') <> 'i')::int"); n != 1 {
 		t.Error("the locale is not Turkish")
 	}
 }

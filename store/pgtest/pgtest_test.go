@@ -12,28 +12,6 @@ import (
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
-func connect(t *testing.T, url string) (context.Context, *pgx.Conn) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	t.Cleanup(cancel)
-	conn, err := pgx.Connect(ctx, url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close(context.Background()) })
-	return ctx, conn
-}
-
-func number(t *testing.T, url, sql string) int {
-	t.Helper()
-	ctx, conn := connect(t, url)
-	var n int
-	if err := conn.QueryRow(ctx, sql).Scan(&n); err != nil {
-		t.Fatalf("%s: %v", sql, err)
-	}
-	return n
-}
-
 const (
 	films         = "SELECT count(*) FROM film"
 	subscriptions = "SELECT count(*) FROM information_schema.tables WHERE table_name = 'streaming_subscription'"
@@ -57,7 +35,7 @@ func TestDatabases(t *testing.T) {
 			t.Parallel()
 			url := test.url(t)
 			for sql, want := range test.want {
-				if got := number(t, url, sql); got != want {
+				if got := pgtest.ValueAt[int](t, url, sql); got != want {
 					t.Errorf("%s: %d, want %d", sql, got, want)
 				}
 			}
@@ -65,26 +43,26 @@ func TestDatabases(t *testing.T) {
 	}
 }
 
-// TestDatabasesAreIndependent has many tests change the same rows at once.
+// Several tests change the same rows at once.
 func TestDatabasesAreIndependent(t *testing.T) {
 	t.Parallel()
 	for range 8 {
 		t.Run("", func(t *testing.T) {
 			t.Parallel()
 			url := pgtest.New(t)
-			ctx, conn := connect(t, url)
+			ctx, conn := t.Context(), pgtest.Connect(t, url)
 			tag, err := conn.Exec(ctx, "DELETE FROM payment")
 			if err != nil {
 				t.Fatal(err)
 			}
 			if tag.RowsAffected() == 0 {
-				t.Error("somebody else has deleted the payments")
+				t.Error("another test has deleted the payments")
 			}
 		})
 	}
 }
 
-//nolint:tparallel // the end of the subtest is what this is about
+//nolint:tparallel // the parent continues after the subtest
 func TestDatabaseIsDroppedWithItsConnections(t *testing.T) {
 	t.Parallel()
 	var url string
@@ -102,7 +80,7 @@ func TestDatabaseIsDroppedWithItsConnections(t *testing.T) {
 	defer cancel()
 	if conn, err := pgx.Connect(ctx, url); err == nil {
 		conn.Close(ctx)
-		t.Error("the database of a test that is over is still there")
+		t.Error("the database still exists after its test")
 	}
 }
 
@@ -114,15 +92,15 @@ func TestServerCanBeStopped(t *testing.T) {
 	}
 	if conn, err := pgx.Connect(t.Context(), server.URL("pagila")); err == nil {
 		conn.Close(t.Context())
-		t.Error("it answers")
+		t.Error("it still accepts connections")
 	}
-	number(t, pgtest.New(t), films) // the other server does
+	pgtest.ValueAt[int](t, pgtest.New(t), films) // the other server does
 }
 
 func TestRealPagila(t *testing.T) {
 	t.Parallel()
 	pgtest.RealPagila(t)
-	if n := number(t, pgtest.New(t), "SELECT count(*) FROM customer WHERE email LIKE '%@sakilacustomer.org'"); n != 599 {
-		t.Errorf("%d customers are Pagila's", n)
+	if n := pgtest.ValueAt[int](t, pgtest.New(t), "SELECT count(*) FROM customer WHERE email LIKE '%@sakilacustomer.org'"); n != 599 {
+		t.Errorf("%d customers have an address of Pagila's, want 599", n)
 	}
 }

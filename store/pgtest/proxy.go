@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/url"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -17,14 +16,14 @@ import (
 )
 
 const (
-	// proxyDialTimeout is plenty for a server on the same machine.
+	// proxyDialTimeout is far longer than it takes to connect to a server on the same machine.
 	proxyDialTimeout = 5 * time.Second
-	// proxyBuffer is the size of the pieces that are forwarded, in bytes.
+	// proxyBuffer is the maximum number of bytes that are forwarded at once.
 	proxyBuffer = 32 << 10
 )
 
-// Proxy forwards TCP connections to a PostgreSQL server, and breaks them as networks do. Its methods
-// may be called at any time.
+// Proxy forwards TCP connections to a PostgreSQL server, and can break them as networks do. Its methods may
+// be called at any time, concurrently.
 type Proxy struct {
 	listener net.Listener
 	url      string
@@ -32,22 +31,22 @@ type Proxy struct {
 	wg       sync.WaitGroup
 
 	mu      sync.Mutex
-	network string // where new connections go
+	network string // of the server, for new connections
 	address string
 	delay   time.Duration
-	flowing chan struct{} // closed unless forwarding is stopped
+	flowing chan struct{} // is closed unless forwarding is stopped
 	links   map[*link]struct{}
 }
 
-// link is a connection of a client, and the one to the server that belongs to it.
+// link is a client's connection, and the connection to the server that belongs to it.
 type link struct {
 	client net.Conn
-	server net.Conn // nil before there is one; guarded by Proxy.mu
-	frozen bool     // nothing is forwarded any more; guarded by Proxy.mu
+	server net.Conn // nil until it is made; guarded by Proxy.mu
+	frozen bool     // whether nothing is forwarded any more; guarded by Proxy.mu
 }
 
-// NewProxy starts a proxy in front of the server at the URL, for the test alone. The server may be
-// reached over a unix socket or TCP.
+// NewProxy starts a proxy in front of the server at the URL, which may use a Unix socket or TCP. The proxy
+// ends with the test.
 func NewProxy(tb testing.TB, databaseURL string) *Proxy {
 	tb.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it does not wait
@@ -60,7 +59,7 @@ func NewProxy(tb testing.TB, databaseURL string) *Proxy {
 	p.wg.Go(p.accept)
 	tb.Cleanup(func() {
 		cancel()
-		_ = listener.Close() // it is not used any more
+		_ = listener.Close() // the error does not matter
 		p.ResetAll()
 		p.wg.Wait()
 	})
@@ -75,11 +74,11 @@ func NewProxy(tb testing.TB, databaseURL string) *Proxy {
 	return p
 }
 
-// URL is the URL given to NewProxy, by way of the proxy.
+// URL returns the URL of NewProxy's database through the proxy.
 func (p *Proxy) URL() string { return p.url }
 
-// SetTarget has new connections go to the server at the URL, as after a failover. Those that exist
-// stay.
+// SetTarget makes new connections lead to the server at the URL, as after a failover. Existing connections do
+// not change.
 func (p *Proxy) SetTarget(databaseURL string) error {
 	config, err := pgx.ParseConfig(databaseURL)
 	if err != nil {
@@ -91,26 +90,25 @@ func (p *Proxy) SetTarget(databaseURL string) error {
 	return nil
 }
 
-// SetDelay has everything that is forwarded from now on wait so long before.
+// SetDelay delays everything that is forwarded from now on.
 func (p *Proxy) SetDelay(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.delay = d
 }
 
-// Stop stops forwarding without a word, as a network does that drops packets. Connections are still
-// accepted.
+// Stop stops forwarding silently, like a network that drops packets. The proxy still accepts connections.
 func (p *Proxy) Stop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	select {
 	case <-p.flowing:
 		p.flowing = make(chan struct{})
-	default: // it is stopped
+	default: // it is already stopped
 	}
 }
 
-// Resume forwards again, and what has been held back first.
+// Resume resumes forwarding, beginning with what was held back.
 func (p *Proxy) Resume() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -121,8 +119,8 @@ func (p *Proxy) Resume() {
 	}
 }
 
-// Freeze stops forwarding for the connections that there are, for good and without a word, as a
-// firewall does that has forgotten them. New ones are forwarded.
+// Freeze permanently and silently stops forwarding on the existing connections, like a firewall that has
+// forgotten them. New connections work.
 func (p *Proxy) Freeze() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -131,14 +129,14 @@ func (p *Proxy) Freeze() {
 	}
 }
 
-// Len is the number of connections.
+// Len returns the number of connections.
 func (p *Proxy) Len() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.links)
 }
 
-// ResetAll resets all connections on both sides, and returns how many there were.
+// ResetAll resets all connections on both sides, and returns their number.
 func (p *Proxy) ResetAll() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -148,7 +146,7 @@ func (p *Proxy) ResetAll() int {
 	return len(p.links)
 }
 
-// ResetOne resets a connection at random on both sides. It returns false where there is none.
+// ResetOne resets a random connection on both sides. It returns false if there is none.
 func (p *Proxy) ResetOne() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -166,11 +164,11 @@ func (p *Proxy) ResetOne() bool {
 	return true
 }
 
-// reset sends RST where there is such a thing. The caller holds Proxy.mu.
+// reset closes both connections, with an RST if they use TCP. The caller holds Proxy.mu.
 func (l *link) reset() {
 	for _, conn := range []net.Conn{l.client, l.server} {
 		if tcp, ok := conn.(*net.TCPConn); ok {
-			_ = tcp.SetLinger(0) // it may be closed
+			_ = tcp.SetLinger(0) // it may be closed already
 		}
 		if conn != nil {
 			_ = conn.Close()
@@ -182,21 +180,21 @@ func (p *Proxy) accept() {
 	for {
 		client, err := p.listener.Accept()
 		if err != nil {
-			return // closed
+			return // the listener is closed
 		}
 		l := &link{client: client}
 		p.mu.Lock()
 		p.links[l] = struct{}{}
 		p.mu.Unlock()
 		if p.ctx.Err() != nil {
-			p.drop(l) // the test is over, and has reset what it knew of
+			p.drop(l) // the test has ended, and ResetAll may have missed this connection
 			return
 		}
 		p.wg.Go(func() { p.serve(l) })
 	}
 }
 
-// serve forwards both ways until either side ends.
+// serve forwards in both directions until one side closes its connection.
 func (p *Proxy) serve(l *link) {
 	defer p.drop(l)
 	if !p.pass() {
@@ -210,7 +208,7 @@ func (p *Proxy) serve(l *link) {
 	p.wg.Go(func() {
 		defer close(back)
 		p.forward(l, l.client, server)
-		_ = l.client.Close() // what the server said is written
+		_ = l.client.Close() // everything from the server is written
 	})
 	p.forward(l, server, l.client)
 	_ = server.Close()
@@ -229,44 +227,45 @@ func (p *Proxy) dial(l *link) (net.Conn, error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	l.server = server // if the client was reset meanwhile, reading from it fails at once
+	l.server = server // if the client was reset meanwhile, a read from it fails at once
 	return server, nil
 }
 
-// drop forgets a connection and closes what is still open of it.
+// drop removes a link, and closes its connections if they are still open.
 func (p *Proxy) drop(l *link) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.links, l)
-	_ = l.client.Close() // mostly for the second time
+	_ = l.client.Close() // usually it is closed already
 	if l.server != nil {
 		_ = l.server.Close()
 	}
 }
 
-// forward copies until one side ends.
+// forward copies from one connection to the other until one of them ends.
 func (p *Proxy) forward(l *link, to, from net.Conn) {
 	buffer := make([]byte, proxyBuffer)
 	for {
 		n, readErr := from.Read(buffer)
-		if n > 0 {
-			if !p.pass() {
-				return
-			}
-			if p.isFrozen(l) {
-				continue
-			}
-			if _, err := to.Write(buffer[:n]); err != nil {
-				return
-			}
-		}
-		if readErr != nil {
+		if n > 0 && !p.deliver(l, to, buffer[:n]) || readErr != nil {
 			return
 		}
 	}
 }
 
-// pass waits while forwarding is delayed or stopped. It returns false at the end of the test.
+// deliver writes what was read. It returns false if nothing more can be written.
+func (p *Proxy) deliver(l *link, to net.Conn, data []byte) bool {
+	if !p.pass() {
+		return false
+	}
+	if p.isFrozen(l) {
+		return true
+	}
+	_, err := to.Write(data)
+	return err == nil
+}
+
+// pass waits while forwarding is delayed or stopped. It returns false once the test has ended.
 func (p *Proxy) pass() bool {
 	p.mu.Lock()
 	delay, flowing := p.delay, p.flowing
@@ -292,8 +291,7 @@ func (p *Proxy) isFrozen(l *link) bool {
 	return l.frozen
 }
 
-// detour is databaseURL by way of another host and port. What else it says, as on how to run
-// queries, stays.
+// detour returns databaseURL with another host and port. Its other parameters stay, such as the query mode.
 func detour(databaseURL string, config *pgx.ConnConfig, host string, port int) string {
 	query := url.Values{}
 	if u, err := url.Parse(databaseURL); err == nil && u.Scheme != "" {
@@ -306,6 +304,6 @@ func detour(databaseURL string, config *pgx.ConnConfig, host string, port int) s
 	if config.Password != "" {
 		u.User = url.UserPassword(config.User, config.Password)
 	}
-	u.RawQuery = strings.ReplaceAll(query.Encode(), "+", "%20") // libpq and pgx take a plus for a plus
+	u.RawQuery = encodeQuery(query)
 	return u.String()
 }

@@ -18,11 +18,11 @@ import (
 func TestProxyForwards(t *testing.T) {
 	t.Parallel()
 	proxy := pgtest.NewProxy(t, pgtest.New(t))
-	if n := number(t, proxy.URL(), films); n != 1000 {
+	if n := pgtest.ValueAt[int](t, proxy.URL(), films); n != 1000 {
 		t.Errorf("%d films", n)
 	}
 	proxy.SetDelay(10 * time.Millisecond)
-	if n := number(t, proxy.URL(), films); n != 1000 {
+	if n := pgtest.ValueAt[int](t, proxy.URL(), films); n != 1000 {
 		t.Errorf("%d films with a delay", n)
 	}
 }
@@ -33,19 +33,19 @@ func TestProxyResets(t *testing.T) {
 	if proxy.ResetOne() {
 		t.Error("there was a connection to reset")
 	}
-	ctx, conn := connect(t, proxy.URL())
+	ctx, conn := t.Context(), pgtest.Connect(t, proxy.URL())
 	if !proxy.ResetOne() {
 		t.Error("there was no connection to reset")
 	}
 	if err := conn.Ping(ctx); !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) {
 		t.Errorf("a reset connection: %v", err)
 	}
-	connect(t, proxy.URL())
-	connect(t, proxy.URL())
-	if n := proxy.ResetAll(); n < 2 { // that of before may just be ending
-		t.Errorf("%d were reset", n)
+	pgtest.Connect(t, proxy.URL())
+	pgtest.Connect(t, proxy.URL())
+	if n := proxy.ResetAll(); n < 2 { // the first connection may not have ended yet
+		t.Errorf("%d connections were reset, want at least 2", n)
 	}
-	if n := number(t, proxy.URL(), films); n != 1000 {
+	if n := pgtest.ValueAt[int](t, proxy.URL(), films); n != 1000 {
 		t.Errorf("%d films over a new connection", n)
 	}
 }
@@ -53,12 +53,12 @@ func TestProxyResets(t *testing.T) {
 func TestProxyStops(t *testing.T) {
 	t.Parallel()
 	proxy := pgtest.NewProxy(t, pgtest.New(t))
-	ctx, conn := connect(t, proxy.URL())
+	ctx, conn := t.Context(), pgtest.Connect(t, proxy.URL())
 	proxy.Stop()
-	proxy.Stop() // a second time changes nothing
+	proxy.Stop() // a second call changes nothing
 	raw, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", port(t, proxy)))
 	if err != nil {
-		t.Fatalf("it does not accept: %v", err)
+		t.Fatalf("it does not accept connections: %v", err)
 	}
 	defer raw.Close()
 	answered := make(chan error, 1)
@@ -67,25 +67,25 @@ func TestProxyStops(t *testing.T) {
 	defer cancel()
 	if conn, err := pgx.Connect(ended, proxy.URL()); err == nil {
 		conn.Close(ctx)
-		t.Error("a new connection gets through")
+		t.Error("a new connection works")
 	}
 	select {
 	case err := <-answered:
-		t.Errorf("the old connection gets through: %v", err)
+		t.Errorf("the old connection works: %v", err)
 	default:
 	}
 	proxy.Resume()
 	proxy.Resume()
 	if err := <-answered; err != nil {
-		t.Errorf("what was held back: %v", err)
+		t.Errorf("after Resume: %v", err)
 	}
 }
 
-// TestProxyEndsWhileStopped has the test end with connections that stand.
+// The test ends while connections are stopped.
 func TestProxyEndsWhileStopped(t *testing.T) {
 	t.Parallel()
 	proxy := pgtest.NewProxy(t, pgtest.New(t))
-	connect(t, proxy.URL())
+	pgtest.Connect(t, proxy.URL())
 	proxy.Stop()
 }
 
@@ -93,7 +93,7 @@ func TestProxyTargets(t *testing.T) {
 	t.Parallel()
 	proxy := pgtest.NewProxy(t, pgtest.New(t))
 	other := pgtest.Server(t)
-	here, there := number(t, proxy.URL(), postmasterStart), number(t, other.URL("pagila"), postmasterStart)
+	here, there := pgtest.ValueAt[int](t, proxy.URL(), postmasterStart), pgtest.ValueAt[int](t, other.URL("pagila"), postmasterStart)
 	if err := proxy.SetTarget(other.URL("pagila")); err != nil {
 		t.Fatal(err)
 	}
@@ -112,14 +112,14 @@ func TestProxyTargets(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got != there || got == here {
-		t.Errorf("server %d, want %d and not %d", got, there, here)
+		t.Errorf("connected to server %d, want %d and not %d", got, there, here)
 	}
 }
 
-// postmasterStart tells servers apart.
+// postmasterStart distinguishes servers.
 const postmasterStart = "SELECT (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint"
 
-// TestProxyBehindBouncer is about a server that PgBouncer reaches over TCP, and about many at once.
+// Many clients at once use PgBouncer, which reaches the server over TCP.
 func TestProxyBehindBouncer(t *testing.T) {
 	t.Parallel()
 	proxy := pgtest.NewProxy(t, pgtest.New(t))
@@ -144,10 +144,10 @@ func TestProxyBehindBouncer(t *testing.T) {
 	}
 	wg.Wait()
 	if proxy.Len() == 0 {
-		t.Error("PgBouncer does not go through the proxy")
+		t.Error("PgBouncer does not use the proxy")
 	}
 	if proxy.ResetAll() == 0 {
-		t.Error("there was nothing to reset")
+		t.Error("no connection was reset")
 	}
 }
 

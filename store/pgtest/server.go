@@ -17,29 +17,29 @@ import (
 
 // The templates on each server.
 const (
-	pristine = "pristine" // Pagila as it was restored
-	migrated = "pagila"   // with our migrations
+	pristine = "pristine" // Pagila as restored
+	migrated = "pagila"   // Pagila with our migrations
 )
 
 const (
-	// folderPrefix begins the names of the servers' folders.
-	folderPrefix = "pagila-api-test-"
-	// memoryNeeded is the space in memory that a server may want, in bytes: 150 MB with the
-	// templates, and 17 MB for each test at work.
+	// dirPrefix begins the names of the servers' directories.
+	dirPrefix = "pagila-api-test-"
+	// memoryNeeded is the space in bytes that a server may need: 150 MB with the templates, and 17 MB for
+	// each test that runs.
 	memoryNeeded = 400 << 20
 )
 
-// start starts a server in a new folder and makes the templates.
+// start starts a server in a new directory and creates the templates.
 func start(ctx context.Context) (*localpg.Server, error) { return startOn(ctx, "") }
 
-// startOn is start with the programs of binDir.
-func startOn(ctx context.Context, binDir string) (_ *localpg.Server, err error) {
+// startOn is start with the PostgreSQL programs in binDir.
+func startOn(ctx context.Context, binDir string) (*localpg.Server, error) {
 	for _, place := range []string{memory, os.TempDir()} {
-		if err := localpg.RemoveStale(ctx, filepath.Join(place, folderPrefix+"*")); err != nil {
+		if err := localpg.RemoveStale(ctx, filepath.Join(place, dirPrefix+"*")); err != nil {
 			return nil, err
 		}
 	}
-	dir, err := makeFolder()
+	dir, err := makeDir()
 	if err != nil {
 		return nil, err
 	}
@@ -47,31 +47,33 @@ func startOn(ctx context.Context, binDir string) (_ *localpg.Server, err error) 
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, server.Stop(ctx))
-		}
-	}()
+	if err := makeTemplates(ctx, server); err != nil {
+		return nil, errors.Join(err, server.Stop(ctx))
+	}
+	return server, nil
+}
+
+func makeTemplates(ctx context.Context, server *localpg.Server) error {
 	source, err := dataset(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := exec(ctx, server, "CREATE DATABASE "+pristine); err != nil {
-		return nil, err
+		return err
 	}
 	if err := source.Restore(ctx, server.URL(pristine)); err != nil {
-		return nil, err
+		return err
 	}
 	if err := seal(ctx, server, pristine); err != nil {
-		return nil, err
+		return err
 	}
 	if err := create(ctx, server, migrated, pristine); err != nil {
-		return nil, err
+		return err
 	}
 	if err := migrate(ctx, server.Config(migrated)); err != nil {
-		return nil, err
+		return err
 	}
-	return server, seal(ctx, server, migrated)
+	return seal(ctx, server, migrated)
 }
 
 func migrate(ctx context.Context, config *pgx.ConnConfig) (err error) {
@@ -80,41 +82,42 @@ func migrate(ctx context.Context, config *pgx.ConnConfig) (err error) {
 	return migrations.Apply(ctx, db)
 }
 
-// seal makes a database a template. Nobody may connect to it: a copy of a database that somebody
-// uses is refused.
+// seal makes a database a template and forbids connections to it, because PostgreSQL refuses to copy a
+// database that is in use.
 func seal(ctx context.Context, server *localpg.Server, name string) error {
 	return exec(ctx, server, "ALTER DATABASE "+name+" WITH IS_TEMPLATE true ALLOW_CONNECTIONS false")
 }
 
-// open makes a template a database again.
+// open turns a template into an ordinary database.
 func open(ctx context.Context, server *localpg.Server, name string) error {
 	return exec(ctx, server, "ALTER DATABASE "+name+" WITH IS_TEMPLATE false ALLOW_CONNECTIONS true")
 }
 
-// create makes a database as a copy of a template.
+// create creates a database as a copy of a template.
 func create(ctx context.Context, server *localpg.Server, name, template string) error {
 	sql := "CREATE DATABASE " + name + " TEMPLATE " + template
 	if server.Major() >= 15 {
-		// Nearly twice as fast as the default where nothing is synced. Before 15 it is the only way.
+		// This strategy is nearly twice as fast as the default if nothing is synced. Older versions have no
+		// other.
 		sql += " STRATEGY = FILE_COPY"
 	}
 	return exec(ctx, server, sql)
 }
 
-// memory is where Linux keeps files in memory.
+// memory is the directory in which Linux keeps files in memory.
 const memory = "/dev/shm"
 
-// makeFolder makes a folder for a server, in memory if there is room.
-func makeFolder() (string, error) {
+// makeDir creates a directory for a server, in memory if there is enough space.
+func makeDir() (string, error) {
 	var stat syscall.Statfs_t
 	if err := syscall.Statfs(memory, &stat); err == nil && stat.Bavail*uint64(stat.Bsize) >= memoryNeeded { //nolint:gosec // a block's size is positive
-		if dir, err := os.MkdirTemp(memory, folderPrefix); err == nil {
+		if dir, err := os.MkdirTemp(memory, dirPrefix); err == nil {
 			return dir, nil
 		}
 	}
-	dir, err := os.MkdirTemp("", folderPrefix)
+	dir, err := os.MkdirTemp("", dirPrefix)
 	if err != nil {
-		return "", fmt.Errorf("make a folder for the server of the tests: %w", err)
+		return "", fmt.Errorf("create a directory for the server of the tests: %w", err)
 	}
 	return dir, nil
 }

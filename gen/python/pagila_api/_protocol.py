@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import codecs
 import json
+import math
 import random
+import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +16,8 @@ from typing import Any, TypeVar
 
 import httpx
 
+from ._shape import check
+from ._shapes import SHAPES
 from .errors import (
     HTTPError,
     IncompleteAnswerError,
@@ -37,8 +42,16 @@ DEFAULT_RETRIES = 2
 _RETRIED_METHODS = frozenset({"GET", "HEAD"})
 _RETRIED_STATUSES = frozenset({429, 502, 503, 504})
 _FIRST_PAUSE = 0.2
+_LONGEST_TIMEOUT = 2**31 / 1000
+"""Seconds. The sockets of some systems do not take more, which is 24 days."""
 _LONGEST_PAUSE = 30.0
 """Seconds. Who is asked to wait longer had better be told."""
+
+MAX_ERROR_BODY = 64 << 10
+"""How much of an error's body is kept, in bytes. The server's own are well below 4 KiB."""
+
+_MAX_EVENT = 1 << 20
+_LINE_END = re.compile(r"\r\n|\n|\r")
 
 JSON = "application/json"
 EVENTS = "text/event-stream"
@@ -76,16 +89,64 @@ def optional(value: T | None) -> T | Unset:
     return UNSET if value is None else value
 
 
+def seconds(timeout: float) -> float | None:
+    """A time-out as httpx takes it. None is no limit."""
+    if not timeout >= 0:  # NaN too
+        raise ValueError(f"a time-out of {timeout} s: it has to be 0, for none, or more")
+    return timeout if 0 < timeout < _LONGEST_TIMEOUT else None
+
+
+class Deadline:
+    """The end of the time that one try may take. httpx limits the wait for each piece alone."""
+
+    def __init__(self, limit: float | None) -> None:
+        self._end = math.inf if limit is None else time.monotonic() + limit
+
+    def check(self, request: httpx.Request) -> None:
+        if time.monotonic() > self._end:
+            raise httpx.ReadTimeout("the body took too long", request=request)
+
+
+def attempts(retries: int) -> int:
+    """The number of retries, which is not below 0."""
+    if retries < 0:
+        raise ValueError(f"{retries} retries: there cannot be fewer than 0")
+    return retries
+
+
 def headers(token: str | None) -> dict[str, str]:
-    return {} if token is None else {"Authorization": f"Bearer {token}"}
+    """What each request carries. An empty token is none."""
+    if not token:
+        return {}
+    if not re.fullmatch(r"[!-~]+", token):
+        raise ValueError(
+            "the token has a character that no token has: "
+            "a space, a control character or one beyond ASCII"
+        )
+    return {"Authorization": f"Bearer {token}"}
 
 
-def decode(response: httpx.Response, from_dict: Callable[[Mapping[str, Any]], T]) -> T:
-    """The model in an answer that has been read."""
+def decode(
+    response: httpx.Response,
+    body: bytes,
+    operation: str,
+    from_dict: Callable[[Mapping[str, Any]], T],
+) -> T:
+    """The model in the body of a response."""
     try:
-        return from_dict(response.json())
+        value = _json(body)
+        check(value, SHAPES[f"{operation} {response.status_code}"])
+        return from_dict(value)
     except _UNREADABLE as cause:
-        raise http_error(response) from cause
+        raise http_error(response, body) from cause
+
+
+def _json(document: bytes) -> Any:
+    return json.loads(document.decode("utf-8-sig", "replace"), parse_constant=_refuse)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
 
 
 def media_type(response: httpx.Response) -> str:
@@ -98,51 +159,68 @@ def is_answer(response: httpx.Response, wanted: str) -> bool:
     return response.is_success and media_type(response) == wanted
 
 
-def http_error(response: httpx.Response) -> HTTPError:
-    """What a response means that is not an answer. It has been read."""
-    content_type = response.headers.get("Content-Type", "")
+def http_error(response: httpx.Response, body: bytes) -> HTTPError:
+    """What a response means that is not the promised one, with what there is of its body."""
+    status, content_type = response.status_code, response.headers.get("Content-Type", "")
+    body = body[:MAX_ERROR_BODY]
+    text = body.decode("utf-8", "replace")
+    more = {
+        "request_id": response.headers.get("X-Request-ID", ""),
+        "retry_after": _retry_after(response.headers.get("Retry-After", "")),
+        "location": response.headers.get("Location", ""),
+    }
     if media_type(response) == "application/problem+json":
-        try:
-            problem = response.json()
-        except (ValueError, RecursionError):
-            problem = None
-        if isinstance(problem, dict):
-            return ProblemError(response.status_code, content_type, response.text, problem)
-    return HTTPError(response.status_code, content_type, response.text)
+        problem = _problem(body)
+        if problem is not None:
+            return ProblemError(status, content_type, text, problem, **more)
+    return HTTPError(status, content_type, text, **more)
+
+
+def _problem(document: bytes) -> dict[str, Any] | None:
+    """The problem in a document. One without a code is none of the server's."""
+    try:
+        problem = _json(document)
+    except (ValueError, RecursionError):
+        return None
+    code = problem.get("code") if isinstance(problem, dict) else None
+    return problem if isinstance(code, str) and code else None
 
 
 def request_error(cause: httpx.RequestError) -> PagilaError:
-    """The error of ours that a failure of httpx is. Raise it from its cause."""
+    """The error of ours that a failure of httpx is."""
+    error: PagilaError
     if isinstance(cause, httpx.TimeoutException):
-        return RequestTimeoutError(f"no answer in time: {type(cause).__name__}")
-    return NetworkError(f"no answer: {cause}")
+        error = RequestTimeoutError(f"no response in time: {type(cause).__name__}")
+    else:
+        error = NetworkError(f"no response: {cause}")
+    error.__cause__ = cause
+    return error
 
 
-def pause(
-    request: httpx.Request, outcome: httpx.Response | httpx.RequestError, retry: int, retries: int
-) -> float | None:
+def pause(request: httpx.Request, error: PagilaError, retry: int, retries: int) -> float | None:
     """How many seconds to wait before the request is sent again, or None if it is not to be.
 
     Only what changes nothing is repeated, and not what timed out: that would multiply the wait.
+    What the server asks for comes on top, so that clients that were refused together do not come
+    back together.
     """
     if retry >= retries or request.method not in _RETRIED_METHODS:
         return None
-    wait = random.uniform(0.5, 1) * _FIRST_PAUSE * 2**retry
-    if isinstance(outcome, httpx.RequestError):
-        return None if isinstance(outcome, httpx.TimeoutException) else wait
-    if outcome.status_code not in _RETRIED_STATUSES:
+    wait: float = random.uniform(0.5, 1) * _FIRST_PAUSE * 2**retry
+    if isinstance(error, NetworkError):
+        return wait
+    if not isinstance(error, HTTPError) or error.status not in _RETRIED_STATUSES:
         return None
-    wait = max(wait, _seconds(outcome.headers.get("Retry-After", "")))
-    return wait if wait <= _LONGEST_PAUSE else None
+    return wait + error.retry_after if error.retry_after <= _LONGEST_PAUSE else None
 
 
-def _seconds(retry_after: str) -> float:
+def _retry_after(value: str) -> float:
     """What Retry-After asks for, as seconds or a date (RFC 9110, section 10.2.3). 0 if malformed."""
     try:
-        if retry_after.isascii() and retry_after.isdigit():
-            return float(retry_after)
-        date = parsedate_to_datetime(retry_after)
-        return (date - datetime.now(UTC)).total_seconds()
+        if value.isascii() and value.isdigit():
+            return float(value)
+        date = parsedate_to_datetime(value)
+        return max(0, (date - datetime.now(UTC)).total_seconds())
     except (ValueError, TypeError):
         return 0
 
@@ -152,24 +230,57 @@ class EventStream:
 
     def __init__(self, response: httpx.Response) -> None:
         self._response = response
-        self._text = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._decode = codecs.getincrementaldecoder("utf-8-sig")(errors="replace").decode
         self._line = ""
+        self._after_cr = False
         self._name = ""
         self._data: list[str] = []
+        self._size = 0
+        self.text = ""
+        """What came of the answer."""
         self.done = False
 
     def feed(self, piece: bytes) -> Iterator[Event]:
-        """The events that the piece completes. An `error` raises."""
-        *lines, self._line = (self._line + self._text.decode(piece)).split("\n")
-        for line in lines:
-            event = self._take(line.removesuffix("\r"))
+        """The events that the piece completes. An `error` raises, and so does an answer cut short."""
+        for line in self._lines(self._decode(piece)):
+            event = self._take(line)
+            if isinstance(event, Delta):
+                self.text += event.data.text
             if event is not None:
                 yield event
+            if isinstance(event, Done):
+                self.done = True
+                if event.data.finish_reason == "length":
+                    raise self.incomplete("the model reached its token limit")
+                return
 
     def end(self) -> None:
         """Says that no more comes."""
         if not self.done:
-            raise IncompleteAnswerError("the stream ended before the answer did")
+            raise self.incomplete("the stream ended before the answer did")
+
+    def incomplete(self, reason: str) -> IncompleteAnswerError:
+        """The error of an answer that is not whole."""
+        return IncompleteAnswerError(reason, self.text)
+
+    def _lines(self, text: str) -> Iterator[str]:
+        """The lines that the text completes. They end with CR, LF or CRLF."""
+        if self._after_cr and text:
+            text = text.removeprefix("\n")
+        self._after_cr = text.endswith("\r") or (self._after_cr and not text)
+        *lines, rest = _LINE_END.split(text)
+        for line in lines:
+            self._grow(line)
+            yield self._line + line
+            self._line = ""
+        self._grow(rest)
+        self._line += rest
+
+    def _grow(self, text: str) -> None:
+        """Counts what is kept of an event, which a few words should fill."""
+        self._size += len(text)
+        if self._size > _MAX_EVENT:
+            raise self._malformed("\n".join([*self._data, self._line + text]))
 
     def _take(self, line: str) -> Event | None:
         if line:
@@ -179,28 +290,39 @@ class EventStream:
                 self._name = value
             elif field == "data":
                 self._data.append(value)
+            else:
+                self._size -= len(line)  # it is not kept
             return None
-        name, data = self._name, "\n".join(self._data)
-        self._name, self._data = "", []
-        return self._event(name, data) if data else None
+        name, data = self._name, self._data
+        self._name, self._data, self._size = "", [], 0
+        return self._event(name, "\n".join(data)) if data else None
 
     def _event(self, name: str, data: str) -> Event | None:
         try:
-            value = json.loads(data)
             match name:
                 case "sources":
-                    return Sources(SourcesEvent.from_dict(value))
+                    return Sources(self._read(name, data, SourcesEvent.from_dict))
                 case "delta":
-                    return Delta(DeltaEvent.from_dict(value))
+                    return Delta(self._read(name, data, DeltaEvent.from_dict))
                 case "done":
-                    self.done = True
-                    return Done(DoneEvent.from_dict(value))
+                    return Done(self._read(name, data, DoneEvent.from_dict))
                 case "error":
-                    raise ProblemError(
-                        int(value["status"]), "application/problem+json", data, value
-                    )
-                case _:
-                    return None  # one of a later version
+                    raise self._error(data)
         except _UNREADABLE as cause:
-            content_type = self._response.headers.get("Content-Type", "")
-            raise HTTPError(self._response.status_code, content_type, data) from cause
+            raise self._malformed(data) from cause
+        return None  # one of a later version
+
+    def _read(self, name: str, data: str, from_dict: Callable[[Mapping[str, Any]], T]) -> T:
+        value = _json(data.encode())
+        check(value, SHAPES[f"event {name}"])
+        return from_dict(value)
+
+    def _error(self, data: str) -> HTTPError:
+        problem = _problem(data.encode())
+        status = problem.get("status") if problem else None
+        if problem is None or not isinstance(status, int):
+            return self._malformed(data)
+        return ProblemError(status, "application/problem+json", data, problem)
+
+    def _malformed(self, data: str) -> HTTPError:
+        return http_error(self._response, data.encode())

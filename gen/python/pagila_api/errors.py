@@ -1,4 +1,4 @@
-"""What a call can raise. All of it is a `PagilaError`."""
+"""What a call can raise. All of it is a `PagilaError`, which can be pickled and copied."""
 
 from __future__ import annotations
 
@@ -9,50 +9,96 @@ from typing import Any
 class PagilaError(Exception):
     """A call has failed."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exception's own calls the class with the message alone.
+        return _restore, (type(self), self.args), self.__dict__
+
+
+def _restore(kind: type[PagilaError], args: tuple[Any, ...]) -> PagilaError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    return error
+
 
 class NetworkError(PagilaError):
-    """There is no answer: no connection, or it broke. `__cause__` is httpx's error."""
+    """There is no response: no connection, or it broke. `__cause__` is httpx's error."""
 
 
 class RequestTimeoutError(PagilaError):
-    """The answer did not come in time. The server may have done what it was asked."""
+    """The response did not come in time. The server may have done what it was asked."""
 
 
 class IncompleteAnswerError(PagilaError):
-    """A stream ended before the answer did. What came of it is not the whole."""
+    """An answer ended before it was whole, or the model reached its token limit."""
+
+    def __init__(self, message: str, text: str) -> None:
+        super().__init__(message)
+        self.text = text
+        """What came of the answer."""
 
 
 class HTTPError(PagilaError):
-    """The answer is not what was asked for.
+    """The response is not the one that the operation promises.
 
-    This is the class itself where the answer is no problem document either, such as a proxy's page.
+    This is the class itself where it is no problem document either, such as a proxy's page, a
+    redirect, or JSON that is not of the contract's shape.
     """
 
-    def __init__(self, status: int, content_type: str, body: str) -> None:
-        super().__init__(f"status {status}: {body[:200]}")
+    def __init__(  # noqa: PLR0913 what a response has
+        self,
+        status: int,
+        content_type: str,
+        body: str,
+        *,
+        request_id: str = "",
+        retry_after: float = 0,
+        location: str = "",
+    ) -> None:
+        super().__init__(status, content_type, body)
         self.status = status
         self.content_type = content_type
         self.body = body
+        """The body as it came, cut after 64 KiB."""
+        self.request_id = request_id
+        """Names the request in the server's log."""
+        self.retry_after = retry_after
+        """How many seconds the server asks to be left alone. 0 where it does not say."""
+        self.location = location
+        """Where a redirect points to. It is not followed: the token and the body are for the server
+        that the caller named."""
+
+    def __str__(self) -> str:
+        redirect = f" (a redirect to {self.location}, not followed)" if self.location else ""
+        return f"status {self.status}{redirect}: {self.body[:200]}"
 
 
 class ProblemError(HTTPError):
     """The server's own error: a problem document (RFC 9457)."""
 
     def __init__(
-        self, status: int, content_type: str, body: str, problem: Mapping[str, Any]
+        self,
+        status: int,
+        content_type: str,
+        body: str,
+        problem: Mapping[str, Any],
+        **more: Any,
     ) -> None:
-        super().__init__(status, content_type, body)
+        super().__init__(status, content_type, body, **more)
         self.problem = problem
         """The whole document."""
-        self.code = str(problem.get("code", ""))
+        self.code = str(problem["code"])
         """The kind of problem, such as `inventory_not_available`. It is stable."""
-        self.detail = str(problem.get("detail", ""))
+        self.detail = _text(problem, "detail")
         """One sentence for a person."""
-        self.request_id = str(problem.get("request_id", ""))
-        """Names the request in the server's log."""
+        self.request_id = _text(problem, "request_id") or self.request_id
         errors = problem.get("errors")
         self.errors: list[Mapping[str, Any]] = errors if isinstance(errors, list) else []
         """What exactly is wrong with the request."""
 
     def __str__(self) -> str:
         return f"{self.status} {self.code}: {self.detail} (request {self.request_id})"
+
+
+def _text(problem: Mapping[str, Any], member: str) -> str:
+    value = problem.get(member)
+    return value if isinstance(value, str) else ""

@@ -1,6 +1,7 @@
-import { HTTPError, NetworkError, problemOf } from "./errors.js";
-import { type ServerSentEvent, eventsOf } from "./events.js";
+import { APIError, HTTPError, IncompleteAnswerError, NetworkError, ProblemError, maxErrorBody, problemOf } from "./errors.js";
+import { EventTooLong, type ServerSentEvent, eventsOf } from "./events.js";
 import type { components } from "./schema.js";
+import { isJSON } from "./shape.js";
 
 type Schemas = components["schemas"];
 
@@ -10,45 +11,59 @@ export type AskEvent =
   | ({ type: "delta" } & Schemas["DeltaEvent"])
   | ({ type: "done" } & Schemas["DoneEvent"]);
 
-/** What no event can be without. */
-const member = { sources: "films", delta: "text", done: "finish_reason" } as const;
-
 /**
  * The events of an answer, ending with `done`. Throws a ProblemError when the model failed midway,
- * and a NetworkError when the stream ends before the answer does. Names it does not know are left
- * out: a newer server may send them.
+ * and an IncompleteAnswerError when the stream ends before the answer does or, after `done`, when the
+ * model reached its token limit. Names it does not know are left out: a newer server may send them.
  */
-export async function* askEventsOf(text: AsyncIterable<string>): AsyncGenerator<AskEvent, void, undefined> {
-  for await (const event of eventsOf(text)) {
-    switch (event.name) {
-      case "delta":
-      case "sources":
-      case "done":
-        yield { ...dataOf(event, member[event.name]), type: event.name } as AskEvent;
-        break;
-      case "error":
-        throw problemOf(event.data) ?? malformed(event);
-    }
-    if (event.name === "done") {
-      return;
-    }
-  }
-  throw new NetworkError("the stream ended before the answer did");
-}
-
-function dataOf(event: ServerSentEvent, required: string): object {
-  let data: unknown;
+export async function* askEventsOf(pieces: AsyncIterable<string>): AsyncGenerator<AskEvent, void, undefined> {
+  let text = "";
   try {
-    data = JSON.parse(event.data);
-  } catch {
-    throw malformed(event);
+    for await (const received of eventsOf(pieces)) {
+      const event = parse(received);
+      if (event === undefined) {
+        continue;
+      }
+      if (event.type === "delta") {
+        text += event.text;
+      }
+      yield event;
+      if (event.type === "done") {
+        if (event.finish_reason === "length") {
+          throw new IncompleteAnswerError("the model reached its token limit", text);
+        }
+        return;
+      }
+    }
+  } catch (error) {
+    if (error instanceof EventTooLong) {
+      throw malformed("", error.beginning);
+    }
+    throw error instanceof NetworkError ? new IncompleteAnswerError("the stream broke", text, { cause: error }) : error;
   }
-  if (typeof data !== "object" || data === null || !(required in data)) {
-    throw malformed(event);
-  }
-  return data;
+  throw new IncompleteAnswerError("the stream ended before the answer did", text);
 }
 
-function malformed(event: ServerSentEvent): HTTPError {
-  return new HTTPError(`malformed event ${event.name}`, 200, event.data, undefined);
+function parse({ name, data }: ServerSentEvent): AskEvent | undefined {
+  switch (name) {
+    case "delta":
+    case "sources":
+    case "done":
+      if (!isJSON(data, `event ${name}`)) {
+        throw malformed(name, data);
+      }
+      return { ...JSON.parse(data), type: name } as AskEvent;
+    case "error":
+      throw errorOf(data);
+  }
+  return undefined;
+}
+
+function errorOf(data: string): APIError {
+  const problem = problemOf(data);
+  return problem && Number.isInteger(problem.status) ? new ProblemError(problem, data) : malformed("error", data);
+}
+
+function malformed(name: string, data: string): HTTPError {
+  return new HTTPError(`malformed event ${name}`, 200, data.slice(0, maxErrorBody), undefined);
 }

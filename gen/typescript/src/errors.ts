@@ -12,12 +12,19 @@ export type InputError = components["schemas"]["InputError"];
 /**
  * Every error of this package is one of these. What the caller's own AbortSignal stops throws that
  * signal's reason instead, as fetch does.
+ *
+ * structuredClone and postMessage keep the message and the stack of an error, and nothing else. Give
+ * them `error.toJSON()`, which has all that the error has, and is what JSON.stringify writes.
  */
 export class APIError extends Error {
   override name = "APIError";
+
+  toJSON(): Record<string, unknown> {
+    return { ...Object.fromEntries(Object.entries(this)), message: this.message, ...(this.cause ? { cause: String(this.cause) } : {}) };
+  }
 }
 
-/** The connection failed, or broke before the answer was whole. `cause` has fetch's own error. */
+/** The connection failed, or broke before the response was whole. `cause` has fetch's own error. */
 export class NetworkError extends APIError {
   override name = "NetworkError";
 }
@@ -27,23 +34,53 @@ export class TimeoutError extends APIError {
   override name = "TimeoutError";
 }
 
-/**
- * An answer that the contract does not know: a proxy's HTML page instead of a problem document,
- * say, or a 200 whose body is not what was asked for.
- */
-export class HTTPError extends APIError {
-  override name = "HTTPError";
+/** An answer ended before it was whole, or the model reached its token limit. */
+export class IncompleteAnswerError extends APIError {
+  override name = "IncompleteAnswerError";
 
   constructor(
     message: string,
-    /** The HTTP status. */
+    /** What came of the answer. */
+    readonly text: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/** What else is known of a response. */
+export interface ResponseDetails {
+  retryAfter?: number;
+  location?: string;
+}
+
+/**
+ * A response that the operation does not promise: a proxy's HTML page instead of a problem document,
+ * a redirect, or JSON that is not of the contract's shape.
+ */
+export class HTTPError extends APIError {
+  override name = "HTTPError";
+  /** How many milliseconds the server asks to be left alone. 0 where it does not say. */
+  readonly retryAfter: number;
+  /**
+   * Where a redirect points to. It is not followed: the token and the body are for the server that the
+   * caller named. Empty where there is none, and in browsers, which do not tell.
+   */
+  readonly location: string;
+
+  constructor(
+    message: string,
+    /** The HTTP status. 0 for a redirect in a browser. */
     readonly status: number,
-    /** The body, as it came. */
+    /** The body as it came, cut after 64 KiB. */
     readonly body: string,
-    /** Names the request in the server's log. Undefined when the answer is not the server's. */
+    /** Names the request in the server's log. Undefined when the response is not the server's. */
     readonly requestId: string | undefined,
+    { retryAfter = 0, location = "" }: ResponseDetails = {},
   ) {
     super(message);
+    this.retryAfter = retryAfter;
+    this.location = location;
   }
 }
 
@@ -58,42 +95,59 @@ export class ProblemError extends HTTPError {
     /** The whole document. */
     readonly problem: Problem,
     body: string,
+    status = problem.status,
+    details: ResponseDetails = {},
   ) {
-    super(`${problem.code}: ${problem.detail}`, problem.status, body, problem.request_id);
+    super(`${problem.code}: ${problem.detail}`, status, body, problem.request_id, details);
     this.code = problem.code;
-    this.errors = problem.errors ?? [];
+    this.errors = Array.isArray(problem.errors) ? problem.errors : [];
   }
 }
 
-/** The error that an answer stands for: a ProblemError where its body is one, else an HTTPError. */
-export async function errorOf(response: Response): Promise<HTTPError> {
-  const body = await response.text();
-  return (
-    problemOf(body) ??
-    new HTTPError(
-      `unexpected answer: ${response.status} ${response.headers.get("Content-Type") ?? "without a type"}`,
-      response.status,
-      body,
-      response.headers.get("X-Request-ID") ?? undefined,
-    )
+/** The most of an error's body that is kept, in bytes. The server's own are well below 4 KiB. */
+export const maxErrorBody = 64 * 1024;
+
+/** The error that a response stands for, with what there is of its body. */
+export function errorOf(response: Response, body: string): HTTPError {
+  const location = response.headers.get("Location") ?? "";
+  const details = { location, retryAfter: retryAfterOf(response) };
+  const problem = mediaTypeOf(response) === "application/problem+json" ? problemOf(body) : undefined;
+  if (problem) {
+    return new ProblemError(problem, body, response.status, details);
+  }
+  const redirect = response.type === "opaqueredirect" || location !== "" ? `, a redirect to ${location || "a place that the browser hides"}, which is not followed` : "";
+  return new HTTPError(
+    `unexpected response: ${response.status} ${response.headers.get("Content-Type") ?? "without a type"}${redirect}`,
+    response.status,
+    body,
+    response.headers.get("X-Request-ID") ?? undefined,
+    details,
   );
 }
 
-/** The problem that a text is the document of, or undefined. */
-export function problemOf(text: string): ProblemError | undefined {
-  let value: unknown;
+/** A response's media type, in lower case and without parameters. */
+export function mediaTypeOf(response: Response): string {
+  return (response.headers.get("Content-Type") ?? "").replace(/;.*/s, "").trim().toLowerCase();
+}
+
+/** The problem that a text is the document of. One without a code is none of the server's. */
+export function problemOf(text: string): Problem | undefined {
   try {
-    value = JSON.parse(text);
+    const value: unknown = JSON.parse(text);
+    const code = (value as Partial<Problem> | null)?.code;
+    return typeof code === "string" && code !== "" ? (value as Problem) : undefined;
   } catch {
     return undefined;
   }
-  return isProblem(value) ? new ProblemError(value, text) : undefined;
 }
 
-function isProblem(value: unknown): value is Problem {
-  if (typeof value !== "object" || value === null) {
-    return false;
+const httpDate = /^[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT$/;
+
+/** What Retry-After asks for (RFC 9110, section 10.2.3), in milliseconds. 0 where it is malformed. */
+function retryAfterOf(response: Response): number {
+  const value = response.headers.get("Retry-After") ?? "";
+  if (/^\d+$/.test(value)) {
+    return Number(value) * 1000;
   }
-  const { code, status } = value as Partial<Problem>;
-  return typeof code === "string" && typeof status === "number";
+  return httpDate.test(value) ? Math.max(0, Date.parse(value) - Date.now()) || 0 : 0;
 }

@@ -4,6 +4,16 @@ export interface ServerSentEvent {
   data: string;
 }
 
+/** The most characters of a line, and of the data of an event. A piece of an answer is a few words. */
+const maxEvent = 1 << 20;
+
+/** Thrown for an event that is no piece of an answer. */
+export class EventTooLong extends Error {
+  constructor(readonly beginning: string) {
+    super("an event is too long");
+  }
+}
+
 /** Decodes a body as UTF-8 text. A character that two pieces share is kept whole. */
 export async function* textOf(body: ReadableStream<Uint8Array>): AsyncGenerator<string, void, undefined> {
   const reader = body.getReader();
@@ -32,6 +42,7 @@ export async function* textOf(body: ReadableStream<Uint8Array>): AsyncGenerator<
 export async function* eventsOf(pieces: AsyncIterable<string>): AsyncGenerator<ServerSentEvent, void, undefined> {
   let name = "";
   let data: string[] = [];
+  let size = 0;
   for await (const line of linesOf(pieces)) {
     if (line === "") {
       if (data.length > 0) {
@@ -39,6 +50,7 @@ export async function* eventsOf(pieces: AsyncIterable<string>): AsyncGenerator<S
       }
       name = "";
       data = [];
+      size = 0;
       continue;
     }
     const [, field, value = ""] = /^([^:]*)(?:: ?(.*))?$/su.exec(line) ?? [];
@@ -46,6 +58,10 @@ export async function* eventsOf(pieces: AsyncIterable<string>): AsyncGenerator<S
       name = value;
     } else if (field === "data") {
       data.push(value);
+      size += value.length;
+      if (size > maxEvent) {
+        throw new EventTooLong(data.join("\n"));
+      }
     }
   }
 }
@@ -60,6 +76,9 @@ async function* linesOf(pieces: AsyncIterable<string>): AsyncGenerator<string, v
     const lines = text.split(/\r\n|\n|\r/);
     lines[0] = rest + lines[0];
     rest = lines.pop() ?? "";
+    if (rest.length > maxEvent) {
+      throw new EventTooLong(rest);
+    }
     yield* lines;
   }
 }

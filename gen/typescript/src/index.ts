@@ -12,13 +12,24 @@ import createFetchClient, {
 } from "openapi-fetch";
 
 import { type AskEvent, askEventsOf } from "./ask.js";
-import { HTTPError, errorOf } from "./errors.js";
 import { textOf } from "./events.js";
+import { initOf, wantedOf } from "./operation.js";
 import type { components, paths } from "./schema.js";
 import { type TransportOptions, send } from "./transport.js";
 
 export type { AskEvent } from "./ask.js";
-export * from "./errors.js";
+export {
+  APIError,
+  HTTPError,
+  IncompleteAnswerError,
+  type InputError,
+  NetworkError,
+  type Problem,
+  type ProblemCode,
+  ProblemError,
+  type ResponseDetails,
+  TimeoutError,
+} from "./errors.js";
 export type { components, operations, paths } from "./schema.js";
 
 /** A film of the catalogue. */
@@ -28,12 +39,15 @@ export type Film = components["schemas"]["Film"];
 export interface ClientOptions {
   /** Where the API is, such as `https://pagila.example.com`. */
   baseUrl: string;
-  /** The bearer token. Without one, only the open operations answer. */
+  /**
+   * The bearer token. Without one, only the open operations answer. `POST("/token")` gives one for a
+   * name and a password.
+   */
   token?: string;
   /**
    * Milliseconds that one attempt may take: 130,000 by default, since the server gives its language
-   * model 120,000. For a stream it is the time until
-   * its head, and then the longest silence between two pieces.
+   * model 120,000. For a stream it is the time until its head, and then the longest silence between
+   * two pieces. 0 and Infinity are no limit, and so is more than 24 days.
    */
   timeout?: number;
   /**
@@ -65,43 +79,52 @@ export type Call<M extends Method> = <
 export type Client = { [M in Method as Uppercase<M>]: Call<M> } & {
   /** All films, or all of a category, page after page. `pageSize` is at most 100, the default. */
   listAllFilms(options?: Abortable & { category?: string; pageSize?: number }): AsyncGenerator<Film, void, undefined>;
-  /** The answer to a question, as it is written. Throws when it breaks off: no end is a false end. */
+  /**
+   * The answer to a question, as it is written. Throws when it breaks off or reaches the model's token
+   * limit: an answer that ends without an error is whole.
+   */
   askQuestion(question: string, options?: Abortable): AsyncGenerator<string, void, undefined>;
   /** The answer as events: pieces of text, the films it was given from, and `done` at the end. */
   askQuestionEvents(question: string, options?: Abortable): AsyncGenerator<AskEvent, void, undefined>;
 };
 
-/** Makes a client. It keeps no connection and need not be closed. */
+/**
+ * Makes a client. It keeps no connection and need not be closed. Throws a RangeError for a time-out,
+ * retries or a token that cannot be.
+ */
 export function createClient(options: ClientOptions): Client {
   const transport: TransportOptions = {
-    fetch: options.fetch ?? ((input, init) => globalThis.fetch(input, init)),
+    fetch: options.fetch ?? ((request, init) => globalThis.fetch(request, init)),
     timeout: options.timeout ?? 130_000,
     retries: options.retries ?? 2,
   };
+  check(transport, options.token ?? "");
   const fetchClient = createFetchClient<paths>({
     baseUrl: options.baseUrl,
-    headers: options.token === undefined ? {} : { Authorization: `Bearer ${options.token}` },
+    fetch: transport.fetch,
+    headers: options.token ? { Authorization: `Bearer ${options.token}` } : {},
   });
   fetchClient.use({
-    // Instead of a fetch of its own: here it is known what the body is wanted as.
-    onRequest: ({ request, options: { parseAs } }) =>
-      send(request, parseAs === "json" || parseAs === "stream" ? parseAs : "whole", transport),
+    // Instead of a fetch of its own: here it is known what the response has to be.
+    onRequest: ({ request, schemaPath, options: { parseAs, fetch } }) =>
+      send(request, wantedOf(request, schemaPath, parseAs), { ...transport, fetch: fetch as TransportOptions["fetch"] }),
   });
-  // An answer that is no success has been thrown, so that the type needs no error beside the data.
-  const calls = fetchClient as unknown as Client;
+  // A response that is no success has been thrown, so that the type needs no error beside the data.
+  const calls = Object.fromEntries(
+    (["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] as const).map((method) => {
+      const call = fetchClient[method] as (path: string, init: object) => Promise<unknown>;
+      return [method, (path: string, init?: object) => call(path, initOf(path, init))];
+    }),
+  ) as unknown as { [M in Method as Uppercase<M>]: Call<M> };
 
   // Always as events: of plain text, an old proxy could make a broken answer look whole.
   async function* events(question: string, signal: AbortSignal | undefined) {
-    const accept = "text/event-stream";
-    const { data, response } = await calls.GET("/ai/ask", {
+    const { data } = await calls.GET("/ai/ask", {
       params: { query: { question } },
-      headers: { Accept: accept },
+      headers: { Accept: "text/event-stream" },
       parseAs: "stream",
       ...(signal && { signal }),
     });
-    if (!response.headers.get("Content-Type")?.startsWith(accept)) {
-      throw await errorOf(response);
-    }
     yield* askEventsOf(textOf(data));
   }
 
@@ -109,13 +132,10 @@ export function createClient(options: ClientOptions): Client {
     ...calls,
     async *listAllFilms({ category, pageSize = 100, signal } = {}) {
       for (let page = 1; ; page++) {
-        const { data, response } = await calls.GET("/films", {
+        const { data } = await calls.GET("/films", {
           params: { query: { page, page_size: pageSize, ...(category !== undefined && { category }) } },
           ...(signal && { signal }),
         });
-        if (!Array.isArray(data?.items)) {
-          throw new HTTPError("not a page of films", response.status, JSON.stringify(data), undefined);
-        }
         yield* data.items;
         if (data.items.length === 0 || page * data.page_size >= data.total) {
           return;
@@ -131,4 +151,16 @@ export function createClient(options: ClientOptions): Client {
     },
     askQuestionEvents: (question, { signal } = {}) => events(question, signal),
   };
+}
+
+function check({ timeout, retries }: TransportOptions, token: string): void {
+  if (!(timeout >= 0)) {
+    throw new RangeError(`a time-out of ${timeout} ms: it has to be 0, for none, or more`);
+  }
+  if (!(retries >= 0)) {
+    throw new RangeError(`${retries} retries: there cannot be fewer than 0`);
+  }
+  if (!/^[!-~]*$/.test(token)) {
+    throw new RangeError("the token has a character that no token has: a space, a control character or one beyond ASCII");
+  }
 }

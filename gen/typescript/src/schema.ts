@@ -904,17 +904,6 @@ export interface components {
                 [name: string]: unknown;
             };
             content: {
-                /**
-                 * @example {
-                 *       "type": "about:blank",
-                 *       "title": "Unsupported Media Type",
-                 *       "status": 415,
-                 *       "detail": "This call does not take a body of that media type.",
-                 *       "instance": "/customers/1/rentals",
-                 *       "code": "unsupported_media_type",
-                 *       "request_id": "01a2b3c4d5e6f708"
-                 *     }
-                 */
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
@@ -1259,6 +1248,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "film_id": 7,
+                     *           "title": "AIRPLANE SIERRA",
+                     *           "description": "A Touching Saga of a Hunter And a Butler who must Discover a Butler in A Jet Boat",
+                     *           "release_year": 2006,
+                     *           "language": "English",
+                     *           "category": "Comedy",
+                     *           "rating": "PG-13",
+                     *           "length": 62,
+                     *           "rental_rate": "4.99",
+                     *           "rental_duration": 6,
+                     *           "replacement_cost": "28.99",
+                     *           "special_features": [
+                     *             "Trailers",
+                     *             "Deleted Scenes"
+                     *           ],
+                     *           "streaming_available": false
+                     *         }
+                     *       ],
+                     *       "page": 1,
+                     *       "page_size": 1,
+                     *       "total": 58
+                     *     }
+                     */
                     "application/json": components["schemas"]["FilmPage"];
                 };
             };
@@ -1291,6 +1307,78 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "film_id": 1,
+                     *       "title": "ACADEMY DINOSAUR",
+                     *       "description": "A Epic Drama of a Feminist And a Mad Scientist who must Battle a Teacher in The Canadian Rockies",
+                     *       "release_year": 2006,
+                     *       "language": "English",
+                     *       "category": "Documentary",
+                     *       "rating": "PG",
+                     *       "length": 86,
+                     *       "rental_rate": "0.99",
+                     *       "rental_duration": 6,
+                     *       "replacement_cost": "20.99",
+                     *       "special_features": [
+                     *         "Deleted Scenes",
+                     *         "Behind the Scenes"
+                     *       ],
+                     *       "streaming_available": false,
+                     *       "actors": [
+                     *         {
+                     *           "actor_id": 40,
+                     *           "first_name": "JOHNNY",
+                     *           "last_name": "CAGE"
+                     *         },
+                     *         {
+                     *           "actor_id": 188,
+                     *           "first_name": "ROCK",
+                     *           "last_name": "DUKAKIS"
+                     *         },
+                     *         {
+                     *           "actor_id": 10,
+                     *           "first_name": "CHRISTIAN",
+                     *           "last_name": "GABLE"
+                     *         },
+                     *         {
+                     *           "actor_id": 1,
+                     *           "first_name": "PENELOPE",
+                     *           "last_name": "GUINESS"
+                     *         },
+                     *         {
+                     *           "actor_id": 198,
+                     *           "first_name": "MARY",
+                     *           "last_name": "KEITEL"
+                     *         },
+                     *         {
+                     *           "actor_id": 162,
+                     *           "first_name": "OPRAH",
+                     *           "last_name": "KILMER"
+                     *         },
+                     *         {
+                     *           "actor_id": 108,
+                     *           "first_name": "WARREN",
+                     *           "last_name": "NOLTE"
+                     *         },
+                     *         {
+                     *           "actor_id": 30,
+                     *           "first_name": "SANDRA",
+                     *           "last_name": "PECK"
+                     *         },
+                     *         {
+                     *           "actor_id": 53,
+                     *           "first_name": "MENA",
+                     *           "last_name": "TEMPLE"
+                     *         },
+                     *         {
+                     *           "actor_id": 20,
+                     *           "first_name": "LUCILLE",
+                     *           "last_name": "TRACY"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["FilmDetail"];
                 };
             };
@@ -1486,6 +1574,13 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "title": "ACADEMY DINOSAUR",
+                     *       "rating": "PG",
+                     *       "recommended": false
+                     *     }
+                     */
                     "application/json": components["schemas"]["FilmSummary"];
                 };
             };
@@ -1648,6 +1743,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example openapi: 3.0.3
+                     *     info:
+                     *       title: Pagila API
+                     */
                     "application/yaml": unknown;
                 };
             };

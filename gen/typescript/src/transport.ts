@@ -1,16 +1,14 @@
-import { APIError, NetworkError, TimeoutError, errorOf } from "./errors.js";
+import { HTTPError, NetworkError, TimeoutError, errorOf, maxErrorBody } from "./errors.js";
+import type { Wanted } from "./operation.js";
 
 /** How requests are sent. */
 export interface TransportOptions {
-  fetch: typeof globalThis.fetch;
-  /** Milliseconds that one attempt may take. For a stream: until its head, then between two pieces. */
+  fetch: (request: Request, init?: RequestInit) => Promise<Response>;
+  /** Milliseconds that one attempt may take. For a stream: until its head, then between two pieces. 0: any. */
   timeout: number;
   /** How often a GET or HEAD is tried again. */
   retries: number;
 }
-
-/** What the answer is needed as: a JSON document, a body in one piece, or a body as it comes. */
-export type BodyKind = "json" | "whole" | "stream";
 
 /** The statuses of trouble that may be over soon. */
 const passing = new Set([429, 502, 503, 504]);
@@ -18,64 +16,91 @@ const passing = new Set([429, 502, 503, 504]);
 /** The first wait before a retry, in milliseconds. Each further one is twice as long. */
 const firstWait = 200;
 
-/** The longest wait, in milliseconds. Where Retry-After asks for more, the caller gets the error. */
+/** The longest wait, in milliseconds. Where Retry-After asks for more, the caller gets the error at once. */
 const longestWait = 30_000;
 
+/** The longest time-out of timers, in milliseconds, 24 days. A longer one would end at once. */
+const longestTimeout = 2 ** 31 - 1;
+
 /**
- * Sends a request until it has an answer worth having. Resolves with a 2xx answer only; throws an
- * APIError, or the reason of the request's signal.
+ * Sends a request until it has the response that is wanted. Throws an APIError, or the reason of the
+ * request's signal.
  */
-export async function send(request: Request, kind: BodyKind, options: TransportOptions): Promise<Response> {
+export async function send(request: Request, wanted: Wanted, options: TransportOptions): Promise<Response> {
   // Only these may be sent twice without doing anything twice (RFC 9110, section 9.2.2).
   const retries = request.method === "GET" || request.method === "HEAD" ? options.retries : 0;
   for (let tried = 0; ; tried++) {
-    let wait = firstWait * 2 ** tried * (0.5 + Math.random() / 2); // clients that failed together come back apart
-    let failure: APIError;
     try {
-      const response = await attempt(request, kind, options);
-      if (response.ok) {
-        if (kind === "json" && !(await isJSON(request, response))) {
-          throw await errorOf(response);
-        }
-        return response;
-      }
-      failure = await errorOf(response);
-      if (!passing.has(response.status)) {
-        throw failure;
-      }
-      wait = retryAfter(response) ?? wait;
+      return await attempt(request, wanted, options);
     } catch (error) {
-      if (!(error instanceof NetworkError)) {
+      if (tried >= retries || !isPassing(error)) {
         throw error;
       }
-      failure = error;
+      // What the server asks for comes on top, so that clients that failed together come back apart.
+      const asked = error instanceof HTTPError ? error.retryAfter : 0;
+      await sleep(firstWait * 2 ** tried * (0.5 + Math.random() / 2) + asked, request.signal);
     }
-    if (tried >= retries || wait > longestWait) {
-      throw failure;
-    }
-    await sleep(wait, request.signal);
   }
 }
 
-/** Sends a request once. The body of the answer is in memory, unless it is wanted as a stream. */
-async function attempt(request: Request, kind: BodyKind, options: TransportOptions): Promise<Response> {
+/** Whether a failure may be over at the next attempt. */
+function isPassing(error: unknown): boolean {
+  return error instanceof HTTPError ? passing.has(error.status) && error.retryAfter <= longestWait : error instanceof NetworkError;
+}
+
+/** Sends a request once. The body of the response is in memory, unless it is wanted as a stream. */
+async function attempt(request: Request, wanted: Wanted, options: TransportOptions): Promise<Response> {
   const watch = new Watch(request.signal, options.timeout);
   let streaming = false;
   try {
-    const response = await watch.run(options.fetch(request, { signal: watch.signal }));
-    if (kind === "stream" && response.ok && response.body) {
+    const response = await watch.run(options.fetch(request, { signal: watch.signal, redirect: "manual" }));
+    if (!wanted.isSuccess(response)) {
+      throw errorOf(response, decode(await read(response, watch, maxErrorBody)));
+    }
+    if (wanted.stream && response.body) {
       streaming = true;
       return new Response(watched(response.body, watch), response);
     }
-    if (!response.body) {
-      return response;
+    const body = await read(response, watch, Infinity);
+    const text = decode(body);
+    if (!wanted.isWhole(text, response)) {
+      throw errorOf(response, text.slice(0, maxErrorBody));
     }
-    return new Response(await watch.run(response.arrayBuffer()), response);
+    return new Response(response.body && new Blob(body), response);
   } finally {
     if (!streaming) {
       watch.end();
     }
   }
+}
+
+/** The pieces of a body. Not by arrayBuffer, which may never end where the body cannot be unpacked. */
+async function read(response: Response, watch: Watch, most: number): Promise<Uint8Array<ArrayBuffer>[]> {
+  const pieces: Uint8Array<ArrayBuffer>[] = [];
+  const reader = response.body?.getReader();
+  try {
+    for (let size = 0; reader && size < most; ) {
+      const { done, value } = await watch.run(reader.read());
+      if (done) {
+        break;
+      }
+      pieces.push(value.subarray(0, most - size));
+      size += value.length;
+    }
+  } catch (error) {
+    if (most === Infinity || !(error instanceof NetworkError)) {
+      throw error;
+    }
+    // Of an error, the status says more than a body that breaks.
+  } finally {
+    reader?.cancel().catch(() => undefined); // a body that has failed cannot be cancelled, and need not be
+  }
+  return pieces;
+}
+
+function decode(pieces: Uint8Array[]): string {
+  const decoder = new TextDecoder();
+  return pieces.map((piece) => decoder.decode(piece, { stream: true })).join("") + decoder.decode();
 }
 
 /** The body, each piece of which has the time-out for itself. Cancelling it closes the connection. */
@@ -132,8 +157,11 @@ class Watch {
 
   start(): void {
     this.pause();
+    if (this.timeout === 0 || this.timeout > longestTimeout) {
+      return;
+    }
     this.timer = setTimeout(() => {
-      this.controller.abort(new TimeoutError(`no answer within ${this.timeout} ms`));
+      this.controller.abort(new TimeoutError(`no response within ${this.timeout} ms`));
     }, this.timeout);
   }
 
@@ -157,28 +185,6 @@ class Watch {
       throw new NetworkError("the connection failed", { cause: error });
     }
   }
-}
-
-async function isJSON(request: Request, response: Response): Promise<boolean> {
-  if (request.method === "HEAD" || response.status === 204) {
-    return true; // neither has a body
-  }
-  try {
-    JSON.parse(await response.clone().text());
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** What Retry-After asks for (RFC 9110, section 10.2.3), in milliseconds. */
-function retryAfter(response: Response): number | undefined {
-  const value = response.headers.get("Retry-After");
-  if (value === null) {
-    return undefined;
-  }
-  const wait = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
-  return Number.isNaN(wait) ? undefined : Math.max(wait, 0);
 }
 
 function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {

@@ -1,5 +1,6 @@
-// The package as built, in a browser: Chromium loads it from a server of this test's, which passes
-// the calls of the API on to the server at PAGILA_URL.
+// The package as built, in a browser: Chromium loads it from a server of this test's. The page calls the
+// server at PAGILA_URL directly, which is another origin, and through the test's server, which passes on
+// what it does not have itself.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -9,7 +10,7 @@ import { createServer, request as httpRequest } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
 import { createClient } from "pagila-api-client";
@@ -25,7 +26,13 @@ const skip =
   (upstream === "" && "PAGILA_URL does not say where a server runs") ||
   (chromium === undefined && "there is no Chromium; CHROMIUM may name one");
 
-const page = `<!doctype html>
+// Whether the server lets pages of any origin read its answers.
+async function allowsOthers(): Promise<boolean> {
+  const answer = await fetch(new URL("/healthz", upstream), { headers: { Origin: "http://127.0.0.1" } });
+  return answer.headers.get("Access-Control-Allow-Origin") === "*";
+}
+
+const page = (api: string): string => `<!doctype html>
 <script type="importmap">
 { "imports": { "pagila-api-client": "/file/dist/src/index.js", "openapi-fetch": "/file/node_modules/openapi-fetch/dist/index.mjs" } }
 </script>
@@ -33,7 +40,7 @@ const page = `<!doctype html>
 const result = {};
 try {
   const { ProblemError, createClient } = await import("pagila-api-client");
-  const api = createClient({ baseUrl: location.origin });
+  const api = createClient({ baseUrl: ${api} });
   result.title = (await api.GET("/films/{film_id}", { params: { path: { film_id: 1 } } })).data.title;
   result.text = "";
   for await (const piece of api.askQuestion("comedies")) result.text += piece;
@@ -41,20 +48,35 @@ try {
   await api.GET("/films/{film_id}", { params: { path: { film_id: 999999 } } }).catch((error) => {
     result.code = error instanceof ProblemError && error.code;
   });
+  await createClient({ baseUrl: location.origin + "/moved", token: "secret" }).GET("/healthz").catch((error) => {
+    result.redirect = [error.name, error.status, error.location].join();
+  });
 } catch (error) {
   result.error = String(error);
 }
 await fetch("/result", { method: "POST", body: JSON.stringify(result) });
 </script>`;
 
-test("works in a browser", { skip, timeout: 60_000 }, async (t) => {
+test("works in a browser, on the origin of the API", { skip, timeout: 60_000 }, (t) => visit(t, "location.origin"));
+
+test("works in a browser, on another origin than the API", { skip, timeout: 60_000 }, async (t) => {
+  if (!(await allowsOthers())) {
+    return t.skip("the server at PAGILA_URL does not run with CORS_ORIGINS=*");
+  }
+  await visit(t, JSON.stringify(upstream));
+});
+
+// visit has Chromium load the page, whose calls go to the URL that the expression api says.
+async function visit(t: TestContext, api: string): Promise<void> {
   const root = fileURLToPath(new URL("../../", import.meta.url));
   let report: (result: string) => void;
   const reported = new Promise<string>((resolve) => (report = resolve));
   const server = createServer(async (request, response) => {
     const path = request.url ?? "";
     if (path === "/") {
-      response.writeHead(200, { "Content-Type": "text/html; charset=utf-8" }).end(page);
+      response.writeHead(200, { "Content-Type": "text/html; charset=utf-8" }).end(page(api));
+    } else if (path.startsWith("/moved/")) {
+      response.writeHead(307, { Location: "/healthz" }).end();
     } else if (path === "/result") {
       let body = "";
       for await (const piece of request.setEncoding("utf8")) {
@@ -103,6 +125,6 @@ test("works in a browser", { skip, timeout: 60_000 }, async (t) => {
   const early = ended.then(([code]) => assert.fail(`Chromium ended with ${code}`));
   const { text, ...rest } = JSON.parse(await Promise.race([reported, early])) as Record<string, string>;
   const { data: film } = await createClient({ baseUrl: upstream }).GET("/films/{film_id}", { params: { path: { film_id: 1 } } });
-  assert.deepEqual(rest, { title: film.title, last: "done", code: "film_not_found" });
+  assert.deepEqual(rest, { title: film.title, last: "done", code: "film_not_found", redirect: "HTTPError,0," });
   assert.notEqual(text, "");
-});
+}

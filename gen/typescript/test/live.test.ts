@@ -93,3 +93,27 @@ test("bad input is a typed error that names the parameter", { skip }, async () =
     return true;
   });
 });
+
+test("a name and a password give a token", { skip }, async () => {
+  const username = process.env["API_USERNAME"] ?? "staff";
+  const password = process.env["API_PASSWORD"] ?? "dvd_admin";
+  const stranger = createClient({ baseUrl });
+  const { data } = await stranger.POST("/token", { body: { grant_type: "password", username, password } });
+  assert.equal(data.access_token, token);
+  await assert.rejects(
+    stranger.POST("/token", { body: { grant_type: "password", username, password: "wrong" } }),
+    (error) => error instanceof ProblemError && error.code === "invalid_credentials",
+  );
+});
+
+test("everything that the contract has can be read as its types say", { skip }, async () => {
+  assert.match((await api.GET("/ai/ask", { params: { query: { question } } })).data, /\w/);
+  assert.match((await api.GET("/openapi.yaml")).data as string, /^openapi: /);
+  assert.ok(Object.keys((await api.GET("/openapi.json")).data).includes("openapi"));
+  assert.match((await api.GET("/docs")).data, /<html/);
+  assert.match((await api.GET("/docs/{asset}", { params: { path: { asset: "swagger-ui.css" } } })).data, /swagger-ui/);
+  assert.equal((await api.GET("/healthz")).data.status, "ok");
+  assert.equal((await api.GET("/readyz")).data.status, "ready");
+  const { data } = await api.GET("/films/{film_id}", { params: { path: { film_id: 1 } }, parseAs: "text" });
+  assert.match(data as string, /^\{/);
+});

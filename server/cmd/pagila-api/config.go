@@ -39,6 +39,7 @@ type config struct {
 	// DrainDelay is 5 s in production when it is empty.
 	DrainDelay     time.Duration `env:"DRAIN_DELAY"`
 	TrustedProxies []string      `env:"TRUSTED_PROXIES"`
+	CORSOrigins    []string      `env:"CORS_ORIGINS"`
 	MaxInFlight    int           `env:"MAX_IN_FLIGHT" envDefault:"0"` // by the size of the pool when it is 0
 	LogFormat      string        `env:"LOG_FORMAT"`                   // json or text; by APP_ENV when empty
 	LogLevel       string        `env:"LOG_LEVEL" envDefault:"info"`
@@ -53,15 +54,18 @@ type config struct {
 	APIUsername string `env:"API_USERNAME" envDefault:"staff"`
 	APIPassword string `env:"API_PASSWORD" envDefault:"dvd_admin"`
 
-	LLMProvider   string        `env:"LLM_PROVIDER"` // openai where it has a key or a base URL, else offline
-	LLMModel      string        `env:"LLM_MODEL"`
-	LLMTimeout    time.Duration `env:"LLM_TIMEOUT" envDefault:"120s"`
-	LLMPromptDir  string        `env:"LLM_PROMPT_DIR"`
-	LLMRateLimit  int           `env:"LLM_RATE_LIMIT" envDefault:"60"`
-	LLMMaxCalls   int           `env:"LLM_MAX_CALLS" envDefault:"256"`
-	OpenAIAPIKey  string        `env:"OPENAI_API_KEY"`
-	OpenAIBaseURL string        `env:"OPENAI_BASE_URL"`
-	OllamaHost    string        `env:"OLLAMA_HOST" envDefault:"http://127.0.0.1:11434"`
+	LLMProvider string        `env:"LLM_PROVIDER"` // openai where it has a key or a base URL, else offline
+	LLMModel    string        `env:"LLM_MODEL"`
+	LLMTimeout  time.Duration `env:"LLM_TIMEOUT" envDefault:"120s"`
+	// LLMFirstByteTimeout is LLMTimeout when it is 0.
+	LLMFirstByteTimeout time.Duration `env:"LLM_FIRST_BYTE_TIMEOUT" envDefault:"0s"`
+	LLMIdleTimeout      time.Duration `env:"LLM_IDLE_TIMEOUT" envDefault:"20s"`
+	LLMPromptDir        string        `env:"LLM_PROMPT_DIR"`
+	LLMRateLimit        int           `env:"LLM_RATE_LIMIT" envDefault:"60"`
+	LLMMaxCalls         int           `env:"LLM_MAX_CALLS" envDefault:"256"`
+	OpenAIAPIKey        string        `env:"OPENAI_API_KEY"`
+	OpenAIBaseURL       string        `env:"OPENAI_BASE_URL"`
+	OllamaHost          string        `env:"OLLAMA_HOST" envDefault:"http://127.0.0.1:11434"`
 
 	CheckAnswers bool `env:"CHECK_ANSWERS"`
 
@@ -133,6 +137,9 @@ func loadConfig(environ []string, serving bool) (config, error) {
 	check(mistyped["LLM_RATE_LIMIT"] || c.LLMRateLimit >= 0 && c.LLMRateLimit <= 1_000_000, "LLM_RATE_LIMIT is %d, want 0 to 1000000", c.LLMRateLimit)
 	check(mistyped["LLM_MAX_CALLS"] || c.LLMMaxCalls >= 0 && c.LLMMaxCalls <= 1_000_000, "LLM_MAX_CALLS is %d, want 0 to 1000000", c.LLMMaxCalls)
 	check(mistyped["LLM_TIMEOUT"] || c.LLMTimeout >= time.Second && c.LLMTimeout <= time.Hour, "LLM_TIMEOUT is %s, want 1s to 1h", c.LLMTimeout)
+	check(mistyped["LLM_FIRST_BYTE_TIMEOUT"] || c.LLMFirstByteTimeout == 0 || c.LLMFirstByteTimeout >= time.Second && c.LLMFirstByteTimeout <= time.Hour,
+		"LLM_FIRST_BYTE_TIMEOUT is %s, want 1s to 1h, or 0s", c.LLMFirstByteTimeout)
+	check(mistyped["LLM_IDLE_TIMEOUT"] || c.LLMIdleTimeout >= time.Second && c.LLMIdleTimeout <= time.Hour, "LLM_IDLE_TIMEOUT is %s, want 1s to 1h", c.LLMIdleTimeout)
 	if c.DatabaseURL != "" {
 		if err := checkDatabaseURL(c.DatabaseURL); err != nil {
 			errs = append(errs, err)
@@ -145,6 +152,10 @@ func loadConfig(environ []string, serving bool) (config, error) {
 		c.TrustedProxies[i] = strings.TrimSpace(proxy)
 		_, err := server.ParseProxy(c.TrustedProxies[i])
 		check(err == nil, "TRUSTED_PROXIES has %q, want addresses or networks such as 192.0.2.0/24, with commas between", proxy)
+	}
+	for _, origin := range c.CORSOrigins {
+		_, err := server.ParseOrigin(origin)
+		check(err == nil, "CORS_ORIGINS: %v", err)
 	}
 	if c.LLMProvider == "" {
 		c.LLMProvider = "offline"

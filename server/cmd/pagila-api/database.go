@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"example.com/pagila-api/store/localpg"
+	"example.com/pagila-api/store/localpg/binaries"
 	"example.com/pagila-api/store/pagila"
 )
 
@@ -171,15 +172,15 @@ func fetchPostgres(ctx context.Context, c config, args []string, w io.Writer) er
 	if c.PostgresBinDir != "" || *ifNeeded && c.DatabaseURL != "" {
 		return nil
 	}
-	dir, missing := localpg.FindBinaries()
+	dir, missing := binaries.Find(ctx)
 	if missing == nil {
-		if major, err := localpg.MajorVersion(ctx, dir); *ifNeeded || err == nil && major == localpg.SupportedMajor {
+		if major, err := binaries.MajorVersion(ctx, dir); *ifNeeded || err == nil && major == binaries.SupportedMajor {
 			return nil
 		}
 	}
-	_, err := localpg.FetchBinaries(ctx, progressTo(w))
+	_, err := binaries.Fetch(ctx, binaries.SupportedMajor, progressTo(w))
 	if err != nil && missing == nil {
-		fmt.Fprintf(w, "  PostgreSQL %d cannot be downloaded, so the version in %s is used: %v\n", localpg.SupportedMajor, dir, err)
+		fmt.Fprintf(w, "  PostgreSQL %d cannot be downloaded, so the version in %s is used: %v\n", binaries.SupportedMajor, dir, err)
 		return nil
 	}
 	return err

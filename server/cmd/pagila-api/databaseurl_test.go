@@ -30,7 +30,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"example.com/pagila-api/store/localpg"
+	"example.com/pagila-api/store/localpg/binaries"
 )
 
 func TestWriteURL(t *testing.T) {
@@ -223,7 +223,7 @@ type tlsServer struct {
 
 func startTLSServer(t *testing.T) tlsServer {
 	t.Helper()
-	bin, err := localpg.FindBinaries()
+	bin, err := binaries.Find(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ import (
 	"testing"
 	"time"
 
-	"example.com/pagila-api/store/localpg"
+	"example.com/pagila-api/store/localpg/binaries"
 	"example.com/pagila-api/store/pgtest"
 )
 
@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 // free port, and no way to the network.
 func environment(tb testing.TB, extra ...string) []string {
 	tb.Helper()
-	binaries, err := localpg.FindBinaries()
+	binDir, err := binaries.Find(tb.Context())
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func environment(tb testing.TB, extra ...string) []string {
 		"HOME=" + home,
 		"XDG_CACHE_HOME=" + filepath.Join(home, "cache"),
 		"PATH=" + os.Getenv("PATH"),
-		"PG_BINDIR=" + binaries,
+		"PG_BINDIR=" + binDir,
 		"PAGILA_DIR=" + os.Getenv("PAGILA_DIR"),
 		"DATA_DIR=" + filepath.Join(home, "data"),
 		"HTTP_ADDR=127.0.0.1:0",
@@ -348,12 +348,12 @@ func TestConfigErrors(t *testing.T) {
 	t.Parallel()
 	out, err := program(t, []string{
 		asProgram + "=1", "APP_ENV=production", "HTTP_ADDR=nonsense", "LOG_LEVEL=loud", "LOG_FORMAT=xml", "DATABASE_MAX_CONNS=many",
-		"LLM_PROVIDER=clairvoyant", "LLM_TIMEOUT=long", "DRAIN_DELAY=1h", "MAX_IN_FLIGHT=-1", "TRUSTED_PROXIES=10.0.0.1,proxy", "OPENAI_API_KEY=sk-secret", "DATABASE_URL=postgres://user:hunter2@[::1/",
+		"LLM_PROVIDER=clairvoyant", "LLM_TIMEOUT=long", "LLM_FIRST_BYTE_TIMEOUT=500ms", "LLM_IDLE_TIMEOUT=0s", "DRAIN_DELAY=1h", "MAX_IN_FLIGHT=-1", "TRUSTED_PROXIES=10.0.0.1,proxy", "CORS_ORIGINS=https://app.example.com,https://app.example.com/,*", "OPENAI_API_KEY=sk-secret", "DATABASE_URL=postgres://user:hunter2@[::1/",
 	}).CombinedOutput()
 	if err == nil {
 		t.Fatal("the program starts")
 	}
-	for _, name := range []string{"HTTP_ADDR", "LOG_LEVEL", "LOG_FORMAT", "DATABASE_MAX_CONNS", "DATABASE_URL", "LLM_PROVIDER", "LLM_TIMEOUT", "DRAIN_DELAY", "MAX_IN_FLIGHT", "TRUSTED_PROXIES", "API_TOKEN", "API_PASSWORD"} {
+	for _, name := range []string{"HTTP_ADDR", "LOG_LEVEL", "LOG_FORMAT", "DATABASE_MAX_CONNS", "DATABASE_URL", "LLM_PROVIDER", "LLM_TIMEOUT", "LLM_FIRST_BYTE_TIMEOUT", "LLM_IDLE_TIMEOUT", "DRAIN_DELAY", "MAX_IN_FLIGHT", "TRUSTED_PROXIES", "CORS_ORIGINS", "API_TOKEN", "API_PASSWORD"} {
 		if n := strings.Count(string(out), name); n != 1 {
 			t.Errorf("%s is named %d times: %s", name, n, out)
 		}

@@ -68,7 +68,7 @@ func TestMigrateThePrivateDatabase(t *testing.T) {
 func TestMigrateWithoutPagila(t *testing.T) {
 	t.Parallel()
 	env := environment(t, "DATABASE_URL="+pgtest.Empty(t))
-	const sentence = "database has no Pagila in it"
+	const sentence = "database does not contain Pagila"
 	if out, err := migrateProgram(t, env, "status"); err != nil || !strings.Contains(out, sentence) {
 		t.Errorf("status: %v, %s", err, out)
 	}
@@ -133,7 +133,7 @@ func TestMigrateScript(t *testing.T) {
 		"another schema": {moved, map[string]string{"status": "schema DVD shop", "apply": "applied 2", "down": "took back 2"}},
 		"a pooler":       {pooled, map[string]string{"status": "pending 2", "apply": "applied 2", "down": "took back 2"}},
 		"a gap":          {gap, map[string]string{"status": "pending 20261122183350", "apply": "applied 20261122183350", "down": wantsAtlas}},
-		"no Pagila":      {pgtest.Empty, map[string]string{"status": "no Pagila", "apply": "no Pagila", "down": "no Pagila"}},
+		"no Pagila":      {pgtest.Empty, map[string]string{"status": "not contain Pagila", "apply": "not contain Pagila", "down": "not contain Pagila"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -80,6 +81,7 @@ func serveOn(ctx context.Context, c config, listener net.Listener, stdout io.Wri
 		return err
 	}
 	defer srv.Close()
+	defer checkModel(ctx, model)()
 	handler, astray := http.Handler(srv), new(atomic.Int64)
 	if c.CheckAnswers {
 		if handler, err = checkAnswers(contract, srv, logger, astray); err != nil {
@@ -139,6 +141,7 @@ func newServer(c config, contract *openapi3.T, model *llm.Client, logger *slog.L
 		Limits:      server.Limits{InFlight: c.MaxInFlight, PerMinute: c.LLMRateLimit, Concurrent: c.LLMMaxCalls},
 
 		TrustedProxies: c.TrustedProxies,
+		Origins:        c.CORSOrigins,
 		Logger:         logger,
 	})
 }
@@ -179,6 +182,9 @@ func newModel(c config, contract *openapi3.T, logger *slog.Logger, otel *telemet
 		Timeout:    c.LLMTimeout,
 		Logger:     logger,
 
+		FirstByteTimeout: c.LLMFirstByteTimeout,
+		IdleTimeout:      c.LLMIdleTimeout,
+
 		TracerProvider: otel.traces,
 		MeterProvider:  otel.metrics,
 		RecordContent:  c.OTLPContent,
@@ -187,6 +193,22 @@ func newModel(c config, contract *openapi3.T, logger *slog.Logger, otel *telemet
 		return nil, fmt.Errorf("set up the language model: %w", err)
 	}
 	return model, nil
+}
+
+// modelCheckTimeout bounds the question whether the upstream has the model. Its answer is only for
+// the log and /readyz.
+const modelCheckTimeout = 5 * time.Second
+
+// checkModel asks in the background whether the upstream has the model. The function that it returns
+// ends that.
+func checkModel(ctx context.Context, model *llm.Client) (end func()) {
+	ctx, cancel := context.WithTimeout(ctx, modelCheckTimeout)
+	var check sync.WaitGroup
+	check.Go(func() { model.CheckModel(ctx) })
+	return func() {
+		cancel()
+		check.Wait()
+	}
 }
 
 // checkAnswers holds each answer against the contract, and counts those that are not in it.

@@ -599,3 +599,55 @@ func newCollector(t *testing.T, receive func(r *http.Request, body string)) stri
 	t.Cleanup(collector.Close)
 	return collector.URL
 }
+
+// A start with a model that the upstream does not have says so, with the remedy, and serves all else. The
+// time limits of the model are those of the environment.
+func TestStartWithMissingModel(t *testing.T) {
+	t.Parallel()
+	asked, silent := make(chan struct{}, 1), make(chan struct{})
+	model := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/api/tags" {
+			fmt.Fprint(w, `{"models":[{"name":"llama3.2:latest"}]}`)
+			asked <- struct{}{}
+			return
+		}
+		body, err := io.ReadAll(r.Body)
+		if err == nil && !strings.Contains(string(body), `"stream":true`) { // a summary
+			fmt.Fprint(w, `{"message":`)
+			w.(http.Flusher).Flush()
+		}
+		select { // and no more
+		case <-silent:
+		case <-r.Context().Done():
+		}
+	}))
+	t.Cleanup(model.Close)
+	t.Cleanup(func() { close(silent) })
+	s := serveProgram(t, environment(t, "DATABASE_URL="+pgtest.New(t), "LLM_PROVIDER=ollama", "LLM_MODEL=lama", "OLLAMA_HOST="+model.URL,
+		"LLM_FIRST_BYTE_TIMEOUT=1100ms", "LLM_IDLE_TIMEOUT=1200ms"))
+	<-asked
+	const problem = "does not list the model lama"
+	for said := ""; !strings.Contains(said, problem); { // the answer is on its way
+		status, ready := s.get(t, "/readyz")
+		if said = fmt.Sprint(ready); status != 200 {
+			t.Fatalf("/readyz: %d %s", status, said)
+		}
+	}
+	log := s.stderr.String()
+	for _, want := range []string{"level=WARN", "lama", "llama3.2:latest", "ollama pull lama"} {
+		if !strings.Contains(log, want) {
+			t.Errorf("the log does not have %q: %s", want, log)
+		}
+	}
+	if status, problem := s.get(t, "/ai/ask?question=Why%3F"); status != http.StatusGatewayTimeout {
+		t.Errorf("a model without a first byte is %d %v", status, problem)
+	}
+	if status, problem := s.do(t, http.MethodPost, "/ai/summary", `{"film_id": 1}`); status != http.StatusGatewayTimeout {
+		t.Errorf("a model that falls silent is %d %v", status, problem)
+	}
+	for _, want := range []string{"no content for 1.1s", "no data for 1.2s"} {
+		if log := s.stderr.String(); !strings.Contains(log, want) {
+			t.Errorf("the log does not have %q: %s", want, log)
+		}
+	}
+}

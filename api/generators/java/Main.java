@@ -1,0 +1,98 @@
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.time.Duration;
+import org.openapitools.client.ApiClient;
+import org.openapitools.client.ApiException;
+import org.openapitools.client.api.AiApi;
+import org.openapitools.client.api.AuthenticationApi;
+import org.openapitools.client.api.FilmsApi;
+import org.openapitools.client.api.RentalsApi;
+import org.openapitools.client.model.Problem;
+import org.openapitools.client.model.RentalRequest;
+
+/** What a user of the generated Java client does, against the server at PAGILA_URL. */
+public class Main {
+  private static final String FROM_A_LATER_VERSION = """
+      {"type": "about:blank", "title": "Conflict", "status": 409, "detail": "New.", "instance": "/films",
+       "code": "a_later_code", "request_id": "1", "a_later_member": 1}""";
+
+  private final ApiClient client = new ApiClient();
+  private final ObjectMapper mapper = client.getObjectMapper();
+
+  public static void main(String[] args) throws Exception {
+    new Main().run();
+  }
+
+  private void run() throws Exception {
+    client.updateBaseUri(System.getenv("PAGILA_URL"));
+    client.setReadTimeout(Duration.ofMinutes(1));
+    var later = mapper.readValue(FROM_A_LATER_VERSION, Problem.class);
+    check(later.getCode().equals("a_later_code"), "a code that this version does not know", later);
+    System.out.println(readFilms(new FilmsApi(client)) + logInAndRent() + ask());
+  }
+
+  private String readFilms(FilmsApi films) throws Exception {
+    var page = films.listFilms(1, 5, null);
+    check(page.getItems().size() == 5 && page.getTotal() > 5, "5 films of many", page);
+    var film = films.getFilm(1);
+    check(film.getRentalRate().equals(System.getenv("RENTAL_RATE")), "money as on the wire", film);
+    check(mapper.valueToTree(film).get("rental_rate").isTextual(), "money written as text", film);
+    check(!film.getActors().isEmpty(), "actors", film);
+    return "%d films, film 1 for \"%s\"".formatted(page.getTotal(), film.getRentalRate())
+        + refused(() -> films.getFilm(Integer.MAX_VALUE), 404, "film_not_found");
+  }
+
+  private String logInAndRent() throws Exception {
+    var token = new AuthenticationApi(client)
+        .createToken("password", System.getenv("API_USERNAME"), System.getenv("API_PASSWORD"), null, null, null);
+    // The native library leaves authentication to an interceptor.
+    client.setRequestInterceptor(request -> request.header("Authorization", "Bearer " + token.getAccessToken()));
+    var rentals = new RentalsApi(client);
+    for (int copy = 1; copy <= 1000; copy++) {
+      var request = new RentalRequest().inventoryId(copy).staffId(1);
+      try {
+        var rental = rentals.createRental(1, request);
+        check(rental.getReturnDate() == null && rental.getDueDate().isAfter(rental.getRentalDate()), "a rental", rental);
+        return ", rented copy " + copy + refused(() -> rentals.createRental(1, request), 409, "inventory_not_available");
+      } catch (ApiException e) {
+        check(problem(e).getCode().equals("inventory_not_available"), "409 inventory_not_available", e);
+      }
+    }
+    throw new IllegalStateException("all copies are out");
+  }
+
+  private String ask() throws Exception {
+    var answer = new AiApi(client).askQuestion("Which comedies are rated PG?");
+    check(!answer.isEmpty() && !answer.contains("event:"), "an answer in plain text", answer);
+    return ", answer of " + answer.length() + " characters";
+  }
+
+  private interface Call {
+    void run() throws ApiException;
+  }
+
+  /** Checks that the server refuses a call with this problem. */
+  private String refused(Call call, int status, String code) throws Exception {
+    try {
+      call.run();
+    } catch (ApiException e) {
+      var problem = problem(e);
+      check(problem.getStatus() == status && problem.getCode().equals(code), status + " " + code, problem);
+      check(!problem.getRequestId().isEmpty(), "a request id", problem);
+      return ", " + status + " " + code;
+    }
+    throw new IllegalStateException("want " + status + " " + code + ", got a success");
+  }
+
+  private Problem problem(ApiException e) throws Exception {
+    if (e.getResponseBody() == null) {
+      throw e;
+    }
+    return mapper.readValue(e.getResponseBody(), Problem.class);
+  }
+
+  private static void check(boolean ok, String want, Object got) {
+    if (!ok) {
+      throw new IllegalStateException("want " + want + ", got " + got);
+    }
+  }
+}

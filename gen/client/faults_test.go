@@ -1,0 +1,390 @@
+package client_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"example.com/pagila-api/gen/client"
+)
+
+// fault is a case of the table that the tests of all three SDKs read. Its first lines tell what the
+// members mean.
+type fault struct {
+	Name      string          `json:"name"`
+	Call      string          `json:"call"`
+	Timeout   json.RawMessage `json:"timeout"`
+	Retries   int             `json:"retries"`
+	Token     string          `json:"token"`
+	Responses []faultResponse `json:"responses"`
+	Requests  *int            `json:"requests"`
+	Sent      []string        `json:"sent"`
+	NotSent   []string        `json:"not_sent"`
+	Want      struct {
+		Kind          string  `json:"kind"`
+		Text          *string `json:"text"`
+		Status        int     `json:"status"`
+		Code          string  `json:"code"`
+		RequestID     *string `json:"request_id"`
+		Body          *string `json:"body"`
+		Length        *int    `json:"length"`
+		Location      *string `json:"location"`
+		RetryAfter    *int    `json:"retry_after"`
+		RetryAfterMin int     `json:"retry_after_min"`
+	} `json:"want"`
+}
+
+type faultResponse struct {
+	Head  []string          `json:"head"`
+	Body  []json.RawMessage `json:"body"`
+	Split int               `json:"split"`
+	End   string            `json:"end"`
+}
+
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	document, err := os.ReadFile("../testdata/faults.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var table struct{ Cases []fault }
+	if err := json.Unmarshal(document, &table); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range table.Cases {
+		t.Run(f.Name, func(t *testing.T) {
+			t.Parallel()
+			for name, call := range faultCalls(f.Call) {
+				t.Run(name, func(t *testing.T) {
+					t.Parallel()
+					f.run(t, call)
+				})
+			}
+		})
+	}
+}
+
+func (f fault) run(t *testing.T, call func(context.Context, *client.API) (string, error)) {
+	t.Helper()
+	other := startFaultServer(t, nil, "")
+	server := startFaultServer(t, f.Responses, other.url)
+	options, ok := f.options(t)
+	if !ok {
+		t.Skip("a time.Duration cannot say so")
+	}
+	a, err := client.New(server.url, options...)
+	if f.Want.Kind == "refused" || err != nil {
+		if err == nil || f.Want.Kind != "refused" {
+			t.Errorf("New gives %v, want %s", err, f.Want.Kind)
+		}
+		return
+	}
+	text, err := call(t.Context(), a)
+	f.check(t, strings.NewReplacer("{origin}", server.url, "{other}", other.url), text, err)
+	requests := server.received()
+	if f.Requests != nil && len(requests) != *f.Requests {
+		t.Errorf("%d requests, want %d", len(requests), *f.Requests)
+	}
+	for _, part := range f.Sent {
+		if !strings.Contains(requests[0], part) {
+			t.Errorf("the request has no %q: %s", part, requests[0])
+		}
+	}
+	for _, part := range f.NotSent {
+		if strings.Contains(requests[0], part) {
+			t.Errorf("the request has %q: %s", part, requests[0])
+		}
+	}
+	if leaked := other.received(); len(leaked) > 0 {
+		t.Errorf("the other server received %q", leaked)
+	}
+}
+
+func (f fault) options(t *testing.T) ([]client.Option, bool) {
+	t.Helper()
+	options := []client.Option{client.WithRetries(f.Retries, time.Millisecond), client.WithToken(f.Token)}
+	var limit time.Duration
+	switch string(f.Timeout) {
+	case "":
+		return options, true
+	case `"infinity"`:
+		limit = math.MaxInt64
+	case `"-infinity"`:
+		limit = math.MinInt64
+	case `"nan"`:
+		return nil, false
+	default:
+		var seconds float64
+		if err := json.Unmarshal(f.Timeout, &seconds); err != nil {
+			t.Fatal(err)
+		}
+		limit = time.Duration(seconds * float64(time.Second))
+	}
+	return append(options, client.WithTimeout(limit), client.WithIdleTimeout(limit)), true
+}
+
+// faultCalls are the ways to make a call: for a stream two, for all else one. Each returns the text
+// of a success, or what came before the error.
+func faultCalls(name string) map[string]func(context.Context, *client.API) (string, error) {
+	calls := map[string]map[string]func(context.Context, *client.API) (string, error){
+		"film": {"": func(ctx context.Context, a *client.API) (string, error) {
+			film, err := a.GetFilmWithResponse(ctx, 1)
+			if err != nil {
+				return "", err
+			}
+			return film.JSON200.Title, nil
+		}},
+		"films": {"": func(ctx context.Context, a *client.API) (string, error) {
+			var titles []string
+			for film, err := range a.Films(ctx, client.ListFilmsParams{}) {
+				if err != nil {
+					return "", err
+				}
+				titles = append(titles, film.Title)
+			}
+			return strings.Join(titles, ","), nil
+		}},
+		"rent": {"": func(ctx context.Context, a *client.API) (string, error) {
+			rental, err := a.CreateRentalWithResponse(ctx, 1, client.RentalRequest{InventoryID: 1, StaffID: 1})
+			if err != nil {
+				return "", err
+			}
+			return strconv.Itoa(int(rental.JSON201.RentalID)), nil
+		}},
+		"token": {"": func(ctx context.Context, a *client.API) (string, error) {
+			form := client.TokenRequest{GrantType: "password", Username: "so me", Password: "a&b"}
+			token, err := a.CreateTokenWithFormdataBodyWithResponse(ctx, form)
+			if err != nil {
+				return "", err
+			}
+			return token.JSON200.AccessToken, nil
+		}},
+		"ask": {
+			"as text": func(ctx context.Context, a *client.API) (string, error) {
+				var text string
+				for piece, err := range a.Ask(ctx, "x") {
+					if err != nil {
+						return text, err
+					}
+					text += piece
+				}
+				return text, nil
+			},
+			"as events": func(ctx context.Context, a *client.API) (string, error) {
+				var text string
+				for event, err := range a.AskEvents(ctx, "x") {
+					if err != nil {
+						return text, err
+					}
+					if delta, ok := event.(client.DeltaEvent); ok {
+						text += delta.Text
+					}
+				}
+				return text, nil
+			},
+		},
+	}
+	return calls[name]
+}
+
+// kindOf is the table's word for an error.
+func kindOf(err error) string {
+	refusal, isError := errors.AsType[*client.Error](err)
+	switch {
+	case err == nil:
+		return "ok"
+	case isError && refusal.Code != "":
+		return "problem"
+	case isError:
+		return "http"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "timeout"
+	case errors.Is(err, client.ErrIncomplete):
+		return "incomplete"
+	default:
+		return "network"
+	}
+}
+
+func (f fault) check(t *testing.T, places *strings.Replacer, text string, err error) {
+	t.Helper()
+	if got := kindOf(err); got != f.Want.Kind {
+		t.Errorf("got %s (%.300v), want %s", got, err, f.Want.Kind)
+		return
+	}
+	if f.Want.Text != nil && text != *f.Want.Text {
+		t.Errorf("the text is %q, want %q", text, *f.Want.Text)
+	}
+	if incomplete, ok := errors.AsType[*client.IncompleteError](err); ok && incomplete.Text != text {
+		t.Errorf("the error's text is %q, want %q", incomplete.Text, text)
+	}
+	refusal, ok := errors.AsType[*client.Error](err)
+	if !ok {
+		return
+	}
+	if refusal.Status != f.Want.Status || string(refusal.Code) != f.Want.Code {
+		t.Errorf("got %d %q, want %d %q", refusal.Status, refusal.Code, f.Want.Status, f.Want.Code)
+	}
+	if want := f.Want.RequestID; want != nil && refusal.RequestID != *want {
+		t.Errorf("the request's id is %q, want %q", refusal.RequestID, *want)
+	}
+	if want := f.Want.Body; want != nil && string(refusal.Body) != *want {
+		t.Errorf("the body is %.100q, want %q", refusal.Body, *want)
+	}
+	if want := f.Want.Length; want != nil && len(refusal.Body) != *want {
+		t.Errorf("the body has %d bytes, want %d", len(refusal.Body), *want)
+	}
+	if want := f.Want.Location; want != nil && refusal.Location != places.Replace(*want) {
+		t.Errorf("the location is %q, want %q", refusal.Location, places.Replace(*want))
+	}
+	if want := f.Want.RetryAfter; want != nil && refusal.RetryAfter != time.Duration(*want)*time.Second {
+		t.Errorf("RetryAfter is %s, want %d s", refusal.RetryAfter, *want)
+	}
+	if least := time.Duration(f.Want.RetryAfterMin) * time.Second; refusal.RetryAfter < least {
+		t.Errorf("RetryAfter is %s, want at least %s", refusal.RetryAfter, least)
+	}
+}
+
+// faultServer plays a script on a socket: one response for each connection, the last for all others.
+type faultServer struct {
+	url      string
+	mu       sync.Mutex
+	requests []string
+}
+
+func (s *faultServer) received() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.requests
+}
+
+func startFaultServer(t *testing.T, responses []faultResponse, other string) *faultServer {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &faultServer{url: "http://" + listener.Addr().String()}
+	var open sync.WaitGroup
+	open.Go(func() {
+		for i := 0; ; i++ {
+			connection, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			open.Go(func() {
+				defer connection.Close()
+				request := readRequest(connection)
+				s.mu.Lock()
+				s.requests = append(s.requests, request)
+				s.mu.Unlock()
+				if len(responses) > 0 {
+					responses[min(i, len(responses)-1)].send(connection, strings.NewReplacer("{origin}", s.url, "{other}", other))
+				}
+			})
+		}
+	})
+	t.Cleanup(func() {
+		listener.Close()
+		open.Wait()
+	})
+	return s
+}
+
+// readRequest returns a request with its headers in lower case.
+func readRequest(connection net.Conn) string {
+	request, err := http.ReadRequest(bufio.NewReader(connection))
+	if err != nil {
+		return err.Error()
+	}
+	body, _ := io.ReadAll(request.Body)
+	var s strings.Builder
+	fmt.Fprintf(&s, "%s %s HTTP/1.1\n", request.Method, request.RequestURI)
+	for name, values := range request.Header {
+		fmt.Fprintf(&s, "%s: %s\n", strings.ToLower(name), values[0])
+	}
+	s.Write(body)
+	return s.String()
+}
+
+// send plays a response. A client that leaves early is no failure here, so errors are ignored.
+func (r faultResponse) send(connection net.Conn, places *strings.Replacer) {
+	chunked := false
+	if len(r.Head) > 0 {
+		head := strings.Join(r.Head, "\r\n") + "\r\n"
+		if r.End == "" {
+			head += "Connection: close\r\n"
+		}
+		chunked = strings.Contains(head, "Transfer-Encoding: chunked")
+		places.WriteString(connection, head+"\r\n")
+	}
+	var pieces [][]byte
+	for _, piece := range r.Body {
+		pieces = append(pieces, decodePiece(piece))
+	}
+	if r.Split > 0 {
+		whole := bytes.Join(pieces, nil)
+		pieces = nil
+		for len(whole) > 0 {
+			n := min(r.Split, len(whole))
+			pieces, whole = append(pieces, whole[:n]), whole[n:]
+		}
+	}
+	for _, piece := range pieces {
+		if chunked {
+			piece = fmt.Appendf(nil, "%x\r\n%s\r\n", len(piece), piece)
+		}
+		connection.Write(piece)
+	}
+	switch r.End {
+	case "":
+		if chunked {
+			io.WriteString(connection, "0\r\n\r\n")
+		}
+	case "reset":
+		connection.(*net.TCPConn).SetLinger(0)
+	case "drip":
+		for err := error(nil); err == nil; <-time.After(20 * time.Millisecond) {
+			_, err = io.WriteString(connection, " ")
+		}
+	case "silent":
+		io.Copy(io.Discard, connection) // until the client closes it
+	}
+}
+
+func decodePiece(document json.RawMessage) []byte {
+	var piece struct {
+		Hex    string
+		Repeat string
+		Times  int
+	}
+	var text string
+	if json.Unmarshal(document, &text) == nil {
+		return []byte(text)
+	}
+	if err := json.Unmarshal(document, &piece); err != nil {
+		panic(err)
+	}
+	if piece.Times > 0 {
+		return bytes.Repeat([]byte(piece.Repeat), piece.Times)
+	}
+	decoded, err := hex.DecodeString(piece.Hex)
+	if err != nil {
+		panic(err)
+	}
+	return decoded
+}

@@ -1,0 +1,172 @@
+package client_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// readmeServer answers the blocks of the three READMEs, and the examples.
+func readmeServer() *httptest.Server {
+	document, err := os.ReadFile("../testdata/readme.json")
+	if err != nil {
+		panic(err)
+	}
+	var responses []struct {
+		Method, Path, Type, Body string
+		Status                   int
+	}
+	if err := json.Unmarshal(document, &responses); err != nil {
+		panic(err)
+	}
+	mux := http.NewServeMux()
+	for _, r := range responses {
+		mux.HandleFunc(r.Method+" "+r.Path, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", r.Type)
+			w.WriteHeader(r.Status)
+			fmt.Fprint(w, r.Body)
+		})
+	}
+	return httptest.NewServer(mux)
+}
+
+// block is a fenced block of a README, and the output that is shown after it.
+type block struct{ language, text, output string }
+
+var fenced = regexp.MustCompile("(?ms)^```(\\w+)\n(.*?)^```$")
+
+func readBlocks(t *testing.T, file string) (commands, code []block) {
+	t.Helper()
+	document, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, match := range fenced.FindAllStringSubmatch(string(document), -1) {
+		switch b := (block{language: match[1], text: match[2]}); b.language {
+		case "sh":
+			commands = append(commands, b)
+		case "go":
+			code = append(code, b)
+		case "text":
+			code[len(code)-1].output = b.text
+		default:
+			t.Fatalf("%s has a block in %s, which nothing runs", file, b.language)
+		}
+	}
+	return commands, code
+}
+
+// The README's commands make the client importable for a module outside of this one, and its code
+// prints there what it shows.
+func TestReadme(t *testing.T) {
+	t.Parallel()
+	ts := readmeServer()
+	t.Cleanup(ts.Close)
+	commands, code := readBlocks(t, "README.md")
+	if len(commands) != 3 || len(code) < 6 {
+		t.Fatalf("%d blocks of commands and %d of code", len(commands), len(code))
+	}
+	for i := range code {
+		code[i].text = strings.ReplaceAll(code[i].text, "http://localhost:8080", ts.URL)
+	}
+	clone, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	t.Run("point to the clone", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		if err := os.Symlink(clone, filepath.Join(dir, "pagila-api")); err != nil {
+			t.Fatal(err)
+		}
+		shell(t, dir, commands[0].text)
+		dir = filepath.Join(dir, "rentals")
+		runBlock(t, dir, code[0].text, code[0].output)
+		for i, b := range code[1:] {
+			runBlock(t, filepath.Join(dir, fmt.Sprint("block", i+1)), program(b.text, ts.URL), b.output)
+		}
+	})
+	t.Run("copy the package", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		if err := os.Symlink(clone, filepath.Join(dir, "pagila-api")); err != nil {
+			t.Fatal(err)
+		}
+		shell(t, dir, commands[1].text)
+		text := strings.Replace(code[0].text, "example.com/pagila-api/gen/client", "example.org/shop/internal/pagila", 1)
+		runBlock(t, filepath.Join(dir, "shop"), text, code[0].output)
+	})
+	t.Run("fork", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		shell(t, clone, `git ls-files -z -co --exclude-standard | xargs -0 sh -c 'cp --parents -- "$@" "`+dir+`"' sh`)
+		shell(t, dir, "git init -q && git add -A\n"+commands[2].text)
+		out := shell(t, dir, "go list ./gen/client && ! go list -deps -test ./gen/client | grep '^example\\.com/'")
+		if want := "github.com/you/pagila-api/gen/client\n"; out != want {
+			t.Errorf("the package is %q, want %q", out, want)
+		}
+	})
+}
+
+// shell runs a block as somebody outside of this module would, who then needs no go mod tidy.
+func shell(t *testing.T, dir, text string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", text)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v\n%s%s%s", err, text, out, &stderr)
+	}
+	return string(out)
+}
+
+// runBlock runs a program and checks what it prints.
+func runBlock(t *testing.T, dir, text, want string) {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "main.go"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.TrimSpace(shell(t, dir, "go run .")); got != strings.TrimSpace(want) {
+		t.Errorf("it prints\n%s\nand not\n%s\n%s", got, want, text)
+	}
+}
+
+// program makes one of a block, which has an api and a ctx.
+func program(text, url string) string {
+	imports := `"context"; "fmt"; "log"; "example.com/pagila-api/gen/client"`
+	if strings.Contains(text, "errors.") {
+		imports += `; "errors"`
+	}
+	return fmt.Sprintf(`package main
+import (%s)
+func main() {
+	api, err := client.New(%q, client.WithToken("dvd_admin"))
+	if err == nil {
+		err = run(context.Background(), api)
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+}
+func run(ctx context.Context, api *client.API) error {
+%s
+	return nil
+}
+var _ = fmt.Print
+`, imports, url, text)
+}

@@ -1,0 +1,124 @@
+package client
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// loadShapes reads what the responses and events have to look like, by the operation's method, path
+// and status or the event's name. Package shapes in api tells how they are written.
+var loadShapes = sync.OnceValue(func() map[string]any {
+	var shapes map[string]any
+	if err := json.Unmarshal([]byte(shapesJSON), &shapes); err != nil {
+		panic(err) // the generator writes JSON
+	}
+	return shapes
+})
+
+// shapeOf finds the shape that a response with this status has. There is none where the operation
+// does not promise that status.
+func shapeOf(method, path string, status int) (any, bool) {
+	segments := strings.Split(path, "/")
+	for name, shape := range loadShapes() {
+		words := strings.Fields(name)
+		if words[0] == method && words[len(words)-1] == strconv.Itoa(status) && matches(strings.Split(words[1], "/"), segments) {
+			return shape, true
+		}
+	}
+	return nil, false
+}
+
+func matches(template, segments []string) bool {
+	if len(template) != len(segments) {
+		return false
+	}
+	for i, segment := range template {
+		if segment != segments[i] && !strings.HasPrefix(segment, "{") {
+			return false
+		}
+	}
+	return true
+}
+
+// checkJSON returns an error if a document is not JSON, or not of the shape.
+func checkJSON(document []byte, shape any) error {
+	decoder := json.NewDecoder(bytes.NewReader(document))
+	decoder.UseNumber()
+	var value any
+	if err := decoder.Decode(&value); err != nil {
+		return err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows the JSON")
+	}
+	return check(value, shape, "#")
+}
+
+// check returns an error that names the first place where a value is not of the shape.
+func check(value, shape any, at string) error {
+	ok := true
+	switch shape := shape.(type) {
+	case map[string]any:
+		var members map[string]any
+		if members, ok = value.(map[string]any); ok {
+			return checkMembers(members, shape, at)
+		}
+	case []any:
+		var items []any
+		if items, ok = value.([]any); ok {
+			for i, item := range items {
+				if err := check(item, shape[0], fmt.Sprintf("%s/%d", at, i)); err != nil {
+					return err
+				}
+			}
+		}
+	case string:
+		ok = isScalar(value, shape)
+	}
+	if !ok {
+		return fmt.Errorf("%s is not of the contract's type", at)
+	}
+	return nil
+}
+
+func checkMembers(members, shape map[string]any, at string) error {
+	for name, of := range shape {
+		name, optional := strings.CutSuffix(name, "?")
+		if optional && members[name] == nil {
+			continue
+		}
+		if _, ok := members[name]; !ok {
+			return fmt.Errorf("%s/%s is missing", at, name)
+		}
+		if err := check(members[name], of, at+"/"+name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var dateTime = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$`)
+
+func isScalar(value any, kind string) bool {
+	kind, nullable := strings.CutSuffix(kind, "|null")
+	switch value := value.(type) {
+	case nil:
+		return nullable
+	case bool:
+		return kind == "boolean"
+	case string:
+		return kind == "string" || kind == "date-time" && dateTime.MatchString(value)
+	case json.Number:
+		n, err := value.Int64()
+		return err == nil && (kind == "integer" || kind == "int32" && n >= math.MinInt32 && n <= math.MaxInt32)
+	}
+	return false
+}

@@ -1,0 +1,84 @@
+"""Each block of README.md, run as a newcomer would: installed, in an environment of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import venv
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1]
+BLOCKS = re.findall(
+    r"^```(\w+)\n(.*?)^```$", (PACKAGE / "README.md").read_text(), re.MULTILINE | re.DOTALL
+)
+RESPONSES = {
+    (response["method"], response["path"]): response
+    for response in json.loads((PACKAGE.parent / "testdata" / "readme.json").read_text())
+}
+"""What the READMEs of all three SDKs are answered."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        response = RESPONSES[self.command, self.path.partition("?")[0]]
+        self.send_response(response["status"])
+        self.send_header("Content-Type", response["type"])
+        self.end_headers()
+        self.wfile.write(response["body"].encode())
+
+    do_POST = do_GET
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def execute(tmp_path: Path, *command: str) -> str:
+    path = f"{tmp_path / 'venv' / 'bin'}:{os.environ['PATH']}"
+    done = subprocess.run(
+        command,
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def test_readme(tmp_path: Path, url: str) -> None:
+    venv.create(tmp_path / "venv", with_pip=True)
+    ignore = shutil.ignore_patterns(".*", "build", "*.egg-info", "__pycache__")
+    shutil.copytree(PACKAGE, tmp_path / "gen" / "python", ignore=ignore)
+    languages = [language for language, _ in BLOCKS]
+    assert languages == ["sh"] + ["python", "text"] * 3
+    output = ""
+    for language, text in BLOCKS:
+        match language:
+            case "sh":
+                execute(tmp_path, "bash", "-euc", text)
+            case "python":
+                code = text.replace("http://localhost:8080", url)
+                output = execute(tmp_path, "python", "-c", code)
+            case "text":
+                assert output.strip() == text.strip()

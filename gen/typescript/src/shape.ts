@@ -1,0 +1,53 @@
+import { shapes } from "./shapes.js";
+
+/** What a value has to look like. api/shapes, which makes them of the contract, tells how they are read. */
+export type Shape = string | readonly [Shape] | { readonly [member: string]: Shape };
+
+/**
+ * Whether a text is JSON of the shape with this name: an operation's method, path and status, or an
+ * event. Where there is none, any JSON is.
+ */
+export function isJSON(text: string, name: string): boolean {
+  const shape = shapes[name];
+  try {
+    const value: unknown = JSON.parse(text);
+    return shape === undefined || is(value, shape);
+  } catch {
+    return false;
+  }
+}
+
+function is(value: unknown, shape: Shape): boolean {
+  if (typeof shape === "string") {
+    return isScalar(value, shape);
+  }
+  if (isList(shape)) {
+    return Array.isArray(value) && value.every((item) => is(item, shape[0]));
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    return false;
+  }
+  const members = value as Record<string, unknown>;
+  return Object.entries(shape).every(([key, of]) => {
+    const name = key.replace(/\?$/, "");
+    return (name !== key && (members[name] ?? null) === null) || (Object.hasOwn(members, name) && is(members[name], of));
+  });
+}
+
+function isList(shape: Shape): shape is readonly [Shape] {
+  return Array.isArray(shape);
+}
+
+function isScalar(value: unknown, shape: string): boolean {
+  const [kind, nullable] = shape.split("|");
+  switch (typeof value) {
+    case "boolean":
+      return kind === "boolean";
+    case "string":
+      return kind === "string" || (kind === "date-time" && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/.test(value));
+    case "number":
+      return Number.isInteger(value) && (kind === "integer" || (kind === "int32" && value === (value | 0)));
+    default:
+      return value === null && nullable !== undefined;
+  }
+}

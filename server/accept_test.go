@@ -1,0 +1,71 @@
+package server_test
+
+import (
+	"net/http"
+	"testing"
+)
+
+// A client gets events only where it prefers them to plain text (RFC 9110, section 12.5.1).
+func TestAccept(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	const text, events = "text/plain; charset=utf-8", "text/event-stream"
+	for _, tt := range []struct {
+		accept []string // one for each line of the header
+		want   string
+	}{
+		{nil, text},
+		{[]string{""}, text},
+		{[]string{"*/*"}, text},
+		{[]string{"text/*"}, text},
+		{[]string{"application/json"}, text},
+		{[]string{"text/event-stream"}, events},
+		{[]string{"TEXT/Event-Stream; charset=utf-8"}, events},
+
+		// A tie goes to text.
+		{[]string{"text/plain, text/event-stream, application/problem+json"}, text},
+		{[]string{"text/event-stream, text/plain"}, text},
+		{[]string{"text/event-stream, text/*"}, text},
+		{[]string{"text/event-stream;q=0.5, */*;q=0.5"}, text},
+
+		// The weights decide.
+		{[]string{"text/event-stream;q=0.9, */*"}, text},
+		{[]string{"text/event-stream, */*;q=0.1"}, events},
+		{[]string{"text/event-stream;q=0.3,text/plain;Q=0.2"}, events},
+		{[]string{"text/event-stream;q=0"}, text},
+		{[]string{"text/event-stream, text/plain;q=0"}, events},
+
+		// The most specific range counts, wherever it stands.
+		{[]string{"text/*;q=0.9, text/event-stream;q=0.2, */*"}, text},
+		{[]string{"*/*;q=0.1, text/plain;q=0.2, text/*"}, events},
+		{[]string{"*/*, text/plain;q=0.5"}, events},
+
+		// Several lines are one list.
+		{[]string{"text/event-stream;q=0.4", "text/plain;q=0.6"}, text},
+		{[]string{"text/plain;q=0.4", "text/event-stream;q=0.6"}, events},
+
+		// Weights out of range are the nearest in it; malformed ranges are ignored.
+		{[]string{"text/event-stream;q=7, text/plain"}, text},
+		{[]string{"text/event-stream;q=-1"}, text},
+		{[]string{"text/event-stream;q=NaN"}, text},
+		{[]string{"text/event-stream;q=Inf, text/plain;q=0.1"}, text},
+		{[]string{"text/event-stream, text/plain;q=high"}, events},
+		{[]string{"text/event-stream;q=0.5, text/plain; q, */*;q=0.1"}, events},
+		{[]string{",, text/event-stream ,"}, events},
+		{[]string{`text/event-stream;note="a, text/plain, \", b"`}, events},
+		{[]string{`text/plain;note="a, text/event-stream, b`}, text},
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodHead, a.URL+"/ai/ask?question=comedies", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header["Accept"] = tt.accept
+		answer := a.do(t, r).want(t, 200)
+		if got := answer.header.Get("Content-Type"); got != tt.want {
+			t.Errorf("Accept %q gives %s, want %s", tt.accept, got, tt.want)
+		}
+		if got := answer.header.Get("Vary"); got != "Accept" {
+			t.Errorf("Vary is %q", got)
+		}
+	}
+}
