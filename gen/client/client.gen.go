@@ -451,7 +451,7 @@ type HealthStatus string
 
 // InputError defines model for InputError.
 type InputError struct {
-	// Detail Example: there is no copy 999999
+	// Detail Example: there is no inventory 999999
 	Detail string `json:"detail"`
 
 	// Parameter The name of the path or query parameter.
@@ -741,6 +741,9 @@ type RentalNotFound = Problem
 
 // RentalUnavailable What went wrong (RFC 9457).
 type RentalUnavailable = Problem
+
+// SummaryBadGateway What went wrong (RFC 9457).
+type SummaryBadGateway = Problem
 
 // SummaryRefused What went wrong (RFC 9457).
 type SummaryRefused = Problem
@@ -2322,7 +2325,7 @@ type SummarizeFilmResponse struct {
 	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
 	ApplicationProblemJSON500 *InternalError
 	// ApplicationProblemJSON502 the response for an HTTP 502 `application/problem+json` response
-	ApplicationProblemJSON502 *ModelBadGateway
+	ApplicationProblemJSON502 *SummaryBadGateway
 	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
 	ApplicationProblemJSON503 *ModelUnavailable
 	// ApplicationProblemJSON504 the response for an HTTP 504 `application/problem+json` response
@@ -3990,7 +3993,7 @@ func ParseSummarizeFilmResponse(rsp *http.Response) (*SummarizeFilmResponse, err
 		response.ApplicationProblemJSON500 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 502:
-		var dest ModelBadGateway
+		var dest SummaryBadGateway
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
