@@ -248,6 +248,7 @@ func (b *browser) execute(operation chromedp.CSS, status string, v any) {
 	b.t.Helper()
 	answer := operation + " .live-responses-table .response"
 	b.press(operation + " .opblock-summary-control")
+	b.do(chromedp.WaitVisible(operation + " .responses-table")) // until then the page still resolves references
 	b.press(operation + " button.execute")
 	b.do(chromedp.WaitVisible(answer), chromedp.ScrollIntoView(answer))
 	if got := strings.TrimSpace(b.text(answer + " .response-col_status")); got != status {
