@@ -64,6 +64,23 @@ func readBlocks(t *testing.T, file string) (commands, code []block) {
 	return commands, code
 }
 
+// The time-outs mean the same in all three SDKs.
+func TestReadmesAgreeOnTimeouts(t *testing.T) {
+	t.Parallel()
+	const want = "The time-out limits one attempt, for a stream until its head (130 s by default), " +
+		"the idle time-out limits each silence of a stream after its head (60 s by default), " +
+		"and for both 0 means no limit."
+	for _, file := range []string{"README.md", "../typescript/README.md", "../python/README.md"} {
+		document, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(strings.Join(strings.Fields(string(document)), " "), want) {
+			t.Errorf("%s does not say: %s", file, want)
+		}
+	}
+}
+
 // The README's commands make the client importable for a module outside of this one, and its code
 // prints there what it shows.
 func TestReadme(t *testing.T) {
