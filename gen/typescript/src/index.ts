@@ -56,8 +56,8 @@ export interface ClientOptions {
    */
   idleTimeout?: number;
   /**
-   * How often a GET or HEAD is tried again after a network error, 429, 502, 503 or 504: 2 by
-   * default. Nothing else is ever sent twice, and neither is what timed out.
+   * How often a GET is tried again after a network error, 429, 502, 503 or 504: 2 by
+   * default. A POST is never sent twice, and nothing is after a time-out.
    */
   retries?: number;
   /** Used instead of the global fetch. */
@@ -69,7 +69,10 @@ export interface Abortable {
   signal?: AbortSignal;
 }
 
-type Method = "get" | "head" | "post" | "put" | "patch" | "delete";
+type Method = "get" | "post";
+
+/** The options of a call. A file of the documentation may be an image, so that it is read as bytes. */
+type Read<P, I> = P extends "/docs/{asset}" ? (I extends { parseAs: unknown } ? I : I & { parseAs: "blob" }) : I;
 
 /** Calls an operation by its path. Resolves when the answer is a success, and throws otherwise. */
 export type Call<M extends Method> = <
@@ -78,7 +81,7 @@ export type Call<M extends Method> = <
 >(
   path: P,
   ...init: undefined extends I ? [init?: I] : [init: I]
-) => Promise<{ data: MethodResponse<FetchClient<paths>, M, P, I>; response: Response }>;
+) => Promise<{ data: MethodResponse<FetchClient<paths>, M, P, Read<P, I>>; response: Response }>;
 
 /** A client of the Pagila API. Each method of HTTP calls any operation of the contract that has it. */
 export type Client = { [M in Method as Uppercase<M>]: Call<M> } & {
@@ -117,7 +120,7 @@ export function createClient(options: ClientOptions): Client {
   });
   // A response that is no success has been thrown, so that the type needs no error beside the data.
   const calls = Object.fromEntries(
-    (["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] as const).map((method) => {
+    (["GET", "POST"] as const).map((method) => {
       const call = fetchClient[method] as (path: string, init: object) => Promise<unknown>;
       return [method, (path: string, init?: object) => call(path, initOf(path, init))];
     }),

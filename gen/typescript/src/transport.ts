@@ -8,7 +8,7 @@ export interface TransportOptions {
   timeout: number;
   /** Milliseconds that a stream may be silent after its head. 0: any. */
   idleTimeout: number;
-  /** How often a GET or HEAD is tried again. */
+  /** How often a GET is tried again. */
   retries: number;
 }
 
@@ -29,8 +29,8 @@ const longestTimeout = 2 ** 31 - 1;
  * request's signal.
  */
 export async function send(request: Request, wanted: Wanted, options: TransportOptions): Promise<Response> {
-  // Only these may be sent twice without doing anything twice (RFC 9110, section 9.2.2).
-  const retries = request.method === "GET" || request.method === "HEAD" ? options.retries : 0;
+  // A POST that is sent twice may do something twice (RFC 9110, section 9.2.2).
+  const retries = request.method === "GET" ? options.retries : 0;
   for (let tried = 0; ; tried++) {
     try {
       return await attempt(request, wanted, options);

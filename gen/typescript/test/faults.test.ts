@@ -248,7 +248,8 @@ const methods: Record<string, (api: Client) => Promise<unknown>> = {
   getReadiness: (api) => api.GET("/readyz"),
 };
 
-for (const operation of JSON.parse(readFileSync(new URL("operations.json", testdata), "utf8"))) {
+const operations: { id: string; method: string; path: string }[] = JSON.parse(readFileSync(new URL("operations.json", testdata), "utf8"));
+for (const operation of operations) {
   test(`the operation ${operation.id} can be called`, async (t) => {
     const server = await startServer(t, [{ head: ["HTTP/1.1 418 X"], body: [] }]);
     const call = methods[operation.id] ?? assert.fail("nothing calls it");
@@ -265,6 +266,19 @@ test("a plain GET reads an answer as text", async (t) => {
   assert.equal((await ask()).data, "größer");
   type = "text/html";
   await assert.rejects(ask(), HTTPError);
+});
+
+test("an image of the documentation keeps its bytes", async (t) => {
+  const image = Buffer.from("89504e470d0a1a0a0000000d49484452ff00c3", "hex");
+  const api = await clientOf(t, (_, response) => response.writeHead(200, { "Content-Type": "image/png" }).end(image));
+  const { data } = await api.GET("/docs/{asset}", { params: { path: { asset: "favicon-32x32.png" } } });
+  assert.deepEqual(Buffer.from(await data.arrayBuffer()), image);
+});
+
+test("a method of HTTP that no operation has is no method of the client", async () => {
+  const used = operations.map(({ method }) => method);
+  const called = Object.keys(createClient({ baseUrl: "" })).filter((name) => name === name.toUpperCase());
+  assert.deepEqual(called.sort(), [...new Set(used)].sort());
 });
 
 test("the fetch of one call is used for it", async () => {
