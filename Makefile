@@ -148,6 +148,12 @@ generate-check: generate ## Fail if gen/ is not what the contract generates
 	@git diff --exit-code -- gen || { echo 'gen/ differs from what the contract generates: commit the result of make generate'; exit 1; }
 	@test -z "$$(git ls-files --others --exclude-standard -- gen)" || { git ls-files --others --exclude-standard -- gen; echo 'gen/ has files that git does not know: commit them'; exit 1; }
 
+.PHONY: module
+module: ## Rename the Go module for publishing: make module name=github.com/you/pagila-api
+	@test -n '$(name)' || { echo 'give the new path: make module name=github.com/you/pagila-api'; exit 1; }
+	@git ls-files -z -- '*.go' '*go.mod' '*.md' api/openapi.yaml | \
+	  OLD="$$(go list -m)" NEW='$(name)' xargs -0 perl -pi -e 's{\Q$$ENV{OLD}\E}{$$ENV{NEW}}g'
+
 .PHONY: contract-lint
 contract-lint: ## Lint the contract with redocly and spectral
 	@command -v npx >/dev/null || { echo 'contract-lint: skipped: there is no npx (Node.js) on this machine'; exit $(IN_CI); }; \

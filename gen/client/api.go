@@ -6,30 +6,28 @@
 //	if err != nil {
 //		return err
 //	}
-//	for film, err := range api.Films(ctx, client.ListFilmsParams{Category: new("Comedy")}) {
+//	for film, err := range api.ListAllFilms(ctx, client.ListFilmsParams{Category: new("Comedy")}) {
 //		if err != nil {
 //			return err
 //		}
 //		fmt.Println(film.Title)
 //	}
 //
-// Each operation of the contract is a method that ends in WithResponse. Where it returns no error,
-// the field with the status of success (JSON200, JSON201) holds the answer:
+// Each operation of the contract is a method with its name, which returns what the operation promises:
 //
-//	rental, err := api.CreateRentalWithResponse(ctx, 1, client.RentalRequest{InventoryID: 1, StaffID: 1})
-//	if refusal, ok := errors.AsType[*client.Error](err); ok && refusal.Code == client.ProblemCodeInventoryNotAvailable {
+//	rental, err := api.CreateRental(ctx, 1, client.RentalRequest{InventoryID: 1, StaffID: 1})
+//	if problem, ok := errors.AsType[*client.ProblemError](err); ok && problem.Code == client.ProblemCodeInventoryNotAvailable {
 //		return fmt.Errorf("the copy is out: %w", err)
 //	} else if err != nil {
 //		return err
 //	}
-//	fmt.Println(rental.JSON201.DueDate)
+//	fmt.Println(rental.DueDate)
 //
-// Every other response is an [*Error], also one that a proxy gave in the server's place, a redirect,
-// and one that is not of the contract's shape. GET and HEAD are tried again when the network or the
-// server fails; a POST is sent once.
+// Every error is an [APIError]. GET and HEAD are tried again when the network or the server fails; a POST
+// is sent once.
 //
-// [API.Films] reads all pages of the catalogue. [API.Ask] and [API.AskEvents] read the language
-// model's answer as it is written. All else is generated from the contract.
+// [API.ListAllFilms] reads all pages of the catalogue. [API.AskQuestion] and [API.AskQuestionEvents] read
+// the language model's answer as it is written.
 package client
 
 import (
@@ -56,7 +54,7 @@ const (
 
 // API is the Pagila API of one server. It is safe for concurrent use.
 type API struct {
-	*ClientWithResponses
+	doer *doer
 }
 
 // New returns a client for the server at an http or https URL, which may have a path. It makes no
@@ -69,11 +67,12 @@ func New(server string, options ...Option) (*API, error) {
 	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 		return nil, fmt.Errorf("the server's URL is %q: it has to be like https://example.com", u.Redacted())
 	}
+	u.RawQuery, u.Fragment = "", ""
 	d := &doer{
 		client: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse
 		}},
-		basePath:    strings.TrimSuffix(u.Path, "/"),
+		server:      strings.TrimSuffix(u.String(), "/"),
 		timeout:     DefaultTimeout,
 		idleTimeout: DefaultIdleTimeout,
 		retries:     DefaultRetries,
@@ -88,18 +87,14 @@ func New(server string, options ...Option) (*API, error) {
 	if strings.ContainsFunc(d.token, func(c rune) bool { return c <= ' ' || c > '~' }) {
 		return nil, errors.New("the token has a character that no token has: a space, a control character or one beyond ASCII")
 	}
-	generated, err := NewClientWithResponses(server, WithHTTPClient(d))
-	if err != nil {
-		return nil, err
-	}
-	return &API{generated}, nil
+	return &API{d}, nil
 }
 
 // Option changes what [New] returns.
 type Option func(*doer)
 
 // WithToken sends a bearer token (RFC 6750) with each call; "" is none.
-// CreateTokenWithFormdataBodyWithResponse gives one for a name and a password.
+// [API.CreateToken] gives one for a name and a password.
 func WithToken(token string) Option { return func(d *doer) { d.token = token } }
 
 // WithTimeout limits a call as a whole, with its retries: until the body is read, or until a

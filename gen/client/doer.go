@@ -20,11 +20,18 @@ const (
 	maxRetryAfter = 30 * time.Second
 )
 
-// doer sends the requests of the generated methods: with the token, within the time limits, again
-// where that does no harm. It returns only answers of success.
+// The media types of the API.
+const (
+	mediaJSON    = "application/json"
+	mediaEvents  = "text/event-stream"
+	mediaProblem = "application/problem+json"
+)
+
+// doer makes exchanges with a server: with the token, within the time limits, again where that does no
+// harm.
 type doer struct {
 	client      *http.Client
-	basePath    string
+	server      string // its URL, without a slash at the end
 	token       string
 	timeout     time.Duration
 	idleTimeout time.Duration
@@ -32,17 +39,24 @@ type doer struct {
 	backoff     time.Duration
 }
 
-// Do sends a request. An answer that is not one of success is an [*Error].
-func (d *doer) Do(r *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithCancelCause(r.Context())
+// do makes an exchange. JSON is then in the exchange's result; a stream is in the response, which the
+// caller closes.
+func (d *doer) do(ctx context.Context, e exchange) (*http.Response, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
 	stop := after(d.timeout, func() {
-		cancel(fmt.Errorf("no response within %s: %w", d.timeout, context.DeadlineExceeded))
+		cancel(&TimeoutError{Limit: d.timeout, what: "no response within"})
 	})
 	defer stop() // once all has come, or the head of a stream
+	r, err := e.request(ctx, d.server)
+	if err != nil {
+		cancel(nil)
+		return nil, err
+	}
+	r.Header.Set("User-Agent", "pagila-api-go/"+Version)
 	if d.token != "" {
 		r.Header.Set("Authorization", "Bearer "+d.token)
 	}
-	response, err := d.try(r.WithContext(ctx))
+	response, err := d.try(r, e)
 	if err != nil {
 		cancel(nil)
 		return nil, fmt.Errorf("%s %s: %w", r.Method, r.URL.Path, err)
@@ -60,9 +74,9 @@ func after(limit time.Duration, f func()) (stop func() bool) {
 }
 
 // try sends a request until it succeeds or there is no sense in another attempt.
-func (d *doer) try(r *http.Request) (*http.Response, error) {
+func (d *doer) try(r *http.Request, e exchange) (*http.Response, error) {
 	for attempt := 0; ; attempt++ {
-		response, err := d.send(r)
+		response, err := d.send(r, e)
 		if err == nil {
 			return response, nil
 		}
@@ -77,52 +91,32 @@ func (d *doer) try(r *http.Request) (*http.Response, error) {
 		select {
 		case <-time.After(d.pause(attempt, err)):
 		case <-ctx.Done():
-			return nil, fmt.Errorf("%w, while waiting to try again after: %w", context.Cause(ctx), err)
+			return nil, fmt.Errorf("%w, while waiting to try again after: %s", context.Cause(ctx), err.Error())
 		}
 	}
 }
 
-// send sends a request once, and reads the answer if it is JSON.
-func (d *doer) send(r *http.Request) (*http.Response, error) {
+// send sends a request once, and reads the response if it is JSON.
+func (d *doer) send(r *http.Request, e exchange) (*http.Response, error) {
 	response, err := d.client.Do(r)
 	if err != nil {
-		return nil, err
+		return nil, &NetworkError{Err: err}
 	}
-	if !isSuccess(r, response) {
+	if !e.promises(response) {
 		return nil, readError(response)
 	}
-	if mediaType(response) != "application/json" {
+	if e.result == nil {
 		return response, nil
 	}
 	document, err := io.ReadAll(response.Body)
 	if err := errors.Join(err, response.Body.Close()); err != nil {
-		return nil, err
+		return nil, &NetworkError{Err: err}
 	}
-	document = bytes.TrimPrefix(document, byteOrderMark)
-	response.Body = io.NopCloser(bytes.NewReader(document))
-	shape, promised := shapeOf(r.Method, strings.TrimPrefix(r.URL.Path, d.basePath), response.StatusCode)
-	if !promised || checkJSON(document, shape) != nil {
+	if !e.read(response.StatusCode, bytes.TrimPrefix(document, byteOrderMark)) {
+		response.Body = io.NopCloser(bytes.NewReader(document))
 		return nil, readError(response)
 	}
-	response.Header.Set("Content-Type", "application/json") // the generated code looks for lower case
 	return response, nil
-}
-
-// isSuccess says whether a response is what an operation promises: by its status, and by its media
-// type, for a page of HTML is somebody else's whatever its status. Text and no content are promised
-// by /ai/ask alone.
-func isSuccess(request *http.Request, response *http.Response) bool {
-	if response.StatusCode/100 != 2 {
-		return false
-	}
-	asked := strings.HasSuffix(request.URL.Path, "/ai/ask")
-	switch mediaType(response) {
-	case "application/json":
-		return true
-	case "text/event-stream", "text/plain":
-		return asked
-	}
-	return asked && response.StatusCode == http.StatusNoContent
 }
 
 // mediaType is the response's, in lower case and without parameters.
@@ -133,13 +127,13 @@ func mediaType(response *http.Response) string {
 
 // passing says whether a failure may be over at the next attempt.
 func passing(err error) bool {
-	refusal, ok := errors.AsType[*Error](err)
+	e, ok := errors.AsType[*HTTPError](err)
 	if !ok {
 		return true // the network's
 	}
-	switch refusal.Status {
+	switch e.Status {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return refusal.RetryAfter <= maxRetryAfter
+		return e.RetryAfter <= maxRetryAfter
 	}
 	return false
 }
@@ -152,13 +146,13 @@ func (d *doer) pause(attempt int, err error) time.Duration {
 		wait = min(2*wait, maxBackoff)
 	}
 	wait = wait/2 + rand.N(wait/2+1) //nolint:gosec // jitter need not be unpredictable
-	if refusal, ok := errors.AsType[*Error](err); ok {
-		wait += refusal.RetryAfter
+	if e, ok := errors.AsType[*HTTPError](err); ok {
+		wait += e.RetryAfter
 	}
 	return wait
 }
 
-// body is an answer's body. It limits the wait for each Read: only that for the server, not what the
+// body is a response's body. It limits the wait for each Read: only that for the server, not what the
 // caller does between two of them.
 type body struct {
 	io.ReadCloser
@@ -170,7 +164,7 @@ type body struct {
 // Read reads what has come.
 func (b *body) Read(p []byte) (int, error) {
 	stop := after(b.idleTimeout, func() {
-		b.cancel(fmt.Errorf("the server was silent for %s: %w", b.idleTimeout, context.DeadlineExceeded))
+		b.cancel(&TimeoutError{Limit: b.idleTimeout, what: "the server was silent for"})
 	})
 	defer stop()
 	n, err := b.ReadCloser.Read(p)

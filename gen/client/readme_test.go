@@ -64,6 +64,25 @@ func readBlocks(t *testing.T, file string) (commands, code []block) {
 	return commands, code
 }
 
+// readVisit reads the blocks that the page about all three SDKs has in Go, as one program, and what it
+// shows that they print.
+func readVisit(t *testing.T) (code, output string) {
+	t.Helper()
+	document, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, match := range fenced.FindAllStringSubmatch(string(document), -1) {
+		switch match[1] { // the others are run by the tests of the other SDKs
+		case "go":
+			code += match[2]
+		case "text":
+			output += match[2]
+		}
+	}
+	return code, output
+}
+
 // The README's commands make the client importable for a module outside of this one, and its code
 // prints there what it shows.
 func TestReadme(t *testing.T) {
@@ -94,6 +113,9 @@ func TestReadme(t *testing.T) {
 		for i, b := range code[1:] {
 			runBlock(t, filepath.Join(dir, fmt.Sprint("block", i+1)), program(b.text, ts.URL), b.output)
 		}
+		visit, output := readVisit(t)
+		visit = strings.ReplaceAll(visit, "http://localhost:8080", ts.URL)
+		runBlock(t, filepath.Join(dir, "visit"), program(visit, ts.URL), output)
 	})
 	t.Run("copy the package", func(t *testing.T) {
 		t.Parallel()
@@ -109,8 +131,13 @@ func TestReadme(t *testing.T) {
 		t.Parallel()
 		dir := t.TempDir()
 		shell(t, clone, `git ls-files -z -co --exclude-standard | xargs -0 sh -c 'cp --parents -- "$@" "`+dir+`"' sh`)
+		// The page about all three SDKs has the same command.
+		if page, err := os.ReadFile("../README.md"); err != nil || !bytes.Contains(page, []byte(commands[2].text)) {
+			t.Errorf("gen/README.md says otherwise how to rename the module: %v", err)
+		}
 		shell(t, dir, "git init -q && git add -A\n"+commands[2].text)
-		out := shell(t, dir, "go list ./gen/client && ! go list -deps -test ./gen/client | grep '^example\\.com/'")
+		shell(t, dir, "go build ./... && go vet ./gen/client && ! git grep 'example\\.com/pagila-api'")
+		out := shell(t, dir, "go list ./gen/client")
 		if want := "github.com/you/pagila-api/gen/client\n"; out != want {
 			t.Errorf("the package is %q, want %q", out, want)
 		}

@@ -1,4 +1,4 @@
-"""Holds JSON against the shapes that api/shapes makes of the contract, and tells how they are read."""
+"""Holds JSON against the shapes that api/sdk makes of the contract, where they are explained."""
 
 from __future__ import annotations
 

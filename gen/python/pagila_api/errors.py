@@ -1,12 +1,15 @@
-"""What a call can raise. All of it is a `PagilaError`, which can be pickled and copied."""
+"""What a call can raise. All of it is an `APIError`, which can be pickled and copied."""
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Mapping
 from typing import Any
 
+from .models import InputError
 
-class PagilaError(Exception):
+
+class APIError(Exception):
     """A call has failed."""
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -14,21 +17,21 @@ class PagilaError(Exception):
         return _restore, (type(self), self.args), self.__dict__
 
 
-def _restore(kind: type[PagilaError], args: tuple[Any, ...]) -> PagilaError:
+def _restore(kind: type[APIError], args: tuple[Any, ...]) -> APIError:
     error = kind.__new__(kind, *args)
     error.args = args
     return error
 
 
-class NetworkError(PagilaError):
+class NetworkError(APIError):
     """There is no response: no connection, or it broke. `__cause__` is httpx's error."""
 
 
-class RequestTimeoutError(PagilaError):
+class TimeoutError(APIError, builtins.TimeoutError):
     """The response did not come in time. The server may have done what it was asked."""
 
 
-class IncompleteAnswerError(PagilaError):
+class IncompleteAnswerError(APIError):
     """An answer ended before it was whole, or the model reached its token limit."""
 
     def __init__(self, message: str, text: str) -> None:
@@ -37,7 +40,7 @@ class IncompleteAnswerError(PagilaError):
         """What came of the answer."""
 
 
-class HTTPError(PagilaError):
+class HTTPError(APIError):
     """The response is not the one that the operation promises.
 
     This is the class itself where it is no problem document either, such as a proxy's page, a
@@ -91,8 +94,7 @@ class ProblemError(HTTPError):
         self.detail = _text(problem, "detail")
         """One sentence for a person."""
         self.request_id = _text(problem, "request_id") or self.request_id
-        errors = problem.get("errors")
-        self.errors: list[Mapping[str, Any]] = errors if isinstance(errors, list) else []
+        self.errors = _input_errors(problem.get("errors"))
         """What exactly is wrong with the request."""
 
     def __str__(self) -> str:
@@ -102,3 +104,10 @@ class ProblemError(HTTPError):
 def _text(problem: Mapping[str, Any], member: str) -> str:
     value = problem.get(member)
     return value if isinstance(value, str) else ""
+
+
+def _input_errors(errors: Any) -> list[InputError]:
+    items = errors if isinstance(errors, list) else []
+    return [
+        InputError.from_dict({"detail": "", **item}) for item in items if isinstance(item, dict)
+    ]

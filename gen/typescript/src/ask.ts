@@ -61,7 +61,7 @@ function parse({ name, data }: ServerSentEvent): AskEvent | undefined {
 
 function errorOf(data: string): APIError {
   const problem = problemOf(data);
-  return problem && Number.isInteger(problem.status) ? new ProblemError(problem, data) : malformed("error", data);
+  return problem && Number.isInteger(problem.status) ? new ProblemError(problem, data, problem.status, { contentType: "application/problem+json" }) : malformed("error", data);
 }
 
 function malformed(name: string, data: string): HTTPError {

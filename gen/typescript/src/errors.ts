@@ -50,6 +50,7 @@ export class IncompleteAnswerError extends APIError {
 
 /** What else is known of a response. */
 export interface ResponseDetails {
+  contentType?: string;
   retryAfter?: number;
   location?: string;
 }
@@ -60,6 +61,8 @@ export interface ResponseDetails {
  */
 export class HTTPError extends APIError {
   override name = "HTTPError";
+  /** The media type, as it was sent. */
+  readonly contentType: string;
   /** How many milliseconds the server asks to be left alone. 0 where it does not say. */
   readonly retryAfter: number;
   /**
@@ -76,9 +79,10 @@ export class HTTPError extends APIError {
     readonly body: string,
     /** Names the request in the server's log. Undefined when the response is not the server's. */
     readonly requestId: string | undefined,
-    { retryAfter = 0, location = "" }: ResponseDetails = {},
+    { contentType = "", retryAfter = 0, location = "" }: ResponseDetails = {},
   ) {
     super(message);
+    this.contentType = contentType;
     this.retryAfter = retryAfter;
     this.location = location;
   }
@@ -88,6 +92,8 @@ export class HTTPError extends APIError {
 export class ProblemError extends HTTPError {
   override name = "ProblemError";
   readonly code: ProblemCode;
+  /** One sentence for a person. */
+  readonly detail: string;
   /** What is wrong with the input. Empty when the input is not the trouble. */
   readonly errors: readonly InputError[];
 
@@ -100,6 +106,7 @@ export class ProblemError extends HTTPError {
   ) {
     super(`${problem.code}: ${problem.detail}`, status, body, problem.request_id, details);
     this.code = problem.code;
+    this.detail = problem.detail;
     this.errors = Array.isArray(problem.errors) ? problem.errors : [];
   }
 }
@@ -110,14 +117,15 @@ export const maxErrorBody = 64 * 1024;
 /** The error that a response stands for, with what there is of its body. */
 export function errorOf(response: Response, body: string): HTTPError {
   const location = response.headers.get("Location") ?? "";
-  const details = { location, retryAfter: retryAfterOf(response) };
+  const contentType = response.headers.get("Content-Type") ?? "";
+  const details = { contentType, location, retryAfter: retryAfterOf(response) };
   const problem = mediaTypeOf(response) === "application/problem+json" ? problemOf(body) : undefined;
   if (problem) {
     return new ProblemError(problem, body, response.status, details);
   }
   const redirect = response.type === "opaqueredirect" || location !== "" ? `, a redirect to ${location || "a place that the browser hides"}, which is not followed` : "";
   return new HTTPError(
-    `unexpected response: ${response.status} ${response.headers.get("Content-Type") ?? "without a type"}${redirect}`,
+    `unexpected response: ${response.status} ${contentType || "without a type"}${redirect}`,
     response.status,
     body,
     response.headers.get("X-Request-ID") ?? undefined,

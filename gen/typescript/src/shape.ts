@@ -1,6 +1,6 @@
 import { shapes } from "./shapes.js";
 
-/** What a value has to look like. api/shapes, which makes them of the contract, tells how they are read. */
+/** What a value has to look like. api/sdk, which makes them of the contract, says how they are read. */
 export type Shape = string | readonly [Shape] | { readonly [member: string]: Shape };
 
 /**
