@@ -451,7 +451,7 @@ type HealthStatus string
 
 // InputError defines model for InputError.
 type InputError struct {
-	// Detail Example: there is no copy 999999
+	// Detail Example: there is no inventory 999999
 	Detail string `json:"detail"`
 
 	// Parameter The name of the path or query parameter.

@@ -8,7 +8,7 @@ import (
 )
 
 // Version is that of the contract and of this package.
-const Version = "1.1.0"
+const Version = "2.0.0"
 
 // CreateRental calls POST /customers/{customer_id}/rentals: rent a copy.
 //

@@ -1,4 +1,4 @@
 """Written by api/sdk. Do not edit."""
 
-VERSION = "1.1.0"
+VERSION = "2.0.0"
 """The version of the contract and of this package."""

@@ -4,7 +4,7 @@ import type { components, operations } from "./schema.js";
 type Schemas = components["schemas"];
 
 /** The version of the contract and of this package. */
-export const version = "1.1.0";
+export const version = "2.0.0";
 
 /** What a call may be told. */
 export interface CallOptions {

@@ -697,7 +697,7 @@ export interface components {
              * @example page
              */
             parameter?: string;
-            /** @example there is no copy 999999 */
+            /** @example there is no inventory 999999 */
             detail: string;
         };
     };
@@ -928,7 +928,7 @@ export interface components {
                  *       "errors": [
                  *         {
                  *           "pointer": "#/inventory_id",
-                 *           "detail": "there is no copy 999999"
+                 *           "detail": "there is no inventory 999999"
                  *         }
                  *       ]
                  *     }
@@ -998,11 +998,34 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description The language model's answer was broken (`llm_bad_response`). */
+        ModelBadGateway: {
+            headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                traceparent: components["headers"]["traceparent"];
+                "Cache-Control": components["headers"]["Cache-Control"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Bad Gateway",
+                 *       "status": 502,
+                 *       "detail": "The language model's answer was broken.",
+                 *       "instance": "/ai/ask",
+                 *       "code": "llm_bad_response",
+                 *       "request_id": "01a2b3c4d5e6f708"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /**
          * @description The language model's answer was broken (`llm_bad_response`), or did not stand up to the
          *     checks (`llm_unverified`).
          */
-        ModelBadGateway: {
+        SummaryBadGateway: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
                 traceparent: components["headers"]["traceparent"];
@@ -1591,7 +1614,7 @@ export interface operations {
             422: components["responses"]["SummaryRefused"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
-            502: components["responses"]["ModelBadGateway"];
+            502: components["responses"]["SummaryBadGateway"];
             503: components["responses"]["ModelUnavailable"];
             504: components["responses"]["ModelTimeout"];
         };
