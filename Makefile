@@ -149,8 +149,8 @@ generate-check: generate ## Fail if gen/ is not what the contract generates
 	@test -z "$$(git ls-files --others --exclude-standard -- gen)" || { git ls-files --others --exclude-standard -- gen; echo 'gen/ has files that git does not know: commit them'; exit 1; }
 
 .PHONY: module
-module: ## Rename the Go module for publishing: make module name=github.com/you/pagila-api
-	@test -n '$(name)' || { echo 'give the new path: make module name=github.com/you/pagila-api'; exit 1; }
+module: ## Rename the Go module for publishing: make module name=github.com/you/pagila-api/v2
+	@test -n '$(name)' || { echo 'give the new path: make module name=github.com/you/pagila-api/v2'; exit 1; }
 	@git ls-files -z -- '*.go' '*go.mod' '*.md' api/openapi.yaml | \
 	  OLD="$$(go list -m)" NEW='$(name)' xargs -0 perl -pi -e 's{\Q$$ENV{OLD}\E}{$$ENV{NEW}}g'
 
