@@ -97,9 +97,9 @@ type Option func(*doer)
 // [API.CreateToken] gives one for a name and a password.
 func WithToken(token string) Option { return func(d *doer) { d.token = token } }
 
-// WithTimeout limits a call as a whole, with its retries: until the body is read, or until a
-// stream's head has come. The default is [DefaultTimeout]; 0 is no limit. A context with a deadline
-// limits one call further.
+// WithTimeout limits each attempt of a call: until the body is read, or until a stream's head has come. The
+// default is [DefaultTimeout]; 0 is no limit. What timed out is not tried again. To limit a call as a whole,
+// give it a context with a deadline.
 func WithTimeout(limit time.Duration) Option { return func(d *doer) { d.timeout = limit } }
 
 // WithIdleTimeout limits how long a stream may be silent. The default is [DefaultIdleTimeout]; 0 is

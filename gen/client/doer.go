@@ -42,14 +42,8 @@ type doer struct {
 // do makes an exchange. JSON is then in the exchange's result; a stream is in the response, which the
 // caller closes.
 func (d *doer) do(ctx context.Context, e exchange) (*http.Response, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	stop := after(d.timeout, func() {
-		cancel(&TimeoutError{Limit: d.timeout, what: "no response within"})
-	})
-	defer stop() // once all has come, or the head of a stream
 	r, err := e.request(ctx, d.server)
 	if err != nil {
-		cancel(nil)
 		return nil, err
 	}
 	r.Header.Set("User-Agent", "pagila-api-go/"+Version)
@@ -58,10 +52,8 @@ func (d *doer) do(ctx context.Context, e exchange) (*http.Response, error) {
 	}
 	response, err := d.try(r, e)
 	if err != nil {
-		cancel(nil)
 		return nil, fmt.Errorf("%s %s: %w", r.Method, r.URL.Path, err)
 	}
-	response.Body = &body{ReadCloser: response.Body, ctx: ctx, cancel: cancel, idleTimeout: d.idleTimeout}
 	return response, nil
 }
 
@@ -75,17 +67,14 @@ func after(limit time.Duration, f func()) (stop func() bool) {
 
 // try sends a request until it succeeds or there is no sense in another attempt.
 func (d *doer) try(r *http.Request, e exchange) (*http.Response, error) {
+	ctx := r.Context()
 	for attempt := 0; ; attempt++ {
-		response, err := d.send(r, e)
+		response, err := d.attempt(r, e)
 		if err == nil {
 			return response, nil
 		}
-		ctx := r.Context()
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
 		idempotent := r.Method == http.MethodGet || r.Method == http.MethodHead
-		if !idempotent || attempt == d.retries || !passing(err) {
+		if ctx.Err() != nil || !idempotent || attempt == d.retries || !passing(err) {
 			return nil, err
 		}
 		select {
@@ -94,6 +83,25 @@ func (d *doer) try(r *http.Request, e exchange) (*http.Response, error) {
 			return nil, fmt.Errorf("%w, while waiting to try again after: %s", context.Cause(ctx), err.Error())
 		}
 	}
+}
+
+// attempt sends a request once, within the time limit: until all has come, or the head of a stream.
+func (d *doer) attempt(r *http.Request, e exchange) (*http.Response, error) {
+	ctx, cancel := context.WithCancelCause(r.Context())
+	stop := after(d.timeout, func() {
+		cancel(&TimeoutError{Limit: d.timeout, what: "no response within"})
+	})
+	defer stop()
+	response, err := d.send(r.WithContext(ctx), e)
+	if err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		cancel(nil)
+		return nil, err
+	}
+	response.Body = &body{ReadCloser: response.Body, ctx: ctx, cancel: cancel, idleTimeout: d.idleTimeout}
+	return response, nil
 }
 
 // send sends a request once, and reads the response if it is JSON.
@@ -127,9 +135,12 @@ func mediaType(response *http.Response) string {
 
 // passing says whether a failure may be over at the next attempt.
 func passing(err error) bool {
+	if _, ok := errors.AsType[*NetworkError](err); ok {
+		return true
+	}
 	e, ok := errors.AsType[*HTTPError](err)
 	if !ok {
-		return true // the network's
+		return false
 	}
 	switch e.Status {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -71,13 +72,12 @@ func TestPauses(t *testing.T) {
 	}
 }
 
-// The time limit is one for the whole call: for the attempts, the pauses and the body.
+// The time limit is one for an attempt, with its body. What timed out is not tried again.
 func TestTimeout(t *testing.T) {
 	t.Parallel()
 	hang := func(r *http.Request) error { <-r.Context().Done(); return r.Context().Err() }
 	for name, do := range map[string]transport{
 		"no head": func(r *http.Request) (*http.Response, error) { return nil, hang(r) },
-		"a pause": func(*http.Request) (*http.Response, error) { return answer(503, "Retry-After", "30"), nil },
 		"half a body": func(r *http.Request) (*http.Response, error) {
 			response := answer(200, "Content-Type", "application/json")
 			reader, writer := io.Pipe()
@@ -101,6 +101,36 @@ func TestTimeout(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The time limit begins anew with each attempt. A context limits the call as a whole, the pauses too.
+func TestTimeoutOfAnAttempt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		requests := 0
+		busy := client.WithTransport(transport(func(r *http.Request) (*http.Response, error) {
+			if requests++; requests%2 == 0 {
+				<-r.Context().Done()
+				return nil, r.Context().Err()
+			}
+			<-time.After(6 * time.Second)
+			return answer(503, "Retry-After", "20"), nil
+		}))
+		a := newAPI(t, "http://pagila.test", client.WithTimeout(10*time.Second), busy)
+		begin := time.Now()
+		_, err := a.GetHealth(t.Context())
+		if took := time.Since(begin).Truncate(time.Second); kindOf(err) != "timeout" || took != 36*time.Second {
+			t.Errorf("after %s: %v", took, err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+		defer cancel()
+		if _, err := a.GetHealth(ctx); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "503") {
+			t.Errorf("got %v", err)
+		}
+		if requests != 3 {
+			t.Errorf("%d requests, want 3", requests)
+		}
+	})
 }
 
 // A stream is limited by its silences, not by its length, and not by what the caller does between.

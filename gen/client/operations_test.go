@@ -192,7 +192,7 @@ func TestVersion(t *testing.T) {
 		}
 		for _, line := range lines {
 			// The first version in a file of npm's is the package's own, the second one too in its lock file.
-			if before, _, ok := strings.Cut(string(text), line+"\n"); !ok || strings.Contains(before, `"node_modules/`) {
+			if before, _, ok := strings.Cut(string(text), "\n"+line+"\n"); !ok || strings.Contains(before, `"node_modules/`) {
 				t.Errorf("%s does not have the contract's version %s: run make generate", file, version)
 			}
 		}
