@@ -12,9 +12,9 @@ const Version = "2.0.0"
 
 // CreateRental calls POST /customers/{customer_id}/rentals: rent a copy.
 //
-// Rents one copy of a film to a customer, from now on. A copy is rented to one customer at a
-// time, however many ask at once. The customer and the member of staff have to be active. A
-// customer is active unless one of Pagila's columns `active` and `activebool` says otherwise.
+// Rents a copy of a film to a customer from now on. A copy is rented to one customer at a time,
+// however many requests arrive at the same time. The customer and the member of staff must be
+// active. A customer is active unless one of Pagila's columns `active` and `activebool` is false.
 func (a *API) CreateRental(ctx context.Context, customerID int32, body RentalRequest) (*Rental, error) {
 	return call[Rental](ctx, a, exchange{
 		operation: "createRental",
@@ -39,7 +39,7 @@ func (a *API) GetFilm(ctx context.Context, filmID int32) (*FilmDetail, error) {
 
 // GetHealth calls GET /healthz: is the server alive?
 //
-// Answers as long as the process serves requests. Touches nothing else.
+// Succeeds as long as the process serves requests. It checks nothing else.
 func (a *API) GetHealth(ctx context.Context) (*Health, error) {
 	return call[Health](ctx, a, exchange{
 		operation: "getHealth",
@@ -50,9 +50,9 @@ func (a *API) GetHealth(ctx context.Context) (*Health, error) {
 
 // GetReadiness calls GET /readyz: is the server ready?
 //
-// Ready means that the database answers, has what the calls need (both migrations, the tables,
-// the privileges), takes writes, and the server is not shutting down. The response comes
-// within a second, however busy the server is.
+// Ready means that the database responds, accepts writes, and has what the operations need (both
+// migrations, the tables, the privileges), and that the server is not shutting down. The response
+// takes at most a second, however busy the server is.
 func (a *API) GetReadiness(ctx context.Context) (*Readiness, error) {
 	return call[Readiness](ctx, a, exchange{
 		operation: "getReadiness",
@@ -63,7 +63,7 @@ func (a *API) GetReadiness(ctx context.Context) (*Readiness, error) {
 
 // GetRental calls GET /customers/{customer_id}/rentals/{rental_id}: read a rental.
 //
-// A rental is found under its own customer only.
+// A rental is only found under its own customer.
 func (a *API) GetRental(ctx context.Context, customerID int32, rentalID int32) (*Rental, error) {
 	return call[Rental](ctx, a, exchange{
 		operation: "getRental",
@@ -75,11 +75,10 @@ func (a *API) GetRental(ctx context.Context, customerID int32, rentalID int32) (
 
 // HandOff calls POST /ai/handoff: ask the right agent.
 //
-// Two agents share the questions. `search` answers questions about films it can name, from the
-// database alone: what a film costs, its category, its rating, its length, its actors, whether
-// a copy is in stock, whether it can be streamed. It hands everything else to `model`, the
-// language model, which answers as in `GET /ai/ask`. `sources` are the films that the answer
-// rests on.
+// Two agents share the questions. `search` answers questions about the films that it finds, from
+// the database alone: price, category, rating, length, actors, stock and streaming. It hands off
+// everything else to `model`, the language model, which answers as in `GET /ai/ask`. `sources` are
+// the films that the answer is based on.
 func (a *API) HandOff(ctx context.Context, body Question) (*Answer, error) {
 	return call[Answer](ctx, a, exchange{
 		operation: "handOff",
@@ -121,9 +120,9 @@ func (a *API) ListAllFilms(ctx context.Context, params ListFilmsParams) iter.Seq
 
 // SummarizeFilm calls POST /ai/summary: summarize a film as JSON.
 //
-// The language model names the film and recommends it or not. A film is recommended when its
-// rating is above PG-13 (R or NC-17) and its rental rate is below 3.00. The model's reply is
-// checked against the schema, the database and that rule before it is passed on.
+// The language model names the film and says whether it recommends it. A film is recommended if its
+// rating is above PG-13 (R or NC-17) and its rental rate is below 3.00. The server checks the
+// model's answer against the schema, the database and that rule.
 func (a *API) SummarizeFilm(ctx context.Context, body SummaryRequest) (*FilmSummary, error) {
 	return call[FilmSummary](ctx, a, exchange{
 		operation: "summarizeFilm",

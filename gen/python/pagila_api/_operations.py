@@ -28,13 +28,13 @@ class Operations:
     ) -> models.Rental:
         """Rent a copy.
 
-        Rents one copy of a film to a customer, from now on. A copy is rented to one customer at a
-        time, however many ask at once. The customer and the member of staff have to be active. A
-        customer is active unless one of Pagila's columns `active` and `activebool` says otherwise.
+        Rents a copy of a film to a customer from now on. A copy is rented to one customer at a time,
+        however many requests arrive at the same time. The customer and the member of staff must be
+        active. A customer is active unless one of Pagila's columns `active` and `activebool` is false.
 
         Args:
             inventory_id: The copy.
-            staff_id: Who hands it out.
+            staff_id: The member of staff who rents it out.
         """
         _call = Call("createRental", "POST", "/customers/{customer_id}/rentals")
         _call.places["customer_id"] = customer_id
@@ -59,7 +59,7 @@ class Operations:
     ) -> models.Health:
         """Is the server alive?
 
-        Answers as long as the process serves requests. Touches nothing else.
+        Succeeds as long as the process serves requests. It checks nothing else.
         """
         _call = Call("getHealth", "GET", "/healthz")
         return self._call(_call, models.Health.from_dict)
@@ -69,9 +69,9 @@ class Operations:
     ) -> models.Readiness:
         """Is the server ready?
 
-        Ready means that the database answers, has what the calls need (both migrations, the tables,
-        the privileges), takes writes, and the server is not shutting down. The response comes
-        within a second, however busy the server is.
+        Ready means that the database responds, accepts writes, and has what the operations need (both
+        migrations, the tables, the privileges), and that the server is not shutting down. The response
+        takes at most a second, however busy the server is.
         """
         _call = Call("getReadiness", "GET", "/readyz")
         return self._call(_call, models.Readiness.from_dict)
@@ -83,7 +83,7 @@ class Operations:
     ) -> models.Rental:
         """Read a rental.
 
-        A rental is found under its own customer only.
+        A rental is only found under its own customer.
         """
         _call = Call("getRental", "GET", "/customers/{customer_id}/rentals/{rental_id}")
         _call.places["customer_id"] = customer_id
@@ -97,11 +97,10 @@ class Operations:
     ) -> models.Answer:
         """Ask the right agent.
 
-        Two agents share the questions. `search` answers questions about films it can name, from the
-        database alone: what a film costs, its category, its rating, its length, its actors, whether
-        a copy is in stock, whether it can be streamed. It hands everything else to `model`, the
-        language model, which answers as in `GET /ai/ask`. `sources` are the films that the answer
-        rests on.
+        Two agents share the questions. `search` answers questions about the films that it finds, from
+        the database alone: price, category, rating, length, actors, stock and streaming. It hands off
+        everything else to `model`, the language model, which answers as in `GET /ai/ask`. `sources` are
+        the films that the answer is based on.
 
         Args:
             question: A question in plain words. Some of it has to be visible.
@@ -123,8 +122,8 @@ class Operations:
         the database. A page past the end, or an unknown category, is an empty page.
 
         Args:
-            page: Which page, counted from 1.
-            page_size: Films per page.
+            page: The number of the page, from 1.
+            page_size: The number of films on a page.
             category: Only films of this category. Case does not matter.
         """
         _call = Call("listFilms", "GET", "/films")
@@ -166,9 +165,9 @@ class Operations:
     ) -> models.FilmSummary:
         """Summarize a film as JSON.
 
-        The language model names the film and recommends it or not. A film is recommended when its
-        rating is above PG-13 (R or NC-17) and its rental rate is below 3.00. The model's reply is
-        checked against the schema, the database and that rule before it is passed on.
+        The language model names the film and says whether it recommends it. A film is recommended if its
+        rating is above PG-13 (R or NC-17) and its rental rate is below 3.00. The server checks the
+        model's answer against the schema, the database and that rule.
         """
         _call = Call("summarizeFilm", "POST", "/ai/summary")
         _call.body["film_id"] = film_id

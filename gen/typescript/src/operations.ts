@@ -17,9 +17,9 @@ export interface Operations {
   /**
    * POST /customers/{customer_id}/rentals: rent a copy.
    *
-   * Rents one copy of a film to a customer, from now on. A copy is rented to one customer at a
-   * time, however many ask at once. The customer and the member of staff have to be active. A
-   * customer is active unless one of Pagila's columns `active` and `activebool` says otherwise.
+   * Rents a copy of a film to a customer from now on. A copy is rented to one customer at a time,
+   * however many requests arrive at the same time. The customer and the member of staff must be
+   * active. A customer is active unless one of Pagila's columns `active` and `activebool` is false.
    */
   createRental(customerId: number, body: Schemas["RentalRequest"], options?: CallOptions): Promise<Schemas["Rental"]>;
   /**
@@ -31,31 +31,30 @@ export interface Operations {
   /**
    * GET /healthz: is the server alive?
    *
-   * Answers as long as the process serves requests. Touches nothing else.
+   * Succeeds as long as the process serves requests. It checks nothing else.
    */
   getHealth(options?: CallOptions): Promise<Schemas["Health"]>;
   /**
    * GET /readyz: is the server ready?
    *
-   * Ready means that the database answers, has what the calls need (both migrations, the tables,
-   * the privileges), takes writes, and the server is not shutting down. The response comes
-   * within a second, however busy the server is.
+   * Ready means that the database responds, accepts writes, and has what the operations need (both
+   * migrations, the tables, the privileges), and that the server is not shutting down. The response
+   * takes at most a second, however busy the server is.
    */
   getReadiness(options?: CallOptions): Promise<Schemas["Readiness"]>;
   /**
    * GET /customers/{customer_id}/rentals/{rental_id}: read a rental.
    *
-   * A rental is found under its own customer only.
+   * A rental is only found under its own customer.
    */
   getRental(customerId: number, rentalId: number, options?: CallOptions): Promise<Schemas["Rental"]>;
   /**
    * POST /ai/handoff: ask the right agent.
    *
-   * Two agents share the questions. `search` answers questions about films it can name, from the
-   * database alone: what a film costs, its category, its rating, its length, its actors, whether
-   * a copy is in stock, whether it can be streamed. It hands everything else to `model`, the
-   * language model, which answers as in `GET /ai/ask`. `sources` are the films that the answer
-   * rests on.
+   * Two agents share the questions. `search` answers questions about the films that it finds, from
+   * the database alone: price, category, rating, length, actors, stock and streaming. It hands off
+   * everything else to `model`, the language model, which answers as in `GET /ai/ask`. `sources` are
+   * the films that the answer is based on.
    */
   handOff(body: Schemas["Question"], options?: CallOptions): Promise<Schemas["Answer"]>;
   /**
@@ -73,9 +72,9 @@ export interface Operations {
   /**
    * POST /ai/summary: summarize a film as JSON.
    *
-   * The language model names the film and recommends it or not. A film is recommended when its
-   * rating is above PG-13 (R or NC-17) and its rental rate is below 3.00. The model's reply is
-   * checked against the schema, the database and that rule before it is passed on.
+   * The language model names the film and says whether it recommends it. A film is recommended if its
+   * rating is above PG-13 (R or NC-17) and its rental rate is below 3.00. The server checks the
+   * model's answer against the schema, the database and that rule.
    */
   summarizeFilm(body: Schemas["SummaryRequest"], options?: CallOptions): Promise<Schemas["FilmSummary"]>;
 }
