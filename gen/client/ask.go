@@ -18,7 +18,8 @@ func (SourcesEvent) askEvent() {}
 func (DeltaEvent) askEvent()   {}
 func (DoneEvent) askEvent()    {}
 
-var errTokenLimit = errors.New("the model reached its token limit")
+// ErrTokenLimit is the reason of an [*IncompleteAnswerError] where the model reached its token limit.
+var ErrTokenLimit = errors.New("the model reached its token limit")
 
 // AskQuestion asks the language model about the catalogue and yields its answer piece by piece, as it is
 // written. An error is the last thing it yields: an answer that ends without an error is whole. One that
@@ -72,18 +73,24 @@ func readAnswer(ctx context.Context, response *http.Response, yield func(AskEven
 		}
 		done, ok := event.(DoneEvent)
 		if ok && done.FinishReason == "length" {
-			err = errTokenLimit
-		}
-		if _, named := errors.AsType[APIError](err); err != nil && !named && ctx.Err() == nil {
-			err = &IncompleteAnswerError{Text: text.String(), Err: err}
+			err = ErrTokenLimit
 		}
 		if err != nil {
-			yield(nil, err)
+			yield(nil, brokenOff(ctx, text.String(), err))
 		}
 		if ok || err != nil {
 			return
 		}
 	}
+}
+
+// brokenOff is the error of an answer that is not whole. When the caller has ended it, that is the
+// caller's own reason.
+func brokenOff(ctx context.Context, text string, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return &IncompleteAnswerError{Text: text, Err: err}
 }
 
 // parse reads an event by its name, if it could be received. One of another name is nil. The server's own
@@ -93,7 +100,7 @@ func (e serverEvent) parse(response *http.Response, err error) (AskEvent, error)
 	case errors.Is(err, bufio.ErrTooLong):
 		return nil, e.malformed(response)
 	case err != nil:
-		return nil, err
+		return nil, asNetworkError(err)
 	}
 	var event AskEvent
 	switch e.name {
@@ -115,6 +122,14 @@ func (e serverEvent) parse(response *http.Response, err error) (AskEvent, error)
 		return nil, e.malformed(response)
 	}
 	return event, nil
+}
+
+// asNetworkError makes one of an error of the connection. A time limit stays what it is.
+func asNetworkError(err error) error {
+	if _, ok := errors.AsType[APIError](err); ok {
+		return err
+	}
+	return &NetworkError{Err: err}
 }
 
 func (e serverEvent) malformed(response *http.Response) APIError {

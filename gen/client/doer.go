@@ -74,7 +74,7 @@ func (d *doer) try(r *http.Request, e exchange) (*http.Response, error) {
 			return response, nil
 		}
 		idempotent := r.Method == http.MethodGet || r.Method == http.MethodHead
-		if ctx.Err() != nil || !idempotent || attempt == d.retries || !passing(err) {
+		if ctx.Err() != nil || !idempotent || attempt == d.retries || !transient(err) {
 			return nil, err
 		}
 		select {
@@ -133,8 +133,9 @@ func mediaType(response *http.Response) string {
 	return strings.ToLower(strings.TrimSpace(t))
 }
 
-// passing says whether a failure may be over at the next attempt.
-func passing(err error) bool {
+// transient says whether the next attempt may succeed. What timed out is not tried again: that would
+// multiply the wait.
+func transient(err error) bool {
 	if _, ok := errors.AsType[*NetworkError](err); ok {
 		return true
 	}

@@ -133,6 +133,27 @@ func TestTimeoutOfAnAttempt(t *testing.T) {
 	})
 }
 
+// The caller's context limits the call as a whole, with its attempts and pauses. The time limit is
+// one for each attempt.
+func TestDeadline(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		requests := 0
+		a := newAPI(t, "http://pagila.test", client.WithTimeout(2*time.Second), client.WithRetries(9, 200*time.Millisecond), client.WithTransport(transport(func(*http.Request) (*http.Response, error) {
+			requests++
+			<-time.After(time.Second)
+			return answer(503, "Retry-After", "5"), nil
+		})))
+		ctx, cancel := context.WithTimeout(t.Context(), 16*time.Second)
+		defer cancel()
+		begin := time.Now()
+		_, err := a.GetHealth(ctx)
+		if took := time.Since(begin); !errors.Is(err, context.DeadlineExceeded) || took != 16*time.Second || requests != 3 {
+			t.Errorf("%d requests in %s: %v", requests, took, err)
+		}
+	})
+}
+
 // A stream is limited by its silences, not by its length, and not by what the caller does between.
 func TestLongStream(t *testing.T) {
 	t.Parallel()

@@ -55,11 +55,12 @@ func (e *TimeoutError) Error() string { return fmt.Sprintf("%s %s", e.what, e.Li
 func (*TimeoutError) Unwrap() error { return context.DeadlineExceeded }
 
 // IncompleteAnswerError means that a streamed answer broke off, or that the model reached its token
-// limit.
+// limit. What fails before the head of the stream is the plain error.
 type IncompleteAnswerError struct {
 	// Text is what came of the answer.
 	Text string
-	// Err is the reason.
+	// Err is the reason: a [*ProblemError], [*TimeoutError], [*NetworkError], [*HTTPError] or
+	// [ErrTokenLimit].
 	Err error
 }
 
@@ -155,8 +156,8 @@ func readError(response *http.Response) APIError {
 }
 
 // parseProblem reads the problem document in a body, and the status in it, which is 0 where there is
-// none. A document without a code is none of the server's, and gives nil. Other members of wrong types
-// are left out: the code is worth more than they are.
+// none. A document without a code does not come from the server, and gives nil. Other members of wrong
+// types are left out: the code is worth more than they are.
 func parseProblem(e HTTPError) (problem *ProblemError, status int) {
 	members := lenient[map[string]json.RawMessage](bytes.TrimPrefix(e.Body, byteOrderMark))
 	problem = &ProblemError{

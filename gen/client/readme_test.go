@@ -85,6 +85,23 @@ func readVisit(t *testing.T) (code, output string) {
 	return code, output
 }
 
+// The time-outs mean the same in all three SDKs.
+func TestReadmesAgreeOnTimeouts(t *testing.T) {
+	t.Parallel()
+	const want = "The time-out limits one attempt, for a stream until its head (130 s by default), " +
+		"the idle time-out limits each silence of a stream after its head (60 s by default), " +
+		"and for both 0 means no limit."
+	for _, file := range []string{"README.md", "../typescript/README.md", "../python/README.md"} {
+		document, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(strings.Join(strings.Fields(string(document)), " "), want) {
+			t.Errorf("%s does not say: %s", file, want)
+		}
+	}
+}
+
 // The README's commands make the client importable for a module outside of this one, and its code
 // prints there what it shows.
 func TestReadme(t *testing.T) {
@@ -132,12 +149,15 @@ func TestReadme(t *testing.T) {
 	t.Run("fork", func(t *testing.T) {
 		t.Parallel()
 		dir := t.TempDir()
-		shell(t, clone, `git ls-files -z -co --exclude-standard | xargs -0 sh -c 'cp --parents -- "$@" "`+dir+`"' sh`)
+		shell(t, clone, `git ls-files -z -co --exclude-standard | tar --null -T - -cf - | tar -xf - -C '`+dir+`'`)
 		// The page about all three SDKs has the same command.
 		if page, err := os.ReadFile("../README.md"); err != nil || !bytes.Contains(page, []byte(commands[2].text)) {
 			t.Errorf("gen/README.md says otherwise how to rename the module: %v", err)
 		}
-		shell(t, dir, "git init -q && git add -A\n"+commands[2].text)
+		shell(t, dir, "git init -q && git add -A\n"+withoutPerl(t)+commands[2].text)
+		if left := shell(t, dir, "git ls-files -o --exclude-standard"); left != "" {
+			t.Errorf("the command leaves behind %s", left)
+		}
 		shell(t, dir, "go build ./... && go vet ./gen/client && ! git grep 'example\\.com/pagila-api'")
 		major, _, _ := strings.Cut(client.Version, ".") // Go wants it in the path
 		out := shell(t, dir, "go list ./gen/client")
@@ -145,6 +165,16 @@ func TestReadme(t *testing.T) {
 			t.Errorf("the package is %q, want %q", out, want)
 		}
 	})
+}
+
+// withoutPerl is a command after which there is no perl, as on a slim machine.
+func withoutPerl(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "perl"), []byte("#!/bin/sh\nexit 127\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("PATH='%s':$PATH\n", dir)
 }
 
 // shell runs a block as somebody outside of this module would, who then needs no go mod tidy.

@@ -32,12 +32,20 @@ class TimeoutError(APIError, builtins.TimeoutError):
 
 
 class IncompleteAnswerError(APIError):
-    """An answer ended before it was whole, or the model reached its token limit."""
+    """A streamed answer broke off, or the model reached its token limit.
 
-    def __init__(self, message: str, text: str) -> None:
-        super().__init__(message)
+    What fails before the head of the stream is the plain error.
+    """
+
+    def __init__(self, text: str, cause: APIError | None = None) -> None:
+        super().__init__(
+            f"the answer is incomplete: {cause or 'the model reached its token limit'}"
+        )
         self.text = text
         """What came of the answer."""
+        self.cause = cause
+        """Why it broke off: a `ProblemError`, `TimeoutError`, `NetworkError` or `HTTPError`.
+        None where the model reached its token limit."""
 
 
 class HTTPError(APIError):

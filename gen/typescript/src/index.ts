@@ -37,14 +37,19 @@ export interface ClientOptions {
   /** The bearer token. Without one, only the open operations answer. `createToken` gives one for a name and a password. */
   token?: string;
   /**
-   * Milliseconds that one attempt may take: 130,000 by default, since the server gives its language
-   * model 120,000. For a stream it is the time until its head, and then the longest silence between
-   * two pieces. 0 and Infinity are no limit, and so is more than 24 days.
+   * Milliseconds that one attempt may take, for a stream until its head: 130,000 by default, since the
+   * server gives its language model 120,000. 0 and Infinity are no limit, and so is more than 24 days.
+   * The signal of a call limits it as a whole.
    */
   timeout?: number;
   /**
-   * How often a GET or HEAD is tried again after a network error, 429, 502, 503 or 504: 2 by
-   * default. Nothing else is ever sent twice, and neither is what timed out.
+   * Milliseconds that a stream may be silent after its head: 60,000 by default. 0 and Infinity are no
+   * limit, and so is more than 24 days.
+   */
+  idleTimeout?: number;
+  /**
+   * How often a GET is tried again after a network error, 429, 502, 503 or 504: 2 by
+   * default. A POST is never sent twice, and nothing is after a time-out.
    */
   retries?: number;
   /** Used instead of the global fetch. */
@@ -73,6 +78,7 @@ export function createClient(options: ClientOptions): Client {
   const transport: TransportOptions = {
     fetch: options.fetch ?? ((request, init) => globalThis.fetch(request, init)),
     timeout: options.timeout ?? 130_000,
+    idleTimeout: options.idleTimeout ?? 60_000,
     retries: options.retries ?? 2,
   };
   check(transport, server.token);
@@ -132,9 +138,11 @@ async function* allPages(call: Call, id: OperationID, given: Arguments, most: nu
   }
 }
 
-function check({ timeout, retries }: TransportOptions, token: string): void {
-  if (!(timeout >= 0)) {
-    throw new RangeError(`a time-out of ${timeout} ms: it has to be 0, for none, or more`);
+function check({ timeout, idleTimeout, retries }: TransportOptions, token: string): void {
+  for (const limit of [timeout, idleTimeout]) {
+    if (!(limit >= 0)) {
+      throw new RangeError(`a time-out of ${limit} ms: it must be 0, for no limit, or more`);
+    }
   }
   if (!(retries >= 0)) {
     throw new RangeError(`${retries} retries: there cannot be fewer than 0`);

@@ -22,8 +22,11 @@ import { type FaultServer, type Script, startServer } from "./server.js";
 
 const testdata = new URL("../../../testdata/", import.meta.url);
 
+type Cause = "network" | "timeout" | "http" | "problem" | "token_limit";
+
 interface Want {
-  kind: "ok" | "network" | "timeout" | "incomplete" | "http" | "problem" | "refused";
+  kind: "ok" | "incomplete" | "refused" | Cause;
+  cause?: Cause;
   text?: string;
   status?: number;
   code?: string;
@@ -41,6 +44,7 @@ interface Fault {
   name: string;
   call: "film" | "films" | "rent" | "token" | "ask";
   timeout?: number | string;
+  idle_timeout?: number | string;
   retries?: number;
   token?: string;
   responses: Script[];
@@ -92,6 +96,9 @@ for (const fault of cases) {
       const options: ClientOptions = { baseUrl: server.url, retries: fault.retries ?? 0 };
       if (fault.timeout !== undefined) {
         options.timeout = milliseconds(fault.timeout);
+      }
+      if (fault.idle_timeout !== undefined) {
+        options.idleTimeout = milliseconds(fault.idle_timeout);
       }
       if (fault.token !== undefined) {
         options.token = fault.token;
@@ -146,6 +153,8 @@ function check(want: Want, server: FaultServer, text: string, error: unknown): v
   assert.equal(text, want.text ?? text);
   if (error instanceof IncompleteAnswerError) {
     assert.equal(error.text, text);
+    assert.equal(error.cause === undefined ? "token_limit" : kindOf(error.cause), want.cause, String(error));
+    error = error.cause;
   }
   if (!(error instanceof HTTPError)) {
     return;
@@ -199,7 +208,7 @@ test("errors keep what they know as JSON, and through structuredClone", () => {
   const errors = [
     new NetworkError("the connection failed", { cause: new TypeError("fetch failed") }),
     new TimeoutError("late"),
-    new IncompleteAnswerError("the stream broke", "half an ", { cause: new Error("reset") }),
+    new IncompleteAnswerError("half an ", new ProblemError(problem, "{…}")),
     new HTTPError("a page", 302, "<html>", "r1", details),
     new ProblemError({ ...problem, errors: [{ detail: "wrong", pointer: "#/a" }] }, "{…}", 503, details),
   ];
@@ -215,7 +224,7 @@ test("errors keep what they know as JSON, and through structuredClone", () => {
     return json;
   });
   assert.deepEqual(network, { name: "NetworkError", message: "the connection failed", cause: "TypeError: fetch failed" });
-  assert.equal(incomplete.text, "half an ");
+  assert.deepEqual([incomplete.text, incomplete.cause.code], ["half an ", "database_unavailable"]);
   const { code, detail, status, requestId, body, contentType, retryAfter, location } = refused;
   assert.deepEqual([code, detail, status, requestId, body], ["database_unavailable", problem.detail, 503, problem.request_id, "{…}"]);
   assert.deepEqual({ contentType, retryAfter, location }, details);
