@@ -198,14 +198,3 @@ func TestVersion(t *testing.T) {
 		}
 	}
 }
-
-// hasMethod says whether an operation has a method that takes its body, if it has one, as a value.
-func hasMethod(operation string) bool {
-	methods := reflect.TypeFor[*client.API]()
-	for _, end := range []string{"WithResponse", "WithFormdataBodyWithResponse"} {
-		if _, ok := methods.MethodByName(operation + end); ok {
-			return true
-		}
-	}
-	return false
-}
