@@ -1,6 +1,6 @@
-// Command sdk writes what the three SDKs have for each operation: a method in each language, the shape
-// of each response, the version, and the list that the SDKs' tests go by. `go generate ./api` runs it in
-// the contract's directory.
+// Command sdk writes the parts of the three SDKs that follow from the contract's operations: a method in each
+// language, the shape of each response, the version, and the list of operations that the SDKs' tests use.
+// `go generate ./api` runs it in the contract's directory.
 package main
 
 import (
@@ -23,7 +23,7 @@ import (
 //go:embed *.tmpl
 var templates embed.FS
 
-// files are what is made of a template, by their path.
+// files are the files that templates write.
 var files = map[string]struct {
 	template string
 	async    bool
@@ -39,7 +39,7 @@ var files = map[string]struct {
 	"../gen/testdata/operations.json":               {template: "operations.json.tmpl"},
 }
 
-// versions are where a package says its version, and how often.
+// versions are the places where a package has its version.
 var versions = []struct {
 	file    string
 	pattern *regexp.Regexp
@@ -50,7 +50,7 @@ var versions = []struct {
 	{"../gen/python/pyproject.toml", regexp.MustCompile(`(?m)^(version = ")[^"]*(")`), 1},
 }
 
-// contract is what the templates are given.
+// contract is the data of the templates.
 type contract struct {
 	Version    string
 	Operations []operation
@@ -96,7 +96,7 @@ func readContract(doc *openapi3.T) (contract, error) {
 	return c, err
 }
 
-// render makes a file of its template.
+// render executes the template of a file.
 func (c contract) render(path string) ([]byte, error) {
 	set, err := template.New("").Funcs(functions).ParseFS(templates, "*.tmpl")
 	if err != nil {
@@ -121,7 +121,7 @@ func (c contract) writeVersions() error {
 	for _, v := range versions {
 		text, err := os.ReadFile(v.file)
 		if err != nil {
-			return fmt.Errorf("read where the version stands: %w", err)
+			return fmt.Errorf("read a file with the version: %w", err)
 		}
 		left := v.times
 		text = v.pattern.ReplaceAllFunc(text, func(found []byte) []byte {
@@ -131,7 +131,7 @@ func (c contract) writeVersions() error {
 			return v.pattern.ReplaceAll(found, []byte("${1}"+c.Version+"${2}"))
 		})
 		if left > 0 {
-			return fmt.Errorf("%s does not say its version", v.file)
+			return fmt.Errorf("%s has no version where one is expected", v.file)
 		}
 		if err := write(v.file, text); err != nil {
 			return err
@@ -140,7 +140,7 @@ func (c contract) writeVersions() error {
 	return nil
 }
 
-// write leaves a file that is right as it is, because make goes by its time.
+// write does not touch a file that has not changed, because make compares modification times.
 func write(path string, text []byte) error {
 	old, err := os.ReadFile(path) //nolint:gosec // one of the files above
 	if err == nil && bytes.Equal(old, text) {

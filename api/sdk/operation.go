@@ -10,7 +10,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// operation is what the SDKs need to know of one.
+// operation is what the SDKs need to know about an operation.
 type operation struct {
 	ID, Method, Path     string
 	Summary, Description string
@@ -21,8 +21,8 @@ type operation struct {
 	Params, Members []parameter
 	// Body and Result name the schemas of the request's and the response's JSON.
 	Body, Result string
-	// Stream and Form are operations that the SDKs' streams and createToken call. They have no
-	// generated method.
+	// Stream and Form mark the operations whose methods are written by hand: the streams, and
+	// createToken, which sends a form.
 	Stream, Form bool
 	Pages        *pages
 
@@ -39,14 +39,13 @@ type parameter struct {
 	example any
 }
 
-// pages are those of an operation that counts them: the schema of an item, and how many a page has at
-// most.
+// pages describes an operation that returns numbered pages: the schema of an item, and the largest page.
 type pages struct {
 	Item string
 	Size int
 }
 
-// operations reads those of the contract. Its documentation has no methods.
+// operations reads the operations of the contract, except those that serve its documentation.
 func operations(doc *openapi3.T) ([]operation, error) {
 	var all []operation
 	for path, item := range doc.Paths.Map() {
@@ -93,7 +92,7 @@ func (op *operation) readParameters(refs openapi3.Parameters) error {
 		case openapi3.ParameterInQuery, openapi3.ParameterInHeader:
 			op.Params = append(op.Params, p)
 		default:
-			return fmt.Errorf("no SDK sends the parameter %s in a %s", p.Name, p.In)
+			return fmt.Errorf("the SDKs cannot send the parameter %s in a %s", p.Name, p.In)
 		}
 	}
 	order := func(p parameter) int { return strings.Index(op.Path, "{"+p.Name+"}") }
@@ -126,14 +125,14 @@ func (op *operation) readBody() error {
 	}
 	media := content.Get("application/json")
 	if media == nil || refName(media.Schema) == "" {
-		return errors.New("its body has to be JSON of a schema with a name")
+		return errors.New("its body must be JSON with a named schema")
 	}
 	op.Body = refName(media.Schema)
 	op.Members = members(media.Schema.Value)
 	return nil
 }
 
-// members are those of an object: the required ones in the contract's order, then the others by name.
+// members are the members of an object: the required ones in the contract's order, then the others by name.
 func members(schema *openapi3.Schema) []parameter {
 	var all []parameter
 	for name, property := range schema.Properties {
@@ -166,12 +165,12 @@ func (op *operation) readResult() error {
 			continue
 		}
 		if op.Result = refName(media.Schema); op.Result == "" {
-			return errors.New("its result has to be JSON of a schema with a name")
+			return errors.New("its result must be JSON with a named schema")
 		}
 		op.readPages(media.Schema.Value)
 	}
 	if promised != 1 {
-		return fmt.Errorf("it promises %d statuses, and a method returns one thing", promised)
+		return fmt.Errorf("it has %d statuses of success, and a method returns one result", promised)
 	}
 	return nil
 }
@@ -205,7 +204,7 @@ func exampleOf(schema *openapi3.Schema) any {
 	return nil
 }
 
-// All names the method that reads all pages: listAllFilms for listFilms.
+// All is the name of the method that reads all pages, such as listAllFilms for listFilms.
 func (op operation) All() string {
 	if rest, ok := strings.CutPrefix(op.ID, "list"); ok {
 		return "listAll" + rest

@@ -9,8 +9,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// shapes says what each response has to look like, so that all three SDKs refuse the same ones. They go
-// by the operation's id and the status, or by the event's name.
+// shapes says what each response has to look like, so that all three SDKs refuse the same ones. The keys are
+// the operation's id and the status, or the event's name.
 //
 // A shape is the part of a schema that tells whether a value can be used: the types, and which members
 // are required. It is written in JSON, which TypeScript and Python read as it is:

@@ -12,7 +12,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// functions are the words and types of each language, for the templates.
+// functions give the templates the names and types of each language.
 var functions = template.FuncMap{
 	"json":      encode,
 	"upper":     upper,
@@ -40,7 +40,7 @@ func in(where string, all []parameter) []parameter {
 
 func upper(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
-// lower writes the first word small, unless it is one letter or an abbreviation.
+// lower writes the first word in lower case, unless it is one letter or an abbreviation.
 func lower(s string) string {
 	if len(s) < 2 || !unicode.IsLower(rune(s[1])) {
 		return s
@@ -48,7 +48,7 @@ func lower(s string) string {
 	return strings.ToLower(s[:1]) + s[1:]
 }
 
-// stop ends a sentence.
+// stop adds a full stop, except to a question.
 func stop(s string) string {
 	if strings.HasSuffix(s, "?") {
 		return s
@@ -56,12 +56,12 @@ func stop(s string) string {
 	return s + "."
 }
 
-// described are the parameters that the contract says something about.
+// described are the parameters that have a description.
 func described(all []parameter) []parameter {
 	return slices.DeleteFunc(slices.Clone(all), func(p parameter) bool { return p.Description == "" })
 }
 
-// Uses says whether a type in Python has this in it.
+// Uses says whether a type in Python contains a string.
 func (c contract) Uses(part string) (bool, error) {
 	for _, op := range c.Operations {
 		for _, p := range slices.Concat(op.Places, op.Params, op.Members) {
@@ -77,7 +77,7 @@ func (c contract) Uses(part string) (bool, error) {
 	return false, nil
 }
 
-// indent puts text into the lines of a block, empty ones apart.
+// indent indents text, except for empty lines.
 func indent(spaces int, s string) string {
 	prefix := strings.Repeat(" ", spaces)
 	return strings.ReplaceAll(regexp.MustCompile(`(?m)^(.)`).ReplaceAllString(s, prefix+"$1"), prefix+"\n", "\n")
@@ -111,7 +111,7 @@ func snake(name string) string {
 // pyName is a name such as film_id, as a parameter.
 func pyName(name string) string { return free(snake(name), takenInPython) }
 
-// The names that a language or a generated method keeps for itself.
+// Names that a language or a generated method reserves.
 var (
 	taken = strings.Fields(`a any api await body break case catch chan class const continue ctx debugger default
 		defer delete do else enum export extends fallthrough finally for func function go goto if import in
@@ -142,7 +142,7 @@ func goType(p parameter) (string, error) {
 	case schema.Type.Is("string"):
 		return "string", nil
 	}
-	return "", fmt.Errorf("no Go type is known for %s in a path", p.Name)
+	return "", fmt.Errorf("there is no Go type for the path parameter %s", p.Name)
 }
 
 func tsType(p parameter) string {
@@ -184,5 +184,5 @@ func pySchema(ref *openapi3.SchemaRef) (string, error) {
 	if len(schema.Type.Slice()) == 1 && names[schema.Type.Slice()[0]] != "" {
 		return names[schema.Type.Slice()[0]], nil
 	}
-	return "", errors.New("no type in Python is known for it")
+	return "", errors.New("there is no type in Python for it")
 }

@@ -44,11 +44,12 @@ const (
 	// DefaultTimeout is a little more than the 120 s that a server gives its language model, so
 	// that its own answer arrives first.
 	DefaultTimeout = 130 * time.Second
-	// DefaultIdleTimeout is for a stream. A server with nothing to send for so long is gone.
+	// DefaultIdleTimeout is for a stream. A server that sends nothing for so long is gone.
 	DefaultIdleTimeout = time.Minute
 	// DefaultRetries carries a call over a server's restart.
 	DefaultRetries = 2
-	// DefaultBackoff is long enough for a busy server to recover, and hardly felt by a person.
+	// DefaultBackoff is long enough for a busy server to recover, and too short for a person to
+	// mind.
 	DefaultBackoff = 200 * time.Millisecond
 )
 
@@ -65,7 +66,7 @@ func New(server string, options ...Option) (*API, error) {
 		return nil, fmt.Errorf("the server's URL: %w", err)
 	}
 	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		return nil, fmt.Errorf("the server's URL is %q: it has to be like https://example.com", u.Redacted())
+		return nil, fmt.Errorf("the server's URL is %q; it must look like https://example.com", u.Redacted())
 	}
 	u.RawQuery, u.Fragment = "", ""
 	d := &doer{
@@ -82,10 +83,10 @@ func New(server string, options ...Option) (*API, error) {
 		option(d)
 	}
 	if d.timeout < 0 || d.idleTimeout < 0 || d.backoff <= 0 || d.retries < 0 {
-		return nil, errors.New("time-outs and retries must not be below 0, and a back-off has to be above")
+		return nil, errors.New("time-outs and retries must not be negative, and the back-off must be positive")
 	}
 	if strings.ContainsFunc(d.token, func(c rune) bool { return c <= ' ' || c > '~' }) {
-		return nil, errors.New("the token has a character that no token has: a space, a control character or one beyond ASCII")
+		return nil, errors.New("the token contains a character that is not allowed: a space, a control character or one beyond ASCII")
 	}
 	return &API{d}, nil
 }
@@ -93,7 +94,7 @@ func New(server string, options ...Option) (*API, error) {
 // Option changes what [New] returns.
 type Option func(*doer)
 
-// WithToken sends a bearer token (RFC 6750) with each call; "" is none.
+// WithToken sends a bearer token (RFC 6750) with each call. An empty token is not sent.
 // [API.CreateToken] gives one for a name and a password.
 func WithToken(token string) Option { return func(d *doer) { d.token = token } }
 
@@ -102,8 +103,8 @@ func WithToken(token string) Option { return func(d *doer) { d.token = token } }
 // with a deadline limits a call as a whole, with its retries and the pauses between them.
 func WithTimeout(limit time.Duration) Option { return func(d *doer) { d.timeout = limit } }
 
-// WithIdleTimeout limits how long a stream may be silent after its head. The default is [DefaultIdleTimeout]; 0 is
-// no limit.
+// WithIdleTimeout limits how long a stream may be silent after its head. The default is
+// [DefaultIdleTimeout]; 0 is no limit.
 func WithIdleTimeout(limit time.Duration) Option { return func(d *doer) { d.idleTimeout = limit } }
 
 // WithRetries says how often GET and HEAD are tried again after a network error, 429, 502, 503 or
@@ -113,8 +114,8 @@ func WithRetries(retries int, backoff time.Duration) Option {
 	return func(d *doer) { d.retries, d.backoff = retries, backoff }
 }
 
-// WithTransport sends the requests through a transport of the caller's: for a proxy, certificates
-// or tracing. The default is [http.DefaultTransport].
+// WithTransport sends the requests through the given transport, for a proxy, certificates or tracing.
+// The default is [http.DefaultTransport].
 func WithTransport(transport http.RoundTripper) Option {
 	return func(d *doer) { d.client.Transport = transport }
 }

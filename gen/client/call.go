@@ -19,8 +19,8 @@ type exchange struct {
 	operation string // its id
 	method    string
 	path      string
-	places    []any // what stands in the path's places
-	params    any   // a struct of those in the query and in headers
+	places    []any // the values of the path's parameters
+	params    any   // a struct of the parameters in the query and in headers
 	body      any   // JSON, or the values of a form
 	accept    string
 	result    any // where the JSON of the response goes
@@ -37,7 +37,7 @@ func call[T any](ctx context.Context, a *API, e exchange) (*T, error) {
 	return result, response.Body.Close() // which ends the exchange
 }
 
-// request makes the request of an exchange to a server.
+// request builds the request of an exchange.
 func (e exchange) request(ctx context.Context, server string) (*http.Request, error) {
 	path, err := e.expandPath()
 	if err != nil {
@@ -73,7 +73,7 @@ func (e exchange) expandPath() (string, error) {
 	for _, value := range e.places {
 		segment := fmt.Sprint(value)
 		if strings.Trim(segment, ".") == "" && len(segment) < 3 {
-			return "", fmt.Errorf("%q cannot stand in the path %s", segment, e.path)
+			return "", fmt.Errorf("%q cannot be a parameter of the path %s", segment, e.path)
 		}
 		start, end := strings.IndexByte(path, '{'), strings.IndexByte(path, '}')
 		path = path[:start] + url.PathEscape(segment) + path[end+1:]

@@ -15,8 +15,8 @@ import (
 const (
 	// maxBackoff ends the doubling of the pauses.
 	maxBackoff = 5 * time.Second
-	// maxRetryAfter is the longest pause that is made at a server's wish. The caller should hear
-	// of a longer one at once.
+	// maxRetryAfter is the longest pause that a server can ask for. If it asks for more, the caller
+	// gets the error at once.
 	maxRetryAfter = 30 * time.Second
 )
 
@@ -27,8 +27,8 @@ const (
 	mediaProblem = "application/problem+json"
 )
 
-// doer makes exchanges with a server: with the token, within the time limits, again where that does no
-// harm.
+// doer makes exchanges with a server. It adds the token, keeps the time limits, and tries again where that
+// is safe.
 type doer struct {
 	client      *http.Client
 	server      string // its URL, without a slash at the end
@@ -57,7 +57,7 @@ func (d *doer) do(ctx context.Context, e exchange) (*http.Response, error) {
 	return response, nil
 }
 
-// after calls f when the limit is over, unless it is stopped before. A limit of 0 is none.
+// after calls f when the limit has passed, unless it is stopped first. A limit of 0 is no limit.
 func after(limit time.Duration, f func()) (stop func() bool) {
 	if limit == 0 {
 		return func() bool { return true }
@@ -65,7 +65,7 @@ func after(limit time.Duration, f func()) (stop func() bool) {
 	return time.AfterFunc(limit, f).Stop
 }
 
-// try sends a request until it succeeds or there is no sense in another attempt.
+// try sends a request until it succeeds or another attempt makes no sense.
 func (d *doer) try(r *http.Request, e exchange) (*http.Response, error) {
 	ctx := r.Context()
 	for attempt := 0; ; attempt++ {
@@ -85,7 +85,7 @@ func (d *doer) try(r *http.Request, e exchange) (*http.Response, error) {
 	}
 }
 
-// attempt sends a request once, within the time limit: until all has come, or the head of a stream.
+// attempt sends a request once. The time limit covers the whole response, or the head of a stream.
 func (d *doer) attempt(r *http.Request, e exchange) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	stop := after(d.timeout, func() {
@@ -150,8 +150,8 @@ func transient(err error) bool {
 	return false
 }
 
-// pause is how long to wait after a failed attempt, counted from 0. What the server asks for comes
-// on top, so that those who were refused together do not come back together.
+// pause is how long to wait after a failed attempt, counted from 0. The server's
+// Retry-After is added to it, so that clients that were refused together do not return together.
 func (d *doer) pause(attempt int, err error) time.Duration {
 	wait := d.backoff
 	for range attempt {
@@ -164,8 +164,8 @@ func (d *doer) pause(attempt int, err error) time.Duration {
 	return wait
 }
 
-// body is a response's body. It limits the wait for each Read: only that for the server, not what the
-// caller does between two of them.
+// body is a response's body. It limits how long each Read waits for the server. What the
+// caller does between two reads does not count.
 type body struct {
 	io.ReadCloser
 	ctx         context.Context // its cause says which limit was passed
@@ -173,7 +173,7 @@ type body struct {
 	idleTimeout time.Duration
 }
 
-// Read reads what has come.
+// Read reads what has arrived.
 func (b *body) Read(p []byte) (int, error) {
 	stop := after(b.idleTimeout, func() {
 		b.cancel(&TimeoutError{Limit: b.idleTimeout, what: "the server was silent for"})

@@ -37,8 +37,8 @@ func (e *NetworkError) Error() string { return "the connection failed: " + e.Err
 // Unwrap returns the reason.
 func (e *NetworkError) Unwrap() error { return e.Err }
 
-// TimeoutError means that the server took longer than the client waits. It may have done what it was
-// asked to do.
+// TimeoutError means that the server took longer than the client waits. The server may still
+// have carried out the request.
 type TimeoutError struct {
 	// Limit is how long the client waited.
 	Limit time.Duration
@@ -57,7 +57,7 @@ func (*TimeoutError) Unwrap() error { return context.DeadlineExceeded }
 // IncompleteAnswerError means that a streamed answer broke off, or that the model reached its token
 // limit. What fails before the head of the stream is the plain error.
 type IncompleteAnswerError struct {
-	// Text is what came of the answer.
+	// Text is the part of the answer that arrived.
 	Text string
 	// Err is the reason: a [*ProblemError], [*TimeoutError], [*NetworkError], [*HTTPError] or
 	// [ErrTokenLimit].
@@ -73,10 +73,10 @@ func (e *IncompleteAnswerError) Error() string { return "the answer is incomplet
 func (e *IncompleteAnswerError) Unwrap() error { return e.Err }
 
 // HTTPError is a response that the operation does not promise: a proxy's page of HTML, JSON that is not
-// of the contract's shape, or a redirect. It is also within each [*ProblemError].
+// of the contract's shape, or a redirect. Every [*ProblemError] contains one.
 type HTTPError struct {
-	// Status is the HTTP status. It is 200 or another of success where the rest is not as the
-	// operation promises: another media type, broken JSON or nothing.
+	// Status is the HTTP status. It is a status of success where the rest of the response is wrong:
+	// another media type, malformed JSON or no body.
 	Status int
 	// ContentType is the response's media type, as it was sent.
 	ContentType string
@@ -85,7 +85,7 @@ type HTTPError struct {
 	// RequestID names the request in the server's log. It is empty where the response is not the
 	// server's.
 	RequestID string
-	// RetryAfter is how long the server asks to be left alone. 0 where it does not say.
+	// RetryAfter is how long the server asks its clients to wait. It is 0 if the server does not say.
 	RetryAfter time.Duration
 	// Location is where a redirect points to. A redirect is not followed: the token and the body are
 	// for the server that the caller named.
@@ -106,8 +106,8 @@ func (e *HTTPError) Error() string {
 // ProblemError is the server's own error, a problem document (RFC 9457).
 type ProblemError struct {
 	HTTPError
-	// Code is the kind of problem. It is stable, and made to be compared. It may be one that this
-	// version does not know.
+	// Code is the kind of problem. It is stable, so that programs can compare it. It may be one
+	// that this version does not know.
 	Code ProblemCode
 	// Detail is one sentence for a person.
 	Detail string
@@ -134,7 +134,7 @@ func (e *ProblemError) Error() string {
 // Unwrap returns the [*HTTPError] within.
 func (e *ProblemError) Unwrap() error { return &e.HTTPError }
 
-// readError makes an error of a response, and closes it.
+// readError turns a response into an error, and closes it.
 func readError(response *http.Response) APIError {
 	defer response.Body.Close()
 	// What cannot be read is left out: the status is known, and says more than a broken body.
@@ -187,7 +187,7 @@ func lenient[T any](document []byte) T {
 // parseRetryAfter reads a Retry-After header: seconds or a date (RFC 9110, section 10.2.3).
 func parseRetryAfter(value string) time.Duration {
 	if value != "" && strings.Trim(value, "0123456789") == "" {
-		seconds, _ := strconv.ParseUint(value, 10, 31) // the greatest number where that is too small
+		seconds, _ := strconv.ParseUint(value, 10, 31) // the largest number if that overflows
 		return time.Duration(seconds) * time.Second
 	}
 	if date, err := http.ParseTime(value); err == nil {

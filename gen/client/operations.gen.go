@@ -101,8 +101,8 @@ func (a *API) ListFilms(ctx context.Context, params ListFilmsParams) (*FilmPage,
 	})
 }
 
-// ListAllFilms reads page after page of [API.ListFilms], as far as the caller goes on. It begins
-// with the page of the parameters, or the first. Where they name no page size, it is 100. An error is
+// ListAllFilms reads page after page of [API.ListFilms], until the caller stops. It begins
+// with the page in the parameters, or with the first. The default page size is 100. An error is
 // the last thing it yields. Each range over the result begins anew.
 //
 // The pages are read one after the other, not from one snapshot of the database.

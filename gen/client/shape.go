@@ -33,8 +33,8 @@ func (e exchange) shape(status int) any {
 	return loadShapes()[e.operation+" "+strconv.Itoa(status)]
 }
 
-// promises says whether a response is what the operation promises, as far as its head tells. A page of
-// HTML is somebody else's whatever its status.
+// promises says whether a response is what the operation promises, judging by its head. A page of HTML
+// does not come from the server, whatever its status.
 func (e exchange) promises(response *http.Response) bool {
 	if e.result == nil {
 		return response.StatusCode == http.StatusOK && mediaType(response) == e.accept
@@ -58,7 +58,7 @@ func checkJSON(document []byte, shape any) error {
 		return err
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("something follows the JSON")
+		return errors.New("there is data after the JSON")
 	}
 	return check(value, shape, "#")
 }

@@ -113,7 +113,7 @@ class AsyncClient(AsyncOperations):
         return protocol.decode(response, body, call, from_dict)
 
     async def _send(self, call: Call) -> tuple[httpx.Response, bytes]:
-        """Sends a request, again where that is right, and raises what a refusal means."""
+        """Sends a request, and again where that is safe."""
         request = self._http.build_request(**call.request())
         retry = 0
         while True:
@@ -147,7 +147,7 @@ class AsyncClient(AsyncOperations):
     async def _read(
         self, response: httpx.Response, deadline: protocol.Deadline, *, is_error: bool
     ) -> bytes:
-        """A body; of an error what it begins with, as the status says more than one that breaks."""
+        """Reads a body. Of an error it reads the beginning, because the status says more."""
         body = bytearray()
         try:
             async for piece in response.aiter_bytes():

@@ -139,10 +139,10 @@ class AsyncOperations:
         page_size: int | None = None,
         category: str | None = None,
     ) -> AsyncIterator[models.Film]:
-        """Page after page of `list_films`, from `page` or the first one on.
+        """The items of all pages of `list_films`, beginning with `page`, or with the first.
 
-        Where no `page_size` is given, it is 100. The pages are read one after the other, not from one
-        snapshot of the database.
+        The default of `page_size` is 100. The pages are read one after the other, not from one snapshot
+        of the database.
         """
         page = 1 if page is None else page
         page_size = 100 if page_size is None else page_size

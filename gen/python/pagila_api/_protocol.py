@@ -1,4 +1,4 @@
-"""What the two clients have in common: everything that does not wait."""
+"""What the two clients share: everything that does not wait."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ JSON = "application/json"
 EVENTS = "text/event-stream"
 
 _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
-"""What reading raises where the data is no JSON, too deep, or not of the contract's shape."""
+"""What reading raises if the data is malformed, nested too deeply, or not of the contract's shape."""
 
 
 AskEvent = SourcesEvent | DeltaEvent | DoneEvent
@@ -86,7 +86,7 @@ class Call:
         return self.accept == EVENTS
 
     def request(self) -> dict[str, Any]:
-        """What httpx makes the request of."""
+        """The arguments of httpx for the request."""
         headers = {name: str(value) for name, value in _given(self.headers).items()}
         return {
             "method": self.method,
@@ -101,7 +101,7 @@ class Call:
         url = self.path
         for name, value in self.places.items():
             if str(value) in ("", ".", "..") or value is None:
-                raise ValueError(f"{value!r} cannot stand for {name} in {self.path}")
+                raise ValueError(f"{value!r} cannot be {name} in {self.path}")
             url = url.replace(f"{{{name}}}", quote(str(value), safe=""))
         return url
 
@@ -110,7 +110,7 @@ class Call:
         return SHAPES.get(f"{self.operation} {response.status_code}")
 
     def promises(self, response: httpx.Response) -> bool:
-        """Whether a response is what the operation promises, by its head. A proxy's page is not."""
+        """Whether a response is what the operation promises, judging by its head."""
         if self.is_stream:
             return response.status_code == httpx.codes.OK and media_type(response) == EVENTS
         shape = self.shape(response)
@@ -133,7 +133,7 @@ def _plain(value: Any) -> Any:
 def seconds(timeout: float) -> float | None:
     """A time-out as httpx takes it. None is no limit."""
     if not timeout >= 0:  # NaN too
-        raise ValueError(f"a time-out of {timeout} s: it has to be 0, for none, or more")
+        raise ValueError(f"a time-out of {timeout} s: it must be 0, for no limit, or more")
     return timeout if 0 < timeout < _LONGEST_TIMEOUT else None
 
 
@@ -153,20 +153,20 @@ class Deadline:
 
 
 def attempts(retries: int) -> int:
-    """The number of retries, which is not below 0."""
+    """The number of retries, which is not negative."""
     if retries < 0:
-        raise ValueError(f"{retries} retries: there cannot be fewer than 0")
+        raise ValueError(f"{retries} retries: the number must not be negative")
     return retries
 
 
 def headers(token: str | None) -> dict[str, str]:
-    """What each request carries. An empty token is none."""
+    """The headers of each request. An empty token is not sent."""
     carried = {"User-Agent": f"pagila-api-python/{VERSION}"}
     if not token:
         return carried
     if not re.fullmatch(r"[!-~]+", token):
         raise ValueError(
-            "the token has a character that no token has: "
+            "the token contains a character that is not allowed: "
             "a space, a control character or one beyond ASCII"
         )
     return {**carried, "Authorization": f"Bearer {token}"}
@@ -204,7 +204,7 @@ def media_type(response: httpx.Response) -> str:
 
 
 def http_error(response: httpx.Response, body: bytes) -> HTTPError:
-    """What a response means that is not the promised one, with what there is of its body."""
+    """Turns a response into an error, with what there is of its body."""
     status, content_type = response.status_code, response.headers.get("Content-Type", "")
     body = body[:MAX_ERROR_BODY]
     text = body.decode("utf-8", "replace")
@@ -231,7 +231,7 @@ def _problem(document: bytes) -> dict[str, Any] | None:
 
 
 def request_error(cause: httpx.RequestError) -> APIError:
-    """The error of ours that a failure of httpx is."""
+    """Turns an error of httpx into one of this package."""
     error: APIError
     if isinstance(cause, httpx.TimeoutException):
         error = TimeoutError(f"no response in time: {type(cause).__name__}")
@@ -244,9 +244,8 @@ def request_error(cause: httpx.RequestError) -> APIError:
 def pause(request: httpx.Request, error: APIError, retry: int, retries: int) -> float | None:
     """How many seconds to wait before the request is sent again, or None if it is not to be.
 
-    Only what changes nothing is repeated, and not what timed out: that would multiply the wait.
-    What the server asks for comes on top, so that clients that were refused together do not come
-    back together.
+    Only GET and HEAD are repeated, and not after a time-out, which would multiply the wait.
+    Retry-After is added, so that clients that were refused together do not return together.
     """
     if retry >= retries or request.method not in _RETRIED_METHODS:
         return None
@@ -281,7 +280,7 @@ class EventStream:
         self._data: list[str] = []
         self._size = 0
         self.text = ""
-        """What came of the answer."""
+        """The part of the answer that arrived."""
         self.done = False
 
     def feed(self, piece: bytes) -> Iterator[AskEvent]:
@@ -299,7 +298,7 @@ class EventStream:
                 return
 
     def end(self) -> None:
-        """Says that no more comes."""
+        """Ends the stream."""
         if not self.done:
             cause = NetworkError("the stream ended before the answer did")
             raise self.incomplete(cause) from cause
@@ -322,7 +321,7 @@ class EventStream:
         self._line += rest
 
     def _grow(self, text: str) -> None:
-        """Counts what is kept of an event, which a few words should fill."""
+        """Counts what is kept of an event, which should be a few words."""
         self._size += len(text)
         if self._size > _MAX_EVENT:
             cause = self._malformed("\n".join([*self._data, self._line + text]))

@@ -1,4 +1,4 @@
-"""Holds JSON against the shapes that api/sdk makes of the contract, where they are explained."""
+"""Checks JSON against the shapes that api/sdk derives from the contract, and explains."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ class APIError(Exception):
     """A call has failed."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Exception's own calls the class with the message alone.
+        # The one of Exception would call the class with the message alone.
         return _restore, (type(self), self.args), self.__dict__
 
 
@@ -24,11 +24,11 @@ def _restore(kind: type[APIError], args: tuple[Any, ...]) -> APIError:
 
 
 class NetworkError(APIError):
-    """There is no response: no connection, or it broke. `__cause__` is httpx's error."""
+    """The connection failed or broke. `__cause__` is httpx's error."""
 
 
 class TimeoutError(APIError, builtins.TimeoutError):
-    """The response did not come in time. The server may have done what it was asked."""
+    """The response did not come in time. The server may have carried out the request."""
 
 
 class IncompleteAnswerError(APIError):
@@ -42,7 +42,7 @@ class IncompleteAnswerError(APIError):
             f"the answer is incomplete: {cause or 'the model reached its token limit'}"
         )
         self.text = text
-        """What came of the answer."""
+        """The part of the answer that arrived."""
         self.cause = cause
         """Why it broke off: a `ProblemError`, `TimeoutError`, `NetworkError` or `HTTPError`.
         None where the model reached its token limit."""
@@ -73,7 +73,7 @@ class HTTPError(APIError):
         self.request_id = request_id
         """Names the request in the server's log."""
         self.retry_after = retry_after
-        """How many seconds the server asks to be left alone. 0 where it does not say."""
+        """How many seconds the server asks its clients to wait. 0 if it does not say."""
         self.location = location
         """Where a redirect points to. It is not followed: the token and the body are for the server
         that the caller named."""

@@ -1,16 +1,16 @@
 import type { components } from "./schema.js";
 
-/** What went wrong, as the server tells it (RFC 9457). */
+/** What went wrong, as the server describes it (RFC 9457). */
 export type Problem = components["schemas"]["Problem"];
 
-/** The kind of a problem. A newer server may know words that this version does not. */
+/** The kind of a problem. A newer server may send codes that this version does not know. */
 export type ProblemCode = components["schemas"]["ProblemCode"] | (string & {});
 
 /** What exactly is wrong with a request. */
 export type InputError = components["schemas"]["InputError"];
 
 /**
- * Every error of this package is one of these. What the caller's own AbortSignal stops throws that
+ * Every error of a call is one of these. A call that the caller's own AbortSignal stops throws that
  * signal's reason instead, as fetch does.
  *
  * structuredClone and postMessage keep the message and the stack of an error, and nothing else. Give
@@ -43,7 +43,7 @@ export class IncompleteAnswerError extends APIError {
   override name = "IncompleteAnswerError";
 
   constructor(
-    /** What came of the answer. */
+    /** The part of the answer that arrived. */
     readonly text: string,
     /** Why it broke off: a ProblemError, TimeoutError, NetworkError or HTTPError. Undefined at the token limit. */
     override readonly cause?: APIError,
@@ -67,11 +67,11 @@ export class HTTPError extends APIError {
   override name = "HTTPError";
   /** The media type, as it was sent. */
   readonly contentType: string;
-  /** How many milliseconds the server asks to be left alone. 0 where it does not say. */
+  /** How many milliseconds the server asks its clients to wait. 0 if it does not say. */
   readonly retryAfter: number;
   /**
    * Where a redirect points to. It is not followed: the token and the body are for the server that the
-   * caller named. Empty where there is none, and in browsers, which do not tell.
+   * caller named. Empty where there is none, and in browsers, which hide it.
    */
   readonly location: string;
 
@@ -98,7 +98,7 @@ export class ProblemError extends HTTPError {
   readonly code: ProblemCode;
   /** One sentence for a person. */
   readonly detail: string;
-  /** What is wrong with the input. Empty when the input is not the trouble. */
+  /** What is wrong with the input. Empty when the input is not the cause. */
   readonly errors: readonly InputError[];
 
   constructor(
@@ -118,7 +118,7 @@ export class ProblemError extends HTTPError {
 /** The most of an error's body that is kept, in bytes. The server's own are well below 4 KiB. */
 export const maxErrorBody = 64 * 1024;
 
-/** The error that a response stands for, with what there is of its body. */
+/** Turns a response into an error, with what there is of its body. */
 export function errorOf(response: Response, body: string): HTTPError {
   const location = response.headers.get("Location") ?? "";
   const contentType = response.headers.get("Content-Type") ?? "";

@@ -49,7 +49,7 @@ export interface ClientOptions {
   idleTimeout?: number;
   /**
    * How often a GET is tried again after a network error, 429, 502, 503 or 504: 2 by
-   * default. A POST is never sent twice, and nothing is after a time-out.
+   * default. A POST is never sent twice, and nothing is tried again after a time-out.
    */
   retries?: number;
   /** Used instead of the global fetch. */
@@ -71,7 +71,7 @@ export interface Client extends Operations {
 
 /**
  * Makes a client. It keeps no connection and need not be closed. Throws a RangeError for a time-out,
- * retries or a token that cannot be.
+ * retries or a token that cannot be used.
  */
 export function createClient(options: ClientOptions): Client {
   const server = { baseUrl: options.baseUrl, token: options.token ?? "" };
@@ -145,9 +145,9 @@ function check({ timeout, idleTimeout, retries }: TransportOptions, token: strin
     }
   }
   if (!(retries >= 0)) {
-    throw new RangeError(`${retries} retries: there cannot be fewer than 0`);
+    throw new RangeError(`${retries} retries: the number must not be negative`);
   }
   if (!/^[!-~]*$/.test(token)) {
-    throw new RangeError("the token has a character that no token has: a space, a control character or one beyond ASCII");
+    throw new RangeError("the token contains a character that is not allowed: a space, a control character or one beyond ASCII");
   }
 }

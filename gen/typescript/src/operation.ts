@@ -5,7 +5,7 @@ import { shapes } from "./shapes.js";
 
 export type OperationID = keyof typeof table;
 
-/** What tells the promised response of an operation from any other. */
+/** What distinguishes the response that an operation promises from any other. */
 export interface Wanted {
   /** The body is handed on as it comes. */
   stream: boolean;
@@ -35,13 +35,13 @@ export const wantedEvents: Wanted = {
   isWhole: () => true,
 };
 
-/** Where the requests go, and with what. */
+/** The server, and the token for it. */
 export interface Server {
   baseUrl: string;
   token: string;
 }
 
-/** The arguments of an operation, taken apart. */
+/** The arguments of an operation. `places` are the parameters of the path, `params` all others. */
 export interface Arguments {
   places?: readonly unknown[];
   params?: Record<string, unknown>;
@@ -49,7 +49,7 @@ export interface Arguments {
   options?: CallOptions;
 }
 
-/** Takes the arguments of a method apart: the places in the path, the body, the parameters, the options. */
+/** Splits the arguments of a method into path parameters, body, other parameters and options. */
 export function argumentsOf(id: OperationID, given: readonly unknown[]): Arguments {
   const { path, body, params }: Operation = table[id];
   const rest = [...given];
@@ -61,7 +61,7 @@ export function argumentsOf(id: OperationID, given: readonly unknown[]): Argumen
   };
 }
 
-/** The request of an operation. A body that is a form stays one; any other becomes JSON. */
+/** Builds the request of an operation. A form is sent as it is, any other body as JSON. */
 export function requestOf(id: OperationID, { baseUrl, token }: Server, { places = [], params = {}, body, options = {} }: Arguments, accept: string): Request {
   const { method, path, headers: inHeaders = [] }: Operation = table[id];
   const isForm = body instanceof URLSearchParams;
@@ -92,19 +92,19 @@ export function requestOf(id: OperationID, { baseUrl, token }: Server, { places 
   });
 }
 
-/** The path with values in its places. Throws a RangeError for one that would name another path. */
+/** The path with its parameters. Throws a RangeError for a value that would lead to another path. */
 function fill(path: string, places: readonly unknown[]): string {
   let i = 0;
   return path.replace(/\{\w+\}/g, (place) => {
     const segment = String(places[i++] ?? "");
     if (/^\.{0,2}$/.test(segment)) {
-      throw new RangeError(`"${segment}" cannot stand for ${place} in ${path}`);
+      throw new RangeError(`"${segment}" cannot be ${place} in ${path}`);
     }
     return encodeURIComponent(segment);
   });
 }
 
-/** Browsers name themselves, and would ask the server of another origin for leave to send another name. */
+/** Browsers send their own name. Another one would need a preflight request to a server of another origin. */
 function isNode(): boolean {
   return (globalThis as { process?: { versions?: { node?: string } } }).process?.versions?.node !== undefined;
 }

@@ -6,7 +6,7 @@ type Schemas = components["schemas"];
 /** The version of the contract and of this package. */
 export const version = "2.0.0";
 
-/** What a call may be told. */
+/** The options of a call. */
 export interface CallOptions {
   /** Stops the call, which then throws the signal's reason. */
   signal?: AbortSignal;
@@ -65,8 +65,8 @@ export interface Operations {
    */
   listFilms(params?: NonNullable<operations["listFilms"]["parameters"]["query"]>, options?: CallOptions): Promise<Schemas["FilmPage"]>;
   /**
-   * Page after page of `listFilms`, from the page of the parameters or the first one on. Where they name
-   * no page size, it is 100. The pages are read one after the other, not from one snapshot of the database.
+   * The items of all pages of `listFilms`, beginning with the page in the parameters, or with the first. The
+   * default page size is 100. The pages are read one after the other, not from one snapshot of the database.
    */
   listAllFilms(params?: NonNullable<operations["listFilms"]["parameters"]["query"]>, options?: CallOptions): AsyncGenerator<Schemas["Film"], void, undefined>;
   /**
