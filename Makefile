@@ -152,8 +152,8 @@ generate-check: generate ## Fail if gen/ is not what the contract generates
 module: ## Rename the Go module for publishing: make module name=github.com/you/pagila-api/v2
 	@test -n '$(name)' || { echo 'give the new path: make module name=github.com/you/pagila-api/v2'; exit 1; }
 	@old=$$(go list -m | sed 's/[.]/\\./g'); \
-	git ls-files -z -- '*.go' '*go.mod' '*.md' api/openapi.yaml | xargs -0 sed -i.bak "s#$$old#$(name)#g"; \
-	git ls-files -z -- '*.go' '*go.mod' '*.md' api/openapi.yaml | xargs -0 -I {} rm -f {}.bak
+	git ls-files -z -- '*.go' '*go.mod' '*.md' | xargs -0 sed -i.bak "s#$$old#$(name)#g"; \
+	git ls-files -z -- '*.go' '*go.mod' '*.md' | xargs -0 -I {} rm -f {}.bak
 
 .PHONY: contract-lint
 contract-lint: ## Lint the contract with redocly and spectral
