@@ -140,7 +140,7 @@ func upstreamError(status int, header http.Header, body []byte, key string) *Err
 	if json.Unmarshal(body, &list) == nil && len(list) > 0 {
 		body = list[0]
 	}
-	// What is no JSON, or has other types, has no code either: the status must do.
+	// A body that is not JSON, or has other types, has no code either: the status must do.
 	_ = json.Unmarshal(body, &outer)
 	d := outer.errorDetail
 	_ = json.Unmarshal(outer.Error, &d) // an error that is a mere text has no more
@@ -161,29 +161,50 @@ func inBandError(f frame, header http.Header, key string) *Error {
 	if f.event != errorEvent && !bytes.Contains(f.data, []byte(`"error"`)) {
 		return nil // nearly all documents
 	}
-	var d struct {
-		Error   json.RawMessage `json:"error"`
-		Object  looseText       `json:"object"`
-		Type    looseText       `json:"type"`
-		Choices []struct {
-			Error json.RawMessage `json:"error"`
-		} `json:"choices"`
+	var documents []json.RawMessage
+	if json.Unmarshal(f.data, &documents) != nil { // one, not a list
+		documents = []json.RawMessage{f.data}
 	}
-	_ = json.Unmarshal(f.data, &d) // what is malformed is found later
-	body := f.data
-	// An empty object is an error where there is nothing else.
-	is := f.event == errorEvent || d.Object == errorEvent || d.Type == errorEvent || hasContent(d.Error) ||
-		isEmpty(d.Error, '{') && len(d.Choices) == 0
-	for _, c := range d.Choices {
-		if !is && hasContent(c.Error) {
-			is, body = true, c.Error
+	for _, document := range documents {
+		if body := errorIn(document); body != nil {
+			return upstreamError(http.StatusOK, header, body, key)
 		}
 	}
-	if !is {
-		return nil
+	if f.event == errorEvent {
+		return upstreamError(http.StatusOK, header, f.data, key)
 	}
-	return upstreamError(http.StatusOK, header, body, key)
+	return nil
 }
+
+// errorIn is the error in a document, or nil. One that says nothing is an error only where there is
+// nothing else.
+func errorIn(document json.RawMessage) json.RawMessage {
+	type failing struct {
+		Error json.RawMessage `json:"error"`
+	}
+	var d struct {
+		failing
+		Object  looseText          `json:"object"`
+		Type    looseText          `json:"type"`
+		Choices looseList[failing] `json:"choices"`
+		Message json.RawMessage    `json:"message"`
+		Done    looseBool          `json:"done"`
+	}
+	_ = json.Unmarshal(document, &d) // what is malformed is found later
+	alone := len(d.Choices) == 0 && !hasContent(d.Message) && !bool(d.Done)
+	if d.Object == errorEvent || d.Type == errorEvent || !saysNothing(d.Error) || alone && isEmptied(d.Error) {
+		return document
+	}
+	for _, c := range d.Choices {
+		if !saysNothing(c.Error) {
+			return c.Error
+		}
+	}
+	return nil
+}
+
+// isEmptied says whether an error that says nothing is there as an object.
+func isEmptied(raw json.RawMessage) bool { return len(raw) > 0 && raw[0] == '{' }
 
 // kindsByWords tell errors that have no code of their own from a request that is refused for what is
 // optional in it. Where the words are others, the request is tried in vain; no answer depends on them.

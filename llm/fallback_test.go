@@ -2,6 +2,7 @@ package llm_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -18,6 +19,7 @@ import (
 type picky struct {
 	refused []string // members of the body, or of its options
 	status  int
+	body    string // of the refusal; empty: one whose words say nothing
 	answer  string // an event stream, or lines
 	whole   string // for a summary
 	got     []map[string]json.RawMessage
@@ -40,7 +42,7 @@ func (p *picky) RoundTrip(r *http.Request) (*http.Response, error) {
 	for _, name := range p.refused {
 		member, value, _ := strings.Cut(name, "=")
 		if raw, ok := fields[member]; ok && strings.Contains(string(raw), value) {
-			return response(p.status, `{"error":{"message":"Extra inputs are not permitted"}}`), nil
+			return response(p.status, cmp.Or(p.body, `{"error":{"message":"Extra inputs are not permitted"}}`)), nil
 		}
 	}
 	if _, streamed := fields["stream"]; !streamed {

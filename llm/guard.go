@@ -270,7 +270,7 @@ func (a *answer) finish(ctx context.Context, x *exchange, piece string, cut bool
 	return a.pass(ctx, a.thoughts.add(a.scrubber.end())+a.thoughts.end(cut))
 }
 
-// blank says whether the answer is none.
+// blank says whether the answer has no text that can be seen.
 func (a *answer) blank() bool { return Blank(a.text.String()) }
 
 // pass passes the next piece on. An empty one is nothing.
@@ -346,10 +346,8 @@ func (x *exchange) reset(s shape) {
 
 // take adds what the doer has read.
 func (x *exchange) take(p piece) {
-	x.model = cmp.Or(x.model, p.model)
-	if name, kind := finishOf(p.finish); name != "" || kind != "" { // some servers send an empty one after the last
-		x.finish = p.finish
-	}
+	x.model = cmp.Or(x.model, shownName(p.model))
+	x.finish = worse(x.finish, p.finish)
 	x.usage = Usage{Prompt: cmp.Or(p.usage.Prompt, x.usage.Prompt), Completion: cmp.Or(p.usage.Completion, x.usage.Completion)}
 	x.mu.Lock()
 	defer x.mu.Unlock()

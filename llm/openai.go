@@ -146,9 +146,9 @@ type openAIChoice struct {
 // for.
 func (openAIDialect) parse(data []byte) (piece, error) {
 	var r struct {
-		Model   looseText      `json:"model"`
-		Choices []openAIChoice `json:"choices"`
-		Usage   looseUsage     `json:"usage"`
+		Model   looseText               `json:"model"`
+		Choices looseList[openAIChoice] `json:"choices"`
+		Usage   looseUsage              `json:"usage"`
 	}
 	if err := json.Unmarshal(data, &r); err != nil {
 		return piece{}, err
@@ -164,7 +164,7 @@ func (openAIDialect) parse(data []byte) (piece, error) {
 			said.whole = true
 		}
 		p.add(said)
-		p.finish = cmp.Or(string(c.FinishReason), p.finish)
+		p.finish = worse(p.finish, string(c.FinishReason))
 	}
 	p.model, p.usage = string(r.Model), r.Usage.Usage
 	p.thought = p.thought || r.Usage.thought

@@ -2,6 +2,7 @@ package llm
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -112,10 +113,11 @@ var finishReasons = []struct {
 	words *regexp.Regexp
 	kind  Kind
 }{
-	{regexp.MustCompile(`error|fail|abort|cancel|interrupt|timeout|overload|insufficient|preempt|shutdown`), KindUnavailable},
-	{regexp.MustCompile(`filter|safety|moderat|prohibit|block|refus|sensitive|guardrail|recitation|spii|policy|violat`), KindFiltered},
+	{regexp.MustCompile(`error|fail|abort|cancel|interrupt|timeout|overload|insufficient|preempt|shutdown|kill|expire`), KindUnavailable},
+	{regexp.MustCompile(`filter|safety|moderat|prohibit|block|refus|sensitive|guardrail|recitation|spii|policy|violat|language`), KindFiltered},
 	{regexp.MustCompile(`tool|function|^(un)?load$|pause`), KindBadResponse}, // it ended for something that was not asked for
 	{regexp.MustCompile(`length|max|limit|truncat|incomplete|exceed|cutoff|budget`), KindLength},
+	{regexp.MustCompile(`other$|unspecified|unknown|undefined|repetition|loop`), KindBadResponse}, // it does not say that the answer is whole
 }
 
 // separators are what upstreams put between the words of a finish reason.
@@ -138,4 +140,23 @@ func finishOf(reason string) (name string, kind Kind) {
 		}
 	}
 	return finishStop, ""
+}
+
+// reasonRank orders the kinds of finish reasons, the worst last.
+var reasonRank = []Kind{"", KindLength, KindBadResponse, KindFiltered, KindUnavailable}
+
+// worse is the worse one of two finish reasons, the first one where they are alike. Some servers send an
+// empty one after the last, and some end every answer with "stop", one cut or withheld too.
+func worse(a, b string) string {
+	nameA, kindA := finishOf(a)
+	nameB, kindB := finishOf(b)
+	switch {
+	case nameB == "" && kindB == "":
+		return a
+	case nameA == "" && kindA == "":
+		return b
+	case slices.Index(reasonRank, kindB) > slices.Index(reasonRank, kindA):
+		return b
+	}
+	return a
 }
