@@ -78,6 +78,7 @@ func (b *checkedBody) Read(p []byte) (int, error) {
 		}
 		if err != nil {
 			e := b.reason(err)
+			e = e.worded(e.refusal.words)
 			if _, impatient := errors.AsType[*Error](context.Cause(b.ctx)); impatient || b.ctx.Err() == nil {
 				b.exchange.fail(e)
 			} // else the caller's context has ended, which the guard sees for itself

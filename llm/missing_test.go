@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 
@@ -107,13 +108,14 @@ func TestListedNamesAreNames(t *testing.T) {
 func TestMissingModel(t *testing.T) {
 	t.Parallel()
 	for provider, test := range map[string]struct {
-		missing, good script
-		remedy        string
+		missing []script // to each shape of the request
+		good    script
+		remedy  string
 	}{
-		"openai": {status(404, "", `{"error":{"message":"The model m-1 does not exist, Bob","code":"model_not_found"}}`), raw(eventHead + delta("He") + goodEnd), "LLM_MODEL"},
-		"ollama": {status(404, "", `{"error":"model \"m-1\" not found, Bob"}`), raw(lineHead + line("He") + goodLineEnd), "ollama pull m-1"},
+		"openai": {[]script{status(404, "", `{"error":{"message":"The model m-1 does not exist, Bob","code":"model_not_found"}}`)}, raw(eventHead + delta("He") + goodEnd), "LLM_MODEL"},
+		"ollama": {slices.Repeat([]script{status(404, "", `{"error":"model \"m-1\" not found, Bob"}`)}, 2), raw(lineHead + line("He") + goodLineEnd), "ollama pull m-1"},
 	} {
-		u := listen(t, test.missing, test.good)
+		u := listen(t, append(test.missing, test.good)...)
 		c := newClient(t, llm.Config{Provider: provider, Model: "m-1", APIKey: key, BaseURL: u.url, OllamaHost: u.url})
 		_, _, err := ask(bounded(t), c)
 		e := checkKind(t, err, llm.KindNoModel)

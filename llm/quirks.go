@@ -93,6 +93,7 @@ var errorCodes = map[string]Kind{
 	"unauthenticated":           KindAuth,
 	"permission_denied":         KindAuth,
 	"model_not_found":           KindNoModel,
+	"notfounderror":             KindNoModel, // vLLM
 	"invalid_model":             KindNoModel, // Mistral
 	"deploymentnotfound":        KindNoModel, // Azure
 }
