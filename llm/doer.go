@@ -43,6 +43,8 @@ type dialect interface {
 	adapterGets(x *exchange) (wake, last []byte)
 	// listing is the path of the list of models, below the base URL.
 	listing() string
+	// sameModel says whether a name in that list may be the model's. Both are plain names.
+	sameModel(listed, model string) bool
 	// remedy is what the operator can do where the upstream does not have the model.
 	remedy(model string) string
 }

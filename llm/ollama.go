@@ -96,6 +96,8 @@ func (ollamaDialect) weakest(x *exchange) shape { return x.weakest() }
 
 func (ollamaDialect) listing() string { return "api/tags" }
 
+func (ollamaDialect) sameModel(listed, model string) bool { return listed == model }
+
 func (ollamaDialect) remedy(model string) string {
 	return "run ollama pull " + model + ", or set LLM_MODEL to a model that it has"
 }

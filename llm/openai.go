@@ -132,6 +132,13 @@ func (openAIDialect) weakest(x *exchange) shape {
 
 func (openAIDialect) listing() string { return "models" }
 
+// sameModel leaves out versions, and the suffixes with which routers choose among the servers of a model.
+func (openAIDialect) sameModel(listed, model string) bool {
+	routed, _, _ := strings.Cut(model, ":")
+	listed = versions.ReplaceAllString(listed, "")
+	return listed == versions.ReplaceAllString(model, "") || listed == versions.ReplaceAllString(routed, "")
+}
+
 func (openAIDialect) remedy(string) string { return "set LLM_MODEL to a model that it has" }
 
 // openAIChoice is one choice of a completion, in a stream or whole.
