@@ -125,8 +125,9 @@ func (b *checkedBody) ended(err error) (frame, error) {
 	unmarked := b.frames.bare || b.wholly
 	malformed := isKind(err, KindBadResponse) && !errors.Is(err, errTooLarge)
 	whole := errors.Is(err, io.EOF) || errors.Is(err, errEndInEvent)
+	silent := isKind(context.Cause(b.ctx), KindStalled)
 	switch {
-	case b.finished && whole && (unmarked || b.framed), b.finished && unmarked && malformed:
+	case b.finished && whole && (unmarked || b.framed), b.finished && unmarked && (malformed || silent):
 		return frame{data: []byte(doneMark)}, nil
 	case errors.Is(err, io.EOF):
 		return frame{}, io.ErrUnexpectedEOF
@@ -162,6 +163,8 @@ func (b *checkedBody) parse(f frame) (piece, error) {
 	case p.whole:
 		p.text = b.news(p.text)
 	}
+	// Where no stream was asked for, one document is the answer, and nobody waits for more.
+	p.end = p.end || p.whole && p.finish != "" && b.frames.bare && !b.exchange.stream
 	if p.thought && p.text == "" {
 		b.meter.allow(len(f.data))
 	}
@@ -189,7 +192,7 @@ func (b *checkedBody) take(p piece) {
 	}
 	b.text = append(b.text, p.text...)
 	b.deltas = b.deltas || p.text != "" && !p.whole
-	b.finished = b.finished || p.finish != ""
+	b.finished = b.finished || worse("", p.finish) != ""
 	b.wholly = b.wholly || p.whole
 	b.exchange.take(p)
 }

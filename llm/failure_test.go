@@ -138,6 +138,7 @@ var brokenStreams = []struct {
 	{"cut JSON in place of a stream", "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\n\r\n" + completion("x", "stop")[:60], llm.KindTruncated, ""},
 	{"empty", eventHead, llm.KindTruncated, ""},
 	{"cut JSON", eventHead + event(`{"choices":[{"delta":{"content":"He`) + delta("He") + finish("stop") + done, llm.KindBadResponse, ""},
+	{"cut JSON after an empty reason", eventHead + event(`{"choices":[{"delta":{"content":"He"},"finish_reason":"null"}]}`) + event(`{"choices":[{`) + goodEnd, llm.KindBadResponse, "He"},
 	{"cut text", eventHead + delta("He") + event(`"llo`) + finish("stop") + done, llm.KindBadResponse, "He"},
 	{"error mid-stream, in a list", eventHead + delta("He") + event(`[{"error":{"code":503}}]`) + finish("stop") + done, llm.KindUnavailable, "He"},
 	{"chunked end within an event", chunkHead + chunk(delta("He")+"data: {") + "0\r\n\r\n", llm.KindTruncated, "He"},

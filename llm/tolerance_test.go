@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 
 	"example.com/pagila-api/llm"
@@ -103,6 +104,21 @@ func TestHarmlessBytes(t *testing.T) {
 	t.Parallel()
 	checkOddities(t, harmlessBytes, openAI)
 	checkOddities(t, harmlessLines, ollama)
+}
+
+// TestOpenConnection has servers that send one whole document and leave the connection open.
+func TestOpenConnection(t *testing.T) {
+	t.Parallel()
+	u := listen(t, untilGone(labelled("application/json")+completion("He", "stop")))
+	c := newClient(t, llm.Config{Provider: "openai", BaseURL: u.url, IdleTimeout: 50 * time.Millisecond})
+	if text, _, err := ask(bounded(t), c); err != nil || text != "He" {
+		t.Errorf("got %q, %v", text, err)
+	}
+	// A summary waits for nothing after its document, so the long time limit does no harm.
+	u = listen(t, untilGone(labelled("application/json")+completion(goodReply, "stop")))
+	if err := summarizing(bounded(t), newClient(t, llm.Config{Provider: "openai", BaseURL: u.url, IdleTimeout: time.Hour})); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestLineEndsSplit cuts a stream with line ends of all kinds at each place.
