@@ -109,7 +109,7 @@ const (
 //
 // A reason that no row fits is that of a whole answer. Each server has words of its own for that
 // ("eos_token", "end_turn"), and it does say that the answer has ended; so what is asked is only
-// whether it says that the answer was cut or withheld.
+// whether it says that the answer was cut or withheld, or nothing of how it has ended.
 var finishReasons = []struct {
 	words *regexp.Regexp
 	kind  Kind

@@ -13,7 +13,7 @@ const (
 	// thinkingRoom is how many tokens a model that thinks gets on top of the answer's limit, since it
 	// counts its thoughts as answer.
 	thinkingRoom = 4096
-	// heldAnswers is how many answers are held back after one whose thoughts began without a tag.
+	// heldAnswers is how many answers are held back after two whose thoughts began without a tag.
 	heldAnswers = 8
 )
 
@@ -230,18 +230,19 @@ func (h *thoughts) run(last bool) string {
 
 // start is at the beginning, or after thoughts that have ended.
 func (h *thoughts) start(last bool) (string, bool) {
-	text := bytes.TrimLeftFunc(h.buffer, isUnseen)
+	text := bytes.TrimLeftFunc(h.buffer[h.scanned:], isUnseen)
 	if mark := roleMark.Find(text); mark != nil {
-		h.buffer = text[len(mark):]
+		h.buffer, h.scanned = text[len(mark):], 0
 		return "", true
 	}
 	if tag := openingTag.Find(text); tag != nil {
-		h.buffer = text
+		h.buffer, h.scanned = text, 0
 		h.open(tag)
 		h.seen = true
 		return "", true
 	}
 	if !last && (len(text) == 0 || begins(text)) {
+		h.scanned = len(h.buffer) - len(text)
 		return "", false
 	}
 	if h.seen {
@@ -359,7 +360,7 @@ func (h *thoughts) closed(from, to int) {
 	}
 	h.seen, h.bare = true, !strings.EqualFold(string(h.buffer[from:to]), channelFinal)
 	h.pair = &thoughtTags[0] // there were thoughts, so what follows is the answer
-	h.buffer = h.buffer[to:]
+	h.buffer, h.scanned = h.buffer[to:], 0
 	h.state = (*thoughts).start
 	if h.passed {
 		h.leaked = true
