@@ -138,6 +138,7 @@ func (s *stream) putHeld() {
 func (s *stream) writeEnd(result llm.Result, err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.closed = true // a keep-alive must not begin a response that is about to become a problem document
 	switch {
 	case s.answer.whole && err == nil:
 		s.begin()
