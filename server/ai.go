@@ -29,6 +29,7 @@ func (s *Server) AskQuestion(ctx context.Context, request gen.AskQuestionRequest
 		events:  wantsEvents(ctx),
 		whole:   !wantsEvents(ctx) && !httpRequest(ctx).ProtoAtLeast(1, 1),
 		limits:  s.deps.Limits,
+		arrival: ctx.(*gin.Context).GetTime(keyArrival),
 		problem: s.problemDocument(ctx),
 	}
 	if httpRequest(ctx).Method == http.MethodHead {

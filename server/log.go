@@ -21,6 +21,7 @@ import (
 // Keys of what the middleware leaves on Gin's context.
 const (
 	keyRequestID = "request_id"
+	keyArrival   = "arrival"   // a time.Time
 	keyOperation = "operation" // an *operation
 	keyStatus    = "status"    // where the log's status is not the one sent
 	keyRelease   = "release"   // a func() that gives the request's slot of admission control back
@@ -42,6 +43,7 @@ func (s *Server) identify(c *gin.Context) {
 	// The spans of what a handler calls are children of this one.
 	c.Request = c.Request.WithContext(trace.ContextWithRemoteSpanContext(c.Request.Context(), id.span))
 	c.Set(keyRequestID, id.request)
+	c.Set(keyArrival, start)
 	id.writeTo(c.Writer.Header())
 
 	// Deferred, since a broken stream leaves through a panic.

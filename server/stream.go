@@ -22,7 +22,7 @@ import (
 // send it in one piece.
 //
 // The head is held back until the first piece of text is there, so that a model that fails before
-// has its true status. A client that takes events is held back for Limits.HeadHold at most; then it
+// has its true status. A client that takes events is held back for Limits.HeadHold at most, counted from its request; then it
 // gets the head, and comments until there is text.
 type answer struct {
 	info    llm.Info
@@ -30,6 +30,7 @@ type answer struct {
 	events  bool         // server-sent events, not plain text
 	whole   bool         // plain text to a client that could not tell a broken connection from the end
 	limits  Limits
+	arrival time.Time                                              // of the request: what was done since then counts as waiting
 	ask     func(emit func(text string) error) (llm.Result, error) // nil: only the head is wanted
 	problem func(err error) []byte
 }
@@ -68,7 +69,7 @@ func newStream(w http.ResponseWriter, a answer) *stream {
 	s.mu.Lock() // the timer may be faster than this function
 	defer s.mu.Unlock()
 	if a.events {
-		s.timer = time.AfterFunc(a.limits.HeadHold, s.keepAlive)
+		s.timer = time.AfterFunc(a.limits.HeadHold-time.Since(a.arrival), s.keepAlive)
 	}
 	return s
 }

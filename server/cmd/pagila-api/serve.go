@@ -195,14 +195,10 @@ func newModel(c config, contract *openapi3.T, logger *slog.Logger, otel *telemet
 	return model, nil
 }
 
-// modelCheckTimeout bounds the question whether the upstream has the model. Its answer is only for
-// the log and /readyz.
-const modelCheckTimeout = 5 * time.Second
-
 // checkModel asks in the background whether the upstream has the model. The function that it returns
 // ends that.
 func checkModel(ctx context.Context, model *llm.Client) (end func()) {
-	ctx, cancel := context.WithTimeout(ctx, modelCheckTimeout)
+	ctx, cancel := context.WithCancel(ctx)
 	var check sync.WaitGroup
 	check.Go(func() { model.CheckModel(ctx) })
 	return func() {

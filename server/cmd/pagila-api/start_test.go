@@ -626,7 +626,7 @@ func TestStartWithMissingModel(t *testing.T) {
 	s := serveProgram(t, environment(t, "DATABASE_URL="+pgtest.New(t), "LLM_PROVIDER=ollama", "LLM_MODEL=lama", "OLLAMA_HOST="+model.URL,
 		"LLM_FIRST_BYTE_TIMEOUT=1100ms", "LLM_IDLE_TIMEOUT=1200ms"))
 	<-asked
-	const problem = "does not list the model lama"
+	const problem = `may not have the model "lama"`
 	for said := ""; !strings.Contains(said, problem); { // the answer is on its way
 		status, ready := s.get(t, "/readyz")
 		if said = fmt.Sprint(ready); status != 200 {
