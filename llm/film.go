@@ -4,10 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"unicode"
 
 	"github.com/shopspring/decimal"
 	"github.com/tmc/langchaingo/llms"
+
+	"example.com/pagila-api/llm/upstream"
 )
 
 // Film is what a model may know of a film. All of it comes from the database.
@@ -98,7 +99,7 @@ func entry(f Film) filmEntry {
 		RentalRate: dollars(f.RentalRate), RentalDays: f.RentalDuration, Minutes: f.Length,
 		ReleaseYear: f.ReleaseYear, Language: short(f.Language), Actors: shortAll(f.Actors),
 		SpecialFeatures: shortAll(f.SpecialFeatures), StreamingAvailable: f.StreamingAvailable,
-		Stock: f.Stock, ReplacementCost: dollars(f.ReplacementCost), Description: cut(clean(f.Description), maxDescription),
+		Stock: f.Stock, ReplacementCost: dollars(f.ReplacementCost), Description: cut(upstream.Clean(f.Description), maxDescription),
 	}
 }
 
@@ -135,7 +136,7 @@ func readBlock(messages []llms.MessageContent, openMark, closeMark string, data 
 		if m.Role != llms.ChatMessageTypeHuman {
 			continue
 		}
-		_, rest, opened := strings.Cut(messageText(m), openMark+"\n")
+		_, rest, opened := strings.Cut(upstream.MessageText(m), openMark+"\n")
 		text, _, closed := strings.Cut(rest, "\n"+closeMark)
 		if !opened || !closed {
 			continue
@@ -148,40 +149,8 @@ func readBlock(messages []llms.MessageContent, openMark, closeMark string, data 
 	return fmt.Errorf("the user's messages have no %s", openMark)
 }
 
-// messageText is the text of a message.
-func messageText(m llms.MessageContent) string {
-	var b strings.Builder
-	for _, part := range m.Parts {
-		if text, ok := part.(llms.TextContent); ok {
-			b.WriteString(text.Text)
-		}
-	}
-	return b.String()
-}
-
-// clean makes foreign text fit for a prompt or a log line: control characters become spaces, and
-// invisible ones, which can hide instructions or turn the text round, go.
-func clean(text string) string {
-	if !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return text // all of Pagila, of which there can be much
-	}
-	return strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsControl(r), r == '\u2028', r == '\u2029', r == brailleBlank:
-			return ' '
-		case unicode.In(r, unicode.Cf, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point):
-			return -1
-		default:
-			return r
-		}
-	}, strings.ToValidUTF8(text, "\ufffd"))
-}
-
-// brailleBlank is a sign without dots. Unicode counts it among the symbols, but nobody sees it.
-const brailleBlank = '\u2800'
-
 // short is a title, a name or the like as a model reads it.
-func short(text string) string { return cut(clean(text), maxName) }
+func short(text string) string { return cut(upstream.Clean(text), maxName) }
 
 func shortAll(texts []string) []string {
 	out := make([]string, len(texts))

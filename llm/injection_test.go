@@ -11,6 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/pagila-api/llm"
+	"example.com/pagila-api/llm/upstream"
+	"example.com/pagila-api/llm/upstream/upstreamtest"
 )
 
 // sentFilms reads the films in a request's catalogue block.
@@ -70,20 +72,20 @@ var injections = []string{
 // the rules and the fields of the request are the same as without it, and each block holds the text.
 func TestInjection(t *testing.T) {
 	t.Parallel()
-	for provider, answer := range map[string]script{
-		"openai": raw(eventHead + delta("He") + finish("stop") + done),
-		"ollama": raw(lineHead + line("He") + lastLine("stop")),
+	for provider, answer := range map[string]upstreamtest.Script{
+		"openai": streamed("He"),
+		"ollama": lines("He"),
 	} {
 		t.Run(provider, func(t *testing.T) {
 			t.Parallel()
 			u := listen(t, answer)
-			c := newClient(t, llm.Config{Provider: provider, APIKey: key, BaseURL: u.url, OllamaHost: u.url})
+			c := clientOf(t, upstream.Config{Provider: provider, APIKey: key, BaseURL: u.URL, OllamaHost: u.URL})
 			send := func(q llm.Question) []byte {
 				if _, err := c.Ask(bounded(t), q, func(string) error { return nil }); err != nil {
 					t.Fatal(err)
 				}
-				requests := u.got()
-				return requests[len(requests)-1].body
+				requests := u.Requests()
+				return requests[len(requests)-1].Body
 			}
 			plain := send(llm.NewQuestion("Which?", []llm.Film{film()}))
 			for _, text := range injections {
@@ -123,7 +125,7 @@ func TestInjection(t *testing.T) {
 // could be talked into.
 func TestNothingToSteal(t *testing.T) {
 	t.Parallel()
-	u := listen(t, raw(eventHead+delta("He")+finish("stop")+done), status(200, "", completion(goodReply, "stop")))
+	u := listen(t, streamed("He"), completed(goodReply))
 	c := openAI(t, u)
 	if _, err := c.Ask(bounded(t), hostile(), func(string) error { return nil }); err != nil {
 		t.Fatal(err)
@@ -132,9 +134,9 @@ func TestNothingToSteal(t *testing.T) {
 		t.Fatal(err)
 	}
 	sql := regexp.MustCompile(`(?i)\b(select|insert|update|delete) .*\b(from|into|set)\b|postgres://`)
-	for _, r := range u.got() {
+	for _, r := range u.Requests() {
 		var fields map[string]json.RawMessage
-		if err := json.Unmarshal(r.body, &fields); err != nil {
+		if err := json.Unmarshal(r.Body, &fields); err != nil {
 			t.Fatal(err)
 		}
 		allowed := []string{"max_tokens", "messages", "model", "response_format", "stream", "stream_options", "temperature"}
@@ -143,8 +145,8 @@ func TestNothingToSteal(t *testing.T) {
 				t.Errorf("the request has a %s", name)
 			}
 		}
-		if strings.Contains(string(r.body), key) || sql.Match(r.body) {
-			t.Errorf("a secret or SQL is in the request: %s", r.body)
+		if strings.Contains(string(r.Body), key) || sql.Match(r.Body) {
+			t.Errorf("a secret or SQL is in the request: %s", r.Body)
 		}
 	}
 }

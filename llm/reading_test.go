@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"example.com/pagila-api/llm"
+	"example.com/pagila-api/llm/upstream"
 )
 
 // FuzzQuestion asks anything at all: whatever is read into it, the answer comes from the catalogue.
@@ -20,7 +21,7 @@ func FuzzQuestion(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	c, err := llm.New(llm.Config{Provider: "offline", Summary: component})
+	c, err := llm.New(llm.Config{Upstream: upstream.Config{Provider: "offline"}, Summary: component})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -1,8 +1,10 @@
 package llm_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -11,6 +13,8 @@ import (
 	"github.com/shopspring/decimal"
 
 	"example.com/pagila-api/llm"
+	"example.com/pagila-api/llm/upstream"
+	"example.com/pagila-api/llm/upstream/upstreamtest"
 )
 
 func TestRecommended(t *testing.T) {
@@ -55,7 +59,7 @@ func TestGoodSummary(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			u := listen(t, status(200, "", completion(test.reply, "stop")))
+			u := listen(t, completed(test.reply))
 			got, result, err := openAI(t, u).Summarize(bounded(t), film())
 			if err != nil {
 				t.Fatal(err)
@@ -63,8 +67,8 @@ func TestGoodSummary(t *testing.T) {
 			if got != want {
 				t.Errorf("got %+v, want %+v", got, want)
 			}
-			if len(u.got()) != 1 || result.Usage != (llm.Usage{Prompt: 9, Completion: 2}) {
-				t.Errorf("%d requests, %+v", len(u.got()), result)
+			if len(u.Requests()) != 1 || result.Usage != (llm.Usage{Prompt: 9, Completion: 2}) {
+				t.Errorf("%d requests, %+v", len(u.Requests()), result)
 			}
 		})
 	}
@@ -111,21 +115,21 @@ func TestCorrection(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			u := listen(t,
-				status(200, "", completion(test.reply, "stop")),
-				status(200, "", completion(test.reply, "stop")),
-				status(200, "", completion(goodReply, "stop")))
+				completed(test.reply),
+				completed(test.reply),
+				completed(goodReply))
 			_, result, err := openAI(t, u).Summarize(bounded(t), film())
 			if err != nil {
 				t.Fatal(err)
 			}
-			requests := u.got()
+			requests := u.Requests()
 			if len(requests) != 3 {
 				t.Fatalf("%d requests, want 3", len(requests))
 			}
 			if result.Usage != (llm.Usage{Prompt: 27, Completion: 6}) {
 				t.Errorf("the usage is %+v, want that of three calls", result.Usage)
 			}
-			sent := messages(t, requests[1].body)
+			sent := messages(t, requests[1].Body)
 			last := sent[len(sent)-2:]
 			if last[0].Role != "assistant" || !strings.HasPrefix(test.reply, last[0].Content) || last[0].Content == "" {
 				t.Errorf("the model is not shown its reply, but %+v", last[0])
@@ -142,16 +146,16 @@ func TestUnverified(t *testing.T) {
 	for _, test := range badReplies {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			u := listen(t, raw(lineHead+line(test.reply)+lastLine("stop")))
+			u := listen(t, lines(test.reply))
 			got, _, err := ollama(t, u).Summarize(bounded(t), film())
 			e := checkKind(t, err, llm.KindUnverified)
-			if !strings.Contains(e.Error(), "refused for its ") || strings.Contains(e.Error(), test.reply) {
+			if !strings.Contains(e.Error(), "failed the check of its ") || strings.Contains(e.Error(), test.reply) {
 				t.Errorf("the error is %q, want one with a reason and without the reply", e)
 			}
 			if got != (llm.Summary{}) {
 				t.Errorf("an unverified summary comes back: %+v", got)
 			}
-			if hits := len(u.got()); hits != 3 {
+			if hits := len(u.Requests()); hits != 3 {
 				t.Errorf("%d requests, want 3", hits)
 			}
 		})
@@ -166,10 +170,10 @@ func TestUnsummarizable(t *testing.T) {
 	for name, f := range map[string]llm.Film{"no rating": unrated, "another rating": misrated} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			u := listen(t, status(200, "", completion(goodReply, "stop")))
+			u := listen(t, completed(goodReply))
 			_, _, err := openAI(t, u).Summarize(bounded(t), f)
 			checkKind(t, err, llm.KindUnverified)
-			if len(u.got()) != 0 {
+			if len(u.Requests()) != 0 {
 				t.Error("the model was asked")
 			}
 		})
@@ -180,11 +184,11 @@ func TestUnsummarizable(t *testing.T) {
 func TestOneDeadline(t *testing.T) {
 	t.Parallel()
 	var deadlines []time.Time
-	c := newClient(t, llm.Config{Provider: "openai", BaseURL: "http://upstream.test", HTTPClient: &http.Client{
-		Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+	c := clientOf(t, upstream.Config{Provider: "openai", BaseURL: "http://upstream.test", HTTPClient: &http.Client{
+		Transport: upstreamtest.RoundTripper(func(r *http.Request) (*http.Response, error) {
 			deadline, _ := r.Context().Deadline()
 			deadlines = append(deadlines, deadline)
-			return response(200, completion(`{}`, "stop")), nil
+			return upstreamtest.Response(200, upstreamtest.Completion(`{}`, "stop")), nil
 		}),
 	}})
 	_, _, err := c.Summarize(context.Background(), film())
@@ -226,7 +230,7 @@ func TestSummaryOfOddTitle(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, _, err := openAI(t, listen(t, status(200, "", completion(string(reply), "stop")))).Summarize(bounded(t), f)
+			got, _, err := openAI(t, listen(t, completed(string(reply)))).Summarize(bounded(t), f)
 			if err != nil || got.Title != title {
 				t.Errorf("%q for %q: got %q, %v", said, title, got.Title, err)
 			}
@@ -238,11 +242,63 @@ func TestSummaryWithoutPrice(t *testing.T) {
 	t.Parallel()
 	f := film()
 	f.RentalRate = decimal.NullDecimal{}
-	u := listen(t, status(200, "", completion(`{"title":"ALIEN CENTER","rating":"NC-17","recommended":false}`, "stop")))
+	u := listen(t, completed(`{"title":"ALIEN CENTER","rating":"NC-17","recommended":false}`))
 	if _, _, err := openAI(t, u).Summarize(bounded(t), f); err != nil {
 		t.Fatal(err)
 	}
-	if sent := string(u.got()[0].body); strings.Contains(sent, "rental_rate_dollars\\\":") {
+	if sent := string(u.Requests()[0].Body); strings.Contains(sent, "rental_rate_dollars\\\":") {
 		t.Errorf("the model is told a price: %s", sent)
+	}
+}
+
+// confidential is a word of a customer's question.
+const confidential = "my-neighbour-Bob"
+
+// TestSummaryNotQuoted has a model that writes a customer's words into its reply.
+func TestSummaryNotQuoted(t *testing.T) {
+	t.Parallel()
+	for _, reply := range []string{
+		`{"title":"` + confidential + `","rating":"NC-17","recommended":true}`,
+		`{"title":"ALIEN CENTER","rating":"` + confidential + `","recommended":true}`,
+		`{"` + confidential + `":1}`,
+		confidential,
+	} {
+		var log bytes.Buffer
+		u := listen(t, completed(reply))
+		c := clientOf(t, upstream.Config{Provider: "openai", BaseURL: u.URL, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		_, _, err := c.Summarize(bounded(t), film())
+		checkKind(t, err, llm.KindUnverified)
+		if strings.Contains(err.Error()+log.String(), "Bob") {
+			t.Errorf("the reply is quoted: %v\n%s", err, log.String())
+		}
+	}
+}
+
+// TestTelemetryOfRefusals counts why summaries did not stand.
+func TestTelemetryOfRefusals(t *testing.T) {
+	t.Parallel()
+	for reason, reply := range map[string]string{
+		"form":        `{}`,
+		"schema":      `{"title":"ALIEN CENTER","rating":"X","recommended":true}`,
+		"title":       `{"title":"OTHER","rating":"NC-17","recommended":true}`,
+		"rating":      `{"title":"ALIEN CENTER","rating":"PG","recommended":true}`,
+		"recommended": `{"title":"ALIEN CENTER","rating":"NC-17","recommended":false}`,
+	} {
+		t.Run(reason, func(t *testing.T) {
+			t.Parallel()
+			reported := upstreamtest.NewTelemetry()
+			s := listen(t, completed(reply))
+			c := clientOf(t, upstream.Config{
+				Provider: "openai", BaseURL: s.URL, TracerProvider: reported.Traces, MeterProvider: reported.Metrics,
+			})
+			checkKind(t, summarize(bounded(t), c), llm.KindUnverified)
+			points := reported.Points(t)
+			if points["pagila.llm.verification.failures pagila.llm.reason="+reason] != 3 {
+				t.Errorf("no three failures for %s in %v", reason, points)
+			}
+			if n := len(reported.Spans()); n != 3 {
+				t.Errorf("%d spans, want one for each try", n)
+			}
+		})
 	}
 }

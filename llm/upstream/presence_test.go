@@ -1,0 +1,141 @@
+package upstream_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net"
+	"strings"
+	"testing"
+
+	"example.com/pagila-api/llm/upstream"
+)
+
+// TestCheckModel asks upstreams for their models. Only a list that lacks the model is worth a word.
+func TestCheckModel(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, provider, model string
+		answer                script
+		missing               bool
+	}{
+		{"listed", "openai", "m-1", status(200, "", `{"object":"list","data":[{"id":"other"},{"id":"m-1"}]}`), false},
+		{"not listed", "openai", "m-1", status(200, "", `{"object":"list","data":[{"id":"other"},{"id":"m-10"}]}`), true},
+		{"in a bare list", "openai", "m-1", status(200, "", `[{"id":"m-1","type":"chat"}]`), false},
+		{"Google's prefix", "openai", "m-1", status(200, "", `{"data":[{"id":"models/m-1"}]}`), false},
+		{"another case", "openai", "Qwen/m-1", status(200, "", `{"data":[{"id":"qwen/M-1"}]}`), false},
+		{"Ollama's latest by OpenAI's protocol", "openai", "m-1", status(200, "", `{"data":[{"id":"m-1:latest"}]}`), false},
+		{"no list", "openai", "m-1", status(404, "", `{"detail":"Not Found"}`), false},
+		{"a refused list", "openai", "m-1", status(401, "", `{}`), false},
+		{"no JSON", "openai", "m-1", status(200, "", `<html>`), false},
+		{"another object", "openai", "m-1", status(200, "", `{"ok":true}`), false},
+		{"empty list", "openai", "m-1", status(200, "", `{"data":[]}`), false},
+		{"nobody there", "openai", "m-1", raw(""), false},
+		{"Ollama, listed", "ollama", "m-1:7b", status(200, "", `{"models":[{"name":"m-1:7b","model":"m-1:7b"}]}`), false},
+		{"Ollama, latest", "ollama", "m-1", status(200, "", `{"models":[{"name":"m-1:latest"}]}`), false},
+		{"Ollama, another tag", "ollama", "m-1", status(200, "", `{"models":[{"name":"m-1:7b"},{"name":"other:latest"}]}`), true},
+		{"Ollama, none at all", "ollama", "m-1", status(200, "", `{"models":[]}`), true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			var log bytes.Buffer
+			u := listen(t, test.answer)
+			c := newModel(t, upstream.Config{
+				Provider: test.provider, Model: test.model, APIKey: key, BaseURL: u.URL + "/v1/", OllamaHost: u.URL, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+			})
+			c.Check(bounded(t))
+			r := u.Requests()[0]
+			if path := map[string]string{"openai": "/v1/models", "ollama": "/api/tags"}[test.provider]; r.Path != path {
+				t.Errorf("the path is %s, want %s", r.Path, path)
+			}
+			if sent := r.Header.Get("Authorization"); (sent == "Bearer "+key) != (test.provider == "openai") {
+				t.Errorf("Authorization is %q", sent)
+			}
+			problem := c.Problem()
+			if !test.missing {
+				if problem != "" || log.Len() > 0 {
+					t.Errorf("the problem is %q, the log %s", problem, &log)
+				}
+				return
+			}
+			if !strings.Contains(problem, test.model) {
+				t.Errorf("the problem is %q", problem)
+			}
+			remedy := map[string]string{"openai": "LLM_MODEL", "ollama": "ollama pull " + test.model}[test.provider]
+			for _, want := range []string{"level=WARN", test.model, strings.TrimPrefix(u.URL, "http://"), remedy} {
+				if !strings.Contains(log.String(), want) {
+					t.Errorf("the log does not have %q: %s", want, &log)
+				}
+			}
+			if strings.Count(log.String(), "\n") != 1 || strings.Contains(log.String(), key) {
+				t.Errorf("the log is %s", &log)
+			}
+		})
+	}
+}
+
+// TestCheckModelIsBounded has an upstream that never answers.
+func TestCheckModelIsBounded(t *testing.T) {
+	t.Parallel()
+	asked := make(chan struct{})
+	u := listen(t, func(conn net.Conn) {
+		close(asked)
+		untilClosed("")(conn)
+	})
+	ctx, cancel := context.WithCancel(bounded(t))
+	go func() {
+		<-asked
+		cancel()
+	}()
+	openAI(t, u).Check(ctx)
+}
+
+// TestListedNamesAreNames shows that nothing else of a list gets into the log.
+func TestListedNamesAreNames(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	u := listen(t, status(200, "", `{"data":[{"id":"You asked: Bob\u001b[31m"},{"id":"a"},{"id":"b"},{"id":"c"},{"id":"d"},{"id":"e"},{"id":"f"},{"id":7},null]}`))
+	c := newModel(t, upstream.Config{Provider: "openai", BaseURL: u.URL, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	c.Check(bounded(t))
+	if !strings.Contains(log.String(), `some="[a b c d e]"`) || strings.Contains(log.String(), "Bob") {
+		t.Errorf("the log is %s", &log)
+	}
+}
+
+// TestMissingModel has a call find out that the model is not there, and a later one that it is.
+func TestMissingModel(t *testing.T) {
+	t.Parallel()
+	for provider, test := range map[string]struct {
+		missing, good script
+		remedy        string
+	}{
+		"openai": {status(404, "", `{"error":{"message":"The model m-1 does not exist, Bob","code":"model_not_found"}}`), raw(eventHead + delta("He") + goodEnd), "LLM_MODEL"},
+		"ollama": {status(404, "", `{"error":"model \"m-1\" not found, Bob"}`), raw(lineHead + line("He") + goodLineEnd), "ollama pull m-1"},
+	} {
+		u := listen(t, test.missing, test.good)
+		c := newModel(t, upstream.Config{Provider: provider, Model: "m-1", APIKey: key, BaseURL: u.URL, OllamaHost: u.URL})
+		_, _, err := ask(bounded(t), c)
+		e := checkKind(t, err, upstream.KindNoModel)
+		for _, want := range []string{`"m-1"`, strings.TrimPrefix(u.URL, "http://"), test.remedy} {
+			if !strings.Contains(e.Error(), want) {
+				t.Errorf("%s: the error does not have %q: %v", provider, want, e)
+			}
+		}
+		if strings.Contains(e.Error(), "Bob") {
+			t.Errorf("%s: the error quotes the upstream: %v", provider, e)
+		}
+		if got := c.Problem(); !strings.Contains(got, "m-1") {
+			t.Errorf("%s: the problem is %q", provider, got)
+		}
+		if _, _, err := ask(bounded(t), c); err != nil {
+			t.Fatal(err)
+		}
+		if got := c.Problem(); got != "" {
+			t.Errorf("%s: the problem is %q after a call that succeeded", provider, got)
+		}
+		c.Check(bounded(t)) // nobody lists it, but it has worked
+		if got := c.Problem(); got != "" {
+			t.Errorf("%s: the problem is %q after a list", provider, got)
+		}
+	}
+}
