@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"example.com/pagila-api/llm"
+	"example.com/pagila-api/llm/upstream/upstreamtest"
 )
 
 // wholeCatalogue has as many films as Pagila, with as many names.
@@ -40,20 +41,12 @@ func BenchmarkNewQuestion(b *testing.B) {
 func TestQuestionKeepsLittle(t *testing.T) {
 	const limit = 100 << 10
 	questions := make([]llm.Question, 10)
-	before := memory()
+	before := upstreamtest.Memory()
 	for i := range questions {
 		questions[i] = llm.NewQuestion("Which PG films are short?", wholeCatalogue())
 	}
-	if each := (memory() - before) / int64(len(questions)); each > limit {
+	if each := (upstreamtest.Memory() - before) / int64(len(questions)); each > limit {
 		t.Errorf("a question keeps %d bytes, want %d at most", each, limit)
 	}
 	runtime.KeepAlive(questions)
-}
-
-// memory is what the program's heap and stacks take.
-func memory() int64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc + m.StackInuse)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -300,5 +301,40 @@ func TestTelemetryOfRefusals(t *testing.T) {
 				t.Errorf("%d spans, want one for each try", n)
 			}
 		})
+	}
+}
+
+// TestSummaryFails shows that a failure of the model ends the corrections, and that the result has the
+// usage so far.
+func TestSummaryFails(t *testing.T) {
+	t.Parallel()
+	s := listen(t, completed(`{}`), upstreamtest.Status(401, "", ""))
+	got, result, err := openAI(t, s).Summarize(bounded(t), film())
+	checkKind(t, err, llm.KindAuth)
+	if got != (llm.Summary{}) || result.Usage != (llm.Usage{Prompt: 9, Completion: 2}) {
+		t.Errorf("got %+v, %+v", got, result)
+	}
+	if n := len(s.Requests()); n != 2 {
+		t.Errorf("%d requests, want 2", n)
+	}
+}
+
+// TestPinnedFacts shows that the facts are in the schema only if each call may have its own.
+func TestPinnedFacts(t *testing.T) {
+	t.Parallel()
+	for baseURL, want := range map[string]bool{"https://api.openai.com/v1": false, "http://127.0.0.1:8000/v1": true} {
+		var sent []byte
+		c := clientOf(t, upstream.Config{
+			Provider: "openai", APIKey: key, BaseURL: baseURL, HTTPClient: upstreamtest.Client(func(r *http.Request) (_ *http.Response, err error) {
+				sent, err = io.ReadAll(r.Body)
+				return upstreamtest.Response(200, upstreamtest.Completion(goodReply, "stop")), err
+			}),
+		})
+		if err := summarize(bounded(t), c); err != nil {
+			t.Fatal(err)
+		}
+		if got := bytes.Contains(sent, []byte(`"enum":["ALIEN CENTER"]`)); got != want {
+			t.Errorf("%s: the facts are pinned: %t, want %t: %s", baseURL, got, want, sent)
+		}
 	}
 }

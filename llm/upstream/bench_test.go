@@ -68,26 +68,18 @@ func BenchmarkChunk(b *testing.B) {
 func BenchmarkIdleStream(b *testing.B) {
 	const streams = 1000
 	for b.Loop() {
-		before := memory()
+		before := upstreamtest.Memory()
 		ctx, cancel := context.WithCancel(b.Context())
 		open, ended := openStreams(ctx, b, streams)
 		for range streams {
 			<-open
 		}
-		b.ReportMetric(float64(memory()-before)/streams, "B/stream")
+		b.ReportMetric(float64(upstreamtest.Memory()-before)/streams, "B/stream")
 		cancel()
 		for range streams {
 			<-ended
 		}
 	}
-}
-
-// memory is what the program's heap and stacks take.
-func memory() int64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc + m.StackInuse)
 }
 
 // openStreams opens streams that send one piece and then nothing, until the context ends.

@@ -53,7 +53,7 @@ func TestTelemetry(t *testing.T) {
 				"gen_ai.client.operation.time_to_first_chunk ":       1,
 				"gen_ai.client.token.usage gen_ai.token.type=input":  11,
 				"gen_ai.client.token.usage gen_ai.token.type=output": 3,
-				"pagila.llm.retries error.type=unavailable":     1,
+				"pagila.llm.retries error.type=unavailable":          1,
 			}
 			if diff := cmp.Diff(wantPoints, reported.Points(t)); diff != "" {
 				t.Errorf("the metrics (-want +got):\n%s", diff)
