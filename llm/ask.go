@@ -83,7 +83,7 @@ func (r reading) choose(found []filmEntry) []filmEntry {
 }
 
 func sourcesOf(films []filmEntry) []Source {
-	sources := make([]Source, len(films)) // none is [], not null
+	sources := make([]Source, len(films)) // [] and not null if there are none
 	for i, f := range films {
 		sources[i] = Source{FilmID: f.ID, Title: f.Title}
 	}

@@ -22,7 +22,7 @@ func TestHandoff(t *testing.T) {
 	for _, test := range []struct {
 		question string
 		agent    llm.Agent
-		answer   string // a part of it
+		answer   string // an excerpt
 		sources  []int32
 	}{
 		{"Who stars in Academy Dinosaur?", llm.AgentSearch, "stars SANDRA PECK, CHRISTIAN GABLE", []int32{1}},
@@ -97,7 +97,7 @@ func TestHandoff(t *testing.T) {
 		{"comedies without trailers", llm.AgentSearch, "LONG LAUGH [3]", []int32{3}},
 		{"PG films not available for streaming", llm.AgentSearch, "ACADEMY [2]", []int32{1, 2}},
 		{"comedies that are not in stock", llm.AgentSearch, "ACADEMY [2]", []int32{2, 3}},
-		// The model's: an opinion, a comparison, a story, a count, no catalogue question.
+		// For the model: an opinion, a comparison, a story, a count, anything but the catalogue.
 		{"films not for my mother, over 1 dollar", llm.AgentModel, model, []int32{1, 2, 3, 4}},
 		{"films that do not cost 2.99", llm.AgentSearch, "ACADEMY [2]", []int32{1, 2, 3}},
 		{"comedies, but not the longest", llm.AgentModel, model, []int32{2, 3, 1, 4}},
@@ -141,7 +141,7 @@ func TestHandoff(t *testing.T) {
 	}
 }
 
-// TestHandoffOfUnknownLength has a film of which nobody knows how long it is.
+// TestHandoffOfUnknownLength has a film of unknown length.
 func TestHandoffOfUnknownLength(t *testing.T) {
 	t.Parallel()
 	films := shelf()
@@ -157,7 +157,7 @@ func TestHandoffOfUnknownLength(t *testing.T) {
 	}
 }
 
-// TestHandoffWithoutFilms has a database that found nothing.
+// TestHandoffWithoutFilms has a question for which no films were found.
 func TestHandoffWithoutFilms(t *testing.T) {
 	t.Parallel()
 	u := listen(t, streamed("No."))
@@ -165,7 +165,7 @@ func TestHandoffWithoutFilms(t *testing.T) {
 	for question, want := range map[string]llm.Agent{
 		"films under 1 dollar":        llm.AgentSearch,
 		"the longest film":            llm.AgentSearch,
-		"Who stars in THE GODFATHER?": llm.AgentModel, // which is told that nothing was found
+		"Who stars in THE GODFATHER?": llm.AgentModel, // the model is told that nothing was found
 		"westerns under 1 dollar":     llm.AgentModel,
 		"When do you close?":          llm.AgentModel,
 		"How do I plot a graph?":      llm.AgentModel,
@@ -184,7 +184,7 @@ func TestHandoffWithoutFilms(t *testing.T) {
 	}
 }
 
-// TestHandoffFails shows that an answer which is not whole is none.
+// TestHandoffFails shows that a part of an answer is not returned.
 func TestHandoffFails(t *testing.T) {
 	t.Parallel()
 	for want, script := range map[llm.Kind]upstreamtest.Script{
@@ -195,15 +195,15 @@ func TestHandoffFails(t *testing.T) {
 		got, err := openAI(t, listen(t, script)).Handoff(bounded(t), llm.NewQuestion("Why?", nil))
 		checkKind(t, err, want)
 		if got.Answer != "" {
-			t.Errorf("a part of an answer comes back: %+v", got)
+			t.Errorf("a part of an answer is returned: %+v", got)
 		}
 	}
 	_, err := openAI(t, listen(t, upstreamtest.Raw(""))).Handoff(bounded(t), llm.NewQuestion(" \u200b", nil))
 	checkKind(t, err, llm.KindRejected)
 }
 
-// TestSources shows that the sources are exactly the films on the wire: those as the question wants
-// them first, eight at most, and only what fits.
+// TestSources shows that the sources are exactly the films on the wire: first those that match the
+// question, at most eight, and only what fits.
 func TestSources(t *testing.T) {
 	t.Parallel()
 	many := func(n int, edit func(i int, f *llm.Film)) []llm.Film {
@@ -252,10 +252,10 @@ func TestSources(t *testing.T) {
 			}
 			sentIDs, sentTitles := sentFilms(t, u.Requests()[0].Body)
 			if diff := cmp.Diff(ids, sentIDs); diff != "" {
-				t.Errorf("the films sent are others (-sources +sent):\n%s", diff)
+				t.Errorf("different films are sent (-sources +sent):\n%s", diff)
 			}
 			if diff := cmp.Diff(titles, sentTitles); diff != "" {
-				t.Errorf("the titles sent are others (-sources +sent):\n%s", diff)
+				t.Errorf("different titles are sent (-sources +sent):\n%s", diff)
 			}
 			if n := len(u.Requests()[0].Body); n > 20<<10 {
 				t.Errorf("the request has %d bytes", n)
@@ -264,7 +264,8 @@ func TestSources(t *testing.T) {
 	}
 }
 
-// TestNothingFound shows that the model is told so, and that the offline model says so.
+// TestNothingFound shows that the model is told that nothing was found, and that the offline model says
+// so.
 func TestNothingFound(t *testing.T) {
 	t.Parallel()
 	u := listen(t, streamed("No."))

@@ -37,7 +37,7 @@ func lines(text string) upstreamtest.Script {
 	return upstreamtest.Raw(upstreamtest.LineHead + upstreamtest.Line(text) + upstreamtest.LastLine("stop"))
 }
 
-// summaryComponent is the contract's own, parsed once.
+// summaryComponent is the contract's component for a summary, parsed once.
 var summaryComponent = sync.OnceValues(func() (*openapi3.Schema, error) {
 	contract, err := api.Load(context.Background())
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"example.com/pagila-api/llm/upstream"
 )
 
-// promptDir is a folder with the embedded prompts, one of them edited.
+// promptDir is a directory with the embedded prompts, one of them edited.
 func promptDir(t *testing.T, name string, edit func(string) string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -30,7 +30,7 @@ func promptDir(t *testing.T, name string, edit func(string) string) string {
 	return dir
 }
 
-// replace edits a prompt, and fails where there is nothing to edit.
+// replace edits a prompt, and fails if there is nothing to edit.
 func replace(t *testing.T, old, by string) func(string) string {
 	t.Helper()
 	return func(text string) string {
@@ -70,7 +70,7 @@ func TestPromptDir(t *testing.T) {
 		t.Errorf("the edited prompt is not in use: %.40q", got)
 	}
 	if string(requests[2].Body) != string(requests[0].Body) {
-		t.Error("line ends of another system change the messages")
+		t.Error("line endings of another system change the messages")
 	}
 }
 
@@ -139,7 +139,7 @@ func TestTopP(t *testing.T) {
 			t.Fatal(err)
 		}
 		if sent := u.Requests()[0].Body; bytes.Contains(sent, []byte(`"top_p":0.9`)) != want {
-			t.Errorf("%s: top_p is sent or not, want %t: %s", model, want, sent)
+			t.Errorf("%s: top_p should be sent: %t: %s", model, want, sent)
 		}
 	}
 }

@@ -25,7 +25,7 @@ func wholeCatalogue() []llm.Film {
 	return films
 }
 
-// BenchmarkNewQuestion prepares a question that every film may answer.
+// BenchmarkNewQuestion prepares a question about the whole catalogue.
 func BenchmarkNewQuestion(b *testing.B) {
 	films := wholeCatalogue()
 	b.ReportAllocs()
@@ -36,8 +36,8 @@ func BenchmarkNewQuestion(b *testing.B) {
 	}
 }
 
-// TestQuestionKeepsLittle shows that a stream does not hold the catalogue in memory as long as it
-// lasts. It is not parallel, since it measures the memory of the whole program.
+// TestQuestionKeepsLittle shows that a stream does not keep the catalogue in memory. It is not parallel,
+// because it measures the memory of the whole program.
 func TestQuestionKeepsLittle(t *testing.T) {
 	const limit = 100 << 10
 	questions := make([]llm.Question, 10)
@@ -46,7 +46,7 @@ func TestQuestionKeepsLittle(t *testing.T) {
 		questions[i] = llm.NewQuestion("Which PG films are short?", wholeCatalogue())
 	}
 	if each := (upstreamtest.Memory() - before) / int64(len(questions)); each > limit {
-		t.Errorf("a question keeps %d bytes, want %d at most", each, limit)
+		t.Errorf("a question keeps %d bytes, want at most %d", each, limit)
 	}
 	runtime.KeepAlive(questions)
 }

@@ -13,8 +13,8 @@ import (
 	"example.com/pagila-api/llm/upstream"
 )
 
-// TestPropertyOrder holds the order in which models are sent the properties, that of "required",
-// against the order in which the contract has them. A parsed contract has lost the latter.
+// TestPropertyOrder compares the order in which the properties are sent to models, that of "required",
+// with their order in the contract, which a parsed contract has lost.
 func TestPropertyOrder(t *testing.T) {
 	t.Parallel()
 	contract, err := os.ReadFile("../api/openapi.yaml")
@@ -32,11 +32,11 @@ func TestPropertyOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(names) == 0 || !slices.Equal(names, parsed.Required) {
-		t.Errorf("the properties are %q, but required %q", names, parsed.Required)
+		t.Errorf("the properties are %q, required is %q", names, parsed.Required)
 	}
 }
 
-// TestBadSchema is about components that no reply could be verified against.
+// TestBadSchema has components that no reply could be checked against.
 func TestBadSchema(t *testing.T) {
 	t.Parallel()
 	text := func() *openapi3.SchemaRef { return openapi3.NewStringSchema().NewRef() }

@@ -49,9 +49,9 @@ func Recommended(rating string, rate decimal.NullDecimal) bool {
 // Summarize asks the model for a summary of a film, and verifies it.
 //
 // A reply that fails a check is sent back with a correction, at most twice and within one deadline.
-// Then the error is of [KindUnverified]. A film of which no summary can be true and follow the
-// contract, such as one without a rating, gets this error at once, without a request. The usage in
-// the result is that of all tries together.
+// After that the error is of [KindUnverified]. For a film of which no summary can be true and follow
+// the contract, such as one without a rating, it is so at once, without a request. The usage in the
+// result is the sum of all tries.
 func (c *Client) Summarize(ctx context.Context, f Film) (Summary, Result, error) {
 	task, err := c.summaryTask(f)
 	if err != nil {

@@ -53,7 +53,7 @@ func TestGoodSummary(t *testing.T) {
 	for _, test := range []struct{ name, reply string }{
 		{"plain", goodReply},
 		{"another order", `{"recommended":true,"rating":"NC-17","title":"ALIEN CENTER"}`},
-		{"blank space", "\n  " + strings.ReplaceAll(goodReply, ",", ",\n\t") + "\n"},
+		{"whitespace", "\n  " + strings.ReplaceAll(goodReply, ",", ",\n\t") + "\n"},
 		{"code fence", "```json\n" + goodReply + "\n```"},
 		{"code fence without a language", "```\n" + goodReply + "\n```\n"},
 		{"escapes", `{"title":"\u0041LIEN CENTER","rating":"NC-17","recommended":true}`},
@@ -75,7 +75,7 @@ func TestGoodSummary(t *testing.T) {
 	}
 }
 
-// badReplies do not stand, each with a word of what the model is told.
+// badReplies fail a check, each with an excerpt of what the model is told.
 var badReplies = []struct{ name, reply, complaint string }{
 	{"prose", "The film is ALIEN CENTER.", "not one whole JSON object"},
 	{"prose before", "Here you are: " + goodReply, "not one whole JSON object"},
@@ -108,8 +108,8 @@ var badReplies = []struct{ name, reply, complaint string }{
 	{"invalid UTF-8 as an escape", `{"title":"ALIEN CENTER\ud800","rating":"NC-17","recommended":true}`, "the title is"},
 }
 
-// TestCorrection shows that each bad reply is sent back with the complaint, and that a good one
-// after it counts.
+// TestCorrection shows that each bad reply is sent back with a correction, and that a good one after it
+// is accepted.
 func TestCorrection(t *testing.T) {
 	t.Parallel()
 	for _, test := range badReplies {
@@ -133,7 +133,7 @@ func TestCorrection(t *testing.T) {
 			sent := messages(t, requests[1].Body)
 			last := sent[len(sent)-2:]
 			if last[0].Role != "assistant" || !strings.HasPrefix(test.reply, last[0].Content) || last[0].Content == "" {
-				t.Errorf("the model is not shown its reply, but %+v", last[0])
+				t.Errorf("the model is shown %+v, want its reply", last[0])
 			}
 			if last[1].Role != "user" || !strings.Contains(last[1].Content, test.complaint) {
 				t.Errorf("the complaint is %q, want one with %q", last[1].Content, test.complaint)
@@ -154,7 +154,7 @@ func TestUnverified(t *testing.T) {
 				t.Errorf("the error is %q, want one with a reason and without the reply", e)
 			}
 			if got != (llm.Summary{}) {
-				t.Errorf("an unverified summary comes back: %+v", got)
+				t.Errorf("an unverified summary is returned: %+v", got)
 			}
 			if hits := len(u.Requests()); hits != 3 {
 				t.Errorf("%d requests, want 3", hits)
@@ -163,7 +163,7 @@ func TestUnverified(t *testing.T) {
 	}
 }
 
-// TestUnsummarizable is about films of which no summary is both true and valid. Nobody is asked.
+// TestUnsummarizable has films of which no summary is both true and valid. No request is sent.
 func TestUnsummarizable(t *testing.T) {
 	t.Parallel()
 	unrated, misrated := film(), film()
@@ -181,7 +181,7 @@ func TestUnsummarizable(t *testing.T) {
 	}
 }
 
-// TestOneDeadline shows that the corrections share the one deadline of the call.
+// TestOneDeadline shows that the corrections share one deadline.
 func TestOneDeadline(t *testing.T) {
 	t.Parallel()
 	var deadlines []time.Time
@@ -199,14 +199,14 @@ func TestOneDeadline(t *testing.T) {
 	}
 	for _, d := range deadlines {
 		if d.IsZero() || !d.Equal(deadlines[0]) {
-			t.Errorf("the deadlines are %v, want the same one for all", deadlines)
+			t.Errorf("the deadlines are %v, want the same for all", deadlines)
 		}
 	}
 }
 
 type message struct{ Role, Content string }
 
-// messages are those of a request body.
+// messages are the messages of a request body.
 func messages(t *testing.T, body []byte) []message {
 	t.Helper()
 	var r struct{ Messages []message }
@@ -216,8 +216,8 @@ func messages(t *testing.T, body []byte) []message {
 	return r.Messages
 }
 
-// A title that is not fit for a prompt as it stands is summarized all the same: a model may copy what
-// it reads or know the whole title, and the summary has the catalogue's.
+// TestSummaryOfOddTitle has titles that a model does not read in full. It may copy what it reads or know
+// the whole title. Either way the summary has the catalogue's.
 func TestSummaryOfOddTitle(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("É ", 150)
@@ -255,7 +255,7 @@ func TestSummaryWithoutPrice(t *testing.T) {
 // confidential is a word of a customer's question.
 const confidential = "my-neighbour-Bob"
 
-// TestSummaryNotQuoted has a model that writes a customer's words into its reply.
+// TestSummaryNotQuoted has a model that puts a customer's words into its reply.
 func TestSummaryNotQuoted(t *testing.T) {
 	t.Parallel()
 	for _, reply := range []string{
@@ -275,8 +275,8 @@ func TestSummaryNotQuoted(t *testing.T) {
 	}
 }
 
-// TestTelemetryOfRefusals counts why summaries did not stand.
-func TestTelemetryOfRefusals(t *testing.T) {
+// TestRejectionCounter counts why summaries failed a check.
+func TestRejectionCounter(t *testing.T) {
 	t.Parallel()
 	for reason, reply := range map[string]string{
 		"form":        `{}`,
@@ -295,7 +295,7 @@ func TestTelemetryOfRefusals(t *testing.T) {
 			checkKind(t, summarize(bounded(t), c), llm.KindUnverified)
 			points := reported.Points(t)
 			if points["pagila.llm.verification.failures pagila.llm.reason="+reason] != 3 {
-				t.Errorf("no three failures for %s in %v", reason, points)
+				t.Errorf("want three failures for %s in %v", reason, points)
 			}
 			if n := len(reported.Spans()); n != 3 {
 				t.Errorf("%d spans, want one for each try", n)

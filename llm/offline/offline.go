@@ -9,17 +9,17 @@ import (
 	"github.com/tmc/langchaingo/llms"
 )
 
-// Answer answers a prompt. In JSON mode the answer has to be a JSON object.
-type Answer func(prompt []llms.MessageContent, json bool) (string, error)
+// AnswerFunc answers a prompt. In JSON mode the answer has to be a JSON object.
+type AnswerFunc func(prompt []llms.MessageContent, json bool) (string, error)
 
-// Model is a [llms.Model] that knows nothing but how to answer. It streams word by word and counts
-// words as tokens, so that callers need no special case for it.
-type Model struct{ answer Answer }
+// Model is a [llms.Model] whose answers come from a function. It streams word by word and counts words
+// as tokens, so that callers need no special case for it.
+type Model struct{ answer AnswerFunc }
 
 var _ llms.Model = Model{}
 
-// New makes a model of a function that answers.
-func New(answer Answer) Model { return Model{answer} }
+// New makes a model that answers with the function.
+func New(answer AnswerFunc) Model { return Model{answer} }
 
 // Call is the short form of GenerateContent that [llms.Model] requires.
 func (m Model) Call(ctx context.Context, prompt string, options ...llms.CallOption) (string, error) {

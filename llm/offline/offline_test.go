@@ -69,7 +69,7 @@ func TestCall(t *testing.T) {
 
 func TestStops(t *testing.T) {
 	t.Parallel()
-	failed, full := errors.New("cannot answer"), errors.New("the client is full")
+	failed, full := errors.New("cannot answer"), errors.New("the client is gone")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancelAfterFirst := llms.WithStreamingFunc(func(context.Context, []byte) error { cancel(); return nil })
 	unable := offline.New(func([]llms.MessageContent, bool) (string, error) { return "", failed })

@@ -14,8 +14,8 @@ import (
 	"example.com/pagila-api/llm/upstream/upstreamtest"
 )
 
-// BenchmarkLongAnswer streams answers in pieces of ten bytes. The time and the memory for a byte
-// have to be the same for a long answer as for a short one.
+// BenchmarkLongAnswer streams answers in pieces of ten bytes. Time and memory per byte have to be the
+// same for long and short answers.
 func BenchmarkLongAnswer(b *testing.B) {
 	for _, size := range []int{10_000, 100_000, 1_000_000} {
 		b.Run(fmt.Sprintf("%d_bytes", size), func(b *testing.B) {
@@ -42,19 +42,19 @@ func BenchmarkLongAnswer(b *testing.B) {
 	}
 }
 
-// benchClient is a client whose upstream has no socket: what is measured is ours.
-func benchClient(tb testing.TB, answer func(*http.Request) io.Reader) *upstream.Model {
+// benchModel is a model whose upstream has no socket, so that only our own work is measured.
+func benchModel(tb testing.TB, answer func(*http.Request) io.Reader) *upstream.Model {
 	tb.Helper()
 	return newModel(tb, upstream.Config{Provider: "openai", BaseURL: "http://upstream.test", HTTPClient: upstreamtest.Client(func(r *http.Request) (*http.Response, error) {
 		return stream(answer(r)), nil
 	})})
 }
 
-// BenchmarkChunk is what one piece of an answer costs from the upstream's bytes to the caller.
+// BenchmarkChunk measures the cost of one piece of an answer, from the upstream's bytes to the caller.
 func BenchmarkChunk(b *testing.B) {
 	const pieces = 1000
 	body := strings.Repeat(delta("word "), pieces) + finish("stop") + done
-	c := benchClient(b, func(*http.Request) io.Reader { return strings.NewReader(body) })
+	c := benchModel(b, func(*http.Request) io.Reader { return strings.NewReader(body) })
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := generate(b.Context(), c, func(string) error { return nil }); err != nil {
@@ -64,7 +64,7 @@ func BenchmarkChunk(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*pieces), "ns/chunk")
 }
 
-// BenchmarkIdleStream is the memory of a stream that waits for its next piece.
+// BenchmarkIdleStream measures the memory of a stream that waits for its next piece.
 func BenchmarkIdleStream(b *testing.B) {
 	const streams = 1000
 	for b.Loop() {
@@ -82,10 +82,10 @@ func BenchmarkIdleStream(b *testing.B) {
 	}
 }
 
-// openStreams opens streams that send one piece and then nothing, until the context ends.
+// openStreams opens streams that send one piece and then nothing until the context ends.
 func openStreams(ctx context.Context, tb testing.TB, n int) (open <-chan struct{}, ended <-chan error) {
 	tb.Helper()
-	c := benchClient(tb, func(r *http.Request) io.Reader {
+	c := benchModel(tb, func(r *http.Request) io.Reader {
 		return io.MultiReader(strings.NewReader(delta("He")), reader(func([]byte) (int, error) {
 			<-r.Context().Done()
 			return 0, r.Context().Err()
@@ -104,15 +104,15 @@ func openStreams(ctx context.Context, tb testing.TB, n int) (open <-chan struct{
 	return opened, end
 }
 
-// BenchmarkAbortedStreams aborts 10,000 streams at each turn and wants all their goroutines gone.
+// BenchmarkAbortedStreams aborts 10,000 streams per iteration and waits for all their goroutines to end.
 func BenchmarkAbortedStreams(b *testing.B) {
 	for b.Loop() {
 		abortStreams(b, 10_000)
 	}
 }
 
-// TestAbortedStreams is the same with fewer, at each run of the tests. It is not parallel, since it
-// counts the goroutines of the whole program.
+// TestAbortedStreams does the same with fewer streams. It is not parallel, because it counts the
+// goroutines of the whole program.
 func TestAbortedStreams(t *testing.T) { abortStreams(t, 500) }
 
 func abortStreams(tb testing.TB, n int) {
@@ -126,10 +126,10 @@ func abortStreams(tb testing.TB, n int) {
 	cancel()
 	for range n {
 		if err := <-ended; err == nil {
-			tb.Fatal("an aborted stream is a success")
+			tb.Fatal("an aborted stream was a success")
 		}
 	}
-	// A goroutine that has done its last deed may still be on its way out.
+	// A goroutine may take a moment to end after its last operation.
 	for limit := time.Now().Add(30 * time.Second); runtime.NumGoroutine() > before; runtime.Gosched() {
 		if time.Now().After(limit) {
 			tb.Fatalf("%d goroutines are left", runtime.NumGoroutine()-before)

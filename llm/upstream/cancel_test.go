@@ -11,11 +11,11 @@ import (
 	"example.com/pagila-api/llm/upstream"
 )
 
-// aborts is how often each abort is tried: the adapters report an aborted call as a success by a
-// race, in about one of two calls.
+// aborts is how often each abort is tried. By a race, the adapters report about half of all aborted
+// calls as a success.
 const aborts = 200
 
-// abortedStreams are upstreams that stop in the middle and wait for the client to leave.
+// abortedStreams are upstreams that stop in the middle and wait for the client to disconnect.
 var abortedStreams = []struct {
 	name   string
 	client func(*testing.T, *server) *upstream.Model
@@ -32,7 +32,7 @@ var abortedStreams = []struct {
 	{"ollama, within a line", ollama, lineHead + line("He") + `{"message":`, true},
 }
 
-// watched answers with bytes, says that it did, and says when the client has left.
+// watched sends bytes, and signals that it has a request and that the client has disconnected.
 func watched(bytes string) (_ script, sent, gone <-chan struct{}) {
 	sentC, goneC := make(chan struct{}, aborts), make(chan struct{}, aborts)
 	answer := untilClosed(bytes)
@@ -83,7 +83,7 @@ func TestDeadline(t *testing.T) {
 			for range aborts {
 				ctx, cancel := context.WithTimeout(bounded(t), 3*time.Millisecond)
 				_, err := generate(ctx, c, func(string) error {
-					<-ctx.Done() // so the deadline passes after the first byte, and not before
+					<-ctx.Done() // so that the deadline passes after the first byte
 					return nil
 				})
 				cancel()
@@ -108,10 +108,10 @@ func TestCancelCause(t *testing.T) {
 	}
 }
 
-// TestEmitError has a client that cannot take any more. That ends the call to the upstream.
+// TestEmitError shows that an error of the caller's function ends the call to the upstream.
 func TestEmitError(t *testing.T) {
 	t.Parallel()
-	full := errors.New("the client is full")
+	full := errors.New("the client is gone")
 	for _, test := range abortedStreams {
 		if !test.text {
 			continue
@@ -125,14 +125,15 @@ func TestEmitError(t *testing.T) {
 				t.Errorf("the error is %v, want %v", err, full)
 			}
 			if e, ok := errors.AsType[*upstream.Error](err); ok {
-				t.Errorf("the client's own error is blamed on the model: %v", e)
+				t.Errorf("the caller's own error became one of the model: %v", e)
 			}
 			<-gone
 		})
 	}
 }
 
-// TestEmitPanic has a handler that aborts, as net/http has it. That is no fault of the model.
+// TestEmitPanic shows that a panic of the caller's function, such as http.ErrAbortHandler, is not
+// recovered.
 func TestEmitPanic(t *testing.T) {
 	t.Parallel()
 	script, _, gone := watched(eventHead + delta("He"))
@@ -144,11 +145,11 @@ func TestEmitPanic(t *testing.T) {
 		<-gone
 	}()
 	_, err := generate(bounded(t), c, func(string) error { panic("abort") })
-	t.Errorf("no panic, but %v", err)
+	t.Errorf("no panic, the error is %v", err)
 }
 
-// TestPiecesAsTheyCome has an upstream that sends the next piece only after the last one arrived.
-func TestPiecesAsTheyCome(t *testing.T) {
+// TestPiecesAsTheyArrive has an upstream that sends the next piece only after the last one arrived.
+func TestPiecesAsTheyArrive(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name   string

@@ -47,7 +47,7 @@ type Config struct {
 	Provider string
 	// Model is the model's name at the provider. Empty means gpt-4o-mini or llama3.2.
 	Model string
-	// Local is a model in this process that is used in place of a server's. It ignores Model.
+	// Local is a model in this process that is used instead of a server's. It ignores Model.
 	Local llms.Model
 	// APIKey is the key for OpenAI. It may be empty if BaseURL is set, for servers that need no key.
 	APIKey string

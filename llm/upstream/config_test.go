@@ -49,7 +49,7 @@ func TestBadConfig(t *testing.T) {
 		{"Ollama, malformed host", upstream.Config{Provider: "ollama", OllamaHost: "[::1"}, "not a URL"},
 		{"Ollama, another scheme", upstream.Config{Provider: "ollama", OllamaHost: "unix:///tmp/ollama"}, "want http:// or https://"},
 		{"model", upstream.Config{Provider: "ollama", Model: "a\r\nb"}, "control character"},
-		{"model beside a local one", upstream.Config{Provider: "here", Model: "a b", Local: local{}}, "whitespace"},
+		{"model name with a local model", upstream.Config{Provider: "here", Model: "a b", Local: local{}}, "whitespace"},
 		{"limit", upstream.Config{Provider: "ollama", Timeout: -1}, "negative"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -63,7 +63,7 @@ func (d *doer) Do(r *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("read the adapter's request: %w", err)
 	}
 	resp, e := d.send(r, x, body)
-	d.presence.record(d, e)
+	d.recordOutcome(e)
 	if e == nil {
 		return resp, nil
 	}

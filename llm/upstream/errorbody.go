@@ -89,7 +89,7 @@ func inBandError(doc document, header http.Header, key string) *Error {
 	}
 	_ = json.Unmarshal(doc.data, &d) // a malformed document is found later
 	body := doc.data
-	// An empty object is an error if there are no choices beside it.
+	// An empty object is an error if there are no choices.
 	found := doc.event == errorEvent || d.Object == errorEvent || d.Type == errorEvent || hasContent(d.Error) ||
 		isEmpty(d.Error, '{') && len(d.Choices) == 0
 	for _, c := range d.Choices {
@@ -104,7 +104,7 @@ func inBandError(doc document, header http.Header, key string) *Error {
 }
 
 // errorCodes are the error codes and types of upstreams, in lower case, that say more than the status
-// beside them.
+// does.
 var errorCodes = map[string]Kind{
 	"insufficient_quota":        KindQuota,
 	"invalid_api_key":           KindAuth,

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Kind says what went wrong, so far as callers have to react differently.
+// Kind says what went wrong, as far as the difference matters to callers.
 type Kind string
 
 // The kinds of an [Error].

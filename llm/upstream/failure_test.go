@@ -25,12 +25,12 @@ func checkKind(t *testing.T, err error, want upstream.Kind) *upstream.Error {
 		t.Fatalf("kind is %s, want %s: %v", e.Kind, want, err)
 	}
 	if strings.Contains(err.Error(), key) {
-		t.Errorf("the error holds the key: %v", err)
+		t.Errorf("the error contains the key: %v", err)
 	}
 	return e
 }
 
-// errorBodies are answers of upstreams with an error's status, in the shapes of several servers.
+// errorBodies are error responses in the formats of several servers.
 var errorBodies = []struct {
 	name    string
 	status  int
@@ -92,12 +92,12 @@ func TestErrorStatus(t *testing.T) {
 	}
 }
 
-// brokenStreams are responses of status 200 that are not whole, or not what was asked for.
+// brokenStreams are responses of status 200 that are incomplete or not what was asked for.
 var brokenStreams = []struct {
 	name string
 	raw  string
 	want upstream.Kind
-	text string // what comes before the failure
+	text string // before the failure
 }{
 	{"chunked body cut", chunkHead + chunk(delta("He")), upstream.KindTruncated, "He"},
 	{"chunked body cut within a chunk", chunkHead + chunk(delta("He")) + "40\r\ndata: {", upstream.KindTruncated, "He"},
@@ -113,11 +113,11 @@ var brokenStreams = []struct {
 	{"error mid-stream, rate limit", eventHead + delta("He") + event(`{"error":{"message":"slow","code":429}}`) + done, upstream.KindRateLimited, "He"},
 	{"error mid-stream, vLLM", eventHead + delta("He") + event(`{"object":"error","message":"bad","code":400}`) + done, upstream.KindRejected, "He"},
 	{"error mid-stream, text", eventHead + delta("He") + event(`{"error":"boom"}`) + done, upstream.KindUnavailable, "He"},
-	{"error in place of the end", eventHead + delta("He") + finish("stop") + event(`{"error":{"message":"boom"}}`) + done, upstream.KindUnavailable, "He"},
+	{"error instead of the end", eventHead + delta("He") + finish("stop") + event(`{"error":{"message":"boom"}}`) + done, upstream.KindUnavailable, "He"},
 	{"event: error", eventHead + "event: error\ndata: {\"message\":\"boom\"}\n\n", upstream.KindUnavailable, ""},
 	{"event: error, Groq", eventHead + delta("He") + "event: error\ndata: {\"error\":{\"message\":\"boom\",\"status_code\":500}}\n\n", upstream.KindUnavailable, "He"},
 	{"event: error, Anthropic", eventHead + delta("He") + "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n", upstream.KindUnavailable, "He"},
-	{"error beside empty choices, OpenRouter", eventHead + delta("He") + event(`{"choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}],"error":{"code":502,"message":"boom"}}`) + done, upstream.KindUnavailable, "He"},
+	{"error next to empty choices, OpenRouter", eventHead + delta("He") + event(`{"choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}],"error":{"code":502,"message":"boom"}}`) + done, upstream.KindUnavailable, "He"},
 	{"finish reason error", eventHead + delta("He") + finish("error") + done, upstream.KindUnavailable, "He"},
 	{"quota mid-stream", eventHead + delta("He") + event(`{"error":{"message":"no","code":"insufficient_quota"}}`) + done, upstream.KindQuota, "He"},
 	{"null event", eventHead + event(`null`) + done, upstream.KindTruncated, ""},
@@ -131,11 +131,11 @@ var brokenStreams = []struct {
 	{"plain text", "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/event-stream\r\n\r\nupstream timed out", upstream.KindBadResponse, ""},
 	{"HTML as events", eventHead + "<!DOCTYPE html>\n<html>\ndata: {}\n\n", upstream.KindBadResponse, ""},
 	{"content of another type", eventHead + event(`{"choices":[{"delta":{"content":7}}]}`) + done, upstream.KindBadResponse, ""},
-	{"text in place of a delta", eventHead + event(`{"choices":[{"delta":"He"}]}`) + done, upstream.KindBadResponse, ""},
+	{"string instead of a delta", eventHead + event(`{"choices":[{"delta":"He"}]}`) + done, upstream.KindBadResponse, ""},
 	{"lines of JSON without a reason", labelled("application/stream+json") + `{"choices":[{"delta":{"content":"He"}}]}` + "\n", upstream.KindTruncated, "He"},
 	{"lines of JSON cut after the reason", chunkHead + chunk(`{"choices":[{"delta":{"content":"He"},"finish_reason":"stop"}]}`+"\n"), upstream.KindTruncated, "He"},
 	{"lines of JSON, then another thing", labelled("") + `{"choices":[{"delta":{"content":"He"},"finish_reason":"stop"}]}` + "\n[DO", upstream.KindBadResponse, "He"},
-	{"cut JSON in place of a stream", "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\n\r\n" + completion("x", "stop")[:60], upstream.KindTruncated, ""},
+	{"cut JSON instead of a stream", "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\n\r\n" + completion("x", "stop")[:60], upstream.KindTruncated, ""},
 	{"empty", eventHead, upstream.KindTruncated, ""},
 	{"no JSON", eventHead + event("not json") + delta("He") + finish("stop") + done, upstream.KindBadResponse, ""},
 	{"no choices", eventHead + event(`{"id":"x"}`) + done, upstream.KindTruncated, ""},
@@ -205,7 +205,7 @@ func TestGoodStream(t *testing.T) {
 	}
 }
 
-// brokenLines are Ollama's responses that are not whole.
+// brokenLines are incomplete responses of Ollama.
 var brokenLines = []struct {
 	name string
 	raw  string
@@ -222,7 +222,7 @@ var brokenLines = []struct {
 	{"HTML", "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/html\r\n\r\n<html>log in</html>", upstream.KindBadResponse, ""},
 	{"no JSON", lineHead + "not json\n", upstream.KindBadResponse, ""},
 	{"error as an object", lineHead + line("He") + `{"error":{"message":"slow","code":429}}` + "\n", upstream.KindRateLimited, "He"},
-	{"error beside done", lineHead + line("He") + `{"error":"boom","done":true}` + "\n", upstream.KindUnavailable, "He"},
+	{"error next to done", lineHead + line("He") + `{"error":"boom","done":true}` + "\n", upstream.KindUnavailable, "He"},
 	{"quota mid-stream", lineHead + line("He") + `{"error":{"code":"insufficient_quota"}}` + "\n", upstream.KindQuota, "He"},
 	{"content filter", lineHead + line("He") + lastLine("content_filter"), upstream.KindFiltered, "He"},
 	{"null", lineHead + "null\n", upstream.KindTruncated, ""},
@@ -255,8 +255,8 @@ func TestBrokenOllama(t *testing.T) {
 	}
 }
 
-// TestBrokenOllamaSummary has the same responses in place of a summary.
-func TestBrokenOllamaSummary(t *testing.T) {
+// TestBrokenOllamaReply has the same responses to a request that is not streamed.
+func TestBrokenOllamaReply(t *testing.T) {
 	t.Parallel()
 	for _, test := range brokenLines {
 		t.Run(test.name, func(t *testing.T) {
@@ -292,7 +292,7 @@ func TestGoodOllama(t *testing.T) {
 	}
 }
 
-// TestBrokenCompletion is about the whole answers that a summary asks OpenAI for.
+// TestBrokenCompletion is about answers of OpenAI that are not streamed.
 func TestBrokenCompletion(t *testing.T) {
 	t.Parallel()
 	const head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\n"
@@ -359,7 +359,7 @@ func TestStalled(t *testing.T) {
 	}
 }
 
-// TestStalledTransport has a transport that reports the end of its context as just that.
+// TestStalledTransport has a transport that returns the error of its context.
 func TestStalledTransport(t *testing.T) {
 	t.Parallel()
 	c := newModel(t, upstream.Config{Provider: "openai", BaseURL: "http://upstream.test", IdleTimeout: 20 * time.Millisecond, HTTPClient: &http.Client{
@@ -374,12 +374,12 @@ func TestStalledTransport(t *testing.T) {
 	checkKind(t, err, upstream.KindStalled)
 }
 
-// reader is a function that reads.
+// reader is a function as an io.Reader.
 type reader func([]byte) (int, error)
 
 func (f reader) Read(p []byte) (int, error) { return f(p) }
 
-// TestDrip has an upstream that is never silent for long and never ends. The total time-out cuts it.
+// TestDrip has an upstream that is never silent for long and never ends. The total timeout ends it.
 func TestDrip(t *testing.T) {
 	t.Parallel()
 	drip := func(head, piece string) script {
@@ -412,8 +412,8 @@ func TestDrip(t *testing.T) {
 
 func TestUnreachable(t *testing.T) {
 	t.Parallel()
-	// Nobody is there. A port that was free a moment ago could be another test's by now; this one is
-	// never given out.
+	// No server listens there. Another test may use a port that was free a moment ago, but the system
+	// never assigns this one.
 	const address = "http://127.0.0.1:1"
 	for _, provider := range []string{"openai", "ollama"} {
 		t.Run(provider, func(t *testing.T) {
@@ -424,7 +424,7 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
-// TestRunaway has an upstream that streams for ever.
+// TestRunaway has an upstream that streams forever.
 func TestRunaway(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -452,7 +452,7 @@ func TestRunaway(t *testing.T) {
 	}
 }
 
-// TestSilence has an upstream that takes the request and never answers. The total time-out ends it.
+// TestSilence has an upstream that accepts the request and never responds. The total timeout ends it.
 func TestSilence(t *testing.T) {
 	t.Parallel()
 	for _, provider := range []string{"openai", "ollama"} {

@@ -14,12 +14,12 @@ import (
 	"example.com/pagila-api/llm/upstream"
 )
 
-// picky is an upstream that refuses a request with any of some members, in words that say nothing.
+// picky is an upstream that refuses requests with certain members, without saying which.
 type picky struct {
-	refused []string // members of the body, or of its options
+	refused []string // members of the body or of its options, or the beginning of their values
 	status  int
-	answer  string // an event stream, or lines
-	whole   string // for a summary
+	answer  string // an event stream or lines
+	whole   string // for a request that is not streamed
 	got     []map[string]json.RawMessage
 }
 
@@ -32,7 +32,7 @@ func (p *picky) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := json.Unmarshal(body, &fields); err != nil {
 		return nil, err
 	}
-	_ = json.Unmarshal(fields["options"], &options) // Ollama's alone
+	_ = json.Unmarshal(fields["options"], &options) // only Ollama has options
 	for name, value := range options {
 		fields["options."+name] = value
 	}
@@ -49,8 +49,8 @@ func (p *picky) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response(200, p.answer), nil
 }
 
-// pickyClient is a client of such an upstream, and its log.
-func pickyClient(t *testing.T, provider string, p *picky) (*upstream.Model, *bytes.Buffer) {
+// pickyModel is a model at such an upstream, with its log.
+func pickyModel(t *testing.T, provider string, p *picky) (*upstream.Model, *bytes.Buffer) {
 	t.Helper()
 	var log bytes.Buffer
 	p.answer, p.whole = delta("He")+goodEnd, completion(goodReply, "stop")
@@ -63,8 +63,8 @@ func pickyClient(t *testing.T, provider string, p *picky) (*upstream.Model, *byt
 	}), &log
 }
 
-// TestFallback has upstreams that refuse a part of a request without saying which. It is found by trying,
-// and the second call knows it.
+// TestFallback has upstreams that refuse a part of a request without saying which. The first call
+// finds it by trying, and the second call knows it.
 func TestFallback(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -72,7 +72,7 @@ func TestFallback(t *testing.T) {
 		summary        bool
 		refused        []string
 		status         int
-		kept           []string // members that the second call still has
+		kept           []string // members that the second call still sends
 	}{
 		{"stream_options", "openai", false, []string{"stream_options"}, 422, []string{"temperature", "max_tokens", "stream"}},
 		{"temperature", "openai", false, []string{"temperature"}, 400, []string{"stream_options", "max_tokens"}},
@@ -90,7 +90,7 @@ func TestFallback(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			p := &picky{refused: test.refused, status: test.status}
-			c, log := pickyClient(t, test.provider, p)
+			c, log := pickyModel(t, test.provider, p)
 			call := func() error {
 				if test.summary {
 					return replyError(bounded(t), c)
@@ -102,18 +102,18 @@ func TestFallback(t *testing.T) {
 				t.Fatal(err)
 			}
 			if tries := len(p.got); tries < 2 || tries > 7 {
-				t.Errorf("%d tries", tries)
+				t.Errorf("%d requests", tries)
 			}
 			p.got = nil
 			if err := call(); err != nil {
 				t.Fatal(err)
 			}
 			if len(p.got) != 1 {
-				t.Fatalf("the second call takes %d tries", len(p.got))
+				t.Fatalf("the second call takes %d requests", len(p.got))
 			}
 			for _, name := range test.kept {
 				if _, ok := p.got[0][name]; !ok {
-					t.Errorf("%s is left out for nothing: %s", name, p.got[0])
+					t.Errorf("%s is left out unnecessarily: %s", name, p.got[0])
 				}
 			}
 			if n := strings.Count(log.String(), "level=WARN"); n != 1 {
@@ -123,9 +123,9 @@ func TestFallback(t *testing.T) {
 	}
 }
 
-// TestRefusedForGood has upstreams that refuse every request. Nothing is learnt from that, and the
-// error is the first one.
-func TestRefusedForGood(t *testing.T) {
+// TestEveryRequestRefused has upstreams that refuse every request. The error is the first one, and the
+// next call starts with the same request.
+func TestEveryRequestRefused(t *testing.T) {
 	t.Parallel()
 	for _, provider := range []string{"openai", "ollama"} {
 		refusal := func(i int) script {
@@ -146,11 +146,11 @@ func TestRefusedForGood(t *testing.T) {
 			e := checkKind(t, call(), upstream.KindRejected)
 			tries := u.Requests()[before:]
 			if e.Code != "c"+strconv.Itoa(before) || len(tries) > 7 {
-				t.Errorf("%s: the error is %v, after %d tries from %d on", provider, e, len(tries), before)
+				t.Errorf("%s: the error is %v, after %d requests from %d on", provider, e, len(tries), before)
 			}
 			for i, r := range tries {
 				if slices.ContainsFunc(tries[:i], func(other request) bool { return bytes.Equal(other.Body, r.Body) }) {
-					t.Errorf("%s: the same is tried twice: %s", provider, r.Body)
+					t.Errorf("%s: the same request is sent twice: %s", provider, r.Body)
 				}
 			}
 		}
@@ -160,13 +160,14 @@ func TestRefusedForGood(t *testing.T) {
 		first := len(u.Requests())
 		_, _, _ = ask(bounded(t), c)
 		if got := u.Requests(); !bytes.Equal(got[first].Body, got[0].Body) {
-			t.Errorf("%s: refusals have taught it %s", provider, got[first].Body)
+			t.Errorf("%s: after the refusals the first request is %s", provider, got[first].Body)
 		}
 	}
 }
 
-// TestNamedExtra has upstreams whose error names what they refuse, one thing at a time. That saves tries.
-func TestNamedExtra(t *testing.T) {
+// TestNamedPart has an upstream whose errors name what it refuses, one part at a time. That saves
+// requests.
+func TestNamedPart(t *testing.T) {
 	t.Parallel()
 	u := listen(t,
 		status(400, "", `{"error":{"message":"Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.","param":"max_tokens"}}`),
@@ -185,8 +186,8 @@ func TestNamedExtra(t *testing.T) {
 	}
 }
 
-// TestPassingFailure has a server error that passes. It is no proof that the schema is refused.
-func TestPassingFailure(t *testing.T) {
+// TestTemporaryFailure has a temporary server error, which does not prove that the schema is refused.
+func TestTemporaryFailure(t *testing.T) {
 	t.Parallel()
 	u := listen(t, status(500, "", "boom"), status(200, "", completion(goodReply, "stop")))
 	if err := replyError(bounded(t), openAI(t, u)); err != nil {
@@ -199,7 +200,7 @@ func TestPassingFailure(t *testing.T) {
 	}
 }
 
-// TestGrammarFailure has servers that fail over a schema in words that say so, or again and again.
+// TestGrammarFailure has servers that fail on a schema, and either say so or fail repeatedly.
 func TestGrammarFailure(t *testing.T) {
 	t.Parallel()
 	for name, failures := range map[string][]script{
@@ -222,8 +223,9 @@ func TestGrammarFailure(t *testing.T) {
 	}
 }
 
-// TestErrorInPlaceOfAnswer has errors with status 200. Before any text they are as their code says.
-func TestErrorInPlaceOfAnswer(t *testing.T) {
+// TestErrorInsteadOfAnswer has errors in responses of status 200. Before any text, the error's own code
+// decides.
+func TestErrorInsteadOfAnswer(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name, body string
@@ -233,13 +235,13 @@ func TestErrorInPlaceOfAnswer(t *testing.T) {
 		{"number", `{"error":{"code":429,"message":"slow"}}`, upstream.KindRateLimited, 3},
 		{"text", `{"error":{"code":"503","message":"busy"}}`, upstream.KindUnavailable, 3},
 		{"status", `{"error":{"status":401,"message":"no"}}`, upstream.KindAuth, 1},
-		{"status beside a text", `{"error":"no","status":402}`, upstream.KindQuota, 1},
+		{"status next to a string", `{"error":"no","status":402}`, upstream.KindQuota, 1},
 		{"status_code", `{"error":{"status_code":503}}`, upstream.KindUnavailable, 3},
 		{"name of a status", `{"error":{"status":"RESOURCE_EXHAUSTED"}}`, upstream.KindRateLimited, 3},
 		{"object", `{"object":"error","code":429}`, upstream.KindRateLimited, 3},
 		{"type", `{"type":"error","error":{"type":"overloaded_error"}}`, upstream.KindUnavailable, 3},
 		{"in a choice", `{"choices":[{"error":{"code":429}}]}`, upstream.KindRateLimited, 3},
-		{"mere text", `{"error":"boom"}`, upstream.KindUnavailable, 3},
+		{"just a string", `{"error":"boom"}`, upstream.KindUnavailable, 3},
 		{"empty", `{"error":{}}`, upstream.KindUnavailable, 3},
 		{"unknown model", `{"error":{"code":"model_not_found"}}`, upstream.KindNoModel, 1},
 	} {
@@ -257,14 +259,14 @@ func TestErrorInPlaceOfAnswer(t *testing.T) {
 					t.Errorf("Retry-After is lost: %v", e)
 				}
 				if hits := len(u.Requests()); hits != test.hits || text != "" {
-					t.Errorf("%d requests and %q, want %d and nothing", hits, text, test.hits)
+					t.Errorf("%d requests and the text %q, want %d and none", hits, text, test.hits)
 				}
 			})
 		}
 	}
 	u := listen(t, raw(eventHead+"event: error\ndata: {\"message\":\"boom\",\"code\":503}\n\n"), raw(eventHead+delta("He")+goodEnd))
 	if text, _, err := ask(bounded(t), openAI(t, u)); err != nil || text != "He" {
-		t.Errorf("after an event of the name error: %q, %v", text, err)
+		t.Errorf("after an event named error: %q, %v", text, err)
 	}
 	u = listen(t, raw(lineHead+`{"error":{"code":429}}`+"\n"), raw(lineHead+line("He")+goodLineEnd))
 	if text, _, err := ask(bounded(t), ollama(t, u)); err != nil || text != "He" {

@@ -12,10 +12,10 @@ import (
 	"example.com/pagila-api/llm/upstream"
 )
 
-// FuzzResponse reads responses of any bytes, by both dialects, streamed and whole. Whatever comes, the
-// client gets only text that can be shown, and an answer that counts has some.
+// FuzzResponse reads arbitrary responses in both dialects, streamed and not streamed. The caller gets
+// only text that is safe to display, and every successful answer has some.
 func FuzzResponse(f *testing.F) {
-	for _, seeds := range [][]oddity{oddStreams, oddLines, oddCompletions, oddOllamaSummaries} {
+	for _, seeds := range [][]oddity{oddStreams, oddLines, oddCompletions, oddOllamaReplies} {
 		for _, seed := range seeds {
 			f.Add(afterHead(seed.raw))
 		}
@@ -37,7 +37,7 @@ func FuzzResponse(f *testing.F) {
 			}})
 			text, result, err := ask(context.Background(), c)
 			if err == nil {
-				checkResult(t, result)
+				checkAnswer(t, result)
 				if upstream.Blank(text) {
 					t.Errorf("%s: the answer is %q", provider, text)
 				}
@@ -58,7 +58,7 @@ func afterHead(raw string) string {
 	return raw
 }
 
-// once answers with a body. What is tried again is refused, so that nobody waits.
+// once responds to one request. Retries are refused, so that the test does not wait.
 type once struct {
 	body string
 	used bool

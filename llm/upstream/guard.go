@@ -18,7 +18,7 @@ const (
 // Generate asks the model. It fails with an [*Error], except that an error of the caller's own Emit
 // comes back wrapped.
 //
-// An answer that was cut at the token limit is returned beside its error of [KindLength], so that the
+// An answer that was cut at the token limit is returned along with its error of [KindLength], so that the
 // caller can show it. With any other error the answer is zero.
 func (m *Model) Generate(ctx context.Context, r Request) (answer Answer, err error) {
 	if r.MaxTokens <= 0 || r.MaxTokens > m.maxTokens {

@@ -12,7 +12,7 @@ import (
 	"example.com/pagila-api/llm/upstream"
 )
 
-// TestPanic has an adapter panic, here by way of its HTTP client.
+// TestPanic makes an adapter panic through its HTTP client.
 func TestPanic(t *testing.T) {
 	t.Parallel()
 	for _, provider := range []string{"openai", "ollama"} {
@@ -24,7 +24,7 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-// TestLength shows that an answer cut at the token limit still says what it cost.
+// TestLength shows that an answer which was cut at the token limit is returned with its usage.
 func TestLength(t *testing.T) {
 	t.Parallel()
 	u := listen(t, raw(eventHead+delta("He")+finish("length")+usageEvent+done))
@@ -36,7 +36,7 @@ func TestLength(t *testing.T) {
 	}
 }
 
-// TestConcurrent shares one client among many callers. Each gets his own answer.
+// TestConcurrent shares one model among many callers, each of which gets its own answer.
 func TestConcurrent(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -77,8 +77,8 @@ func TestConcurrent(t *testing.T) {
 	}
 }
 
-// TestReadToTheEnd shows that a good answer's body is read to its end, though nothing is wanted of
-// what follows the answer. Only so can its connection serve the next call.
+// TestReadToTheEnd shows that the body of a good response is read to its end, although nothing after
+// the answer is used. Otherwise the connection could not serve the next call.
 func TestReadToTheEnd(t *testing.T) {
 	t.Parallel()
 	ended := false

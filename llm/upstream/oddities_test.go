@@ -7,7 +7,7 @@ import (
 	"example.com/pagila-api/llm/upstream"
 )
 
-// labelled is the head of a good response with a Content-Type of its own, or with none.
+// labelled is the head of a good response with a Content-Type, or without one.
 func labelled(contentType string) string {
 	if contentType != "" {
 		contentType = "Content-Type: " + contentType + "\r\n"
@@ -15,17 +15,17 @@ func labelled(contentType string) string {
 	return "HTTP/1.1 200 OK\r\nConnection: close\r\n" + contentType + "\r\n"
 }
 
-// part is an event with a delta as a server may write it.
+// part is an event with a delta in any form.
 func part(delta string) string {
 	return event(`{"model":"m-1","choices":[{"index":0,"delta":` + delta + `}]}`)
 }
 
-// lastPart is the event that ends an answer, with more members beside the choices.
+// lastPart is the event that ends an answer, with further members next to the choices.
 func lastPart(finish, more string) string {
 	return event(`{"choices":[{"index":0,"delta":{},"finish_reason":` + finish + `}]` + more + `}`)
 }
 
-// messageLine is a line of Ollama's with a message as a server may write it.
+// messageLine is a line of Ollama's with a message in any form.
 func messageLine(m string) string { return `{"model":"m-1","message":` + m + `,"done":false}` + "\n" }
 
 // The ends of good answers.
@@ -34,12 +34,12 @@ const (
 	goodLineEnd = `{"message":{"role":"assistant","content":""},"done":true,"done_reason":"stop"}` + "\n"
 )
 
-// oddity is a response that is odd where that does not matter, and the text that the client gets.
+// oddity is a response with an irrelevant oddity, and the text that the caller gets.
 type oddity struct{ name, raw, want string }
 
 // oddStreams are OpenAI's streams.
 var oddStreams = []oddity{
-	// What carries neither text nor an error.
+	// Documents with neither text nor an error.
 	{"ping, Anthropic", eventHead + event(`{"type":"ping"}`) + delta("He") + event(`{"type":"ping"}`) + goodEnd, "He"},
 	{"named ping", eventHead + "event: ping\ndata: {}\n\n" + delta("He") + goodEnd, "He"},
 	{"named ping without JSON", eventHead + "event: ping\ndata: still here\n\n" + delta("He") + goodEnd, "He"},
@@ -56,9 +56,9 @@ var oddStreams = []oddity{
 	{"comments and retry", eventHead + ": OPENROUTER PROCESSING\n\nretry: 3000\n\nid: 1\n" + delta("He") + ": wait\n" + goodEnd, "He"},
 	{"null error", eventHead + event(`{"error":null,"choices":[{"delta":{"content":"He"}}]}`) + goodEnd, "He"},
 	{"empty error", eventHead + event(`{"error":"","choices":[{"delta":{"content":"He"}}]}`) + goodEnd, "He"},
-	{"error is an empty object beside the text", eventHead + event(`{"error":{},"choices":[{"delta":{"content":"He"}}]}`) + goodEnd, "He"},
+	{"error is an empty object next to the text", eventHead + event(`{"error":{},"choices":[{"delta":{"content":"He"}}]}`) + goodEnd, "He"},
 	{"the word error in the text", eventHead + delta(`the "error" of his life`) + goodEnd, `the "error" of his life`},
-	{"blanks before the first event", eventHead + "\n \n\n" + delta("He") + goodEnd, "He"},
+	{"whitespace before the first event", eventHead + "\n \n\n" + delta("He") + goodEnd, "He"},
 
 	// Usage, model and index.
 	{"usage of floats", eventHead + delta("He") + lastPart(`"stop"`, `,"usage":{"prompt_tokens":11.0,"completion_tokens":3e0}`) + done, "He"},
@@ -109,7 +109,7 @@ var oddStreams = []oddity{
 	{"one JSON document", labelled("application/json") + completion("Hello", "stop"), "Hello"},
 	{"one JSON document as events", eventHead + completion("Hello", "stop"), "Hello"},
 	{"one JSON document over lines", labelled("") + "\ufeff\n  " + strings.ReplaceAll(completion("Hello", "stop"), ",", ",\n  ") + "\n", "Hello"},
-	{"one JSON document after white space that keeps alive", labelled("application/json") + strings.Repeat("\n", 5000) + completion("Hello", "stop"), "Hello"},
+	{"one JSON document after whitespace that keeps the connection alive", labelled("application/json") + strings.Repeat("\n", 5000) + completion("Hello", "stop"), "Hello"},
 
 	// Thoughts.
 	{"think tag", eventHead + delta("<think>hm</think>\n\nHello") + goodEnd, "Hello"},
@@ -137,7 +137,7 @@ var oddStreams = []oddity{
 	{"escapes", eventHead + part(`{"content":"\"\\\/\b\f\n\t\u0041\uD83C\uDFAC"}`) + goodEnd, "\"\\/\n\tA🎬"},
 }
 
-// characters is a text in events of one character each.
+// characters is a text with one event per character.
 func characters(text string) string {
 	var events strings.Builder
 	for _, r := range text {
@@ -195,7 +195,7 @@ func checkOddities(t *testing.T, oddities []oddity, client func(*testing.T, *ser
 			if text != test.want {
 				t.Errorf("the client got %q, want %q", text, test.want)
 			}
-			checkResult(t, result)
+			checkAnswer(t, result)
 			if hits := len(u.Requests()); hits != 1 {
 				t.Errorf("%d requests, want 1", hits)
 			}
@@ -203,8 +203,8 @@ func checkOddities(t *testing.T, oddities []oddity, client func(*testing.T, *ser
 	}
 }
 
-// checkResult fails the test unless a result of a whole answer is as the contract has it.
-func checkResult(t *testing.T, r upstream.Answer) {
+// checkAnswer fails the test unless the facts about a whole answer follow the contract.
+func checkAnswer(t *testing.T, r upstream.Answer) {
 	t.Helper()
 	const most = 1<<53 - 1
 	if r.Usage.Prompt < 0 || r.Usage.Prompt > most || r.Usage.Completion < 0 || r.Usage.Completion > most {
@@ -215,7 +215,7 @@ func checkResult(t *testing.T, r upstream.Answer) {
 	}
 }
 
-// whole is a completion with a message, a finish reason and more members as a server may write them.
+// whole is a completion with a message, a finish reason and further members in any form.
 func whole(message, finish, more string) string {
 	return `{"choices":[{"message":` + message + `,"finish_reason":` + finish + `}]` + more + `}`
 }
@@ -223,11 +223,11 @@ func whole(message, finish, more string) string {
 // said is a message of a completion.
 func said(text string) string { return `{"content":` + quoted(text) + `}` }
 
-// oddCompletions are OpenAI's whole answers, each with the summary of the tests in it.
+// oddCompletions are answers of OpenAI that are not streamed. Each contains the good reply.
 var oddCompletions = []oddity{
 	{"no label", labelled("") + completion(goodReply, "stop"), goodReply},
 	{"text/plain", labelled("text/plain") + completion(goodReply, "stop"), goodReply},
-	{"white space that keeps alive", labelled("application/json") + strings.Repeat(" \n", 1000) + completion(goodReply, "stop"), goodReply},
+	{"whitespace that keeps the connection alive", labelled("application/json") + strings.Repeat(" \n", 1000) + completion(goodReply, "stop"), goodReply},
 	{"a stream that was not asked for", eventHead + delta(goodReply[:9]) + delta(goodReply[9:]) + goodEnd, goodReply},
 	{"bytes after it", labelled("application/json") + completion(goodReply, "stop") + "\n\ndata: [DONE]", goodReply},
 	{"odd model, usage and index", labelled("application/json") + `{"model":null,"choices":[{"index":"0","message":` + said(goodReply) + `,"finish_reason":"eos_token"}],"usage":{"prompt_tokens":1.5,"completion_tokens":-7}}`, goodReply},
@@ -242,17 +242,17 @@ var oddCompletions = []oddity{
 	{"control characters", labelled("application/json") + whole(said("\x1b"+goodReply+"\x00\r\n"), `"stop"`, ""), goodReply},
 }
 
-// oddOllamaSummaries are Ollama's, which streams a summary too.
-var oddOllamaSummaries = []oddity{
+// oddOllamaReplies are the same for Ollama, which streams every answer.
+var oddOllamaReplies = []oddity{
 	{"one document", labelled("text/plain") + `{"message":` + said(goodReply) + `,"done":true}`, goodReply},
 	{"thinking field", lineHead + messageLine(`{"thinking":"hm"}`) + line(goodReply) + goodLineEnd, goodReply},
 	{"closing tag alone", lineHead + line("hm, {}") + line("</think>") + line(goodReply) + goodLineEnd, goodReply},
 	{"unknown reason", lineHead + line(goodReply) + lastLine("done"), goodReply},
 }
 
-func TestOddSummaries(t *testing.T) {
+func TestOddReplies(t *testing.T) {
 	t.Parallel()
-	for provider, oddities := range map[string][]oddity{"openai": oddCompletions, "ollama": oddOllamaSummaries} {
+	for provider, oddities := range map[string][]oddity{"openai": oddCompletions, "ollama": oddOllamaReplies} {
 		for _, test := range oddities {
 			t.Run(provider+"/"+test.name, func(t *testing.T) {
 				t.Parallel()
@@ -265,7 +265,7 @@ func TestOddSummaries(t *testing.T) {
 				if got := strings.TrimSpace(result.Text); got != test.want {
 					t.Errorf("got %s, want %s", got, test.want)
 				}
-				checkResult(t, result)
+				checkAnswer(t, result)
 				if hits := len(u.Requests()); hits != 1 {
 					t.Errorf("%d requests, want 1", hits)
 				}
@@ -274,7 +274,7 @@ func TestOddSummaries(t *testing.T) {
 	}
 }
 
-// TestNoAnswer has responses that end well, but without an answer.
+// TestNoAnswer has responses that are complete but have no answer.
 func TestNoAnswer(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
@@ -301,7 +301,7 @@ func TestNoAnswer(t *testing.T) {
 	}
 }
 
-// TestFinishReasons has words for the end of an answer that is not whole.
+// TestFinishReasons has finish reasons of answers that are not whole.
 func TestFinishReasons(t *testing.T) {
 	t.Parallel()
 	for reason, want := range map[string]upstream.Kind{
@@ -325,7 +325,7 @@ func TestFinishReasons(t *testing.T) {
 	}
 }
 
-// TestOddUsage shows what is read of odd usages.
+// TestOddUsage shows how odd usages are read.
 func TestOddUsage(t *testing.T) {
 	t.Parallel()
 	for usage, want := range map[string]upstream.Usage{

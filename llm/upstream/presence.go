@@ -25,14 +25,14 @@ type presence struct {
 	problem atomic.Pointer[string]
 }
 
-// record takes the outcome of a call.
-func (p *presence) record(d *doer, e *Error) {
+// recordOutcome remembers what the outcome of a call shows.
+func (d *doer) recordOutcome(e *Error) {
 	switch {
 	case e == nil:
-		p.worked.Store(true)
-		p.problem.Store(nil)
+		d.presence.worked.Store(true)
+		d.presence.problem.Store(nil)
 	case e.Kind == KindNoModel:
-		p.problem.Store(new(fmt.Sprintf("The server at %s has no model %s.", d.base.Host, d.model)))
+		d.presence.problem.Store(new(fmt.Sprintf("The server at %s has no model %s.", d.base.Host, d.model)))
 	}
 }
 

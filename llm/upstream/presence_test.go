@@ -11,8 +11,8 @@ import (
 	"example.com/pagila-api/llm/upstream"
 )
 
-// TestCheckModel asks upstreams for their models. Only a list that lacks the model is worth a word.
-func TestCheckModel(t *testing.T) {
+// TestCheck asks upstreams for their models. Only a list that lacks the model is a problem.
+func TestCheck(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name, provider, model string
@@ -30,7 +30,7 @@ func TestCheckModel(t *testing.T) {
 		{"no JSON", "openai", "m-1", status(200, "", `<html>`), false},
 		{"another object", "openai", "m-1", status(200, "", `{"ok":true}`), false},
 		{"empty list", "openai", "m-1", status(200, "", `{"data":[]}`), false},
-		{"nobody there", "openai", "m-1", raw(""), false},
+		{"no server", "openai", "m-1", raw(""), false},
 		{"Ollama, listed", "ollama", "m-1:7b", status(200, "", `{"models":[{"name":"m-1:7b","model":"m-1:7b"}]}`), false},
 		{"Ollama, latest", "ollama", "m-1", status(200, "", `{"models":[{"name":"m-1:latest"}]}`), false},
 		{"Ollama, another tag", "ollama", "m-1", status(200, "", `{"models":[{"name":"m-1:7b"},{"name":"other:latest"}]}`), true},
@@ -74,8 +74,8 @@ func TestCheckModel(t *testing.T) {
 	}
 }
 
-// TestCheckModelIsBounded has an upstream that never answers.
-func TestCheckModelIsBounded(t *testing.T) {
+// TestCheckIsBounded has an upstream that never responds.
+func TestCheckIsBounded(t *testing.T) {
 	t.Parallel()
 	asked := make(chan struct{})
 	u := listen(t, func(conn net.Conn) {
@@ -90,8 +90,8 @@ func TestCheckModelIsBounded(t *testing.T) {
 	openAI(t, u).Check(ctx)
 }
 
-// TestListedNamesAreNames shows that nothing else of a list gets into the log.
-func TestListedNamesAreNames(t *testing.T) {
+// TestListedNames shows that nothing but names of models gets from a list into the log.
+func TestListedNames(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	u := listen(t, status(200, "", `{"data":[{"id":"You asked: Bob\u001b[31m"},{"id":"a"},{"id":"b"},{"id":"c"},{"id":"d"},{"id":"e"},{"id":"f"},{"id":7},null]}`))
@@ -102,7 +102,7 @@ func TestListedNamesAreNames(t *testing.T) {
 	}
 }
 
-// TestMissingModel has a call find out that the model is not there, and a later one that it is.
+// TestMissingModel has a call that finds out that the model is missing, and a later one that succeeds.
 func TestMissingModel(t *testing.T) {
 	t.Parallel()
 	for provider, test := range map[string]struct {
@@ -133,7 +133,7 @@ func TestMissingModel(t *testing.T) {
 		if got := c.Problem(); got != "" {
 			t.Errorf("%s: the problem is %q after a call that succeeded", provider, got)
 		}
-		c.Check(bounded(t)) // nobody lists it, but it has worked
+		c.Check(bounded(t)) // the model is not listed, but it has worked
 		if got := c.Problem(); got != "" {
 			t.Errorf("%s: the problem is %q after a list", provider, got)
 		}

@@ -24,7 +24,7 @@ func TestRetry(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		bad  []script
-		want upstream.Kind // empty: it ends well
+		want upstream.Kind // empty for success
 		hits int
 	}{
 		{"one 503", []script{status(503, "", "")}, "", 2},
@@ -35,12 +35,12 @@ func TestRetry(t *testing.T) {
 		{"quota", []script{status(429, "", `{"error":{"code":"insufficient_quota"}}`)}, upstream.KindQuota, 1},
 		{"404", []script{status(404, "", "")}, upstream.KindRejected, 1},
 		{"prompt too long", []script{status(400, "", `{"error":{"code":"context_length_exceeded"}}`)}, upstream.KindTooLong, 1},
-		{"error in place of an answer", []script{raw(eventHead + event(`{"error":{"code":429,"message":"slow down"}}`))}, "", 2},
+		{"error instead of an answer", []script{raw(eventHead + event(`{"error":{"code":429,"message":"slow down"}}`))}, "", 2},
 		{"broken after the head", []script{raw(eventHead)}, upstream.KindTruncated, 1},
 	} {
 		for provider, client := range map[string]func(*testing.T, *server) *upstream.Model{"openai": openAI, "ollama": ollama} {
 			if test.name == "broken after the head" && provider == "ollama" {
-				continue // the head is OpenAI's
+				continue // the head is that of OpenAI's protocol
 			}
 			t.Run(provider+"/"+test.name, func(t *testing.T) {
 				t.Parallel()
@@ -57,7 +57,7 @@ func TestRetry(t *testing.T) {
 				}
 				for _, r := range requests[1:] {
 					if !bytes.Equal(r.Body, requests[0].Body) {
-						t.Errorf("a retry sends another body: %s", r.Body)
+						t.Errorf("a retry sends a different body: %s", r.Body)
 					}
 				}
 			})
@@ -71,10 +71,10 @@ func TestRetryAfter(t *testing.T) {
 	for _, test := range []struct {
 		name, header string
 		timeout      time.Duration // of the call
-		min, max     time.Duration // of the hint
+		min, max     time.Duration // of RetryAfter
 		hits         int
 	}{
-		{"longer than anybody waits", "Retry-After: 3600\r\n", 2 * time.Hour, time.Hour, time.Hour, 1},
+		{"too long to wait", "Retry-After: 3600\r\n", 2 * time.Hour, time.Hour, time.Hour, 1},
 		{"a date", "Retry-After: " + date + "\r\n", 2 * time.Hour, 50 * time.Minute, time.Hour, 1},
 		{"past the deadline", "Retry-After: 9\r\n", 8 * time.Second, 9 * time.Second, 9 * time.Second, 1},
 		{"milliseconds", "Retry-After-Ms: 10\r\n", 0, 10 * time.Millisecond, 10 * time.Millisecond, 3},
@@ -86,7 +86,7 @@ func TestRetryAfter(t *testing.T) {
 				t.Parallel()
 				u := listen(t, status(429, test.header, ""))
 				c := newModel(t, upstream.Config{Provider: provider, BaseURL: u.URL, OllamaHost: u.URL, Timeout: test.timeout})
-				_, _, err := ask(t.Context(), c) // no deadline of the test's own, which would forbid to wait as well
+				_, _, err := ask(t.Context(), c) // without a deadline of the test, which would also prevent a wait
 				e := checkKind(t, err, upstream.KindRateLimited)
 				if e.RetryAfter < test.min || e.RetryAfter > test.max {
 					t.Errorf("RetryAfter is %s, want %s to %s", e.RetryAfter, test.min, test.max)
@@ -99,7 +99,7 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// TestRetryAfterIsKept has an upstream that refuses whoever comes back too early.
+// TestRetryAfterIsKept has an upstream that refuses a client which retries too early.
 func TestRetryAfterIsKept(t *testing.T) {
 	t.Parallel()
 	var ready time.Time
@@ -121,7 +121,7 @@ func TestRetryAfterIsKept(t *testing.T) {
 	}
 }
 
-// TestReplyFormat has upstreams that cannot do with a schema, and then not with JSON mode.
+// TestReplyFormat has upstreams that refuse a schema, and some of them also JSON mode.
 func TestReplyFormat(t *testing.T) {
 	t.Parallel()
 	const good = `{"title":"ALIEN CENTER","rating":"NC-17","recommended":true}`
@@ -134,7 +134,7 @@ func TestReplyFormat(t *testing.T) {
 		client  func(*testing.T, *server) *upstream.Model
 		scripts []script
 		field   string
-		formats []string // how each request starts its field; empty where it has none
+		formats []string // the beginning of the field in each request, or empty without the field
 	}{
 		{"openai, schema", openAI, []script{openAIGood}, "response_format", []string{`{"type":"json_schema"`, `{"type":"json_schema"`}},
 		{"openai, object", openAI, []script{openAIBad, openAIGood}, "response_format", []string{`{"type":"json_schema"`, `{"type":"json_object"}`, `{"type":"json_object"}`}},
@@ -147,7 +147,7 @@ func TestReplyFormat(t *testing.T) {
 			t.Parallel()
 			u := listen(t, test.scripts...)
 			c := test.client(t, u)
-			for range 2 { // the second call shows that the first one has learnt
+			for range 2 { // the second call shows what the first one has learned
 				if _, err := reply(bounded(t), c); err != nil {
 					t.Fatal(err)
 				}
@@ -170,7 +170,7 @@ func TestReplyFormat(t *testing.T) {
 	}
 }
 
-// TestFormatsInParallel has many calls learn at the same time that the schema is refused.
+// TestFormatsInParallel has many calls that learn at the same time that the schema is refused.
 func TestFormatsInParallel(t *testing.T) {
 	t.Parallel()
 	const good = `{"title":"ALIEN CENTER","rating":"NC-17","recommended":true}`
@@ -202,7 +202,7 @@ func TestFormatsInParallel(t *testing.T) {
 	}
 }
 
-// TestLog shows that what is not an error yet is logged, and that nothing logged holds the key.
+// TestLog shows that retries and weaker requests are logged, and that the log does not contain the key.
 func TestLog(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer

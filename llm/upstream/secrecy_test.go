@@ -13,8 +13,8 @@ import (
 // confidential is a word of a customer's question.
 const confidential = "my-neighbour-Bob"
 
-// TestNothingQuoted has upstreams that echo the question in each place where one could: neither the
-// error nor the log may hold it.
+// TestNothingQuoted has upstreams that echo the question wherever possible. Neither the error nor the
+// log may contain it.
 func TestNothingQuoted(t *testing.T) {
 	t.Parallel()
 	const echo = "You asked: What does " + confidential + " watch?"
@@ -27,9 +27,9 @@ func TestNothingQuoted(t *testing.T) {
 			"top level": fmt.Sprintf(`{"object":"error","message":%q,"type":%[1]q}`, echo),
 			"text":      echo,
 		} {
-			wait := "3600" // nobody waits so long, so the test need not either
+			wait := "3600" // so long that there is no retry, and no wait in the test
 			if code == 503 && shape == "message" {
-				wait = "0" // one that is retried, and so logged
+				wait = "0" // a retry, which is logged
 			}
 			head := fmt.Sprintf("HTTP/1.1 %d X\r\nConnection: close\r\nRetry-After: "+wait+"\r\nContent-Length: %d\r\n\r\n", code, len(body))
 			answers = append(answers, answer{fmt.Sprintf("%d %s", code, shape), head + body})

@@ -12,24 +12,24 @@ import (
 	"example.com/pagila-api/llm/upstream"
 )
 
-// TestSlowAnswerIsWhole shows that only silence is a stall: an answer may take far longer than the
-// idle time-out if it goes on coming, and so may its first content, which has a time-out of its own.
-// The clock is the test's own.
-func TestSlowAnswerIsWhole(t *testing.T) {
+// TestSlowAnswer shows that only silence is a stall. An answer may take far longer than the idle timeout
+// while it keeps arriving, and so may its first content, which has a timeout of its own. The clock is
+// simulated.
+func TestSlowAnswer(t *testing.T) {
 	t.Parallel()
 	const idle, first = 20 * time.Second, time.Minute
 	for _, test := range []struct {
 		name   string
 		pauses time.Duration
 		pieces []string      // after a pause each
-		want   upstream.Kind // empty: it ends well, and the answer is "xx"
+		want   upstream.Kind // empty for success, with the answer "xx"
 	}{
 		{"a slow answer", idle * 3 / 5, []string{delta("x"), delta("x"), goodEnd}, ""},
 		{"slow thoughts", idle * 3 / 5, []string{thought("hm"), thought("hm"), thought("hm"), thought("hm"), delta("xx"), goodEnd}, ""},
 		{"a late first byte", first - time.Second, []string{delta("xx") + goodEnd}, ""},
 		{"comments before the first byte", first / 4, []string{": wait\n\n", ": wait\n\n", ": wait\n\n" + delta("xx") + goodEnd}, ""},
 		{"too late a first byte", first + time.Second, []string{delta("xx") + goodEnd}, upstream.KindTimeout},
-		{"comments in place of an answer", first / 4, slices.Repeat([]string{": wait\n\n"}, 5), upstream.KindTimeout},
+		{"comments instead of an answer", first / 4, slices.Repeat([]string{": wait\n\n"}, 5), upstream.KindTimeout},
 		{"silence after a thought", idle + time.Second, []string{thought("hm"), delta("xx") + goodEnd}, upstream.KindStalled},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -47,14 +47,14 @@ func TestSlowAnswerIsWhole(t *testing.T) {
 				}()
 				c := newModel(t, upstream.Config{Provider: "openai", APIKey: key, IdleTimeout: idle, FirstByteTimeout: first, HTTPClient: &http.Client{
 					Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
-						// As a real transport does.
+						// As in a real transport.
 						context.AfterFunc(r.Context(), func() { body.CloseWithError(context.Cause(r.Context())) })
 						header := http.Header{"Content-Type": {"text/event-stream"}}
 						return &http.Response{StatusCode: http.StatusOK, Header: header, Body: body, Request: r}, nil
 					}),
 				}})
 				text, _, err := ask(t.Context(), c)
-				<-written // in the test's own time, which ends with this function
+				<-written // within the simulated time, which ends with this function
 				if test.want != "" {
 					checkKind(t, err, test.want)
 				} else if err != nil || text != "xx" {

@@ -13,7 +13,7 @@ import (
 	"example.com/pagila-api/llm/upstream/upstreamtest"
 )
 
-// observedModel is a model at a server, and what it reports.
+// observedModel is a model at a server, with what it reports.
 func observedModel(t *testing.T, provider string, content bool, scripts ...script) (*upstream.Model, *upstreamtest.Telemetry) {
 	t.Helper()
 	reported := upstreamtest.NewTelemetry()
@@ -62,10 +62,10 @@ func TestTelemetry(t *testing.T) {
 	}
 }
 
-// TestTelemetryOfFailures shows that each kind of failure has its error.type, and one span.
+// TestTelemetryOfFailures shows that each failure has one span with its error.type.
 func TestTelemetryOfFailures(t *testing.T) {
 	t.Parallel()
-	full := errors.New("the client is full")
+	full := errors.New("the client is gone")
 	for want, test := range map[string]struct {
 		script script
 		emit   func(string) error
@@ -96,21 +96,21 @@ func TestTelemetryOfFailures(t *testing.T) {
 	}
 }
 
-// TestTelemetryOfPanic has a handler that aborts. Its span ends all the same.
+// TestTelemetryOfPanic shows that a span ends even if the caller's function panics.
 func TestTelemetryOfPanic(t *testing.T) {
 	t.Parallel()
 	c, reported := observedModel(t, "openai", false, raw(eventHead+delta("He")+finish("stop")+done))
 	func() {
-		defer func() { _ = recover() }() // the panic is this test's own
+		defer func() { _ = recover() }() // the panic of this test
 		_, err := generate(bounded(t), c, func(string) error { panic("abort") })
-		t.Errorf("no panic, but %v", err)
+		t.Errorf("no panic, the error is %v", err)
 	}()
 	if spans := reported.Spans(); len(spans) != 1 || upstreamtest.Attributes(spans[0])["error.type"] != "caller" {
 		t.Errorf("the spans are %+v", spans)
 	}
 }
 
-// TestRecordContent shows that what is asked and answered is in the spans only where that is switched on.
+// TestRecordContent shows that the spans contain the prompt and the answer only if that is switched on.
 func TestRecordContent(t *testing.T) {
 	t.Parallel()
 	for _, on := range []bool{false, true} {

@@ -10,7 +10,7 @@ import (
 	"example.com/pagila-api/llm/upstream"
 )
 
-// limitOf is the token limit of a request, under either name and in either protocol.
+// limitOf is the token limit of a request, under any of its names.
 func limitOf(t *testing.T, r request) int {
 	t.Helper()
 	var body struct {
@@ -29,15 +29,15 @@ func limitOf(t *testing.T, r request) int {
 // budget is how many more tokens a model gets for its thoughts.
 const budget = 4096
 
-// TestRoomForThoughts has models of unknown names that think. Each way to show that gives the further
-// calls room, and a call whose tokens are used up is made once more.
-func TestRoomForThoughts(t *testing.T) {
+// TestThinkingBudget has models that think, although their names do not say so. Once a response shows
+// it in any way, further calls get a budget. A call whose tokens were used up is repeated once.
+func TestThinkingBudget(t *testing.T) {
 	t.Parallel()
 	const length = `"length"`
 	for _, test := range []struct {
 		name  string
 		first string // response to the first request
-		again bool   // the first call is made once more
+		again bool   // the first call is repeated
 	}{
 		{"reasoning field", eventHead + thought("hm") + delta("He") + goodEnd, false},
 		{"think tag", eventHead + delta("<think>hm</think>He") + goodEnd, false},
@@ -79,8 +79,8 @@ func checkLimits(t *testing.T, u *server, want ...int) {
 	}
 }
 
-// TestRoomForThoughtsOfSummary has a summary that is cut since the model thinks first.
-func TestRoomForThoughtsOfSummary(t *testing.T) {
+// TestThinkingBudgetOfReply has a reply that is cut because the model thinks first.
+func TestThinkingBudgetOfReply(t *testing.T) {
 	t.Parallel()
 	for provider, answers := range map[string][]script{
 		"openai": {
@@ -105,8 +105,8 @@ func TestRoomForThoughtsOfSummary(t *testing.T) {
 	}
 }
 
-// TestNoRoomForNothing has answers that are cut, but not by thoughts: they are not asked for again.
-func TestNoRoomForNothing(t *testing.T) {
+// TestNotRepeated has calls that are not repeated: the answer was cut, but not because of thoughts.
+func TestNotRepeated(t *testing.T) {
 	t.Parallel()
 	u := listen(t, raw(eventHead+delta("He")+finish("length")+done))
 	c := openAI(t, u)
@@ -116,21 +116,22 @@ func TestNoRoomForNothing(t *testing.T) {
 	}
 	checkLimits(t, u, askLimit, askLimit)
 
-	// After some text nothing can be asked again.
+	// Some text has been streamed.
 	u = listen(t, raw(eventHead+thought("hm")+delta("He")+finish("length")+done))
 	_, _, err := ask(bounded(t), openAI(t, u))
 	checkKind(t, err, upstream.KindLength)
 	checkLimits(t, u, askLimit)
 
-	// Nor is a model asked for a third time that thinks all the same.
+	// The budget was used up as well.
 	u = listen(t, raw(eventHead+thought("hm")+finish("length")+done))
 	_, _, err = ask(bounded(t), openAI(t, u))
 	checkKind(t, err, upstream.KindLength)
 	checkLimits(t, u, askLimit, askLimit+budget)
 }
 
-// TestRoomRefused has a server whose model is too small for the room. It is asked without.
-func TestRoomRefused(t *testing.T) {
+// TestBudgetRefused has a server whose model is too small for the budget. The request is sent without
+// it.
+func TestBudgetRefused(t *testing.T) {
 	t.Parallel()
 	u := listen(t,
 		raw(eventHead+thought("hm")+delta("He")+goodEnd),
@@ -145,8 +146,8 @@ func TestRoomRefused(t *testing.T) {
 	checkLimits(t, u, askLimit, askLimit+budget, askLimit, askLimit)
 }
 
-// TestClosingTagAlone has a model whose prompt opens its thoughts. The first answer that is streamed
-// cannot be told from an answer, so it fails; those after it are held back until the tag comes.
+// TestClosingTagAlone has a model whose prompt ends with the opening tag. In the first stream its thoughts
+// look like an answer, so it fails. The next answers are buffered until the closing tag arrives.
 func TestClosingTagAlone(t *testing.T) {
 	t.Parallel()
 	thinks := raw(eventHead + characters("So they want ") + characters("a film.</think>\n\nHe") + characters("llo") + goodEnd)
@@ -161,7 +162,7 @@ func TestClosingTagAlone(t *testing.T) {
 		}
 	}
 
-	// One that is not streamed to anybody is right the first time.
+	// If the caller does not need the pieces, the first answer is right.
 	var text strings.Builder
 	r := question("Why are cats funny?")
 	r.Buffer = true
@@ -172,7 +173,7 @@ func TestClosingTagAlone(t *testing.T) {
 	if _, err := openAI(t, listen(t, thinks)).Generate(bounded(t), r); err != nil || text.String() != "Hello" {
 		t.Errorf("got %q, %v", text.String(), err)
 	}
-	// So is that of a model whose name says that it thinks.
+	// So is the first answer of a model whose name says that it thinks.
 	u = listen(t, thinks)
 	named := newModel(t, upstream.Config{Provider: "openai", BaseURL: u.URL, Model: "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B"})
 	if text, _, err := ask(bounded(t), named); err != nil || text != "Hello" {
@@ -180,9 +181,9 @@ func TestClosingTagAlone(t *testing.T) {
 	}
 }
 
-// TestPlainAnswersAreNotHeld shows that a model with such a name that turns out not to think streams.
-// The upstream sends the second piece only after the first has arrived.
-func TestPlainAnswersAreNotHeld(t *testing.T) {
+// TestPlainAnswersAreStreamed has a model with such a name that does not think. The upstream sends the
+// second piece only after the first has arrived.
+func TestPlainAnswersAreStreamed(t *testing.T) {
 	t.Parallel()
 	arrived := make(chan struct{})
 	u := listen(t, raw(eventHead+delta("a ")+delta("b")+goodEnd), func(conn net.Conn) {
@@ -206,7 +207,7 @@ func TestPlainAnswersAreNotHeld(t *testing.T) {
 	}
 }
 
-// TestManyThoughts has a model that thinks for longer than an answer may be.
+// TestManyThoughts has a model whose thoughts are larger than an answer may be.
 func TestManyThoughts(t *testing.T) {
 	t.Parallel()
 	hm := strings.Repeat(thought(strings.Repeat("hm ", 100)), 6000)
@@ -214,13 +215,13 @@ func TestManyThoughts(t *testing.T) {
 	if text, _, err := ask(bounded(t), openAI(t, u)); err != nil || text != "He" {
 		t.Errorf("got %q, %v", text, err)
 	}
-	// There is an end to it all the same.
+	// But there is a limit.
 	u = listen(t, raw(eventHead+strings.Repeat(hm, 10)))
 	_, _, err := ask(bounded(t), openAI(t, u))
 	checkKind(t, err, upstream.KindBadResponse)
 }
 
-// TestTaggedTextSplit cuts a text with tags at each place.
+// TestTaggedTextSplit cuts a text with tags at every position.
 func TestTaggedTextSplit(t *testing.T) {
 	t.Parallel()
 	const text = "<think>a < b\n</think>\r\nHé <i>\x1b</i>"

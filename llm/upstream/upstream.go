@@ -5,8 +5,8 @@
 // upstream's bytes first and passes only checked ones to the adapter, and the guard around the
 // adapter decides what counts as a success. A failure is an [*Error].
 //
-// Whatever does not decide whether an answer is good is read leniently. A response is a sequence of
-// JSON documents (frames.go). A dialect reads each document as a piece of the answer (piece.go,
+// What does not decide whether an answer is good is read leniently. A response is a sequence of
+// JSON documents (documents.go). A dialect reads each document as a piece of the answer (piece.go,
 // openai.go, ollama.go), and a document with neither text nor an error is skipped. Optional parts of
 // a request that an upstream refuses are found by trying (search.go). The guard removes the model's
 // thoughts from the text (thoughts.go) and makes the text safe to display (scrub.go).
@@ -35,7 +35,7 @@ type Model struct {
 	timeout   time.Duration
 	maxTokens int
 	quirks    quirks
-	doer      *doer // nil for a local model, which is not called over HTTP
+	doer      *doer // nil for a local model, which needs no HTTP
 	thinking  thinking
 	logger    *slog.Logger
 	telemetry *telemetry
