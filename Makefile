@@ -123,17 +123,17 @@ generate-typescript: ## Generate the types of the TypeScript SDK (needs npm)
 
 PYTHON := gen/python
 PYTHON_BIN := bin/venv-python/bin
+PYTHON_3_11 = command -v python3 >/dev/null && python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 
 .PHONY: generate-python
 generate-python: ## Generate the Python SDK (needs Python 3.11)
-	@if $(MAKE) --silent $(PYTHON_BIN)/pytest; then \
+	@if $(PYTHON_3_11) && $(MAKE) --silent $(PYTHON_BIN)/pytest; then \
 		PYTHON_BIN="$$PWD/$(PYTHON_BIN)" $(PYTHON)/generate.sh; \
 	else \
 		echo 'skipped $(PYTHON): it needs Python 3.11 and pip'; exit $(IN_CI); \
 	fi
 
 $(PYTHON_BIN)/pytest: $(PYTHON)/requirements-dev.txt
-	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 	@echo 'installing the tools of $(PYTHON) in bin/venv-python: this takes a minute, once'
 	@python3 -m venv --clear bin/venv-python
 	@$(PYTHON_BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
@@ -162,7 +162,7 @@ SCHEMATHESIS := bin/venv-schemathesis/bin/schemathesis
 
 .PHONY: contract-fuzz
 contract-fuzz: postgres ## Let schemathesis attack a running server with what it makes of the contract
-	@if $(MAKE) --no-print-directory $(SCHEMATHESIS); then \
+	@if command -v python3 >/dev/null && $(MAKE) --no-print-directory $(SCHEMATHESIS); then \
 	  SCHEMATHESIS="$$PWD/$(SCHEMATHESIS)" $(BIN) exec -serve -- api/fuzz.sh; \
 	else \
 	  echo 'contract-fuzz: schemathesis cannot be installed here (it needs Python 3.10 and the network): the Go version runs instead'; \
@@ -249,7 +249,7 @@ sdk-test-typescript:
 .PHONY: sdk-test-python
 sdk-test-python:
 	@test -n "$${PAGILA_URL:-}" || { echo 'say where a server runs: PAGILA_URL=http://localhost:8080 make sdk-test-python'; exit 1; }
-	@if $(MAKE) --silent $(PYTHON_BIN)/pytest; then \
+	@if $(PYTHON_3_11) && $(MAKE) --silent $(PYTHON_BIN)/pytest; then \
 		cd $(PYTHON) && python=../../$(PYTHON_BIN)/python && \
 		"$$python" -m ruff format --check --quiet && "$$python" -m ruff check --quiet && "$$python" -m mypy && "$$python" -m pytest; \
 	else \

@@ -28,7 +28,7 @@ type oauthError struct {
 func (e *oauthError) Error() string { return e.code + ": " + e.description }
 
 // oauthRefusal puts a request for a token that does not follow the contract into OAuth2's terms. An
-// unknown grant comes before all else that is wrong, since what else there has to be depends on it.
+// unknown grant comes before missing members, since the grant decides which members there must be.
 func oauthRefusal(err error) error {
 	var invalid *invalidRequestError
 	switch {

@@ -33,7 +33,7 @@ func newCORS(origins []string, contract *openapi3.T) (*cors.Cors, error) {
 			return nil, err
 		}
 	}
-	headers := map[string]bool{}
+	headers := map[string]bool{"Allow": true} // of a 405, which no operation has
 	for _, item := range contract.Paths.Map() {
 		for _, op := range item.Operations() {
 			for _, response := range op.Responses.Map() {
@@ -54,6 +54,16 @@ func newCORS(origins []string, contract *openapi3.T) (*cors.Cors, error) {
 		MaxAge:             int(preflightMaxAge.Seconds()),
 		OptionsPassthrough: true, // so that a preflight request is logged like any other
 	}), nil
+}
+
+// oneOrigin removes the header Origin from a request that has several: no browser sends that.
+func oneOrigin(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if len(r.Header["Origin"]) > 1 {
+			r.Header.Del("Origin")
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // isPreflight says whether a browser asks if a page may send a request.

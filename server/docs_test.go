@@ -247,12 +247,10 @@ func (b *browser) text(selector chromedp.CSS) string {
 func (b *browser) execute(operation chromedp.CSS, status string, v any) {
 	b.t.Helper()
 	answer := operation + " .live-responses-table .response"
-	b.do(
-		chromedp.Click(operation+" .opblock-summary-control"),
-		chromedp.Click(operation+" button.execute"),
-		chromedp.WaitVisible(answer),
-		chromedp.ScrollIntoView(answer),
-	)
+	b.press(operation + " .opblock-summary-control")
+	b.do(chromedp.WaitVisible(operation + " .responses-table")) // until then the page still resolves references
+	b.press(operation + " button.execute")
+	b.do(chromedp.WaitVisible(answer), chromedp.ScrollIntoView(answer))
 	if got := strings.TrimSpace(b.text(answer + " .response-col_status")); got != status {
 		b.t.Fatalf("%s gives status %q, want %s: %s", operation, got, status, b.text(answer))
 	}
@@ -261,6 +259,14 @@ func (b *browser) execute(operation chromedp.CSS, status string, v any) {
 			b.t.Errorf("%s shows %s: %v", operation, b.text(answer), err)
 		}
 	}
+}
+
+// press presses a button once it is visible. The page scrolls to what is opened, and the mouse may miss
+// what moves.
+func (b *browser) press(button chromedp.CSS) {
+	b.t.Helper()
+	b.do(chromedp.WaitVisible(button))
+	see(b, chromedp.Evaluate[bool](fmt.Sprintf("document.querySelector(%q).click() ?? true", string(button))))
 }
 
 // screenshot writes what is on the screen to the folder of DOCS_SCREENSHOTS, if there is one.

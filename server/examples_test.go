@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
 	"net/url"
 	"reflect"
 	"regexp"
@@ -215,12 +216,16 @@ func TestErrorExamples(t *testing.T) {
 				if content.Example != nil {
 					examples["example"] = content.Example
 				}
+				paths := pathsWith(contract, response.Ref)
 				shownHere := map[gen.ProblemCode]bool{}
 				for name, example := range examples {
 					where := strings.Join([]string{op.OperationID, status, name}, " ")
 					p := problemExample(t, contract, where, example)
 					if strconv.Itoa(int(p.Status)) != status {
 						t.Errorf("%s: the status is %d", where, p.Status)
+					}
+					if !slices.ContainsFunc(paths, func(path *regexp.Regexp) bool { return path.MatchString(p.Instance) }) {
+						t.Errorf("%s: no operation with this response has the path %s", where, p.Instance)
 					}
 					shownHere[p.Code], shown[p.Code] = true, true
 				}
@@ -234,6 +239,61 @@ func TestErrorExamples(t *testing.T) {
 	for _, code := range contract.Components.Schemas["ProblemCode"].Value.Enum {
 		if !shown[gen.ProblemCode(code.(string))] {
 			t.Errorf("no example has the code %s", code)
+		}
+	}
+}
+
+// pathsWith are the paths of the operations that refer to a response.
+func pathsWith(contract *openapi3.T, ref string) []*regexp.Regexp {
+	var paths []*regexp.Regexp
+	for path, item := range contract.Paths.Map() {
+		for _, op := range item.Operations() {
+			for _, response := range op.Responses.Map() {
+				if response.Ref == ref {
+					paths = append(paths, regexp.MustCompile("^"+pathParameter.ReplaceAllString(path, "[^/]+")+"$"))
+				}
+			}
+		}
+	}
+	return paths
+}
+
+var pathParameter = regexp.MustCompile(`\{[a-z_]+\}`)
+
+// The examples of problems with errors are what the server sends for such a request.
+func TestInputErrorExamples(t *testing.T) {
+	t.Parallel()
+	examples := loadContract(t).Components.Responses
+	of := func(response, name string) any {
+		content := examples[response].Value.Content["application/problem+json"]
+		if name != "" {
+			return content.Examples[name].Value.Value
+		}
+		return content.Example
+	}
+	a := start(t)
+	for _, tt := range []struct {
+		example any
+		answer  *answer
+	}{
+		{of("BadRequest", ""), a.get(t, "/films?page=0")},
+		{of("TokenRefused", "invalid_request"), a.call(t, http.MethodPost, "/token", "grant_type=password&password=x",
+			"Content-Type", "application/x-www-form-urlencoded")},
+		{of("Unprocessable", ""), a.call(t, http.MethodPost, "/customers/1/rentals", `{"inventory_id": 999999, "staff_id": 1}`,
+			"Authorization", "Bearer "+token)},
+	} {
+		document, err := json.Marshal(tt.example)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want gen.Problem
+		if err := json.Unmarshal(document, &want); err != nil {
+			t.Fatal(err)
+		}
+		got := decode[gen.Problem](t, tt.answer)
+		want.RequestID = got.RequestID
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("the server sends %s, and the example is %s", tt.answer.body, document)
 		}
 	}
 }

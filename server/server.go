@@ -141,7 +141,7 @@ func New(deps Deps) (*Server, error) {
 		if err != nil {
 			return nil, fmt.Errorf("origins: %w", err)
 		}
-		s.handler = cross.Handler(s.handler)
+		s.handler = oneOrigin(cross.Handler(s.handler))
 	}
 	return s, nil
 }
