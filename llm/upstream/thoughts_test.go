@@ -238,3 +238,15 @@ func TestTaggedTextSplit(t *testing.T) {
 		}
 	}
 }
+
+// TestCutThoughtsWithoutTag has a model whose name says that it thinks, and whose answer is cut before a
+// closing tag. The text may be thoughts, so it is dropped and the call is repeated with a budget.
+func TestCutThoughtsWithoutTag(t *testing.T) {
+	t.Parallel()
+	s := listen(t, raw(eventHead+delta("So they want")+finish("length")+done), raw(eventHead+delta("So they want a film.</think>Hello")+goodEnd))
+	m := newModel(t, upstream.Config{Provider: "openai", BaseURL: s.URL, Model: "deepseek-r1"})
+	if text, _, err := ask(bounded(t), m); err != nil || text != "Hello" {
+		t.Errorf("got %q, %v", text, err)
+	}
+	checkLimits(t, s, askLimit, askLimit+budget)
+}
