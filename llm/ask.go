@@ -3,34 +3,37 @@ package llm
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 
 	"github.com/tmc/langchaingo/llms"
+
+	"example.com/pagila-api/llm/upstream"
 )
 
 const (
-	// maxFilms is how many films a model is given. More make its answers vaguer, not better.
+	// maxFilms is how many films a model is given. More of them make its answers vaguer, not better.
 	maxFilms = 8
-	// maxCatalogue is how many bytes they may take, some 4,000 tokens: half of what the smallest
-	// local models can read, with the answer, is left for the rest.
+	// maxCatalogue is how many bytes of films a model is given, about 4,000 tokens. That leaves half of
+	// what the smallest local models can read for the rest and the answer.
 	maxCatalogue = 12 << 10
 )
 
-// Question is what a customer asks, with what an answer may rest on. [NewQuestion] makes one.
+// Question is what a customer asks, with the films that an answer may use. [NewQuestion] makes one.
 type Question struct {
 	text   string      // clean
 	given  []filmEntry // to a model
-	answer string      // of the search agent; empty: the question is one for a model
+	answer string      // of the search agent; empty if the question is for a model
 	cited  []Source    // in that answer
 }
 
-// NewQuestion prepares a question. The films are those found for it, best first. There may be none,
-// and there may be a whole catalogue: the question keeps no more of them than it needs.
+// NewQuestion prepares a question. The films are those that were found for it, the best first. There
+// may be none, and there may be a whole catalogue: the question keeps only the films that it needs.
 //
-// A model is given eight films at most, those first that are as the question wants them. What does
-// not fit the prompt is left out.
+// A model is given at most eight films, those that match the question first. Films that do not fit
+// into the prompt are left out.
 func NewQuestion(text string, films []Film) Question {
-	q := Question{text: strings.TrimSpace(clean(text))}
+	q := Question{text: strings.TrimSpace(upstream.Clean(text))}
 	found := entries(films)
 	r := read(q.text, found)
 	q.given = r.choose(found)
@@ -40,14 +43,14 @@ func NewQuestion(text string, films []Film) Question {
 	return q
 }
 
-// Text is the question as a model reads it, without blanks around it and what cannot be seen.
+// Text is the question as a model reads it, without surrounding whitespace and invisible characters.
 func (q Question) Text() string { return q.text }
 
-// Sources returns exactly the films that [Client.Ask] gives the model, in their order there. A caller
-// can send them ahead of the answer.
+// Sources returns exactly the films that [Client.Ask] gives the model, in the same order. A caller can
+// send them before the answer.
 func (q Question) Sources() []Source { return sourcesOf(q.given) }
 
-// Source is a film that an answer rests on.
+// Source is a film that an answer is based on.
 type Source struct {
 	FilmID int32
 	Title  string
@@ -80,45 +83,49 @@ func (r reading) choose(found []filmEntry) []filmEntry {
 }
 
 func sourcesOf(films []filmEntry) []Source {
-	sources := make([]Source, len(films)) // none is [], not null
+	sources := make([]Source, len(films)) // [] and not null if there are none
 	for i, f := range films {
 		sources[i] = Source{FilmID: f.ID, Title: f.Title}
 	}
 	return sources
 }
 
-// Blank says whether a text counts as empty: it holds nothing but blanks, control characters and
-// invisible ones, such as those of zero width. [Client.Ask] and [Client.Handoff] refuse a blank
+// Blank says whether a text counts as empty: it has nothing but whitespace, control characters and
+// invisible characters, such as zero-width ones. [Client.Ask] and [Client.Handoff] refuse a blank
 // question.
-func Blank(text string) bool { return strings.TrimSpace(clean(text)) == "" }
+func Blank(text string) bool { return upstream.Blank(text) }
 
-// Ask streams the answer to a question. The chain is: prompt, guarded model, stream.
+// Ask streams the answer to a question.
 //
-// The function emit gets non-empty pieces of text, in the goroutine of the caller. An error of it
-// ends the call to the upstream and comes back wrapped; every other failure is an [*Error]. After
-// an error, what was emitted is not a whole answer. With [KindLength] it is whole up to the token
-// limit, and the Result is filled in.
+// The function emit is called with non-empty pieces of text, in the caller's goroutine. Its error ends
+// the call to the upstream and comes back wrapped. Every other failure is an [*Error]. After an error,
+// the emitted text is not a whole answer. With [KindLength] it is complete up to the token limit, and
+// the Result is filled in.
 func (c *Client) Ask(ctx context.Context, q Question, emit func(chunk string) error) (Result, error) {
+	return c.generate(ctx, q, upstream.Request{Emit: emit})
+}
+
+// generate asks the model a question. The request says how the answer is delivered.
+func (c *Client) generate(ctx context.Context, q Question, r upstream.Request) (Result, error) {
 	messages, err := c.askMessages(q)
 	if err != nil {
-		return c.result(c.ask, nil), err
+		return c.result(c.ask, upstream.Answer{}), rejected(err)
 	}
-	stream := llms.WithStreamingFunc(func(_ context.Context, chunk []byte) error { return emit(string(chunk)) })
-	resp, err := c.model.GenerateContent(ctx, messages, append(c.ask.options(), stream)...)
-	return c.result(c.ask, resp), err
+	answer, err := c.model.Generate(ctx, c.ask.request(messages, r))
+	return c.result(c.ask, answer), err
 }
 
 func (c *Client) askMessages(q Question) ([]llms.MessageContent, error) {
 	if q.text == "" {
-		return nil, newError(KindRejected, "the question is empty")
+		return nil, errors.New("the question is empty")
 	}
 	films, err := catalogueBlock(q.given)
 	if err != nil {
-		return nil, &Error{Kind: KindRejected, Err: err}
+		return nil, err
 	}
 	question, err := questionBlock(q.text)
 	if err != nil {
-		return nil, &Error{Kind: KindRejected, Err: err}
+		return nil, err
 	}
 	return c.ask.render(map[string]string{"catalogue": films, "question": question}), nil
 }

@@ -4,29 +4,30 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"unicode"
 
 	"github.com/shopspring/decimal"
 	"github.com/tmc/langchaingo/llms"
+
+	"example.com/pagila-api/llm/upstream"
 )
 
-// Film is what a model may know of a film. All of it comes from the database.
+// Film is what a model may know about a film. All of it comes from the database.
 type Film struct {
 	ID                 int32
 	Title              string
 	Description        string
 	Category           string
-	Rating             string // G, PG, PG-13, R or NC-17; empty where unknown
-	ReleaseYear        int32  // 0 where unknown
-	Length             int32  // minutes; 0 where unknown
+	Rating             string // G, PG, PG-13, R or NC-17; empty if unknown
+	ReleaseYear        int32  // 0 if unknown
+	Length             int32  // minutes; 0 if unknown
 	Language           string
-	RentalRate         decimal.NullDecimal // dollars for a rental; not valid where unknown
+	RentalRate         decimal.NullDecimal // dollars for a rental; not valid if unknown
 	RentalDuration     int32               // days that a rental lasts
 	Actors             []string            // first and last name
 	StreamingAvailable bool
 	SpecialFeatures    []string
-	Stock              *Stock              // nil where nothing is said of it
-	ReplacementCost    decimal.NullDecimal // dollars for a lost copy; not valid where nothing is said of it
+	Stock              *Stock              // nil if unknown
+	ReplacementCost    decimal.NullDecimal // dollars for a lost copy; not valid if unknown
 }
 
 // Stock is how many copies of a film the shops have.
@@ -40,7 +41,7 @@ type catalogue struct {
 	Films []filmEntry `json:"films"`
 }
 
-// filmEntry is a film as a model reads it. The names carry the units.
+// filmEntry is a film as a model reads it. The names include the units.
 type filmEntry struct {
 	ID                 int32       `json:"film_id"`
 	Title              string      `json:"title"`
@@ -59,13 +60,13 @@ type filmEntry struct {
 	Description        string      `json:"description,omitempty"`
 }
 
-// rate is the rental rate in dollars, not valid where it is unknown.
+// rate is the rental rate in dollars, or not valid if it is unknown.
 func (f filmEntry) rate() decimal.NullDecimal {
 	rate, err := decimal.NewFromString(f.RentalRate.String())
 	return decimal.NullDecimal{Decimal: rate, Valid: err == nil}
 }
 
-// dollars writes a sum with two decimals, or nothing where it is unknown.
+// dollars writes a sum with two decimals, or nothing if it is unknown.
 func dollars(sum decimal.NullDecimal) json.Number {
 	if !sum.Valid {
 		return ""
@@ -73,9 +74,8 @@ func dollars(sum decimal.NullDecimal) json.Number {
 	return json.Number(sum.Decimal.StringFixed(2))
 }
 
-// The marks of the data blocks. JSON as encoding/json writes it has no "<", so neither a film nor a
-// question can close its block, open another, or hold the marks with which local models tell the
-// roles apart ("<|im_start|>").
+// The marks of the data blocks. encoding/json never writes a "<", so neither a film nor a question can
+// close its block, open another, or contain the marks of roles that local models use ("<|im_start|>").
 const (
 	catalogueOpen  = "<catalogue>"
 	catalogueClose = "</catalogue>"
@@ -83,9 +83,9 @@ const (
 	questionClose  = "</question>"
 )
 
-// How much of a text a model reads, in characters. Pagila's longest description has
-// about 130 and its longest name 27. The text of another database should not fill the prompt, and a title
-// that the model has to copy should not fill its answer.
+// How much of a text a model reads, in characters. Pagila's longest description has about 130 and its
+// longest name 27. A text of another database should not fill the prompt, and a title that the model
+// has to copy should not fill its answer.
 const (
 	maxDescription = 500
 	maxName        = 150 // of titles and all other texts
@@ -98,12 +98,12 @@ func entry(f Film) filmEntry {
 		RentalRate: dollars(f.RentalRate), RentalDays: f.RentalDuration, Minutes: f.Length,
 		ReleaseYear: f.ReleaseYear, Language: short(f.Language), Actors: shortAll(f.Actors),
 		SpecialFeatures: shortAll(f.SpecialFeatures), StreamingAvailable: f.StreamingAvailable,
-		Stock: f.Stock, ReplacementCost: dollars(f.ReplacementCost), Description: cut(clean(f.Description), maxDescription),
+		Stock: f.Stock, ReplacementCost: dollars(f.ReplacementCost), Description: cut(upstream.Clean(f.Description), maxDescription),
 	}
 }
 
 func entries(films []Film) []filmEntry {
-	out := make([]filmEntry, len(films)) // no films are [], not null
+	out := make([]filmEntry, len(films)) // [] and not null if there are none
 	for i, f := range films {
 		out[i] = entry(f)
 	}
@@ -128,14 +128,14 @@ func block(openMark, closeMark string, data any) (string, error) {
 	return openMark + "\n" + string(raw) + "\n" + closeMark, nil
 }
 
-// readBlock reads the data block between the marks from the user's messages. The prompt's own words
-// may name the marks too, but have no JSON between them.
+// readBlock reads the data block between the marks from the user's messages. The text of the prompt may
+// mention the marks too, but without JSON between them.
 func readBlock(messages []llms.MessageContent, openMark, closeMark string, data any) error {
 	for _, m := range messages {
 		if m.Role != llms.ChatMessageTypeHuman {
 			continue
 		}
-		_, rest, opened := strings.Cut(messageText(m), openMark+"\n")
+		_, rest, opened := strings.Cut(upstream.MessageText(m), openMark+"\n")
 		text, _, closed := strings.Cut(rest, "\n"+closeMark)
 		if !opened || !closed {
 			continue
@@ -148,43 +148,8 @@ func readBlock(messages []llms.MessageContent, openMark, closeMark string, data 
 	return fmt.Errorf("the user's messages have no %s", openMark)
 }
 
-// messageText is the text of a message.
-func messageText(m llms.MessageContent) string {
-	var b strings.Builder
-	for _, part := range m.Parts {
-		if text, ok := part.(llms.TextContent); ok {
-			b.WriteString(text.Text)
-		}
-	}
-	return b.String()
-}
-
-// clean makes foreign text fit for a prompt or a log line: control characters become spaces, and
-// invisible ones, which can hide instructions or turn the text round, go.
-func clean(text string) string {
-	if !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return text // all of Pagila, of which there can be much
-	}
-	return strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsControl(r), r == '\u2028', r == '\u2029', r == brailleBlank:
-			return ' '
-		case unicode.In(r, unicode.Cf, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point):
-			return -1
-		default:
-			return r
-		}
-	}, strings.ToValidUTF8(text, "\ufffd"))
-}
-
-// isUnseen says whether a character is a blank, or otherwise cannot be seen.
-func isUnseen(r rune) bool { return unicode.IsSpace(r) || Blank(string(r)) }
-
-// brailleBlank is a sign without dots. Unicode counts it among the symbols, but nobody sees it.
-const brailleBlank = '\u2800'
-
 // short is a title, a name or the like as a model reads it.
-func short(text string) string { return cut(clean(text), maxName) }
+func short(text string) string { return cut(upstream.Clean(text), maxName) }
 
 func shortAll(texts []string) []string {
 	out := make([]string, len(texts))
@@ -196,7 +161,7 @@ func shortAll(texts []string) []string {
 
 // cut is the beginning of a text.
 func cut(text string, characters int) string {
-	if len(text) <= characters { // in bytes, so in characters too
+	if len(text) <= characters { // has no more characters than bytes
 		return text
 	}
 	runes := []rune(text)

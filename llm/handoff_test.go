@@ -11,17 +11,18 @@ import (
 	"github.com/shopspring/decimal"
 
 	"example.com/pagila-api/llm"
+	"example.com/pagila-api/llm/upstream/upstreamtest"
 )
 
 func TestHandoff(t *testing.T) {
 	t.Parallel()
 	const model = "By the model."
-	u := listen(t, raw(eventHead+delta(model)+finish("stop")+done))
+	u := listen(t, streamed(model))
 	c := openAI(t, u)
 	for _, test := range []struct {
 		question string
 		agent    llm.Agent
-		answer   string // a part of it
+		answer   string // an excerpt
 		sources  []int32
 	}{
 		{"Who stars in Academy Dinosaur?", llm.AgentSearch, "stars SANDRA PECK, CHRISTIAN GABLE", []int32{1}},
@@ -96,7 +97,7 @@ func TestHandoff(t *testing.T) {
 		{"comedies without trailers", llm.AgentSearch, "LONG LAUGH [3]", []int32{3}},
 		{"PG films not available for streaming", llm.AgentSearch, "ACADEMY [2]", []int32{1, 2}},
 		{"comedies that are not in stock", llm.AgentSearch, "ACADEMY [2]", []int32{2, 3}},
-		// The model's: an opinion, a comparison, a story, a count, no catalogue question.
+		// For the model: an opinion, a comparison, a story, a count, anything but the catalogue.
 		{"films not for my mother, over 1 dollar", llm.AgentModel, model, []int32{1, 2, 3, 4}},
 		{"films that do not cost 2.99", llm.AgentSearch, "ACADEMY [2]", []int32{1, 2, 3}},
 		{"comedies, but not the longest", llm.AgentModel, model, []int32{2, 3, 1, 4}},
@@ -116,7 +117,7 @@ func TestHandoff(t *testing.T) {
 		{"?", llm.AgentModel, model, []int32{1, 2, 3, 4}},
 	} {
 		t.Run(test.question, func(t *testing.T) {
-			before := len(u.got())
+			before := len(u.Requests())
 			films := shelf()
 			films[0].SpecialFeatures, films[1].SpecialFeatures = []string{"Commentaries"}, []string{"Trailers"}
 			films[0].ReplacementCost = decimal.NewNullDecimal(decimal.RequireFromString("20.99"))
@@ -132,7 +133,7 @@ func TestHandoff(t *testing.T) {
 			if got.Agent != test.agent || !strings.Contains(got.Answer, test.answer) || !slices.Equal(ids, test.sources) {
 				t.Errorf("got %s, %q, sources %v, want %s, %q, %v", got.Agent, got.Answer, ids, test.agent, test.answer, test.sources)
 			}
-			asked := len(u.got()) > before
+			asked := len(u.Requests()) > before
 			if asked != (test.agent == llm.AgentModel) || asked != (got.Result.Model != "") {
 				t.Errorf("the model was asked: %t, result %+v", asked, got.Result)
 			}
@@ -140,12 +141,12 @@ func TestHandoff(t *testing.T) {
 	}
 }
 
-// TestHandoffOfUnknownLength has a film of which nobody knows how long it is.
+// TestHandoffOfUnknownLength has a film of unknown length.
 func TestHandoffOfUnknownLength(t *testing.T) {
 	t.Parallel()
 	films := shelf()
 	films[0].Length = 0
-	got, err := newClient(t, llm.Config{Provider: "offline"}).Handoff(bounded(t), llm.NewQuestion("the shortest film", films))
+	got, err := offline(t).Handoff(bounded(t), llm.NewQuestion("the shortest film", films))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,15 +157,15 @@ func TestHandoffOfUnknownLength(t *testing.T) {
 	}
 }
 
-// TestHandoffWithoutFilms has a database that found nothing.
+// TestHandoffWithoutFilms has a question for which no films were found.
 func TestHandoffWithoutFilms(t *testing.T) {
 	t.Parallel()
-	u := listen(t, raw(eventHead+delta("No.")+finish("stop")+done))
+	u := listen(t, streamed("No."))
 	c := openAI(t, u)
 	for question, want := range map[string]llm.Agent{
 		"films under 1 dollar":        llm.AgentSearch,
 		"the longest film":            llm.AgentSearch,
-		"Who stars in THE GODFATHER?": llm.AgentModel, // which is told that nothing was found
+		"Who stars in THE GODFATHER?": llm.AgentModel, // the model is told that nothing was found
 		"westerns under 1 dollar":     llm.AgentModel,
 		"When do you close?":          llm.AgentModel,
 		"How do I plot a graph?":      llm.AgentModel,
@@ -183,26 +184,26 @@ func TestHandoffWithoutFilms(t *testing.T) {
 	}
 }
 
-// TestHandoffFails shows that an answer which is not whole is none.
+// TestHandoffFails shows that a part of an answer is not returned.
 func TestHandoffFails(t *testing.T) {
 	t.Parallel()
-	for want, script := range map[llm.Kind]script{
-		llm.KindTruncated: raw(eventHead + delta("He")),
-		llm.KindLength:    raw(eventHead + delta("He") + finish("length") + done),
-		llm.KindAuth:      status(401, "", ""),
+	for want, script := range map[llm.Kind]upstreamtest.Script{
+		llm.KindTruncated: upstreamtest.Raw(upstreamtest.EventHead + upstreamtest.Delta("He")),
+		llm.KindLength:    upstreamtest.Raw(upstreamtest.EventHead + upstreamtest.Delta("He") + upstreamtest.Finish("length") + upstreamtest.Done),
+		llm.KindAuth:      upstreamtest.Status(401, "", ""),
 	} {
 		got, err := openAI(t, listen(t, script)).Handoff(bounded(t), llm.NewQuestion("Why?", nil))
 		checkKind(t, err, want)
 		if got.Answer != "" {
-			t.Errorf("a part of an answer comes back: %+v", got)
+			t.Errorf("a part of an answer is returned: %+v", got)
 		}
 	}
-	_, err := openAI(t, listen(t, raw(""))).Handoff(bounded(t), llm.NewQuestion(" \u200b", nil))
+	_, err := openAI(t, listen(t, upstreamtest.Raw(""))).Handoff(bounded(t), llm.NewQuestion(" \u200b", nil))
 	checkKind(t, err, llm.KindRejected)
 }
 
-// TestSources shows that the sources are exactly the films on the wire: those as the question wants
-// them first, eight at most, and only what fits.
+// TestSources shows that the sources are exactly the films on the wire: first those that match the
+// question, at most eight, and only what fits.
 func TestSources(t *testing.T) {
 	t.Parallel()
 	many := func(n int, edit func(i int, f *llm.Film)) []llm.Film {
@@ -245,38 +246,39 @@ func TestSources(t *testing.T) {
 			if !slices.Equal(ids, test.want) {
 				t.Errorf("the sources are %v, want %v", ids, test.want)
 			}
-			u := listen(t, raw(eventHead+delta("He")+finish("stop")+done))
+			u := listen(t, streamed("He"))
 			if _, err := openAI(t, u).Ask(bounded(t), test.q, func(string) error { return nil }); err != nil {
 				t.Fatal(err)
 			}
-			sentIDs, sentTitles := sentFilms(t, u.got()[0].body)
+			sentIDs, sentTitles := sentFilms(t, u.Requests()[0].Body)
 			if diff := cmp.Diff(ids, sentIDs); diff != "" {
-				t.Errorf("the films sent are others (-sources +sent):\n%s", diff)
+				t.Errorf("different films are sent (-sources +sent):\n%s", diff)
 			}
 			if diff := cmp.Diff(titles, sentTitles); diff != "" {
-				t.Errorf("the titles sent are others (-sources +sent):\n%s", diff)
+				t.Errorf("different titles are sent (-sources +sent):\n%s", diff)
 			}
-			if n := len(u.got()[0].body); n > 20<<10 {
+			if n := len(u.Requests()[0].Body); n > 20<<10 {
 				t.Errorf("the request has %d bytes", n)
 			}
 		})
 	}
 }
 
-// TestNothingFound shows that the model is told so, and that the offline model says so.
+// TestNothingFound shows that the model is told that nothing was found, and that the offline model says
+// so.
 func TestNothingFound(t *testing.T) {
 	t.Parallel()
-	u := listen(t, raw(eventHead+delta("No.")+finish("stop")+done))
+	u := listen(t, streamed("No."))
 	nothing := llm.NewQuestion("Is there a film about Go?", nil)
 	if _, err := openAI(t, u).Ask(bounded(t), nothing, func(string) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
-	sent := messages(t, u.got()[0].body)
+	sent := messages(t, u.Requests()[0].Body)
 	if !strings.Contains(sent[0].Content, "the list is empty, say that nothing in the catalogue was found") || !strings.Contains(sent[1].Content, `{"films":[]}`) {
 		t.Errorf("the model is not told: %+v", sent)
 	}
 	var text strings.Builder
-	_, err := newClient(t, llm.Config{Provider: "offline"}).Ask(context.Background(), nothing, func(piece string) error {
+	_, err := offline(t).Ask(context.Background(), nothing, func(piece string) error {
 		text.WriteString(piece)
 		return nil
 	})

@@ -9,12 +9,13 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/tmc/langchaingo/llms"
+
+	"example.com/pagila-api/llm/upstream"
 )
 
 //go:embed prompts/*.prompt
@@ -24,9 +25,9 @@ const (
 	askPrompt     = "ask"
 	summaryPrompt = "summary"
 
-	// versionDigits of the hash tell two versions of a prompt apart, and fit a log line.
+	// versionDigits is how many digits of its hash identify a version of a prompt in a log line.
 	versionDigits = 8
-	// maxTemperature is the highest that any upstream takes.
+	// maxTemperature is the highest temperature that any upstream accepts.
 	maxTemperature = 2
 )
 
@@ -36,25 +37,23 @@ var promptVariables = map[string][]string{
 	summaryPrompt: {"catalogue"},
 }
 
-// prompt is a parsed prompt file: front matter in the names of dotprompt, then messages with plain
-// {{name}} variables. There is no logic in a prompt, and nothing that could reach the environment.
+// promptOutputs are the outputs that the callers of each prompt expect.
+var promptOutputs = map[string]promptOutput{
+	askPrompt:     {Format: "text"},
+	summaryPrompt: {Format: "json", Schema: "FilmSummary"},
+}
+
+// prompt is a parsed prompt file: front matter with the names of dotprompt, then messages with plain
+// {{name}} variables. A prompt has no logic and cannot access the environment.
 type prompt struct {
 	version     string // name@hash of the whole file
 	temperature float64
-	topP        float64 // 0: not sent
+	topP        float64 // not sent if 0
 	maxTokens   int
 	messages    []promptMessage
 }
 
-type promptMessage struct {
-	role  llms.ChatMessageType
-	parts []promptPart
-}
-
-// promptPart is either text or the name of a variable.
-type promptPart struct{ text, variable string }
-
-// frontMatter is the head of a prompt file. Other keys are refused.
+// frontMatter is the head of a prompt file. Unknown keys are errors.
 type frontMatter struct {
 	Name        string `yaml:"name"`
 	Description string `yaml:"description"`
@@ -64,15 +63,26 @@ type frontMatter struct {
 		MaxOutputTokens int     `yaml:"maxOutputTokens"`
 	} `yaml:"config"`
 	Input struct {
-		Schema map[string]string `yaml:"schema"` // each variable, and what it is
+		Schema map[string]string `yaml:"schema"` // the variables, each with a description
 	} `yaml:"input"`
-	Output struct {
-		Format string `yaml:"format"` // text or json
-		Schema string `yaml:"schema"` // the contract's component for json
-	} `yaml:"output"`
+	Output promptOutput `yaml:"output"`
 }
 
-// loadPrompts reads all prompts, from a folder or the embedded ones, and reports all faults at once.
+// promptOutput is what a prompt asks for.
+type promptOutput struct {
+	Format string `yaml:"format"` // text or json
+	Schema string `yaml:"schema"` // the contract's component, for json
+}
+
+// String describes the output in an error.
+func (o promptOutput) String() string {
+	if o.Schema == "" {
+		return o.Format
+	}
+	return o.Format + " with the schema " + o.Schema
+}
+
+// loadPrompts reads all prompts from a directory, or the embedded ones, and reports all faults at once.
 func loadPrompts(dir string) (map[string]*prompt, error) {
 	files, err := fs.Sub(embeddedPrompts, "prompts")
 	if err != nil {
@@ -95,7 +105,7 @@ func loadPrompts(dir string) (map[string]*prompt, error) {
 	return prompts, errors.Join(faults...)
 }
 
-// parsePrompt parses a prompt file, which has to use exactly the given variables.
+// parsePrompt parses a prompt file, which must use exactly the given variables.
 func parsePrompt(name string, file []byte, variables []string) (*prompt, error) {
 	hash := sha256.Sum256(file)
 	p := &prompt{version: name + "@" + hex.EncodeToString(hash[:])[:versionDigits]}
@@ -104,7 +114,7 @@ func parsePrompt(name string, file []byte, variables []string) (*prompt, error) 
 	head, found := strings.CutPrefix(text, "---\n")
 	head, body, closed := strings.Cut(head, "\n---\n")
 	if !found || !closed {
-		return nil, errors.New("front matter between two lines of --- is missing")
+		return nil, errors.New("the front matter between two lines of --- is missing")
 	}
 	var front frontMatter
 	if err := yaml.UnmarshalWithOptions([]byte(head), &front, yaml.Strict()); err != nil {
@@ -123,6 +133,7 @@ func parsePrompt(name string, file []byte, variables []string) (*prompt, error) 
 	return p, nil
 }
 
+// check checks the front matter of the prompt of a name, which is rendered with the given variables.
 func (f *frontMatter) check(name string, variables []string) error {
 	declared := slices.Sorted(maps.Keys(f.Input.Schema))
 	switch {
@@ -136,105 +147,15 @@ func (f *frontMatter) check(name string, variables []string) error {
 		return fmt.Errorf("maxOutputTokens is %d, want 1 or more", f.Config.MaxOutputTokens)
 	case !slices.Equal(declared, variables):
 		return fmt.Errorf("input.schema declares %q, want %q", declared, variables)
-	case name == summaryPrompt && (f.Output.Format != "json" || f.Output.Schema != "FilmSummary"):
-		return errors.New("output has to be json of the contract's component FilmSummary")
-	case name != summaryPrompt && (f.Output.Format != "text" || f.Output.Schema != ""):
-		return errors.New("output has to be text")
+	case f.Output != promptOutputs[name]:
+		return fmt.Errorf("output has to be %s", promptOutputs[name])
 	}
 	return nil
 }
 
-// promptMark is a role mark or a variable.
-var promptMark = regexp.MustCompile(`\{\{\s*(?:role\s+"(\w+)"|(\w+))\s*\}\}`)
-
-var promptRoles = map[string]llms.ChatMessageType{
-	"system": llms.ChatMessageTypeSystem,
-	"user":   llms.ChatMessageTypeHuman,
-	"model":  llms.ChatMessageTypeAI,
-}
-
-// parseMessages splits a prompt's body at its role marks and variables.
-func parseMessages(body string, variables []string) ([]promptMessage, error) {
-	var messages []promptMessage
-	add := func(part promptPart) error {
-		if strings.Contains(part.text, "{{") {
-			return fmt.Errorf("not a role or a variable: %.40q", part.text[strings.Index(part.text, "{{"):])
-		}
-		if len(messages) == 0 {
-			if strings.TrimSpace(part.text) == "" && part.variable == "" {
-				return nil
-			}
-			return errors.New("text before the first role")
-		}
-		m := &messages[len(messages)-1]
-		m.parts = append(m.parts, part)
-		return nil
-	}
-	used := map[string]bool{}
-	end := 0
-	for _, at := range promptMark.FindAllStringSubmatchIndex(body, -1) {
-		if err := add(promptPart{text: body[end:at[0]]}); err != nil {
-			return nil, err
-		}
-		end = at[1]
-		if at[2] >= 0 {
-			role, ok := promptRoles[body[at[2]:at[3]]]
-			if !ok {
-				return nil, fmt.Errorf("unknown role %q", body[at[2]:at[3]])
-			}
-			messages = append(messages, promptMessage{role: role})
-			continue
-		}
-		name := body[at[4]:at[5]]
-		if !slices.Contains(variables, name) {
-			return nil, fmt.Errorf("unknown variable {{%s}}", name)
-		}
-		used[name] = true
-		if err := add(promptPart{variable: name}); err != nil {
-			return nil, err
-		}
-	}
-	if err := add(promptPart{text: body[end:]}); err != nil {
-		return nil, err
-	}
-	for _, name := range variables {
-		if !used[name] {
-			return nil, fmt.Errorf("variable {{%s}} is missing", name)
-		}
-	}
-	for i := range messages {
-		messages[i].trim()
-		if len(messages[i].parts) == 0 {
-			return nil, fmt.Errorf("message %d is empty", i+1)
-		}
-	}
-	return messages, nil
-}
-
-// trim takes the blank space off a message's ends.
-func (m *promptMessage) trim() {
-	if last := len(m.parts) - 1; last >= 0 {
-		m.parts[0].text = strings.TrimLeft(m.parts[0].text, " \n\t")
-		m.parts[last].text = strings.TrimRight(m.parts[last].text, " \n\t")
-	}
-	m.parts = slices.DeleteFunc(m.parts, func(p promptPart) bool { return p == promptPart{} })
-}
-
-// render fills the variables in. A value is inserted as it is: marks inside it mean nothing.
-func (p *prompt) render(values map[string]string) []llms.MessageContent {
-	messages := make([]llms.MessageContent, len(p.messages))
-	for i, m := range p.messages {
-		var b strings.Builder
-		for _, part := range m.parts {
-			b.WriteString(part.text)
-			b.WriteString(values[part.variable])
-		}
-		messages[i] = llms.TextParts(m.role, b.String())
-	}
-	return messages
-}
-
-// options are the call options that a prompt's front matter sets.
-func (p *prompt) options() []llms.CallOption {
-	return []llms.CallOption{llms.WithTemperature(p.temperature), llms.WithTopP(p.topP), llms.WithMaxTokens(p.maxTokens)}
+// request adds the prompt's messages and settings to a request.
+func (p *prompt) request(messages []llms.MessageContent, r upstream.Request) upstream.Request {
+	r.Messages = messages
+	r.Temperature, r.TopP, r.MaxTokens = p.temperature, p.topP, p.maxTokens
+	return r
 }

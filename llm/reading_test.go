@@ -5,9 +5,10 @@ import (
 	"testing"
 
 	"example.com/pagila-api/llm"
+	"example.com/pagila-api/llm/upstream"
 )
 
-// FuzzQuestion asks anything at all: whatever is read into it, the answer comes from the catalogue.
+// FuzzQuestion asks arbitrary questions. However they are read, the answer comes from the catalogue.
 func FuzzQuestion(f *testing.F) {
 	for _, question := range []string{
 		"Who stars in ACADEMY and in ACADEMY DINOSAUR?", "short PG comedies from $1 to 3, not with Sandra Peck or R",
@@ -20,14 +21,14 @@ func FuzzQuestion(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	c, err := llm.New(llm.Config{Provider: "offline", Summary: component})
+	c, err := llm.New(llm.Config{Upstream: upstream.Config{Provider: "offline"}, Summary: component})
 	if err != nil {
 		f.Fatal(err)
 	}
 	films := shelf()
 	f.Fuzz(func(t *testing.T, question string) {
 		if len(question) > 1000 || llm.Blank(question) {
-			return // the contract refuses these
+			return // the contract does not allow these
 		}
 		q := llm.NewQuestion(question, films)
 		if n := len(q.Sources()); n != len(films) {
@@ -39,7 +40,7 @@ func FuzzQuestion(f *testing.F) {
 		}
 		for _, s := range got.Sources {
 			if !slices.ContainsFunc(films, func(f llm.Film) bool { return f.ID == s.FilmID && f.Title == s.Title }) {
-				t.Errorf("the source %v is none of the films", s)
+				t.Errorf("the source %v is not one of the films", s)
 			}
 		}
 	})

@@ -8,13 +8,15 @@ import (
 	"slices"
 
 	"github.com/getkin/kin-openapi/openapi3"
+
+	"example.com/pagila-api/llm/upstream"
 )
 
-// schemaName names the reply's form to the upstream.
+// schemaName is the name of the schema in a request.
 const schemaName = "film_summary"
 
 // jsonSchema is the part of JSON Schema that every upstream with schemas understands. Objects are
-// strict: they hold exactly their properties.
+// strict: they have exactly their properties.
 type jsonSchema struct {
 	Type        string     `json:"type"`
 	Description string     `json:"description,omitempty"`
@@ -24,8 +26,8 @@ type jsonSchema struct {
 	Additional  *bool      `json:"additionalProperties,omitempty"`
 }
 
-// properties keeps its order in JSON: models write a reply in the order of its schema, and the
-// facts have to come before the decision.
+// properties keeps its order in JSON, because models write a reply in the order of its schema, and
+// the facts have to come before the decision.
 type properties []property
 
 type property struct {
@@ -57,16 +59,16 @@ func (p properties) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// replySchema is the form of a summary: the contract's component, which replies are checked
-// against, and what of it a model is sent.
+// replySchema is the form of a summary: the contract's component, against which replies are checked,
+// and the part of it that a model is sent.
 type replySchema struct {
 	component *openapi3.Schema
 	keys      []string
 	sent      *jsonSchema
 }
 
-// newReplySchema derives the schema from the contract's component. The component has to have
-// exactly the members of a [Summary], since no other ones could be verified.
+// newReplySchema derives the schema from the contract's component. The component has to have exactly
+// the members of a [Summary], since no others could be verified.
 func newReplySchema(component *openapi3.Schema) (*replySchema, error) {
 	if component == nil {
 		return nil, errors.New("the summary's schema is missing")
@@ -82,16 +84,16 @@ func newReplySchema(component *openapi3.Schema) (*replySchema, error) {
 	return &replySchema{component: component, keys: keys, sent: sent}, nil
 }
 
-// strict turns a schema of OpenAPI 3.0 into the strict form. The order of the properties is that
-// of "required", because a parsed contract has no other. What the form lacks but the contract may
-// have, such as examples and formats, is left out and remains for the check of the reply.
+// strict converts a schema of OpenAPI 3.0 to the strict form. The properties are in the order of
+// "required", because a parsed contract has no other order. Examples, formats and the like have no
+// place in the strict form. They are left for the check of the reply.
 func strict(s *openapi3.Schema) (*jsonSchema, error) {
 	if len(s.OneOf)+len(s.AnyOf)+len(s.AllOf) > 0 || s.Not != nil || s.Nullable {
 		return nil, errors.New("combined or nullable schemas cannot be sent to a model")
 	}
 	types := s.Type.Slice()
 	if len(types) != 1 {
-		return nil, fmt.Errorf("one type is needed, not %q", types)
+		return nil, fmt.Errorf("want one type, not %q", types)
 	}
 	out := &jsonSchema{Type: types[0], Description: s.Description, Enum: s.Enum}
 	switch out.Type {
@@ -107,7 +109,7 @@ func strict(s *openapi3.Schema) (*jsonSchema, error) {
 	for _, name := range s.Required {
 		ref := s.Properties[name]
 		if ref == nil || ref.Value == nil {
-			return nil, fmt.Errorf("property %q is required, but not there", name)
+			return nil, fmt.Errorf("property %q is required but missing", name)
 		}
 		child, err := strict(ref.Value)
 		if err != nil {
@@ -120,22 +122,24 @@ func strict(s *openapi3.Schema) (*jsonSchema, error) {
 	return out, nil
 }
 
-// forUpstream is the schema as a model is sent it for one film, whose facts are pinned where the
-// upstream allows for it.
-func (r *replySchema) forUpstream(q quirks, facts Summary) *jsonSchema {
-	out := *r.sent
-	out.Properties = slices.Clone(out.Properties)
-	for i, p := range out.Properties {
+// request returns the schema that the model is sent for a film. The facts are pinned in it if that
+// costs nothing.
+func (r *replySchema) request(pinned bool, facts Summary) (*upstream.Schema, error) {
+	sent := *r.sent
+	sent.Properties = slices.Clone(sent.Properties)
+	for i, p := range sent.Properties {
 		s := *p.schema
-		if q.pinned {
-			switch p.name {
-			case keyTitle:
-				s.Enum = []any{facts.Title}
-			case keyRating:
-				s.Enum = []any{facts.Rating}
-			}
+		switch {
+		case pinned && p.name == keyTitle:
+			s.Enum = []any{facts.Title}
+		case pinned && p.name == keyRating:
+			s.Enum = []any{facts.Rating}
 		}
-		out.Properties[i].schema = &s
+		sent.Properties[i].schema = &s
 	}
-	return &out
+	raw, err := json.Marshal(&sent)
+	if err != nil {
+		return nil, fmt.Errorf("write the schema of a summary: %w", err)
+	}
+	return &upstream.Schema{Name: schemaName, JSON: raw}, nil
 }

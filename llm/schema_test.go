@@ -6,10 +6,15 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"example.com/pagila-api/llm"
+	"example.com/pagila-api/llm/upstream"
 )
 
-// TestPropertyOrder holds the order in which models are sent the properties, that of "required",
-// against the order in which the contract has them. A parsed contract has lost the latter.
+// TestPropertyOrder compares the order in which the properties are sent to models, that of "required",
+// with their order in the contract, which a parsed contract has lost.
 func TestPropertyOrder(t *testing.T) {
 	t.Parallel()
 	contract, err := os.ReadFile("../api/openapi.yaml")
@@ -27,6 +32,55 @@ func TestPropertyOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(names) == 0 || !slices.Equal(names, parsed.Required) {
-		t.Errorf("the properties are %q, but required %q", names, parsed.Required)
+		t.Errorf("the properties are %q, required is %q", names, parsed.Required)
+	}
+}
+
+// TestBadSchema has components that no reply could be checked against.
+func TestBadSchema(t *testing.T) {
+	t.Parallel()
+	text := func() *openapi3.SchemaRef { return openapi3.NewStringSchema().NewRef() }
+	object := func(required ...string) *openapi3.Schema {
+		s := openapi3.NewObjectSchema()
+		s.Required = required
+		s.Properties = openapi3.Schemas{}
+		for _, name := range required {
+			s.Properties[name] = text()
+		}
+		return s
+	}
+	optional := object("title", "rating")
+	optional.Properties["recommended"] = text()
+	dangling := object("title", "rating", "recommended")
+	dangling.Properties["rating"] = &openapi3.SchemaRef{Ref: "#/nowhere"}
+	nullable := object("title", "rating", "recommended")
+	nullable.Properties["rating"].Value.Nullable = true
+	list := object("title", "rating", "recommended")
+	list.Properties["rating"].Value = openapi3.NewArraySchema()
+	untyped := object("title", "rating", "recommended")
+	untyped.Properties["rating"].Value = openapi3.NewSchema()
+	for _, test := range []struct {
+		name   string
+		schema *openapi3.Schema
+		want   string
+	}{
+		{"none", nil, "missing"},
+		{"a text", openapi3.NewStringSchema(), "members"},
+		{"a member too many", object("title", "rating", "recommended", "why"), "members"},
+		{"a member too few", object("title", "rating"), "members"},
+		{"optional member", optional, "required"},
+		{"unresolved reference", dangling, "missing"},
+		{"nullable member", nullable, "nullable"},
+		{"list", list, "array"},
+		{"no type", untyped, "one type"},
+		{"combined", openapi3.NewOneOfSchema(object("title")), "combined"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := llm.New(llm.Config{Upstream: upstream.Config{Provider: "offline"}, Summary: test.schema})
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("the error is %v, want one with %q", err, test.want)
+			}
+		})
 	}
 }

@@ -2,25 +2,22 @@ package llm
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
-	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/shopspring/decimal"
 	"github.com/tmc/langchaingo/llms"
+
+	"example.com/pagila-api/llm/upstream"
 )
 
 const (
-	// maxCorrections: a model that is told twice what is wrong and repeats it will not learn.
+	// maxCorrections is low, because a model that repeats its mistake after two corrections will not
+	// learn.
 	maxCorrections = 2
 	// maxQuoted is how much of a bad reply the model is shown again. A summary is far shorter.
 	maxQuoted = 1000
-	// maxExcerpt is how much of a wrong key or title a complaint shows.
-	maxExcerpt = 200
 )
 
 // The members of a summary in JSON.
@@ -30,7 +27,7 @@ const (
 	keyRecommended = "recommended"
 )
 
-// Summary is what a model says of a film, once it is verified.
+// Summary is what a model says about a film, once it is verified.
 type Summary struct {
 	Title       string `json:"title"`
 	Rating      string `json:"rating"`
@@ -40,194 +37,87 @@ type Summary struct {
 // recommendedRatings are the ratings strictly above PG-13.
 var recommendedRatings = []string{"R", "NC-17"}
 
-// recommendedBelow is the rental rate, in dollars, from which on no film is recommended.
+// recommendedBelow is the rental rate, in dollars, from which no film is recommended.
 var recommendedBelow = decimal.New(300, -2)
 
-// Recommended is the rule: the rating is above PG-13 and the rental rate is below 3.00. A film of
-// unknown rating or rate is not recommended.
+// Recommended is the rule: the rating is above PG-13 and the rental rate is below 3.00. A film whose
+// rating or rate is unknown is not recommended.
 func Recommended(rating string, rate decimal.NullDecimal) bool {
 	return slices.Contains(recommendedRatings, rating) && rate.Valid && rate.Decimal.LessThan(recommendedBelow)
 }
 
-// Summarize has the model summarize a film, and verifies what it says. The chain is: prompt,
-// guarded model, parser, checks.
+// Summarize asks the model for a summary of a film, and verifies it.
 //
-// A reply that does not stand is sent back with the complaint, at most twice and within the one
-// deadline. Then the error is of [KindUnverified]. It is so at once, without asking anybody, for a
-// film of which no summary can both be true and follow the contract, such as one without a rating.
-// The usage in the result is that of all tries together.
+// A reply that fails a check is sent back with a correction, at most twice and within one deadline.
+// After that the error is of [KindUnverified]. For a film of which no summary can be true and follow
+// the contract, such as one without a rating, it is so at once, without a request. The usage in the
+// result is the sum of all tries.
 func (c *Client) Summarize(ctx context.Context, f Film) (Summary, Result, error) {
-	result := c.result(c.summary, nil)
+	task, err := c.summaryTask(f)
+	if err != nil {
+		return Summary{}, c.result(c.summary, upstream.Answer{}), err
+	}
+	ctx, cancel := c.model.WithTimeout(ctx)
+	defer cancel()
+	var spent Usage
+	for try := 0; ; try++ {
+		answer, err := c.model.Generate(ctx, task.request)
+		spent.Prompt += answer.Usage.Prompt
+		spent.Completion += answer.Usage.Completion
+		answer.Usage = spent
+		result := c.result(c.summary, answer)
+		if err != nil {
+			return Summary{}, result, err
+		}
+		summary, wrong := c.schema.verify(answer.Text, f.Title, task.facts)
+		if wrong == nil {
+			return summary, result, nil
+		}
+		c.countRejection(ctx, wrong.reason)
+		if try == maxCorrections {
+			return Summary{}, result, unverified("the summary failed the check of its %s", wrong.reason)
+		}
+		c.logger.InfoContext(ctx, "correcting the language model's summary", "film_id", f.ID, "try", try+1, "reason", wrong.reason)
+		task.correct(answer.Text, wrong)
+	}
+}
+
+// summaryTask is what the model is asked for one film.
+type summaryTask struct {
+	request upstream.Request
+	facts   Summary // the only summary that is accepted, with the title as the model reads it
+}
+
+// summaryTask prepares the summary of a film.
+func (c *Client) summaryTask(f Film) (*summaryTask, error) {
 	facts := Summary{Title: f.Title, Rating: f.Rating, Recommended: Recommended(f.Rating, f.RentalRate)}
 	if err := c.schema.validate(map[string]any{
 		keyTitle: facts.Title, keyRating: facts.Rating, keyRecommended: facts.Recommended,
 	}); err != nil {
-		return Summary{}, result, newError(KindUnverified, "no true summary of film %d follows the contract: %w", f.ID, err)
+		return nil, unverified("no true summary of film %d follows the contract: %w", f.ID, err)
 	}
 	read := entry(f)
 	block, err := catalogueBlock([]filmEntry{read})
 	if err != nil {
-		return Summary{}, result, &Error{Kind: KindRejected, Err: err}
+		return nil, rejected(err)
 	}
-	// The model can only copy what it reads, which is not all of every title.
+	// The model can only copy what it reads, which is not always the whole title.
 	facts.Title = read.Title
-	ctx, cancel := withTimeout(ctx, c.timeout)
-	defer cancel()
-	ctx = withSchema(ctx, c.schema.forUpstream(c.quirks, facts))
-	messages := c.summary.render(map[string]string{"catalogue": block})
-	options := append(c.summary.options(), llms.WithJSONMode())
-	var spent Usage
-	for try := 0; ; try++ {
-		resp, err := c.model.GenerateContent(ctx, messages, options...)
-		result = c.result(c.summary, resp)
-		spent.Prompt += result.Usage.Prompt
-		spent.Completion += result.Usage.Completion
-		result.Usage = spent
-		if err != nil {
-			return Summary{}, result, err
-		}
-		reply := resp.Choices[0].Content
-		got, wrong := c.schema.parse(reply)
-		if got.Title == f.Title {
-			got.Title = read.Title
-		}
-		if wrong == nil {
-			wrong = got.check(facts)
-		}
-		if wrong == nil {
-			got.Title = f.Title
-			return got, result, nil
-		}
-		c.model.telemetry.refused(ctx, wrong)
-		if try == maxCorrections {
-			return Summary{}, result, newError(KindUnverified, "the summary is refused for its %s", wrong.reason)
-		}
-		c.logger.InfoContext(ctx, "the language model's summary is sent back", "film_id", f.ID, "try", try+1, "reason", wrong.reason)
-		messages = append(messages,
-			llms.TextParts(llms.ChatMessageTypeAI, strings.ToValidUTF8(reply[:min(len(reply), maxQuoted)], "")),
-			llms.TextParts(llms.ChatMessageTypeHuman, wrong.correction()))
-	}
-}
-
-// complaint is what is wrong with a model's reply.
-type complaint struct {
-	reason string // one word for logs and metrics
-	text   string // for the model alone: it quotes the reply
-}
-
-// The reasons of a complaint.
-const (
-	reasonForm        = "form"        // not exactly one JSON object with exactly the wanted keys
-	reasonSchema      = "schema"      // not valid against the contract's component
-	reasonTitle       = "title"       // another title than the film's
-	reasonRating      = "rating"      // another rating than the film's
-	reasonRecommended = "recommended" // not what the rule says
-)
-
-func complain(reason, format string, args ...any) *complaint {
-	return &complaint{reason: reason, text: fmt.Sprintf(format, args...)}
-}
-
-// correction tells the model what is wrong with its reply.
-func (c *complaint) correction() string {
-	return fmt.Sprintf("Your reply is refused: %s. Reply again, with the one JSON object and nothing else.", c.text)
-}
-
-// parse reads a model's reply: exactly one JSON object with exactly the wanted keys, valid against
-// the contract's component. encoding/json alone would let pass keys twice, in another case or
-// missing, null, and whatever comes after. One code fence is tolerated, since models love them.
-func (r *replySchema) parse(reply string) (Summary, *complaint) {
-	text := unfence(reply)
-	members, err := r.members(json.NewDecoder(strings.NewReader(text)))
+	schema, err := c.schema.request(c.model.SchemaPerCall(), facts)
 	if err != nil {
-		return Summary{}, complain(reasonForm, "%v", err)
+		return nil, rejected(err)
 	}
-	if err := r.validate(members); err != nil {
-		return Summary{}, complain(reasonSchema, "%v", err)
-	}
-	var s Summary
-	if err := json.Unmarshal([]byte(text), &s); err != nil {
-		return Summary{}, complain(reasonSchema, "it is not a summary: %v", err)
-	}
-	return s, nil
+	messages := c.summary.render(map[string]string{"catalogue": block})
+	return &summaryTask{c.summary.request(messages, upstream.Request{Schema: schema}), facts}, nil
 }
 
-var errNoObject = errors.New("it is not one whole JSON object")
-
-// members reads an object key by key.
-func (r *replySchema) members(dec *json.Decoder) (map[string]any, error) {
-	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
-		return nil, errNoObject
-	}
-	members := map[string]any{}
-	for dec.More() {
-		token, err := dec.Token()
-		if err != nil {
-			return nil, errNoObject
-		}
-		key, _ := token.(string) // within an object the decoder yields no other
-		if !slices.Contains(r.keys, key) {
-			return nil, fmt.Errorf("the key %q does not belong there", excerpt(key))
-		}
-		if _, twice := members[key]; twice {
-			return nil, fmt.Errorf("the key %q is there twice", key)
-		}
-		var value any
-		if err := dec.Decode(&value); err != nil {
-			return nil, errNoObject
-		}
-		members[key] = value
-	}
-	if _, err := dec.Token(); err != nil {
-		return nil, errNoObject
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("something follows the JSON object")
-	}
-	for _, key := range r.keys {
-		if _, ok := members[key]; !ok {
-			return nil, fmt.Errorf("the key %q is missing", key)
-		}
-	}
-	return members, nil
+// correct adds a reply and what is wrong with it to the messages.
+func (t *summaryTask) correct(reply string, wrong *complaint) {
+	t.request.Messages = append(t.request.Messages,
+		llms.TextParts(llms.ChatMessageTypeAI, strings.ToValidUTF8(reply[:min(len(reply), maxQuoted)], "")),
+		llms.TextParts(llms.ChatMessageTypeHuman, wrong.correction()))
 }
 
-// validate checks a summary against the contract's component, in one sentence.
-func (r *replySchema) validate(members map[string]any) error {
-	err := r.component.VisitJSON(members)
-	if e, ok := errors.AsType[*openapi3.SchemaError](err); ok {
-		return fmt.Errorf("%q is wrong: %s", strings.Join(e.JSONPointer(), "/"), e.Reason)
-	}
-	return err
-}
-
-// check compares a summary with the facts.
-func (s Summary) check(facts Summary) *complaint {
-	switch {
-	case s.Title != facts.Title:
-		return complain(reasonTitle, "the title is %q, but the catalogue says %q", excerpt(s.Title), facts.Title)
-	case s.Rating != facts.Rating:
-		return complain(reasonRating, "the rating is %q, but the catalogue says %q", s.Rating, facts.Rating)
-	case s.Recommended != facts.Recommended:
-		return complain(reasonRecommended, "recommended is %t, but by the rule it is %t", s.Recommended, facts.Recommended)
-	}
-	return nil
-}
-
-// excerpt is the beginning of a reply's text, fit to be shown to the model again.
-func excerpt(text string) string {
-	return clean(strings.ToValidUTF8(text[:min(len(text), maxExcerpt)], ""))
-}
-
-// unfence takes one Markdown code fence off a reply.
-func unfence(reply string) string {
-	text := strings.TrimFunc(reply, isUnseen)
-	if !strings.HasPrefix(text, "```") || !strings.HasSuffix(text, "```") {
-		return text
-	}
-	_, inner, found := strings.Cut(text, "\n") // the first line may name the language
-	if !found {
-		return text
-	}
-	return strings.TrimSpace(strings.TrimSuffix(inner, "```"))
+func unverified(format string, args ...any) *Error {
+	return &Error{Kind: KindUnverified, Err: fmt.Errorf(format, args...)}
 }

@@ -1,8 +1,11 @@
 package llm_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -11,6 +14,8 @@ import (
 	"github.com/shopspring/decimal"
 
 	"example.com/pagila-api/llm"
+	"example.com/pagila-api/llm/upstream"
+	"example.com/pagila-api/llm/upstream/upstreamtest"
 )
 
 func TestRecommended(t *testing.T) {
@@ -48,14 +53,14 @@ func TestGoodSummary(t *testing.T) {
 	for _, test := range []struct{ name, reply string }{
 		{"plain", goodReply},
 		{"another order", `{"recommended":true,"rating":"NC-17","title":"ALIEN CENTER"}`},
-		{"blank space", "\n  " + strings.ReplaceAll(goodReply, ",", ",\n\t") + "\n"},
+		{"whitespace", "\n  " + strings.ReplaceAll(goodReply, ",", ",\n\t") + "\n"},
 		{"code fence", "```json\n" + goodReply + "\n```"},
 		{"code fence without a language", "```\n" + goodReply + "\n```\n"},
 		{"escapes", `{"title":"\u0041LIEN CENTER","rating":"NC-17","recommended":true}`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			u := listen(t, status(200, "", completion(test.reply, "stop")))
+			u := listen(t, completed(test.reply))
 			got, result, err := openAI(t, u).Summarize(bounded(t), film())
 			if err != nil {
 				t.Fatal(err)
@@ -63,14 +68,29 @@ func TestGoodSummary(t *testing.T) {
 			if got != want {
 				t.Errorf("got %+v, want %+v", got, want)
 			}
-			if len(u.got()) != 1 || result.Usage != (llm.Usage{Prompt: 9, Completion: 2}) {
-				t.Errorf("%d requests, %+v", len(u.got()), result)
+			if len(u.Requests()) != 1 || result.Usage != (llm.Usage{Prompt: 9, Completion: 2}) {
+				t.Errorf("%d requests, %+v", len(u.Requests()), result)
 			}
 		})
 	}
 }
 
-// badReplies do not stand, each with a word of what the model is told.
+// TestBOMBeforeSummary has a model that begins its JSON with a byte order mark.
+func TestBOMBeforeSummary(t *testing.T) {
+	t.Parallel()
+	for _, before := range []string{"\ufeff", "\ufeff\n", "\u200b \ufeff", "\ufeff```json\n"} {
+		after := ""
+		if strings.Contains(before, "`") {
+			after = "\n```"
+		}
+		u := listen(t, completed(before+goodReply+after))
+		if err := summarize(bounded(t), openAI(t, u)); err != nil || len(u.Requests()) != 1 {
+			t.Errorf("%q: %v after %d requests", before, err, len(u.Requests()))
+		}
+	}
+}
+
+// badReplies fail a check, each with an excerpt of what the model is told.
 var badReplies = []struct{ name, reply, complaint string }{
 	{"prose", "The film is ALIEN CENTER.", "not one whole JSON object"},
 	{"prose before", "Here you are: " + goodReply, "not one whole JSON object"},
@@ -103,32 +123,32 @@ var badReplies = []struct{ name, reply, complaint string }{
 	{"invalid UTF-8 as an escape", `{"title":"ALIEN CENTER\ud800","rating":"NC-17","recommended":true}`, "the title is"},
 }
 
-// TestCorrection shows that each bad reply is sent back with the complaint, and that a good one
-// after it counts.
+// TestCorrection shows that each bad reply is sent back with a correction, and that a good one after it
+// is accepted.
 func TestCorrection(t *testing.T) {
 	t.Parallel()
 	for _, test := range badReplies {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			u := listen(t,
-				status(200, "", completion(test.reply, "stop")),
-				status(200, "", completion(test.reply, "stop")),
-				status(200, "", completion(goodReply, "stop")))
+				completed(test.reply),
+				completed(test.reply),
+				completed(goodReply))
 			_, result, err := openAI(t, u).Summarize(bounded(t), film())
 			if err != nil {
 				t.Fatal(err)
 			}
-			requests := u.got()
+			requests := u.Requests()
 			if len(requests) != 3 {
 				t.Fatalf("%d requests, want 3", len(requests))
 			}
 			if result.Usage != (llm.Usage{Prompt: 27, Completion: 6}) {
 				t.Errorf("the usage is %+v, want that of three calls", result.Usage)
 			}
-			sent := messages(t, requests[1].body)
+			sent := messages(t, requests[1].Body)
 			last := sent[len(sent)-2:]
 			if last[0].Role != "assistant" || !strings.HasPrefix(test.reply, last[0].Content) || last[0].Content == "" {
-				t.Errorf("the model is not shown its reply, but %+v", last[0])
+				t.Errorf("the model is shown %+v, want its reply", last[0])
 			}
 			if last[1].Role != "user" || !strings.Contains(last[1].Content, test.complaint) {
 				t.Errorf("the complaint is %q, want one with %q", last[1].Content, test.complaint)
@@ -142,23 +162,23 @@ func TestUnverified(t *testing.T) {
 	for _, test := range badReplies {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			u := listen(t, raw(lineHead+line(test.reply)+lastLine("stop")))
+			u := listen(t, lines(test.reply))
 			got, _, err := ollama(t, u).Summarize(bounded(t), film())
 			e := checkKind(t, err, llm.KindUnverified)
-			if !strings.Contains(e.Error(), "refused for its ") || strings.Contains(e.Error(), test.reply) {
+			if !strings.Contains(e.Error(), "failed the check of its ") || strings.Contains(e.Error(), test.reply) {
 				t.Errorf("the error is %q, want one with a reason and without the reply", e)
 			}
 			if got != (llm.Summary{}) {
-				t.Errorf("an unverified summary comes back: %+v", got)
+				t.Errorf("an unverified summary is returned: %+v", got)
 			}
-			if hits := len(u.got()); hits != 3 {
+			if hits := len(u.Requests()); hits != 3 {
 				t.Errorf("%d requests, want 3", hits)
 			}
 		})
 	}
 }
 
-// TestUnsummarizable is about films of which no summary is both true and valid. Nobody is asked.
+// TestUnsummarizable has films of which no summary is both true and valid. No request is sent.
 func TestUnsummarizable(t *testing.T) {
 	t.Parallel()
 	unrated, misrated := film(), film()
@@ -166,25 +186,25 @@ func TestUnsummarizable(t *testing.T) {
 	for name, f := range map[string]llm.Film{"no rating": unrated, "another rating": misrated} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			u := listen(t, status(200, "", completion(goodReply, "stop")))
+			u := listen(t, completed(goodReply))
 			_, _, err := openAI(t, u).Summarize(bounded(t), f)
 			checkKind(t, err, llm.KindUnverified)
-			if len(u.got()) != 0 {
+			if len(u.Requests()) != 0 {
 				t.Error("the model was asked")
 			}
 		})
 	}
 }
 
-// TestOneDeadline shows that the corrections share the one deadline of the call.
+// TestOneDeadline shows that the corrections share one deadline.
 func TestOneDeadline(t *testing.T) {
 	t.Parallel()
 	var deadlines []time.Time
-	c := newClient(t, llm.Config{Provider: "openai", BaseURL: "http://upstream.test", HTTPClient: &http.Client{
-		Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+	c := clientOf(t, upstream.Config{Provider: "openai", BaseURL: "http://upstream.test", HTTPClient: &http.Client{
+		Transport: upstreamtest.RoundTripper(func(r *http.Request) (*http.Response, error) {
 			deadline, _ := r.Context().Deadline()
 			deadlines = append(deadlines, deadline)
-			return response(200, completion(`{}`, "stop")), nil
+			return upstreamtest.Response(200, upstreamtest.Completion(`{}`, "stop")), nil
 		}),
 	}})
 	_, _, err := c.Summarize(context.Background(), film())
@@ -194,14 +214,14 @@ func TestOneDeadline(t *testing.T) {
 	}
 	for _, d := range deadlines {
 		if d.IsZero() || !d.Equal(deadlines[0]) {
-			t.Errorf("the deadlines are %v, want the same one for all", deadlines)
+			t.Errorf("the deadlines are %v, want the same for all", deadlines)
 		}
 	}
 }
 
 type message struct{ Role, Content string }
 
-// messages are those of a request body.
+// messages are the messages of a request body.
 func messages(t *testing.T, body []byte) []message {
 	t.Helper()
 	var r struct{ Messages []message }
@@ -211,8 +231,8 @@ func messages(t *testing.T, body []byte) []message {
 	return r.Messages
 }
 
-// A title that is not fit for a prompt as it stands is summarized all the same: a model may copy what
-// it reads or know the whole title, and the summary has the catalogue's.
+// TestSummaryOfOddTitle has titles that a model does not read in full. It may copy what it reads or know
+// the whole title. Either way the summary has the catalogue's.
 func TestSummaryOfOddTitle(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("É ", 150)
@@ -226,7 +246,7 @@ func TestSummaryOfOddTitle(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, _, err := openAI(t, listen(t, status(200, "", completion(string(reply), "stop")))).Summarize(bounded(t), f)
+			got, _, err := openAI(t, listen(t, completed(string(reply)))).Summarize(bounded(t), f)
 			if err != nil || got.Title != title {
 				t.Errorf("%q for %q: got %q, %v", said, title, got.Title, err)
 			}
@@ -238,11 +258,98 @@ func TestSummaryWithoutPrice(t *testing.T) {
 	t.Parallel()
 	f := film()
 	f.RentalRate = decimal.NullDecimal{}
-	u := listen(t, status(200, "", completion(`{"title":"ALIEN CENTER","rating":"NC-17","recommended":false}`, "stop")))
+	u := listen(t, completed(`{"title":"ALIEN CENTER","rating":"NC-17","recommended":false}`))
 	if _, _, err := openAI(t, u).Summarize(bounded(t), f); err != nil {
 		t.Fatal(err)
 	}
-	if sent := string(u.got()[0].body); strings.Contains(sent, "rental_rate_dollars\\\":") {
+	if sent := string(u.Requests()[0].Body); strings.Contains(sent, "rental_rate_dollars\\\":") {
 		t.Errorf("the model is told a price: %s", sent)
+	}
+}
+
+// confidential is a word of a customer's question.
+const confidential = "my-neighbour-Bob"
+
+// TestSummaryNotQuoted has a model that puts a customer's words into its reply.
+func TestSummaryNotQuoted(t *testing.T) {
+	t.Parallel()
+	for _, reply := range []string{
+		`{"title":"` + confidential + `","rating":"NC-17","recommended":true}`,
+		`{"title":"ALIEN CENTER","rating":"` + confidential + `","recommended":true}`,
+		`{"` + confidential + `":1}`,
+		confidential,
+	} {
+		var log bytes.Buffer
+		u := listen(t, completed(reply))
+		c := clientOf(t, upstream.Config{Provider: "openai", BaseURL: u.URL, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		_, _, err := c.Summarize(bounded(t), film())
+		checkKind(t, err, llm.KindUnverified)
+		if strings.Contains(err.Error()+log.String(), "Bob") {
+			t.Errorf("the reply is quoted: %v\n%s", err, log.String())
+		}
+	}
+}
+
+// TestRejectionCounter counts why summaries failed a check.
+func TestRejectionCounter(t *testing.T) {
+	t.Parallel()
+	for reason, reply := range map[string]string{
+		"form":        `{}`,
+		"schema":      `{"title":"ALIEN CENTER","rating":"X","recommended":true}`,
+		"title":       `{"title":"OTHER","rating":"NC-17","recommended":true}`,
+		"rating":      `{"title":"ALIEN CENTER","rating":"PG","recommended":true}`,
+		"recommended": `{"title":"ALIEN CENTER","rating":"NC-17","recommended":false}`,
+	} {
+		t.Run(reason, func(t *testing.T) {
+			t.Parallel()
+			reported := upstreamtest.NewTelemetry()
+			s := listen(t, completed(reply))
+			c := clientOf(t, upstream.Config{
+				Provider: "openai", BaseURL: s.URL, TracerProvider: reported.Traces, MeterProvider: reported.Metrics,
+			})
+			checkKind(t, summarize(bounded(t), c), llm.KindUnverified)
+			points := reported.Points(t)
+			if points["pagila.llm.verification.failures pagila.llm.reason="+reason] != 3 {
+				t.Errorf("want three failures for %s in %v", reason, points)
+			}
+			if n := len(reported.Spans()); n != 3 {
+				t.Errorf("%d spans, want one for each try", n)
+			}
+		})
+	}
+}
+
+// TestSummaryFails shows that a failure of the model ends the corrections, and that the result has the
+// usage so far.
+func TestSummaryFails(t *testing.T) {
+	t.Parallel()
+	s := listen(t, completed(`{}`), upstreamtest.Status(401, "", ""))
+	got, result, err := openAI(t, s).Summarize(bounded(t), film())
+	checkKind(t, err, llm.KindAuth)
+	if got != (llm.Summary{}) || result.Usage != (llm.Usage{Prompt: 9, Completion: 2}) {
+		t.Errorf("got %+v, %+v", got, result)
+	}
+	if n := len(s.Requests()); n != 2 {
+		t.Errorf("%d requests, want 2", n)
+	}
+}
+
+// TestPinnedFacts shows that the facts are in the schema only if each call may have its own.
+func TestPinnedFacts(t *testing.T) {
+	t.Parallel()
+	for baseURL, want := range map[string]bool{"https://api.openai.com/v1": false, "http://127.0.0.1:8000/v1": true} {
+		var sent []byte
+		c := clientOf(t, upstream.Config{
+			Provider: "openai", APIKey: key, BaseURL: baseURL, HTTPClient: upstreamtest.Client(func(r *http.Request) (_ *http.Response, err error) {
+				sent, err = io.ReadAll(r.Body)
+				return upstreamtest.Response(200, upstreamtest.Completion(goodReply, "stop")), err
+			}),
+		})
+		if err := summarize(bounded(t), c); err != nil {
+			t.Fatal(err)
+		}
+		if got := bytes.Contains(sent, []byte(`"enum":["ALIEN CENTER"]`)); got != want {
+			t.Errorf("%s: the facts are pinned: %t, want %t: %s", baseURL, got, want, sent)
+		}
 	}
 }

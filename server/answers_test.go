@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"example.com/pagila-api/gen"
-	"example.com/pagila-api/llm"
+	"example.com/pagila-api/llm/upstream"
 )
 
 // An operation of the API refuses a parameter that it does not know. Probes and documentation take what
@@ -219,20 +219,20 @@ func TestBrokenUpstream(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			model := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				// Until the body is read, net/http does not notice that the client has left.
 				if _, err := io.Copy(io.Discard, r.Body); err != nil {
 					t.Error(err)
 				}
 				tt.upstream(w, r)
 			}))
-			t.Cleanup(upstream.Close)
+			t.Cleanup(model.Close)
 			timeout := time.Minute
 			if tt.status == 504 {
 				timeout = time.Second // it passes
 			}
-			a := start(t, withModel(newModel(t, loadContract(t), llm.Config{
-				Provider: "openai", Model: "up-1", APIKey: "sk-test", BaseURL: upstream.URL + "/v1", Timeout: timeout,
+			a := start(t, withModel(newModel(t, loadContract(t), upstream.Config{
+				Provider: "openai", Model: "up-1", APIKey: "sk-test", BaseURL: model.URL + "/v1", Timeout: timeout,
 			})))
 			a.get(t, "/ai/ask?question=comedies").wantProblem(t, tt.status, tt.code)
 			a.call(t, http.MethodPost, "/ai/summary", `{"film_id": 1}`).wantProblem(t, tt.status, tt.code)

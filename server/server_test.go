@@ -22,6 +22,7 @@ import (
 	"example.com/pagila-api/api"
 	"example.com/pagila-api/gen"
 	"example.com/pagila-api/llm"
+	"example.com/pagila-api/llm/upstream"
 	"example.com/pagila-api/server"
 	"example.com/pagila-api/store"
 	"example.com/pagila-api/store/pgtest"
@@ -104,13 +105,12 @@ func loadContract(tb testing.TB) *openapi3.T {
 
 func offline(tb testing.TB, contract *openapi3.T) *llm.Client {
 	tb.Helper()
-	return newModel(tb, contract, llm.Config{Provider: "offline"})
+	return newModel(tb, contract, upstream.Config{Provider: "offline"})
 }
 
-func newModel(tb testing.TB, contract *openapi3.T, c llm.Config) *llm.Client {
+func newModel(tb testing.TB, contract *openapi3.T, c upstream.Config) *llm.Client {
 	tb.Helper()
-	c.Summary = contract.Components.Schemas["FilmSummary"].Value
-	model, err := llm.New(c)
+	model, err := llm.New(llm.Config{Upstream: c, Summary: contract.Components.Schemas["FilmSummary"].Value})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -11,12 +11,12 @@ import (
 	"testing"
 
 	"example.com/pagila-api/gen"
-	"example.com/pagila-api/llm"
+	"example.com/pagila-api/llm/upstream"
 )
 
-// upstream is a server that speaks OpenAI's chat completions: it streams "Hello there." to a
+// modelServer is a server that speaks OpenAI's chat completions: it streams "Hello there." to a
 // question, and replies to a summary with whatever reply says. It keeps the requests.
-type upstream struct {
+type modelServer struct {
 	*httptest.Server
 	requests chan upstreamRequest
 }
@@ -26,9 +26,9 @@ type upstreamRequest struct {
 	body                string
 }
 
-func startUpstream(t *testing.T, reply string) *upstream {
+func startUpstream(t *testing.T, reply string) *modelServer {
 	t.Helper()
-	u := &upstream{requests: make(chan upstreamRequest, 10)}
+	u := &modelServer{requests: make(chan upstreamRequest, 10)}
 	u.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -54,9 +54,9 @@ func startUpstream(t *testing.T, reply string) *upstream {
 	return u
 }
 
-func withUpstream(t *testing.T, u *upstream) option {
+func withUpstream(t *testing.T, u *modelServer) option {
 	t.Helper()
-	return withModel(newModel(t, loadContract(t), llm.Config{Provider: "openai", Model: "up-1", APIKey: "sk-test", BaseURL: u.URL + "/v1"}))
+	return withModel(newModel(t, loadContract(t), upstream.Config{Provider: "openai", Model: "up-1", APIKey: "sk-test", BaseURL: u.URL + "/v1"}))
 }
 
 func TestAskThroughOpenAI(t *testing.T) {
@@ -172,7 +172,7 @@ func TestMissingModel(t *testing.T) {
 		fmt.Fprint(w, `{"error":"model \"lama\" not found, asks Bob"}`)
 	}))
 	t.Cleanup(u.Close)
-	a := start(t, withModel(newModel(t, loadContract(t), llm.Config{Provider: "ollama", Model: "lama", OllamaHost: u.URL})))
+	a := start(t, withModel(newModel(t, loadContract(t), upstream.Config{Provider: "ollama", Model: "lama", OllamaHost: u.URL})))
 	for _, answer := range []*answer{
 		a.get(t, "/ai/ask?question=x"),
 		a.get(t, "/ai/ask?question=x", "Accept", "text/event-stream"),
@@ -212,7 +212,7 @@ func TestControlCharacters(t *testing.T) {
 		fmt.Fprint(w, `data: {"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":-1,"completion_tokens":2.0}}`+"\n\ndata: [DONE]\n\n")
 	}))
 	t.Cleanup(u.Close)
-	a := start(t, withModel(newModel(t, loadContract(t), llm.Config{Provider: "openai", BaseURL: u.URL})))
+	a := start(t, withModel(newModel(t, loadContract(t), upstream.Config{Provider: "openai", BaseURL: u.URL})))
 	const want = "]0;titlered [31m\nnext\tend"
 	if got := a.get(t, "/ai/ask?question=x").want(t, 200); string(got.body) != want {
 		t.Errorf("got %q, want %q", got.body, want)

@@ -17,6 +17,7 @@ import (
 	"example.com/pagila-api/api"
 	"example.com/pagila-api/gen/client"
 	"example.com/pagila-api/llm"
+	"example.com/pagila-api/llm/upstream"
 	"example.com/pagila-api/server"
 	"example.com/pagila-api/store"
 	"example.com/pagila-api/store/pgtest"
@@ -40,7 +41,7 @@ func start(t *testing.T, model server.Model) live {
 		t.Fatal(err)
 	}
 	if model == nil {
-		if model, err = llm.New(llm.Config{Provider: "offline", Summary: contract.Components.Schemas["FilmSummary"].Value}); err != nil {
+		if model, err = llm.New(llm.Config{Upstream: upstream.Config{Provider: "offline"}, Summary: contract.Components.Schemas["FilmSummary"].Value}); err != nil {
 			t.Fatal(err)
 		}
 	}

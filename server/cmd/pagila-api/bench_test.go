@@ -24,16 +24,16 @@ import (
 //
 //	go test -run '^$' -bench Ask -benchtime 5x ./server/cmd/pagila-api
 
-// upstream is a language model behind OpenAI's protocol. It writes a chunk with the time in it each
+// modelServer is a language model behind OpenAI's protocol. It writes a chunk with the time in it each
 // interval, chunks of them, and then waits for the client to leave if hold is set.
-type upstream struct {
+type modelServer struct {
 	interval time.Duration
 	chunks   int
 	hold     bool
 	left     chan<- time.Time // when a stream has ended; may be nil
 }
 
-func (u upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (u modelServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(io.Discard, r.Body)
 	if u.left != nil {
 		defer func() { u.left <- time.Now() }()
@@ -61,7 +61,7 @@ func (u upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // serveUpstream serves u and the program in front of it.
-func serveUpstream(b *testing.B, u upstream) (direct, through string, s *served) {
+func serveUpstream(b *testing.B, u modelServer) (direct, through string, s *served) {
 	b.Helper()
 	model := httptest.NewServer(u)
 	b.Cleanup(model.Close)
@@ -115,7 +115,7 @@ func newClient(b *testing.B) *http.Client {
 func BenchmarkAskLatency(b *testing.B) {
 	// While 200 streams begin at once, each with a search of the catalogue, they wait for one another.
 	const streams, chunks, warmUp = 200, 150, 50
-	direct, through, _ := serveUpstream(b, upstream{interval: 20 * time.Millisecond, chunks: chunks})
+	direct, through, _ := serveUpstream(b, modelServer{interval: 20 * time.Millisecond, chunks: chunks})
 	client := newClient(b)
 	round := func(url string) []time.Duration {
 		var (
@@ -172,7 +172,7 @@ func BenchmarkAskLatency(b *testing.B) {
 // between them took 82 to 84 KiB (Go 1.26, amd64), for five goroutines and their buffers.
 func BenchmarkAskIdleStreams(b *testing.B) {
 	const streams = 2000
-	_, through, s := serveUpstream(b, upstream{interval: time.Nanosecond, chunks: 1, hold: true})
+	_, through, s := serveUpstream(b, modelServer{interval: time.Nanosecond, chunks: 1, hold: true})
 	client := newClient(b)
 	before := residentMemory(b, s.cmd.Process.Pid) // once: the memory of ended streams is kept for the next
 	for b.Loop() {
@@ -199,7 +199,7 @@ func BenchmarkAskIdleStreams(b *testing.B) {
 // BenchmarkAskClientLeaves measures how long after its client a stream of the upstream ends.
 func BenchmarkAskClientLeaves(b *testing.B) {
 	left := make(chan time.Time, 1)
-	_, through, _ := serveUpstream(b, upstream{interval: time.Nanosecond, chunks: 1, hold: true, left: left})
+	_, through, _ := serveUpstream(b, modelServer{interval: time.Nanosecond, chunks: 1, hold: true, left: left})
 	client := newClient(b)
 	var delays []time.Duration
 	for b.Loop() {

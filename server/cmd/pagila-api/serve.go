@@ -17,6 +17,7 @@ import (
 
 	"example.com/pagila-api/api"
 	"example.com/pagila-api/llm"
+	"example.com/pagila-api/llm/upstream"
 	"example.com/pagila-api/schema/migrations"
 	"example.com/pagila-api/server"
 	"example.com/pagila-api/store"
@@ -172,22 +173,22 @@ func openStore(ctx context.Context, c config, srv *server.Server, stderr io.Writ
 
 func newModel(c config, contract *openapi3.T, logger *slog.Logger, otel *telemetry) (*llm.Client, error) {
 	model, err := llm.New(llm.Config{
-		Provider:   c.LLMProvider,
-		Model:      c.LLMModel,
-		APIKey:     c.OpenAIAPIKey,
-		BaseURL:    c.OpenAIBaseURL,
-		OllamaHost: c.OllamaHost,
-		PromptDir:  c.LLMPromptDir,
-		Summary:    contract.Components.Schemas["FilmSummary"].Value,
-		Timeout:    c.LLMTimeout,
-		Logger:     logger,
-
-		FirstByteTimeout: c.LLMFirstByteTimeout,
-		IdleTimeout:      c.LLMIdleTimeout,
-
-		TracerProvider: otel.traces,
-		MeterProvider:  otel.metrics,
-		RecordContent:  c.OTLPContent,
+		Upstream: upstream.Config{
+			Provider:         c.LLMProvider,
+			Model:            c.LLMModel,
+			APIKey:           c.OpenAIAPIKey,
+			BaseURL:          c.OpenAIBaseURL,
+			OllamaHost:       c.OllamaHost,
+			Timeout:          c.LLMTimeout,
+			FirstByteTimeout: c.LLMFirstByteTimeout,
+			IdleTimeout:      c.LLMIdleTimeout,
+			Logger:           logger,
+			TracerProvider:   otel.traces,
+			MeterProvider:    otel.metrics,
+			RecordContent:    c.OTLPContent,
+		},
+		PromptDir: c.LLMPromptDir,
+		Summary:   contract.Components.Schemas["FilmSummary"].Value,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("set up the language model: %w", err)

@@ -1,0 +1,224 @@
+package upstream
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// drainBytes and drainTime limit what is read after a good end, which normally is the last chunk
+	// of five bytes. After that the connection can serve the next call.
+	drainBytes = 4 << 10
+	drainTime  = 50 * time.Millisecond
+)
+
+// checkedBody is the body of a response as the adapter sees it. It yields what the dialect has
+// checked, fails with an [*Error], and ends with io.EOF only if the answer has ended.
+type checkedBody struct {
+	ctx       context.Context // the request's; its cause says who ended it
+	cancel    context.CancelCauseFunc
+	upstream  io.ReadCloser
+	header    http.Header
+	watchdog  *watchdog
+	meter     *meter
+	documents *documents
+	dialect   dialect
+	key       string
+	exchange  *exchange
+	framed    bool        // HTTP says where the body ends
+	text      []byte      // all that has arrived
+	hasDeltas bool        // some of the text arrived in parts
+	hasFinish bool        // a finish reason has arrived
+	hasWhole  bool        // the whole answer has arrived in one document
+	checked   []byte      // not read yet
+	done      atomic.Bool // the answer has ended, and Read does not use the upstream any more
+}
+
+// newCheckedBody takes over the upstream's response. The cancel function ends the request.
+func newCheckedBody(ctx context.Context, cancel context.CancelCauseFunc, resp *http.Response, w *watchdog, x *exchange, d *doer) *checkedBody {
+	b := &checkedBody{
+		ctx: ctx, cancel: cancel, upstream: resp.Body, header: resp.Header, watchdog: w, dialect: d.dialect, key: d.key, exchange: x,
+		framed: resp.ContentLength >= 0 || len(resp.TransferEncoding) > 0 || resp.ProtoMajor >= 2,
+	}
+	b.meter = newMeter(resp.Body, w, d.maxBytes, x.budget)
+	b.documents = newDocuments(b.meter, w.contentArrived)
+	return b
+}
+
+// start reads up to the first text, or to the end if there is none. A request that fails before that
+// can be sent again.
+func (b *checkedBody) start() *Error {
+	checked, err := b.next()
+	b.checked = checked
+	if err != nil && !errors.Is(err, io.EOF) {
+		return b.cause(err)
+	}
+	return nil
+}
+
+// Read returns checked bytes.
+func (b *checkedBody) Read(p []byte) (int, error) {
+	for len(b.checked) == 0 {
+		checked, err := b.next()
+		if errors.Is(err, io.EOF) {
+			return 0, io.EOF
+		}
+		if err != nil {
+			e := b.cause(err)
+			e = e.withKindByWords(e.refusal.kindByWords)
+			// If the caller's context has ended, the guard sees that for itself.
+			if _, timedOut := errors.AsType[*Error](context.Cause(b.ctx)); timedOut || b.ctx.Err() == nil {
+				b.exchange.fail(e)
+			}
+			return 0, e
+		}
+		b.checked = checked
+	}
+	n := copy(p, b.checked)
+	b.checked = b.checked[n:]
+	return n, nil
+}
+
+// next returns what the adapter gets for the next text, then what it gets for the end, then io.EOF.
+func (b *checkedBody) next() ([]byte, error) {
+	for !b.done.Load() {
+		doc, err := b.documents.next()
+		if err != nil {
+			doc, err = b.atEnd(err)
+		}
+		if err != nil {
+			return nil, err
+		}
+		p, err := b.parse(doc)
+		if err != nil {
+			return nil, err
+		}
+		wake, last := b.dialect.adapterGets(b.exchange)
+		if b.take(p); p.end {
+			b.done.Store(true)
+			return last, nil
+		}
+		if p.text != "" && len(wake) > 0 {
+			return wake, nil
+		}
+	}
+	return nil, io.EOF
+}
+
+// atEnd decides what an error of the documents means, including io.EOF. After the finish reason, a body
+// without an end mark is whole, unless only the end of the connection ends it: that may be a cut. If the
+// documents are not in events, or the answer came in one document, there is no mark to wait for, and
+// whatever cannot be read after the finish reason is not part of the answer.
+func (b *checkedBody) atEnd(err error) (document, error) {
+	unmarked := b.documents.bare || b.hasWhole
+	malformed := isKind(err, KindBadResponse) && !errors.Is(err, errTooLarge)
+	ended := errors.Is(err, io.EOF) || errors.Is(err, errEndInEvent)
+	silent := isKind(context.Cause(b.ctx), KindStalled)
+	switch {
+	case b.hasFinish && ended && (unmarked || b.framed), b.hasFinish && unmarked && (malformed || silent):
+		return document{data: []byte(doneMark)}, nil
+	case errors.Is(err, io.EOF):
+		return document{}, io.ErrUnexpectedEOF
+	}
+	return document{}, err
+}
+
+// parse reads a document as a piece of the answer.
+func (b *checkedBody) parse(doc document) (piece, error) {
+	if doc.done() {
+		return piece{end: true}, nil // the guard sees whether there was a finish reason
+	}
+	if e := inBandError(doc, b.header, b.key); e != nil {
+		return piece{}, e
+	}
+	if skip, err := b.skippable(doc); skip || err != nil {
+		return piece{}, err
+	}
+	p, err := b.dialect.parse(doc.data)
+	if err != nil {
+		return piece{}, malformedError()
+	}
+	if p.refusal {
+		return piece{}, &Error{Kind: KindFiltered, Status: http.StatusOK, Err: errors.New("the model refuses to answer")}
+	}
+	if p.whole {
+		p.text = b.unseen(p.text)
+	}
+	// If no stream was asked for, one document is the answer, and nobody waits for more.
+	p.end = p.end || p.whole && p.finish != "" && b.documents.bare && !b.exchange.stream
+	if p.thought && p.text == "" {
+		b.meter.allow(len(doc.data))
+	}
+	return p, nil
+}
+
+// skippable says whether a document cannot have text or an error in it: it is not an object, or it
+// belongs to an event of another name. Data that does not even begin like JSON is a ping or a comment.
+// Malformed JSON may have been text, unless the answer has ended.
+func (b *checkedBody) skippable(doc document) (bool, error) {
+	if doc.valid {
+		return doc.data[0] != '{', nil
+	}
+	if b.hasFinish || doc.event != "" && doc.event != "message" || !beginsLikeJSON(doc.data) {
+		return true, nil
+	}
+	return false, malformedError()
+}
+
+// unseen returns what a text in the place of a whole answer adds to the text so far. Some servers repeat
+// the answer at its end, some send in each document all the text so far, and some write just the next
+// part where the whole belongs.
+func (b *checkedBody) unseen(text string) string {
+	rest, extends := strings.CutPrefix(text, string(b.text))
+	if extends {
+		return rest
+	}
+	repeated := []byte(strings.TrimSpace(text))
+	if b.hasDeltas && (bytes.HasPrefix(b.text, repeated) || bytes.HasSuffix(bytes.TrimSpace(b.text), repeated)) {
+		return "" // it is trimmed, or lacks the thoughts
+	}
+	return text
+}
+
+// take records what a piece contains.
+func (b *checkedBody) take(p piece) {
+	if p.text != "" || p.thought || p.finish != "" {
+		b.watchdog.contentArrived()
+	}
+	b.text = append(b.text, p.text...)
+	b.hasDeltas = b.hasDeltas || p.text != "" && !p.whole
+	_, ended := kindOfReason(p.finish)
+	b.hasFinish = b.hasFinish || ended
+	b.hasWhole = b.hasWhole || p.whole
+	b.exchange.take(p)
+}
+
+// cause finds the true cause of an error.
+func (b *checkedBody) cause(err error) *Error {
+	if timeout, ok := errors.AsType[*Error](context.Cause(b.ctx)); ok {
+		return timeout
+	}
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	// Whatever breaks a body has cut the answer.
+	return &Error{Kind: KindTruncated, Status: http.StatusOK, Err: transportError(err)}
+}
+
+// Close ends the request. After a good end it leaves the connection usable.
+func (b *checkedBody) Close() error {
+	if b.done.Load() {
+		b.watchdog.idle.Reset(drainTime)
+		// This fails only if the upstream continues after its end. Then the connection is closed.
+		_, _ = io.CopyN(io.Discard, b.upstream, drainBytes)
+	}
+	b.watchdog.stop()
+	b.cancel(nil)
+	return b.upstream.Close()
+}

@@ -1,0 +1,56 @@
+package upstream
+
+import (
+	"context"
+	"strings"
+)
+
+// collector collects an answer's text and passes it on. All text that leaves the guard goes through
+// here, so this is where it loses its thoughts and is made safe to display.
+type collector struct {
+	emit     func(text string) error   // nil if the answer is not streamed
+	onText   func(ctx context.Context) // is called for each piece of text
+	scrubber scrubber
+	thoughts *thoughts
+	text     strings.Builder
+	emitting bool  // emit is running
+	emitted  bool  // emit was called
+	err      error // from emit
+}
+
+// add takes the text that has arrived, and the adapter's own piece.
+func (c *collector) add(ctx context.Context, x *exchange, piece string) error {
+	text := x.get() + piece
+	if x.thought() {
+		c.thoughts.separate()
+	}
+	return c.pass(ctx, c.thoughts.add(c.scrubber.add(text)))
+}
+
+// finish takes the last piece of an answer, and how the answer ended.
+func (c *collector) finish(ctx context.Context, x *exchange, piece string, e ending) error {
+	if err := c.add(ctx, x, piece); err != nil {
+		return err
+	}
+	return c.pass(ctx, c.thoughts.add(c.scrubber.end())+c.thoughts.end(e))
+}
+
+// blank says whether the answer so far has no visible text.
+func (c *collector) blank() bool { return Blank(c.text.String()) }
+
+// pass passes on a piece of the answer, unless it is empty.
+func (c *collector) pass(ctx context.Context, piece string) error {
+	if piece == "" {
+		return nil
+	}
+	c.onText(ctx)
+	c.text.WriteString(piece)
+	if c.emit == nil {
+		return nil
+	}
+	c.emitted = true
+	c.emitting = true
+	c.err = c.emit(piece)
+	c.emitting = false
+	return c.err
+}

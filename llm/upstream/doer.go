@@ -1,0 +1,210 @@
+package upstream
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+const (
+	// maxRetries is low, because what has failed three times within seconds is better reported.
+	maxRetries = 2
+	// retryBase is the first wait, which doubles with each retry. Problems that a retry solves, such as
+	// a closed connection or a busy worker, pass within a fraction of a second.
+	retryBase = 200 * time.Millisecond
+	// maxRetryWait is the longest wait that an upstream may ask for. If it asks for more, the caller gets
+	// the error at once.
+	maxRetryWait = 10 * time.Second
+	// maxErrorBody is how much of the body of an error is read.
+	maxErrorBody = 64 << 10
+	// userAgent tells the upstream's operator who calls.
+	userAgent = "pagila-api"
+)
+
+// doer sends an adapter's requests and checks the responses before the adapter sees them. It retries,
+// but only until the first byte of an answer.
+type doer struct {
+	client       *http.Client
+	dialect      dialect
+	base         *url.URL
+	model        string
+	key          string // empty if no Authorization is sent
+	firstTimeout time.Duration
+	idleTimeout  time.Duration
+	maxBytes     int64
+	logger       *slog.Logger
+	accepted     acceptedShape
+	presence     presence
+}
+
+func newDoer(cfg *Config, base *url.URL, d dialect, known shape) *doer {
+	return &doer{
+		client: cfg.httpClient(), dialect: d, base: base, model: cfg.Model, key: cfg.APIKey, firstTimeout: cfg.FirstByteTimeout,
+		idleTimeout: cfg.IdleTimeout, maxBytes: cfg.MaxBytes, logger: cfg.Logger, accepted: acceptedShape{shape: known},
+	}
+}
+
+// RoundTrip is Do under the name that http.Client wants, for the adapter for Ollama.
+func (d *doer) RoundTrip(r *http.Request) (*http.Response, error) { return d.Do(r) }
+
+// Do sends a request. It returns only responses of status 200 whose answer has begun.
+func (d *doer) Do(r *http.Request) (*http.Response, error) {
+	x := exchangeOf(r.Context())
+	body, err := readAll(r.Body)
+	if err != nil {
+		return nil, fmt.Errorf("read the adapter's request: %w", err)
+	}
+	resp, e := d.send(r, x, body)
+	d.recordOutcome(e)
+	if e == nil {
+		return resp, nil
+	}
+	if r.Context().Err() == nil { // otherwise the guard has the better error
+		x.fail(e)
+	}
+	return nil, e
+}
+
+func readAll(body io.ReadCloser) ([]byte, error) {
+	defer body.Close()
+	return io.ReadAll(body)
+}
+
+// send tries a request until it succeeds or no further try would help.
+func (d *doer) send(r *http.Request, x *exchange, body []byte) (*http.Response, *Error) {
+	search := newSearch(d.accepted.get(), d.dialect.weakest(x))
+	for retries := 0; ; {
+		resp, e := d.try(r, x, body, search.current)
+		if e == nil {
+			d.learn(r.Context(), search)
+			return resp, nil
+		}
+		if r.Context().Err() == nil && search.weaken(e) {
+			continue
+		}
+		wait, ok := retryWait(r.Context(), e, retries)
+		if !ok {
+			return nil, d.explain(search.err(e))
+		}
+		retries++
+		x.retry(e.Kind)
+		d.logger.InfoContext(r.Context(), "retrying the language model", "retry", retries, "wait", wait, "error", e)
+		select {
+		case <-time.After(wait):
+		case <-r.Context().Done():
+			return nil, e
+		}
+	}
+}
+
+// learn remembers the shape with which a request succeeded.
+func (d *doer) learn(ctx context.Context, s *search) {
+	if s.first == nil {
+		return
+	}
+	if refused := d.accepted.weaken(s.current); len(refused) > 0 {
+		d.logger.WarnContext(ctx, "the language model refuses a part of the requests, which are sent without it from now on",
+			"part", refused, "reply_format", s.current.format().String(), "error", s.first)
+	}
+}
+
+// retryWait returns how long to wait for the next try, and whether there is to be one.
+func retryWait(ctx context.Context, e *Error, retries int) (time.Duration, bool) {
+	switch e.Kind {
+	case KindUnreachable, KindUnavailable, KindRateLimited:
+	default:
+		return 0, false
+	}
+	backoff := retryBase << retries
+	// Half of the wait is random, so that callers who failed together do not retry together.
+	wait := max(e.RetryAfter, backoff/2+rand.N(backoff/2)) //nolint:gosec // jitter need not be unpredictable
+	deadline, limited := ctx.Deadline()
+	late := limited && time.Until(deadline) <= wait
+	return wait, retries < maxRetries && wait <= maxRetryWait && !late && ctx.Err() == nil
+}
+
+// try sends the request once and reads up to the first text.
+func (d *doer) try(r *http.Request, x *exchange, body []byte, s shape) (*http.Response, *Error) {
+	x.reset(s)
+	ctx, cancel := context.WithCancelCause(r.Context())
+	req, err := d.request(ctx, r, x, body, s)
+	if err != nil {
+		cancel(nil)
+		return nil, &Error{Kind: KindRejected, Err: err}
+	}
+	watchdog := newWatchdog(cancel, d.firstTimeout, d.idleTimeout)
+	resp, err := d.client.Do(req) //nolint:gosec // G704: the address is the operator's own, from the configuration
+	if err != nil {
+		defer cancel(nil)
+		defer watchdog.stop()
+		if timeout, ok := errors.AsType[*Error](context.Cause(ctx)); ok {
+			return nil, timeout
+		}
+		return nil, connectionError(err)
+	}
+	checked := newCheckedBody(ctx, cancel, resp, watchdog, x, d)
+	e := d.statusError(resp)
+	if e == nil {
+		e = checked.start()
+	}
+	if e != nil {
+		_ = checked.Close() // the request has failed already
+		return nil, e
+	}
+	resp.Body = checked
+	resp.ContentLength = -1 // the adapter does not read the bytes that the upstream sent
+	resp.Header.Del("Content-Length")
+	return resp, nil
+}
+
+// statusError is the error that the status of a response stands for, or nil.
+func (d *doer) statusError(resp *http.Response) *Error {
+	if resp.StatusCode == http.StatusOK {
+		return nil
+	}
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	if err != nil {
+		text = nil // the status has to do
+	}
+	return upstreamError(resp.StatusCode, resp.Header, text, d.key)
+}
+
+// explain says in an error what only the operator can change.
+func (d *doer) explain(e *Error) *Error {
+	if e.Kind == KindNoModel {
+		e.Err = fmt.Errorf("%s does not have the model %q: %s", d.base.Host, d.model, d.dialect.remedy(d.model))
+	}
+	return e
+}
+
+// request makes the request to send from the adapter's request.
+func (d *doer) request(ctx context.Context, r *http.Request, x *exchange, body []byte, s shape) (*http.Request, error) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(body, &fields); err != nil {
+		return nil, fmt.Errorf("read the adapter's request: %w", err)
+	}
+	if err := d.dialect.edit(fields, x, s); err != nil {
+		return nil, fmt.Errorf("edit the adapter's request: %w", err)
+	}
+	edited, err := json.Marshal(fields)
+	if err != nil {
+		return nil, fmt.Errorf("write the request: %w", err)
+	}
+	req := r.Clone(ctx)
+	req.ContentLength = int64(len(edited))
+	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(edited)), nil }
+	req.Body = io.NopCloser(bytes.NewReader(edited))
+	req.Header.Set("User-Agent", userAgent)
+	if d.key == "" {
+		req.Header.Del("Authorization") // the adapter insists on a key
+	}
+	return req, nil
+}

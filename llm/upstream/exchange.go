@@ -1,0 +1,128 @@
+package upstream
+
+import (
+	"cmp"
+	"context"
+	"strings"
+	"sync"
+)
+
+// exchange is the state of one attempt that the guard and the doer share, past the adapter between
+// them. It travels in the context, because an adapter offers no other way.
+//
+// The answer's text also takes this way. The adapters concatenate it piece by piece and copy all of
+// it each time, which takes seconds of CPU time for a megabyte. So the adapters get empty pieces, and
+// the guard takes the text from here.
+type exchange struct {
+	schema *Schema // nil for free text
+	topP   float64 // not sent if 0. The adapter for OpenAI's protocol leaves it out
+	stream bool
+	tokens int // the longest answer
+	budget int // for thoughts, in addition
+
+	mu       sync.Mutex // the adapter reads in a goroutine of its own
+	pending  strings.Builder
+	thoughts bool // some arrived outside the text
+	err      error
+	retries  []Kind // the reason for each retry
+
+	// These are set before the adapter sees the end, and read after it.
+	model  string
+	finish string
+	usage  Usage
+	// withoutBudget is set if the upstream refused the budget, and the request was sent without it.
+	withoutBudget bool
+}
+
+// limit is the token limit that is sent.
+func (x *exchange) limit() int {
+	if x.withoutBudget {
+		return x.tokens
+	}
+	return x.tokens + x.budget
+}
+
+// weakest is the weakest shape that a request of any dialect can take.
+func (x *exchange) weakest() shape {
+	s := shape{optSampling: 1}
+	if x.schema != nil {
+		s[optFormat] = int(formatPrompt)
+	}
+	if x.budget > 0 {
+		s[optThinkingBudget] = 1
+	}
+	return s
+}
+
+// reset prepares for the next try with a request of the given shape.
+func (x *exchange) reset(s shape) {
+	x.model, x.finish, x.usage, x.withoutBudget = "", "", Usage{}, s.without(optThinkingBudget)
+	x.get()
+}
+
+// take adds a piece that the doer has read.
+func (x *exchange) take(p piece) {
+	x.model = cmp.Or(x.model, displayName(p.model))
+	x.finish = worseReason(x.finish, p.finish)
+	x.usage = Usage{Prompt: cmp.Or(p.usage.Prompt, x.usage.Prompt), Completion: cmp.Or(p.usage.Completion, x.usage.Completion)}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.thoughts = x.thoughts || p.thought
+	x.pending.WriteString(p.text)
+}
+
+// get returns the text that has arrived since the last call.
+func (x *exchange) get() string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	text := x.pending.String()
+	x.pending.Reset()
+	return text
+}
+
+// thought says whether thoughts have arrived outside the text.
+func (x *exchange) thought() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.thoughts
+}
+
+// fail keeps the first failure. The adapters lose the error, or its type.
+func (x *exchange) fail(err error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.err == nil {
+		x.err = err
+	}
+}
+
+func (x *exchange) failure() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.err
+}
+
+// retry records why a request is sent again.
+func (x *exchange) retry(why Kind) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.retries = append(x.retries, why)
+}
+
+func (x *exchange) retried() []Kind {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.retries
+}
+
+type exchangeKey struct{}
+
+func withExchange(ctx context.Context, x *exchange) context.Context {
+	return context.WithValue(ctx, exchangeKey{}, x)
+}
+
+// exchangeOf returns the exchange of the attempt. Only the guard calls the adapters, so there always
+// is one.
+func exchangeOf(ctx context.Context) *exchange {
+	return ctx.Value(exchangeKey{}).(*exchange)
+}

@@ -1,0 +1,76 @@
+package upstream
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// The finish reasons of an [Answer].
+const (
+	finishStop   = "stop"
+	finishLength = "length"
+)
+
+// finishReasons classify finish reasons by the words in them, in lower case and without separators.
+// The first row that matches applies.
+//
+// A reason that matches no row means a whole answer. Every server has its own words for that
+// ("eos_token", "end_turn"), and any reason says that the answer has ended. So the only question is
+// whether the reason says that the answer was cut or withheld, or that it is unknown how it ended.
+var finishReasons = []struct {
+	words *regexp.Regexp
+	kind  Kind
+}{
+	{regexp.MustCompile(`error|fail|abort|cancel|interrupt|timeout|overload|insufficient|preempt|shutdown|kill|expire`), KindUnavailable},
+	{regexp.MustCompile(`filter|safety|moderat|prohibit|block|refus|sensitive|guardrail|recitation|spii|policy|violat|language`), KindFiltered},
+	{regexp.MustCompile(`tool|function|^(un)?load$|pause`), KindBadResponse}, // it ended for something that was not asked for
+	{regexp.MustCompile(`length|max|limit|truncat|incomplete|exceed|cutoff|budget`), KindLength},
+	{regexp.MustCompile(`other$|unspecified|unknown|undefined|repetition|loop`), KindBadResponse}, // it does not say that the answer is whole
+}
+
+// separators are what upstreams put between the words of a finish reason.
+var separators = strings.NewReplacer("_", "", "-", "", " ", "", ".", "")
+
+// finishOf reads a finish reason. It returns the name that callers get, which is empty if there is no
+// reason, and the kind of error that the reason stands for, which is empty for a whole answer.
+func finishOf(reason string) (name string, kind Kind) {
+	words := separators.Replace(strings.ToLower(reason))
+	switch words {
+	case "", "null", "none":
+		return "", ""
+	}
+	for _, row := range finishReasons {
+		if row.words.MatchString(words) {
+			if row.kind == KindLength {
+				return finishLength, KindLength
+			}
+			return strings.ToLower(identifier(reason, "")), row.kind
+		}
+	}
+	return finishStop, ""
+}
+
+// bySeverity has the kinds that finish reasons stand for, the worst last.
+var bySeverity = []Kind{"", KindLength, KindBadResponse, KindFiltered, KindUnavailable}
+
+// worseReason returns the worse of two finish reasons, or the first if they are equally bad. Some
+// servers send an empty reason after the last one, and some end every answer with "stop", even one
+// that was cut or withheld.
+func worseReason(a, b string) string {
+	kindA, okA := kindOfReason(a)
+	kindB, okB := kindOfReason(b)
+	switch {
+	case !okB:
+		return a
+	case !okA, slices.Index(bySeverity, kindB) > slices.Index(bySeverity, kindA):
+		return b
+	}
+	return a
+}
+
+// kindOfReason returns the kind of error that a finish reason stands for, and whether there is a reason.
+func kindOfReason(reason string) (kind Kind, ok bool) {
+	name, kind := finishOf(reason)
+	return kind, name != "" || kind != ""
+}

@@ -1,0 +1,73 @@
+package upstream_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"example.com/pagila-api/llm/upstream"
+)
+
+// FuzzResponse reads arbitrary responses in both dialects, streamed and not streamed. The caller gets
+// only text that is safe to display, and every successful answer has some.
+func FuzzResponse(f *testing.F) {
+	for _, seeds := range [][]oddity{oddStreams, oddLines, oddCompletions, oddOllamaReplies} {
+		for _, seed := range seeds {
+			f.Add(afterHead(seed.raw))
+		}
+	}
+	for _, seed := range brokenStreams {
+		if len(seed.raw) < 4<<10 {
+			f.Add(afterHead(seed.raw))
+		}
+	}
+	for _, seed := range brokenLines {
+		if len(seed.raw) < 4<<10 {
+			f.Add(afterHead(seed.raw))
+		}
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		for _, provider := range []string{"openai", "ollama"} {
+			c := newModel(t, upstream.Config{Provider: provider, BaseURL: "http://upstream.test", OllamaHost: "http://upstream.test", HTTPClient: &http.Client{
+				Transport: &once{body: body},
+			}})
+			text, result, err := ask(context.Background(), c)
+			if err == nil {
+				checkAnswer(t, result)
+				if upstream.Blank(text) {
+					t.Errorf("%s: the answer is %q", provider, text)
+				}
+			}
+			if !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }) {
+				t.Errorf("%s: the client got %q", provider, text)
+			}
+			_, _ = reply(context.Background(), c)
+		}
+	})
+}
+
+// afterHead is a response without its head, if it has one.
+func afterHead(raw string) string {
+	if _, body, ok := strings.Cut(raw, "\r\n\r\n"); ok {
+		return body
+	}
+	return raw
+}
+
+// once responds to one request. Retries are refused, so that the test does not wait.
+type once struct {
+	body string
+	used bool
+}
+
+func (o *once) RoundTrip(*http.Request) (*http.Response, error) {
+	if o.used {
+		return response(403, ""), nil
+	}
+	o.used = true
+	return stream(io.MultiReader(strings.NewReader(o.body))), nil
+}

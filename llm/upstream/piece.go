@@ -1,0 +1,128 @@
+package upstream
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+)
+
+// piece is what one document of a response contains, in terms that all dialects share. A piece with
+// neither text nor an error is skipped, whatever else the document has.
+type piece struct {
+	text    string
+	whole   bool // the text is the whole answer, not its next part
+	thought bool // the document has thoughts of the model, which are not kept
+	refusal bool // the model refuses to answer
+	finish  string
+	end     bool // the answer has no more documents
+	model   string
+	usage   Usage // zero if it is not reported
+}
+
+// add adds the content of another choice.
+func (p *piece) add(other piece) {
+	p.text += other.text
+	p.whole = p.whole || other.whole
+	p.thought = p.thought || other.thought
+	p.refusal = p.refusal || other.refusal
+}
+
+// looseMessage is a message, or a part of one that is streamed. Its text is read strictly. Tool calls
+// are ignored, because no tools are offered.
+type looseMessage struct {
+	Content   content      `json:"content"`
+	Refusal   looseString  `json:"refusal"`
+	Reasoning looseThought `json:"reasoning"`
+	// The names that other servers use for reasoning.
+	ReasoningContent looseThought `json:"reasoning_content"`
+	ReasoningDetails looseThought `json:"reasoning_details"`
+	Thinking         looseThought `json:"thinking"`
+}
+
+// UnmarshalJSON reads every empty value as an empty message. Some servers write [] for {}.
+func (m *looseMessage) UnmarshalJSON(raw []byte) error {
+	if !hasContent(raw) {
+		return nil
+	}
+	type plain looseMessage
+	return json.Unmarshal(raw, (*plain)(m))
+}
+
+// piece is the content of the message.
+func (m looseMessage) piece() piece {
+	return piece{
+		text:    m.Content.text,
+		refusal: saysSomething(string(m.Refusal)) || m.Content.refusal,
+		thought: m.Content.thought || bool(m.Reasoning || m.ReasoningContent || m.ReasoningDetails || m.Thinking),
+	}
+}
+
+// saysSomething says whether a string is not blank, nor one of the words that stand for nothing.
+func saysSomething(text string) bool {
+	switch strings.ToLower(strings.TrimSpace(text)) {
+	case "", "null", "none":
+		return false
+	default:
+		return true
+	}
+}
+
+// content is the text of a message: a string or a list of parts.
+type content struct {
+	text             string
+	thought, refusal bool
+}
+
+// UnmarshalJSON fails if there could be text in an unknown form.
+func (c *content) UnmarshalJSON(raw []byte) error {
+	switch {
+	case !hasContent(raw):
+		return nil
+	case raw[0] == '"':
+		c.text = unquote(raw)
+		return nil
+	case raw[0] == '{':
+		return c.part(raw)
+	case raw[0] != '[':
+		return errMalformed
+	}
+	var parts []json.RawMessage
+	if err := json.Unmarshal(raw, &parts); err != nil {
+		return err
+	}
+	for _, part := range parts {
+		if err := c.part(part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// part adds a part, whose type says what it is. A part of an unknown type is not text.
+func (c *content) part(raw json.RawMessage) error {
+	if raw[0] == '"' {
+		c.text += unquote(raw)
+		return nil
+	}
+	if raw[0] != '{' {
+		return nil
+	}
+	var p struct {
+		Type looseString     `json:"type"`
+		Text json.RawMessage `json:"text"`
+	}
+	if err := json.Unmarshal(raw, &p); err != nil {
+		return err
+	}
+	switch kind := strings.ToLower(string(p.Type)); {
+	case kind == "text", kind == "output_text", kind == "":
+		if bytes.HasPrefix(p.Text, []byte(`"`)) {
+			c.text += unquote(p.Text)
+		}
+	case kind == "refusal":
+		c.refusal = true
+	case strings.Contains(kind, "thinking"), strings.Contains(kind, "reasoning"), strings.Contains(kind, "thought"):
+		c.thought = true
+	}
+	return nil
+}

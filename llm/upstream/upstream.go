@@ -1,0 +1,150 @@
+// Package upstream asks a language model, and never mistakes a broken answer for a whole one.
+//
+// [New] makes a [Model], and [Model.Generate] asks it. Behind it are langchaingo's adapters, which
+// report most broken responses as success. So nothing that they say is trusted. The doer reads the
+// upstream's bytes first and passes only checked ones to the adapter, and the guard around the
+// adapter decides what counts as a success. A failure is an [*Error].
+//
+// What does not decide whether an answer is good is read leniently. A response is a sequence of
+// JSON documents (documents.go). A dialect reads each document as a piece of the answer (piece.go,
+// openai.go, ollama.go), and a document with neither text nor an error is skipped. Optional parts of
+// a request that an upstream refuses are found by trying (search.go). The guard removes the model's
+// thoughts from the text (thoughts.go) and makes the text safe to display (scrub.go).
+//
+// The package knows nothing about what the model is asked for.
+package upstream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/tmc/langchaingo/llms"
+	"go.opentelemetry.io/otel/attribute"
+)
+
+// Model is one language model behind the guard. It is safe for concurrent use.
+type Model struct {
+	adapter   llms.Model
+	name      string
+	timeout   time.Duration
+	maxTokens int
+	quirks    quirks
+	doer      *doer // nil for a local model, which needs no HTTP
+	thinking  thinking
+	logger    *slog.Logger
+	telemetry *telemetry
+}
+
+// New makes a model. It checks the whole configuration and reports all of its faults at once. It does
+// not read the environment and sends no request.
+func New(cfg Config) (*Model, error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	limitErr := cfg.applyDefaults()
+	adapter, adapterErr := newAdapter(&cfg)
+	telemetry, telemetryErr := newTelemetry(&cfg)
+	if err := errors.Join(limitErr, adapterErr, telemetryErr); err != nil {
+		return nil, err
+	}
+	m := &Model{
+		adapter:   adapter.Model,
+		name:      cfg.Model,
+		timeout:   cfg.Timeout,
+		maxTokens: cfg.MaxTokens,
+		quirks:    adapter.quirks,
+		doer:      adapter.doer,
+		logger:    cfg.Logger,
+		telemetry: telemetry,
+	}
+	m.thinking.thinks.Store(adapter.quirks.thinks)
+	if m.doer != nil && taggedModels.MatchString(cfg.Model) {
+		m.thinking.buffered.Store(1)
+	}
+	return m, nil
+}
+
+// adapter is langchaingo's model, unguarded, with the quirks of its upstream.
+type adapter struct {
+	llms.Model
+	quirks quirks
+	doer   *doer // nil for a local model
+}
+
+// newAdapter makes the provider's adapter and fills in the default name of its model.
+func newAdapter(cfg *Config) (adapter, error) {
+	if strings.ContainsFunc(cfg.Model, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }) {
+		return adapter{}, fmt.Errorf("model name %q contains whitespace or a control character", cfg.Model)
+	}
+	switch {
+	case cfg.Local != nil:
+		cfg.Model = cfg.Provider
+		return adapter{Model: cfg.Local}, nil
+	case cfg.Provider == providerOpenAI:
+		return newOpenAI(cfg)
+	case cfg.Provider == providerOllama:
+		return newOllama(cfg)
+	default:
+		return adapter{}, fmt.Errorf("unknown provider, want %s, %s or a local model", providerOpenAI, providerOllama)
+	}
+}
+
+// Request is what a model is asked.
+type Request struct {
+	Messages    []llms.MessageContent
+	Temperature float64
+	TopP        float64 // not sent if 0
+	MaxTokens   int     // Config.MaxTokens is the upper limit
+	// Schema is the form of an answer in JSON. Nil asks for free text.
+	Schema *Schema
+	// Emit is called with each piece of the answer as it arrives, in the caller's goroutine and never
+	// with empty text. Its error ends the call. Nil asks for an answer that is not streamed.
+	Emit func(text string) error
+	// Buffer says that the caller uses only the whole answer. The guard may then hold text back from
+	// Emit until it is certain that the text is not a thought of the model.
+	Buffer bool
+}
+
+// Schema is a JSON Schema for an answer. Models write the properties of an object in the order of
+// its schema, so that order is kept.
+type Schema struct {
+	Name string
+	JSON json.RawMessage
+}
+
+// Answer is a model's answer.
+type Answer struct {
+	Text         string
+	Model        string // as the upstream names it, or else as configured
+	FinishReason string // "stop" for a whole answer, "length" for one that was cut at the token limit
+	Usage        Usage
+}
+
+// Usage is what a call cost in tokens, including the model's thoughts. It is zero if the upstream
+// does not report it.
+type Usage struct {
+	Prompt     int
+	Completion int
+}
+
+// Name is the model's name, as configured or by default.
+func (m *Model) Name() string { return m.name }
+
+// SchemaPerCall says whether each call may have a schema of its own at no cost. OpenAI compiles
+// every new schema, which takes seconds.
+func (m *Model) SchemaPerCall() bool { return m.quirks.schemaPerCall }
+
+// MetricAttributes are the attributes of every metric of the model, for further metrics about it.
+func (m *Model) MetricAttributes() []attribute.KeyValue { return m.telemetry.with() }
+
+// WithTimeout gives a sequence of calls one deadline, [Config.Timeout] from now.
+func (m *Model) WithTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
+	cause := fmt.Errorf("no whole answer within %s: %w", m.timeout, context.DeadlineExceeded)
+	return context.WithTimeoutCause(ctx, m.timeout, cause)
+}
