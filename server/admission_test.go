@@ -24,6 +24,7 @@ import (
 	"example.com/pagila-api/gen"
 	"example.com/pagila-api/llm"
 	"example.com/pagila-api/server"
+	"example.com/pagila-api/server/internal/contract"
 	"example.com/pagila-api/store"
 	"example.com/pagila-api/store/pgtest"
 )
@@ -70,7 +71,7 @@ func TestAdmission(t *testing.T) {
 	t.Parallel()
 	const limit = 5
 	url := pgtest.New(t)
-	a := startOn(t, url, withLimits(server.Limits{InFlight: limit}))
+	a := startOn(t, url, withLimits(server.Limits{InFlight: limit}), withDocumentedCredentials)
 	unlock := lockFilms(t, url)
 	var wg sync.WaitGroup
 	for i := range limit {
@@ -78,44 +79,42 @@ func TestAdmission(t *testing.T) {
 	}
 	a.inFlight(t, limit)
 
-	for _, call := range []struct{ method, path, body string }{
-		{http.MethodGet, "/films", ""},
-		{http.MethodGet, "/films?page=0", ""},
-		{http.MethodGet, "/films/7", ""},
-		{http.MethodGet, "/films/%22%3Cx%3E%5C%C3%A9&'", ""},
-		{http.MethodGet, "/films/" + strings.Repeat("%C3%A9", 200), ""},
-		{http.MethodPost, "/customers/3/rentals", `{"inventory_id": 1, "staff_id": 1}`},
-		{http.MethodPost, "/customers/3/rentals", strings.Repeat(" ", 2<<20)},
-		{http.MethodGet, "/customers/3/rentals/9", ""},
-		{http.MethodGet, "/ai/ask?question=x", ""},
-		{http.MethodPost, "/ai/summary", `{"film_id": 1}`},
-		{http.MethodPost, "/ai/handoff", `{"question": "x"}`},
-	} {
-		got := a.call(t, call.method, call.path, call.body, "X-Request-ID", "refused-1",
-			"traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00")
+	const trace = "00-0af7651916cd43dd8448eb211c80319c-"
+	wantBusy := func(path string, got *received) {
+		t.Helper()
 		p := got.wantProblem(t, 503, "server_busy")
-		if path, _, _ := strings.Cut(call.path, "?"); !strings.HasPrefix(path, p.Instance) || p.Instance == "" || p.RequestID != "refused-1" {
-			t.Errorf("%s: instance %q, request_id %q", call.path, p.Instance, p.RequestID)
+		if path, _, _ := strings.Cut(path, "?"); !strings.HasPrefix(path, p.Instance) || p.Instance == "" || p.RequestID != "refused-1" {
+			t.Errorf("%s: instance %q, request_id %q", path, p.Instance, p.RequestID)
 		}
 		if h := got.header; h.Get("Retry-After") != "1" || h.Get("Cache-Control") != "no-store" ||
-			!strings.HasPrefix(h.Get("traceparent"), "00-0af7651916cd43dd8448eb211c80319c-") || !strings.HasSuffix(h.Get("traceparent"), "-00") {
-			t.Errorf("%s: the headers are %v", call.path, h)
+			!strings.HasPrefix(h.Get("traceparent"), trace) || !strings.HasSuffix(h.Get("traceparent"), "-00") {
+			t.Errorf("%s: the headers are %v", path, h)
 		}
+	}
+	usesDatabase := func(op *contract.Operation) bool { return op.Documents(503) && op.ID != "getReadiness" }
+	for _, r := range exampleRequests(t, usesDatabase) {
+		r = r.with("X-Request-ID", "refused-1").with("traceparent", trace+"b7ad6b7169203331-00")
+		wantBusy(r.target(), r.send(t, a))
+		r.body = strings.Repeat(" ", 2<<20)
+		if hasBody(r.Operation) {
+			wantBusy(r.target(), r.send(t, a))
+		}
+	}
+	for _, path := range []string{"/films?page=0", "/films/%22%3Cx%3E%5C%C3%A9&'", "/films/" + strings.Repeat("%C3%A9", 200)} {
+		wantBusy(path, a.get(t, path, "X-Request-ID", "refused-1", "traceparent", trace+"b7ad6b7169203331-00"))
 	}
 	head := a.call(t, http.MethodHead, "/films", "").want(t, 503)
 	if len(head.header.Get("X-Request-ID")) != 16 || len(head.header.Get("traceparent")) != 55 || len(head.body) != 0 {
 		t.Errorf("HEAD: the headers are %v, the body %q", head.header, head.body)
 	}
 
-	for path, want := range map[string]int{
-		"/healthz": 200, "/readyz": 200, "/openapi.yaml": 200, "/openapi.json": 200, "/docs": 200, "/docs/init.js": 200,
-		"/nowhere": 404, "/films/": 404, "//films": 404, "/films/1/2": 404, "/ai": 404,
-	} {
-		a.get(t, path).want(t, want)
+	for _, r := range exampleRequests(t, func(op *contract.Operation) bool { return !usesDatabase(op) }) {
+		r.send(t, a).want(t, 200)
+	}
+	for _, path := range []string{"/nowhere", "/films/", "//films", "/films/1/2", "/ai"} {
+		a.get(t, path).want(t, 404)
 	}
 	a.call(t, http.MethodDelete, "/films", "").want(t, 405)
-	a.call(t, http.MethodPost, "/token", "grant_type=password&username=somebody&password=secret",
-		"Content-Type", "application/x-www-form-urlencoded").want(t, 200)
 	a.get(t, "/ai/ask?question=x", "Last-Event-ID", "1").want(t, 204)
 
 	unlock()
@@ -377,7 +376,7 @@ func TestRefusalsAreLoggedTogether(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		log := &logBuffer{}
-		add, write := server.NewRefusals(slog.New(slog.NewJSONHandler(log, nil)))
+		add, write := server.NewRejections(slog.New(slog.NewJSONHandler(log, nil)))
 		want := func(counts ...int) {
 			t.Helper()
 			synctest.Wait()

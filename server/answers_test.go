@@ -16,24 +16,28 @@ import (
 
 	"example.com/pagila-api/gen"
 	"example.com/pagila-api/llm"
+	"example.com/pagila-api/server/internal/contract"
 )
 
-// An operation of the API refuses a parameter that it does not know. Probes and documentation take what
-// load balancers, caches and links add.
+// Operations reject query parameters that they do not know. Probes and documentation ignore what load
+// balancers, caches and links add.
 func TestUnknownParameter(t *testing.T) {
 	t.Parallel()
-	a := start(t)
-	for _, path := range []string{"/customers/1/rentals/1", "/films/1", "/films"} {
-		for _, query := range []string{"_=1", "utm_source=x", "verbose", "%zz", "a;b"} {
-			a.get(t, path+"?"+query, "Authorization", "Bearer "+token).wantProblem(t, 400, "invalid_request")
+	a := start(t, withDocumentedCredentials)
+	queries := []string{"_=1", "utm_source=x", "verbose", "%zz", "a;b"}
+	for _, r := range exampleRequests(t, documents(400)) {
+		for _, query := range queries {
+			r.rawQuery = query
+			r.send(t, a).wantProblem(t, 400, "invalid_request")
 		}
 	}
-	for _, path := range []string{
-		"/healthz?_=1", "/readyz?verbose", "/readyz?exclude=a&exclude=b", "/openapi.yaml?v=1", "/openapi.json?%ff",
-		"/docs?utm_source=x&utm_medium=", "/docs/init.js?v=%zz", "/healthz?a;b", "/healthz?%00=1", "/docs?=", "/docs?%",
-	} {
-		a.get(t, path).want(t, 200)
-		a.call(t, http.MethodHead, path, "").want(t, 200)
+	ignores := func(op *contract.Operation) bool { return !op.Documents(400) }
+	for _, r := range exampleRequests(t, ignores) {
+		for _, query := range append(queries, "exclude=a&exclude=b", "v=", "%ff", "%00=1", "=", "%") {
+			r.rawQuery = query
+			r.send(t, a).want(t, 200)
+			r.sendAs(t, a, http.MethodHead).want(t, 200)
+		}
 	}
 }
 
@@ -66,28 +70,31 @@ func TestManyInputErrors(t *testing.T) {
 	}
 }
 
-// A compressed body is refused on each operation that takes a body, before it is read. The response
-// says what to send instead (RFC 9110, section 15.5.16).
+// Each operation with a body rejects a compressed one before it reads it. The response says what to send
+// instead (RFC 9110, section 15.5.16).
 func TestContentEncoding(t *testing.T) {
 	t.Parallel()
-	a := start(t)
-	for path, mediaType := range withBody {
-		post := func(body, authorization, coding string) *answer {
-			return a.call(t, http.MethodPost, path, body, "Authorization", authorization, "Content-Type", mediaType, "Content-Encoding", coding)
+	a := start(t, withDocumentedCredentials)
+	for _, r := range exampleRequests(t, hasBody) {
+		post := func(body, coding string) *received {
+			r := r.with("Content-Encoding", coding)
+			r.body = body
+			return r.send(t, a)
 		}
 		for _, coding := range []string{"gzip", "GZip", "br", "deflate", "zstd", "x-unknown", "identity, gzip", "gzip, gzip", "a b"} {
-			answer := post("\x1f\x8b\x08", "Bearer "+token, coding)
-			p := answer.wantProblem(t, 415, "unsupported_media_type")
-			if got := answer.header.Get("Accept-Encoding"); got != "identity" || !strings.Contains(p.Detail, "compressed") {
-				t.Errorf("%s, %s: Accept-Encoding is %q, the detail %q", path, coding, got, p.Detail)
+			got := post("\x1f\x8b\x08", coding)
+			p := got.wantProblem(t, 415, "unsupported_media_type")
+			if accepted := got.header.Get("Accept-Encoding"); accepted != "identity" || !strings.Contains(p.Detail, "compressed") {
+				t.Errorf("%s, %s: Accept-Encoding is %q, the detail %q", r.ID, coding, accepted, p.Detail)
 			}
 		}
 		for _, coding := range []string{"", "identity", "Identity", "identity, , identity"} {
-			post("{", "Bearer "+token, coding).wantProblem(t, 400, "invalid_request")
+			post("{", coding).wantProblem(t, 400, "invalid_request")
 		}
-		post("", "Bearer "+token, "gzip").wantProblem(t, 400, "invalid_request") // there is nothing to decode
-		if path == "/customers/1/rentals" {
-			post("{}", "", "gzip").wantProblem(t, 401, "missing_token")
+		post("", "gzip").wantProblem(t, 400, "invalid_request") // an empty body is not compressed
+		if r.Secured {
+			r.anonymous = true
+			post("{}", "gzip").wantProblem(t, 401, "missing_token")
 		}
 	}
 	a.get(t, "/films", "Content-Encoding", "gzip").want(t, 200)
@@ -147,44 +154,27 @@ func TestMediaTypeParameters(t *testing.T) {
 	}
 }
 
-// withBody are the operations with a body, with its media type.
-var withBody = map[string]string{
-	"/customers/1/rentals": "application/json",
-	"/ai/summary":          "application/json",
-	"/ai/handoff":          "application/json",
-	"/token":               "application/x-www-form-urlencoded",
-}
-
-// Each operation with a body refuses one that is too large, and one of another media type.
+// Each operation with a body rejects one that is too large, and one of another media type.
 func TestBodyRefused(t *testing.T) {
 	t.Parallel()
-	a := start(t)
-	large := strings.Repeat(" ", 2<<20)
-	for path, mediaType := range withBody {
-		post := func(body, mediaType string) *answer {
-			return a.call(t, http.MethodPost, path, body, "Authorization", "Bearer "+token, "Content-Type", mediaType)
-		}
-		post(large, mediaType).wantProblem(t, 413, "body_too_large")
-		post("{}", "application/xml").wantProblem(t, 415, "unsupported_media_type")
+	a := start(t, withDocumentedCredentials)
+	for _, r := range exampleRequests(t, hasBody) {
+		r.body = strings.Repeat(" ", 2<<20)
+		r.send(t, a).wantProblem(t, 413, "body_too_large")
+		r.body, r.mediaType = "{}", "application/xml"
+		r.send(t, a).wantProblem(t, 415, "unsupported_media_type")
 	}
 }
 
-// A database that fails at what it is asked is a fault of each call that needs it.
+// An error of the database that is not temporary is a fault in each operation that uses the database.
 func TestFaultOfEachOperation(t *testing.T) {
 	t.Parallel()
-	a := start(t)
+	a := start(t, withDocumentedCredentials)
+	a.insertExampleRental(t)
 	a.breakFilm(t)
-	rental := one[string](t, a, `SELECT customer_id || '/rentals/' || rental_id FROM rental LIMIT 1`)
-	for _, answer := range []*answer{
-		a.get(t, "/films"),
-		a.get(t, "/films/1"),
-		a.get(t, "/ai/ask?question=comedies"),
-		a.call(t, http.MethodPost, "/ai/summary", `{"film_id": 1}`),
-		a.call(t, http.MethodPost, "/ai/handoff", `{"question": "Do you have comedies?"}`),
-		a.rent(t, "/customers/1/rentals", `{"inventory_id": 1, "staff_id": 1}`),
-		a.get(t, "/customers/"+rental, "Authorization", "Bearer "+token),
-	} {
-		answer.wantProblem(t, 500, "internal_error")
+	readsFilms := func(op *contract.Operation) bool { return op.Documents(500) && op.ID != "getReadiness" }
+	for _, r := range exampleRequests(t, readsFilms) {
+		r.send(t, a).wantProblem(t, 500, "internal_error")
 	}
 }
 

@@ -113,7 +113,7 @@ func TestParseProxy(t *testing.T) {
 func TestRateLimitBehindProxy(t *testing.T) {
 	t.Parallel()
 	a := start(t, withLimits(server.Limits{PerMinute: 2}), func(d *server.Deps) { d.TrustedProxies = []string{"::1", "127.0.0.0/8"} })
-	from := func(forwarded string, more ...string) *answer {
+	from := func(forwarded string, more ...string) *received {
 		return a.call(t, http.MethodPost, "/ai/summary", `{"film_id": 1}`, append(more, "X-Forwarded-For", forwarded)...)
 	}
 	for i, forms := range [][]string{

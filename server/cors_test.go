@@ -9,6 +9,7 @@ import (
 
 	"example.com/pagila-api/llm"
 	"example.com/pagila-api/server"
+	"example.com/pagila-api/server/internal/contract"
 )
 
 const origin = "https://app.example.com"
@@ -16,7 +17,7 @@ const origin = "https://app.example.com"
 func withOrigins(origins ...string) option { return func(d *server.Deps) { d.Origins = origins } }
 
 // list is a header's list of values, over all its lines.
-func (a *answer) list(name string) []string {
+func (a *received) list(name string) []string {
 	var values []string
 	for _, line := range a.header.Values(name) {
 		for part := range strings.SplitSeq(line, ",") {
@@ -27,7 +28,7 @@ func (a *answer) list(name string) []string {
 }
 
 // wantCORS checks that pages of this origin may read the answer, or that none may where it is "".
-func (a *answer) wantCORS(t *testing.T, origin string) {
+func (a *received) wantCORS(t *testing.T, origin string) {
 	t.Helper()
 	if got := a.header.Get("Access-Control-Allow-Origin"); got != origin {
 		t.Errorf("status %d: Access-Control-Allow-Origin is %q, want %q", a.status, got, origin)
@@ -44,7 +45,7 @@ func (a *answer) wantCORS(t *testing.T, origin string) {
 func TestNoCORS(t *testing.T) {
 	t.Parallel()
 	a := start(t)
-	for _, answer := range []*answer{
+	for _, answer := range []*received{
 		a.get(t, "/films", "Origin", origin),
 		a.get(t, "/nowhere", "Origin", origin),
 		a.call(t, http.MethodOptions, "/films", "", "Origin", origin, "Access-Control-Request-Method", "GET").want(t, 405),
@@ -63,26 +64,24 @@ func TestPreflight(t *testing.T) {
 	t.Parallel()
 	a := start(t, withOrigins("http://localhost:5173", origin), func(d *server.Deps) { d.Limits = server.Limits{PerMinute: 1} })
 	const headers = "accept,authorization,content-type,last-event-id,traceparent,tracestate,x-request-id"
-	ask := func(path, method, from, id string) *answer {
+	ask := func(path, method, from, id string) *received {
 		return a.call(t, http.MethodOptions, path, "", "Origin", from, "Access-Control-Request-Method", method,
 			"Access-Control-Request-Headers", headers, "X-Request-ID", id)
 	}
-	for path, item := range loadContract(t).Paths.Map() {
-		for method, op := range item.Operations() {
-			answer := ask(path, method, origin, op.OperationID).want(t, 204)
-			answer.wantCORS(t, origin)
-			if got := answer.header.Get("Access-Control-Allow-Methods"); got != method {
-				t.Errorf("%s: the methods are %q", path, got)
-			}
-			if got := answer.header.Get("Access-Control-Allow-Headers"); got != headers {
-				t.Errorf("%s: the headers are %q", path, got)
-			}
-			if got := answer.header.Get("Access-Control-Max-Age"); got != "7200" {
-				t.Errorf("%s: the age is %q", path, got)
-			}
-			if line := a.log.line(t, op.OperationID); !strings.Contains(line, `"status":204`) || !strings.Contains(line, `"method":"OPTIONS"`) {
-				t.Errorf("the access line is %s", line)
-			}
+	for _, op := range contract.Operations(loadContract(t)) {
+		answer := ask(op.Path, op.Method, origin, op.ID).want(t, 204)
+		answer.wantCORS(t, origin)
+		if got := answer.header.Get("Access-Control-Allow-Methods"); got != op.Method {
+			t.Errorf("%s: the methods are %q", op.Path, got)
+		}
+		if got := answer.header.Get("Access-Control-Allow-Headers"); got != headers {
+			t.Errorf("%s: the headers are %q", op.Path, got)
+		}
+		if got := answer.header.Get("Access-Control-Max-Age"); got != "7200" {
+			t.Errorf("%s: the age is %q", op.Path, got)
+		}
+		if line := a.log.line(t, op.ID); !strings.Contains(line, `"status":204`) || !strings.Contains(line, `"method":"OPTIONS"`) {
+			t.Errorf("the access line is %s", line)
 		}
 	}
 	ask("/films", http.MethodHead, "http://localhost:5173", "head").want(t, 204).wantCORS(t, "http://localhost:5173")
@@ -117,7 +116,7 @@ func TestCORS(t *testing.T) {
 	a := start(t, withOrigins(origin), func(d *server.Deps) { d.Limits = server.Limits{InFlight: 1} })
 	server.Unpace(a.server)
 	large := strings.Repeat(" ", 2<<20)
-	answers := map[string]*answer{
+	answers := map[string]*received{
 		"200": a.get(t, "/films", "Origin", origin).want(t, 200),
 		"201": a.call(t, http.MethodPost, "/customers/1/rentals", fmt.Sprintf(`{"inventory_id": %d, "staff_id": 1}`, copyInStock(t, a)),
 			"Origin", origin, "Authorization", "Bearer "+token).want(t, 201),
@@ -139,13 +138,11 @@ func TestCORS(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			answer.wantCORS(t, origin)
 			exposed := answer.list("Access-Control-Expose-Headers")
-			for _, item := range loadContract(t).Paths.Map() {
-				for _, op := range item.Operations() {
-					for _, response := range op.Responses.Map() {
-						for header := range response.Value.Headers {
-							if !slices.Contains(exposed, http.CanonicalHeaderKey(header)) {
-								t.Errorf("%s is not exposed", header)
-							}
+			for _, op := range contract.Operations(loadContract(t)) {
+				for _, response := range op.Spec().Responses.Map() {
+					for header := range response.Value.Headers {
+						if !slices.Contains(exposed, http.CanonicalHeaderKey(header)) {
+							t.Errorf("%s is not exposed", header)
 						}
 					}
 				}
@@ -193,7 +190,7 @@ func TestParseOrigin(t *testing.T) {
 		"localhost:5173":            "is not an origin",
 		"//app.example.com":         "is not an origin",
 		"https://":                  "is not an origin",
-		"https://app.example.com/":  "slash at its end",
+		"https://app.example.com/":  "ends with a slash",
 		"https://app.example.com/x": "more than an origin",
 		"https://app.example.com?x": "more than an origin",
 		"https://app.example.com?":  "more than an origin",

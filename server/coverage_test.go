@@ -16,6 +16,7 @@ import (
 
 	"example.com/pagila-api/api"
 	"example.com/pagila-api/server"
+	"example.com/pagila-api/server/internal/contract"
 )
 
 // triple is the unit of coverage: an operation can answer with this status and this media type. A
@@ -37,7 +38,7 @@ type tally struct {
 	strays map[string]int // what is not in the contract
 }
 
-func (c *tally) count(got server.Answer) {
+func (c *tally) count(got server.Response) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -88,24 +89,22 @@ func isSet(name string) bool {
 
 // documentedTriples is all that the contract says can be answered, in its order of operations.
 func documentedTriples() ([]triple, error) {
-	contract, err := api.Load(context.Background())
+	doc, err := api.Load(context.Background())
 	if err != nil {
 		return nil, err
 	}
 	var all []triple
-	for _, item := range contract.Paths.Map() {
-		for _, op := range item.Operations() {
-			for status, response := range op.Responses.Map() {
-				number, err := strconv.Atoi(status)
-				if err != nil {
-					return nil, fmt.Errorf("%s has the status %q: write out each one", op.OperationID, status)
-				}
-				if len(response.Value.Content) == 0 {
-					all = append(all, triple{op.OperationID, number, ""})
-				}
-				for mediaType := range response.Value.Content {
-					all = append(all, triple{op.OperationID, number, mediaType})
-				}
+	for _, op := range contract.Operations(doc) {
+		for status, response := range op.Spec().Responses.Map() {
+			number, err := strconv.Atoi(status)
+			if err != nil {
+				return nil, fmt.Errorf("%s has the status %q: write out each one", op.ID, status)
+			}
+			if len(response.Value.Content) == 0 {
+				all = append(all, triple{op.ID, number, ""})
+			}
+			for mediaType := range response.Value.Content {
+				all = append(all, triple{op.ID, number, mediaType})
 			}
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"example.com/pagila-api/gen"
+	"example.com/pagila-api/server/internal/contract"
 )
 
 // docsTimeout bounds a visit of the browser, which takes some 10 s on an idle machine.
@@ -33,18 +34,16 @@ func TestDocsInBrowser(t *testing.T) {
 	b.do(chromedp.Navigate(a.URL+"/docs"), chromedp.WaitVisible(chromedp.CSS(".opblock")))
 	b.screenshot("1-first-sight")
 	shown := b.text(".swagger-ui .info .title")
-	if contract := loadContract(t); !strings.Contains(shown, contract.Info.Title) {
+	if doc := loadContract(t); !strings.Contains(shown, doc.Info.Title) {
 		t.Errorf("the title is %q", shown)
 	} else {
 		operations := 0
-		for path, item := range contract.Paths.Map() {
-			for method, o := range item.Operations() {
-				operations++
-				summary := b.text(operation(o.Tags[0], o.OperationID) + " .opblock-summary")
-				for _, want := range []string{method, path, o.Summary} {
-					if !strings.Contains(summary, want) {
-						t.Errorf("%s reads %q, without %q", o.OperationID, summary, want)
-					}
+		for _, o := range contract.Operations(doc) {
+			operations++
+			summary := b.text(operation(o.Spec().Tags[0], o.ID) + " .opblock-summary")
+			for _, want := range []string{o.Method, o.Path, o.Spec().Summary} {
+				if !strings.Contains(summary, want) {
+					t.Errorf("%s reads %q, without %q", o.ID, summary, want)
 				}
 			}
 		}

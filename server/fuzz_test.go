@@ -15,6 +15,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"example.com/pagila-api/gen"
+	"example.com/pagila-api/server/internal/contract"
 )
 
 // FuzzContract makes requests up from the contract: such that follow it, which the server has to
@@ -24,9 +25,8 @@ import (
 // `go test` runs the seeds: each operation, followed and broken. `go test -fuzz FuzzContract` goes on
 // from there.
 func FuzzContract(f *testing.F) {
-	contract := loadContract(f)
 	a := start(f, withDocumentedCredentials)
-	operations := operationIDs(contract)
+	operations := contract.Operations(loadContract(f))
 	for i := range operations {
 		for seed := range 40 {
 			// The first byte is the operation, the second whether it is broken; the rest are choices.
@@ -42,10 +42,10 @@ func FuzzContract(f *testing.F) {
 		c := &choices{data: data}
 		operation := operations[c.below(len(operations))]
 		broken := c.below(2) == 1
-		r := exampleRequest(t, contract, operation)
+		r := exampleRequest(t, operation)
 		r.makeUp(c)
 		// Probes and documentation take any request.
-		broken = broken && r.operation.Responses.Status(http.StatusBadRequest) != nil
+		broken = broken && operation.Documents(http.StatusBadRequest)
 		what := "follows the contract"
 		if broken {
 			what = r.breakIn(c)
@@ -55,20 +55,20 @@ func FuzzContract(f *testing.F) {
 		refused := slices.Contains([]int{400, 401, 415}, got.status)
 		switch {
 		case broken && !refused:
-			t.Errorf("%s with %s answers %d: %+v: %s", operation, what, got.status, r, got.body)
+			t.Errorf("%s with %s answers %d: %+v: %s", operation.ID, what, got.status, r, got.body)
 		case broken:
 			if mediaType := got.header.Get("Content-Type"); mediaType != "application/problem+json" {
-				t.Errorf("%s with %s answers %s", operation, what, mediaType)
+				t.Errorf("%s with %s answers %s", operation.ID, what, mediaType)
 			}
-		case !understood(operation, got):
-			t.Errorf("%s %s and answers %d: %+v: %s", operation, what, got.status, r, got.body)
+		case !understood(operation.ID, got):
+			t.Errorf("%s %s and answers %d: %+v: %s", operation.ID, what, got.status, r, got.body)
 		}
 	})
 }
 
 // understood says whether this is an answer to a request that follows the contract. What such a
 // request names need not exist or be free.
-func understood(operation string, got *answer) bool {
+func understood(operation string, got *received) bool {
 	switch got.status {
 	case http.StatusOK, http.StatusCreated, http.StatusNoContent, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity:
 		return true
@@ -77,17 +77,6 @@ func understood(operation string, got *answer) bool {
 		return operation == "createToken" && json.Unmarshal(got.body, &p) == nil && p.Code == gen.ProblemCodeInvalidCredentials
 	}
 	return false
-}
-
-func operationIDs(contract *openapi3.T) []string {
-	var ids []string
-	for _, item := range contract.Paths.Map() {
-		for _, op := range item.Operations() {
-			ids = append(ids, op.OperationID)
-		}
-	}
-	slices.Sort(ids)
-	return ids
 }
 
 // choices makes decisions of the fuzzer's bytes. When they are used up, all decisions are 0.
@@ -105,16 +94,16 @@ func (c *choices) below(n int) int {
 
 // makeUp sets all parameters and members to values that follow the contract.
 func (r *request) makeUp(c *choices) {
-	for _, p := range r.operation.Parameters {
-		if !p.Value.Required && c.below(3) == 0 {
-			r.query.Del(p.Value.Name)
+	for _, p := range r.Parameters() {
+		if !p.Required && c.below(3) == 0 {
+			r.query.Del(p.Name)
 			continue
 		}
-		if p.Value.In == openapi3.ParameterInHeader {
-			r.header[p.Value.Name] = strconv.Itoa(c.below(1000)) // a header holds no such text as the others
+		if p.In == openapi3.ParameterInHeader {
+			r.header[p.Name] = strconv.Itoa(c.below(1000)) // most of the other strings cannot be sent in a header
 			continue
 		}
-		r.set(p.Value, valid(c, p.Value.Schema.Value, p.Value.Example))
+		r.set(p, valid(c, p.Schema.Value, p.Example))
 	}
 	for name, property := range r.properties() {
 		members := r.body.(map[string]any)
@@ -131,13 +120,13 @@ func (r *request) makeUp(c *choices) {
 }
 
 func (r *request) bodySchema() *openapi3.Schema {
-	return r.operation.RequestBody.Value.Content[r.mediaType].Schema.Value
+	return r.Spec().RequestBody.Value.Content[r.mediaType].Schema.Value
 }
 
 // properties yields the members that the body may have, in the order of their names.
 func (r *request) properties() func(yield func(string, *openapi3.Schema) bool) {
 	return func(yield func(string, *openapi3.Schema) bool) {
-		if r.operation.RequestBody == nil {
+		if r.Spec().RequestBody == nil {
 			return
 		}
 		all := r.bodySchema().Properties
@@ -205,11 +194,10 @@ func (r *request) breakIn(c *choices) string {
 	}
 	ways := []way{{"an unknown parameter", func() { r.query.Set("nonsense", "1") }}}
 	add := func(what string, do func()) { ways = append(ways, way{what, do}) }
-	if r.secured() {
+	if r.Secured {
 		add("no token", func() { r.anonymous = true })
 	}
-	for _, ref := range r.operation.Parameters {
-		p := ref.Value
+	for _, p := range r.Parameters() {
 		if p.In == openapi3.ParameterInHeader {
 			continue // every text that can be sent in one is valid
 		}
@@ -224,7 +212,7 @@ func (r *request) breakIn(c *choices) string {
 			}
 		}
 	}
-	if r.operation.RequestBody != nil {
+	if r.Spec().RequestBody != nil {
 		members, schema := r.body.(map[string]any), r.bodySchema()
 		for _, name := range schema.Required {
 			add("no member "+name, func() { delete(members, name) })
@@ -274,27 +262,25 @@ func invalidValues(schema *openapi3.Schema) []any {
 // The generator makes what it says: its valid texts are valid, its invalid ones are not.
 func TestGenerator(t *testing.T) {
 	t.Parallel()
-	for _, item := range loadContract(t).Paths.Map() {
-		for _, op := range item.Operations() {
-			for _, p := range op.Parameters {
-				schema := p.Value.Schema.Value
-				for seed := range 200 {
-					value := valid(&choices{data: []byte(strings.Repeat(string(rune(seed+1)), 70))}, schema, p.Value.Example)
-					if n, ok := value.(int64); ok {
-						value = float64(n) // as kin-openapi has numbers
-					}
-					if err := schema.VisitJSON(value); err != nil {
-						t.Errorf("%s %s: %v is not valid: %v", op.OperationID, p.Value.Name, value, err)
-					}
+	for _, op := range contract.Operations(loadContract(t)) {
+		for _, p := range op.Parameters() {
+			schema := p.Schema.Value
+			for seed := range 200 {
+				value := valid(&choices{data: []byte(strings.Repeat(string(rune(seed+1)), 70))}, schema, p.Example)
+				if n, ok := value.(int64); ok {
+					value = float64(n) // as kin-openapi has numbers
 				}
-				for _, text := range invalidTexts(schema) {
-					n, err := strconv.ParseFloat(text, 64)
-					if schema.Type.Is("integer") && err == nil && schema.VisitJSON(n) == nil {
-						t.Errorf("%s %s: %q is valid", op.OperationID, p.Value.Name, text)
-					}
-					if !schema.Type.Is("integer") && utf8.ValidString(text) && !strings.Contains(text, "\x00") && schema.VisitJSON(text) == nil {
-						t.Errorf("%s %s: %q is valid", op.OperationID, p.Value.Name, text)
-					}
+				if err := schema.VisitJSON(value); err != nil {
+					t.Errorf("%s %s: %v is not valid: %v", op.ID, p.Name, value, err)
+				}
+			}
+			for _, text := range invalidTexts(schema) {
+				n, err := strconv.ParseFloat(text, 64)
+				if schema.Type.Is("integer") && err == nil && schema.VisitJSON(n) == nil {
+					t.Errorf("%s %s: %q is valid", op.ID, p.Name, text)
+				}
+				if !schema.Type.Is("integer") && utf8.ValidString(text) && !strings.Contains(text, "\x00") && schema.VisitJSON(text) == nil {
+					t.Errorf("%s %s: %q is valid", op.ID, p.Name, text)
 				}
 			}
 		}

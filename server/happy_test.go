@@ -158,15 +158,15 @@ func TestContract(t *testing.T) {
 	if !strings.HasPrefix(string(yaml.body), "openapi: 3.0.3\n") {
 		t.Errorf("the YAML begins with %.40q", yaml.body)
 	}
-	var contract struct {
+	var doc struct {
 		OpenAPI string
 		Paths   map[string]any
 	}
-	if err := json.Unmarshal(a.get(t, "/openapi.json").want(t, 200).body, &contract); err != nil {
+	if err := json.Unmarshal(a.get(t, "/openapi.json").want(t, 200).body, &doc); err != nil {
 		t.Fatal(err)
 	}
-	if contract.OpenAPI != "3.0.3" || contract.Paths["/films"] == nil {
-		t.Errorf("the JSON is OpenAPI %q with %d paths", contract.OpenAPI, len(contract.Paths))
+	if doc.OpenAPI != "3.0.3" || doc.Paths["/films"] == nil {
+		t.Errorf("the JSON is OpenAPI %q with %d paths", doc.OpenAPI, len(doc.Paths))
 	}
 }
 

@@ -14,33 +14,25 @@ import (
 	"example.com/pagila-api/store/pgtest"
 )
 
-// Without its database the server is alive but not ready, and says so on each call that needs it.
-// The cause is in the log.
+// Without its database the server is alive but not ready, and each operation that uses the database says
+// so. The cause is in the log.
 func TestDatabaseUnavailable(t *testing.T) {
 	t.Parallel()
 	postgres := pgtest.Server(t)
-	a := startOn(t, postgres.URL("pagila"))
+	a := startOn(t, postgres.URL("pagila"), withDocumentedCredentials)
 	a.get(t, "/readyz").want(t, 200)
 	if err := postgres.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	a.get(t, "/healthz").want(t, 200)
-	for _, answer := range []*answer{
-		a.get(t, "/readyz"),
-		a.get(t, "/films"),
-		a.get(t, "/films/1"),
-		a.get(t, "/ai/ask?question=x"),
-		a.call(t, http.MethodPost, "/ai/summary", `{"film_id": 1}`),
-		a.call(t, http.MethodPost, "/ai/handoff", `{"question": "x"}`),
-		a.rent(t, "/customers/1/rentals", `{"inventory_id": 1, "staff_id": 1}`),
-		a.get(t, "/customers/1/rentals/1", "Authorization", "Bearer "+token),
-	} {
-		answer.wantProblem(t, 503, "database_unavailable")
-		if answer.header.Get("Retry-After") == "" {
-			t.Error("no Retry-After")
+	for _, r := range exampleRequests(t, documents(503)) {
+		got := r.send(t, a)
+		got.wantProblem(t, 503, "database_unavailable")
+		if got.header.Get("Retry-After") == "" {
+			t.Errorf("%s: no Retry-After", r.ID)
 		}
-		if id := answer.header.Get("X-Request-ID"); !strings.Contains(a.log.String(), `"request_id":"`+id+`","operation"`) {
-			t.Errorf("the log does not have the cause of %s", id)
+		if id := got.header.Get("X-Request-ID"); !strings.Contains(a.log.String(), `"request_id":"`+id+`","operation":"`+r.ID) {
+			t.Errorf("%s: the log does not have the cause of %s", r.ID, id)
 		}
 	}
 }
@@ -119,7 +111,7 @@ func TestDrain(t *testing.T) {
 	if a.get(t, "/readyz").want(t, 200).closes {
 		t.Error("the connection ends before")
 	}
-	closes := func(got *answer) *answer {
+	closes := func(got *received) *received {
 		t.Helper()
 		if !got.closes {
 			t.Errorf("the connection does not end with the response %d", got.status)

@@ -9,12 +9,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"example.com/pagila-api/gen"
 	"example.com/pagila-api/llm"
+	"example.com/pagila-api/server/internal/contract"
 )
 
 // Bad input gets a problem document that says where it is bad, and changes nothing.
@@ -153,7 +155,7 @@ func TestExactNumbers(t *testing.T) {
 			continue
 		}
 		p := answer.wantProblem(t, 400, "invalid_request")
-		if len(p.Errors) != 1 || *p.Errors[0].Pointer != "#/staff_id" || p.Errors[0].Detail != "the value has to be a whole number from 1 to 2147483647" {
+		if len(p.Errors) != 1 || *p.Errors[0].Pointer != "#/staff_id" || p.Errors[0].Detail != "the value must be an integer from 1 to 2147483647" {
 			t.Errorf("%s: the errors are %+v", number, p.Errors)
 		}
 	}
@@ -183,9 +185,9 @@ func TestExactParameters(t *testing.T) {
 			}
 			continue
 		}
-		for name, answer := range map[string]*answer{"page": page, "film_id": film} {
+		for name, answer := range map[string]*received{"page": page, "film_id": film} {
 			p := answer.wantProblem(t, 400, "invalid_request")
-			if len(p.Errors) != 1 || *p.Errors[0].Parameter != name || p.Errors[0].Detail != "the value has to be a whole number from 1 to 2147483647" {
+			if len(p.Errors) != 1 || *p.Errors[0].Parameter != name || p.Errors[0].Detail != "the value must be an integer from 1 to 2147483647" {
 				t.Errorf("%s %.40s: the errors are %+v", name, number, p.Errors)
 			}
 		}
@@ -213,7 +215,7 @@ func TestBadInputAllAtOnce(t *testing.T) {
 	// But each once, however many rules it breaks.
 	for _, inventory := range []string{"0", "2147483648", "99999999999999999999", "1e400", "1.5"} {
 		p = a.rent(t, "/customers/1/rentals", `{"inventory_id": `+inventory+`, "staff_id": 1}`).wantProblem(t, 400, "invalid_request")
-		if len(p.Errors) != 1 || p.Errors[0].Detail != "the value has to be a whole number from 1 to 2147483647" {
+		if len(p.Errors) != 1 || p.Errors[0].Detail != "the value must be an integer from 1 to 2147483647" {
 			t.Errorf("inventory_id %s: %+v", inventory, p.Errors)
 		}
 	}
@@ -352,29 +354,30 @@ func TestTokenRefusals(t *testing.T) {
 
 func TestHead(t *testing.T) {
 	t.Parallel()
-	a := start(t)
-	for _, path := range []string{
-		"/films", "/films/1", "/healthz", "/readyz", "/openapi.yaml", "/openapi.json", "/docs",
-		"/docs/swagger-ui.css", "/ai/ask?question=Hello", "/films/2147483647", "/films?page=0", "/nowhere",
-	} {
-		t.Run(path, func(t *testing.T) {
-			t.Parallel()
-			get, head := a.get(t, path), a.call(t, http.MethodHead, path, "")
-			if head.status != get.status {
-				t.Errorf("HEAD answers %d, GET %d", head.status, get.status)
+	a := start(t, withDocumentedCredentials)
+	a.insertExampleRental(t)
+	compare := func(name string, get, head *received) {
+		t.Helper()
+		if head.status != get.status {
+			t.Errorf("%s: the status of HEAD is %d, that of GET %d", name, head.status, get.status)
+		}
+		if len(head.body) != 0 {
+			t.Errorf("%s: the response to HEAD has a body of %d bytes", name, len(head.body))
+		}
+		for header := range get.header {
+			if len(head.header[header]) == 0 && header != "Content-Length" {
+				t.Errorf("%s: the response to HEAD has no %s", name, header)
 			}
-			if len(head.body) != 0 {
-				t.Errorf("HEAD has a body of %d bytes", len(head.body))
-			}
-			for name := range get.header {
-				if len(head.header[name]) == 0 && name != "Content-Length" {
-					t.Errorf("HEAD has no %s", name)
-				}
-			}
-			if got, want := head.header.Get("Content-Type"), get.header.Get("Content-Type"); got != want {
-				t.Errorf("HEAD's Content-Type is %q, GET's %q", got, want)
-			}
-		})
+		}
+		if got, want := head.header.Get("Content-Type"), get.header.Get("Content-Type"); got != want {
+			t.Errorf("%s: the Content-Type of HEAD is %q, that of GET %q", name, got, want)
+		}
+	}
+	for _, r := range exampleRequests(t, isGET) {
+		compare(r.ID, r.send(t, a).want(t, 200), r.sendAs(t, a, http.MethodHead))
+	}
+	for _, path := range []string{"/films/2147483647", "/films?page=0", "/nowhere"} {
+		compare(path, a.get(t, path), a.call(t, http.MethodHead, path, ""))
 	}
 }
 
@@ -390,23 +393,32 @@ func TestHeadAsksNoModel(t *testing.T) {
 
 func TestMethodNotAllowed(t *testing.T) {
 	t.Parallel()
-	a := start(t)
-	for path, allow := range map[string]string{
-		"/films":                 "GET, HEAD",
-		"/films/1":               "GET, HEAD",
-		"/customers/1/rentals":   "POST",
-		"/token":                 "POST",
-		"/ai/summary":            "POST",
-		"/ai/ask":                "GET, HEAD",
-		"/docs/swagger-ui.css":   "GET, HEAD",
-		"/customers/1/rentals/1": "GET, HEAD",
-	} {
-		answer := a.call(t, http.MethodPut, path, "{}")
-		answer.wantProblem(t, 405, "method_not_allowed")
-		if got := answer.header.Get("Allow"); got != allow {
-			t.Errorf("%s: Allow is %q, want %q", path, got, allow)
+	a := start(t, withDocumentedCredentials)
+	requests := map[string]request{} // by path
+	methods := map[string][]string{}
+	for _, r := range exampleRequests(t, func(*contract.Operation) bool { return true }) {
+		requests[r.Path] = r
+		methods[r.Path] = append(methods[r.Path], r.Method)
+		if r.Method == http.MethodGet {
+			methods[r.Path] = append(methods[r.Path], http.MethodHead)
 		}
 	}
+	for path, allowed := range methods {
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+			if slices.Contains(allowed, method) {
+				continue
+			}
+			got := requests[path].sendAs(t, a, method)
+			got.wantProblem(t, 405, "method_not_allowed")
+			if allow := got.list("Allow"); !sameElements(allow, allowed) {
+				t.Errorf("%s: Allow is %q, want %q", path, allow, allowed)
+			}
+		}
+	}
+}
+
+func sameElements(a, b []string) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
 }
 
 func TestRequestID(t *testing.T) {
@@ -490,10 +502,10 @@ func TestBrokenBody(t *testing.T) {
 		end           bool // the client sends no more, and says so
 		detail        string
 	}{
-		{"breaks off", head + "Content-Length: 100\r\n\r\n{", true, "the body ended early"},
-		{"breaks off in a chunk", head + "Transfer-Encoding: chunked\r\n\r\n5\r\n{", true, "the body ended early"},
-		{"bad chunk", head + "Transfer-Encoding: chunked\r\n\r\nnonsense\r\n", false, "the body ended early"},
-		{"does not come", head + "Content-Length: 100\r\n\r\n{", false, "the body did not come in time"},
+		{"breaks off", head + "Content-Length: 100\r\n\r\n{", true, "the body ended before it was complete"},
+		{"breaks off in a chunk", head + "Transfer-Encoding: chunked\r\n\r\n5\r\n{", true, "the body ended before it was complete"},
+		{"bad chunk", head + "Transfer-Encoding: chunked\r\n\r\nnonsense\r\n", false, "the body ended before it was complete"},
+		{"does not come", head + "Content-Length: 100\r\n\r\n{", false, "the body was not received in time"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

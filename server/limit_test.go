@@ -18,6 +18,7 @@ import (
 
 	"example.com/pagila-api/llm"
 	"example.com/pagila-api/server"
+	"example.com/pagila-api/server/internal/contract"
 	"example.com/pagila-api/store"
 )
 
@@ -28,7 +29,7 @@ func withLimits(l server.Limits) option { return func(d *server.Deps) { d.Limits
 func TestRateLimit(t *testing.T) {
 	t.Parallel()
 	a := start(t, withLimits(server.Limits{PerMinute: 3}), func(d *server.Deps) { d.TrustedProxies = []string{"127.0.0.1"} })
-	from := func(client string) *answer {
+	from := func(client string) *received {
 		return a.call(t, http.MethodPost, "/ai/summary", `{"film_id": 1}`, "X-Forwarded-For", client)
 	}
 	for range 3 {
@@ -272,14 +273,21 @@ func (s *searchOnce) SearchFilms(ctx context.Context, question string, limit int
 	return s.Store.SearchFilms(ctx, question, limit)
 }
 
-// costly are the calls of the language model that count, with headers that change nothing about that.
-var costly = []struct{ method, path, body string }{
-	{http.MethodPost, "/ai/summary", `{"film_id": 1}`},
-	{http.MethodPost, "/ai/handoff", `{"question": "Who stars in film 1?"}`},
-	{http.MethodGet, "/ai/ask?question=x", ""},
-	{http.MethodHead, "/ai/ask?question=x", ""},
+// costly are the requests that count as calls to the language model.
+func costly(t *testing.T) []request {
+	t.Helper()
+	return exampleRequests(t, documents(429))
 }
 
+// methods returns the methods by which an operation can be called.
+func methods(op *contract.Operation) []string {
+	if isGET(op) {
+		return []string{http.MethodGet, http.MethodHead}
+	}
+	return []string{op.Method}
+}
+
+// noExemption are headers that make no difference to the limits.
 var noExemption = []struct{ name, value string }{
 	{"Accept", "text/event-stream"},
 	{"Accept", "*/*;q=0"},
@@ -298,18 +306,20 @@ var noExemption = []struct{ name, value string }{
 // No header lets a call past the count of a client.
 func TestNoHeaderIsExemptFromRateLimit(t *testing.T) {
 	t.Parallel()
-	a := start(t, withLimits(server.Limits{PerMinute: 1}), func(d *server.Deps) { d.TrustedProxies = []string{"127.0.0.1"} })
+	a := start(t, withDocumentedCredentials, withLimits(server.Limits{PerMinute: 1}), func(d *server.Deps) { d.TrustedProxies = []string{"127.0.0.1"} })
 	client := 0
-	for _, call := range costly {
+	for _, r := range costly(t) {
 		for _, header := range noExemption {
-			if header.name == "Last-Event-ID" && strings.HasPrefix(call.path, "/ai/ask") {
+			if header.name == "Last-Event-ID" && r.ID == "askQuestion" {
 				continue
 			}
-			client++
-			address := fmt.Sprintf("198.51.%d.%d", client/250, 1+client%250)
-			for _, want := range []int{200, 429} {
-				if got := a.call(t, call.method, call.path, call.body, header.name, header.value, "X-Forwarded-For", address); got.status != want {
-					t.Errorf("%s %s with %s: %q: status %d, want %d", call.method, call.path, header.name, header.value, got.status, want)
+			for _, method := range methods(r.Operation) {
+				client++
+				r := r.with(header.name, header.value).with("X-Forwarded-For", fmt.Sprintf("198.51.%d.%d", client/250, 1+client%250))
+				for _, want := range []int{200, 429} {
+					if got := r.sendAs(t, a, method); got.status != want {
+						t.Errorf("%s %s with %s: %q: status %d, want %d", method, r.ID, header.name, header.value, got.status, want)
+					}
 				}
 			}
 		}
@@ -320,7 +330,7 @@ func TestNoHeaderIsExemptFromRateLimit(t *testing.T) {
 func TestNoHeaderIsExemptFromConcurrencyLimit(t *testing.T) {
 	t.Parallel()
 	started, leave := make(chan struct{}), make(chan struct{})
-	a := start(t, withLimits(server.Limits{Concurrent: 1}), withModel(scripted{
+	a := start(t, withDocumentedCredentials, withLimits(server.Limits{Concurrent: 1}), withModel(scripted{
 		summarize: func(context.Context, llm.Film) (llm.Summary, llm.Result, error) {
 			started <- struct{}{}
 			<-leave
@@ -330,13 +340,15 @@ func TestNoHeaderIsExemptFromConcurrencyLimit(t *testing.T) {
 	var wg sync.WaitGroup
 	wg.Go(func() { a.call(t, http.MethodPost, "/ai/summary", `{"film_id": 1}`, "Last-Event-ID", "1").want(t, 200) })
 	<-started
-	for _, call := range costly {
+	for _, r := range costly(t) {
 		for _, header := range noExemption {
-			if header.name == "Last-Event-ID" && strings.HasPrefix(call.path, "/ai/ask") {
+			if header.name == "Last-Event-ID" && r.ID == "askQuestion" {
 				continue
 			}
-			if got := a.call(t, call.method, call.path, call.body, header.name, header.value); got.status != 503 {
-				t.Errorf("%s %s with %s: %q: status %d, want 503", call.method, call.path, header.name, header.value, got.status)
+			for _, method := range methods(r.Operation) {
+				if got := r.with(header.name, header.value).sendAs(t, a, method); got.status != 503 {
+					t.Errorf("%s %s with %s: %q: status %d, want 503", method, r.ID, header.name, header.value, got.status)
+				}
 			}
 		}
 	}

@@ -108,15 +108,15 @@ func TestBehindPrefix(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		contract := loadContract(t)
-		server, err := document.Parse(contract.Servers[0].URL)
+		doc := loadContract(t)
+		server, err := document.Parse(doc.Servers[0].URL)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got := strings.TrimSuffix(server.String(), "/"); got != base {
 			t.Errorf("the contract's server is %s, want %s", got, base)
 		}
-		tokenURL, err := server.Parse(contract.Components.SecuritySchemes["oauth2"].Value.Flows.Password.TokenURL)
+		tokenURL, err := server.Parse(doc.Components.SecuritySchemes["oauth2"].Value.Flows.Password.TokenURL)
 		if err != nil {
 			t.Fatal(err)
 		}

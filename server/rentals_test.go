@@ -50,7 +50,7 @@ func TestRentalStorm(t *testing.T) {
 	}
 
 	var wg sync.WaitGroup
-	answers := make([]*answer, requests)
+	answers := make([]*received, requests)
 	gate := make(chan struct{})
 	for i := range requests {
 		wg.Go(func() {

@@ -70,7 +70,7 @@ func TestOddFilms(t *testing.T) {
 				t.Parallel()
 				id := a.insertFilm(t, tt.columns)
 				film := a.get(t, fmt.Sprintf("/films/%d", id)).want(t, 200)
-				got, want := decode[map[string]any](t, film), decode[map[string]any](t, &answer{body: []byte(tt.want)})
+				got, want := decode[map[string]any](t, film), decode[map[string]any](t, &received{body: []byte(tt.want)})
 				for member, value := range want {
 					if fmt.Sprintf("%q", got[member]) != fmt.Sprintf("%q", value) {
 						t.Errorf("%s is %.100q, want %.100q", member, got[member], value)
@@ -114,7 +114,7 @@ func TestUnknownPriceIsNotMadeUp(t *testing.T) {
 		"What does it cost to replace PRICELESS GEM?":   "does not say what it costs to replace",
 		"What is PRICELESS GEM about? Give me the plot": "PRICELESS GEM",
 	} {
-		for _, got := range []*answer{
+		for _, got := range []*received{
 			a.call(t, http.MethodPost, "/ai/handoff", fmt.Sprintf(`{"question": %q}`, question)).want(t, 200),
 			a.get(t, "/ai/ask?question="+url.QueryEscape(question)).want(t, 200),
 		} {

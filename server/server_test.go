@@ -56,7 +56,7 @@ func start(tb testing.TB, options ...option) *testAPI {
 
 func startOn(tb testing.TB, url string, options ...option) *testAPI {
 	tb.Helper()
-	contract := loadContract(tb)
+	doc := loadContract(tb)
 	st, err := store.Open(url, store.Options{})
 	if err != nil {
 		tb.Fatal(err)
@@ -64,9 +64,9 @@ func startOn(tb testing.TB, url string, options ...option) *testAPI {
 	tb.Cleanup(func() { st.Close() })
 	log := &logBuffer{}
 	deps := server.Deps{
-		Contract:    contract,
+		Contract:    doc,
 		Store:       st,
-		Model:       offline(tb, contract),
+		Model:       offline(tb, doc),
 		Credentials: server.Credentials{Token: token, Username: "somebody", Password: "secret"},
 		Logger:      slog.New(slog.NewJSONHandler(log, nil)),
 	}
@@ -79,7 +79,7 @@ func startOn(tb testing.TB, url string, options ...option) *testAPI {
 	}
 	a := &testAPI{server: handler, db: bun.NewDB(st.DB(), pgdialect.New()), log: log}
 	a.fail.Store(new(tb.Errorf))
-	checked, err := server.CheckAnswers(contract, handler, func(got server.Answer) {
+	checked, err := server.CheckResponses(doc, handler, func(got server.Response) {
 		coverage.count(got)
 		if got.Err != nil {
 			(*a.fail.Load())("%s %s: the answer %d is not in the contract: %v\n%.2000q", got.Request.Method, got.Request.URL, got.Status, got.Err, got.Body)
@@ -95,21 +95,21 @@ func startOn(tb testing.TB, url string, options ...option) *testAPI {
 
 func loadContract(tb testing.TB) *openapi3.T {
 	tb.Helper()
-	contract, err := api.Load(tb.Context())
+	doc, err := api.Load(tb.Context())
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return contract
+	return doc
 }
 
-func offline(tb testing.TB, contract *openapi3.T) *llm.Client {
+func offline(tb testing.TB, doc *openapi3.T) *llm.Client {
 	tb.Helper()
-	return newModel(tb, contract, llm.Config{Provider: "offline"})
+	return newModel(tb, doc, llm.Config{Provider: "offline"})
 }
 
-func newModel(tb testing.TB, contract *openapi3.T, c llm.Config) *llm.Client {
+func newModel(tb testing.TB, doc *openapi3.T, c llm.Config) *llm.Client {
 	tb.Helper()
-	c.Summary = contract.Components.Schemas["FilmSummary"].Value
+	c.Summary = doc.Components.Schemas["FilmSummary"].Value
 	model, err := llm.New(c)
 	if err != nil {
 		tb.Fatal(err)
@@ -118,7 +118,7 @@ func newModel(tb testing.TB, contract *openapi3.T, c llm.Config) *llm.Client {
 }
 
 // call makes a request with a JSON body (none where it is "") and returns the answer, read whole.
-func (a *testAPI) call(t *testing.T, method, path, body string, headers ...string) *answer {
+func (a *testAPI) call(t *testing.T, method, path, body string, headers ...string) *received {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -139,7 +139,7 @@ func (a *testAPI) call(t *testing.T, method, path, body string, headers ...strin
 	return a.do(t, r)
 }
 
-func (a *testAPI) do(t *testing.T, r *http.Request) *answer {
+func (a *testAPI) do(t *testing.T, r *http.Request) *received {
 	t.Helper()
 	response, err := a.Client().Do(r)
 	if err != nil {
@@ -149,23 +149,23 @@ func (a *testAPI) do(t *testing.T, r *http.Request) *answer {
 }
 
 // read reads a response whole.
-func read(t *testing.T, response *http.Response) *answer {
+func read(t *testing.T, response *http.Response) *received {
 	t.Helper()
 	defer response.Body.Close()
 	data, err := io.ReadAll(response.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &answer{status: response.StatusCode, header: response.Header, body: data, closes: response.Close}
+	return &received{status: response.StatusCode, header: response.Header, body: data, closes: response.Close}
 }
 
-func (a *testAPI) get(t *testing.T, path string, headers ...string) *answer {
+func (a *testAPI) get(t *testing.T, path string, headers ...string) *received {
 	t.Helper()
 	return a.call(t, http.MethodGet, path, "", headers...)
 }
 
 // rent posts a rental with the right token.
-func (a *testAPI) rent(t *testing.T, path, body string) *answer {
+func (a *testAPI) rent(t *testing.T, path, body string) *received {
 	t.Helper()
 	return a.call(t, http.MethodPost, path, body, "Authorization", "Bearer "+token)
 }
@@ -194,8 +194,8 @@ func (a *testAPI) breakFilm(t *testing.T) {
 	a.exec(t, `CREATE VIEW film AS SELECT * FROM film_rows WHERE 1 / (film_id - film_id) = 0`)
 }
 
-// answer is a response, read whole.
-type answer struct {
+// received is a response whose body has been read.
+type received struct {
 	status int
 	header http.Header
 	body   []byte
@@ -203,7 +203,7 @@ type answer struct {
 }
 
 // want checks the status.
-func (a *answer) want(t *testing.T, status int) *answer {
+func (a *received) want(t *testing.T, status int) *received {
 	t.Helper()
 	if a.status != status {
 		t.Fatalf("status %d, want %d: %s", a.status, status, a.body)
@@ -212,7 +212,7 @@ func (a *answer) want(t *testing.T, status int) *answer {
 }
 
 // decode reads the body as JSON into a T and refuses members that T does not have.
-func decode[T any](t *testing.T, a *answer) T {
+func decode[T any](t *testing.T, a *received) T {
 	t.Helper()
 	var v T
 	d := json.NewDecoder(bytes.NewReader(a.body))
@@ -225,7 +225,7 @@ func decode[T any](t *testing.T, a *answer) T {
 
 // wantProblem checks that the answer is a problem document with this status and code, and that the
 // document and the headers agree.
-func (a *answer) wantProblem(t *testing.T, status int, code gen.ProblemCode) gen.Problem {
+func (a *received) wantProblem(t *testing.T, status int, code gen.ProblemCode) gen.Problem {
 	t.Helper()
 	a.want(t, status)
 	if got := a.header.Get("Content-Type"); got != "application/problem+json" {

@@ -181,7 +181,7 @@ func TestAskFailsEarly(t *testing.T) {
 					return llm.Summary{}, llm.Result{}, failure
 				},
 			}))
-			for _, answer := range []*answer{
+			for _, answer := range []*received{
 				a.get(t, "/ai/ask?question=x"),
 				a.get(t, "/ai/ask?question=x", "Accept", "text/event-stream"),
 				a.call(t, http.MethodPost, "/ai/summary", `{"film_id": 1}`),

@@ -173,7 +173,7 @@ func TestMissingModel(t *testing.T) {
 	}))
 	t.Cleanup(u.Close)
 	a := start(t, withModel(newModel(t, loadContract(t), llm.Config{Provider: "ollama", Model: "lama", OllamaHost: u.URL})))
-	for _, answer := range []*answer{
+	for _, answer := range []*received{
 		a.get(t, "/ai/ask?question=x"),
 		a.get(t, "/ai/ask?question=x", "Accept", "text/event-stream"),
 		a.call(t, http.MethodPost, "/ai/summary", `{"film_id": 1}`),

@@ -213,7 +213,7 @@ func checkModel(ctx context.Context, model *llm.Client) (end func()) {
 
 // checkAnswers holds each answer against the contract, and counts those that are not in it.
 func checkAnswers(contract *openapi3.T, next http.Handler, logger *slog.Logger, astray *atomic.Int64) (http.Handler, error) {
-	return server.CheckAnswers(contract, next, func(got server.Answer) {
+	return server.CheckResponses(contract, next, func(got server.Response) {
 		if got.Err == nil {
 			return
 		}
