@@ -10,7 +10,6 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -23,6 +22,7 @@ import (
 	"example.com/pagila-api/gen"
 	"example.com/pagila-api/llm"
 	"example.com/pagila-api/server"
+	"example.com/pagila-api/server/internal/testlog"
 	"example.com/pagila-api/store"
 	"example.com/pagila-api/store/pgtest"
 )
@@ -241,26 +241,11 @@ func (a *received) wantProblem(t *testing.T, status int, code gen.ProblemCode) g
 	return p
 }
 
-// logBuffer keeps the server's log.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
+// logBuffer is the server's log.
+type logBuffer struct{ testlog.Buffer }
 
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-// line is the access line of the request with that id. It is written after the answer, so it may
-// take a moment.
+// line returns the access line of the request with this ID. It is written after the response, so it may take
+// a moment.
 func (l *logBuffer) line(t *testing.T, id string) string {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)

@@ -22,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/pagila-api/server/internal/testlog"
 	"example.com/pagila-api/store/localpg/binaries"
 	"example.com/pagila-api/store/pgtest"
 )
@@ -79,27 +80,9 @@ type served struct {
 	cmd    *exec.Cmd
 	url    string
 	banner string
-	stderr *output
+	stderr *testlog.Buffer
 	ended  chan struct{} // closed when the program has ended
 	err    error         // how; to be read once ended is closed
-}
-
-// output keeps what a program says while it runs.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
 }
 
 var bannerURL = regexp.MustCompile(`Swagger UI +(http://\S+)/docs`)
@@ -113,7 +96,7 @@ func serveProgram(tb testing.TB, env []string) *served {
 // serveIn is serveProgram with a .env file.
 func serveIn(tb testing.TB, env []string, dotEnv string) *served {
 	tb.Helper()
-	s := &served{cmd: program(tb, env), stderr: &output{}, ended: make(chan struct{})}
+	s := &served{cmd: program(tb, env), stderr: &testlog.Buffer{}, ended: make(chan struct{})}
 	if err := os.WriteFile(filepath.Join(s.cmd.Dir, ".env"), []byte(dotEnv), 0o600); err != nil {
 		tb.Fatal(err)
 	}
@@ -141,8 +124,8 @@ func serveIn(tb testing.TB, env []string, dotEnv string) *served {
 	tb.Cleanup(func() { // in good order, so that nothing is left
 		s.cmd.Process.Signal(os.Interrupt)
 		<-s.ended
-		if strings.Contains(s.stderr.String(), "not in the contract") {
-			tb.Errorf("an answer is not in the contract: %s", s.stderr)
+		if strings.Contains(s.stderr.String(), "does not follow the contract") {
+			tb.Errorf("a response does not follow the contract: %s", s.stderr)
 		}
 	})
 	match := bannerURL.FindStringSubmatch(s.banner)

@@ -29,12 +29,12 @@ func TestMigrate(t *testing.T) {
 				want string
 			}{
 				{[]string{"status"}, "Pagila is in schema public.\npending 20261122183350_add_film_streaming_available.sql\npending 20261122183351_create_streaming_subscription.sql\n"},
-				{[]string{"down"}, "No migration is applied: there is nothing to take back.\n"},
+				{[]string{"down"}, "No migration is applied: there is nothing to roll back.\n"},
 				{nil, "applied 20261122183350_add_film_streaming_available.sql\napplied 20261122183351_create_streaming_subscription.sql\n"},
 				{[]string{"apply"}, "No migration is pending: there is nothing to apply.\n"},
 				{[]string{"status"}, "Pagila is in schema public.\napplied 20261122183350_add_film_streaming_available.sql\napplied 20261122183351_create_streaming_subscription.sql\n"},
 				{[]string{"tool"}, map[string]string{"15": "atlas\n", "newest": "pagila-api\n"}[name]},
-				{[]string{"down"}, "took back 20261122183351_create_streaming_subscription.sql\ntook back 20261122183350_add_film_streaming_available.sql\n"},
+				{[]string{"down"}, "rolled back 20261122183351_create_streaming_subscription.sql\nrolled back 20261122183350_add_film_streaming_available.sql\n"},
 				{[]string{"apply"}, "applied 20261122183350_add_film_streaming_available.sql\napplied 20261122183351_create_streaming_subscription.sql\n"},
 			} {
 				if out, err := migrateProgram(t, env, step.args...); err != nil || out != step.want {
@@ -49,12 +49,12 @@ func TestMigrate(t *testing.T) {
 func TestMigrateThePrivateDatabase(t *testing.T) {
 	t.Parallel()
 	env := environment(t)
-	if out, err := migrateProgram(t, env, "down"); err != nil || !strings.Contains(out, "nothing to take back") {
+	if out, err := migrateProgram(t, env, "down"); err != nil || !strings.Contains(out, "nothing to roll back") {
 		t.Errorf("alone: %v, %s", err, out)
 	}
 	wantNoPostgres(t, env)
 	s := serveProgram(t, env)
-	if out, err := migrateProgram(t, env, "down"); err != nil || strings.Count(out, "took back") != 2 {
+	if out, err := migrateProgram(t, env, "down"); err != nil || strings.Count(out, "rolled back") != 2 {
 		t.Errorf("beside a server: %v, %s", err, out)
 	}
 	if out, err := migrateProgram(t, env); err != nil || strings.Count(out, "applied") != 2 {
@@ -129,9 +129,9 @@ func TestMigrateScript(t *testing.T) {
 		want     map[string]string // by verb
 	}{
 		"15":             {pgtest.Pristine, map[string]string{"apply": wantsAtlas, "status": wantsAtlas, "down": wantsAtlas}},
-		"newest":         {pgtest.PristineOnNewest, map[string]string{"status": "pending 2", "apply": "applied 2", "down": "took back 2"}},
-		"another schema": {moved, map[string]string{"status": "schema DVD shop", "apply": "applied 2", "down": "took back 2"}},
-		"a pooler":       {pooled, map[string]string{"status": "pending 2", "apply": "applied 2", "down": "took back 2"}},
+		"newest":         {pgtest.PristineOnNewest, map[string]string{"status": "pending 2", "apply": "applied 2", "down": "rolled back 2"}},
+		"another schema": {moved, map[string]string{"status": "schema DVD shop", "apply": "applied 2", "down": "rolled back 2"}},
+		"a pooler":       {pooled, map[string]string{"status": "pending 2", "apply": "applied 2", "down": "rolled back 2"}},
 		"a gap":          {gap, map[string]string{"status": "pending 20261122183350", "apply": "applied 20261122183350", "down": wantsAtlas}},
 		"no Pagila":      {pgtest.Empty, map[string]string{"status": "not contain Pagila", "apply": "not contain Pagila", "down": "not contain Pagila"}},
 	} {

@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/pagila-api/server/internal/testlog"
 	"example.com/pagila-api/store/pgtest"
 )
 
@@ -96,11 +97,11 @@ func (h *blackHole) close() {
 }
 
 // starting is a program that has begun to serve and is not ready.
-func starting(t *testing.T, env []string) (s *served, stdout *output) {
+func starting(t *testing.T, env []string) (s *served, stdout *testlog.Buffer) {
 	t.Helper()
 	address := freeAddress(t)
-	s = &served{cmd: program(t, append(env, "HTTP_ADDR="+address)), url: "http://" + address, stderr: &output{}, ended: make(chan struct{})}
-	stdout = &output{}
+	s = &served{cmd: program(t, append(env, "HTTP_ADDR="+address)), url: "http://" + address, stderr: &testlog.Buffer{}, ended: make(chan struct{})}
+	stdout = &testlog.Buffer{}
 	s.cmd.Stdout, s.cmd.Stderr = stdout, s.stderr
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -200,7 +201,7 @@ func TestHealthWithSilentDatabase(t *testing.T) {
 		t.Errorf("healthz comes after the banner: %s", stdout)
 	}
 	waitUntil(t, func() bool { return strings.Contains(stdout.String(), "Ctrl-C") }, s)
-	if got := stdout.String(); !strings.Contains(got, "no answer from the address") || strings.Contains(got, "hunter2") {
+	if got := stdout.String(); !strings.Contains(got, "did not respond in time") || strings.Contains(got, "hunter2") {
 		t.Errorf("the banner: %s", got)
 	}
 	if strings.Contains(s.stderr.String(), "hunter2") {
@@ -242,7 +243,7 @@ func servePiped(t *testing.T, env []string) (s *served, stdout, stderr *os.File)
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { outR.Close(); errR.Close() })
-	s = &served{cmd: program(t, env), stderr: &output{}, ended: make(chan struct{})}
+	s = &served{cmd: program(t, env), stderr: &testlog.Buffer{}, ended: make(chan struct{})}
 	s.cmd.Stdout, s.cmd.Stderr = outW, errW
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
