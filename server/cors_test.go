@@ -16,7 +16,7 @@ const origin = "https://app.example.com"
 
 func withOrigins(origins ...string) option { return func(d *server.Deps) { d.Origins = origins } }
 
-// list is a header's list of values, over all its lines.
+// list returns the values of a header that is a list, from all its lines.
 func (a *received) list(name string) []string {
 	var values []string
 	for _, line := range a.header.Values(name) {
@@ -27,7 +27,7 @@ func (a *received) list(name string) []string {
 	return values
 }
 
-// wantCORS checks that pages of this origin may read the answer, or that none may where it is "".
+// wantCORS checks that pages of this origin may read the response. If it is "", no page may.
 func (a *received) wantCORS(t *testing.T, origin string) {
 	t.Helper()
 	if got := a.header.Get("Access-Control-Allow-Origin"); got != origin {
@@ -41,25 +41,25 @@ func (a *received) wantCORS(t *testing.T, origin string) {
 	}
 }
 
-// Unless an operator allows origins, no response speaks of them, and OPTIONS is refused.
+// Unless an operator allows origins, no response has CORS headers, and OPTIONS is not allowed.
 func TestNoCORS(t *testing.T) {
 	t.Parallel()
 	a := start(t)
-	for _, answer := range []*received{
+	for _, response := range []*received{
 		a.get(t, "/films", "Origin", origin),
 		a.get(t, "/nowhere", "Origin", origin),
 		a.call(t, http.MethodOptions, "/films", "", "Origin", origin, "Access-Control-Request-Method", "GET").want(t, 405),
 	} {
-		for name := range answer.header {
+		for name := range response.header {
 			if strings.HasPrefix(name, "Access-Control-") || name == "Vary" {
-				t.Errorf("status %d: there is a header %s", answer.status, name)
+				t.Errorf("status %d: there is a header %s", response.status, name)
 			}
 		}
 	}
 }
 
-// A browser asks before each request that a page could not send by a form. It is told that it may send
-// all that the API has: to pages of the listed origins alone.
+// A browser sends a preflight request before each request that a page could not send by a form. All requests
+// of the API are allowed, for pages of the allowed origins only.
 func TestPreflight(t *testing.T) {
 	t.Parallel()
 	a := start(t, withOrigins("http://localhost:5173", origin), func(d *server.Deps) { d.Limits = server.Limits{PerMinute: 1} })
@@ -69,15 +69,15 @@ func TestPreflight(t *testing.T) {
 			"Access-Control-Request-Headers", headers, "X-Request-ID", id)
 	}
 	for _, op := range contract.Operations(loadContract(t)) {
-		answer := ask(op.Path, op.Method, origin, op.ID).want(t, 204)
-		answer.wantCORS(t, origin)
-		if got := answer.header.Get("Access-Control-Allow-Methods"); got != op.Method {
+		response := ask(op.Path, op.Method, origin, op.ID).want(t, 204)
+		response.wantCORS(t, origin)
+		if got := response.header.Get("Access-Control-Allow-Methods"); got != op.Method {
 			t.Errorf("%s: the methods are %q", op.Path, got)
 		}
-		if got := answer.header.Get("Access-Control-Allow-Headers"); got != headers {
+		if got := response.header.Get("Access-Control-Allow-Headers"); got != headers {
 			t.Errorf("%s: the headers are %q", op.Path, got)
 		}
-		if got := answer.header.Get("Access-Control-Max-Age"); got != "7200" {
+		if got := response.header.Get("Access-Control-Max-Age"); got != "7200" {
 			t.Errorf("%s: the age is %q", op.Path, got)
 		}
 		if line := a.log.line(t, op.ID); !strings.Contains(line, `"status":204`) || !strings.Contains(line, `"method":"OPTIONS"`) {
@@ -86,7 +86,7 @@ func TestPreflight(t *testing.T) {
 	}
 	ask("/films", http.MethodHead, "http://localhost:5173", "head").want(t, 204).wantCORS(t, "http://localhost:5173")
 	ask("/nowhere", http.MethodGet, origin, "nowhere").want(t, 204).wantCORS(t, origin)
-	// Headers in an order and case that no browser sends, but people do.
+	// No browser sends the headers in this order and case, but people do.
 	a.call(t, http.MethodOptions, "/token", "", "Origin", origin, "Access-Control-Request-Method", "POST",
 		"Access-Control-Request-Headers", "X-Own, Content-Type, Authorization").want(t, 204).wantCORS(t, origin)
 
@@ -94,29 +94,30 @@ func TestPreflight(t *testing.T) {
 		"https://evil.example.com", "http://app.example.com", "https://app.example.com:8443", "https://app.example.com.evil.org",
 		"null", "http://localhost:5174", "https://app.example.com/",
 	} {
-		answer := ask("/films", http.MethodGet, from, "evil").want(t, 204)
-		answer.wantCORS(t, "")
-		for name := range answer.header {
+		response := ask("/films", http.MethodGet, from, "evil").want(t, 204)
+		response.wantCORS(t, "")
+		for name := range response.header {
 			if strings.HasPrefix(name, "Access-Control-") {
-				t.Errorf("%s is told %s", from, name)
+				t.Errorf("%s gets the header %s", from, name)
 			}
 		}
 		a.get(t, "/films?page_size=1", "Origin", from).want(t, 200).wantCORS(t, "")
 	}
-	// OPTIONS alone is no preflight request.
+	// OPTIONS alone is not a preflight request.
 	a.call(t, http.MethodOptions, "/films", "", "Origin", origin).want(t, 405).wantCORS(t, origin)
-	// None of them was a question.
+	// None of them counted as a question to the model.
 	a.get(t, "/ai/ask?question=comedies", "Origin", origin).want(t, 200)
 	a.get(t, "/ai/ask?question=comedies", "Origin", origin).want(t, 429).wantCORS(t, origin)
 }
 
-// A page can read each response, also those that come from no operation, with all headers of the contract.
+// A page can read every response with all headers of the contract, including responses that belong to no
+// operation.
 func TestCORS(t *testing.T) {
 	t.Parallel()
 	a := start(t, withOrigins(origin), func(d *server.Deps) { d.Limits = server.Limits{InFlight: 1} })
 	server.Unpace(a.server)
 	large := strings.Repeat(" ", 2<<20)
-	answers := map[string]*received{
+	responses := map[string]*received{
 		"200": a.get(t, "/films", "Origin", origin).want(t, 200),
 		"201": a.call(t, http.MethodPost, "/customers/1/rentals", fmt.Sprintf(`{"inventory_id": %d, "staff_id": 1}`, copyInStock(t, a)),
 			"Origin", origin, "Authorization", "Bearer "+token).want(t, 201),
@@ -129,15 +130,15 @@ func TestCORS(t *testing.T) {
 		"415": a.call(t, http.MethodPost, "/ai/summary", "{}", "Origin", origin, "Content-Encoding", "gzip").want(t, 415),
 	}
 	server.Fill(a.server)
-	answers["503, busy"] = a.get(t, "/films", "Origin", origin).want(t, 503)
+	responses["503, busy"] = a.get(t, "/films", "Origin", origin).want(t, 503)
 	server.Free(a.server)
 	starting := start(t, withOrigins(origin), func(d *server.Deps) { d.Store = nil })
-	answers["503, starting"] = starting.get(t, "/films", "Origin", origin).want(t, 503)
+	responses["503, starting"] = starting.get(t, "/films", "Origin", origin).want(t, 503)
 
-	for name, answer := range answers {
+	for name, response := range responses {
 		t.Run(name, func(t *testing.T) {
-			answer.wantCORS(t, origin)
-			exposed := answer.list("Access-Control-Expose-Headers")
+			response.wantCORS(t, origin)
+			exposed := response.list("Access-Control-Expose-Headers")
 			for _, op := range contract.Operations(loadContract(t)) {
 				for _, response := range op.Spec().Responses.Map() {
 					for header := range response.Value.Headers {
@@ -149,17 +150,17 @@ func TestCORS(t *testing.T) {
 			}
 		})
 	}
-	// A cache has to tell apart what depends on either header.
+	// A cache has to distinguish responses by both headers.
 	ask := a.get(t, "/ai/ask?question=comedies", "Origin", origin).want(t, 200)
 	ask.wantCORS(t, origin)
 	if !slices.Contains(ask.list("Vary"), "Accept") {
 		t.Errorf("Vary is %v", ask.header.Values("Vary"))
 	}
-	// A file that caches keep, fetched without an origin, is not for all origins.
+	// A cacheable file that is requested without an origin is not allowed for all origins.
 	a.get(t, "/docs/swagger-ui.css").want(t, 200).wantCORS(t, "")
 }
 
-// With * any page may use the API. It is told so in a way that a cache may keep for all.
+// With * any page may use the API. The header is *, so that a cache can serve the response to all.
 func TestCORSForAll(t *testing.T) {
 	t.Parallel()
 	a := start(t, withOrigins("*"))
@@ -173,7 +174,7 @@ func TestParseOrigin(t *testing.T) {
 	for entry, want := range map[string]string{
 		"https://app.example.com":        "https://app.example.com",
 		" HTTPS://App.Example.COM:8443 ": "https://app.example.com:8443",
-		"https://app.example.com:443":    "https://app.example.com", // browsers leave it out
+		"https://app.example.com:443":    "https://app.example.com", // browsers omit it
 		"http://localhost:80":            "http://localhost",
 		"http://[::1]:5173":              "http://[::1]:5173",
 		"https://xn--bcher-kva.example":  "https://xn--bcher-kva.example",
@@ -181,7 +182,7 @@ func TestParseOrigin(t *testing.T) {
 		"*":                              "*",
 	} {
 		if got, err := server.ParseOrigin(entry); err != nil || got != want {
-			t.Errorf("%q is read as %q, %v", entry, got, err)
+			t.Errorf("%q is parsed as %q, %v", entry, got, err)
 		}
 	}
 	for entry, reason := range map[string]string{
@@ -210,11 +211,11 @@ func TestParseOrigin(t *testing.T) {
 	}
 	_, err := server.New(server.Deps{Contract: loadContract(t), Model: &llm.Client{}, Origins: []string{"null"}})
 	if err == nil {
-		t.Error("a server is made with a bad origin")
+		t.Error("New accepts an invalid origin")
 	}
 }
 
-// copyInStock is a copy that can be rented.
+// copyInStock returns a copy that can be rented.
 func copyInStock(t *testing.T, a *testAPI) int32 {
 	t.Helper()
 	return one[int32](t, a, `SELECT inventory_id FROM inventory i

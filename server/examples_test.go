@@ -94,7 +94,7 @@ func (r *request) set(p *openapi3.Parameter, value any) {
 	}
 }
 
-// exampleOf is the media type's own example or one made of its properties'.
+// exampleOf returns the example of a media type, or one built from the examples of its properties.
 func exampleOf(t *testing.T, content *openapi3.MediaType) any {
 	t.Helper()
 	if content.Example != nil {
@@ -195,14 +195,14 @@ func TestExamples(t *testing.T) {
 	for _, op := range contract.Operations(loadContract(t)) {
 		t.Run(op.ID, func(t *testing.T) {
 			t.Parallel()
-			if answer := exampleRequest(t, op).send(t, a); answer.status/100 != 2 {
-				t.Errorf("the example answers %d: %s", answer.status, answer.body)
+			if response := exampleRequest(t, op).send(t, a); response.status/100 != 2 {
+				t.Errorf("the status for the example is %d: %s", response.status, response.body)
 			}
 		})
 	}
 }
 
-// The contract's examples of responses could have come from this server.
+// The contract's examples of responses are like those of this server.
 func TestResponseExamples(t *testing.T) {
 	t.Parallel()
 	doc := loadContract(t)
@@ -231,8 +231,8 @@ func TestResponseExamples(t *testing.T) {
 // codes finds the problem codes in a description.
 var codes = regexp.MustCompile("`([a-z_]+)`")
 
-// Each response that is an error has an example for each of its codes, and each example is what this
-// server sends. A tool that finds no example makes one up, of whatever the schema shows.
+// Each error response has an example for each of its codes, and the examples equal what this server sends. A
+// tool that finds no example generates a meaningless one from the schema.
 func TestErrorExamples(t *testing.T) {
 	t.Parallel()
 	doc := loadContract(t)
@@ -272,7 +272,7 @@ func TestErrorExamples(t *testing.T) {
 	}
 }
 
-// promised are the codes that a description names.
+// promised returns the codes that a description names.
 func promised(doc *openapi3.T, description string) map[gen.ProblemCode]bool {
 	named := map[gen.ProblemCode]bool{}
 	for _, match := range codes.FindAllStringSubmatch(description, -1) {
@@ -283,7 +283,7 @@ func promised(doc *openapi3.T, description string) map[gen.ProblemCode]bool {
 	return named
 }
 
-// problemExample reads an example of a problem, and checks that this server sends such a one.
+// problemExample decodes an example of a problem, and checks that this server can send it.
 func problemExample(t *testing.T, doc *openapi3.T, where string, example any) gen.Problem {
 	t.Helper()
 	document, err := json.Marshal(example)
@@ -301,12 +301,12 @@ func problemExample(t *testing.T, doc *openapi3.T, where string, example any) ge
 		known.Instance, known.RequestID, known.Errors = p.Instance, p.RequestID, p.Errors
 		return reflect.DeepEqual(known, p)
 	}) {
-		t.Errorf("%s: the server has no such problem: %s", where, document)
+		t.Errorf("%s: the server does not send this problem: %s", where, document)
 	}
 	return p
 }
 
-// Each link of the contract leads from an answer to the next request, which works.
+// Each link of the contract leads from a response to another request, which succeeds.
 func TestLinks(t *testing.T) {
 	t.Parallel()
 	doc := loadContract(t)
@@ -318,16 +318,16 @@ func TestLinks(t *testing.T) {
 				continue
 			}
 			from := exampleRequest(t, op)
-			answer := from.send(t, a)
-			if strconv.Itoa(answer.status) != status {
-				t.Errorf("%s answers %d, and the links are of %s: %s", op.ID, answer.status, status, answer.body)
+			first := from.send(t, a)
+			if strconv.Itoa(first.status) != status {
+				t.Errorf("%s responds with %d, but the links belong to %s: %s", op.ID, first.status, status, first.body)
 				continue
 			}
 			for name, link := range response.Value.Links {
 				followed++
-				next := follow(t, doc, from, answer, link.Value)
+				next := follow(t, doc, from, first, link.Value)
 				if got := next.send(t, a); got.status/100 != 2 {
-					t.Errorf("%s, link %s: %s answers %d: %s", op.ID, name, link.Value.OperationID, got.status, got.body)
+					t.Errorf("%s, link %s: %s responds with %d: %s", op.ID, name, link.Value.OperationID, got.status, got.body)
 				}
 			}
 		}
@@ -349,12 +349,12 @@ func operationByID(t *testing.T, doc *openapi3.T, id string) *contract.Operation
 }
 
 // follow returns the request that a link describes (OpenAPI 3.0.3, section 4.7.20).
-func follow(t *testing.T, doc *openapi3.T, from request, answer *received, link *openapi3.Link) request {
+func follow(t *testing.T, doc *openapi3.T, from request, response *received, link *openapi3.Link) request {
 	t.Helper()
 	next := exampleRequest(t, operationByID(t, doc, link.OperationID))
 	for _, p := range next.Parameters() {
 		if value, ok := link.Parameters[p.Name]; ok {
-			next.set(p, evaluate(t, from, answer, value))
+			next.set(p, evaluate(t, from, response, value))
 		} else if p.Required {
 			t.Errorf("the link to %s does not set %s", link.OperationID, p.Name)
 		}
@@ -362,15 +362,15 @@ func follow(t *testing.T, doc *openapi3.T, from request, answer *received, link 
 	if link.RequestBody != nil {
 		body := map[string]any{}
 		for name, value := range link.RequestBody.(map[string]any) {
-			body[name] = evaluate(t, from, answer, value)
+			body[name] = evaluate(t, from, response, value)
 		}
 		next.body = body
 	}
 	return next
 }
 
-// evaluate finds the value of a runtime expression, of those kinds that the contract uses.
-func evaluate(t *testing.T, from request, answer *received, expression any) any {
+// evaluate returns the value of a runtime expression, of the kinds that the contract uses.
+func evaluate(t *testing.T, from request, response *received, expression any) any {
 	t.Helper()
 	text, ok := expression.(string)
 	if !ok {
@@ -381,10 +381,10 @@ func evaluate(t *testing.T, from request, answer *received, expression any) any 
 	}
 	pointer, ok := strings.CutPrefix(text, "$response.body#/")
 	if !ok {
-		t.Fatalf("the expression %q is of a kind that this test does not know", text)
+		t.Fatalf("this test does not support the expression %q", text)
 	}
-	d := json.NewDecoder(strings.NewReader(string(answer.body)))
-	d.UseNumber() // 1000000 is not to become 1e+06
+	d := json.NewDecoder(strings.NewReader(string(response.body)))
+	d.UseNumber() // 1000000 must not become 1e+06
 	var value any
 	if err := d.Decode(&value); err != nil {
 		t.Fatal(err)
@@ -396,13 +396,13 @@ func evaluate(t *testing.T, from request, answer *received, expression any) any 
 		case []any:
 			var i int
 			if _, err := fmt.Sscan(token, &i); err != nil || i >= len(v) {
-				t.Fatalf("%s: there is no item %s", text, token)
+				t.Fatalf("%s: the array has no item %s", text, token)
 			}
 			value = v[i]
 		}
 	}
 	if value == nil {
-		t.Fatalf("%s is nothing", text)
+		t.Fatalf("%s has no value", text)
 	}
 	return value
 }

@@ -33,17 +33,17 @@ func TestMain(m *testing.M) {
 	pgtest.Main(covered{m})
 }
 
-// testAPI is a server under test: the real one, on a database of its own, behind a real socket. Each
-// response it gives is checked against the contract.
+// testAPI is the real server on its own database, behind a real socket. Each of its responses is checked
+// against the contract.
 type testAPI struct {
 	*httptest.Server
 	server *server.Server
 	db     *bun.DB // the server's database, for expectations and checks in SQL
 	log    *logBuffer
-	fail   atomic.Pointer[func(format string, args ...any)] // told of answers that the contract does not have
+	fail   atomic.Pointer[func(format string, args ...any)] // reports responses that do not follow the contract
 }
 
-// option changes what the server under test is made of.
+// option changes the dependencies of the server under test.
 type option func(*server.Deps)
 
 func withModel(m server.Model) option { return func(d *server.Deps) { d.Model = m } }
@@ -82,7 +82,7 @@ func startOn(tb testing.TB, url string, options ...option) *testAPI {
 	checked, err := server.CheckResponses(doc, handler, func(got server.Response) {
 		coverage.count(got)
 		if got.Err != nil {
-			(*a.fail.Load())("%s %s: the answer %d is not in the contract: %v\n%.2000q", got.Request.Method, got.Request.URL, got.Status, got.Err, got.Body)
+			(*a.fail.Load())("%s %s: the response %d does not follow the contract: %v\n%.2000q", got.Request.Method, got.Request.URL, got.Status, got.Err, got.Body)
 		}
 	})
 	if err != nil {
@@ -117,7 +117,7 @@ func newModel(tb testing.TB, doc *openapi3.T, c llm.Config) *llm.Client {
 	return model
 }
 
-// call makes a request with a JSON body (none where it is "") and returns the answer, read whole.
+// call sends a request with a JSON body, or none if it is "", and returns the response.
 func (a *testAPI) call(t *testing.T, method, path, body string, headers ...string) *received {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -148,7 +148,7 @@ func (a *testAPI) do(t *testing.T, r *http.Request) *received {
 	return read(t, response)
 }
 
-// read reads a response whole.
+// read reads a response to its end.
 func read(t *testing.T, response *http.Response) *received {
 	t.Helper()
 	defer response.Body.Close()
@@ -170,24 +170,18 @@ func (a *testAPI) rent(t *testing.T, path, body string) *received {
 	return a.call(t, http.MethodPost, path, body, "Authorization", "Bearer "+token)
 }
 
-// one reads a value from the database by SQL.
+// one returns the value that a query selects.
 func one[T any](t *testing.T, a *testAPI, query string, args ...any) T {
 	t.Helper()
-	var v T
-	if err := a.db.NewRaw(query, args...).Scan(t.Context(), &v); err != nil {
-		t.Fatalf("%s: %v", query, err)
-	}
-	return v
+	return pgtest.Value[T](t, a.db.QueryRowContext, query, args...)
 }
 
 func (a *testAPI) exec(t *testing.T, query string, args ...any) {
 	t.Helper()
-	if _, err := a.db.NewRaw(query, args...).Exec(t.Context()); err != nil {
-		t.Fatalf("%s: %v", query, err)
-	}
+	pgtest.Exec(t, a.db.ExecContext, query, args...)
 }
 
-// breakFilm makes each read of a film fail, by what nobody can be told to mend.
+// breakFilm makes each read of a film fail with an error that is not temporary.
 func (a *testAPI) breakFilm(t *testing.T) {
 	t.Helper()
 	a.exec(t, `ALTER TABLE film RENAME TO film_rows`)
@@ -199,7 +193,7 @@ type received struct {
 	status int
 	header http.Header
 	body   []byte
-	closes bool // the connection ends with it
+	closes bool // it closes the connection
 }
 
 // want checks the status.
@@ -211,7 +205,7 @@ func (a *received) want(t *testing.T, status int) *received {
 	return a
 }
 
-// decode reads the body as JSON into a T and refuses members that T does not have.
+// decode decodes the body as JSON into a T, and rejects members that T does not have.
 func decode[T any](t *testing.T, a *received) T {
 	t.Helper()
 	var v T
@@ -223,8 +217,8 @@ func decode[T any](t *testing.T, a *received) T {
 	return v
 }
 
-// wantProblem checks that the answer is a problem document with this status and code, and that the
-// document and the headers agree.
+// wantProblem checks that the response is a problem document with this status and code, and that the document
+// and the headers agree.
 func (a *received) wantProblem(t *testing.T, status int, code gen.ProblemCode) gen.Problem {
 	t.Helper()
 	a.want(t, status)

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
-
 	"example.com/pagila-api/store/pgtest"
 )
 
@@ -45,7 +43,7 @@ func TestMigrate(t *testing.T) {
 	}
 }
 
-// The private database is migrated where no server runs it, and where one does.
+// The private database can be migrated with or without a running server.
 func TestMigrateThePrivateDatabase(t *testing.T) {
 	t.Parallel()
 	env := environment(t)
@@ -91,11 +89,12 @@ func TestMigrateWrongWords(t *testing.T) {
 		t.Errorf("help: %v, %s", err, out)
 	}
 	if _, err := os.Stat(dataDir(env)); err == nil {
-		t.Error("a database was started for a wrong word")
+		t.Error("a database was started despite the wrong arguments")
 	}
 }
 
-// TestMigrateScript has a make that fails, so it shows whether the Atlas command is going to be built.
+// TestMigrateScript puts a failing make into PATH, which shows whether the script would build the Atlas
+// command.
 func TestMigrateScript(t *testing.T) {
 	t.Parallel()
 	const wantsAtlas = "make --silent atlas"
@@ -114,13 +113,13 @@ func TestMigrateScript(t *testing.T) {
 	moved := func(tb testing.TB) string {
 		tb.Helper()
 		url := pgtest.Pristine(tb)
-		executeSQL(tb, url, `ALTER SCHEMA public RENAME TO "DVD shop"`)
+		pgtest.Exec(tb, pgtest.Connect(tb, url).Exec, `ALTER SCHEMA public RENAME TO "DVD shop"`)
 		return url
 	}
 	gap := func(tb testing.TB) string {
 		tb.Helper()
 		url := pgtest.New(tb)
-		executeSQL(tb, url, `DELETE FROM atlas_schema_revisions WHERE version = '20261122183350'; ALTER TABLE film DROP COLUMN streaming_available`)
+		pgtest.Exec(tb, pgtest.Connect(tb, url).Exec, `DELETE FROM atlas_schema_revisions WHERE version = '20261122183350'; ALTER TABLE film DROP COLUMN streaming_available`)
 		return url
 	}
 	pooled := func(tb testing.TB) string { tb.Helper(); return pgtest.Bouncer(tb, pgtest.Pristine(tb)) }
@@ -145,17 +144,5 @@ func TestMigrateScript(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-func executeSQL(tb testing.TB, url, sql string) {
-	tb.Helper()
-	conn, err := pgx.Connect(tb.Context(), url)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer conn.Close(tb.Context())
-	if _, err := conn.Exec(tb.Context(), sql); err != nil {
-		tb.Fatal(err)
 	}
 }

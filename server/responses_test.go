@@ -41,7 +41,7 @@ func TestUnknownParameter(t *testing.T) {
 	}
 }
 
-// However much is wrong with a request, a problem names a hundred places of it, always the same ones.
+// A problem has at most a hundred errors, and they are always the same ones.
 func TestManyInputErrors(t *testing.T) {
 	t.Parallel()
 	a := start(t)
@@ -57,16 +57,16 @@ func TestManyInputErrors(t *testing.T) {
 	inQuery := a.get(t, "/films?"+query.Encode()).wantProblem(t, 400, "invalid_request")
 	inBody := a.call(t, http.MethodPost, "/ai/summary", string(body)).wantProblem(t, 400, "invalid_request")
 	if len(inQuery.Errors) != 100 || len(inBody.Errors) != 100 {
-		t.Fatalf("%d and %d places are named", len(inQuery.Errors), len(inBody.Errors))
+		t.Fatalf("the problems have %d and %d errors", len(inQuery.Errors), len(inBody.Errors))
 	}
 	for i, e := range inQuery.Errors {
 		if want := fmt.Sprintf("p%04d", i); *e.Parameter != want {
-			t.Fatalf("place %d is %s, want %s", i, *e.Parameter, want)
+			t.Fatalf("error %d is about %s, want %s", i, *e.Parameter, want)
 		}
 	}
 	again := a.call(t, http.MethodPost, "/ai/summary", string(body)).wantProblem(t, 400, "invalid_request")
 	if !reflect.DeepEqual(inBody.Errors, again.Errors) {
-		t.Errorf("the same body gives %v and %v", inBody.Errors, again.Errors)
+		t.Errorf("the same body causes the errors %v and %v", inBody.Errors, again.Errors)
 	}
 }
 
@@ -100,7 +100,7 @@ func TestContentEncoding(t *testing.T) {
 	a.get(t, "/films", "Content-Encoding", "gzip").want(t, 200)
 }
 
-// The refusal does not wait for the body: a client that asks whether to send it is told not to.
+// The response does not wait for the body: a client that sends Expect: 100-continue is told not to send it.
 func TestContentEncodingBeforeBody(t *testing.T) {
 	t.Parallel()
 	a := start(t)
@@ -120,8 +120,8 @@ func TestContentEncodingBeforeBody(t *testing.T) {
 	}
 }
 
-// The parameters of a body's media type mean nothing, so no form of them is a reason to refuse it. What is
-// no media type of the operation's is refused as such, never as a value of the wrong type.
+// The parameters of a body's media type have no meaning, so no form of them is an error. A media type that the
+// operation does not accept is a 415, never an error in the body.
 func TestMediaTypeParameters(t *testing.T) {
 	t.Parallel()
 	a := start(t)
@@ -178,8 +178,8 @@ func TestFaultOfEachOperation(t *testing.T) {
 	}
 }
 
-// A language model that is broken, away, silent or unwilling has a status for each, on a real
-// socket, and the three calls that need it agree on which.
+// A language model may be broken, unreachable, silent or unwilling. Each has its own status, which is the same
+// in the three operations that use the model. The upstream is a real server.
 func TestBrokenUpstream(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -210,7 +210,7 @@ func TestBrokenUpstream(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				// Until the body is read, net/http does not notice that the client has left.
+				// Until the body is read, net/http does not notice that the client has disconnected.
 				if _, err := io.Copy(io.Discard, r.Body); err != nil {
 					t.Error(err)
 				}
@@ -219,7 +219,7 @@ func TestBrokenUpstream(t *testing.T) {
 			t.Cleanup(upstream.Close)
 			timeout := time.Minute
 			if tt.status == 504 {
-				timeout = time.Second // it passes
+				timeout = time.Second // this has to pass
 			}
 			a := start(t, withModel(newModel(t, loadContract(t), llm.Config{
 				Provider: "openai", Model: "up-1", APIKey: "sk-test", BaseURL: upstream.URL + "/v1", Timeout: timeout,
@@ -231,7 +231,7 @@ func TestBrokenUpstream(t *testing.T) {
 	}
 }
 
-// Swagger UI's files of each media type are served as the contract has it.
+// Swagger UI's files are served with the media types in the contract.
 func TestEachAsset(t *testing.T) {
 	t.Parallel()
 	a := start(t)
@@ -244,8 +244,8 @@ func TestEachAsset(t *testing.T) {
 	}
 }
 
-// A question without a character that can be seen is none. (Found by generated requests: the model
-// was blamed for having no answer.)
+// A question without a visible character is invalid. Generated requests found that the model was blamed for
+// having no answer.
 func TestInvisibleQuestion(t *testing.T) {
 	t.Parallel()
 	a := start(t)
