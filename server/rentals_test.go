@@ -224,7 +224,7 @@ func TestRentalRefused(t *testing.T) {
 	for want, failure := range map[string]*store.UnavailableError{
 		"may have been written": {Outcome: store.Unknown, Err: errors.New("reset")},
 		"Nothing was written.":  {Outcome: store.NothingWritten, Err: errors.New("reset")},
-		"no writes":             {Outcome: store.NothingWritten, Reason: store.ReadOnly, Err: errors.New("standby")},
+		"read-only":             {Outcome: store.NothingWritten, Reason: store.ReadOnly, Err: errors.New("standby")},
 	} {
 		broken := start(t, func(d *server.Deps) { d.Store = failingStore{d.Store, failure} })
 		response := broken.rent(t, "/customers/1/rentals", body)

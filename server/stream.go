@@ -57,7 +57,7 @@ type stream struct {
 	events int             // the number of events so far
 	buffer bytes.Buffer    // what is sent next
 	timer  *time.Timer     // for the head, then for the next keep-alive; nil for plain text
-	closed bool            // the handler returns, and w must not be used any more
+	closed bool            // the answer has ended, and keepAlive must not use w any more
 }
 
 func newStream(w http.ResponseWriter, a streamedAnswer) *stream {
@@ -134,6 +134,9 @@ func (s *stream) putHeld() {
 func (s *stream) writeEnd(result llm.Result, err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	// From here on the timer must not send anything: a head after a failure that still has its status, or
+	// a comment after the last event.
+	s.closed = true
 	switch {
 	case s.answer.whole && err == nil:
 		s.begin()
