@@ -259,7 +259,7 @@ type Actor struct {
 
 // Answer defines model for Answer.
 type Answer struct {
-	// Agent Who answered. `search` looks facts up, `model` is the language model.
+	// Agent The agent that answered. `search` looks up facts, `model` is the language model.
 	//
 	// Example: search
 	Agent AnswerAgent `json:"agent"`
@@ -267,16 +267,16 @@ type Answer struct {
 	// Answer Example: ACADEMY DINOSAUR stars CHRISTIAN GABLE, JOHNNY CAGE.
 	Answer string `json:"answer"`
 
-	// Sources The films that the answer rests on, best first.
+	// Sources The films that the answer is based on, best first.
 	Sources []Source `json:"sources"`
 }
 
-// AnswerAgent Who answered. `search` looks facts up, `model` is the language model.
+// AnswerAgent The agent that answered. `search` looks up facts, `model` is the language model.
 //
 // Example: search
 type AnswerAgent string
 
-// DeltaEvent The data of the server-sent event `delta`. The next piece of the answer.
+// DeltaEvent The data of the server-sent event `delta`. The next chunk of the answer.
 type DeltaEvent struct {
 	// Text Example: ACADEMY
 	Text string `json:"text"`
@@ -284,23 +284,24 @@ type DeltaEvent struct {
 
 // DoneEvent The data of the server-sent event `done`, the last one.
 type DoneEvent struct {
-	// FinishReason `length` means that the answer was cut at the token limit, all else that it is whole.
+	// FinishReason `length` means that the answer was cut at the token limit. Everything else means that it is
+	// complete.
 	//
 	//
 	// Example: stop
 	FinishReason string `json:"finish_reason"`
 
-	// Model The model, as its provider names it.
+	// Model The provider's name for the model.
 	//
 	// Example: offline
 	Model string `json:"model"`
 
-	// Usage What the answer cost, in tokens. 0 where the provider does not say.
+	// Usage The tokens that the answer used. 0 if the provider does not say.
 	Usage Usage `json:"usage"`
 }
 
-// Film A film of the catalogue. What the database does not know is left out. The values are the
-// database's own, which does not keep a price or a length from being negative.
+// Film A film of the catalogue. Members whose value the database does not know are absent. The database
+// allows a price or a length to be negative.
 type Film struct {
 	// Category Example: Documentary
 	Category *string `json:"category,omitempty"`
@@ -327,7 +328,7 @@ type Film struct {
 	// ReleaseYear Example: 2006
 	ReleaseYear *int32 `json:"release_year,omitempty"`
 
-	// RentalDuration Days a rental lasts.
+	// RentalDuration The number of days that a rental lasts.
 	//
 	// Example: 6
 	RentalDuration int32 `json:"rental_duration"`
@@ -381,7 +382,7 @@ type FilmDetail struct {
 	// ReleaseYear Example: 2006
 	ReleaseYear *int32 `json:"release_year,omitempty"`
 
-	// RentalDuration Days a rental lasts.
+	// RentalDuration The number of days that a rental lasts.
 	//
 	// Example: 6
 	RentalDuration int32 `json:"rental_duration"`
@@ -416,25 +417,25 @@ type FilmPage struct {
 	// PageSize Example: 20
 	PageSize int32 `json:"page_size"`
 
-	// Total Films on all pages together.
+	// Total The number of films on all pages.
 	//
 	// Example: 1000
 	Total int64 `json:"total"`
 }
 
-// FilmSummary What the language model says of a film. The model is bound to this schema.
+// FilmSummary The language model's summary of a film. The model must follow this schema.
 type FilmSummary struct {
 	// Rating The rating of the Motion Picture Association, mildest first.
 	//
 	// Example: PG
 	Rating Rating `json:"rating"`
 
-	// Recommended True when the rating is above PG-13 and the rental rate is below 3.00.
+	// Recommended True if the rating is above PG-13 and the rental rate is below 3.00.
 	//
 	// Example: false
 	Recommended bool `json:"recommended"`
 
-	// Title The film's title, as it stands in the catalogue.
+	// Title The film's title in the catalogue.
 	//
 	// Example: ACADEMY DINOSAUR
 	Title string `json:"title"`
@@ -451,7 +452,7 @@ type HealthStatus string
 
 // InputError defines model for InputError.
 type InputError struct {
-	// Detail Example: there is no copy 999999
+	// Detail Example: there is no inventory 999999
 	Detail string `json:"detail"`
 
 	// Parameter The name of the path or query parameter.
@@ -470,7 +471,7 @@ type LanguageModel struct {
 	// Model Example: offline
 	Model string `json:"model"`
 
-	// Problem Why the model cannot be used, while that is known. Calls without a model work.
+	// Problem Why the model is not available, if the server knows. All other operations work.
 	//
 	// Example: The server at localhost:11434 has no model llama3.2.
 	Problem *string `json:"problem,omitempty"`
@@ -491,17 +492,17 @@ type Problem struct {
 	// Example: film_not_found
 	Code ProblemCode `json:"code"`
 
-	// Detail One sentence for a human reader.
+	// Detail A sentence for a human reader.
 	//
 	// Example: There is no film 5000.
 	Detail string `json:"detail"`
 
-	// Error OAuth2's own error code (RFC 6749, section 5.2). On `/token` only.
+	// Error The error code of OAuth2 (RFC 6749, section 5.2). Only on `/token`.
 	//
 	// Example: invalid_grant
 	Error *string `json:"error,omitempty"`
 
-	// Errors What exactly is wrong with the request, in the first hundred places.
+	// Errors What is wrong with the request. At most the first hundred places.
 	Errors []InputError `json:"errors,omitempty"`
 
 	// Instance The path of the request, as it reached the server.
@@ -509,7 +510,7 @@ type Problem struct {
 	// Example: /films/5000
 	Instance string `json:"instance"`
 
-	// RequestID Names this request in the server's log.
+	// RequestID Identifies the request in the server's log.
 	//
 	// Example: 01a2b3c4d5e6f708
 	RequestID string `json:"request_id"`
@@ -517,7 +518,7 @@ type Problem struct {
 	// Status Example: 404
 	Status int32 `json:"status"`
 
-	// Title The status in words.
+	// Title The name of the status.
 	//
 	// Example: Not Found
 	Title string `json:"title"`
@@ -554,12 +555,12 @@ type Rating string
 
 // Readiness defines model for Readiness.
 type Readiness struct {
-	// Database Which server answers.
+	// Database The database server and its version.
 	//
 	// Example: PostgreSQL 15.18
 	Database string `json:"database"`
 
-	// Dataset `pagila` is the real thing, `sample` the built-in stand-in, `other` anything else.
+	// Dataset `pagila` is the original dataset, `sample` the built-in substitute, `other` anything else.
 	//
 	//
 	// Example: pagila
@@ -575,7 +576,7 @@ type Readiness struct {
 	Status ReadinessStatus `json:"status"`
 }
 
-// ReadinessDataset `pagila` is the real thing, `sample` the built-in stand-in, `other` anything else.
+// ReadinessDataset `pagila` is the original dataset, `sample` the built-in substitute, `other` anything else.
 //
 // Example: pagila
 type ReadinessDataset string
@@ -583,13 +584,13 @@ type ReadinessDataset string
 // ReadinessStatus Example: ready
 type ReadinessStatus string
 
-// Rental A rental. A time that RFC 3339 cannot write, such as one before the year 1, after 9999, or
-// infinity, is the nearest that it can.
+// Rental A rental. A time that RFC 3339 cannot express (before the year 1, after 9999, or infinity) is
+// replaced by the nearest one that it can.
 type Rental struct {
 	// CustomerID Example: 1
 	CustomerID int32 `json:"customer_id"`
 
-	// DueDate When the copy is to be back, from the film's `rental_duration`.
+	// DueDate When the copy is due, from the film's `rental_duration`.
 	//
 	// Example: 2026-11-28T12:00:00Z
 	DueDate time.Time `json:"due_date"`
@@ -606,7 +607,7 @@ type Rental struct {
 	// RentalID Example: 16050
 	RentalID int32 `json:"rental_id"`
 
-	// ReturnDate When the copy came back. Null while it is out.
+	// ReturnDate When the copy was returned. Null while it is rented.
 	ReturnDate *time.Time `json:"return_date"`
 
 	// StaffID Example: 1
@@ -620,7 +621,7 @@ type RentalRequest struct {
 	// Example: 1
 	InventoryID int32 `json:"inventory_id"`
 
-	// StaffID Who hands it out.
+	// StaffID The member of staff who rents it out.
 	//
 	// Example: 1
 	StaffID int32 `json:"staff_id"`
@@ -658,8 +659,8 @@ type Token struct {
 // TokenTokenType Example: bearer
 type TokenTokenType string
 
-// TokenRequest RFC 6749, section 4.3.2. Further members are ignored, and one without a value is as if it
-// were left out, as its section 3.2 asks.
+// TokenRequest RFC 6749, section 4.3.2. Unknown members and members without a value are ignored, as required by
+// section 3.2.
 type TokenRequest struct {
 	ClientID     *string `json:"client_id,omitempty"`
 	ClientSecret *string `json:"client_secret,omitempty"`
@@ -682,7 +683,7 @@ type TokenRequest struct {
 // Example: password
 type TokenRequestGrantType string
 
-// Usage What the answer cost, in tokens. 0 where the provider does not say.
+// Usage The tokens that the answer used. 0 if the provider does not say.
 type Usage struct {
 	// CompletionTokens Example: 31
 	CompletionTokens int64 `json:"completion_tokens"`
@@ -699,16 +700,16 @@ type FilmID = int32
 
 // AskQuestionParams defines parameters for AskQuestion.
 type AskQuestionParams struct {
-	// Question The question, in plain words. It has a character that can be seen.
+	// Question The question. It must contain a visible character.
 	Question QuestionText `form:"question" json:"question"`
 }
 
 // ListFilmsParams defines parameters for ListFilms.
 type ListFilmsParams struct {
-	// Page Which page, counted from 1.
+	// Page The number of the page, from 1.
 	Page *int32 `form:"page,omitempty" json:"page,omitempty"`
 
-	// PageSize Films per page.
+	// PageSize The number of films on a page.
 	PageSize *int32 `form:"page_size,omitempty" json:"page_size,omitempty"`
 
 	// Category Only films of this category. Case does not matter.
@@ -744,7 +745,7 @@ type ServerInterface interface {
 	// GetRental Read a rental
 	// (GET /customers/{customer_id}/rentals/{rental_id})
 	GetRental(c *gin.Context, customerID CustomerID, rentalID int32)
-	// GetDocs This contract as a page to try it on
+	// GetDocs This contract as an interactive page
 	// (GET /docs)
 	GetDocs(c *gin.Context)
 	// GetDocsAsset A file of that page
@@ -1593,7 +1594,7 @@ type StrictServerInterface interface {
 	// GetRental Read a rental
 	// (GET /customers/{customer_id}/rentals/{rental_id})
 	GetRental(ctx context.Context, request GetRentalRequestObject) (GetRentalResponseObject, error)
-	// GetDocs This contract as a page to try it on
+	// GetDocs This contract as an interactive page
 	// (GET /docs)
 	GetDocs(ctx context.Context, request GetDocsRequestObject) (GetDocsResponseObject, error)
 	// GetDocsAsset A file of that page

@@ -48,9 +48,10 @@ func newCORS(origins []string, doc *openapi3.T) (*cors.Cors, error) {
 	}), nil
 }
 
-// responseHeaders returns all headers that the contract documents.
+// responseHeaders returns all headers that the contract documents, and Allow of a 405, which belongs to no
+// operation.
 func responseHeaders(doc *openapi3.T) []string {
-	headers := map[string]bool{}
+	headers := map[string]bool{"Allow": true}
 	for _, op := range contract.Operations(doc) {
 		for _, response := range op.Spec().Responses.Map() {
 			for name := range response.Value.Headers {
@@ -59,6 +60,16 @@ func responseHeaders(doc *openapi3.T) []string {
 		}
 	}
 	return slices.Sorted(maps.Keys(headers))
+}
+
+// oneOrigin removes the header Origin from a request that has several, which no browser sends.
+func oneOrigin(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if len(r.Header["Origin"]) > 1 {
+			r.Header.Del("Origin")
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // preflight is the middleware that ends preflight requests. The CORS handler has set the headers by then.

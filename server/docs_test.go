@@ -246,12 +246,10 @@ func (b *browser) text(selector chromedp.CSS) string {
 func (b *browser) execute(operation chromedp.CSS, status string, v any) {
 	b.t.Helper()
 	response := operation + " .live-responses-table .response"
-	b.do(
-		chromedp.Click(operation+" .opblock-summary-control"),
-		chromedp.Click(operation+" button.execute"),
-		chromedp.WaitVisible(response),
-		chromedp.ScrollIntoView(response),
-	)
+	b.press(operation + " .opblock-summary-control")
+	b.do(chromedp.WaitVisible(operation + " .responses-table")) // until then the page still resolves references
+	b.press(operation + " button.execute")
+	b.do(chromedp.WaitVisible(response), chromedp.ScrollIntoView(response))
 	if got := strings.TrimSpace(b.text(response + " .response-col_status")); got != status {
 		b.t.Fatalf("%s: the status is %q, want %s: %s", operation, got, status, b.text(response))
 	}
@@ -260,6 +258,14 @@ func (b *browser) execute(operation chromedp.CSS, status string, v any) {
 			b.t.Errorf("%s shows %s: %v", operation, b.text(response), err)
 		}
 	}
+}
+
+// press presses a button once it is visible. The page scrolls to what opens, and the mouse may miss a moving
+// button.
+func (b *browser) press(button chromedp.CSS) {
+	b.t.Helper()
+	b.do(chromedp.WaitVisible(button))
+	see(b, chromedp.Evaluate[bool](fmt.Sprintf("document.querySelector(%q).click() ?? true", string(button))))
 }
 
 // screenshot writes a screenshot to the directory in DOCS_SCREENSHOTS, if that is set.

@@ -250,12 +250,16 @@ func TestErrorExamples(t *testing.T) {
 			if content.Example != nil {
 				examples["example"] = content.Example
 			}
+			paths := pathsWith(doc, response.Ref)
 			shownHere := map[gen.ProblemCode]bool{}
 			for name, example := range examples {
 				where := strings.Join([]string{op.ID, status, name}, " ")
 				p := problemExample(t, doc, where, example)
 				if strconv.Itoa(int(p.Status)) != status {
 					t.Errorf("%s: the status is %d", where, p.Status)
+				}
+				if !slices.ContainsFunc(paths, func(path *regexp.Regexp) bool { return path.MatchString(p.Instance) }) {
+					t.Errorf("%s: no operation with this response has the path %s", where, p.Instance)
 				}
 				shownHere[p.Code], shown[p.Code] = true, true
 			}
@@ -268,6 +272,59 @@ func TestErrorExamples(t *testing.T) {
 	for _, code := range doc.Components.Schemas["ProblemCode"].Value.Enum {
 		if !shown[gen.ProblemCode(code.(string))] {
 			t.Errorf("no example has the code %s", code)
+		}
+	}
+}
+
+// pathsWith returns the paths of the operations that refer to a response.
+func pathsWith(doc *openapi3.T, ref string) []*regexp.Regexp {
+	var paths []*regexp.Regexp
+	for _, op := range contract.Operations(doc) {
+		for _, response := range op.Spec().Responses.Map() {
+			if response.Ref == ref {
+				paths = append(paths, regexp.MustCompile("^"+pathParameter.ReplaceAllString(op.Path, "[^/]+")+"$"))
+			}
+		}
+	}
+	return paths
+}
+
+var pathParameter = regexp.MustCompile(`\{[a-z_]+\}`)
+
+// The examples of problems with errors equal the responses to such requests.
+func TestInputErrorExamples(t *testing.T) {
+	t.Parallel()
+	examples := loadContract(t).Components.Responses
+	of := func(response, name string) any {
+		content := examples[response].Value.Content["application/problem+json"]
+		if name != "" {
+			return content.Examples[name].Value.Value
+		}
+		return content.Example
+	}
+	a := start(t)
+	for _, tt := range []struct {
+		example  any
+		response *received
+	}{
+		{of("BadRequest", ""), a.get(t, "/films?page=0")},
+		{of("TokenRefused", "invalid_request"), a.call(t, http.MethodPost, "/token", "grant_type=password&password=x",
+			"Content-Type", "application/x-www-form-urlencoded")},
+		{of("Unprocessable", ""), a.call(t, http.MethodPost, "/customers/1/rentals", `{"inventory_id": 999999, "staff_id": 1}`,
+			"Authorization", "Bearer "+token)},
+	} {
+		document, err := json.Marshal(tt.example)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want gen.Problem
+		if err := json.Unmarshal(document, &want); err != nil {
+			t.Fatal(err)
+		}
+		got := decode[gen.Problem](t, tt.response)
+		want.RequestID = got.RequestID
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("the server sends %s, and the example is %s", tt.response.body, document)
 		}
 	}
 }

@@ -124,7 +124,7 @@ func (s *Server) prepare() (err error) {
 		if err != nil {
 			return fmt.Errorf("origins: %w", err)
 		}
-		s.handler = cross.Handler(s.handler)
+		s.handler = oneOrigin(cross.Handler(s.handler))
 	}
 	return nil
 }

@@ -134,7 +134,10 @@ func (a *testAPI) call(t *testing.T, method, path, body string, headers ...strin
 		r.Header.Set("Content-Type", "application/json")
 	}
 	for pair := range slices.Chunk(headers, 2) {
-		r.Header.Set(pair[0], pair[1])
+		if pair[0] == "Content-Type" { // instead of the one above
+			r.Header.Del(pair[0])
+		}
+		r.Header.Add(pair[0], pair[1])
 	}
 	return a.do(t, r)
 }

@@ -102,12 +102,12 @@ type Option func(*doer)
 // CreateTokenWithFormdataBodyWithResponse gives one for a name and a password.
 func WithToken(token string) Option { return func(d *doer) { d.token = token } }
 
-// WithTimeout limits a call as a whole, with its retries: until the body is read, or until a
-// stream's head has come. The default is [DefaultTimeout]; 0 is no limit. A context with a deadline
-// limits one call further.
+// WithTimeout limits each attempt: until its body is read, or until a stream's head has come. The
+// default is [DefaultTimeout]; 0 is no limit. An attempt that timed out is not repeated. A context
+// with a deadline limits a call as a whole, with its retries and the pauses between them.
 func WithTimeout(limit time.Duration) Option { return func(d *doer) { d.timeout = limit } }
 
-// WithIdleTimeout limits how long a stream may be silent. The default is [DefaultIdleTimeout]; 0 is
+// WithIdleTimeout limits how long a stream may be silent after its head. The default is [DefaultIdleTimeout]; 0 is
 // no limit.
 func WithIdleTimeout(limit time.Duration) Option { return func(d *doer) { d.idleTimeout = limit } }
 

@@ -37,7 +37,8 @@ func (e *IncompleteError) Error() string { return fmt.Sprintf("%v: %v", ErrIncom
 // Unwrap returns [ErrIncomplete] and the reason.
 func (e *IncompleteError) Unwrap() []error { return []error{ErrIncomplete, e.Err} }
 
-var errTokenLimit = errors.New("the model reached its token limit")
+// ErrTokenLimit is the reason of an [*IncompleteError] where the model reached its token limit.
+var ErrTokenLimit = errors.New("the model reached its token limit")
 
 // Ask asks the language model about the catalogue and yields its answer piece by piece, as it is
 // written. An error is the last thing it yields. Once the response has begun, that is an
@@ -83,7 +84,7 @@ func (a *API) AskEvents(ctx context.Context, question string) iter.Seq2[AskEvent
 			}
 			done, ok := event.(DoneEvent)
 			if ok && done.FinishReason == "length" {
-				err = errTokenLimit
+				err = ErrTokenLimit
 			}
 			if err != nil {
 				yield(nil, &IncompleteError{Text: text.String(), Err: err})

@@ -259,7 +259,7 @@ type Actor struct {
 
 // Answer defines model for Answer.
 type Answer struct {
-	// Agent Who answered. `search` looks facts up, `model` is the language model.
+	// Agent The agent that answered. `search` looks up facts, `model` is the language model.
 	//
 	// Example: search
 	Agent AnswerAgent `json:"agent"`
@@ -267,16 +267,16 @@ type Answer struct {
 	// Answer Example: ACADEMY DINOSAUR stars CHRISTIAN GABLE, JOHNNY CAGE.
 	Answer string `json:"answer"`
 
-	// Sources The films that the answer rests on, best first.
+	// Sources The films that the answer is based on, best first.
 	Sources []Source `json:"sources"`
 }
 
-// AnswerAgent Who answered. `search` looks facts up, `model` is the language model.
+// AnswerAgent The agent that answered. `search` looks up facts, `model` is the language model.
 //
 // Example: search
 type AnswerAgent string
 
-// DeltaEvent The data of the server-sent event `delta`. The next piece of the answer.
+// DeltaEvent The data of the server-sent event `delta`. The next chunk of the answer.
 type DeltaEvent struct {
 	// Text Example: ACADEMY
 	Text string `json:"text"`
@@ -284,23 +284,24 @@ type DeltaEvent struct {
 
 // DoneEvent The data of the server-sent event `done`, the last one.
 type DoneEvent struct {
-	// FinishReason `length` means that the answer was cut at the token limit, all else that it is whole.
+	// FinishReason `length` means that the answer was cut at the token limit. Everything else means that it is
+	// complete.
 	//
 	//
 	// Example: stop
 	FinishReason string `json:"finish_reason"`
 
-	// Model The model, as its provider names it.
+	// Model The provider's name for the model.
 	//
 	// Example: offline
 	Model string `json:"model"`
 
-	// Usage What the answer cost, in tokens. 0 where the provider does not say.
+	// Usage The tokens that the answer used. 0 if the provider does not say.
 	Usage Usage `json:"usage"`
 }
 
-// Film A film of the catalogue. What the database does not know is left out. The values are the
-// database's own, which does not keep a price or a length from being negative.
+// Film A film of the catalogue. Members whose value the database does not know are absent. The database
+// allows a price or a length to be negative.
 type Film struct {
 	// Category Example: Documentary
 	Category *string `json:"category,omitempty"`
@@ -327,7 +328,7 @@ type Film struct {
 	// ReleaseYear Example: 2006
 	ReleaseYear *int32 `json:"release_year,omitempty"`
 
-	// RentalDuration Days a rental lasts.
+	// RentalDuration The number of days that a rental lasts.
 	//
 	// Example: 6
 	RentalDuration int32 `json:"rental_duration"`
@@ -381,7 +382,7 @@ type FilmDetail struct {
 	// ReleaseYear Example: 2006
 	ReleaseYear *int32 `json:"release_year,omitempty"`
 
-	// RentalDuration Days a rental lasts.
+	// RentalDuration The number of days that a rental lasts.
 	//
 	// Example: 6
 	RentalDuration int32 `json:"rental_duration"`
@@ -416,25 +417,25 @@ type FilmPage struct {
 	// PageSize Example: 20
 	PageSize int32 `json:"page_size"`
 
-	// Total Films on all pages together.
+	// Total The number of films on all pages.
 	//
 	// Example: 1000
 	Total int64 `json:"total"`
 }
 
-// FilmSummary What the language model says of a film. The model is bound to this schema.
+// FilmSummary The language model's summary of a film. The model must follow this schema.
 type FilmSummary struct {
 	// Rating The rating of the Motion Picture Association, mildest first.
 	//
 	// Example: PG
 	Rating Rating `json:"rating"`
 
-	// Recommended True when the rating is above PG-13 and the rental rate is below 3.00.
+	// Recommended True if the rating is above PG-13 and the rental rate is below 3.00.
 	//
 	// Example: false
 	Recommended bool `json:"recommended"`
 
-	// Title The film's title, as it stands in the catalogue.
+	// Title The film's title in the catalogue.
 	//
 	// Example: ACADEMY DINOSAUR
 	Title string `json:"title"`
@@ -451,7 +452,7 @@ type HealthStatus string
 
 // InputError defines model for InputError.
 type InputError struct {
-	// Detail Example: there is no copy 999999
+	// Detail Example: there is no inventory 999999
 	Detail string `json:"detail"`
 
 	// Parameter The name of the path or query parameter.
@@ -470,7 +471,7 @@ type LanguageModel struct {
 	// Model Example: offline
 	Model string `json:"model"`
 
-	// Problem Why the model cannot be used, while that is known. Calls without a model work.
+	// Problem Why the model is not available, if the server knows. All other operations work.
 	//
 	// Example: The server at localhost:11434 has no model llama3.2.
 	Problem *string `json:"problem,omitempty"`
@@ -491,17 +492,17 @@ type Problem struct {
 	// Example: film_not_found
 	Code string `json:"code"`
 
-	// Detail One sentence for a human reader.
+	// Detail A sentence for a human reader.
 	//
 	// Example: There is no film 5000.
 	Detail string `json:"detail"`
 
-	// Error OAuth2's own error code (RFC 6749, section 5.2). On `/token` only.
+	// Error The error code of OAuth2 (RFC 6749, section 5.2). Only on `/token`.
 	//
 	// Example: invalid_grant
 	Error *string `json:"error,omitempty"`
 
-	// Errors What exactly is wrong with the request, in the first hundred places.
+	// Errors What is wrong with the request. At most the first hundred places.
 	Errors []InputError `json:"errors,omitempty"`
 
 	// Instance The path of the request, as it reached the server.
@@ -509,7 +510,7 @@ type Problem struct {
 	// Example: /films/5000
 	Instance string `json:"instance"`
 
-	// RequestID Names this request in the server's log.
+	// RequestID Identifies the request in the server's log.
 	//
 	// Example: 01a2b3c4d5e6f708
 	RequestID string `json:"request_id"`
@@ -517,7 +518,7 @@ type Problem struct {
 	// Status Example: 404
 	Status int32 `json:"status"`
 
-	// Title The status in words.
+	// Title The name of the status.
 	//
 	// Example: Not Found
 	Title string `json:"title"`
@@ -554,12 +555,12 @@ type Rating string
 
 // Readiness defines model for Readiness.
 type Readiness struct {
-	// Database Which server answers.
+	// Database The database server and its version.
 	//
 	// Example: PostgreSQL 15.18
 	Database string `json:"database"`
 
-	// Dataset `pagila` is the real thing, `sample` the built-in stand-in, `other` anything else.
+	// Dataset `pagila` is the original dataset, `sample` the built-in substitute, `other` anything else.
 	//
 	//
 	// Example: pagila
@@ -575,7 +576,7 @@ type Readiness struct {
 	Status ReadinessStatus `json:"status"`
 }
 
-// ReadinessDataset `pagila` is the real thing, `sample` the built-in stand-in, `other` anything else.
+// ReadinessDataset `pagila` is the original dataset, `sample` the built-in substitute, `other` anything else.
 //
 // Example: pagila
 type ReadinessDataset string
@@ -583,13 +584,13 @@ type ReadinessDataset string
 // ReadinessStatus Example: ready
 type ReadinessStatus string
 
-// Rental A rental. A time that RFC 3339 cannot write, such as one before the year 1, after 9999, or
-// infinity, is the nearest that it can.
+// Rental A rental. A time that RFC 3339 cannot express (before the year 1, after 9999, or infinity) is
+// replaced by the nearest one that it can.
 type Rental struct {
 	// CustomerID Example: 1
 	CustomerID int32 `json:"customer_id"`
 
-	// DueDate When the copy is to be back, from the film's `rental_duration`.
+	// DueDate When the copy is due, from the film's `rental_duration`.
 	//
 	// Example: 2026-11-28T12:00:00Z
 	DueDate time.Time `json:"due_date"`
@@ -606,7 +607,7 @@ type Rental struct {
 	// RentalID Example: 16050
 	RentalID int32 `json:"rental_id"`
 
-	// ReturnDate When the copy came back. Null while it is out.
+	// ReturnDate When the copy was returned. Null while it is rented.
 	ReturnDate *time.Time `json:"return_date"`
 
 	// StaffID Example: 1
@@ -620,7 +621,7 @@ type RentalRequest struct {
 	// Example: 1
 	InventoryID int32 `json:"inventory_id"`
 
-	// StaffID Who hands it out.
+	// StaffID The member of staff who rents it out.
 	//
 	// Example: 1
 	StaffID int32 `json:"staff_id"`
@@ -658,8 +659,8 @@ type Token struct {
 // TokenTokenType Example: bearer
 type TokenTokenType string
 
-// TokenRequest RFC 6749, section 4.3.2. Further members are ignored, and one without a value is as if it
-// were left out, as its section 3.2 asks.
+// TokenRequest RFC 6749, section 4.3.2. Unknown members and members without a value are ignored, as required by
+// section 3.2.
 type TokenRequest struct {
 	ClientID     *string `json:"client_id,omitempty"`
 	ClientSecret *string `json:"client_secret,omitempty"`
@@ -682,7 +683,7 @@ type TokenRequest struct {
 // Example: password
 type TokenRequestGrantType string
 
-// Usage What the answer cost, in tokens. 0 where the provider does not say.
+// Usage The tokens that the answer used. 0 if the provider does not say.
 type Usage struct {
 	// CompletionTokens Example: 31
 	CompletionTokens int64 `json:"completion_tokens"`
@@ -742,6 +743,9 @@ type RentalNotFound = Problem
 // RentalUnavailable What went wrong (RFC 9457).
 type RentalUnavailable = Problem
 
+// SummaryBadGateway What went wrong (RFC 9457).
+type SummaryBadGateway = Problem
+
 // SummaryRefused What went wrong (RFC 9457).
 type SummaryRefused = Problem
 
@@ -762,16 +766,16 @@ type UnsupportedMediaType = Problem
 
 // AskQuestionParams defines parameters for AskQuestion.
 type AskQuestionParams struct {
-	// Question The question, in plain words. It has a character that can be seen.
+	// Question The question. It must contain a visible character.
 	Question QuestionText `form:"question" json:"question"`
 }
 
 // ListFilmsParams defines parameters for ListFilms.
 type ListFilmsParams struct {
-	// Page Which page, counted from 1.
+	// Page The number of the page, from 1.
 	Page *int32 `form:"page,omitempty" json:"page,omitempty"`
 
-	// PageSize Films per page.
+	// PageSize The number of films on a page.
 	PageSize *int32 `form:"page_size,omitempty" json:"page_size,omitempty"`
 
 	// Category Only films of this category. Case does not matter.
@@ -866,35 +870,34 @@ type ClientInterface interface {
 
 	// AskQuestion Ask about the catalogue
 	//
-	// Streams the language model's answer, piece by piece, as it is written. The catalogue is
-	// searched for the question first, and the model answers from what was found.
+	// Streams the language model's answer. The server first searches the catalogue for films that fit
+	// the question, and the model answers from them.
 	//
-	// Plain text is the default, also for a client that accepts anything or names both types.
-	// `X-AI-Sources` lists the films that the model was given. A plain-text answer that failed midway
-	// breaks the connection: an answer that ends in good order is complete.
+	// The default is plain text, also for a client that accepts both types alike. `X-AI-Sources` lists
+	// the films that the model was given. If the model fails midway, the server breaks the connection,
+	// so an answer that ends without an error is complete.
 	//
-	// A client that prefers `text/event-stream` gets a stream of server-sent events: `sources`
-	// (`SourcesEvent`), then `delta` for each piece (`DeltaEvent`), then `done` (`DoneEvent`). In
-	// place of `done` comes `error` (`Problem`) when the model has failed since the response began.
-	// It begins with the first piece, or after some seconds without one; then comments keep the
+	// A client that prefers `text/event-stream` gets server-sent events: `sources` (`SourcesEvent`), a
+	// `delta` for each chunk (`DeltaEvent`), and `done` (`DoneEvent`). If the model fails after the
+	// response has begun, the last event is `error` (`Problem`) instead of `done`. The response begins
+	// with the first chunk, or after some seconds without one. From then on, comments keep the
 	// connection alive while the model thinks.
 	//
-	// A browser's `EventSource` connects again after each end, with the header `Last-Event-ID`. Such
-	// a request is answered 204 whatever the header's value, which stops it: an answer is not
-	// repeated.
+	// A browser's `EventSource` reconnects after the end of the stream, with the header
+	// `Last-Event-ID`. The response to a request with that header is 204, which stops the browser. An
+	// answer is never repeated.
 	//
-	// HEAD searches the catalogue for the same headers, and counts as a question.
+	// HEAD searches the catalogue to return the same headers. It counts as a question.
 	//
 	// Corresponds with GET /ai/ask (the `AskQuestion` operationId).
 	AskQuestion(ctx context.Context, params *AskQuestionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// HandOffWithBody Ask the right agent
 	//
-	// Two agents share the questions. `search` answers questions about films it can name, from the
-	// database alone: what a film costs, its category, its rating, its length, its actors, whether
-	// a copy is in stock, whether it can be streamed. It hands everything else to `model`, the
-	// language model, which answers as in `GET /ai/ask`. `sources` are the films that the answer
-	// rests on.
+	// Two agents share the questions. `search` answers questions about the films that it finds, from
+	// the database alone: price, category, rating, length, actors, stock and streaming. It hands off
+	// everything else to `model`, the language model, which answers as in `GET /ai/ask`. `sources` are
+	// the films that the answer is based on.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -903,11 +906,10 @@ type ClientInterface interface {
 
 	// HandOff Ask the right agent
 	//
-	// Two agents share the questions. `search` answers questions about films it can name, from the
-	// database alone: what a film costs, its category, its rating, its length, its actors, whether
-	// a copy is in stock, whether it can be streamed. It hands everything else to `model`, the
-	// language model, which answers as in `GET /ai/ask`. `sources` are the films that the answer
-	// rests on.
+	// Two agents share the questions. `search` answers questions about the films that it finds, from
+	// the database alone: price, category, rating, length, actors, stock and streaming. It hands off
+	// everything else to `model`, the language model, which answers as in `GET /ai/ask`. `sources` are
+	// the films that the answer is based on.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -916,9 +918,9 @@ type ClientInterface interface {
 
 	// SummarizeFilmWithBody Summarize a film as JSON
 	//
-	// The language model names the film and recommends it or not. A film is recommended when its
-	// rating is above PG-13 (R or NC-17) and its rental rate is below 3.00. The model's reply is
-	// checked against the schema, the database and that rule before it is passed on.
+	// The language model names the film and says whether it recommends it. A film is recommended if its
+	// rating is above PG-13 (R or NC-17) and its rental rate is below 3.00. The server checks the
+	// model's answer against the schema, the database and that rule.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -927,9 +929,9 @@ type ClientInterface interface {
 
 	// SummarizeFilm Summarize a film as JSON
 	//
-	// The language model names the film and recommends it or not. A film is recommended when its
-	// rating is above PG-13 (R or NC-17) and its rental rate is below 3.00. The model's reply is
-	// checked against the schema, the database and that rule before it is passed on.
+	// The language model names the film and says whether it recommends it. A film is recommended if its
+	// rating is above PG-13 (R or NC-17) and its rental rate is below 3.00. The server checks the
+	// model's answer against the schema, the database and that rule.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -938,9 +940,9 @@ type ClientInterface interface {
 
 	// CreateRentalWithBody Rent a copy
 	//
-	// Rents one copy of a film to a customer, from now on. A copy is rented to one customer at a
-	// time, however many ask at once. The customer and the member of staff have to be active. A
-	// customer is active unless one of Pagila's columns `active` and `activebool` says otherwise.
+	// Rents a copy of a film to a customer from now on. A copy is rented to one customer at a time,
+	// however many requests arrive at the same time. The customer and the member of staff must be
+	// active. A customer is active unless one of Pagila's columns `active` and `activebool` is false.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -949,9 +951,9 @@ type ClientInterface interface {
 
 	// CreateRental Rent a copy
 	//
-	// Rents one copy of a film to a customer, from now on. A copy is rented to one customer at a
-	// time, however many ask at once. The customer and the member of staff have to be active. A
-	// customer is active unless one of Pagila's columns `active` and `activebool` says otherwise.
+	// Rents a copy of a film to a customer from now on. A copy is rented to one customer at a time,
+	// however many requests arrive at the same time. The customer and the member of staff must be
+	// active. A customer is active unless one of Pagila's columns `active` and `activebool` is false.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -960,7 +962,7 @@ type ClientInterface interface {
 
 	// GetRental Read a rental
 	//
-	// A rental is found under its own customer only.
+	// A rental is only found under its own customer.
 	//
 	// Corresponds with GET /customers/{customer_id}/rentals/{rental_id} (the `GetRental` operationId).
 	GetRental(ctx context.Context, customerID CustomerID, rentalID int32, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -982,24 +984,24 @@ type ClientInterface interface {
 
 	// GetHealth Is the server alive?
 	//
-	// Answers as long as the process serves requests. Touches nothing else.
+	// Succeeds as long as the process serves requests. It checks nothing else.
 	//
 	// Corresponds with GET /healthz (the `GetHealth` operationId).
 	GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetReadiness Is the server ready?
 	//
-	// Ready means that the database answers, has what the calls need (both migrations, the tables,
-	// the privileges), takes writes, and the server is not shutting down. The response comes
-	// within a second, however busy the server is.
+	// Ready means that the database responds, accepts writes, and has what the operations need (both
+	// migrations, the tables, the privileges), and that the server is not shutting down. The response
+	// takes at most a second, however busy the server is.
 	//
 	// Corresponds with GET /readyz (the `GetReadiness` operationId).
 	GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateTokenWithBody Log in
 	//
-	// OAuth2's password grant (RFC 6749, section 4.3). A refusal is a problem document that also
-	// carries OAuth2's own `error` member.
+	// The password grant of OAuth2 (RFC 6749, section 4.3). A refusal is a problem document that also
+	// has OAuth2's member `error`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1008,8 +1010,8 @@ type ClientInterface interface {
 
 	// CreateTokenWithFormdataBody Log in
 	//
-	// OAuth2's password grant (RFC 6749, section 4.3). A refusal is a problem document that also
-	// carries OAuth2's own `error` member.
+	// The password grant of OAuth2 (RFC 6749, section 4.3). A refusal is a problem document that also
+	// has OAuth2's member `error`.
 	//
 	// Takes a body of the `application/x-www-form-urlencoded` content type.
 	//
@@ -1019,24 +1021,24 @@ type ClientInterface interface {
 
 // AskQuestion Ask about the catalogue
 //
-// Streams the language model's answer, piece by piece, as it is written. The catalogue is
-// searched for the question first, and the model answers from what was found.
+// Streams the language model's answer. The server first searches the catalogue for films that fit
+// the question, and the model answers from them.
 //
-// Plain text is the default, also for a client that accepts anything or names both types.
-// `X-AI-Sources` lists the films that the model was given. A plain-text answer that failed midway
-// breaks the connection: an answer that ends in good order is complete.
+// The default is plain text, also for a client that accepts both types alike. `X-AI-Sources` lists
+// the films that the model was given. If the model fails midway, the server breaks the connection,
+// so an answer that ends without an error is complete.
 //
-// A client that prefers `text/event-stream` gets a stream of server-sent events: `sources`
-// (`SourcesEvent`), then `delta` for each piece (`DeltaEvent`), then `done` (`DoneEvent`). In
-// place of `done` comes `error` (`Problem`) when the model has failed since the response began.
-// It begins with the first piece, or after some seconds without one; then comments keep the
+// A client that prefers `text/event-stream` gets server-sent events: `sources` (`SourcesEvent`), a
+// `delta` for each chunk (`DeltaEvent`), and `done` (`DoneEvent`). If the model fails after the
+// response has begun, the last event is `error` (`Problem`) instead of `done`. The response begins
+// with the first chunk, or after some seconds without one. From then on, comments keep the
 // connection alive while the model thinks.
 //
-// A browser's `EventSource` connects again after each end, with the header `Last-Event-ID`. Such
-// a request is answered 204 whatever the header's value, which stops it: an answer is not
-// repeated.
+// A browser's `EventSource` reconnects after the end of the stream, with the header
+// `Last-Event-ID`. The response to a request with that header is 204, which stops the browser. An
+// answer is never repeated.
 //
-// HEAD searches the catalogue for the same headers, and counts as a question.
+// HEAD searches the catalogue to return the same headers. It counts as a question.
 //
 // Corresponds with GET /ai/ask (the `AskQuestion` operationId).
 func (c *Client) AskQuestion(ctx context.Context, params *AskQuestionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1053,11 +1055,10 @@ func (c *Client) AskQuestion(ctx context.Context, params *AskQuestionParams, req
 
 // HandOffWithBody Ask the right agent
 //
-// Two agents share the questions. `search` answers questions about films it can name, from the
-// database alone: what a film costs, its category, its rating, its length, its actors, whether
-// a copy is in stock, whether it can be streamed. It hands everything else to `model`, the
-// language model, which answers as in `GET /ai/ask`. `sources` are the films that the answer
-// rests on.
+// Two agents share the questions. `search` answers questions about the films that it finds, from
+// the database alone: price, category, rating, length, actors, stock and streaming. It hands off
+// everything else to `model`, the language model, which answers as in `GET /ai/ask`. `sources` are
+// the films that the answer is based on.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1076,11 +1077,10 @@ func (c *Client) HandOffWithBody(ctx context.Context, contentType string, body i
 
 // HandOff Ask the right agent
 //
-// Two agents share the questions. `search` answers questions about films it can name, from the
-// database alone: what a film costs, its category, its rating, its length, its actors, whether
-// a copy is in stock, whether it can be streamed. It hands everything else to `model`, the
-// language model, which answers as in `GET /ai/ask`. `sources` are the films that the answer
-// rests on.
+// Two agents share the questions. `search` answers questions about the films that it finds, from
+// the database alone: price, category, rating, length, actors, stock and streaming. It hands off
+// everything else to `model`, the language model, which answers as in `GET /ai/ask`. `sources` are
+// the films that the answer is based on.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1099,9 +1099,9 @@ func (c *Client) HandOff(ctx context.Context, body HandOffJSONRequestBody, reqEd
 
 // SummarizeFilmWithBody Summarize a film as JSON
 //
-// The language model names the film and recommends it or not. A film is recommended when its
-// rating is above PG-13 (R or NC-17) and its rental rate is below 3.00. The model's reply is
-// checked against the schema, the database and that rule before it is passed on.
+// The language model names the film and says whether it recommends it. A film is recommended if its
+// rating is above PG-13 (R or NC-17) and its rental rate is below 3.00. The server checks the
+// model's answer against the schema, the database and that rule.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1120,9 +1120,9 @@ func (c *Client) SummarizeFilmWithBody(ctx context.Context, contentType string, 
 
 // SummarizeFilm Summarize a film as JSON
 //
-// The language model names the film and recommends it or not. A film is recommended when its
-// rating is above PG-13 (R or NC-17) and its rental rate is below 3.00. The model's reply is
-// checked against the schema, the database and that rule before it is passed on.
+// The language model names the film and says whether it recommends it. A film is recommended if its
+// rating is above PG-13 (R or NC-17) and its rental rate is below 3.00. The server checks the
+// model's answer against the schema, the database and that rule.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1141,9 +1141,9 @@ func (c *Client) SummarizeFilm(ctx context.Context, body SummarizeFilmJSONReques
 
 // CreateRentalWithBody Rent a copy
 //
-// Rents one copy of a film to a customer, from now on. A copy is rented to one customer at a
-// time, however many ask at once. The customer and the member of staff have to be active. A
-// customer is active unless one of Pagila's columns `active` and `activebool` says otherwise.
+// Rents a copy of a film to a customer from now on. A copy is rented to one customer at a time,
+// however many requests arrive at the same time. The customer and the member of staff must be
+// active. A customer is active unless one of Pagila's columns `active` and `activebool` is false.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1162,9 +1162,9 @@ func (c *Client) CreateRentalWithBody(ctx context.Context, customerID CustomerID
 
 // CreateRental Rent a copy
 //
-// Rents one copy of a film to a customer, from now on. A copy is rented to one customer at a
-// time, however many ask at once. The customer and the member of staff have to be active. A
-// customer is active unless one of Pagila's columns `active` and `activebool` says otherwise.
+// Rents a copy of a film to a customer from now on. A copy is rented to one customer at a time,
+// however many requests arrive at the same time. The customer and the member of staff must be
+// active. A customer is active unless one of Pagila's columns `active` and `activebool` is false.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1183,7 +1183,7 @@ func (c *Client) CreateRental(ctx context.Context, customerID CustomerID, body C
 
 // GetRental Read a rental
 //
-// A rental is found under its own customer only.
+// A rental is only found under its own customer.
 //
 // Corresponds with GET /customers/{customer_id}/rentals/{rental_id} (the `GetRental` operationId).
 func (c *Client) GetRental(ctx context.Context, customerID CustomerID, rentalID int32, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1235,7 +1235,7 @@ func (c *Client) GetFilm(ctx context.Context, filmID FilmID, reqEditors ...Reque
 
 // GetHealth Is the server alive?
 //
-// Answers as long as the process serves requests. Touches nothing else.
+// Succeeds as long as the process serves requests. It checks nothing else.
 //
 // Corresponds with GET /healthz (the `GetHealth` operationId).
 func (c *Client) GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1252,9 +1252,9 @@ func (c *Client) GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (
 
 // GetReadiness Is the server ready?
 //
-// Ready means that the database answers, has what the calls need (both migrations, the tables,
-// the privileges), takes writes, and the server is not shutting down. The response comes
-// within a second, however busy the server is.
+// Ready means that the database responds, accepts writes, and has what the operations need (both
+// migrations, the tables, the privileges), and that the server is not shutting down. The response
+// takes at most a second, however busy the server is.
 //
 // Corresponds with GET /readyz (the `GetReadiness` operationId).
 func (c *Client) GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1271,8 +1271,8 @@ func (c *Client) GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn
 
 // CreateTokenWithBody Log in
 //
-// OAuth2's password grant (RFC 6749, section 4.3). A refusal is a problem document that also
-// carries OAuth2's own `error` member.
+// The password grant of OAuth2 (RFC 6749, section 4.3). A refusal is a problem document that also
+// has OAuth2's member `error`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1291,8 +1291,8 @@ func (c *Client) CreateTokenWithBody(ctx context.Context, contentType string, bo
 
 // CreateTokenWithFormdataBody Log in
 //
-// OAuth2's password grant (RFC 6749, section 4.3). A refusal is a problem document that also
-// carries OAuth2's own `error` member.
+// The password grant of OAuth2 (RFC 6749, section 4.3). A refusal is a problem document that also
+// has OAuth2's member `error`.
 //
 // Takes a body of the `application/x-www-form-urlencoded` content type.
 //
@@ -1779,24 +1779,24 @@ type ClientWithResponsesInterface interface {
 
 	// AskQuestionWithResponse Ask about the catalogue
 	//
-	// Streams the language model's answer, piece by piece, as it is written. The catalogue is
-	// searched for the question first, and the model answers from what was found.
+	// Streams the language model's answer. The server first searches the catalogue for films that fit
+	// the question, and the model answers from them.
 	//
-	// Plain text is the default, also for a client that accepts anything or names both types.
-	// `X-AI-Sources` lists the films that the model was given. A plain-text answer that failed midway
-	// breaks the connection: an answer that ends in good order is complete.
+	// The default is plain text, also for a client that accepts both types alike. `X-AI-Sources` lists
+	// the films that the model was given. If the model fails midway, the server breaks the connection,
+	// so an answer that ends without an error is complete.
 	//
-	// A client that prefers `text/event-stream` gets a stream of server-sent events: `sources`
-	// (`SourcesEvent`), then `delta` for each piece (`DeltaEvent`), then `done` (`DoneEvent`). In
-	// place of `done` comes `error` (`Problem`) when the model has failed since the response began.
-	// It begins with the first piece, or after some seconds without one; then comments keep the
+	// A client that prefers `text/event-stream` gets server-sent events: `sources` (`SourcesEvent`), a
+	// `delta` for each chunk (`DeltaEvent`), and `done` (`DoneEvent`). If the model fails after the
+	// response has begun, the last event is `error` (`Problem`) instead of `done`. The response begins
+	// with the first chunk, or after some seconds without one. From then on, comments keep the
 	// connection alive while the model thinks.
 	//
-	// A browser's `EventSource` connects again after each end, with the header `Last-Event-ID`. Such
-	// a request is answered 204 whatever the header's value, which stops it: an answer is not
-	// repeated.
+	// A browser's `EventSource` reconnects after the end of the stream, with the header
+	// `Last-Event-ID`. The response to a request with that header is 204, which stops the browser. An
+	// answer is never repeated.
 	//
-	// HEAD searches the catalogue for the same headers, and counts as a question.
+	// HEAD searches the catalogue to return the same headers. It counts as a question.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -1805,11 +1805,10 @@ type ClientWithResponsesInterface interface {
 
 	// HandOffWithBodyWithResponse Ask the right agent
 	//
-	// Two agents share the questions. `search` answers questions about films it can name, from the
-	// database alone: what a film costs, its category, its rating, its length, its actors, whether
-	// a copy is in stock, whether it can be streamed. It hands everything else to `model`, the
-	// language model, which answers as in `GET /ai/ask`. `sources` are the films that the answer
-	// rests on.
+	// Two agents share the questions. `search` answers questions about the films that it finds, from
+	// the database alone: price, category, rating, length, actors, stock and streaming. It hands off
+	// everything else to `model`, the language model, which answers as in `GET /ai/ask`. `sources` are
+	// the films that the answer is based on.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -1818,11 +1817,10 @@ type ClientWithResponsesInterface interface {
 
 	// HandOffWithResponse Ask the right agent
 	//
-	// Two agents share the questions. `search` answers questions about films it can name, from the
-	// database alone: what a film costs, its category, its rating, its length, its actors, whether
-	// a copy is in stock, whether it can be streamed. It hands everything else to `model`, the
-	// language model, which answers as in `GET /ai/ask`. `sources` are the films that the answer
-	// rests on.
+	// Two agents share the questions. `search` answers questions about the films that it finds, from
+	// the database alone: price, category, rating, length, actors, stock and streaming. It hands off
+	// everything else to `model`, the language model, which answers as in `GET /ai/ask`. `sources` are
+	// the films that the answer is based on.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -1831,9 +1829,9 @@ type ClientWithResponsesInterface interface {
 
 	// SummarizeFilmWithBodyWithResponse Summarize a film as JSON
 	//
-	// The language model names the film and recommends it or not. A film is recommended when its
-	// rating is above PG-13 (R or NC-17) and its rental rate is below 3.00. The model's reply is
-	// checked against the schema, the database and that rule before it is passed on.
+	// The language model names the film and says whether it recommends it. A film is recommended if its
+	// rating is above PG-13 (R or NC-17) and its rental rate is below 3.00. The server checks the
+	// model's answer against the schema, the database and that rule.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -1842,9 +1840,9 @@ type ClientWithResponsesInterface interface {
 
 	// SummarizeFilmWithResponse Summarize a film as JSON
 	//
-	// The language model names the film and recommends it or not. A film is recommended when its
-	// rating is above PG-13 (R or NC-17) and its rental rate is below 3.00. The model's reply is
-	// checked against the schema, the database and that rule before it is passed on.
+	// The language model names the film and says whether it recommends it. A film is recommended if its
+	// rating is above PG-13 (R or NC-17) and its rental rate is below 3.00. The server checks the
+	// model's answer against the schema, the database and that rule.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -1853,9 +1851,9 @@ type ClientWithResponsesInterface interface {
 
 	// CreateRentalWithBodyWithResponse Rent a copy
 	//
-	// Rents one copy of a film to a customer, from now on. A copy is rented to one customer at a
-	// time, however many ask at once. The customer and the member of staff have to be active. A
-	// customer is active unless one of Pagila's columns `active` and `activebool` says otherwise.
+	// Rents a copy of a film to a customer from now on. A copy is rented to one customer at a time,
+	// however many requests arrive at the same time. The customer and the member of staff must be
+	// active. A customer is active unless one of Pagila's columns `active` and `activebool` is false.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -1864,9 +1862,9 @@ type ClientWithResponsesInterface interface {
 
 	// CreateRentalWithResponse Rent a copy
 	//
-	// Rents one copy of a film to a customer, from now on. A copy is rented to one customer at a
-	// time, however many ask at once. The customer and the member of staff have to be active. A
-	// customer is active unless one of Pagila's columns `active` and `activebool` says otherwise.
+	// Rents a copy of a film to a customer from now on. A copy is rented to one customer at a time,
+	// however many requests arrive at the same time. The customer and the member of staff must be
+	// active. A customer is active unless one of Pagila's columns `active` and `activebool` is false.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -1875,7 +1873,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetRentalWithResponse Read a rental
 	//
-	// A rental is found under its own customer only.
+	// A rental is only found under its own customer.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -1903,7 +1901,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetHealthWithResponse Is the server alive?
 	//
-	// Answers as long as the process serves requests. Touches nothing else.
+	// Succeeds as long as the process serves requests. It checks nothing else.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -1912,9 +1910,9 @@ type ClientWithResponsesInterface interface {
 
 	// GetReadinessWithResponse Is the server ready?
 	//
-	// Ready means that the database answers, has what the calls need (both migrations, the tables,
-	// the privileges), takes writes, and the server is not shutting down. The response comes
-	// within a second, however busy the server is.
+	// Ready means that the database responds, accepts writes, and has what the operations need (both
+	// migrations, the tables, the privileges), and that the server is not shutting down. The response
+	// takes at most a second, however busy the server is.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -1923,8 +1921,8 @@ type ClientWithResponsesInterface interface {
 
 	// CreateTokenWithBodyWithResponse Log in
 	//
-	// OAuth2's password grant (RFC 6749, section 4.3). A refusal is a problem document that also
-	// carries OAuth2's own `error` member.
+	// The password grant of OAuth2 (RFC 6749, section 4.3). A refusal is a problem document that also
+	// has OAuth2's member `error`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -1933,8 +1931,8 @@ type ClientWithResponsesInterface interface {
 
 	// CreateTokenWithFormdataBodyWithResponse Log in
 	//
-	// OAuth2's password grant (RFC 6749, section 4.3). A refusal is a problem document that also
-	// carries OAuth2's own `error` member.
+	// The password grant of OAuth2 (RFC 6749, section 4.3). A refusal is a problem document that also
+	// has OAuth2's member `error`.
 	//
 	// Takes a body of the `application/x-www-form-urlencoded` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -2322,7 +2320,7 @@ type SummarizeFilmResponse struct {
 	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
 	ApplicationProblemJSON500 *InternalError
 	// ApplicationProblemJSON502 the response for an HTTP 502 `application/problem+json` response
-	ApplicationProblemJSON502 *ModelBadGateway
+	ApplicationProblemJSON502 *SummaryBadGateway
 	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
 	ApplicationProblemJSON503 *ModelUnavailable
 	// ApplicationProblemJSON504 the response for an HTTP 504 `application/problem+json` response
@@ -2953,24 +2951,24 @@ func (r CreateTokenResponse) ContentType() string {
 
 // AskQuestionWithResponse Ask about the catalogue
 //
-// Streams the language model's answer, piece by piece, as it is written. The catalogue is
-// searched for the question first, and the model answers from what was found.
+// Streams the language model's answer. The server first searches the catalogue for films that fit
+// the question, and the model answers from them.
 //
-// Plain text is the default, also for a client that accepts anything or names both types.
-// `X-AI-Sources` lists the films that the model was given. A plain-text answer that failed midway
-// breaks the connection: an answer that ends in good order is complete.
+// The default is plain text, also for a client that accepts both types alike. `X-AI-Sources` lists
+// the films that the model was given. If the model fails midway, the server breaks the connection,
+// so an answer that ends without an error is complete.
 //
-// A client that prefers `text/event-stream` gets a stream of server-sent events: `sources`
-// (`SourcesEvent`), then `delta` for each piece (`DeltaEvent`), then `done` (`DoneEvent`). In
-// place of `done` comes `error` (`Problem`) when the model has failed since the response began.
-// It begins with the first piece, or after some seconds without one; then comments keep the
+// A client that prefers `text/event-stream` gets server-sent events: `sources` (`SourcesEvent`), a
+// `delta` for each chunk (`DeltaEvent`), and `done` (`DoneEvent`). If the model fails after the
+// response has begun, the last event is `error` (`Problem`) instead of `done`. The response begins
+// with the first chunk, or after some seconds without one. From then on, comments keep the
 // connection alive while the model thinks.
 //
-// A browser's `EventSource` connects again after each end, with the header `Last-Event-ID`. Such
-// a request is answered 204 whatever the header's value, which stops it: an answer is not
-// repeated.
+// A browser's `EventSource` reconnects after the end of the stream, with the header
+// `Last-Event-ID`. The response to a request with that header is 204, which stops the browser. An
+// answer is never repeated.
 //
-// HEAD searches the catalogue for the same headers, and counts as a question.
+// HEAD searches the catalogue to return the same headers. It counts as a question.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -2985,11 +2983,10 @@ func (c *ClientWithResponses) AskQuestionWithResponse(ctx context.Context, param
 
 // HandOffWithBodyWithResponse Ask the right agent
 //
-// Two agents share the questions. `search` answers questions about films it can name, from the
-// database alone: what a film costs, its category, its rating, its length, its actors, whether
-// a copy is in stock, whether it can be streamed. It hands everything else to `model`, the
-// language model, which answers as in `GET /ai/ask`. `sources` are the films that the answer
-// rests on.
+// Two agents share the questions. `search` answers questions about the films that it finds, from
+// the database alone: price, category, rating, length, actors, stock and streaming. It hands off
+// everything else to `model`, the language model, which answers as in `GET /ai/ask`. `sources` are
+// the films that the answer is based on.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -3004,11 +3001,10 @@ func (c *ClientWithResponses) HandOffWithBodyWithResponse(ctx context.Context, c
 
 // HandOffWithResponse Ask the right agent
 //
-// Two agents share the questions. `search` answers questions about films it can name, from the
-// database alone: what a film costs, its category, its rating, its length, its actors, whether
-// a copy is in stock, whether it can be streamed. It hands everything else to `model`, the
-// language model, which answers as in `GET /ai/ask`. `sources` are the films that the answer
-// rests on.
+// Two agents share the questions. `search` answers questions about the films that it finds, from
+// the database alone: price, category, rating, length, actors, stock and streaming. It hands off
+// everything else to `model`, the language model, which answers as in `GET /ai/ask`. `sources` are
+// the films that the answer is based on.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -3023,9 +3019,9 @@ func (c *ClientWithResponses) HandOffWithResponse(ctx context.Context, body Hand
 
 // SummarizeFilmWithBodyWithResponse Summarize a film as JSON
 //
-// The language model names the film and recommends it or not. A film is recommended when its
-// rating is above PG-13 (R or NC-17) and its rental rate is below 3.00. The model's reply is
-// checked against the schema, the database and that rule before it is passed on.
+// The language model names the film and says whether it recommends it. A film is recommended if its
+// rating is above PG-13 (R or NC-17) and its rental rate is below 3.00. The server checks the
+// model's answer against the schema, the database and that rule.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -3040,9 +3036,9 @@ func (c *ClientWithResponses) SummarizeFilmWithBodyWithResponse(ctx context.Cont
 
 // SummarizeFilmWithResponse Summarize a film as JSON
 //
-// The language model names the film and recommends it or not. A film is recommended when its
-// rating is above PG-13 (R or NC-17) and its rental rate is below 3.00. The model's reply is
-// checked against the schema, the database and that rule before it is passed on.
+// The language model names the film and says whether it recommends it. A film is recommended if its
+// rating is above PG-13 (R or NC-17) and its rental rate is below 3.00. The server checks the
+// model's answer against the schema, the database and that rule.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -3057,9 +3053,9 @@ func (c *ClientWithResponses) SummarizeFilmWithResponse(ctx context.Context, bod
 
 // CreateRentalWithBodyWithResponse Rent a copy
 //
-// Rents one copy of a film to a customer, from now on. A copy is rented to one customer at a
-// time, however many ask at once. The customer and the member of staff have to be active. A
-// customer is active unless one of Pagila's columns `active` and `activebool` says otherwise.
+// Rents a copy of a film to a customer from now on. A copy is rented to one customer at a time,
+// however many requests arrive at the same time. The customer and the member of staff must be
+// active. A customer is active unless one of Pagila's columns `active` and `activebool` is false.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -3074,9 +3070,9 @@ func (c *ClientWithResponses) CreateRentalWithBodyWithResponse(ctx context.Conte
 
 // CreateRentalWithResponse Rent a copy
 //
-// Rents one copy of a film to a customer, from now on. A copy is rented to one customer at a
-// time, however many ask at once. The customer and the member of staff have to be active. A
-// customer is active unless one of Pagila's columns `active` and `activebool` says otherwise.
+// Rents a copy of a film to a customer from now on. A copy is rented to one customer at a time,
+// however many requests arrive at the same time. The customer and the member of staff must be
+// active. A customer is active unless one of Pagila's columns `active` and `activebool` is false.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -3091,7 +3087,7 @@ func (c *ClientWithResponses) CreateRentalWithResponse(ctx context.Context, cust
 
 // GetRentalWithResponse Read a rental
 //
-// A rental is found under its own customer only.
+// A rental is only found under its own customer.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -3137,7 +3133,7 @@ func (c *ClientWithResponses) GetFilmWithResponse(ctx context.Context, filmID Fi
 
 // GetHealthWithResponse Is the server alive?
 //
-// Answers as long as the process serves requests. Touches nothing else.
+// Succeeds as long as the process serves requests. It checks nothing else.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -3152,9 +3148,9 @@ func (c *ClientWithResponses) GetHealthWithResponse(ctx context.Context, reqEdit
 
 // GetReadinessWithResponse Is the server ready?
 //
-// Ready means that the database answers, has what the calls need (both migrations, the tables,
-// the privileges), takes writes, and the server is not shutting down. The response comes
-// within a second, however busy the server is.
+// Ready means that the database responds, accepts writes, and has what the operations need (both
+// migrations, the tables, the privileges), and that the server is not shutting down. The response
+// takes at most a second, however busy the server is.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -3169,8 +3165,8 @@ func (c *ClientWithResponses) GetReadinessWithResponse(ctx context.Context, reqE
 
 // CreateTokenWithBodyWithResponse Log in
 //
-// OAuth2's password grant (RFC 6749, section 4.3). A refusal is a problem document that also
-// carries OAuth2's own `error` member.
+// The password grant of OAuth2 (RFC 6749, section 4.3). A refusal is a problem document that also
+// has OAuth2's member `error`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -3185,8 +3181,8 @@ func (c *ClientWithResponses) CreateTokenWithBodyWithResponse(ctx context.Contex
 
 // CreateTokenWithFormdataBodyWithResponse Log in
 //
-// OAuth2's password grant (RFC 6749, section 4.3). A refusal is a problem document that also
-// carries OAuth2's own `error` member.
+// The password grant of OAuth2 (RFC 6749, section 4.3). A refusal is a problem document that also
+// has OAuth2's member `error`.
 //
 // Takes a body of the `application/x-www-form-urlencoded` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -3990,7 +3986,7 @@ func ParseSummarizeFilmResponse(rsp *http.Response) (*SummarizeFilmResponse, err
 		response.ApplicationProblemJSON500 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 502:
-		var dest ModelBadGateway
+		var dest SummaryBadGateway
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

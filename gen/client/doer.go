@@ -34,20 +34,13 @@ type doer struct {
 
 // Do sends a request. An answer that is not one of success is an [*Error].
 func (d *doer) Do(r *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithCancelCause(r.Context())
-	stop := after(d.timeout, func() {
-		cancel(fmt.Errorf("no response within %s: %w", d.timeout, context.DeadlineExceeded))
-	})
-	defer stop() // once all has come, or the head of a stream
 	if d.token != "" {
 		r.Header.Set("Authorization", "Bearer "+d.token)
 	}
-	response, err := d.try(r.WithContext(ctx))
+	response, err := d.try(r)
 	if err != nil {
-		cancel(nil)
 		return nil, fmt.Errorf("%s %s: %w", r.Method, r.URL.Path, err)
 	}
-	response.Body = &body{ReadCloser: response.Body, ctx: ctx, cancel: cancel, idleTimeout: d.idleTimeout}
 	return response, nil
 }
 
@@ -62,7 +55,7 @@ func after(limit time.Duration, f func()) (stop func() bool) {
 // try sends a request until it succeeds or there is no sense in another attempt.
 func (d *doer) try(r *http.Request) (*http.Response, error) {
 	for attempt := 0; ; attempt++ {
-		response, err := d.send(r)
+		response, err := d.attempt(r)
 		if err == nil {
 			return response, nil
 		}
@@ -80,6 +73,25 @@ func (d *doer) try(r *http.Request) (*http.Response, error) {
 			return nil, fmt.Errorf("%w, while waiting to try again after: %w", context.Cause(ctx), err)
 		}
 	}
+}
+
+// attempt sends a request once, within the time limit.
+func (d *doer) attempt(r *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithCancelCause(r.Context())
+	stop := after(d.timeout, func() {
+		cancel(fmt.Errorf("no response within %s: %w", d.timeout, context.DeadlineExceeded))
+	})
+	defer stop() // once all has come, or the head of a stream
+	response, err := d.send(r.WithContext(ctx))
+	if err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		cancel(nil)
+		return nil, err
+	}
+	response.Body = &body{ReadCloser: response.Body, ctx: ctx, cancel: cancel, idleTimeout: d.idleTimeout}
+	return response, nil
 }
 
 // send sends a request once, and reads the answer if it is JSON.
@@ -131,8 +143,12 @@ func mediaType(response *http.Response) string {
 	return strings.ToLower(strings.TrimSpace(t))
 }
 
-// passing says whether a failure may be over at the next attempt.
+// passing says whether a failure may be over at the next attempt. A time-out is not repeated: that
+// would multiply the wait.
 func passing(err error) bool {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
 	refusal, ok := errors.AsType[*Error](err)
 	if !ok {
 		return true // the network's

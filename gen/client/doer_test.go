@@ -68,13 +68,12 @@ func TestPauses(t *testing.T) {
 	}
 }
 
-// The time limit is one for the whole call: for the attempts, the pauses and the body.
+// The time limit of an attempt holds for its body too, and ends the call.
 func TestTimeout(t *testing.T) {
 	t.Parallel()
 	hang := func(r *http.Request) error { <-r.Context().Done(); return r.Context().Err() }
 	for name, do := range map[string]transport{
 		"no head": func(r *http.Request) (*http.Response, error) { return nil, hang(r) },
-		"a pause": func(*http.Request) (*http.Response, error) { return answer(503, "Retry-After", "30"), nil },
 		"half a body": func(r *http.Request) (*http.Response, error) {
 			response := answer(200, "Content-Type", "application/json")
 			reader, writer := io.Pipe()
@@ -98,6 +97,27 @@ func TestTimeout(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The caller's context limits the call as a whole, with its attempts and pauses. The time limit is
+// one for each attempt.
+func TestDeadline(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		requests := 0
+		a := newAPI(t, "http://pagila.test", client.WithTimeout(2*time.Second), client.WithRetries(9, 200*time.Millisecond), client.WithTransport(transport(func(*http.Request) (*http.Response, error) {
+			requests++
+			<-time.After(time.Second)
+			return answer(503, "Retry-After", "5"), nil
+		})))
+		ctx, cancel := context.WithTimeout(t.Context(), 16*time.Second)
+		defer cancel()
+		begin := time.Now()
+		_, err := a.GetHealthWithResponse(ctx)
+		if took := time.Since(begin); !errors.Is(err, context.DeadlineExceeded) || took != 16*time.Second || requests != 3 {
+			t.Errorf("%d requests in %s: %v", requests, took, err)
+		}
+	})
 }
 
 // A stream is limited by its silences, not by its length, and not by what the caller does between.

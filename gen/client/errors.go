@@ -87,7 +87,7 @@ func readError(response *http.Response) *Error {
 }
 
 // parseProblem reads a problem document and the status in it, which is 0 where there is none. A
-// document without a code is none of the server's, and gives nil. Other members of wrong types are
+// document without a code does not come from the server, and gives nil. Other members of wrong types are
 // left out: the code is worth more than they are.
 func parseProblem(document []byte) (*Error, int) {
 	members := lenient[map[string]json.RawMessage](bytes.TrimPrefix(document, byteOrderMark))

@@ -28,6 +28,7 @@ type fault struct {
 	Name      string          `json:"name"`
 	Call      string          `json:"call"`
 	Timeout   json.RawMessage `json:"timeout"`
+	Idle      json.RawMessage `json:"idle_timeout"`
 	Retries   int             `json:"retries"`
 	Token     string          `json:"token"`
 	Responses []faultResponse `json:"responses"`
@@ -36,6 +37,7 @@ type fault struct {
 	NotSent   []string        `json:"not_sent"`
 	Want      struct {
 		Kind          string  `json:"kind"`
+		Cause         string  `json:"cause"`
 		Text          *string `json:"text"`
 		Status        int     `json:"status"`
 		Code          string  `json:"code"`
@@ -49,6 +51,7 @@ type fault struct {
 }
 
 type faultResponse struct {
+	Delay float64           `json:"delay"`
 	Head  []string          `json:"head"`
 	Body  []json.RawMessage `json:"body"`
 	Split int               `json:"split"`
@@ -117,25 +120,30 @@ func (f fault) run(t *testing.T, call func(context.Context, *client.API) (string
 func (f fault) options(t *testing.T) ([]client.Option, bool) {
 	t.Helper()
 	options := []client.Option{client.WithRetries(f.Retries, time.Millisecond), client.WithToken(f.Token)}
-	var limit time.Duration
-	switch string(f.Timeout) {
-	case "":
-		return options, true
-	case `"infinity"`:
-		limit = math.MaxInt64
-	case `"-infinity"`:
-		limit = math.MinInt64
-	case `"nan"`:
-		return nil, false
-	default:
-		var seconds float64
-		if err := json.Unmarshal(f.Timeout, &seconds); err != nil {
-			t.Fatal(err)
+	for _, limit := range []struct {
+		option func(time.Duration) client.Option
+		value  json.RawMessage
+	}{{client.WithTimeout, f.Timeout}, {client.WithIdleTimeout, f.Idle}} {
+		switch string(limit.value) {
+		case "":
+		case `"infinity"`:
+			options = append(options, limit.option(math.MaxInt64))
+		case `"-infinity"`:
+			options = append(options, limit.option(math.MinInt64))
+		case `"nan"`:
+			return nil, false
+		default:
+			var n float64
+			if err := json.Unmarshal(limit.value, &n); err != nil {
+				t.Fatal(err)
+			}
+			options = append(options, limit.option(seconds(n)))
 		}
-		limit = time.Duration(seconds * float64(time.Second))
 	}
-	return append(options, client.WithTimeout(limit), client.WithIdleTimeout(limit)), true
+	return options, true
 }
+
+func seconds(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
 
 // faultCalls are the ways to make a call: for a stream two, for all else one. Each returns the text
 // of a success, or what came before the error.
@@ -203,6 +211,9 @@ func faultCalls(name string) map[string]func(context.Context, *client.API) (stri
 
 // kindOf is the table's word for an error.
 func kindOf(err error) string {
+	if _, ok := errors.AsType[*client.IncompleteError](err); ok {
+		return "incomplete"
+	}
 	refusal, isError := errors.AsType[*client.Error](err)
 	switch {
 	case err == nil:
@@ -213,8 +224,8 @@ func kindOf(err error) string {
 		return "http"
 	case errors.Is(err, context.DeadlineExceeded):
 		return "timeout"
-	case errors.Is(err, client.ErrIncomplete):
-		return "incomplete"
+	case errors.Is(err, client.ErrTokenLimit):
+		return "token_limit"
 	default:
 		return "network"
 	}
@@ -226,11 +237,16 @@ func (f fault) check(t *testing.T, places *strings.Replacer, text string, err er
 		t.Errorf("got %s (%.300v), want %s", got, err, f.Want.Kind)
 		return
 	}
+	if incomplete, ok := errors.AsType[*client.IncompleteError](err); ok {
+		if got := kindOf(incomplete.Err); got != f.Want.Cause || !errors.Is(err, client.ErrIncomplete) {
+			t.Errorf("the cause is %s (%.300v), want %s", got, incomplete.Err, f.Want.Cause)
+		}
+		if incomplete.Text != text {
+			t.Errorf("the error's text is %q, want %q", incomplete.Text, text)
+		}
+	}
 	if f.Want.Text != nil && text != *f.Want.Text {
 		t.Errorf("the text is %q, want %q", text, *f.Want.Text)
-	}
-	if incomplete, ok := errors.AsType[*client.IncompleteError](err); ok && incomplete.Text != text {
-		t.Errorf("the error's text is %q, want %q", incomplete.Text, text)
 	}
 	refusal, ok := errors.AsType[*client.Error](err)
 	if !ok {
@@ -324,6 +340,7 @@ func readRequest(connection net.Conn) string {
 // send plays a response. A client that leaves early is no failure here, so errors are ignored.
 func (r faultResponse) send(connection net.Conn, places *strings.Replacer) {
 	chunked := false
+	<-time.After(seconds(r.Delay))
 	if len(r.Head) > 0 {
 		head := strings.Join(r.Head, "\r\n") + "\r\n"
 		if r.End == "" {
@@ -333,18 +350,24 @@ func (r faultResponse) send(connection net.Conn, places *strings.Replacer) {
 		places.WriteString(connection, head+"\r\n")
 	}
 	var pieces [][]byte
+	var delays []time.Duration
 	for _, piece := range r.Body {
-		pieces = append(pieces, decodePiece(piece))
+		data, delay := decodePiece(piece)
+		pieces, delays = append(pieces, data), append(delays, delay)
 	}
 	if r.Split > 0 {
 		whole := bytes.Join(pieces, nil)
-		pieces = nil
+		pieces, delays = nil, nil
 		for len(whole) > 0 {
 			n := min(r.Split, len(whole))
 			pieces, whole = append(pieces, whole[:n]), whole[n:]
 		}
 	}
-	for _, piece := range pieces {
+	for i, piece := range pieces {
+		if len(delays) > 0 && delays[i] > 0 {
+			<-time.After(delays[i])
+			continue
+		}
 		if chunked {
 			piece = fmt.Appendf(nil, "%x\r\n%s\r\n", len(piece), piece)
 		}
@@ -366,25 +389,27 @@ func (r faultResponse) send(connection net.Conn, places *strings.Replacer) {
 	}
 }
 
-func decodePiece(document json.RawMessage) []byte {
+// decodePiece returns a piece, or how long the server is silent in its place.
+func decodePiece(document json.RawMessage) ([]byte, time.Duration) {
 	var piece struct {
 		Hex    string
 		Repeat string
 		Times  int
+		Delay  float64
 	}
 	var text string
 	if json.Unmarshal(document, &text) == nil {
-		return []byte(text)
+		return []byte(text), 0
 	}
 	if err := json.Unmarshal(document, &piece); err != nil {
 		panic(err)
 	}
 	if piece.Times > 0 {
-		return bytes.Repeat([]byte(piece.Repeat), piece.Times)
+		return bytes.Repeat([]byte(piece.Repeat), piece.Times), 0
 	}
 	decoded, err := hex.DecodeString(piece.Hex)
 	if err != nil {
 		panic(err)
 	}
-	return decoded
+	return decoded, seconds(piece.Delay)
 }

@@ -64,6 +64,23 @@ func readBlocks(t *testing.T, file string) (commands, code []block) {
 	return commands, code
 }
 
+// The time-outs mean the same in all three SDKs.
+func TestReadmesAgreeOnTimeouts(t *testing.T) {
+	t.Parallel()
+	const want = "The time-out limits one attempt, for a stream until its head (130 s by default), " +
+		"the idle time-out limits each silence of a stream after its head (60 s by default), " +
+		"and for both 0 means no limit."
+	for _, file := range []string{"README.md", "../typescript/README.md", "../python/README.md"} {
+		document, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(strings.Join(strings.Fields(string(document)), " "), want) {
+			t.Errorf("%s does not say: %s", file, want)
+		}
+	}
+}
+
 // The README's commands make the client importable for a module outside of this one, and its code
 // prints there what it shows.
 func TestReadme(t *testing.T) {
@@ -108,13 +125,26 @@ func TestReadme(t *testing.T) {
 	t.Run("fork", func(t *testing.T) {
 		t.Parallel()
 		dir := t.TempDir()
-		shell(t, clone, `git ls-files -z -co --exclude-standard | xargs -0 sh -c 'cp --parents -- "$@" "`+dir+`"' sh`)
-		shell(t, dir, "git init -q && git add -A\n"+commands[2].text)
+		shell(t, clone, `git ls-files -z -co --exclude-standard | tar --null -T - -cf - | tar -xf - -C '`+dir+`'`)
+		shell(t, dir, "git init -q && git add -A\n"+withoutPerl(t)+commands[2].text)
+		if left := shell(t, dir, "git ls-files -o --exclude-standard"); left != "" {
+			t.Errorf("the commands leave behind %s", left)
+		}
 		out := shell(t, dir, "go list ./gen/client && ! go list -deps -test ./gen/client | grep '^example\\.com/'")
 		if want := "github.com/you/pagila-api/gen/client\n"; out != want {
 			t.Errorf("the package is %q, want %q", out, want)
 		}
 	})
+}
+
+// withoutPerl is a command after which there is no perl, as on a slim machine.
+func withoutPerl(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "perl"), []byte("#!/bin/sh\nexit 127\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("PATH='%s':$PATH\n", dir)
 }
 
 // shell runs a block as somebody outside of this module would, who then needs no go mod tidy.

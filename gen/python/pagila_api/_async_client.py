@@ -43,24 +43,27 @@ class AsyncClient:
         base_url: Where the server is, such as `http://localhost:8080`.
         token: The bearer token, which rentals need. `create_token` gives one for a name and a
             password.
-        timeout: Seconds that one try may take. A stream may take this long until its head, and then
-            be silent for 60 at most. 0 and `math.inf` are no limit, and so is more than 24 days.
+        timeout: Seconds that one attempt may take, for a stream until its head. 0 and `math.inf` are
+            no limit, and so is more than 24 days.
+        idle_timeout: Seconds that a stream may be silent after its head, with 0 and so on as above.
         retries: How often GET is tried again after a broken connection, 429, 502, 503 or 504. POST
             never is.
         transport: Carries the requests, for tests and for proxies.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 what a connection has
         self,
         base_url: str,
         *,
         token: str | None = None,
         timeout: float = protocol.DEFAULT_TIMEOUT,
+        idle_timeout: float = protocol.DEFAULT_IDLE_TIMEOUT,
         retries: int = protocol.DEFAULT_RETRIES,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._retries = protocol.attempts(retries)
         self._timeout = protocol.seconds(timeout)
+        self._idle_timeout = protocol.seconds(idle_timeout)
         self._sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
         self._http = httpx.AsyncClient(
             base_url=base_url,
@@ -136,8 +139,8 @@ class AsyncClient:
     async def ask(self, question: str) -> AsyncIterator[str]:
         """The answer to a question about the catalogue, piece by piece, as it is written.
 
-        Raises `IncompleteAnswerError`, with the text that came, where the stream ends before the
-        answer does, or the model reaches its token limit.
+        Raises `IncompleteAnswerError`, with the text that came and the cause, where the answer
+        breaks off, or the model reaches its token limit.
         """
         async for event in self.ask_events(question):
             if isinstance(event, Delta):
@@ -159,10 +162,9 @@ class AsyncClient:
                 if events.done:
                     return
             events.end()
-        except httpx.TimeoutException as cause:
-            raise protocol.request_error(cause) from cause
-        except httpx.RequestError as cause:
-            raise events.incomplete(f"the stream broke: {cause}") from cause
+        except httpx.RequestError as failure:
+            cause = protocol.request_error(failure)
+            raise events.incomplete(cause) from cause
         finally:
             await response.aclose()
 
@@ -201,9 +203,6 @@ class AsyncClient:
     async def _send(self, kwargs: dict[str, Any], *, stream: bool) -> tuple[httpx.Response, bytes]:
         """Sends a request, again where that is right, and raises what a refusal means."""
         request = self._http.build_request(**kwargs)
-        if stream and self._timeout is not None:
-            silence = min(self._timeout, protocol.STREAM_SILENCE)
-            request.extensions["timeout"] = httpx.Timeout(self._timeout, read=silence).as_dict()
         retry = 0
         while True:
             try:
@@ -221,8 +220,12 @@ class AsyncClient:
     async def _attempt(self, request: httpx.Request, stream: bool) -> tuple[httpx.Response, bytes]:
         """Sends a request once, and reads the body, unless it is a stream."""
         deadline = protocol.Deadline(self._timeout)
+        limits = request.extensions["timeout"] = httpx.Timeout(self._timeout).as_dict()
         response = await self._http.send(request, stream=True)
-        if not protocol.is_answer(response, protocol.EVENTS if stream else protocol.JSON):
+        is_answer = protocol.is_answer(response, protocol.EVENTS if stream else protocol.JSON)
+        # httpx looks at the limit again when it reads the body.
+        limits["read"] = self._idle_timeout if stream and is_answer else deadline.left()
+        if not is_answer:
             body = await self._read(response, deadline, is_error=True)
             raise protocol.http_error(response, body)
         return response, b"" if stream else await self._read(response, deadline, is_error=False)

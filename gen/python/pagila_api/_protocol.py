@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import json
-import math
 import random
 import re
 import time
@@ -34,7 +33,7 @@ T = TypeVar("T")
 DEFAULT_TIMEOUT = 130.0
 """Seconds. The server gives its language model 120."""
 
-STREAM_SILENCE = 60.0
+DEFAULT_IDLE_TIMEOUT = 60.0
 """Seconds of silence within a stream. The server breaks it every 15."""
 
 DEFAULT_RETRIES = 2
@@ -45,7 +44,7 @@ _FIRST_PAUSE = 0.2
 _LONGEST_TIMEOUT = 2**31 / 1000
 """Seconds. The sockets of some systems do not take more, which is 24 days."""
 _LONGEST_PAUSE = 30.0
-"""Seconds. Who is asked to wait longer had better be told."""
+"""Seconds. Where the server asks for a longer wait, the caller gets the error at once."""
 
 MAX_ERROR_BODY = 64 << 10
 """How much of an error's body is kept, in bytes. The server's own are well below 4 KiB."""
@@ -97,13 +96,17 @@ def seconds(timeout: float) -> float | None:
 
 
 class Deadline:
-    """The end of the time that one try may take. httpx limits the wait for each piece alone."""
+    """The end of the time that one attempt may take. httpx limits the wait for each piece alone."""
 
     def __init__(self, limit: float | None) -> None:
-        self._end = math.inf if limit is None else time.monotonic() + limit
+        self._end = None if limit is None else time.monotonic() + limit
+
+    def left(self) -> float | None:
+        """The seconds until then, but not 0, which a socket takes for no wait at all."""
+        return None if self._end is None else max(self._end - time.monotonic(), 0.001)
 
     def check(self, request: httpx.Request) -> None:
-        if time.monotonic() > self._end:
+        if self._end is not None and time.monotonic() > self._end:
             raise httpx.ReadTimeout("the body took too long", request=request)
 
 
@@ -177,7 +180,7 @@ def http_error(response: httpx.Response, body: bytes) -> HTTPError:
 
 
 def _problem(document: bytes) -> dict[str, Any] | None:
-    """The problem in a document. One without a code is none of the server's."""
+    """The problem in a document. One without a code does not come from the server."""
     try:
         problem = _json(document)
     except (ValueError, RecursionError):
@@ -241,7 +244,7 @@ class EventStream:
         self.done = False
 
     def feed(self, piece: bytes) -> Iterator[Event]:
-        """The events that the piece completes. An `error` raises, and so does an answer cut short."""
+        """The events that the piece completes. Raises where the answer is then incomplete."""
         for line in self._lines(self._decode(piece)):
             event = self._take(line)
             if isinstance(event, Delta):
@@ -251,17 +254,18 @@ class EventStream:
             if isinstance(event, Done):
                 self.done = True
                 if event.data.finish_reason == "length":
-                    raise self.incomplete("the model reached its token limit")
+                    raise self.incomplete(None)
                 return
 
     def end(self) -> None:
         """Says that no more comes."""
         if not self.done:
-            raise self.incomplete("the stream ended before the answer did")
+            cause = NetworkError("the stream ended before the answer did")
+            raise self.incomplete(cause) from cause
 
-    def incomplete(self, reason: str) -> IncompleteAnswerError:
-        """The error of an answer that is not whole."""
-        return IncompleteAnswerError(reason, self.text)
+    def incomplete(self, cause: PagilaError | None) -> IncompleteAnswerError:
+        """The error of an answer that is not whole. Without a cause, the token limit was reached."""
+        return IncompleteAnswerError(self.text, cause)
 
     def _lines(self, text: str) -> Iterator[str]:
         """The lines that the text completes. They end with CR, LF or CRLF."""
@@ -280,7 +284,8 @@ class EventStream:
         """Counts what is kept of an event, which a few words should fill."""
         self._size += len(text)
         if self._size > _MAX_EVENT:
-            raise self._malformed("\n".join([*self._data, self._line + text]))
+            cause = self._malformed("\n".join([*self._data, self._line + text]))
+            raise self.incomplete(cause) from cause
 
     def _take(self, line: str) -> Event | None:
         if line:
@@ -307,10 +312,13 @@ class EventStream:
                 case "done":
                     return Done(self._read(name, data, DoneEvent.from_dict))
                 case "error":
-                    raise self._error(data)
+                    error = self._error(data)
+                case _:
+                    return None  # one of a later version
         except _UNREADABLE as cause:
-            raise self._malformed(data) from cause
-        return None  # one of a later version
+            error = self._malformed(data)
+            error.__cause__ = cause
+        raise self.incomplete(error) from error
 
     def _read(self, name: str, data: str, from_dict: Callable[[Mapping[str, Any]], T]) -> T:
         value = _json(data.encode())

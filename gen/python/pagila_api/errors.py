@@ -29,12 +29,20 @@ class RequestTimeoutError(PagilaError):
 
 
 class IncompleteAnswerError(PagilaError):
-    """An answer ended before it was whole, or the model reached its token limit."""
+    """A streamed answer broke off, or the model reached its token limit.
 
-    def __init__(self, message: str, text: str) -> None:
-        super().__init__(message)
+    What fails before the head of the stream is the plain error.
+    """
+
+    def __init__(self, text: str, cause: PagilaError | None = None) -> None:
+        super().__init__(
+            f"the answer is incomplete: {cause or 'the model reached its token limit'}"
+        )
         self.text = text
         """What came of the answer."""
+        self.cause = cause
+        """Why it broke off: a `ProblemError`, `RequestTimeoutError`, `NetworkError` or `HTTPError`.
+        None where the model reached its token limit."""
 
 
 class HTTPError(PagilaError):

@@ -7,6 +7,7 @@ import re
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -64,11 +65,15 @@ class Server:
 
     def _send(self, connection: socket.socket, response: Response) -> None:
         chunked = "Transfer-Encoding: chunked" in response["head"]
+        time.sleep(response.get("delay", 0))
         if response["head"]:
             close = ["Connection: close"] if "end" not in response else []
             head = "\r\n".join([*response["head"], *close, "", ""])
             connection.sendall(self.places(head).encode())
         for piece in _pieces(response):
+            if isinstance(piece, float):
+                time.sleep(piece)
+                continue
             connection.sendall(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
         match response.get("end", "clean"):
             case "clean" if chunked:
@@ -98,20 +103,23 @@ def _receive(connection: socket.socket) -> str:
     return "\n".join([request, *lines, body.decode()])
 
 
-def _pieces(response: Response) -> Iterator[bytes]:
-    pieces = [_bytes(piece) for piece in response["body"]]
+def _pieces(response: Response) -> Iterator[bytes | float]:
+    """What is to be sent. A number is seconds of silence."""
+    pieces = [_piece(piece) for piece in response["body"]]
     size = response.get("split")
     if not size:
         yield from pieces
         return
-    whole = b"".join(pieces)
+    whole = b"".join(piece for piece in pieces if isinstance(piece, bytes))
     for i in range(0, len(whole), size):
         yield whole[i : i + size]
 
 
-def _bytes(piece: str | dict[str, Any]) -> bytes:
+def _piece(piece: str | dict[str, Any]) -> bytes | float:
     if isinstance(piece, str):
         return piece.encode()
+    if "delay" in piece:
+        return float(piece["delay"])
     if "hex" in piece:
         return bytes.fromhex(piece["hex"])
     return str(piece["repeat"]).encode() * int(piece["times"])

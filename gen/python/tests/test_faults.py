@@ -99,8 +99,9 @@ def test_fault(make: Make, serve: Serve, fault: dict[str, Any]) -> None:
         other = serve()
         server = serve(*fault["responses"], other=other.url)
         options = {"retries": fault.get("retries", 0), "token": fault.get("token")}
-        if "timeout" in fault:
-            options["timeout"] = float(fault["timeout"])
+        for limit in ("timeout", "idle_timeout"):
+            if limit in fault:
+                options[limit] = float(fault[limit])
         if fault["want"]["kind"] == "refused":
             with pytest.raises(ValueError):
                 make(server.url, **options)
@@ -122,6 +123,9 @@ def check(want: dict[str, Any], server: Server, text: str, error: PagilaError | 
     assert text == want.get("text", text)
     if isinstance(error, IncompleteAnswerError):
         assert error.text == text
+        assert error.cause is error.__cause__
+        error = error.cause
+        assert (KINDS[type(error)] if error else "token_limit") == want["cause"], repr(error)
     if not isinstance(error, HTTPError):
         return
     assert error.status == want["status"]
@@ -137,7 +141,7 @@ def check(want: dict[str, Any], server: Server, text: str, error: PagilaError | 
 ERRORS = [
     NetworkError("no response"),
     RequestTimeoutError("late"),
-    IncompleteAnswerError("it broke", "half an "),
+    IncompleteAnswerError("half an ", HTTPError(200, "text/html", "<html>")),
     HTTPError(302, "text/html", "<html>", request_id="r", retry_after=7.5, location="/login"),
     ProblemError(
         422,
@@ -160,7 +164,8 @@ def test_errors_can_be_copied(error: PagilaError) -> None:
     ]:
         assert same is not error
         assert type(same) is type(error)
-        assert (same.args, str(same), vars(same)) == (error.args, str(error), vars(error))
+        assert (same.args, str(same)) == (error.args, str(error))
+        assert repr(vars(same)) == repr(vars(error))
 
 
 def fail(url: str) -> None:

@@ -12,9 +12,8 @@ export type AskEvent =
   | ({ type: "done" } & Schemas["DoneEvent"]);
 
 /**
- * The events of an answer, ending with `done`. Throws a ProblemError when the model failed midway,
- * and an IncompleteAnswerError when the stream ends before the answer does or, after `done`, when the
- * model reached its token limit. Names it does not know are left out: a newer server may send them.
+ * The events of an answer, ending with `done`. Throws an IncompleteAnswerError when the answer breaks off
+ * or, after `done`, when the model reached its token limit. Names it does not know are left out: a newer server may send them.
  */
 export async function* askEventsOf(pieces: AsyncIterable<string>): AsyncGenerator<AskEvent, void, undefined> {
   let text = "";
@@ -30,18 +29,18 @@ export async function* askEventsOf(pieces: AsyncIterable<string>): AsyncGenerato
       yield event;
       if (event.type === "done") {
         if (event.finish_reason === "length") {
-          throw new IncompleteAnswerError("the model reached its token limit", text);
+          throw new IncompleteAnswerError(text);
         }
         return;
       }
     }
+    throw new NetworkError("the stream ended before the answer did");
   } catch (error) {
-    if (error instanceof EventTooLong) {
-      throw malformed("", error.beginning);
-    }
-    throw error instanceof NetworkError ? new IncompleteAnswerError("the stream broke", text, { cause: error }) : error;
+    const cause = error instanceof EventTooLong ? malformed("", error.beginning) : error;
+    // Not for the reason of the caller's signal, nor for the error of an answer that is cut.
+    const broken = cause instanceof APIError && !(cause instanceof IncompleteAnswerError);
+    throw broken ? new IncompleteAnswerError(text, cause) : error;
   }
-  throw new IncompleteAnswerError("the stream ended before the answer did", text);
 }
 
 function parse({ name, data }: ServerSentEvent): AskEvent | undefined {

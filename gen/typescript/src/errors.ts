@@ -20,7 +20,8 @@ export class APIError extends Error {
   override name = "APIError";
 
   toJSON(): Record<string, unknown> {
-    return { ...Object.fromEntries(Object.entries(this)), message: this.message, ...(this.cause ? { cause: String(this.cause) } : {}) };
+    const cause = this.cause instanceof APIError ? this.cause.toJSON() : this.cause && String(this.cause);
+    return { ...Object.fromEntries(Object.entries(this)), message: this.message, ...(cause ? { cause } : {}) };
   }
 }
 
@@ -34,17 +35,20 @@ export class TimeoutError extends APIError {
   override name = "TimeoutError";
 }
 
-/** An answer ended before it was whole, or the model reached its token limit. */
+/**
+ * A streamed answer broke off, or the model reached its token limit. What fails before the head of the
+ * stream is the plain error.
+ */
 export class IncompleteAnswerError extends APIError {
   override name = "IncompleteAnswerError";
 
   constructor(
-    message: string,
     /** What came of the answer. */
     readonly text: string,
-    options?: ErrorOptions,
+    /** Why it broke off: a ProblemError, TimeoutError, NetworkError or HTTPError. Undefined at the token limit. */
+    override readonly cause?: APIError,
   ) {
-    super(message, options);
+    super(`the answer is incomplete: ${cause?.message ?? "the model reached its token limit"}`);
   }
 }
 
@@ -130,7 +134,7 @@ export function mediaTypeOf(response: Response): string {
   return (response.headers.get("Content-Type") ?? "").replace(/;.*/s, "").trim().toLowerCase();
 }
 
-/** The problem that a text is the document of. One without a code is none of the server's. */
+/** The problem that a text is the document of. One without a code does not come from the server. */
 export function problemOf(text: string): Problem | undefined {
   try {
     const value: unknown = JSON.parse(text);

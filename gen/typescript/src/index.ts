@@ -45,14 +45,19 @@ export interface ClientOptions {
    */
   token?: string;
   /**
-   * Milliseconds that one attempt may take: 130,000 by default, since the server gives its language
-   * model 120,000. For a stream it is the time until its head, and then the longest silence between
-   * two pieces. 0 and Infinity are no limit, and so is more than 24 days.
+   * Milliseconds that one attempt may take, for a stream until its head: 130,000 by default, since the
+   * server gives its language model 120,000. 0 and Infinity are no limit, and so is more than 24 days.
+   * The signal of a call limits it as a whole.
    */
   timeout?: number;
   /**
-   * How often a GET or HEAD is tried again after a network error, 429, 502, 503 or 504: 2 by
-   * default. Nothing else is ever sent twice, and neither is what timed out.
+   * Milliseconds that a stream may be silent after its head: 60,000 by default. 0 and Infinity are no
+   * limit, and so is more than 24 days.
+   */
+  idleTimeout?: number;
+  /**
+   * How often a GET is tried again after a network error, 429, 502, 503 or 504: 2 by
+   * default. A POST is never sent twice, and nothing is after a time-out.
    */
   retries?: number;
   /** Used instead of the global fetch. */
@@ -64,7 +69,10 @@ export interface Abortable {
   signal?: AbortSignal;
 }
 
-type Method = "get" | "head" | "post" | "put" | "patch" | "delete";
+type Method = "get" | "post";
+
+/** The options of a call. A file of the documentation may be an image, so that it is read as bytes. */
+type Read<P, I> = P extends "/docs/{asset}" ? (I extends { parseAs: unknown } ? I : I & { parseAs: "blob" }) : I;
 
 /** Calls an operation by its path. Resolves when the answer is a success, and throws otherwise. */
 export type Call<M extends Method> = <
@@ -73,7 +81,7 @@ export type Call<M extends Method> = <
 >(
   path: P,
   ...init: undefined extends I ? [init?: I] : [init: I]
-) => Promise<{ data: MethodResponse<FetchClient<paths>, M, P, I>; response: Response }>;
+) => Promise<{ data: MethodResponse<FetchClient<paths>, M, P, Read<P, I>>; response: Response }>;
 
 /** A client of the Pagila API. Each method of HTTP calls any operation of the contract that has it. */
 export type Client = { [M in Method as Uppercase<M>]: Call<M> } & {
@@ -96,6 +104,7 @@ export function createClient(options: ClientOptions): Client {
   const transport: TransportOptions = {
     fetch: options.fetch ?? ((request, init) => globalThis.fetch(request, init)),
     timeout: options.timeout ?? 130_000,
+    idleTimeout: options.idleTimeout ?? 60_000,
     retries: options.retries ?? 2,
   };
   check(transport, options.token ?? "");
@@ -111,7 +120,7 @@ export function createClient(options: ClientOptions): Client {
   });
   // A response that is no success has been thrown, so that the type needs no error beside the data.
   const calls = Object.fromEntries(
-    (["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] as const).map((method) => {
+    (["GET", "POST"] as const).map((method) => {
       const call = fetchClient[method] as (path: string, init: object) => Promise<unknown>;
       return [method, (path: string, init?: object) => call(path, initOf(path, init))];
     }),
@@ -153,9 +162,11 @@ export function createClient(options: ClientOptions): Client {
   };
 }
 
-function check({ timeout, retries }: TransportOptions, token: string): void {
-  if (!(timeout >= 0)) {
-    throw new RangeError(`a time-out of ${timeout} ms: it has to be 0, for none, or more`);
+function check({ timeout, idleTimeout, retries }: TransportOptions, token: string): void {
+  for (const limit of [timeout, idleTimeout]) {
+    if (!(limit >= 0)) {
+      throw new RangeError(`a time-out of ${limit} ms: it has to be 0, for none, or more`);
+    }
   }
   if (!(retries >= 0)) {
     throw new RangeError(`${retries} retries: there cannot be fewer than 0`);

@@ -44,7 +44,7 @@ const text = { parseAs: "text" };
 const inits: Record<string, (init: Init) => Init> = {
   "/ai/ask": (init) => ({ ...text, ...init }),
   "/docs": (init) => ({ ...text, ...init }),
-  "/docs/{asset}": (init) => ({ ...text, ...init }),
+  "/docs/{asset}": (init) => ({ parseAs: "blob", ...init }),
   "/openapi.yaml": (init) => ({ ...text, ...init }),
   "/token": (init) => ({
     bodySerializer: (form: Record<string, string | undefined>) =>

@@ -56,9 +56,9 @@ export interface paths {
         put?: never;
         /**
          * Rent a copy
-         * @description Rents one copy of a film to a customer, from now on. A copy is rented to one customer at a
-         *     time, however many ask at once. The customer and the member of staff have to be active. A
-         *     customer is active unless one of Pagila's columns `active` and `activebool` says otherwise.
+         * @description Rents a copy of a film to a customer from now on. A copy is rented to one customer at a time,
+         *     however many requests arrive at the same time. The customer and the member of staff must be
+         *     active. A customer is active unless one of Pagila's columns `active` and `activebool` is false.
          */
         post: operations["createRental"];
         delete?: never;
@@ -76,7 +76,7 @@ export interface paths {
         };
         /**
          * Read a rental
-         * @description A rental is found under its own customer only.
+         * @description A rental is only found under its own customer.
          */
         get: operations["getRental"];
         put?: never;
@@ -96,24 +96,24 @@ export interface paths {
         };
         /**
          * Ask about the catalogue
-         * @description Streams the language model's answer, piece by piece, as it is written. The catalogue is
-         *     searched for the question first, and the model answers from what was found.
+         * @description Streams the language model's answer. The server first searches the catalogue for films that fit
+         *     the question, and the model answers from them.
          *
-         *     Plain text is the default, also for a client that accepts anything or names both types.
-         *     `X-AI-Sources` lists the films that the model was given. A plain-text answer that failed midway
-         *     breaks the connection: an answer that ends in good order is complete.
+         *     The default is plain text, also for a client that accepts both types alike. `X-AI-Sources` lists
+         *     the films that the model was given. If the model fails midway, the server breaks the connection,
+         *     so an answer that ends without an error is complete.
          *
-         *     A client that prefers `text/event-stream` gets a stream of server-sent events: `sources`
-         *     (`SourcesEvent`), then `delta` for each piece (`DeltaEvent`), then `done` (`DoneEvent`). In
-         *     place of `done` comes `error` (`Problem`) when the model has failed since the response began.
-         *     It begins with the first piece, or after some seconds without one; then comments keep the
+         *     A client that prefers `text/event-stream` gets server-sent events: `sources` (`SourcesEvent`), a
+         *     `delta` for each chunk (`DeltaEvent`), and `done` (`DoneEvent`). If the model fails after the
+         *     response has begun, the last event is `error` (`Problem`) instead of `done`. The response begins
+         *     with the first chunk, or after some seconds without one. From then on, comments keep the
          *     connection alive while the model thinks.
          *
-         *     A browser's `EventSource` connects again after each end, with the header `Last-Event-ID`. Such
-         *     a request is answered 204 whatever the header's value, which stops it: an answer is not
-         *     repeated.
+         *     A browser's `EventSource` reconnects after the end of the stream, with the header
+         *     `Last-Event-ID`. The response to a request with that header is 204, which stops the browser. An
+         *     answer is never repeated.
          *
-         *     HEAD searches the catalogue for the same headers, and counts as a question.
+         *     HEAD searches the catalogue to return the same headers. It counts as a question.
          */
         get: operations["askQuestion"];
         put?: never;
@@ -135,9 +135,9 @@ export interface paths {
         put?: never;
         /**
          * Summarize a film as JSON
-         * @description The language model names the film and recommends it or not. A film is recommended when its
-         *     rating is above PG-13 (R or NC-17) and its rental rate is below 3.00. The model's reply is
-         *     checked against the schema, the database and that rule before it is passed on.
+         * @description The language model names the film and says whether it recommends it. A film is recommended if its
+         *     rating is above PG-13 (R or NC-17) and its rental rate is below 3.00. The server checks the
+         *     model's answer against the schema, the database and that rule.
          */
         post: operations["summarizeFilm"];
         delete?: never;
@@ -157,11 +157,10 @@ export interface paths {
         put?: never;
         /**
          * Ask the right agent
-         * @description Two agents share the questions. `search` answers questions about films it can name, from the
-         *     database alone: what a film costs, its category, its rating, its length, its actors, whether
-         *     a copy is in stock, whether it can be streamed. It hands everything else to `model`, the
-         *     language model, which answers as in `GET /ai/ask`. `sources` are the films that the answer
-         *     rests on.
+         * @description Two agents share the questions. `search` answers questions about the films that it finds, from
+         *     the database alone: price, category, rating, length, actors, stock and streaming. It hands off
+         *     everything else to `model`, the language model, which answers as in `GET /ai/ask`. `sources` are
+         *     the films that the answer is based on.
          */
         post: operations["handOff"];
         delete?: never;
@@ -181,8 +180,8 @@ export interface paths {
         put?: never;
         /**
          * Log in
-         * @description OAuth2's password grant (RFC 6749, section 4.3). A refusal is a problem document that also
-         *     carries OAuth2's own `error` member.
+         * @description The password grant of OAuth2 (RFC 6749, section 4.3). A refusal is a problem document that also
+         *     has OAuth2's member `error`.
          */
         post: operations["createToken"];
         delete?: never;
@@ -200,7 +199,7 @@ export interface paths {
         };
         /**
          * Is the server alive?
-         * @description Answers as long as the process serves requests. Touches nothing else.
+         * @description Succeeds as long as the process serves requests. It checks nothing else.
          */
         get: operations["getHealth"];
         put?: never;
@@ -220,9 +219,9 @@ export interface paths {
         };
         /**
          * Is the server ready?
-         * @description Ready means that the database answers, has what the calls need (both migrations, the tables,
-         *     the privileges), takes writes, and the server is not shutting down. The response comes
-         *     within a second, however busy the server is.
+         * @description Ready means that the database responds, accepts writes, and has what the operations need (both
+         *     migrations, the tables, the privileges), and that the server is not shutting down. The response
+         *     takes at most a second, however busy the server is.
          */
         get: operations["getReadiness"];
         put?: never;
@@ -242,7 +241,7 @@ export interface paths {
         };
         /**
          * This contract as YAML
-         * @description As it was written, with its comments.
+         * @description The source of the contract, with its comments.
          */
         get: operations["getContractYAML"];
         put?: never;
@@ -262,7 +261,7 @@ export interface paths {
         };
         /**
          * This contract as JSON
-         * @description The same, for programs that read no YAML.
+         * @description The contract for programs that do not read YAML.
          */
         get: operations["getContractJSON"];
         put?: never;
@@ -281,7 +280,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * This contract as a page to try it on
+         * This contract as an interactive page
          * @description Swagger UI. It works without an internet connection.
          */
         get: operations["getDocs"];
@@ -329,8 +328,8 @@ export interface components {
          */
         Money: string;
         /**
-         * @description A film of the catalogue. What the database does not know is left out. The values are the
-         *     database's own, which does not keep a price or a length from being negative.
+         * @description A film of the catalogue. Members whose value the database does not know are absent. The database
+         *     allows a price or a length to be negative.
          */
         Film: {
             /**
@@ -361,7 +360,7 @@ export interface components {
             rental_rate?: components["schemas"]["Money"];
             /**
              * Format: int32
-             * @description Days a rental lasts.
+             * @description The number of days that a rental lasts.
              * @example 6
              */
             rental_duration: number;
@@ -405,7 +404,7 @@ export interface components {
             page_size: number;
             /**
              * Format: int64
-             * @description Films on all pages together.
+             * @description The number of films on all pages.
              * @example 1000
              */
             total: number;
@@ -419,14 +418,14 @@ export interface components {
             inventory_id: number;
             /**
              * Format: int32
-             * @description Who hands it out.
+             * @description The member of staff who rents it out.
              * @example 1
              */
             staff_id: number;
         };
         /**
-         * @description A rental. A time that RFC 3339 cannot write, such as one before the year 1, after 9999, or
-         *     infinity, is the nearest that it can.
+         * @description A rental. A time that RFC 3339 cannot express (before the year 1, after 9999, or infinity) is
+         *     replaced by the nearest one that it can.
          */
         Rental: {
             /**
@@ -456,7 +455,7 @@ export interface components {
             staff_id: number;
             /**
              * Format: date-time
-             * @description When the copy came back. Null while it is out.
+             * @description When the copy was returned. Null while it is rented.
              * @example null
              */
             return_date: string | null;
@@ -467,7 +466,7 @@ export interface components {
             film_id: number;
             /**
              * Format: date-time
-             * @description When the copy is to be back, from the film's `rental_duration`.
+             * @description When the copy is due, from the film's `rental_duration`.
              * @example 2026-11-28T12:00:00Z
              */
             due_date: string;
@@ -479,16 +478,16 @@ export interface components {
              */
             film_id: number;
         };
-        /** @description What the language model says of a film. The model is bound to this schema. */
+        /** @description The language model's summary of a film. The model must follow this schema. */
         FilmSummary: {
             /**
-             * @description The film's title, as it stands in the catalogue.
+             * @description The film's title in the catalogue.
              * @example ACADEMY DINOSAUR
              */
             title: string;
             rating: components["schemas"]["Rating"];
             /**
-             * @description True when the rating is above PG-13 and the rental rate is below 3.00.
+             * @description True if the rating is above PG-13 and the rental rate is below 3.00.
              * @example false
              */
             recommended: boolean;
@@ -503,14 +502,14 @@ export interface components {
         };
         Answer: {
             /**
-             * @description Who answered. `search` looks facts up, `model` is the language model.
+             * @description The agent that answered. `search` looks up facts, `model` is the language model.
              * @example search
              * @enum {string}
              */
             agent: "search" | "model";
             /** @example ACADEMY DINOSAUR stars CHRISTIAN GABLE, JOHNNY CAGE. */
             answer: string;
-            /** @description The films that the answer rests on, best first. */
+            /** @description The films that the answer is based on, best first. */
             sources: components["schemas"]["Source"][];
         };
         Source: {
@@ -526,7 +525,7 @@ export interface components {
         SourcesEvent: {
             films: components["schemas"]["Source"][];
         };
-        /** @description The data of the server-sent event `delta`. The next piece of the answer. */
+        /** @description The data of the server-sent event `delta`. The next chunk of the answer. */
         DeltaEvent: {
             /** @example ACADEMY */
             text: string;
@@ -534,18 +533,19 @@ export interface components {
         /** @description The data of the server-sent event `done`, the last one. */
         DoneEvent: {
             /**
-             * @description `length` means that the answer was cut at the token limit, all else that it is whole.
+             * @description `length` means that the answer was cut at the token limit. Everything else means that it is
+             *     complete.
              * @example stop
              */
             finish_reason: string;
             /**
-             * @description The model, as its provider names it.
+             * @description The provider's name for the model.
              * @example offline
              */
             model: string;
             usage: components["schemas"]["Usage"];
         };
-        /** @description What the answer cost, in tokens. 0 where the provider does not say. */
+        /** @description The tokens that the answer used. 0 if the provider does not say. */
         Usage: {
             /**
              * Format: int64
@@ -559,8 +559,8 @@ export interface components {
             completion_tokens: number;
         };
         /**
-         * @description RFC 6749, section 4.3.2. Further members are ignored, and one without a value is as if it
-         *     were left out, as its section 3.2 asks.
+         * @description RFC 6749, section 4.3.2. Unknown members and members without a value are ignored, as required by
+         *     section 3.2.
          */
         TokenRequest: {
             /**
@@ -604,12 +604,12 @@ export interface components {
              */
             status: "ready";
             /**
-             * @description Which server answers.
+             * @description The database server and its version.
              * @example PostgreSQL 15.18
              */
             database: string;
             /**
-             * @description `pagila` is the real thing, `sample` the built-in stand-in, `other` anything else.
+             * @description `pagila` is the original dataset, `sample` the built-in substitute, `other` anything else.
              * @example pagila
              * @enum {string}
              */
@@ -627,7 +627,7 @@ export interface components {
             /** @example offline */
             model: string;
             /**
-             * @description Why the model cannot be used, while that is known. Calls without a model work.
+             * @description Why the model is not available, if the server knows. All other operations work.
              * @example The server at localhost:11434 has no model llama3.2.
              */
             problem?: string;
@@ -641,7 +641,7 @@ export interface components {
              */
             type: string;
             /**
-             * @description The status in words.
+             * @description The name of the status.
              * @example Not Found
              */
             title: string;
@@ -651,7 +651,7 @@ export interface components {
              */
             status: number;
             /**
-             * @description One sentence for a human reader.
+             * @description A sentence for a human reader.
              * @example There is no film 5000.
              */
             detail: string;
@@ -667,14 +667,14 @@ export interface components {
              */
             code: string;
             /**
-             * @description Names this request in the server's log.
+             * @description Identifies the request in the server's log.
              * @example 01a2b3c4d5e6f708
              */
             request_id: string;
-            /** @description What exactly is wrong with the request, in the first hundred places. */
+            /** @description What is wrong with the request. At most the first hundred places. */
             errors?: components["schemas"]["InputError"][];
             /**
-             * @description OAuth2's own error code (RFC 6749, section 5.2). On `/token` only.
+             * @description The error code of OAuth2 (RFC 6749, section 5.2). Only on `/token`.
              * @example invalid_grant
              */
             error?: string;
@@ -697,12 +697,12 @@ export interface components {
              * @example page
              */
             parameter?: string;
-            /** @example there is no copy 999999 */
+            /** @example there is no inventory 999999 */
             detail: string;
         };
     };
     responses: {
-        /** @description The request does not follow this contract. `errors` says where. */
+        /** @description The request violates this contract. `errors` says where. */
         BadRequest: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -732,9 +732,9 @@ export interface components {
             };
         };
         /**
-         * @description The request does not follow this contract (`invalid_request`), or the grant is another one than
-         *     `password`, or the name or the password is wrong (`invalid_credentials`). `error` is OAuth2's own
-         *     code (RFC 6749, section 5.2).
+         * @description The request violates this contract (`invalid_request`), or the grant is not `password`, or the
+         *     name or the password is wrong (`invalid_credentials`). `error` is the code of OAuth2 (RFC 6749,
+         *     section 5.2).
          */
         TokenRefused: {
             headers: {
@@ -747,7 +747,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description No token (`missing_token`), or not the right one (`invalid_token`). */
+        /** @description The token is missing (`missing_token`) or wrong (`invalid_token`). */
         Unauthorized: {
             headers: {
                 "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
@@ -853,9 +853,9 @@ export interface components {
             };
         };
         /**
-         * @description The copy is out (`inventory_not_available`), the customer (`customer_inactive`) or the
-         *     member of staff (`staff_inactive`) is not active, or a constraint or trigger that the
-         *     database's owner has added refuses the rental (`refused_by_database`). Nothing was written.
+         * @description The copy is already rented (`inventory_not_available`), the customer (`customer_inactive`) or the
+         *     member of staff (`staff_inactive`) is not active, or a constraint or trigger that the database's
+         *     owner has added refuses the rental (`refused_by_database`). Nothing was written.
          */
         Conflict: {
             headers: {
@@ -892,8 +892,8 @@ export interface components {
             };
         };
         /**
-         * @description The body is of a media type that this call does not take, or it is compressed: then
-         *     `Accept-Encoding` says so (RFC 9110, section 15.5.16).
+         * @description The operation does not accept the media type of the body, or the body is compressed. In the
+         *     second case the response has `Accept-Encoding` (RFC 9110, section 15.5.16).
          */
         UnsupportedMediaType: {
             headers: {
@@ -928,7 +928,7 @@ export interface components {
                  *       "errors": [
                  *         {
                  *           "pointer": "#/inventory_id",
-                 *           "detail": "there is no copy 999999"
+                 *           "detail": "there is no inventory 999999"
                  *         }
                  *       ]
                  *     }
@@ -936,7 +936,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description This client asks the language model too often (`rate_limited`). */
+        /** @description This client calls the language model too often (`rate_limited`). */
         TooManyRequests: {
             headers: {
                 "Retry-After": components["headers"]["Retry-After"];
@@ -960,7 +960,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The language model would not answer this (`llm_refused`). */
+        /** @description The language model refused to answer (`llm_refused`). */
         ModelRefused: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -984,8 +984,8 @@ export interface components {
             };
         };
         /**
-         * @description The language model would not answer this (`llm_refused`), or the film has no rating and so
-         *     there is no summary of it (`film_not_rated`).
+         * @description The language model refused to answer (`llm_refused`), or there is no summary of the film because
+         *     it has no rating (`film_not_rated`).
          */
         SummaryRefused: {
             headers: {
@@ -998,11 +998,34 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /**
-         * @description The language model's answer was broken (`llm_bad_response`), or did not stand up to the
-         *     checks (`llm_unverified`).
-         */
+        /** @description The language model's answer was broken (`llm_bad_response`). */
         ModelBadGateway: {
+            headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                traceparent: components["headers"]["traceparent"];
+                "Cache-Control": components["headers"]["Cache-Control"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Bad Gateway",
+                 *       "status": 502,
+                 *       "detail": "The language model's answer was broken.",
+                 *       "instance": "/ai/ask",
+                 *       "code": "llm_bad_response",
+                 *       "request_id": "01a2b3c4d5e6f708"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description The language model's answer was broken (`llm_bad_response`), or it failed the checks
+         *     (`llm_unverified`).
+         */
+        SummaryBadGateway: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
                 traceparent: components["headers"]["traceparent"];
@@ -1015,9 +1038,9 @@ export interface components {
         };
         /**
          * @description The language model (`llm_unavailable`) or the database (`database_unavailable`,
-         *     `database_busy`, `not_ready`) cannot be used at the moment, the limit of concurrent calls
-         *     of the model is reached (`llm_busy`), or the server has as many requests under way as it takes
-         *     (`server_busy`; nothing was done).
+         *     `database_busy`, `not_ready`) is not available at the moment, too many calls of the model are
+         *     in progress (`llm_busy`), or the server has too many requests in flight (`server_busy`; nothing
+         *     was done).
          */
         ModelUnavailable: {
             headers: {
@@ -1055,10 +1078,10 @@ export interface components {
             };
         };
         /**
-         * @description The database cannot be used at the moment (`database_unavailable`), did not get to the call
+         * @description The database is not available at the moment (`database_unavailable`), did not process the call
          *     in time (`database_busy`), or lacks something that the call needs (`not_ready`), the server
-         *     is starting (`not_ready`), or it has as many requests under way as it takes (`server_busy`;
-         *     nothing was done).
+         *     is starting (`not_ready`), or it has too many requests in flight (`server_busy`; nothing was
+         *     done).
          */
         DatabaseUnavailable: {
             headers: {
@@ -1073,14 +1096,14 @@ export interface components {
             };
         };
         /**
-         * @description The database cannot be used at the moment (`database_unavailable`), did not get to the
-         *     rental in time, since others hold the copy for one (`database_busy`), or lacks something that
-         *     the call needs (`not_ready`), or the server has as many requests under way as it takes
-         *     (`server_busy`). With each of these codes nothing was written, and the same request may be
-         *     sent again.
+         * @description The database is not available at the moment (`database_unavailable`), did not process the rental
+         *     in time, for instance because another session has locked the copy (`database_busy`), or lacks
+         *     something that the call needs (`not_ready`), or the server has too many requests in flight
+         *     (`server_busy`). With each of these codes nothing was written, and the same request may be sent
+         *     again.
          *
-         *     With `outcome_unknown` the connection was lost while the database committed: the rental may
-         *     have been made, or not. If it was, the same request gets 409.
+         *     With `outcome_unknown` the connection was lost during the commit, and the rental may or may not
+         *     exist. If it exists, the same request gets 409.
          */
         RentalUnavailable: {
             headers: {
@@ -1095,9 +1118,9 @@ export interface components {
             };
         };
         /**
-         * @description The database cannot be used (`database_unavailable`, `database_busy`), or the server is not
-         *     ready (`not_ready`): `detail` says whether it is starting or shutting down, or what the
-         *     database lacks.
+         * @description The database is not available (`database_unavailable`, `database_busy`), or the server is not
+         *     ready (`not_ready`). `detail` says whether it is starting or shutting down, or what the database
+         *     lacks.
          */
         NotReady: {
             headers: {
@@ -1111,7 +1134,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description A fault of the server's. Its log has the cause, under `request_id`. */
+        /** @description A fault of the server. Its log contains the cause under `request_id`. */
         InternalError: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -1150,47 +1173,47 @@ export interface components {
     requestBodies: never;
     headers: {
         /**
-         * @description The caller's `X-Request-ID`, or a new one. The server's log carries it too.
+         * @description The request's `X-Request-ID`, or a new one. The server's log contains it, too.
          * @example 01a2b3c4d5e6f708
          */
         "X-Request-ID": string;
         /**
-         * @description The trace this answer belongs to (W3C Trace Context).
+         * @description The trace that the response belongs to (W3C Trace Context).
          * @example 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
          */
         traceparent: string;
         /**
-         * @description Whether a cache may keep the answer.
+         * @description Whether a cache may store the response.
          * @example no-store
          */
         "Cache-Control": string;
         /**
-         * @description Keeps the page to this server's own files.
+         * @description Restricts the page to files of this server.
          * @example default-src 'none'; script-src 'self'
          */
         "Content-Security-Policy": string;
         /**
-         * @description Keeps a browser from taking the file for anything else than its media type says.
+         * @description Prevents a browser from guessing another media type.
          * @example nosniff
          */
         "X-Content-Type-Options": string;
         /**
-         * @description Who runs the language model. `offline` is the server's own stand-in.
+         * @description The provider of the language model. `offline` is the server's built-in substitute.
          * @example offline
          */
         "X-AI-Provider": string;
         /**
-         * @description Which language model answered.
+         * @description The language model that answered.
          * @example offline
          */
         "X-AI-Model": string;
         /**
-         * @description Which version of which prompt was used, as name@hash.
+         * @description The prompt that was used and its version, as name@hash.
          * @example ask@0a1b2c3d
          */
         "X-AI-Prompt": string;
         /**
-         * @description The numbers of the films that the model was given, best first, with commas between.
+         * @description The numbers of the films that the model was given, best first, separated by commas.
          * @example 1, 23
          */
         "X-AI-Sources": string;
@@ -1205,7 +1228,7 @@ export interface components {
          */
         "Accept-Encoding": string;
         /**
-         * @description Seconds to wait before trying again.
+         * @description The number of seconds to wait before the next attempt.
          * @example 1
          */
         "Retry-After": number;
@@ -1218,12 +1241,12 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Which page, counted from 1.
+                 * @description The number of the page, from 1.
                  * @example 1
                  */
                 page?: number;
                 /**
-                 * @description Films per page.
+                 * @description The number of films on a page.
                  * @example 20
                  */
                 page_size?: number;
@@ -1478,7 +1501,7 @@ export interface operations {
         parameters: {
             query: {
                 /**
-                 * @description The question, in plain words. It has a character that can be seen.
+                 * @description The question. It must contain a visible character.
                  * @example Which short comedies are rated PG?
                  */
                 question: components["schemas"]["QuestionText"];
@@ -1489,7 +1512,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The answer, as it is written. */
+            /** @description The answer, streamed. */
             200: {
                 headers: {
                     "X-AI-Provider": components["headers"]["X-AI-Provider"];
@@ -1502,7 +1525,7 @@ export interface operations {
                      */
                     Vary?: string;
                     /**
-                     * @description Tells a proxy to pass each piece on at once.
+                     * @description Tells a proxy to forward each chunk immediately.
                      * @example no
                      */
                     "X-Accel-Buffering"?: string;
@@ -1530,7 +1553,7 @@ export interface operations {
                     "text/event-stream": string;
                 };
             };
-            /** @description The client has had its answer, or a part of it. There is no more. */
+            /** @description The client has already received the answer or a part of it. There is no more. */
             204: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -1591,7 +1614,7 @@ export interface operations {
             422: components["responses"]["SummaryRefused"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
-            502: components["responses"]["ModelBadGateway"];
+            502: components["responses"]["SummaryBadGateway"];
             503: components["responses"]["ModelUnavailable"];
             504: components["responses"]["ModelTimeout"];
         };
@@ -1609,21 +1632,21 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The answer, and whose it is. */
+            /** @description The answer, and the agent that gave it. */
             200: {
                 headers: {
                     /**
-                     * @description Who runs the language model. Absent where `search` has answered.
+                     * @description The provider of the language model. Absent if `search` answered.
                      * @example offline
                      */
                     "X-AI-Provider"?: string;
                     /**
-                     * @description Which language model answered. Absent where `search` has.
+                     * @description The language model that answered. Absent if `search` answered.
                      * @example offline
                      */
                     "X-AI-Model"?: string;
                     /**
-                     * @description Which version of which prompt was used. Absent where `search` has answered.
+                     * @description The prompt that was used, and its version. Absent if `search` answered.
                      * @example ask@0a1b2c3d
                      */
                     "X-AI-Prompt"?: string;
@@ -1686,7 +1709,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It is. */
+            /** @description The server is alive. */
             200: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -1709,7 +1732,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It is, and this is what it runs on. */
+            /** @description The server is ready. The body says what it runs on. */
             200: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -1734,7 +1757,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The contract, as it was written. */
+            /** @description The source of the contract. */
             200: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];

@@ -4,9 +4,11 @@ import type { Wanted } from "./operation.js";
 /** How requests are sent. */
 export interface TransportOptions {
   fetch: (request: Request, init?: RequestInit) => Promise<Response>;
-  /** Milliseconds that one attempt may take. For a stream: until its head, then between two pieces. 0: any. */
+  /** Milliseconds that one attempt may take, for a stream until its head. 0: any. */
   timeout: number;
-  /** How often a GET or HEAD is tried again. */
+  /** Milliseconds that a stream may be silent after its head. 0: any. */
+  idleTimeout: number;
+  /** How often a GET is tried again. */
   retries: number;
 }
 
@@ -27,8 +29,8 @@ const longestTimeout = 2 ** 31 - 1;
  * request's signal.
  */
 export async function send(request: Request, wanted: Wanted, options: TransportOptions): Promise<Response> {
-  // Only these may be sent twice without doing anything twice (RFC 9110, section 9.2.2).
-  const retries = request.method === "GET" || request.method === "HEAD" ? options.retries : 0;
+  // A POST that is sent twice may do something twice (RFC 9110, section 9.2.2).
+  const retries = request.method === "GET" ? options.retries : 0;
   for (let tried = 0; ; tried++) {
     try {
       return await attempt(request, wanted, options);
@@ -50,7 +52,8 @@ function isPassing(error: unknown): boolean {
 
 /** Sends a request once. The body of the response is in memory, unless it is wanted as a stream. */
 async function attempt(request: Request, wanted: Wanted, options: TransportOptions): Promise<Response> {
-  const watch = new Watch(request.signal, options.timeout);
+  const watch = new Watch(request.signal);
+  watch.start(options.timeout, "no response");
   let streaming = false;
   try {
     const response = await watch.run(options.fetch(request, { signal: watch.signal, redirect: "manual" }));
@@ -59,7 +62,7 @@ async function attempt(request: Request, wanted: Wanted, options: TransportOptio
     }
     if (wanted.stream && response.body) {
       streaming = true;
-      return new Response(watched(response.body, watch), response);
+      return new Response(watched(response.body, watch, options.idleTimeout), response);
     }
     const body = await read(response, watch, Infinity);
     const text = decode(body);
@@ -103,21 +106,21 @@ function decode(pieces: Uint8Array[]): string {
   return pieces.map((piece) => decoder.decode(piece, { stream: true })).join("") + decoder.decode();
 }
 
-/** The body, each piece of which has the time-out for itself. Cancelling it closes the connection. */
-function watched(body: ReadableStream<Uint8Array>, watch: Watch): ReadableStream<Uint8Array> {
+/** The body, each piece of which has the idle time-out for itself. Cancelling it closes the connection. */
+function watched(body: ReadableStream<Uint8Array>, watch: Watch, idleTimeout: number): ReadableStream<Uint8Array> {
   const reader = body.getReader();
   watch.pause();
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        watch.start();
+        watch.start(idleTimeout, "the stream was silent: nothing");
         try {
           const { done, value } = await watch.run(reader.read());
           if (done) {
             watch.end();
             controller.close();
           } else {
-            watch.pause(); // how long the reader takes is the reader's affair
+            watch.pause(); // the time that the caller takes to read does not count
             controller.enqueue(value);
           }
         } catch (error) {
@@ -140,29 +143,26 @@ class Watch {
   private readonly abort = () => this.controller.abort(this.caller.reason);
   private timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(
-    private readonly caller: AbortSignal,
-    private readonly timeout: number,
-  ) {
+  constructor(private readonly caller: AbortSignal) {
     caller.addEventListener("abort", this.abort);
     if (caller.aborted) {
       this.abort();
     }
-    this.start();
   }
 
   get signal(): AbortSignal {
     return this.controller.signal;
   }
 
-  start(): void {
+  /** Starts the clock anew, and says what is missing when the time is up. */
+  start(timeout: number, missing: string): void {
     this.pause();
-    if (this.timeout === 0 || this.timeout > longestTimeout) {
+    if (timeout === 0 || timeout > longestTimeout) {
       return;
     }
     this.timer = setTimeout(() => {
-      this.controller.abort(new TimeoutError(`no response within ${this.timeout} ms`));
-    }, this.timeout);
+      this.controller.abort(new TimeoutError(`${missing} within ${timeout} ms`));
+    }, timeout);
   }
 
   pause(): void {

@@ -22,8 +22,11 @@ import { type FaultServer, type Script, startServer } from "./server.js";
 
 const testdata = new URL("../../../testdata/", import.meta.url);
 
+type Cause = "network" | "timeout" | "http" | "problem" | "token_limit";
+
 interface Want {
-  kind: "ok" | "network" | "timeout" | "incomplete" | "http" | "problem" | "refused";
+  kind: "ok" | "incomplete" | "refused" | Cause;
+  cause?: Cause;
   text?: string;
   status?: number;
   code?: string;
@@ -41,6 +44,7 @@ interface Fault {
   name: string;
   call: "film" | "films" | "rent" | "token" | "ask";
   timeout?: number | string;
+  idle_timeout?: number | string;
   retries?: number;
   token?: string;
   responses: Script[];
@@ -96,6 +100,9 @@ for (const fault of cases) {
       if (fault.timeout !== undefined) {
         options.timeout = milliseconds(fault.timeout);
       }
+      if (fault.idle_timeout !== undefined) {
+        options.idleTimeout = milliseconds(fault.idle_timeout);
+      }
       if (fault.token !== undefined) {
         options.token = fault.token;
       }
@@ -149,6 +156,8 @@ function check(want: Want, server: FaultServer, text: string, error: unknown): v
   assert.equal(text, want.text ?? text);
   if (error instanceof IncompleteAnswerError) {
     assert.equal(error.text, text);
+    assert.equal(error.cause === undefined ? "token_limit" : kindOf(error.cause), want.cause, String(error));
+    error = error.cause;
   }
   if (!(error instanceof HTTPError)) {
     return;
@@ -202,7 +211,7 @@ test("errors keep what they know as JSON, and through structuredClone", () => {
   const errors = [
     new NetworkError("the connection failed", { cause: new TypeError("fetch failed") }),
     new TimeoutError("late"),
-    new IncompleteAnswerError("the stream broke", "half an ", { cause: new Error("reset") }),
+    new IncompleteAnswerError("half an ", new ProblemError(problem, "{…}")),
     new HTTPError("a page", 302, "<html>", "r1", details),
     new ProblemError({ ...problem, errors: [{ detail: "wrong", pointer: "#/a" }] }, "{…}", 503, details),
   ];
@@ -218,7 +227,7 @@ test("errors keep what they know as JSON, and through structuredClone", () => {
     return json;
   });
   assert.deepEqual(network, { name: "NetworkError", message: "the connection failed", cause: "TypeError: fetch failed" });
-  assert.equal(incomplete.text, "half an ");
+  assert.deepEqual([incomplete.text, incomplete.cause.code], ["half an ", "database_unavailable"]);
   const { code, status, requestId, body, retryAfter, location } = refused;
   assert.deepEqual([code, status, requestId, body, retryAfter, location], ["database_unavailable", 503, problem.request_id, "{…}", 7000, "/login"]);
   assert.deepEqual(refused.errors, [{ detail: "wrong", pointer: "#/a" }]);
@@ -239,7 +248,8 @@ const methods: Record<string, (api: Client) => Promise<unknown>> = {
   getReadiness: (api) => api.GET("/readyz"),
 };
 
-for (const operation of JSON.parse(readFileSync(new URL("operations.json", testdata), "utf8"))) {
+const operations: { id: string; method: string; path: string }[] = JSON.parse(readFileSync(new URL("operations.json", testdata), "utf8"));
+for (const operation of operations) {
   test(`the operation ${operation.id} can be called`, async (t) => {
     const server = await startServer(t, [{ head: ["HTTP/1.1 418 X"], body: [] }]);
     const call = methods[operation.id] ?? assert.fail("nothing calls it");
@@ -256,6 +266,19 @@ test("a plain GET reads an answer as text", async (t) => {
   assert.equal((await ask()).data, "größer");
   type = "text/html";
   await assert.rejects(ask(), HTTPError);
+});
+
+test("an image of the documentation keeps its bytes", async (t) => {
+  const image = Buffer.from("89504e470d0a1a0a0000000d49484452ff00c3", "hex");
+  const api = await clientOf(t, (_, response) => response.writeHead(200, { "Content-Type": "image/png" }).end(image));
+  const { data } = await api.GET("/docs/{asset}", { params: { path: { asset: "favicon-32x32.png" } } });
+  assert.deepEqual(Buffer.from(await data.arrayBuffer()), image);
+});
+
+test("a method of HTTP that no operation has is no method of the client", async () => {
+  const used = operations.map(({ method }) => method);
+  const called = Object.keys(createClient({ baseUrl: "" })).filter((name) => name === name.toUpperCase());
+  assert.deepEqual(called.sort(), [...new Set(used)].sort());
 });
 
 test("the fetch of one call is used for it", async () => {

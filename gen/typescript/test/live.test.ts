@@ -111,7 +111,10 @@ test("everything that the contract has can be read as its types say", { skip }, 
   assert.match((await api.GET("/openapi.yaml")).data as string, /^openapi: /);
   assert.ok(Object.keys((await api.GET("/openapi.json")).data).includes("openapi"));
   assert.match((await api.GET("/docs")).data, /<html/);
-  assert.match((await api.GET("/docs/{asset}", { params: { path: { asset: "swagger-ui.css" } } })).data, /swagger-ui/);
+  const asset = (name: string) => ({ params: { path: { asset: name } } });
+  assert.match((await api.GET("/docs/{asset}", { ...asset("swagger-ui.css"), parseAs: "text" })).data, /swagger-ui/);
+  const icon = (await api.GET("/docs/{asset}", asset("favicon-32x32.png"))).data;
+  assert.deepEqual(new Uint8Array(await icon.arrayBuffer()).slice(1, 4), new TextEncoder().encode("PNG"));
   assert.equal((await api.GET("/healthz")).data.status, "ok");
   assert.equal((await api.GET("/readyz")).data.status, "ready");
   const { data } = await api.GET("/films/{film_id}", { params: { path: { film_id: 1 } }, parseAs: "text" });

@@ -3,10 +3,12 @@ import { Buffer } from "node:buffer";
 import { once } from "node:events";
 import { type AddressInfo, type Socket, createServer } from "node:net";
 import type { TestContext } from "node:test";
+import { setTimeout } from "node:timers/promises";
 
 export interface Script {
+  delay?: number;
   head: string[];
-  body: (string | { hex?: string; repeat?: string; times?: number })[];
+  body: (string | { hex?: string; repeat?: string; times?: number; delay?: number })[];
   split?: number;
   end?: "clean" | "cut" | "reset" | "silent" | "drip";
 }
@@ -39,7 +41,7 @@ export async function startServer(t: TestContext, scripts: Script[], other = "")
         received = "";
         requests.push(request);
         if (script) {
-          send(socket, script, places);
+          send(socket, script, places).catch(() => socket.destroy());
         }
       }
     });
@@ -63,12 +65,17 @@ function parse(received: string): string | undefined {
   return end < 0 || body.length < length ? undefined : [line, ...lines, body].join("\n");
 }
 
-function send(socket: Socket, { head, body, split, end = "clean" }: Script, places: (text: string) => string): void {
+async function send(socket: Socket, { delay = 0, head, body, split, end = "clean" }: Script, places: (text: string) => string): Promise<void> {
   const chunked = head.includes("Transfer-Encoding: chunked");
+  await setTimeout(delay * 1000);
   if (head.length > 0) {
     socket.write(places([...head, ...(end === "clean" ? ["Connection: close"] : []), "", ""].join("\r\n")));
   }
   for (const piece of pieces(body, split)) {
+    if (typeof piece === "number") {
+      await setTimeout(piece * 1000);
+      continue;
+    }
     socket.write(chunked ? Buffer.concat([Buffer.from(`${piece.length.toString(16)}\r\n`), piece, Buffer.from("\r\n")]) : piece);
   }
   if (end === "clean" && chunked) {
@@ -84,10 +91,14 @@ function send(socket: Socket, { head, body, split, end = "clean" }: Script, plac
   }
 }
 
-function* pieces(body: Script["body"], split: number | undefined): Generator<Buffer> {
+/** What is to be sent; a number is seconds of silence. */
+function* pieces(body: Script["body"], split: number | undefined): Generator<Buffer | number> {
   const all = body.map((piece) => {
     if (typeof piece === "string") {
       return Buffer.from(piece);
+    }
+    if (piece.delay !== undefined) {
+      return piece.delay;
     }
     return piece.hex === undefined ? Buffer.from((piece.repeat ?? "").repeat(piece.times ?? 0)) : Buffer.from(piece.hex, "hex");
   });
@@ -95,7 +106,7 @@ function* pieces(body: Script["body"], split: number | undefined): Generator<Buf
     yield* all;
     return;
   }
-  const whole = Buffer.concat(all);
+  const whole = Buffer.concat(all.filter((piece) => typeof piece !== "number"));
   for (let i = 0; i < whole.length; i += split) {
     yield whole.subarray(i, i + split);
   }

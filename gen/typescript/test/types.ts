@@ -10,6 +10,8 @@ export async function refused(): Promise<void> {
   await api.GET("/films/{film_id}");
   // @ts-expect-error Films cannot be created.
   await api.POST("/films");
+  // @ts-expect-error No operation has this method.
+  await api.HEAD("/films");
   // @ts-expect-error A body has to be whole.
   await api.POST("/customers/{customer_id}/rentals", { params: { path: { customer_id: 1 } }, body: { inventory_id: 1 } });
   // @ts-expect-error Money is a decimal string.

@@ -19,9 +19,10 @@ T = TypeVar("T", bound="Answer")
 class Answer:
     """
     Attributes:
-        agent (AnswerAgent): Who answered. `search` looks facts up, `model` is the language model. Example: search.
+        agent (AnswerAgent): The agent that answered. `search` looks up facts, `model` is the language model. Example:
+            search.
         answer (str):  Example: ACADEMY DINOSAUR stars CHRISTIAN GABLE, JOHNNY CAGE..
-        sources (list[Source]): The films that the answer rests on, best first.
+        sources (list[Source]): The films that the answer is based on, best first.
     """
 
     agent: AnswerAgent

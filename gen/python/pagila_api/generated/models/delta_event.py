@@ -11,7 +11,7 @@ T = TypeVar("T", bound="DeltaEvent")
 
 @_attrs_define
 class DeltaEvent:
-    """The data of the server-sent event `delta`. The next piece of the answer.
+    """The data of the server-sent event `delta`. The next chunk of the answer.
 
     Attributes:
         text (str):  Example: ACADEMY .

@@ -18,10 +18,11 @@ class DoneEvent:
     """The data of the server-sent event `done`, the last one.
 
     Attributes:
-        finish_reason (str): `length` means that the answer was cut at the token limit, all else that it is whole.
+        finish_reason (str): `length` means that the answer was cut at the token limit. Everything else means that it is
+            complete.
              Example: stop.
-        model (str): The model, as its provider names it. Example: offline.
-        usage (Usage): What the answer cost, in tokens. 0 where the provider does not say.
+        model (str): The provider's name for the model. Example: offline.
+        usage (Usage): The tokens that the answer used. 0 if the provider does not say.
     """
 
     finish_reason: str

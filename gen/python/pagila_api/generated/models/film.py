@@ -14,14 +14,14 @@ T = TypeVar("T", bound="Film")
 
 @_attrs_define
 class Film:
-    """A film of the catalogue. What the database does not know is left out. The values are the
-    database's own, which does not keep a price or a length from being negative.
+    """A film of the catalogue. Members whose value the database does not know are absent. The database
+    allows a price or a length to be negative.
 
         Attributes:
             film_id (int):  Example: 1.
             title (str):  Example: ACADEMY DINOSAUR.
             language (str):  Example: English.
-            rental_duration (int): Days a rental lasts. Example: 6.
+            rental_duration (int): The number of days that a rental lasts. Example: 6.
             special_features (list[str]):  Example: ['Deleted Scenes', 'Behind the Scenes'].
             streaming_available (bool):  Example: False.
             description (str | Unset):  Example: A Epic Drama of a Feminist And a Mad Scientist who must Battle a Teacher in

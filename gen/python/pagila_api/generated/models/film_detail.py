@@ -24,7 +24,7 @@ class FilmDetail:
         film_id (int):  Example: 1.
         title (str):  Example: ACADEMY DINOSAUR.
         language (str):  Example: English.
-        rental_duration (int): Days a rental lasts. Example: 6.
+        rental_duration (int): The number of days that a rental lasts. Example: 6.
         special_features (list[str]):  Example: ['Deleted Scenes', 'Behind the Scenes'].
         streaming_available (bool):  Example: False.
         actors (list[Actor]):

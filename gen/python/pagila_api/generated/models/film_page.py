@@ -20,7 +20,7 @@ class FilmPage:
         items (list[Film]):
         page (int):  Example: 1.
         page_size (int):  Example: 20.
-        total (int): Films on all pages together. Example: 1000.
+        total (int): The number of films on all pages. Example: 1000.
     """
 
     items: list[Film]

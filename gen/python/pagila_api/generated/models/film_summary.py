@@ -12,12 +12,12 @@ T = TypeVar("T", bound="FilmSummary")
 
 @_attrs_define
 class FilmSummary:
-    """What the language model says of a film. The model is bound to this schema.
+    """The language model's summary of a film. The model must follow this schema.
 
     Attributes:
-        title (str): The film's title, as it stands in the catalogue. Example: ACADEMY DINOSAUR.
+        title (str): The film's title in the catalogue. Example: ACADEMY DINOSAUR.
         rating (Rating): The rating of the Motion Picture Association, mildest first. Example: PG.
-        recommended (bool): True when the rating is above PG-13 and the rental rate is below 3.00. Example: False.
+        recommended (bool): True if the rating is above PG-13 and the rental rate is below 3.00. Example: False.
     """
 
     title: str

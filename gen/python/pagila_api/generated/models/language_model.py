@@ -17,7 +17,7 @@ class LanguageModel:
     Attributes:
         provider (str):  Example: offline.
         model (str):  Example: offline.
-        problem (str | Unset): Why the model cannot be used, while that is known. Calls without a model work. Example:
+        problem (str | Unset): Why the model is not available, if the server knows. All other operations work. Example:
             The server at localhost:11434 has no model llama3.2..
     """
 

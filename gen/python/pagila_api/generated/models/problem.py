@@ -21,14 +21,14 @@ class Problem:
 
     Attributes:
         type_ (str): Always `about:blank`. The kind of problem is in `code`. Example: about:blank.
-        title (str): The status in words. Example: Not Found.
+        title (str): The name of the status. Example: Not Found.
         status (int):  Example: 404.
-        detail (str): One sentence for a human reader. Example: There is no film 5000..
+        detail (str): A sentence for a human reader. Example: There is no film 5000..
         instance (str): The path of the request, as it reached the server. Example: /films/5000.
         code (str): The kind of problem, one of `ProblemCode` or one that a later version adds. Example: film_not_found.
-        request_id (str): Names this request in the server's log. Example: 01a2b3c4d5e6f708.
-        errors (list[InputError] | Unset): What exactly is wrong with the request, in the first hundred places.
-        error (str | Unset): OAuth2's own error code (RFC 6749, section 5.2). On `/token` only. Example: invalid_grant.
+        request_id (str): Identifies the request in the server's log. Example: 01a2b3c4d5e6f708.
+        errors (list[InputError] | Unset): What is wrong with the request. At most the first hundred places.
+        error (str | Unset): The error code of OAuth2 (RFC 6749, section 5.2). Only on `/token`. Example: invalid_grant.
     """
 
     type_: str

@@ -21,8 +21,9 @@ class Readiness:
     """
     Attributes:
         status (ReadinessStatus):  Example: ready.
-        database (str): Which server answers. Example: PostgreSQL 15.18.
-        dataset (ReadinessDataset): `pagila` is the real thing, `sample` the built-in stand-in, `other` anything else.
+        database (str): The database server and its version. Example: PostgreSQL 15.18.
+        dataset (ReadinessDataset): `pagila` is the original dataset, `sample` the built-in substitute, `other` anything
+            else.
              Example: pagila.
         migration (str): The newest applied migration. Example: 20261122183351.
         llm (LanguageModel):

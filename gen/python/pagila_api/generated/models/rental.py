@@ -12,8 +12,8 @@ T = TypeVar("T", bound="Rental")
 
 @_attrs_define
 class Rental:
-    """A rental. A time that RFC 3339 cannot write, such as one before the year 1, after 9999, or
-    infinity, is the nearest that it can.
+    """A rental. A time that RFC 3339 cannot express (before the year 1, after 9999, or infinity) is
+    replaced by the nearest one that it can.
 
         Attributes:
             rental_id (int):  Example: 16050.
@@ -21,9 +21,9 @@ class Rental:
             inventory_id (int):  Example: 1.
             customer_id (int):  Example: 1.
             staff_id (int):  Example: 1.
-            return_date (datetime.datetime | None): When the copy came back. Null while it is out.
+            return_date (datetime.datetime | None): When the copy was returned. Null while it is rented.
             film_id (int):  Example: 1.
-            due_date (datetime.datetime): When the copy is to be back, from the film's `rental_duration`. Example:
+            due_date (datetime.datetime): When the copy is due, from the film's `rental_duration`. Example:
                 2026-11-28T12:00:00Z.
     """
 

@@ -13,7 +13,7 @@ class RentalRequest:
     """
     Attributes:
         inventory_id (int): The copy. Example: 1.
-        staff_id (int): Who hands it out. Example: 1.
+        staff_id (int): The member of staff who rents it out. Example: 1.
     """
 
     inventory_id: int

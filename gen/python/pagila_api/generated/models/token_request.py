@@ -17,8 +17,8 @@ T = TypeVar("T", bound="TokenRequest")
 
 @_attrs_define
 class TokenRequest:
-    """RFC 6749, section 4.3.2. Further members are ignored, and one without a value is as if it
-    were left out, as its section 3.2 asks.
+    """RFC 6749, section 4.3.2. Unknown members and members without a value are ignored, as required by
+    section 3.2.
 
         Attributes:
             grant_type (TokenRequestGrantType): No other grant is supported. Example: password.

@@ -11,7 +11,7 @@ T = TypeVar("T", bound="Usage")
 
 @_attrs_define
 class Usage:
-    """What the answer cost, in tokens. 0 where the provider does not say.
+    """The tokens that the answer used. 0 if the provider does not say.
 
     Attributes:
         prompt_tokens (int):  Example: 212.

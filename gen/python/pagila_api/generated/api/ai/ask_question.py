@@ -99,24 +99,24 @@ def sync_detailed(
 ) -> Response[Any | Problem | str]:
     """Ask about the catalogue
 
-     Streams the language model's answer, piece by piece, as it is written. The catalogue is
-    searched for the question first, and the model answers from what was found.
+     Streams the language model's answer. The server first searches the catalogue for films that fit
+    the question, and the model answers from them.
 
-    Plain text is the default, also for a client that accepts anything or names both types.
-    `X-AI-Sources` lists the films that the model was given. A plain-text answer that failed midway
-    breaks the connection: an answer that ends in good order is complete.
+    The default is plain text, also for a client that accepts both types alike. `X-AI-Sources` lists
+    the films that the model was given. If the model fails midway, the server breaks the connection,
+    so an answer that ends without an error is complete.
 
-    A client that prefers `text/event-stream` gets a stream of server-sent events: `sources`
-    (`SourcesEvent`), then `delta` for each piece (`DeltaEvent`), then `done` (`DoneEvent`). In
-    place of `done` comes `error` (`Problem`) when the model has failed since the response began.
-    It begins with the first piece, or after some seconds without one; then comments keep the
+    A client that prefers `text/event-stream` gets server-sent events: `sources` (`SourcesEvent`), a
+    `delta` for each chunk (`DeltaEvent`), and `done` (`DoneEvent`). If the model fails after the
+    response has begun, the last event is `error` (`Problem`) instead of `done`. The response begins
+    with the first chunk, or after some seconds without one. From then on, comments keep the
     connection alive while the model thinks.
 
-    A browser's `EventSource` connects again after each end, with the header `Last-Event-ID`. Such
-    a request is answered 204 whatever the header's value, which stops it: an answer is not
-    repeated.
+    A browser's `EventSource` reconnects after the end of the stream, with the header
+    `Last-Event-ID`. The response to a request with that header is 204, which stops the browser. An
+    answer is never repeated.
 
-    HEAD searches the catalogue for the same headers, and counts as a question.
+    HEAD searches the catalogue to return the same headers. It counts as a question.
 
     Args:
         question (str): A question in plain words. Some of it has to be visible. Example: Who
@@ -148,24 +148,24 @@ def sync(
 ) -> Any | Problem | str | None:
     """Ask about the catalogue
 
-     Streams the language model's answer, piece by piece, as it is written. The catalogue is
-    searched for the question first, and the model answers from what was found.
+     Streams the language model's answer. The server first searches the catalogue for films that fit
+    the question, and the model answers from them.
 
-    Plain text is the default, also for a client that accepts anything or names both types.
-    `X-AI-Sources` lists the films that the model was given. A plain-text answer that failed midway
-    breaks the connection: an answer that ends in good order is complete.
+    The default is plain text, also for a client that accepts both types alike. `X-AI-Sources` lists
+    the films that the model was given. If the model fails midway, the server breaks the connection,
+    so an answer that ends without an error is complete.
 
-    A client that prefers `text/event-stream` gets a stream of server-sent events: `sources`
-    (`SourcesEvent`), then `delta` for each piece (`DeltaEvent`), then `done` (`DoneEvent`). In
-    place of `done` comes `error` (`Problem`) when the model has failed since the response began.
-    It begins with the first piece, or after some seconds without one; then comments keep the
+    A client that prefers `text/event-stream` gets server-sent events: `sources` (`SourcesEvent`), a
+    `delta` for each chunk (`DeltaEvent`), and `done` (`DoneEvent`). If the model fails after the
+    response has begun, the last event is `error` (`Problem`) instead of `done`. The response begins
+    with the first chunk, or after some seconds without one. From then on, comments keep the
     connection alive while the model thinks.
 
-    A browser's `EventSource` connects again after each end, with the header `Last-Event-ID`. Such
-    a request is answered 204 whatever the header's value, which stops it: an answer is not
-    repeated.
+    A browser's `EventSource` reconnects after the end of the stream, with the header
+    `Last-Event-ID`. The response to a request with that header is 204, which stops the browser. An
+    answer is never repeated.
 
-    HEAD searches the catalogue for the same headers, and counts as a question.
+    HEAD searches the catalogue to return the same headers. It counts as a question.
 
     Args:
         question (str): A question in plain words. Some of it has to be visible. Example: Who
@@ -192,24 +192,24 @@ async def asyncio_detailed(
 ) -> Response[Any | Problem | str]:
     """Ask about the catalogue
 
-     Streams the language model's answer, piece by piece, as it is written. The catalogue is
-    searched for the question first, and the model answers from what was found.
+     Streams the language model's answer. The server first searches the catalogue for films that fit
+    the question, and the model answers from them.
 
-    Plain text is the default, also for a client that accepts anything or names both types.
-    `X-AI-Sources` lists the films that the model was given. A plain-text answer that failed midway
-    breaks the connection: an answer that ends in good order is complete.
+    The default is plain text, also for a client that accepts both types alike. `X-AI-Sources` lists
+    the films that the model was given. If the model fails midway, the server breaks the connection,
+    so an answer that ends without an error is complete.
 
-    A client that prefers `text/event-stream` gets a stream of server-sent events: `sources`
-    (`SourcesEvent`), then `delta` for each piece (`DeltaEvent`), then `done` (`DoneEvent`). In
-    place of `done` comes `error` (`Problem`) when the model has failed since the response began.
-    It begins with the first piece, or after some seconds without one; then comments keep the
+    A client that prefers `text/event-stream` gets server-sent events: `sources` (`SourcesEvent`), a
+    `delta` for each chunk (`DeltaEvent`), and `done` (`DoneEvent`). If the model fails after the
+    response has begun, the last event is `error` (`Problem`) instead of `done`. The response begins
+    with the first chunk, or after some seconds without one. From then on, comments keep the
     connection alive while the model thinks.
 
-    A browser's `EventSource` connects again after each end, with the header `Last-Event-ID`. Such
-    a request is answered 204 whatever the header's value, which stops it: an answer is not
-    repeated.
+    A browser's `EventSource` reconnects after the end of the stream, with the header
+    `Last-Event-ID`. The response to a request with that header is 204, which stops the browser. An
+    answer is never repeated.
 
-    HEAD searches the catalogue for the same headers, and counts as a question.
+    HEAD searches the catalogue to return the same headers. It counts as a question.
 
     Args:
         question (str): A question in plain words. Some of it has to be visible. Example: Who
@@ -239,24 +239,24 @@ async def asyncio(
 ) -> Any | Problem | str | None:
     """Ask about the catalogue
 
-     Streams the language model's answer, piece by piece, as it is written. The catalogue is
-    searched for the question first, and the model answers from what was found.
+     Streams the language model's answer. The server first searches the catalogue for films that fit
+    the question, and the model answers from them.
 
-    Plain text is the default, also for a client that accepts anything or names both types.
-    `X-AI-Sources` lists the films that the model was given. A plain-text answer that failed midway
-    breaks the connection: an answer that ends in good order is complete.
+    The default is plain text, also for a client that accepts both types alike. `X-AI-Sources` lists
+    the films that the model was given. If the model fails midway, the server breaks the connection,
+    so an answer that ends without an error is complete.
 
-    A client that prefers `text/event-stream` gets a stream of server-sent events: `sources`
-    (`SourcesEvent`), then `delta` for each piece (`DeltaEvent`), then `done` (`DoneEvent`). In
-    place of `done` comes `error` (`Problem`) when the model has failed since the response began.
-    It begins with the first piece, or after some seconds without one; then comments keep the
+    A client that prefers `text/event-stream` gets server-sent events: `sources` (`SourcesEvent`), a
+    `delta` for each chunk (`DeltaEvent`), and `done` (`DoneEvent`). If the model fails after the
+    response has begun, the last event is `error` (`Problem`) instead of `done`. The response begins
+    with the first chunk, or after some seconds without one. From then on, comments keep the
     connection alive while the model thinks.
 
-    A browser's `EventSource` connects again after each end, with the header `Last-Event-ID`. Such
-    a request is answered 204 whatever the header's value, which stops it: an answer is not
-    repeated.
+    A browser's `EventSource` reconnects after the end of the stream, with the header
+    `Last-Event-ID`. The response to a request with that header is 204, which stops the browser. An
+    answer is never repeated.
 
-    HEAD searches the catalogue for the same headers, and counts as a question.
+    HEAD searches the catalogue to return the same headers. It counts as a question.
 
     Args:
         question (str): A question in plain words. Some of it has to be visible. Example: Who

@@ -107,11 +107,10 @@ def sync_detailed(
 ) -> Response[Answer | Problem]:
     """Ask the right agent
 
-     Two agents share the questions. `search` answers questions about films it can name, from the
-    database alone: what a film costs, its category, its rating, its length, its actors, whether
-    a copy is in stock, whether it can be streamed. It hands everything else to `model`, the
-    language model, which answers as in `GET /ai/ask`. `sources` are the films that the answer
-    rests on.
+     Two agents share the questions. `search` answers questions about the films that it finds, from
+    the database alone: price, category, rating, length, actors, stock and streaming. It hands off
+    everything else to `model`, the language model, which answers as in `GET /ai/ask`. `sources` are
+    the films that the answer is based on.
 
     Args:
         body (Question):
@@ -142,11 +141,10 @@ def sync(
 ) -> Answer | Problem | None:
     """Ask the right agent
 
-     Two agents share the questions. `search` answers questions about films it can name, from the
-    database alone: what a film costs, its category, its rating, its length, its actors, whether
-    a copy is in stock, whether it can be streamed. It hands everything else to `model`, the
-    language model, which answers as in `GET /ai/ask`. `sources` are the films that the answer
-    rests on.
+     Two agents share the questions. `search` answers questions about the films that it finds, from
+    the database alone: price, category, rating, length, actors, stock and streaming. It hands off
+    everything else to `model`, the language model, which answers as in `GET /ai/ask`. `sources` are
+    the films that the answer is based on.
 
     Args:
         body (Question):
@@ -172,11 +170,10 @@ async def asyncio_detailed(
 ) -> Response[Answer | Problem]:
     """Ask the right agent
 
-     Two agents share the questions. `search` answers questions about films it can name, from the
-    database alone: what a film costs, its category, its rating, its length, its actors, whether
-    a copy is in stock, whether it can be streamed. It hands everything else to `model`, the
-    language model, which answers as in `GET /ai/ask`. `sources` are the films that the answer
-    rests on.
+     Two agents share the questions. `search` answers questions about the films that it finds, from
+    the database alone: price, category, rating, length, actors, stock and streaming. It hands off
+    everything else to `model`, the language model, which answers as in `GET /ai/ask`. `sources` are
+    the films that the answer is based on.
 
     Args:
         body (Question):
@@ -205,11 +202,10 @@ async def asyncio(
 ) -> Answer | Problem | None:
     """Ask the right agent
 
-     Two agents share the questions. `search` answers questions about films it can name, from the
-    database alone: what a film costs, its category, its rating, its length, its actors, whether
-    a copy is in stock, whether it can be streamed. It hands everything else to `model`, the
-    language model, which answers as in `GET /ai/ask`. `sources` are the films that the answer
-    rests on.
+     Two agents share the questions. `search` answers questions about the films that it finds, from
+    the database alone: price, category, rating, length, actors, stock and streaming. It hands off
+    everything else to `model`, the language model, which answers as in `GET /ai/ask`. `sources` are
+    the films that the answer is based on.
 
     Args:
         body (Question):

@@ -112,9 +112,9 @@ def sync_detailed(
 ) -> Response[FilmSummary | Problem]:
     """Summarize a film as JSON
 
-     The language model names the film and recommends it or not. A film is recommended when its
-    rating is above PG-13 (R or NC-17) and its rental rate is below 3.00. The model's reply is
-    checked against the schema, the database and that rule before it is passed on.
+     The language model names the film and says whether it recommends it. A film is recommended if its
+    rating is above PG-13 (R or NC-17) and its rental rate is below 3.00. The server checks the
+    model's answer against the schema, the database and that rule.
 
     Args:
         body (SummaryRequest):
@@ -145,9 +145,9 @@ def sync(
 ) -> FilmSummary | Problem | None:
     """Summarize a film as JSON
 
-     The language model names the film and recommends it or not. A film is recommended when its
-    rating is above PG-13 (R or NC-17) and its rental rate is below 3.00. The model's reply is
-    checked against the schema, the database and that rule before it is passed on.
+     The language model names the film and says whether it recommends it. A film is recommended if its
+    rating is above PG-13 (R or NC-17) and its rental rate is below 3.00. The server checks the
+    model's answer against the schema, the database and that rule.
 
     Args:
         body (SummaryRequest):
@@ -173,9 +173,9 @@ async def asyncio_detailed(
 ) -> Response[FilmSummary | Problem]:
     """Summarize a film as JSON
 
-     The language model names the film and recommends it or not. A film is recommended when its
-    rating is above PG-13 (R or NC-17) and its rental rate is below 3.00. The model's reply is
-    checked against the schema, the database and that rule before it is passed on.
+     The language model names the film and says whether it recommends it. A film is recommended if its
+    rating is above PG-13 (R or NC-17) and its rental rate is below 3.00. The server checks the
+    model's answer against the schema, the database and that rule.
 
     Args:
         body (SummaryRequest):
@@ -204,9 +204,9 @@ async def asyncio(
 ) -> FilmSummary | Problem | None:
     """Summarize a film as JSON
 
-     The language model names the film and recommends it or not. A film is recommended when its
-    rating is above PG-13 (R or NC-17) and its rental rate is below 3.00. The model's reply is
-    checked against the schema, the database and that rule before it is passed on.
+     The language model names the film and says whether it recommends it. A film is recommended if its
+    rating is above PG-13 (R or NC-17) and its rental rate is below 3.00. The server checks the
+    model's answer against the schema, the database and that rule.
 
     Args:
         body (SummaryRequest):

@@ -76,13 +76,13 @@ def sync_detailed(
 ) -> Response[Problem | Token]:
     """Log in
 
-     OAuth2's password grant (RFC 6749, section 4.3). A refusal is a problem document that also
-    carries OAuth2's own `error` member.
+     The password grant of OAuth2 (RFC 6749, section 4.3). A refusal is a problem document that also
+    has OAuth2's member `error`.
 
     Args:
-        body (TokenRequest): RFC 6749, section 4.3.2. Further members are ignored, and one without
-            a value is as if it
-            were left out, as its section 3.2 asks.
+        body (TokenRequest): RFC 6749, section 4.3.2. Unknown members and members without a value
+            are ignored, as required by
+            section 3.2.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -110,13 +110,13 @@ def sync(
 ) -> Problem | Token | None:
     """Log in
 
-     OAuth2's password grant (RFC 6749, section 4.3). A refusal is a problem document that also
-    carries OAuth2's own `error` member.
+     The password grant of OAuth2 (RFC 6749, section 4.3). A refusal is a problem document that also
+    has OAuth2's member `error`.
 
     Args:
-        body (TokenRequest): RFC 6749, section 4.3.2. Further members are ignored, and one without
-            a value is as if it
-            were left out, as its section 3.2 asks.
+        body (TokenRequest): RFC 6749, section 4.3.2. Unknown members and members without a value
+            are ignored, as required by
+            section 3.2.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -139,13 +139,13 @@ async def asyncio_detailed(
 ) -> Response[Problem | Token]:
     """Log in
 
-     OAuth2's password grant (RFC 6749, section 4.3). A refusal is a problem document that also
-    carries OAuth2's own `error` member.
+     The password grant of OAuth2 (RFC 6749, section 4.3). A refusal is a problem document that also
+    has OAuth2's member `error`.
 
     Args:
-        body (TokenRequest): RFC 6749, section 4.3.2. Further members are ignored, and one without
-            a value is as if it
-            were left out, as its section 3.2 asks.
+        body (TokenRequest): RFC 6749, section 4.3.2. Unknown members and members without a value
+            are ignored, as required by
+            section 3.2.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -171,13 +171,13 @@ async def asyncio(
 ) -> Problem | Token | None:
     """Log in
 
-     OAuth2's password grant (RFC 6749, section 4.3). A refusal is a problem document that also
-    carries OAuth2's own `error` member.
+     The password grant of OAuth2 (RFC 6749, section 4.3). A refusal is a problem document that also
+    has OAuth2's member `error`.
 
     Args:
-        body (TokenRequest): RFC 6749, section 4.3.2. Further members are ignored, and one without
-            a value is as if it
-            were left out, as its section 3.2 asks.
+        body (TokenRequest): RFC 6749, section 4.3.2. Unknown members and members without a value
+            are ignored, as required by
+            section 3.2.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

@@ -50,7 +50,7 @@ def sync_detailed(
 ) -> Response[GetContractJsonResponse200]:
     """This contract as JSON
 
-     The same, for programs that read no YAML.
+     The contract for programs that do not read YAML.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -75,7 +75,7 @@ def sync(
 ) -> GetContractJsonResponse200 | None:
     """This contract as JSON
 
-     The same, for programs that read no YAML.
+     The contract for programs that do not read YAML.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -96,7 +96,7 @@ async def asyncio_detailed(
 ) -> Response[GetContractJsonResponse200]:
     """This contract as JSON
 
-     The same, for programs that read no YAML.
+     The contract for programs that do not read YAML.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -119,7 +119,7 @@ async def asyncio(
 ) -> GetContractJsonResponse200 | None:
     """This contract as JSON
 
-     The same, for programs that read no YAML.
+     The contract for programs that do not read YAML.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

@@ -44,7 +44,7 @@ def sync_detailed(
 ) -> Response[Any]:
     """This contract as YAML
 
-     As it was written, with its comments.
+     The source of the contract, with its comments.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -69,7 +69,7 @@ async def asyncio_detailed(
 ) -> Response[Any]:
     """This contract as YAML
 
-     As it was written, with its comments.
+     The source of the contract, with its comments.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

@@ -46,7 +46,7 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[str]:
-    """This contract as a page to try it on
+    """This contract as an interactive page
 
      Swagger UI. It works without an internet connection.
 
@@ -71,7 +71,7 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
 ) -> str | None:
-    """This contract as a page to try it on
+    """This contract as an interactive page
 
      Swagger UI. It works without an internet connection.
 
@@ -92,7 +92,7 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[str]:
-    """This contract as a page to try it on
+    """This contract as an interactive page
 
      Swagger UI. It works without an internet connection.
 
@@ -115,7 +115,7 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
 ) -> str | None:
-    """This contract as a page to try it on
+    """This contract as an interactive page
 
      Swagger UI. It works without an internet connection.
 

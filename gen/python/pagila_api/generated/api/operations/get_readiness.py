@@ -61,9 +61,9 @@ def sync_detailed(
 ) -> Response[Problem | Readiness]:
     """Is the server ready?
 
-     Ready means that the database answers, has what the calls need (both migrations, the tables,
-    the privileges), takes writes, and the server is not shutting down. The response comes
-    within a second, however busy the server is.
+     Ready means that the database responds, accepts writes, and has what the operations need (both
+    migrations, the tables, the privileges), and that the server is not shutting down. The response
+    takes at most a second, however busy the server is.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -88,9 +88,9 @@ def sync(
 ) -> Problem | Readiness | None:
     """Is the server ready?
 
-     Ready means that the database answers, has what the calls need (both migrations, the tables,
-    the privileges), takes writes, and the server is not shutting down. The response comes
-    within a second, however busy the server is.
+     Ready means that the database responds, accepts writes, and has what the operations need (both
+    migrations, the tables, the privileges), and that the server is not shutting down. The response
+    takes at most a second, however busy the server is.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -111,9 +111,9 @@ async def asyncio_detailed(
 ) -> Response[Problem | Readiness]:
     """Is the server ready?
 
-     Ready means that the database answers, has what the calls need (both migrations, the tables,
-    the privileges), takes writes, and the server is not shutting down. The response comes
-    within a second, however busy the server is.
+     Ready means that the database responds, accepts writes, and has what the operations need (both
+    migrations, the tables, the privileges), and that the server is not shutting down. The response
+    takes at most a second, however busy the server is.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -136,9 +136,9 @@ async def asyncio(
 ) -> Problem | Readiness | None:
     """Is the server ready?
 
-     Ready means that the database answers, has what the calls need (both migrations, the tables,
-    the privileges), takes writes, and the server is not shutting down. The response comes
-    within a second, however busy the server is.
+     Ready means that the database responds, accepts writes, and has what the operations need (both
+    migrations, the tables, the privileges), and that the server is not shutting down. The response
+    takes at most a second, however busy the server is.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

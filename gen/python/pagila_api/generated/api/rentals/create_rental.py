@@ -112,9 +112,9 @@ def sync_detailed(
 ) -> Response[Problem | Rental]:
     """Rent a copy
 
-     Rents one copy of a film to a customer, from now on. A copy is rented to one customer at a
-    time, however many ask at once. The customer and the member of staff have to be active. A
-    customer is active unless one of Pagila's columns `active` and `activebool` says otherwise.
+     Rents a copy of a film to a customer from now on. A copy is rented to one customer at a time,
+    however many requests arrive at the same time. The customer and the member of staff must be
+    active. A customer is active unless one of Pagila's columns `active` and `activebool` is false.
 
     Args:
         customer_id (int):
@@ -148,9 +148,9 @@ def sync(
 ) -> Problem | Rental | None:
     """Rent a copy
 
-     Rents one copy of a film to a customer, from now on. A copy is rented to one customer at a
-    time, however many ask at once. The customer and the member of staff have to be active. A
-    customer is active unless one of Pagila's columns `active` and `activebool` says otherwise.
+     Rents a copy of a film to a customer from now on. A copy is rented to one customer at a time,
+    however many requests arrive at the same time. The customer and the member of staff must be
+    active. A customer is active unless one of Pagila's columns `active` and `activebool` is false.
 
     Args:
         customer_id (int):
@@ -179,9 +179,9 @@ async def asyncio_detailed(
 ) -> Response[Problem | Rental]:
     """Rent a copy
 
-     Rents one copy of a film to a customer, from now on. A copy is rented to one customer at a
-    time, however many ask at once. The customer and the member of staff have to be active. A
-    customer is active unless one of Pagila's columns `active` and `activebool` says otherwise.
+     Rents a copy of a film to a customer from now on. A copy is rented to one customer at a time,
+    however many requests arrive at the same time. The customer and the member of staff must be
+    active. A customer is active unless one of Pagila's columns `active` and `activebool` is false.
 
     Args:
         customer_id (int):
@@ -213,9 +213,9 @@ async def asyncio(
 ) -> Problem | Rental | None:
     """Rent a copy
 
-     Rents one copy of a film to a customer, from now on. A copy is rented to one customer at a
-    time, however many ask at once. The customer and the member of staff have to be active. A
-    customer is active unless one of Pagila's columns `active` and `activebool` says otherwise.
+     Rents a copy of a film to a customer from now on. A copy is rented to one customer at a time,
+    however many requests arrive at the same time. The customer and the member of staff must be
+    active. A customer is active unless one of Pagila's columns `active` and `activebool` is false.
 
     Args:
         customer_id (int):

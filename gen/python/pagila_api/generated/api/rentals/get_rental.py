@@ -85,7 +85,7 @@ def sync_detailed(
 ) -> Response[Problem | Rental]:
     """Read a rental
 
-     A rental is found under its own customer only.
+     A rental is only found under its own customer.
 
     Args:
         customer_id (int):
@@ -119,7 +119,7 @@ def sync(
 ) -> Problem | Rental | None:
     """Read a rental
 
-     A rental is found under its own customer only.
+     A rental is only found under its own customer.
 
     Args:
         customer_id (int):
@@ -148,7 +148,7 @@ async def asyncio_detailed(
 ) -> Response[Problem | Rental]:
     """Read a rental
 
-     A rental is found under its own customer only.
+     A rental is only found under its own customer.
 
     Args:
         customer_id (int):
@@ -180,7 +180,7 @@ async def asyncio(
 ) -> Problem | Rental | None:
     """Read a rental
 
-     A rental is found under its own customer only.
+     A rental is only found under its own customer.
 
     Args:
         customer_id (int):
