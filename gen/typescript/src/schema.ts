@@ -1012,7 +1012,7 @@ export interface components {
                  *       "type": "about:blank",
                  *       "title": "Bad Gateway",
                  *       "status": 502,
-                 *       "detail": "The language model's answer was broken.",
+                 *       "detail": "The language model's answer was malformed.",
                  *       "instance": "/ai/ask",
                  *       "code": "llm_bad_response",
                  *       "request_id": "01a2b3c4d5e6f708"
