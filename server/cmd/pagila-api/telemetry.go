@@ -31,24 +31,13 @@ const flushTimeout = 3 * time.Second
 type telemetry struct {
 	traces  trace.TracerProvider
 	metrics metric.MeterProvider
-	close   func() error
+	closers []func(context.Context) error
 }
 
 // newTelemetry exports by OTLP over HTTP to the configured collector. Without one it does nothing. The
 // library itself reads the specification's other variables (headers, sampling, intervals).
 func newTelemetry(ctx context.Context, c config, logger *slog.Logger) (*telemetry, error) {
 	t := &telemetry{traces: tracenoop.NewTracerProvider(), metrics: metricnoop.NewMeterProvider()}
-	var shutdown []func(context.Context) error
-	t.close = func() error {
-		// Not the caller's context, which is canceled when the program is told to stop.
-		ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
-		defer cancel()
-		var errs []error
-		for _, f := range shutdown {
-			errs = append(errs, f(ctx))
-		}
-		return errors.Join(errs...)
-	}
 	if !c.exports("TRACES") && !c.exports("METRICS") {
 		return t, nil
 	}
@@ -64,27 +53,48 @@ func newTelemetry(ctx context.Context, c config, logger *slog.Logger) (*telemetr
 		logger.Warn("a part of OTEL_RESOURCE_ATTRIBUTES is ignored", "error", err)
 	}
 	if c.exports("TRACES") {
-		spans, err := otlptracehttp.New(ctx)
-		if err != nil {
+		if err := t.exportTraces(ctx, service); err != nil {
 			return nil, fmt.Errorf("export spans: %w", err)
 		}
-		traces := sdktrace.NewTracerProvider(sdktrace.WithBatcher(spans), sdktrace.WithResource(service))
-		t.traces, shutdown = traces, append(shutdown, traces.Shutdown)
 	}
 	if c.exports("METRICS") {
-		measurements, err := otlpmetrichttp.New(ctx)
-		if err != nil {
+		if err := t.exportMetrics(ctx, service); err != nil {
 			return nil, fmt.Errorf("export metrics: %w", err)
 		}
-		metrics := sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewPeriodicReader(measurements)), sdkmetric.WithResource(service))
-		t.metrics, shutdown = metrics, append(shutdown, metrics.Shutdown)
 	}
 	return t, nil
 }
 
+func (t *telemetry) exportTraces(ctx context.Context, service *resource.Resource) error {
+	spans, err := otlptracehttp.New(ctx)
+	if err != nil {
+		return err
+	}
+	traces := sdktrace.NewTracerProvider(sdktrace.WithBatcher(spans), sdktrace.WithResource(service))
+	t.traces, t.closers = traces, append(t.closers, traces.Shutdown)
+	return nil
+}
+
+func (t *telemetry) exportMetrics(ctx context.Context, service *resource.Resource) error {
+	measurements, err := otlpmetrichttp.New(ctx)
+	if err != nil {
+		return err
+	}
+	metrics := sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewPeriodicReader(measurements)), sdkmetric.WithResource(service))
+	t.metrics, t.closers = metrics, append(t.closers, metrics.Shutdown)
+	return nil
+}
+
 // shutdown sends the last spans and metrics.
 func (t *telemetry) shutdown(logger *slog.Logger) {
-	if err := t.close(); err != nil {
+	// Not the caller's context, which is canceled when the program is told to stop.
+	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
+	defer cancel()
+	var errs []error
+	for _, closes := range t.closers {
+		errs = append(errs, closes(ctx))
+	}
+	if err := errors.Join(errs...); err != nil {
 		logger.Warn("the last spans and metrics were lost", "error", err)
 	}
 }
