@@ -36,7 +36,7 @@ It is configured by environment variables and by a .env file in the working dire
 const interrupted = 128 + int(syscall.SIGINT)
 
 func main() {
-	// The program has to survive the reader of its output. This is not signal.Ignore, which the commands
+	// The program has to continue when the reader of its output ends. Not signal.Ignore, which the commands
 	// of exec would inherit.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	code := run(untilSignal(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP), os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
