@@ -148,6 +148,13 @@ generate-check: generate ## Fail if gen/ is not what the contract generates
 	@git diff --exit-code -- gen || { echo 'gen/ differs from what the contract generates: commit the result of make generate'; exit 1; }
 	@test -z "$$(git ls-files --others --exclude-standard -- gen)" || { git ls-files --others --exclude-standard -- gen; echo 'gen/ has files that git does not know: commit them'; exit 1; }
 
+.PHONY: module
+module: ## Rename the Go module for publishing: make module name=github.com/you/pagila-api/v2
+	@test -n '$(name)' || { echo 'give the new path: make module name=github.com/you/pagila-api/v2'; exit 1; }
+	@old=$$(go list -m | sed 's/[.]/\\./g'); \
+	git ls-files -z -- '*.go' '*go.mod' '*.md' | xargs -0 sed -i.bak "s#$$old#$(name)#g"; \
+	git ls-files -z -- '*.go' '*go.mod' '*.md' | xargs -0 -I {} rm -f {}.bak
+
 .PHONY: contract-lint
 contract-lint: ## Lint the contract with redocly and spectral
 	@command -v npx >/dev/null || { echo 'contract-lint: skipped: there is no npx (Node.js) on this machine'; exit $(IN_CI); }; \

@@ -15,7 +15,7 @@ import (
 
 //go:generate go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v2.8.2 -config server.cfg.yaml openapi.yaml
 //go:generate go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v2.8.2 -config client.cfg.yaml openapi.yaml
-//go:generate go run ./shapes
+//go:generate go run ./sdk
 
 // YAML is the contract as it was written, comments and order included.
 //

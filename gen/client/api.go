@@ -6,30 +6,28 @@
 //	if err != nil {
 //		return err
 //	}
-//	for film, err := range api.Films(ctx, client.ListFilmsParams{Category: new("Comedy")}) {
+//	for film, err := range api.ListAllFilms(ctx, client.ListFilmsParams{Category: new("Comedy")}) {
 //		if err != nil {
 //			return err
 //		}
 //		fmt.Println(film.Title)
 //	}
 //
-// Each operation of the contract is a method that ends in WithResponse. Where it returns no error,
-// the field with the status of success (JSON200, JSON201) holds the answer:
+// Each operation of the contract is a method with its name, which returns what the operation promises:
 //
-//	rental, err := api.CreateRentalWithResponse(ctx, 1, client.RentalRequest{InventoryID: 1, StaffID: 1})
-//	if refusal, ok := errors.AsType[*client.Error](err); ok && refusal.Code == client.ProblemCodeInventoryNotAvailable {
+//	rental, err := api.CreateRental(ctx, 1, client.RentalRequest{InventoryID: 1, StaffID: 1})
+//	if problem, ok := errors.AsType[*client.ProblemError](err); ok && problem.Code == client.ProblemCodeInventoryNotAvailable {
 //		return fmt.Errorf("the copy is out: %w", err)
 //	} else if err != nil {
 //		return err
 //	}
-//	fmt.Println(rental.JSON201.DueDate)
+//	fmt.Println(rental.DueDate)
 //
-// Every other response is an [*Error], also one that a proxy gave in the server's place, a redirect,
-// and one that is not of the contract's shape. GET and HEAD are tried again when the network or the
-// server fails; a POST is sent once.
+// Every error is an [APIError]. GET and HEAD are tried again when the network or the server fails; a POST
+// is sent once.
 //
-// [API.Films] reads all pages of the catalogue. [API.Ask] and [API.AskEvents] read the language
-// model's answer as it is written. All else is generated from the contract.
+// [API.ListAllFilms] reads all pages of the catalogue. [API.AskQuestion] and [API.AskQuestionEvents] read
+// the language model's answer as it is written.
 package client
 
 import (
@@ -46,17 +44,18 @@ const (
 	// DefaultTimeout is a little more than the 120 s that a server gives its language model, so
 	// that its own answer arrives first.
 	DefaultTimeout = 130 * time.Second
-	// DefaultIdleTimeout is for a stream. A server with nothing to send for so long is gone.
+	// DefaultIdleTimeout is for a stream. A server that sends nothing for so long is gone.
 	DefaultIdleTimeout = time.Minute
 	// DefaultRetries carries a call over a server's restart.
 	DefaultRetries = 2
-	// DefaultBackoff is long enough for a busy server to recover, and hardly felt by a person.
+	// DefaultBackoff is long enough for a busy server to recover, and too short for a person to
+	// mind.
 	DefaultBackoff = 200 * time.Millisecond
 )
 
 // API is the Pagila API of one server. It is safe for concurrent use.
 type API struct {
-	*ClientWithResponses
+	doer *doer
 }
 
 // New returns a client for the server at an http or https URL, which may have a path. It makes no
@@ -67,13 +66,14 @@ func New(server string, options ...Option) (*API, error) {
 		return nil, fmt.Errorf("the server's URL: %w", err)
 	}
 	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		return nil, fmt.Errorf("the server's URL is %q: it has to be like https://example.com", u.Redacted())
+		return nil, fmt.Errorf("the server's URL is %q; it must look like https://example.com", u.Redacted())
 	}
+	u.RawQuery, u.Fragment = "", ""
 	d := &doer{
 		client: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse
 		}},
-		basePath:    strings.TrimSuffix(u.Path, "/"),
+		server:      strings.TrimSuffix(u.String(), "/"),
 		timeout:     DefaultTimeout,
 		idleTimeout: DefaultIdleTimeout,
 		retries:     DefaultRetries,
@@ -83,23 +83,19 @@ func New(server string, options ...Option) (*API, error) {
 		option(d)
 	}
 	if d.timeout < 0 || d.idleTimeout < 0 || d.backoff <= 0 || d.retries < 0 {
-		return nil, errors.New("time-outs and retries must not be below 0, and a back-off has to be above")
+		return nil, errors.New("time-outs and retries must not be negative, and the back-off must be positive")
 	}
 	if strings.ContainsFunc(d.token, func(c rune) bool { return c <= ' ' || c > '~' }) {
-		return nil, errors.New("the token has a character that no token has: a space, a control character or one beyond ASCII")
+		return nil, errors.New("the token contains a character that is not allowed: a space, a control character or one beyond ASCII")
 	}
-	generated, err := NewClientWithResponses(server, WithHTTPClient(d))
-	if err != nil {
-		return nil, err
-	}
-	return &API{generated}, nil
+	return &API{d}, nil
 }
 
 // Option changes what [New] returns.
 type Option func(*doer)
 
-// WithToken sends a bearer token (RFC 6750) with each call; "" is none.
-// CreateTokenWithFormdataBodyWithResponse gives one for a name and a password.
+// WithToken sends a bearer token (RFC 6750) with each call. An empty token is not sent.
+// [API.CreateToken] gives one for a name and a password.
 func WithToken(token string) Option { return func(d *doer) { d.token = token } }
 
 // WithTimeout limits each attempt: until its body is read, or until a stream's head has come. The
@@ -107,8 +103,8 @@ func WithToken(token string) Option { return func(d *doer) { d.token = token } }
 // with a deadline limits a call as a whole, with its retries and the pauses between them.
 func WithTimeout(limit time.Duration) Option { return func(d *doer) { d.timeout = limit } }
 
-// WithIdleTimeout limits how long a stream may be silent after its head. The default is [DefaultIdleTimeout]; 0 is
-// no limit.
+// WithIdleTimeout limits how long a stream may be silent after its head. The default is
+// [DefaultIdleTimeout]; 0 is no limit.
 func WithIdleTimeout(limit time.Duration) Option { return func(d *doer) { d.idleTimeout = limit } }
 
 // WithRetries says how often GET and HEAD are tried again after a network error, 429, 502, 503 or
@@ -118,8 +114,8 @@ func WithRetries(retries int, backoff time.Duration) Option {
 	return func(d *doer) { d.retries, d.backoff = retries, backoff }
 }
 
-// WithTransport sends the requests through a transport of the caller's: for a proxy, certificates
-// or tracing. The default is [http.DefaultTransport].
+// WithTransport sends the requests through the given transport, for a proxy, certificates or tracing.
+// The default is [http.DefaultTransport].
 func WithTransport(transport http.RoundTripper) Option {
 	return func(d *doer) { d.client.Transport = transport }
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
 	"net/http"
@@ -19,34 +18,16 @@ func (SourcesEvent) askEvent() {}
 func (DeltaEvent) askEvent()   {}
 func (DoneEvent) askEvent()    {}
 
-// ErrIncomplete is in the error of a streamed answer that ended before it was whole. That error is
-// an [*IncompleteError].
-var ErrIncomplete = errors.New("the answer is incomplete")
-
-// IncompleteError is how a streamed answer ends that is not whole.
-type IncompleteError struct {
-	// Text is what came of the answer.
-	Text string
-	// Err is the reason, an [*Error] where the server gave it.
-	Err error
-}
-
-// Error says why the answer ended.
-func (e *IncompleteError) Error() string { return fmt.Sprintf("%v: %v", ErrIncomplete, e.Err) }
-
-// Unwrap returns [ErrIncomplete] and the reason.
-func (e *IncompleteError) Unwrap() []error { return []error{ErrIncomplete, e.Err} }
-
-// ErrTokenLimit is the reason of an [*IncompleteError] where the model reached its token limit.
+// ErrTokenLimit is the reason of an [*IncompleteAnswerError] where the model reached its token limit.
 var ErrTokenLimit = errors.New("the model reached its token limit")
 
-// Ask asks the language model about the catalogue and yields its answer piece by piece, as it is
-// written. An error is the last thing it yields. Once the response has begun, that is an
-// [*IncompleteError]: an answer that ends without an error is whole. Each range over the result asks
-// anew, and leaving the loop stops the model.
-func (a *API) Ask(ctx context.Context, question string) iter.Seq2[string, error] {
+// AskQuestion asks the language model about the catalogue and yields its answer piece by piece, as it is
+// written. An error is the last thing it yields: an answer that ends without an error is whole. One that
+// broke off, or that the model cut at its token limit, ends with an [*IncompleteAnswerError]. Each range
+// over the result asks anew, and leaving the loop stops the model.
+func (a *API) AskQuestion(ctx context.Context, question string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		for event, err := range a.AskEvents(ctx, question) {
+		for event, err := range a.AskQuestionEvents(ctx, question) {
 			if err != nil {
 				yield("", err)
 				return
@@ -58,57 +39,68 @@ func (a *API) Ask(ctx context.Context, question string) iter.Seq2[string, error]
 	}
 }
 
-// AskEvents is [API.Ask] with all that the server tells: the sources, the pieces of text and, in
-// the end, the model and its usage. Where the model was stopped at its token limit, the [DoneEvent]
-// is followed by the error. Events of kinds that this package does not know are left out.
-func (a *API) AskEvents(ctx context.Context, question string) iter.Seq2[AskEvent, error] {
+// AskQuestionEvents is [API.AskQuestion] with all that the server tells: the sources, the pieces of text
+// and, in the end, the model and its usage. Where the model was stopped at its token limit, the
+// [DoneEvent] is followed by the error. Events of kinds that this package does not know are left out.
+func (a *API) AskQuestionEvents(ctx context.Context, question string) iter.Seq2[AskEvent, error] {
 	return func(yield func(AskEvent, error) bool) {
-		response, err := a.AskQuestion(ctx, &AskQuestionParams{Question: question}, acceptEvents)
+		response, err := a.doer.do(ctx, exchange{
+			operation: "askQuestion",
+			method:    http.MethodGet,
+			path:      "/ai/ask",
+			params:    AskQuestionParams{Question: question},
+			accept:    mediaEvents,
+		})
 		if err != nil {
 			yield(nil, err)
 			return
 		}
-		if mediaType(response) != "text/event-stream" {
-			yield(nil, readError(response))
+		defer response.Body.Close()
+		readAnswer(ctx, response, yield)
+	}
+}
+
+// readAnswer yields the events of an answer, up to the last one or an error.
+func readAnswer(ctx context.Context, response *http.Response, yield func(AskEvent, error) bool) {
+	var text strings.Builder
+	for received, err := range events(response.Body) {
+		event, err := received.parse(response, err)
+		if delta, ok := event.(DeltaEvent); ok {
+			text.WriteString(delta.Text)
+		}
+		if event != nil && !yield(event, nil) {
 			return
 		}
-		defer response.Body.Close()
-		var text strings.Builder
-		for received, err := range events(response.Body) {
-			event, err := received.parse(response, err)
-			if delta, ok := event.(DeltaEvent); ok {
-				text.WriteString(delta.Text)
-			}
-			if event != nil && !yield(event, nil) {
-				return
-			}
-			done, ok := event.(DoneEvent)
-			if ok && done.FinishReason == "length" {
-				err = ErrTokenLimit
-			}
-			if err != nil {
-				yield(nil, &IncompleteError{Text: text.String(), Err: err})
-			}
-			if ok || err != nil {
-				return
-			}
+		done, ok := event.(DoneEvent)
+		if ok && done.FinishReason == "length" {
+			err = ErrTokenLimit
+		}
+		if err != nil {
+			yield(nil, brokenOff(ctx, text.String(), err))
+		}
+		if ok || err != nil {
+			return
 		}
 	}
 }
 
-func acceptEvents(_ context.Context, r *http.Request) error {
-	r.Header.Set("Accept", "text/event-stream")
-	return nil
+// brokenOff is the error of an answer that is not whole. When the caller has ended it, that is the
+// caller's own reason.
+func brokenOff(ctx context.Context, text string, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return &IncompleteAnswerError{Text: text, Err: err}
 }
 
-// parse reads an event by its name, if it could be received. One of another name is nil, and the
-// server's own error is an [*Error]. So is an event that cannot be read.
+// parse reads an event by its name, if it could be received. One of another name is nil. The server's own
+// error is a [*ProblemError], and an event that cannot be read is an [*HTTPError].
 func (e serverEvent) parse(response *http.Response, err error) (AskEvent, error) {
 	switch {
 	case errors.Is(err, bufio.ErrTooLong):
 		return nil, e.malformed(response)
 	case err != nil:
-		return nil, err
+		return nil, asNetworkError(err)
 	}
 	var event AskEvent
 	switch e.name {
@@ -119,8 +111,8 @@ func (e serverEvent) parse(response *http.Response, err error) (AskEvent, error)
 	case "done":
 		event, err = parseData[DoneEvent](e)
 	case "error":
-		problem, status := parseProblem(e.data)
-		if problem == nil || status == 0 {
+		problem, status := parseProblem(HTTPError{ContentType: mediaProblem, Body: e.data})
+		if status == 0 {
 			return nil, e.malformed(response)
 		}
 		problem.Status = status
@@ -132,7 +124,15 @@ func (e serverEvent) parse(response *http.Response, err error) (AskEvent, error)
 	return event, nil
 }
 
-func (e serverEvent) malformed(response *http.Response) *Error {
+// asNetworkError makes one of an error of the connection. A time limit stays what it is.
+func asNetworkError(err error) error {
+	if _, ok := errors.AsType[APIError](err); ok {
+		return err
+	}
+	return &NetworkError{Err: err}
+}
+
+func (e serverEvent) malformed(response *http.Response) APIError {
 	response.Body = io.NopCloser(strings.NewReader(string(e.data)))
 	return readError(response)
 }

@@ -32,7 +32,7 @@ func collect(t *testing.T, a *client.API) ([]string, error) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var pieces []string
-	for piece, err := range a.Ask(ctx, "Which comedies are short?") {
+	for piece, err := range a.AskQuestion(ctx, "Which comedies are short?") {
 		if err != nil {
 			return pieces, err
 		}
@@ -46,7 +46,7 @@ func TestAskOffline(t *testing.T) {
 	l := start(t, nil)
 	title := one[string](t, l, `SELECT title FROM film WHERE film_id = 1`)
 	var text strings.Builder
-	for piece, err := range newAPI(t, l.url).Ask(t.Context(), "What is the film "+title+" about?") {
+	for piece, err := range newAPI(t, l.url).AskQuestion(t.Context(), "What is the film "+title+" about?") {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -69,7 +69,7 @@ func TestAskStreams(t *testing.T) {
 		<-ctx.Done()
 		return llm.Result{}, ctx.Err()
 	}})
-	for piece, err := range newAPI(t, l.url).Ask(t.Context(), "x") {
+	for piece, err := range newAPI(t, l.url).AskQuestion(t.Context(), "x") {
 		if err != nil || piece != "größer \n" {
 			t.Fatalf("got %q, %v", piece, err)
 		}
@@ -87,7 +87,7 @@ func TestAskEvents(t *testing.T) {
 	result := llm.Result{Model: "script-1", FinishReason: "stop", Usage: llm.Usage{Prompt: 7, Completion: 2}}
 	l := start(t, says(result, nil, "one ", "two"))
 	var got []client.AskEvent
-	for event, err := range newAPI(t, l.url).AskEvents(t.Context(), "x") {
+	for event, err := range newAPI(t, l.url).AskQuestionEvents(t.Context(), "x") {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -104,21 +104,20 @@ func TestAskEvents(t *testing.T) {
 	}
 }
 
-// A model that fails early is the server's refusal; one that fails midway is that too, and the
-// answer is not whole.
+// A model that fails early is the server's problem, and so is one that fails midway.
 func TestAskModelFails(t *testing.T) {
 	t.Parallel()
 	failure := &llm.Error{Kind: llm.KindTruncated, Err: errors.New("the stream ended early")}
 
 	pieces, err := collect(t, newAPI(t, start(t, says(llm.Result{}, failure)).url))
 	wantError(t, err, http.StatusBadGateway, client.ProblemCodeLLMBadResponse)
-	if len(pieces) != 0 || errors.Is(err, client.ErrIncomplete) {
+	if len(pieces) != 0 {
 		t.Errorf("got %q and %v", pieces, err)
 	}
 
 	pieces, err = collect(t, newAPI(t, start(t, says(llm.Result{}, failure, "half an ")).url))
 	wantError(t, err, http.StatusBadGateway, client.ProblemCodeLLMBadResponse)
-	if len(pieces) != 1 || !errors.Is(err, client.ErrIncomplete) {
+	if len(pieces) != 1 {
 		t.Errorf("got %q and %v", pieces, err)
 	}
 }
@@ -126,7 +125,8 @@ func TestAskModelFails(t *testing.T) {
 func TestAskReachesTheLimitOfTokens(t *testing.T) {
 	t.Parallel()
 	l := start(t, says(llm.Result{FinishReason: "length"}, &llm.Error{Kind: llm.KindLength, Err: errors.New("the token limit")}, "half an "))
-	if pieces, err := collect(t, newAPI(t, l.url)); len(pieces) != 1 || !errors.Is(err, client.ErrIncomplete) {
+	pieces, err := collect(t, newAPI(t, l.url))
+	if incomplete, ok := errors.AsType[*client.IncompleteAnswerError](err); !ok || incomplete.Text != "half an " || len(pieces) != 1 {
 		t.Errorf("got %q and %v", pieces, err)
 	}
 }
@@ -146,11 +146,11 @@ func TestAskStalls(t *testing.T) {
 		}}).url
 	}
 	pieces, err := collect(t, newAPI(t, stall(), client.WithTimeout(time.Second)))
-	if len(pieces) != 0 || !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, client.ErrIncomplete) {
+	if late, ok := errors.AsType[*client.TimeoutError](err); !ok || late.Limit != time.Second || len(pieces) != 0 {
 		t.Errorf("before the head: %q and %v", pieces, err)
 	}
 	_, err = collect(t, newAPI(t, stall("one "), client.WithIdleTimeout(time.Second)))
-	if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, client.ErrIncomplete) || !strings.Contains(err.Error(), "silent for 1s") {
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "silent for 1s") {
 		t.Errorf("after the head: %v", err)
 	}
 }
@@ -168,11 +168,11 @@ func TestAskIsCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var last error
-	for _, err := range newAPI(t, l.url).Ask(ctx, "x") {
+	for _, err := range newAPI(t, l.url).AskQuestion(ctx, "x") {
 		cancel()
 		last = err
 	}
-	if !errors.Is(last, context.Canceled) || !errors.Is(last, client.ErrIncomplete) {
+	if _, ok := errors.AsType[client.APIError](last); ok || !errors.Is(last, context.Canceled) {
 		t.Errorf("got %v", last)
 	}
 }

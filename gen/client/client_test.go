@@ -94,9 +94,9 @@ func one[T any](t *testing.T, l live, query string, args ...any) T {
 }
 
 // wantError checks that an error is the server's refusal with this status and code.
-func wantError(t *testing.T, err error, status int, code client.ProblemCode) *client.Error {
+func wantError(t *testing.T, err error, status int, code client.ProblemCode) *client.ProblemError {
 	t.Helper()
-	refusal, ok := errors.AsType[*client.Error](err)
+	refusal, ok := errors.AsType[*client.ProblemError](err)
 	if !ok {
 		t.Fatalf("got %v, want %d %s", err, status, code)
 	}
@@ -106,7 +106,7 @@ func wantError(t *testing.T, err error, status int, code client.ProblemCode) *cl
 	return refusal
 }
 
-func TestFilms(t *testing.T) {
+func TestListAllFilms(t *testing.T) {
 	t.Parallel()
 	l := start(t, nil)
 	rows, err := l.db.QueryContext(t.Context(), `SELECT film_id FROM film JOIN film_category USING (film_id)
@@ -141,7 +141,7 @@ func TestFilms(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			tt.params.Category = new("comedy")
-			films := newAPI(t, l.url).Films(t.Context(), tt.params)
+			films := newAPI(t, l.url).ListAllFilms(t.Context(), tt.params)
 			for range 2 { // each range begins anew
 				var got []int32
 				for film, err := range films {
@@ -161,11 +161,11 @@ func TestFilms(t *testing.T) {
 	}
 }
 
-func TestFilmsFails(t *testing.T) {
+func TestListAllFilmsFails(t *testing.T) {
 	t.Parallel()
 	l := start(t, nil)
 	count := 0
-	for _, err := range newAPI(t, l.url).Films(t.Context(), client.ListFilmsParams{PageSize: new(int32(101))}) {
+	for _, err := range newAPI(t, l.url).ListAllFilms(t.Context(), client.ListFilmsParams{PageSize: new(int32(101))}) {
 		count++
 		refusal := wantError(t, err, http.StatusBadRequest, client.ProblemCodeInvalidRequest)
 		if len(refusal.Errors) != 1 || refusal.Errors[0].Parameter == nil || *refusal.Errors[0].Parameter != "page_size" {
@@ -187,28 +187,27 @@ func TestRent(t *testing.T) {
 	free := one[int32](t, l, `SELECT min(inventory_id) FROM inventory WHERE NOT EXISTS (
 		SELECT FROM rental WHERE rental.inventory_id = inventory.inventory_id AND return_date IS NULL)`)
 
-	created, err := a.CreateRentalWithResponse(t.Context(), 1, client.RentalRequest{InventoryID: free, StaffID: 2})
+	rental, err := a.CreateRental(t.Context(), 1, client.RentalRequest{InventoryID: free, StaffID: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
-	rental := created.JSON201
 	if rental.InventoryID != free || rental.CustomerID != 1 || rental.StaffID != 2 || rental.ReturnDate != nil {
 		t.Errorf("got %+v", rental)
 	}
-	read, err := a.GetRentalWithResponse(t.Context(), 1, rental.RentalID)
+	read, err := a.GetRental(t.Context(), 1, rental.RentalID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(rental, read.JSON200); diff != "" {
+	if diff := cmp.Diff(rental, read); diff != "" {
 		t.Errorf("the rental reads otherwise (-created +read):\n%s", diff)
 	}
 
-	_, err = a.CreateRentalWithResponse(t.Context(), 1, client.RentalRequest{InventoryID: free, StaffID: 2})
+	_, err = a.CreateRental(t.Context(), 1, client.RentalRequest{InventoryID: free, StaffID: 2})
 	refusal := wantError(t, err, http.StatusConflict, client.ProblemCodeInventoryNotAvailable)
 	if refusal.RequestID == "" || refusal.Detail == "" || !strings.HasPrefix(err.Error(), "POST /customers/1/rentals: 409 inventory_not_available: ") {
 		t.Errorf("got %v", err)
 	}
-	_, err = a.CreateRentalWithResponse(t.Context(), 1, client.RentalRequest{InventoryID: 999999, StaffID: 2})
+	_, err = a.CreateRental(t.Context(), 1, client.RentalRequest{InventoryID: 999999, StaffID: 2})
 	refusal = wantError(t, err, http.StatusUnprocessableEntity, client.ProblemCodeUnknownReference)
 	if len(refusal.Errors) != 1 || refusal.Errors[0].Pointer == nil || *refusal.Errors[0].Pointer != "#/inventory_id" {
 		t.Errorf("the errors are %+v", refusal.Errors)
@@ -220,29 +219,27 @@ func TestToken(t *testing.T) {
 	l := start(t, nil)
 	rental := one[int32](t, l, `SELECT min(rental_id) FROM rental WHERE customer_id = 1`)
 	read := func(token string) error {
-		_, err := newAPI(t, l.url, client.WithToken(token)).GetRentalWithResponse(t.Context(), 1, rental)
+		_, err := newAPI(t, l.url, client.WithToken(token)).GetRental(t.Context(), 1, rental)
 		return err
 	}
 	wantError(t, read(""), http.StatusUnauthorized, client.ProblemCodeMissingToken)
 	wantError(t, read("another"), http.StatusUnauthorized, client.ProblemCodeInvalidToken)
 
-	form := client.TokenRequest{GrantType: "password", Username: "somebody", Password: "secret"}
-	answer, err := newAPI(t, l.url, client.WithToken("")).CreateTokenWithFormdataBodyWithResponse(t.Context(), form)
+	token, err := newAPI(t, l.url, client.WithToken("")).CreateToken(t.Context(), "somebody", "secret")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := read(answer.JSON200.AccessToken); err != nil {
+	if err := read(token.AccessToken); err != nil {
 		t.Error(err)
 	}
-	form.Password = "wrong"
-	_, err = newAPI(t, l.url).CreateTokenWithFormdataBodyWithResponse(t.Context(), form)
+	_, err = newAPI(t, l.url).CreateToken(t.Context(), "somebody", "wrong")
 	wantError(t, err, http.StatusBadRequest, client.ProblemCodeInvalidCredentials)
 }
 
 func TestSummarize(t *testing.T) {
 	t.Parallel()
 	l := start(t, nil)
-	answer, err := newAPI(t, l.url).SummarizeFilmWithResponse(t.Context(), client.SummaryRequest{FilmID: 1})
+	summary, err := newAPI(t, l.url).SummarizeFilm(t.Context(), client.SummaryRequest{FilmID: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,10 +248,10 @@ func TestSummarize(t *testing.T) {
 		Rating:      client.Rating(one[string](t, l, `SELECT rating::text FROM film WHERE film_id = 1`)),
 		Recommended: one[bool](t, l, `SELECT rating > 'PG-13' AND rental_rate < 3.00 FROM film WHERE film_id = 1`),
 	}
-	if *answer.JSON200 != want {
-		t.Errorf("got %+v, want %+v", *answer.JSON200, want)
+	if *summary != want {
+		t.Errorf("got %+v, want %+v", *summary, want)
 	}
-	_, err = newAPI(t, l.url).SummarizeFilmWithResponse(t.Context(), client.SummaryRequest{FilmID: 999999})
+	_, err = newAPI(t, l.url).SummarizeFilm(t.Context(), client.SummaryRequest{FilmID: 999999})
 	wantError(t, err, http.StatusNotFound, client.ProblemCodeFilmNotFound)
 }
 

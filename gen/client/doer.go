@@ -15,16 +15,23 @@ import (
 const (
 	// maxBackoff ends the doubling of the pauses.
 	maxBackoff = 5 * time.Second
-	// maxRetryAfter is the longest pause that is made at a server's wish. The caller should hear
-	// of a longer one at once.
+	// maxRetryAfter is the longest pause that a server can ask for. If it asks for more, the caller
+	// gets the error at once.
 	maxRetryAfter = 30 * time.Second
 )
 
-// doer sends the requests of the generated methods: with the token, within the time limits, again
-// where that does no harm. It returns only answers of success.
+// The media types of the API.
+const (
+	mediaJSON    = "application/json"
+	mediaEvents  = "text/event-stream"
+	mediaProblem = "application/problem+json"
+)
+
+// doer makes exchanges with a server. It adds the token, keeps the time limits, and tries again where that
+// is safe.
 type doer struct {
 	client      *http.Client
-	basePath    string
+	server      string // its URL, without a slash at the end
 	token       string
 	timeout     time.Duration
 	idleTimeout time.Duration
@@ -32,19 +39,25 @@ type doer struct {
 	backoff     time.Duration
 }
 
-// Do sends a request. An answer that is not one of success is an [*Error].
-func (d *doer) Do(r *http.Request) (*http.Response, error) {
+// do makes an exchange. JSON is then in the exchange's result; a stream is in the response, which the
+// caller closes.
+func (d *doer) do(ctx context.Context, e exchange) (*http.Response, error) {
+	r, err := e.request(ctx, d.server)
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("User-Agent", "pagila-api-go/"+Version)
 	if d.token != "" {
 		r.Header.Set("Authorization", "Bearer "+d.token)
 	}
-	response, err := d.try(r)
+	response, err := d.try(r, e)
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", r.Method, r.URL.Path, err)
 	}
 	return response, nil
 }
 
-// after calls f when the limit is over, unless it is stopped before. A limit of 0 is none.
+// after calls f when the limit has passed, unless it is stopped first. A limit of 0 is no limit.
 func after(limit time.Duration, f func()) (stop func() bool) {
 	if limit == 0 {
 		return func() bool { return true }
@@ -52,37 +65,34 @@ func after(limit time.Duration, f func()) (stop func() bool) {
 	return time.AfterFunc(limit, f).Stop
 }
 
-// try sends a request until it succeeds or there is no sense in another attempt.
-func (d *doer) try(r *http.Request) (*http.Response, error) {
+// try sends a request until it succeeds or another attempt makes no sense.
+func (d *doer) try(r *http.Request, e exchange) (*http.Response, error) {
+	ctx := r.Context()
 	for attempt := 0; ; attempt++ {
-		response, err := d.attempt(r)
+		response, err := d.attempt(r, e)
 		if err == nil {
 			return response, nil
 		}
-		ctx := r.Context()
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
 		idempotent := r.Method == http.MethodGet || r.Method == http.MethodHead
-		if !idempotent || attempt == d.retries || !passing(err) {
+		if ctx.Err() != nil || !idempotent || attempt == d.retries || !transient(err) {
 			return nil, err
 		}
 		select {
 		case <-time.After(d.pause(attempt, err)):
 		case <-ctx.Done():
-			return nil, fmt.Errorf("%w, while waiting to try again after: %w", context.Cause(ctx), err)
+			return nil, fmt.Errorf("%w, while waiting to try again after: %s", context.Cause(ctx), err.Error())
 		}
 	}
 }
 
-// attempt sends a request once, within the time limit.
-func (d *doer) attempt(r *http.Request) (*http.Response, error) {
+// attempt sends a request once. The time limit covers the whole response, or the head of a stream.
+func (d *doer) attempt(r *http.Request, e exchange) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	stop := after(d.timeout, func() {
-		cancel(fmt.Errorf("no response within %s: %w", d.timeout, context.DeadlineExceeded))
+		cancel(&TimeoutError{Limit: d.timeout, what: "no response within"})
 	})
-	defer stop() // once all has come, or the head of a stream
-	response, err := d.send(r.WithContext(ctx))
+	defer stop()
+	response, err := d.send(r.WithContext(ctx), e)
 	if err != nil {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
@@ -94,47 +104,27 @@ func (d *doer) attempt(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// send sends a request once, and reads the answer if it is JSON.
-func (d *doer) send(r *http.Request) (*http.Response, error) {
+// send sends a request once, and reads the response if it is JSON.
+func (d *doer) send(r *http.Request, e exchange) (*http.Response, error) {
 	response, err := d.client.Do(r)
 	if err != nil {
-		return nil, err
+		return nil, &NetworkError{Err: err}
 	}
-	if !isSuccess(r, response) {
+	if !e.promises(response) {
 		return nil, readError(response)
 	}
-	if mediaType(response) != "application/json" {
+	if e.result == nil {
 		return response, nil
 	}
 	document, err := io.ReadAll(response.Body)
 	if err := errors.Join(err, response.Body.Close()); err != nil {
-		return nil, err
+		return nil, &NetworkError{Err: err}
 	}
-	document = bytes.TrimPrefix(document, byteOrderMark)
-	response.Body = io.NopCloser(bytes.NewReader(document))
-	shape, promised := shapeOf(r.Method, strings.TrimPrefix(r.URL.Path, d.basePath), response.StatusCode)
-	if !promised || checkJSON(document, shape) != nil {
+	if !e.read(response.StatusCode, bytes.TrimPrefix(document, byteOrderMark)) {
+		response.Body = io.NopCloser(bytes.NewReader(document))
 		return nil, readError(response)
 	}
-	response.Header.Set("Content-Type", "application/json") // the generated code looks for lower case
 	return response, nil
-}
-
-// isSuccess says whether a response is what an operation promises: by its status, and by its media
-// type, for a page of HTML is somebody else's whatever its status. Text and no content are promised
-// by /ai/ask alone.
-func isSuccess(request *http.Request, response *http.Response) bool {
-	if response.StatusCode/100 != 2 {
-		return false
-	}
-	asked := strings.HasSuffix(request.URL.Path, "/ai/ask")
-	switch mediaType(response) {
-	case "application/json":
-		return true
-	case "text/event-stream", "text/plain":
-		return asked
-	}
-	return asked && response.StatusCode == http.StatusNoContent
 }
 
 // mediaType is the response's, in lower case and without parameters.
@@ -143,39 +133,39 @@ func mediaType(response *http.Response) string {
 	return strings.ToLower(strings.TrimSpace(t))
 }
 
-// passing says whether a failure may be over at the next attempt. A time-out is not repeated: that
-// would multiply the wait.
-func passing(err error) bool {
-	if errors.Is(err, context.DeadlineExceeded) {
+// transient says whether the next attempt may succeed. What timed out is not tried again: that would
+// multiply the wait.
+func transient(err error) bool {
+	if _, ok := errors.AsType[*NetworkError](err); ok {
+		return true
+	}
+	e, ok := errors.AsType[*HTTPError](err)
+	if !ok {
 		return false
 	}
-	refusal, ok := errors.AsType[*Error](err)
-	if !ok {
-		return true // the network's
-	}
-	switch refusal.Status {
+	switch e.Status {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return refusal.RetryAfter <= maxRetryAfter
+		return e.RetryAfter <= maxRetryAfter
 	}
 	return false
 }
 
-// pause is how long to wait after a failed attempt, counted from 0. What the server asks for comes
-// on top, so that those who were refused together do not come back together.
+// pause is how long to wait after a failed attempt, counted from 0. The server's
+// Retry-After is added to it, so that clients that were refused together do not return together.
 func (d *doer) pause(attempt int, err error) time.Duration {
 	wait := d.backoff
 	for range attempt {
 		wait = min(2*wait, maxBackoff)
 	}
 	wait = wait/2 + rand.N(wait/2+1) //nolint:gosec // jitter need not be unpredictable
-	if refusal, ok := errors.AsType[*Error](err); ok {
-		wait += refusal.RetryAfter
+	if e, ok := errors.AsType[*HTTPError](err); ok {
+		wait += e.RetryAfter
 	}
 	return wait
 }
 
-// body is an answer's body. It limits the wait for each Read: only that for the server, not what the
-// caller does between two of them.
+// body is a response's body. It limits how long each Read waits for the server. What the
+// caller does between two reads does not count.
 type body struct {
 	io.ReadCloser
 	ctx         context.Context // its cause says which limit was passed
@@ -183,10 +173,10 @@ type body struct {
 	idleTimeout time.Duration
 }
 
-// Read reads what has come.
+// Read reads what has arrived.
 func (b *body) Read(p []byte) (int, error) {
 	stop := after(b.idleTimeout, func() {
-		b.cancel(fmt.Errorf("the server was silent for %s: %w", b.idleTimeout, context.DeadlineExceeded))
+		b.cancel(&TimeoutError{Limit: b.idleTimeout, what: "the server was silent for"})
 	})
 	defer stop()
 	n, err := b.ReadCloser.Read(p)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -54,9 +55,12 @@ func TestPauses(t *testing.T) {
 					return answer(503, "Retry-After", tt.retryAfter()), nil
 				})))
 				begin := time.Now()
-				_, err := a.GetHealthWithResponse(t.Context())
+				_, err := a.GetHealth(t.Context())
 				took := time.Since(begin)
-				refusal := wantError(t, err, 503, "")
+				refusal, ok := errors.AsType[*client.HTTPError](err)
+				if !ok || refusal.Status != 503 {
+					t.Fatalf("got %v", err)
+				}
 				if requests != tt.requests || took < tt.min || took > tt.max {
 					t.Errorf("%d requests in %s, want %d in %s to %s", requests, took, tt.requests, tt.min, tt.max)
 				}
@@ -68,7 +72,7 @@ func TestPauses(t *testing.T) {
 	}
 }
 
-// The time limit of an attempt holds for its body too, and ends the call.
+// The time limit is one for an attempt, with its body. What timed out is not tried again.
 func TestTimeout(t *testing.T) {
 	t.Parallel()
 	hang := func(r *http.Request) error { <-r.Context().Done(); return r.Context().Err() }
@@ -90,13 +94,43 @@ func TestTimeout(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a := newAPI(t, "http://pagila.test", client.WithTimeout(10*time.Second), client.WithTransport(do))
 				begin := time.Now()
-				_, err := a.GetHealthWithResponse(t.Context())
-				if took := time.Since(begin); !errors.Is(err, context.DeadlineExceeded) || took != 10*time.Second {
+				_, err := a.GetHealth(t.Context())
+				if took := time.Since(begin); !errors.Is(err, context.DeadlineExceeded) || kindOf(err) != "timeout" || took != 10*time.Second {
 					t.Errorf("after %s: %v", took, err)
 				}
 			})
 		})
 	}
+}
+
+// The time limit begins anew with each attempt. A context limits the call as a whole, the pauses too.
+func TestTimeoutOfAnAttempt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		requests := 0
+		busy := client.WithTransport(transport(func(r *http.Request) (*http.Response, error) {
+			if requests++; requests%2 == 0 {
+				<-r.Context().Done()
+				return nil, r.Context().Err()
+			}
+			<-time.After(6 * time.Second)
+			return answer(503, "Retry-After", "20"), nil
+		}))
+		a := newAPI(t, "http://pagila.test", client.WithTimeout(10*time.Second), busy)
+		begin := time.Now()
+		_, err := a.GetHealth(t.Context())
+		if took := time.Since(begin).Truncate(time.Second); kindOf(err) != "timeout" || took != 36*time.Second {
+			t.Errorf("after %s: %v", took, err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+		defer cancel()
+		if _, err := a.GetHealth(ctx); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "503") {
+			t.Errorf("got %v", err)
+		}
+		if requests != 3 {
+			t.Errorf("%d requests, want 3", requests)
+		}
+	})
 }
 
 // The caller's context limits the call as a whole, with its attempts and pauses. The time limit is
@@ -113,7 +147,7 @@ func TestDeadline(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 16*time.Second)
 		defer cancel()
 		begin := time.Now()
-		_, err := a.GetHealthWithResponse(ctx)
+		_, err := a.GetHealth(ctx)
 		if took := time.Since(begin); !errors.Is(err, context.DeadlineExceeded) || took != 16*time.Second || requests != 3 {
 			t.Errorf("%d requests in %s: %v", requests, took, err)
 		}
@@ -140,7 +174,7 @@ func TestLongStream(t *testing.T) {
 			return response, nil
 		})))
 		pieces := 0
-		for _, err := range a.Ask(t.Context(), "x") {
+		for _, err := range a.AskQuestion(t.Context(), "x") {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -163,7 +197,7 @@ func TestCancel(t *testing.T) {
 		cancel()
 		return nil, errors.New("the network is down")
 	})))
-	if _, err := a.GetHealthWithResponse(ctx); !errors.Is(err, context.Canceled) || requests != 1 {
+	if _, err := a.GetHealth(ctx); !errors.Is(err, context.Canceled) || requests != 1 {
 		t.Errorf("%d requests: %v", requests, err)
 	}
 }

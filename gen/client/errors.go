@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,46 +12,112 @@ import (
 	"time"
 )
 
-// maxErrorBody is how much of a refusal is kept, in bytes. The server's own are well below 4 KiB.
+// maxErrorBody is how much of an error's body is kept, in bytes. The server's own are well below 4 KiB.
 const maxErrorBody = 64 << 10
 
-// Error is an answer that is not the one the operation promises. The server's own refusals are
-// problem documents (RFC 9457) and have a Code. An answer without one is of somebody in between,
-// such as a proxy's page of HTML.
-type Error struct {
-	// Status is the HTTP status. It is 200 or another of success where the rest is not as the
-	// operation promises: another media type, broken JSON or nothing.
+// APIError is every error of a call: a [*ProblemError], [*HTTPError], [*NetworkError], [*TimeoutError]
+// or [*IncompleteAnswerError]. Find it with [errors.AsType], because the errors name the request they
+// belong to. When the caller's own context ends a call, the error is the context's.
+type APIError interface {
+	error
+	apiError()
+}
+
+// NetworkError means that the connection failed, or broke before the response was whole.
+type NetworkError struct {
+	// Err is the reason.
+	Err error
+}
+
+func (*NetworkError) apiError() {}
+
+// Error says why the connection failed.
+func (e *NetworkError) Error() string { return "the connection failed: " + e.Err.Error() }
+
+// Unwrap returns the reason.
+func (e *NetworkError) Unwrap() error { return e.Err }
+
+// TimeoutError means that the server took longer than the client waits. The server may still
+// have carried out the request.
+type TimeoutError struct {
+	// Limit is how long the client waited.
+	Limit time.Duration
+
+	what string
+}
+
+func (*TimeoutError) apiError() {}
+
+// Error says what took too long.
+func (e *TimeoutError) Error() string { return fmt.Sprintf("%s %s", e.what, e.Limit) }
+
+// Unwrap returns [context.DeadlineExceeded].
+func (*TimeoutError) Unwrap() error { return context.DeadlineExceeded }
+
+// IncompleteAnswerError means that a streamed answer broke off, or that the model reached its token
+// limit. What fails before the head of the stream is the plain error.
+type IncompleteAnswerError struct {
+	// Text is the part of the answer that arrived.
+	Text string
+	// Err is the reason: a [*ProblemError], [*TimeoutError], [*NetworkError], [*HTTPError] or
+	// [ErrTokenLimit].
+	Err error
+}
+
+func (*IncompleteAnswerError) apiError() {}
+
+// Error says why the answer ended.
+func (e *IncompleteAnswerError) Error() string { return "the answer is incomplete: " + e.Err.Error() }
+
+// Unwrap returns the reason.
+func (e *IncompleteAnswerError) Unwrap() error { return e.Err }
+
+// HTTPError is a response that the operation does not promise: a proxy's page of HTML, JSON that is not
+// of the contract's shape, or a redirect. Every [*ProblemError] contains one.
+type HTTPError struct {
+	// Status is the HTTP status. It is a status of success where the rest of the response is wrong:
+	// another media type, malformed JSON or no body.
 	Status int
-	// Code is the kind of problem: stable, made to be compared. Empty where the answer is not the
+	// ContentType is the response's media type, as it was sent.
+	ContentType string
+	// Body is the response's body as it came, cut after 64 KiB.
+	Body []byte
+	// RequestID names the request in the server's log. It is empty where the response is not the
 	// server's.
-	Code ProblemCode
-	// Detail is one sentence for a human reader.
-	Detail string
-	// RequestID names the request in the server's log.
 	RequestID string
-	// Errors says what exactly is wrong with the request.
-	Errors []InputError
-	// RetryAfter is how long the server asks to be left alone. 0 where it does not say.
+	// RetryAfter is how long the server asks its clients to wait. It is 0 if the server does not say.
 	RetryAfter time.Duration
 	// Location is where a redirect points to. A redirect is not followed: the token and the body are
 	// for the server that the caller named.
 	Location string
-	// ContentType is the answer's media type, as it was sent.
-	ContentType string
-	// Body is the answer as it came, cut after 64 KiB.
-	Body []byte
+}
+
+func (*HTTPError) apiError() {}
+
+// Error describes the response in one line.
+func (e *HTTPError) Error() string {
+	s := fmt.Sprintf("%d %s, not a response of the API (%s): %.200q", e.Status, http.StatusText(e.Status), e.ContentType, e.Body)
+	if e.Location != "" {
+		s += fmt.Sprintf(", a redirect to %s, which is not followed", e.Location)
+	}
+	return s
+}
+
+// ProblemError is the server's own error, a problem document (RFC 9457).
+type ProblemError struct {
+	HTTPError
+	// Code is the kind of problem. It is stable, so that programs can compare it. It may be one
+	// that this version does not know.
+	Code ProblemCode
+	// Detail is one sentence for a person.
+	Detail string
+	// Errors says what exactly is wrong with the request.
+	Errors []InputError
 }
 
 // Error says what went wrong in one line.
-func (e *Error) Error() string {
+func (e *ProblemError) Error() string {
 	var s strings.Builder
-	if e.Code == "" {
-		fmt.Fprintf(&s, "%d %s, not a response of the API (%s): %.200q", e.Status, http.StatusText(e.Status), e.ContentType, e.Body)
-		if e.Location != "" {
-			fmt.Fprintf(&s, ", a redirect to %s, which is not followed", e.Location)
-		}
-		return s.String()
-	}
 	fmt.Fprintf(&s, "%d %s: %s", e.Status, e.Code, e.Detail)
 	for _, wrong := range e.Errors {
 		for _, place := range []*string{wrong.Pointer, wrong.Parameter} {
@@ -64,45 +131,48 @@ func (e *Error) Error() string {
 	return s.String()
 }
 
-// readError makes an Error of a response, and closes it.
-func readError(response *http.Response) *Error {
+// Unwrap returns the [*HTTPError] within.
+func (e *ProblemError) Unwrap() error { return &e.HTTPError }
+
+// readError turns a response into an error, and closes it.
+func readError(response *http.Response) APIError {
 	defer response.Body.Close()
 	// What cannot be read is left out: the status is known, and says more than a broken body.
 	body, _ := io.ReadAll(io.LimitReader(response.Body, maxErrorBody))
-	var e *Error
-	if mediaType(response) == "application/problem+json" {
-		e, _ = parseProblem(body)
+	e := HTTPError{
+		Status:      response.StatusCode,
+		ContentType: response.Header.Get("Content-Type"),
+		Body:        body,
+		RequestID:   response.Header.Get("X-Request-ID"),
+		RetryAfter:  parseRetryAfter(response.Header.Get("Retry-After")),
+		Location:    response.Header.Get("Location"),
 	}
-	if e == nil {
-		e = &Error{Body: body}
+	if mediaType(response) == mediaProblem {
+		if problem, _ := parseProblem(e); problem != nil {
+			return problem
+		}
 	}
-	e.Status = response.StatusCode
-	e.ContentType = response.Header.Get("Content-Type")
-	e.RetryAfter = parseRetryAfter(response.Header.Get("Retry-After"))
-	e.Location = response.Header.Get("Location")
-	if e.RequestID == "" {
-		e.RequestID = response.Header.Get("X-Request-ID")
-	}
-	return e
+	return &e
 }
 
-// parseProblem reads a problem document and the status in it, which is 0 where there is none. A
-// document without a code does not come from the server, and gives nil. Other members of wrong types are
-// left out: the code is worth more than they are.
-func parseProblem(document []byte) (*Error, int) {
-	members := lenient[map[string]json.RawMessage](bytes.TrimPrefix(document, byteOrderMark))
-	code := lenient[ProblemCode](members["code"])
-	if code == "" {
+// parseProblem reads the problem document in a body, and the status in it, which is 0 where there is
+// none. A document without a code does not come from the server, and gives nil. Other members of wrong
+// types are left out: the code is worth more than they are.
+func parseProblem(e HTTPError) (problem *ProblemError, status int) {
+	members := lenient[map[string]json.RawMessage](bytes.TrimPrefix(e.Body, byteOrderMark))
+	problem = &ProblemError{
+		HTTPError: e,
+		Code:      lenient[ProblemCode](members["code"]),
+		Detail:    lenient[string](members["detail"]),
+		Errors:    lenient[[]InputError](members["errors"]),
+	}
+	if problem.Code == "" {
 		return nil, 0
 	}
-	return &Error{
-		Code:        code,
-		Detail:      lenient[string](members["detail"]),
-		RequestID:   lenient[string](members["request_id"]),
-		Errors:      lenient[[]InputError](members["errors"]),
-		ContentType: "application/problem+json",
-		Body:        document,
-	}, lenient[int](members["status"])
+	if id := lenient[string](members["request_id"]); id != "" {
+		problem.RequestID = id
+	}
+	return problem, lenient[int](members["status"])
 }
 
 // lenient reads a value, or the zero value where it is of another type.
@@ -117,7 +187,7 @@ func lenient[T any](document []byte) T {
 // parseRetryAfter reads a Retry-After header: seconds or a date (RFC 9110, section 10.2.3).
 func parseRetryAfter(value string) time.Duration {
 	if value != "" && strings.Trim(value, "0123456789") == "" {
-		seconds, _ := strconv.ParseUint(value, 10, 31) // the greatest number where that is too small
+		seconds, _ := strconv.ParseUint(value, 10, 31) // the largest number if that overflows
 		return time.Duration(seconds) * time.Second
 	}
 	if date, err := http.ParseTime(value); err == nil {

@@ -17,8 +17,8 @@ type serverEvent struct {
 	data []byte
 }
 
-// events reads server-sent events until the stream ends. The end is an error too, the last thing
-// it yields: whoever knows which event is the last one stops there. Comments and the fields id and
+// events reads server-sent events until the stream ends. The end is an error too, and the last
+// thing it yields. A caller that knows the last event stops there. Comments and the fields id and
 // retry are ignored. An event that is too long ends the stream with [bufio.ErrTooLong] beside the
 // beginning of its data.
 func events(stream io.Reader) iter.Seq2[serverEvent, error] {
@@ -67,13 +67,13 @@ func events(stream io.Reader) iter.Seq2[serverEvent, error] {
 
 var byteOrderMark = []byte("\ufeff")
 
-// lineSplitter splits at CR, LF and CRLF. A line that ends with CR is there at once: an LF after it
-// may never come.
+// lineSplitter splits at CR, LF and CRLF. A line that ends with CR is complete at once, because an
+// LF may never follow.
 type lineSplitter struct {
 	afterCR bool
 }
 
-// split is a [bufio.SplitFunc]. A last line without an end is left out.
+// split is a [bufio.SplitFunc]. It leaves out a last line that is not terminated.
 func (s *lineSplitter) split(data []byte, _ bool) (int, []byte, error) {
 	skipped := 0
 	if s.afterCR && len(data) > 0 {

@@ -8,7 +8,7 @@ import (
 	"example.com/pagila-api/gen/client"
 )
 
-func ExampleAPI_Films() {
+func ExampleAPI_ListAllFilms() {
 	server := readmeServer()
 	defer server.Close()
 
@@ -17,7 +17,7 @@ func ExampleAPI_Films() {
 		fmt.Println(err)
 		return
 	}
-	for film, err := range api.Films(context.Background(), client.ListFilmsParams{Category: new("Comedy")}) {
+	for film, err := range api.ListAllFilms(context.Background(), client.ListFilmsParams{Category: new("Comedy")}) {
 		if err != nil {
 			fmt.Println(err)
 			return
@@ -29,7 +29,7 @@ func ExampleAPI_Films() {
 	// 28 ANTHEM LUKE
 }
 
-func ExampleAPI_Ask() {
+func ExampleAPI_AskQuestion() {
 	server := readmeServer()
 	defer server.Close()
 
@@ -38,7 +38,7 @@ func ExampleAPI_Ask() {
 		fmt.Println(err)
 		return
 	}
-	for piece, err := range api.Ask(context.Background(), "Do you have a comedy with aeroplanes?") {
+	for piece, err := range api.AskQuestion(context.Background(), "Do you have a comedy with aeroplanes?") {
 		if err != nil {
 			fmt.Println(err)
 			return
@@ -50,7 +50,7 @@ func ExampleAPI_Ask() {
 	// Try AIRPLANE SIERRA.
 }
 
-func ExampleError() {
+func ExampleProblemError() {
 	server := readmeServer()
 	defer server.Close()
 
@@ -59,9 +59,9 @@ func ExampleError() {
 		fmt.Println(err)
 		return
 	}
-	_, err = api.CreateRentalWithResponse(context.Background(), 1, client.RentalRequest{InventoryID: 1, StaffID: 1})
-	if refusal, ok := errors.AsType[*client.Error](err); ok && refusal.Code == client.ProblemCodeInventoryNotAvailable {
-		fmt.Println("Choose another copy:", refusal.Detail)
+	_, err = api.CreateRental(context.Background(), 1, client.RentalRequest{InventoryID: 1, StaffID: 1})
+	if problem, ok := errors.AsType[*client.ProblemError](err); ok && problem.Code == client.ProblemCodeInventoryNotAvailable {
+		fmt.Println("Choose another copy:", problem.Detail)
 	}
 	// Output:
 	// Choose another copy: The copy is out.

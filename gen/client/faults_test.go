@@ -150,15 +150,15 @@ func seconds(n float64) time.Duration { return time.Duration(n * float64(time.Se
 func faultCalls(name string) map[string]func(context.Context, *client.API) (string, error) {
 	calls := map[string]map[string]func(context.Context, *client.API) (string, error){
 		"film": {"": func(ctx context.Context, a *client.API) (string, error) {
-			film, err := a.GetFilmWithResponse(ctx, 1)
+			film, err := a.GetFilm(ctx, 1)
 			if err != nil {
 				return "", err
 			}
-			return film.JSON200.Title, nil
+			return film.Title, nil
 		}},
 		"films": {"": func(ctx context.Context, a *client.API) (string, error) {
 			var titles []string
-			for film, err := range a.Films(ctx, client.ListFilmsParams{}) {
+			for film, err := range a.ListAllFilms(ctx, client.ListFilmsParams{}) {
 				if err != nil {
 					return "", err
 				}
@@ -167,24 +167,23 @@ func faultCalls(name string) map[string]func(context.Context, *client.API) (stri
 			return strings.Join(titles, ","), nil
 		}},
 		"rent": {"": func(ctx context.Context, a *client.API) (string, error) {
-			rental, err := a.CreateRentalWithResponse(ctx, 1, client.RentalRequest{InventoryID: 1, StaffID: 1})
+			rental, err := a.CreateRental(ctx, 1, client.RentalRequest{InventoryID: 1, StaffID: 1})
 			if err != nil {
 				return "", err
 			}
-			return strconv.Itoa(int(rental.JSON201.RentalID)), nil
+			return strconv.Itoa(int(rental.RentalID)), nil
 		}},
 		"token": {"": func(ctx context.Context, a *client.API) (string, error) {
-			form := client.TokenRequest{GrantType: "password", Username: "so me", Password: "a&b"}
-			token, err := a.CreateTokenWithFormdataBodyWithResponse(ctx, form)
+			token, err := a.CreateToken(ctx, "so me", "a&b")
 			if err != nil {
 				return "", err
 			}
-			return token.JSON200.AccessToken, nil
+			return token.AccessToken, nil
 		}},
 		"ask": {
 			"as text": func(ctx context.Context, a *client.API) (string, error) {
 				var text string
-				for piece, err := range a.Ask(ctx, "x") {
+				for piece, err := range a.AskQuestion(ctx, "x") {
 					if err != nil {
 						return text, err
 					}
@@ -194,7 +193,7 @@ func faultCalls(name string) map[string]func(context.Context, *client.API) (stri
 			},
 			"as events": func(ctx context.Context, a *client.API) (string, error) {
 				var text string
-				for event, err := range a.AskEvents(ctx, "x") {
+				for event, err := range a.AskQuestionEvents(ctx, "x") {
 					if err != nil {
 						return text, err
 					}
@@ -209,26 +208,31 @@ func faultCalls(name string) map[string]func(context.Context, *client.API) (stri
 	return calls[name]
 }
 
-// kindOf is the table's word for an error.
+// kindOf is the table's word for an error, which is of one kind only.
 func kindOf(err error) string {
-	if _, ok := errors.AsType[*client.IncompleteError](err); ok {
-		return "incomplete"
-	}
-	refusal, isError := errors.AsType[*client.Error](err)
-	switch {
-	case err == nil:
+	if err == nil {
 		return "ok"
-	case isError && refusal.Code != "":
-		return "problem"
-	case isError:
-		return "http"
-	case errors.Is(err, context.DeadlineExceeded):
-		return "timeout"
-	case errors.Is(err, client.ErrTokenLimit):
+	}
+	if err == client.ErrTokenLimit { //nolint:errorlint // the cause itself
 		return "token_limit"
-	default:
+	}
+	failure, ok := errors.AsType[client.APIError](err)
+	if !ok {
+		return "not of the family: " + err.Error()
+	}
+	switch failure.(type) {
+	case *client.ProblemError:
+		return "problem"
+	case *client.HTTPError:
+		return "http"
+	case *client.TimeoutError:
+		return "timeout"
+	case *client.IncompleteAnswerError:
+		return "incomplete"
+	case *client.NetworkError:
 		return "network"
 	}
+	return fmt.Sprintf("%T", failure)
 }
 
 func (f fault) check(t *testing.T, places *strings.Replacer, text string, err error) {
@@ -237,8 +241,8 @@ func (f fault) check(t *testing.T, places *strings.Replacer, text string, err er
 		t.Errorf("got %s (%.300v), want %s", got, err, f.Want.Kind)
 		return
 	}
-	if incomplete, ok := errors.AsType[*client.IncompleteError](err); ok {
-		if got := kindOf(incomplete.Err); got != f.Want.Cause || !errors.Is(err, client.ErrIncomplete) {
+	if incomplete, ok := errors.AsType[*client.IncompleteAnswerError](err); ok {
+		if got := kindOf(incomplete.Err); got != f.Want.Cause {
 			t.Errorf("the cause is %s (%.300v), want %s", got, incomplete.Err, f.Want.Cause)
 		}
 		if incomplete.Text != text {
@@ -248,12 +252,15 @@ func (f fault) check(t *testing.T, places *strings.Replacer, text string, err er
 	if f.Want.Text != nil && text != *f.Want.Text {
 		t.Errorf("the text is %q, want %q", text, *f.Want.Text)
 	}
-	refusal, ok := errors.AsType[*client.Error](err)
+	if problem, ok := errors.AsType[*client.ProblemError](err); ok && string(problem.Code) != f.Want.Code {
+		t.Errorf("the code is %q, want %q", problem.Code, f.Want.Code)
+	}
+	refusal, ok := errors.AsType[*client.HTTPError](err)
 	if !ok {
 		return
 	}
-	if refusal.Status != f.Want.Status || string(refusal.Code) != f.Want.Code {
-		t.Errorf("got %d %q, want %d %q", refusal.Status, refusal.Code, f.Want.Status, f.Want.Code)
+	if refusal.Status != f.Want.Status {
+		t.Errorf("the status is %d, want %d", refusal.Status, f.Want.Status)
 	}
 	if want := f.Want.RequestID; want != nil && refusal.RequestID != *want {
 		t.Errorf("the request's id is %q, want %q", refusal.RequestID, *want)

@@ -2,25 +2,52 @@ package client_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"net/url"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"example.com/pagila-api/api"
 	"example.com/pagila-api/gen/client"
 )
 
-// Each operation of the contract has a method, apart from its documentation. The other SDKs hold
-// themselves against the same list.
-func TestOperations(t *testing.T) {
+// listed is an operation of the list that the tests of all three SDKs go by, with the contract's examples
+// as its arguments.
+type listed struct {
+	ID, Method, Path string
+	Places           []json.RawMessage
+	Params           map[string]any
+	Body             map[string]any
+	Pages            string
+}
+
+func listOperations(t *testing.T) []listed {
+	t.Helper()
+	document, err := os.ReadFile("../testdata/operations.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []listed
+	if err := json.Unmarshal(document, &list); err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// Each operation of the contract is in the list, apart from its documentation.
+func TestOperationsAreListed(t *testing.T) {
 	t.Parallel()
 	doc, err := api.Load(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	var want []string
+	var want, got []string
 	for _, item := range doc.Paths.Map() {
 		for _, operation := range item.Operations() {
 			if !slices.Contains(operation.Tags, "Contract") {
@@ -29,37 +56,145 @@ func TestOperations(t *testing.T) {
 		}
 	}
 	slices.Sort(want)
-
-	document, err := os.ReadFile("../testdata/operations.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var list []struct{ ID string }
-	if err := json.Unmarshal(document, &list); err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for _, operation := range list {
+	for _, operation := range listOperations(t) {
 		got = append(got, operation.ID)
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("the list is %v, want %v", got, want)
 	}
+}
 
-	for _, id := range want {
-		if !hasMethod(strings.ToUpper(id[:1]) + id[1:]) {
-			t.Errorf("no method calls %s", id)
-		}
+// Each operation has a method with its name, which sends its request.
+func TestOperations(t *testing.T) {
+	t.Parallel()
+	for _, op := range listOperations(t) {
+		t.Run(op.ID, func(t *testing.T) {
+			t.Parallel()
+			server := startFaultServer(t, []faultResponse{{Head: []string{"HTTP/1.1 418 X"}}}, "")
+			a, err := client.New(server.url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch op.ID { // written by hand
+			case "askQuestion":
+				for _, err = range a.AskQuestion(t.Context(), op.Params["question"].(string)) {
+				}
+			case "createToken":
+				_, err = a.CreateToken(t.Context(), "a", "b")
+			default:
+				err = op.call(t, a)
+			}
+			if kindOf(err) != "http" {
+				t.Errorf("got %v", err)
+			}
+			op.check(t, server.received()[0])
+		})
 	}
 }
 
-// hasMethod says whether an operation has a method that takes its body, if it has one, as a value.
-func hasMethod(operation string) bool {
-	methods := reflect.TypeFor[*client.API]()
-	for _, end := range []string{"WithResponse", "WithFormdataBodyWithResponse"} {
-		if _, ok := methods.MethodByName(operation + end); ok {
-			return true
+// call calls the method of an operation and returns its error.
+func (op listed) call(t *testing.T, a *client.API) error {
+	t.Helper()
+	method := reflect.ValueOf(a).MethodByName(strings.ToUpper(op.ID[:1]) + op.ID[1:])
+	if !method.IsValid() {
+		t.Fatal("there is no method")
+	}
+	arguments := []reflect.Value{reflect.ValueOf(t.Context())}
+	documents := slices.Clone(op.Places)
+	for _, object := range []map[string]any{op.Body, op.Params} {
+		if len(object) > 0 {
+			document, err := json.Marshal(object)
+			if err != nil {
+				t.Fatal(err)
+			}
+			documents = append(documents, document)
 		}
 	}
-	return false
+	for i, document := range documents {
+		argument := reflect.New(method.Type().In(i + 1))
+		if err := json.Unmarshal(document, argument.Interface()); err != nil {
+			t.Fatal(err)
+		}
+		arguments = append(arguments, argument.Elem())
+	}
+	results := method.Call(arguments)
+	err, _ := results[len(results)-1].Interface().(error)
+	return err
+}
+
+var place = regexp.MustCompile(`\{\w+\}`)
+
+// check holds a request against the arguments.
+func (op listed) check(t *testing.T, request string) {
+	t.Helper()
+	places := op.Places
+	path := place.ReplaceAllStringFunc(op.Path, func(string) string {
+		value := places[0]
+		places = places[1:]
+		return url.PathEscape(strings.Trim(string(value), `"`))
+	})
+	line, rest, _ := strings.Cut(request, "\n")
+	target, err := url.Parse(strings.Fields(line)[1])
+	if err != nil || !strings.HasPrefix(line, op.Method+" ") || target.EscapedPath() != path {
+		t.Errorf("got %s, want %s %s", line, op.Method, path)
+	}
+	for name, value := range op.Params {
+		want := texts(value)
+		if got := target.Query()[name]; !slices.Equal(got, want) && !strings.Contains(rest, strings.ToLower(name)+": "+want[0]+"\n") {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+	if len(op.Body) == 0 {
+		return
+	}
+	var body map[string]any
+	if err := json.Unmarshal([]byte(rest[strings.LastIndex(rest, "\n")+1:]), &body); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(op.Body, body); diff != "" {
+		t.Errorf("the body differs (-want +got):\n%s", diff)
+	}
+}
+
+// texts is a value as a query has it.
+func texts(value any) []string {
+	if list, ok := value.([]any); ok {
+		var all []string
+		for _, item := range list {
+			all = append(all, texts(item)...)
+		}
+		return all
+	}
+	return []string{fmt.Sprint(value)}
+}
+
+// The version of the contract is that of all three packages.
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	doc, err := api.Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	version := doc.Info.Version
+	if client.Version != version {
+		t.Errorf("the Go SDK has version %s, the contract %s", client.Version, version)
+	}
+	for file, lines := range map[string][]string{
+		"../typescript/package.json":       {`  "version": "` + version + `",`},
+		"../typescript/package-lock.json":  {`  "version": "` + version + `",`, `      "version": "` + version + `",`},
+		"../typescript/src/operations.ts":  {`export const version = "` + version + `";`},
+		"../python/pyproject.toml":         {`version = "` + version + `"`},
+		"../python/pagila_api/_version.py": {`VERSION = "` + version + `"`},
+	} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range lines {
+			// The first version in a file of npm's is the package's own, the second one too in its lock file.
+			if before, _, ok := strings.Cut(string(text), "\n"+line+"\n"); !ok || strings.Contains(before, `"node_modules/`) {
+				t.Errorf("%s does not have the contract's version %s: run make generate", file, version)
+			}
+		}
+	}
 }

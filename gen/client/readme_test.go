@@ -12,6 +12,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"example.com/pagila-api/gen/client"
 )
 
 // readmeServer answers the blocks of the three READMEs, and the examples.
@@ -64,6 +66,25 @@ func readBlocks(t *testing.T, file string) (commands, code []block) {
 	return commands, code
 }
 
+// readVisit reads the blocks that the page about all three SDKs has in Go, as one program, and what it
+// shows that they print.
+func readVisit(t *testing.T) (code, output string) {
+	t.Helper()
+	document, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, match := range fenced.FindAllStringSubmatch(string(document), -1) {
+		switch match[1] { // the others are run by the tests of the other SDKs
+		case "go":
+			code += match[2]
+		case "text":
+			output += match[2]
+		}
+	}
+	return code, output
+}
+
 // The time-outs mean the same in all three SDKs.
 func TestReadmesAgreeOnTimeouts(t *testing.T) {
 	t.Parallel()
@@ -111,6 +132,9 @@ func TestReadme(t *testing.T) {
 		for i, b := range code[1:] {
 			runBlock(t, filepath.Join(dir, fmt.Sprint("block", i+1)), program(b.text, ts.URL), b.output)
 		}
+		visit, output := readVisit(t)
+		visit = strings.ReplaceAll(visit, "http://localhost:8080", ts.URL)
+		runBlock(t, filepath.Join(dir, "visit"), program(visit, ts.URL), output)
 	})
 	t.Run("copy the package", func(t *testing.T) {
 		t.Parallel()
@@ -126,12 +150,18 @@ func TestReadme(t *testing.T) {
 		t.Parallel()
 		dir := t.TempDir()
 		shell(t, clone, `git ls-files -z -co --exclude-standard | tar --null -T - -cf - | tar -xf - -C '`+dir+`'`)
+		// The page about all three SDKs has the same command.
+		if page, err := os.ReadFile("../README.md"); err != nil || !bytes.Contains(page, []byte(commands[2].text)) {
+			t.Errorf("gen/README.md says otherwise how to rename the module: %v", err)
+		}
 		shell(t, dir, "git init -q && git add -A\n"+withoutPerl(t)+commands[2].text)
 		if left := shell(t, dir, "git ls-files -o --exclude-standard"); left != "" {
-			t.Errorf("the commands leave behind %s", left)
+			t.Errorf("the command leaves behind %s", left)
 		}
-		out := shell(t, dir, "go list ./gen/client && ! go list -deps -test ./gen/client | grep '^example\\.com/'")
-		if want := "github.com/you/pagila-api/gen/client\n"; out != want {
+		shell(t, dir, "go build ./... && go vet ./gen/client && ! git grep 'example\\.com/pagila-api' -- ':!api/openapi.yaml'")
+		major, _, _ := strings.Cut(client.Version, ".") // Go wants it in the path
+		out := shell(t, dir, "go list ./gen/client")
+		if want := "github.com/you/pagila-api/v" + major + "/gen/client\n"; out != want {
 			t.Errorf("the package is %q, want %q", out, want)
 		}
 	})

@@ -7,14 +7,15 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
 	"sync"
 )
 
-// loadShapes reads what the responses and events have to look like, by the operation's method, path
-// and status or the event's name. Package shapes in api tells how they are written.
+// loadShapes reads what the responses and events have to look like, by the operation's id and status or
+// the event's name. The package api/sdk says how they are written.
 var loadShapes = sync.OnceValue(func() map[string]any {
 	var shapes map[string]any
 	if err := json.Unmarshal([]byte(shapesJSON), &shapes); err != nil {
@@ -23,29 +24,29 @@ var loadShapes = sync.OnceValue(func() map[string]any {
 	return shapes
 })
 
-// shapeOf finds the shape that a response with this status has. There is none where the operation
-// does not promise that status.
-func shapeOf(method, path string, status int) (any, bool) {
-	segments := strings.Split(path, "/")
-	for name, shape := range loadShapes() {
-		words := strings.Fields(name)
-		if words[0] == method && words[len(words)-1] == strconv.Itoa(status) && matches(strings.Split(words[1], "/"), segments) {
-			return shape, true
-		}
-	}
-	return nil, false
+// noBody is the shape of a response without a body.
+const noBody = "none"
+
+// shape is what a response with this status has to look like. It is nil where the operation does not
+// promise that status.
+func (e exchange) shape(status int) any {
+	return loadShapes()[e.operation+" "+strconv.Itoa(status)]
 }
 
-func matches(template, segments []string) bool {
-	if len(template) != len(segments) {
-		return false
+// promises says whether a response is what the operation promises, judging by its head. A page of HTML
+// does not come from the server, whatever its status.
+func (e exchange) promises(response *http.Response) bool {
+	if e.result == nil {
+		return response.StatusCode == http.StatusOK && mediaType(response) == e.accept
 	}
-	for i, segment := range template {
-		if segment != segments[i] && !strings.HasPrefix(segment, "{") {
-			return false
-		}
-	}
-	return true
+	shape := e.shape(response.StatusCode)
+	return shape != nil && (shape == noBody || mediaType(response) == mediaJSON)
+}
+
+// read puts JSON into the result. It returns false if that is not of the contract's shape.
+func (e exchange) read(status int, document []byte) bool {
+	shape := e.shape(status)
+	return shape == noBody || checkJSON(document, shape) == nil && json.Unmarshal(document, e.result) == nil
 }
 
 // checkJSON returns an error if a document is not JSON, or not of the shape.
@@ -57,7 +58,7 @@ func checkJSON(document []byte, shape any) error {
 		return err
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("something follows the JSON")
+		return errors.New("there is data after the JSON")
 	}
 	return check(value, shape, "#")
 }

@@ -1,23 +1,25 @@
 #!/usr/bin/env bash
-# Writes what is not written by hand: pagila_api/generated from the contract, and _client.py from
-# _async_client.py, which differ in nothing but asyncio. PYTHON_BIN is the folder of the generator's
+# Writes pagila_api/models and types.py from the contract, and _client.py from _async_client.py, which
+# differ in nothing but asyncio. api/sdk writes the methods. PYTHON_BIN is the directory of the generator's
 # programs. They are run as modules, because the first line of a script cannot name every directory.
 set -euo pipefail
 cd "$(dirname "$0")"
 export PATH="$PYTHON_BIN:$PATH"
 
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-rm -rf pagila_api/generated
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
 # It warns of /openapi.yaml, whose media type it does not know and nobody needs here.
 if ! "$PYTHON_BIN/python" -m openapi_python_client generate --path ../../api/openapi.yaml --meta none --config generator.yaml \
-  --output-path pagila_api/generated >"$log" 2>&1; then
-  cat "$log"
+  --custom-template-path templates --output-path "$out/generated" >"$out/log" 2>&1; then
+  cat "$out/log"
   exit 1
 fi
+# Its functions for calls are not used.
+rm -rf pagila_api/models
+mv "$out/generated/models" "$out/generated/types.py" pagila_api/
 
 # A word that this version does not know is kept, as the other SDKs do, and no reason to lose all else.
-"$PYTHON_BIN/python" - pagila_api/generated/models/*.py <<'EOS'
+"$PYTHON_BIN/python" - pagila_api/models/*.py <<'EOS'
 import pathlib, re, sys
 
 check = re.compile(r"(def check_\w+\(value: str\) -> (\w+):\n).*", re.S)
@@ -33,7 +35,7 @@ EOS
     -e 's/async (def|for|with) /\1 /; s/an async `with`/a `with`/; s/, for asyncio//' \
     -e 's/\bawait //; s/Awaitable\[object\]/object/; s/, Awaitable//' \
     -e 's/\basyncio\b/time/; s/__a(enter|exit)__/__\1__/g; s/\ba(close|read|iter_bytes)\b/\1/g' \
-    -e 's/Async(Client|Iterator|BaseTransport)/\1/g' \
+    -e 's/Async(Client|Iterator|BaseTransport|Operations)/\1/g; s/_async_operations/_operations/' \
     pagila_api/_async_client.py
 } >pagila_api/_client.py
 ruff check --quiet --isolated --select I --fix pagila_api/_client.py

@@ -1,32 +1,35 @@
 """Client of the Pagila API.
 
-`Client` and `AsyncClient` have a method for each operation. What they return are the contract's
-models, in `pagila_api.generated.models`. What they raise is in `pagila_api.errors`.
+`Client` and `AsyncClient` have a method for each operation. What they return is in
+`pagila_api.models`. What they raise is in `pagila_api.errors`.
 """
 
 from ._async_client import AsyncClient
 from ._client import Client
-from ._protocol import Delta, Done, Event, Sources
+from ._protocol import AskEvent
+from ._version import VERSION as __version__
 from .errors import (
+    APIError,
     HTTPError,
     IncompleteAnswerError,
     NetworkError,
-    PagilaError,
     ProblemError,
-    RequestTimeoutError,
+    TimeoutError,
 )
+from .models import DeltaEvent, DoneEvent, SourcesEvent
 
 __all__ = [
+    "APIError",
+    "AskEvent",
     "AsyncClient",
     "Client",
-    "Delta",
-    "Done",
-    "Event",
+    "DeltaEvent",
+    "DoneEvent",
     "HTTPError",
     "IncompleteAnswerError",
     "NetworkError",
-    "PagilaError",
     "ProblemError",
-    "RequestTimeoutError",
-    "Sources",
+    "SourcesEvent",
+    "TimeoutError",
+    "__version__",
 ]

@@ -1,4 +1,4 @@
-"""What the two clients have in common: everything that does not wait."""
+"""What the two clients share: everything that does not wait."""
 
 from __future__ import annotations
 
@@ -8,25 +8,26 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import httpx
 
 from ._shape import check
 from ._shapes import SHAPES
+from ._version import VERSION
 from .errors import (
+    APIError,
     HTTPError,
     IncompleteAnswerError,
     NetworkError,
-    PagilaError,
     ProblemError,
-    RequestTimeoutError,
+    TimeoutError,
 )
-from .generated.models import DeltaEvent, DoneEvent, SourcesEvent
-from .generated.types import UNSET, Unset
+from .models import DeltaEvent, DoneEvent, SourcesEvent
 
 T = TypeVar("T")
 
@@ -56,42 +57,83 @@ JSON = "application/json"
 EVENTS = "text/event-stream"
 
 _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
-"""What reading raises where the data is no JSON, too deep, or not of the contract's shape."""
+"""What reading raises if the data is malformed, nested too deeply, or not of the contract's shape."""
 
 
-@dataclass(frozen=True)
-class Sources:
-    """The films that the answer rests on, best first. Comes first."""
+AskEvent = SourcesEvent | DeltaEvent | DoneEvent
+"""A part of an answer: its sources first, then its pieces, and its end."""
 
-    data: SourcesEvent
-
-
-@dataclass(frozen=True)
-class Delta:
-    """The next piece of the answer."""
-
-    data: DeltaEvent
+_NO_BODY = "none"
+"""The shape of a response without a body."""
 
 
-@dataclass(frozen=True)
-class Done:
-    """The end of an answer. `finish_reason` is `length` where it was cut at the token limit."""
+@dataclass
+class Call:
+    """A call of an operation. What is None is left out."""
 
-    data: DoneEvent
+    operation: str
+    method: str
+    path: str
+    places: dict[str, Any] = field(default_factory=dict)
+    query: dict[str, Any] = field(default_factory=dict)
+    headers: dict[str, Any] = field(default_factory=dict)
+    body: dict[str, Any] = field(default_factory=dict)
+    form: dict[str, str] = field(default_factory=dict)
+    accept: str = JSON
+
+    @property
+    def is_stream(self) -> bool:
+        return self.accept == EVENTS
+
+    def request(self) -> dict[str, Any]:
+        """The arguments of httpx for the request."""
+        headers = {name: str(value) for name, value in _given(self.headers).items()}
+        return {
+            "method": self.method,
+            "url": self._url(),
+            "params": _given(self.query) or None,
+            "headers": {"Accept": self.accept, **headers},
+            "json": _given(self.body) if self.body else None,
+            "data": self.form or None,
+        }
+
+    def _url(self) -> str:
+        url = self.path
+        for name, value in self.places.items():
+            if str(value) in ("", ".", "..") or value is None:
+                raise ValueError(f"{value!r} cannot be {name} in {self.path}")
+            url = url.replace(f"{{{name}}}", quote(str(value), safe=""))
+        return url
+
+    def shape(self, response: httpx.Response) -> Any:
+        """What the response has to look like. None where its status is not promised."""
+        return SHAPES.get(f"{self.operation} {response.status_code}")
+
+    def promises(self, response: httpx.Response) -> bool:
+        """Whether a response is what the operation promises, judging by its head."""
+        if self.is_stream:
+            return response.status_code == httpx.codes.OK and media_type(response) == EVENTS
+        shape = self.shape(response)
+        return shape == _NO_BODY or (shape is not None and media_type(response) == JSON)
 
 
-Event = Sources | Delta | Done
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: _plain(value) for name, value in values.items() if value is not None}
 
 
-def optional(value: T | None) -> T | Unset:
-    """What the generated code takes for a parameter that is left out."""
-    return UNSET if value is None else value
+def _plain(value: Any) -> Any:
+    """A value as JSON and queries have it."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value.to_dict() if hasattr(value, "to_dict") else value
 
 
 def seconds(timeout: float) -> float | None:
     """A time-out as httpx takes it. None is no limit."""
     if not timeout >= 0:  # NaN too
-        raise ValueError(f"a time-out of {timeout} s: it has to be 0, for none, or more")
+        raise ValueError(f"a time-out of {timeout} s: it must be 0, for no limit, or more")
     return timeout if 0 < timeout < _LONGEST_TIMEOUT else None
 
 
@@ -111,34 +153,38 @@ class Deadline:
 
 
 def attempts(retries: int) -> int:
-    """The number of retries, which is not below 0."""
+    """The number of retries, which is not negative."""
     if retries < 0:
-        raise ValueError(f"{retries} retries: there cannot be fewer than 0")
+        raise ValueError(f"{retries} retries: the number must not be negative")
     return retries
 
 
 def headers(token: str | None) -> dict[str, str]:
-    """What each request carries. An empty token is none."""
+    """The headers of each request. An empty token is not sent."""
+    carried = {"User-Agent": f"pagila-api-python/{VERSION}"}
     if not token:
-        return {}
+        return carried
     if not re.fullmatch(r"[!-~]+", token):
         raise ValueError(
-            "the token has a character that no token has: "
+            "the token contains a character that is not allowed: "
             "a space, a control character or one beyond ASCII"
         )
-    return {"Authorization": f"Bearer {token}"}
+    return {**carried, "Authorization": f"Bearer {token}"}
 
 
 def decode(
     response: httpx.Response,
     body: bytes,
-    operation: str,
+    call: Call,
     from_dict: Callable[[Mapping[str, Any]], T],
 ) -> T:
     """The model in the body of a response."""
+    shape = call.shape(response)
+    if shape == _NO_BODY:
+        return from_dict({})
     try:
         value = _json(body)
-        check(value, SHAPES[f"{operation} {response.status_code}"])
+        check(value, shape)
         return from_dict(value)
     except _UNREADABLE as cause:
         raise http_error(response, body) from cause
@@ -157,13 +203,8 @@ def media_type(response: httpx.Response) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
-def is_answer(response: httpx.Response, wanted: str) -> bool:
-    """Whether a response is one of success and of the wanted media type. A proxy's page is not."""
-    return response.is_success and media_type(response) == wanted
-
-
 def http_error(response: httpx.Response, body: bytes) -> HTTPError:
-    """What a response means that is not the promised one, with what there is of its body."""
+    """Turns a response into an error, with what there is of its body."""
     status, content_type = response.status_code, response.headers.get("Content-Type", "")
     body = body[:MAX_ERROR_BODY]
     text = body.decode("utf-8", "replace")
@@ -189,23 +230,22 @@ def _problem(document: bytes) -> dict[str, Any] | None:
     return problem if isinstance(code, str) and code else None
 
 
-def request_error(cause: httpx.RequestError) -> PagilaError:
-    """The error of ours that a failure of httpx is."""
-    error: PagilaError
+def request_error(cause: httpx.RequestError) -> APIError:
+    """Turns an error of httpx into one of this package."""
+    error: APIError
     if isinstance(cause, httpx.TimeoutException):
-        error = RequestTimeoutError(f"no response in time: {type(cause).__name__}")
+        error = TimeoutError(f"no response in time: {type(cause).__name__}")
     else:
         error = NetworkError(f"no response: {cause}")
     error.__cause__ = cause
     return error
 
 
-def pause(request: httpx.Request, error: PagilaError, retry: int, retries: int) -> float | None:
+def pause(request: httpx.Request, error: APIError, retry: int, retries: int) -> float | None:
     """How many seconds to wait before the request is sent again, or None if it is not to be.
 
-    Only what changes nothing is repeated, and not what timed out: that would multiply the wait.
-    What the server asks for comes on top, so that clients that were refused together do not come
-    back together.
+    Only GET and HEAD are repeated, and not after a time-out, which would multiply the wait.
+    Retry-After is added, so that clients that were refused together do not return together.
     """
     if retry >= retries or request.method not in _RETRIED_METHODS:
         return None
@@ -240,30 +280,30 @@ class EventStream:
         self._data: list[str] = []
         self._size = 0
         self.text = ""
-        """What came of the answer."""
+        """The part of the answer that arrived."""
         self.done = False
 
-    def feed(self, piece: bytes) -> Iterator[Event]:
+    def feed(self, piece: bytes) -> Iterator[AskEvent]:
         """The events that the piece completes. Raises where the answer is then incomplete."""
         for line in self._lines(self._decode(piece)):
             event = self._take(line)
-            if isinstance(event, Delta):
-                self.text += event.data.text
+            if isinstance(event, DeltaEvent):
+                self.text += event.text
             if event is not None:
                 yield event
-            if isinstance(event, Done):
+            if isinstance(event, DoneEvent):
                 self.done = True
-                if event.data.finish_reason == "length":
+                if event.finish_reason == "length":
                     raise self.incomplete(None)
                 return
 
     def end(self) -> None:
-        """Says that no more comes."""
+        """Ends the stream."""
         if not self.done:
             cause = NetworkError("the stream ended before the answer did")
             raise self.incomplete(cause) from cause
 
-    def incomplete(self, cause: PagilaError | None) -> IncompleteAnswerError:
+    def incomplete(self, cause: APIError | None) -> IncompleteAnswerError:
         """The error of an answer that is not whole. Without a cause, the token limit was reached."""
         return IncompleteAnswerError(self.text, cause)
 
@@ -281,13 +321,13 @@ class EventStream:
         self._line += rest
 
     def _grow(self, text: str) -> None:
-        """Counts what is kept of an event, which a few words should fill."""
+        """Counts what is kept of an event, which should be a few words."""
         self._size += len(text)
         if self._size > _MAX_EVENT:
             cause = self._malformed("\n".join([*self._data, self._line + text]))
             raise self.incomplete(cause) from cause
 
-    def _take(self, line: str) -> Event | None:
+    def _take(self, line: str) -> AskEvent | None:
         if line:
             field, _, value = line.partition(":")
             value = value.removeprefix(" ")
@@ -302,15 +342,15 @@ class EventStream:
         self._name, self._data, self._size = "", [], 0
         return self._event(name, "\n".join(data)) if data else None
 
-    def _event(self, name: str, data: str) -> Event | None:
+    def _event(self, name: str, data: str) -> AskEvent | None:
         try:
             match name:
                 case "sources":
-                    return Sources(self._read(name, data, SourcesEvent.from_dict))
+                    return self._read(name, data, SourcesEvent.from_dict)
                 case "delta":
-                    return Delta(self._read(name, data, DeltaEvent.from_dict))
+                    return self._read(name, data, DeltaEvent.from_dict)
                 case "done":
-                    return Done(self._read(name, data, DoneEvent.from_dict))
+                    return self._read(name, data, DoneEvent.from_dict)
                 case "error":
                     error = self._error(data)
                 case _:

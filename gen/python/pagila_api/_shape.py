@@ -1,4 +1,4 @@
-"""Holds JSON against the shapes that api/shapes makes of the contract, and tells how they are read."""
+"""Checks JSON against the shapes that api/sdk derives from the contract, and explains."""
 
 from __future__ import annotations
 

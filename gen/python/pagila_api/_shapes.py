@@ -1,9 +1,9 @@
-"""Written by api/shapes. Do not edit."""
+"""Written by api/sdk. Do not edit."""
 
 from typing import Any
 
 SHAPES: dict[str, Any] = {
-  "GET /customers/{customer_id}/rentals/{rental_id} 200": {
+  "createRental 201": {
     "customer_id": "int32",
     "due_date": "date-time",
     "film_id": "int32",
@@ -13,31 +13,30 @@ SHAPES: dict[str, Any] = {
     "return_date": "date-time|null",
     "staff_id": "int32"
   },
-  "GET /films 200": {
-    "items": [
+  "createToken 200": {
+    "access_token": "string",
+    "token_type": "string"
+  },
+  "event delta": {
+    "text": "string"
+  },
+  "event done": {
+    "finish_reason": "string",
+    "model": "string",
+    "usage": {
+      "completion_tokens": "integer",
+      "prompt_tokens": "integer"
+    }
+  },
+  "event sources": {
+    "films": [
       {
-        "category?": "string",
-        "description?": "string",
         "film_id": "int32",
-        "language": "string",
-        "length?": "int32",
-        "rating?": "string",
-        "release_year?": "int32",
-        "rental_duration": "int32",
-        "rental_rate?": "string",
-        "replacement_cost?": "string",
-        "special_features": [
-          "string"
-        ],
-        "streaming_available": "boolean",
         "title": "string"
       }
-    ],
-    "page": "int32",
-    "page_size": "int32",
-    "total": "integer"
+    ]
   },
-  "GET /films/{film_id} 200": {
+  "getFilm 200": {
     "actors": [
       {
         "actor_id": "int32",
@@ -61,10 +60,10 @@ SHAPES: dict[str, Any] = {
     "streaming_available": "boolean",
     "title": "string"
   },
-  "GET /healthz 200": {
+  "getHealth 200": {
     "status": "string"
   },
-  "GET /readyz 200": {
+  "getReadiness 200": {
     "database": "string",
     "dataset": "string",
     "llm": {
@@ -75,22 +74,7 @@ SHAPES: dict[str, Any] = {
     "migration": "string",
     "status": "string"
   },
-  "POST /ai/handoff 200": {
-    "agent": "string",
-    "answer": "string",
-    "sources": [
-      {
-        "film_id": "int32",
-        "title": "string"
-      }
-    ]
-  },
-  "POST /ai/summary 200": {
-    "rating": "string",
-    "recommended": "boolean",
-    "title": "string"
-  },
-  "POST /customers/{customer_id}/rentals 201": {
+  "getRental 200": {
     "customer_id": "int32",
     "due_date": "date-time",
     "film_id": "int32",
@@ -100,27 +84,43 @@ SHAPES: dict[str, Any] = {
     "return_date": "date-time|null",
     "staff_id": "int32"
   },
-  "POST /token 200": {
-    "access_token": "string",
-    "token_type": "string"
-  },
-  "event delta": {
-    "text": "string"
-  },
-  "event done": {
-    "finish_reason": "string",
-    "model": "string",
-    "usage": {
-      "completion_tokens": "integer",
-      "prompt_tokens": "integer"
-    }
-  },
-  "event sources": {
-    "films": [
+  "handOff 200": {
+    "agent": "string",
+    "answer": "string",
+    "sources": [
       {
         "film_id": "int32",
         "title": "string"
       }
     ]
+  },
+  "listFilms 200": {
+    "items": [
+      {
+        "category?": "string",
+        "description?": "string",
+        "film_id": "int32",
+        "language": "string",
+        "length?": "int32",
+        "rating?": "string",
+        "release_year?": "int32",
+        "rental_duration": "int32",
+        "rental_rate?": "string",
+        "replacement_cost?": "string",
+        "special_features": [
+          "string"
+        ],
+        "streaming_available": "boolean",
+        "title": "string"
+      }
+    ],
+    "page": "int32",
+    "page_size": "int32",
+    "total": "integer"
+  },
+  "summarizeFilm 200": {
+    "rating": "string",
+    "recommended": "boolean",
+    "title": "string"
   }
 }

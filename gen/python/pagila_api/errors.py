@@ -1,51 +1,54 @@
-"""What a call can raise. All of it is a `PagilaError`, which can be pickled and copied."""
+"""What a call can raise. All of it is an `APIError`, which can be pickled and copied."""
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Mapping
 from typing import Any
 
+from .models import InputError
 
-class PagilaError(Exception):
+
+class APIError(Exception):
     """A call has failed."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Exception's own calls the class with the message alone.
+        # The one of Exception would call the class with the message alone.
         return _restore, (type(self), self.args), self.__dict__
 
 
-def _restore(kind: type[PagilaError], args: tuple[Any, ...]) -> PagilaError:
+def _restore(kind: type[APIError], args: tuple[Any, ...]) -> APIError:
     error = kind.__new__(kind, *args)
     error.args = args
     return error
 
 
-class NetworkError(PagilaError):
-    """There is no response: no connection, or it broke. `__cause__` is httpx's error."""
+class NetworkError(APIError):
+    """The connection failed or broke. `__cause__` is httpx's error."""
 
 
-class RequestTimeoutError(PagilaError):
-    """The response did not come in time. The server may have done what it was asked."""
+class TimeoutError(APIError, builtins.TimeoutError):
+    """The response did not come in time. The server may have carried out the request."""
 
 
-class IncompleteAnswerError(PagilaError):
+class IncompleteAnswerError(APIError):
     """A streamed answer broke off, or the model reached its token limit.
 
     What fails before the head of the stream is the plain error.
     """
 
-    def __init__(self, text: str, cause: PagilaError | None = None) -> None:
+    def __init__(self, text: str, cause: APIError | None = None) -> None:
         super().__init__(
             f"the answer is incomplete: {cause or 'the model reached its token limit'}"
         )
         self.text = text
-        """What came of the answer."""
+        """The part of the answer that arrived."""
         self.cause = cause
-        """Why it broke off: a `ProblemError`, `RequestTimeoutError`, `NetworkError` or `HTTPError`.
+        """Why it broke off: a `ProblemError`, `TimeoutError`, `NetworkError` or `HTTPError`.
         None where the model reached its token limit."""
 
 
-class HTTPError(PagilaError):
+class HTTPError(APIError):
     """The response is not the one that the operation promises.
 
     This is the class itself where it is no problem document either, such as a proxy's page, a
@@ -70,7 +73,7 @@ class HTTPError(PagilaError):
         self.request_id = request_id
         """Names the request in the server's log."""
         self.retry_after = retry_after
-        """How many seconds the server asks to be left alone. 0 where it does not say."""
+        """How many seconds the server asks its clients to wait. 0 if it does not say."""
         self.location = location
         """Where a redirect points to. It is not followed: the token and the body are for the server
         that the caller named."""
@@ -99,8 +102,7 @@ class ProblemError(HTTPError):
         self.detail = _text(problem, "detail")
         """One sentence for a person."""
         self.request_id = _text(problem, "request_id") or self.request_id
-        errors = problem.get("errors")
-        self.errors: list[Mapping[str, Any]] = errors if isinstance(errors, list) else []
+        self.errors = _input_errors(problem.get("errors"))
         """What exactly is wrong with the request."""
 
     def __str__(self) -> str:
@@ -110,3 +112,10 @@ class ProblemError(HTTPError):
 def _text(problem: Mapping[str, Any], member: str) -> str:
     value = problem.get(member)
     return value if isinstance(value, str) else ""
+
+
+def _input_errors(errors: Any) -> list[InputError]:
+    items = errors if isinstance(errors, list) else []
+    return [
+        InputError.from_dict({"detail": "", **item}) for item in items if isinstance(item, dict)
+    ]

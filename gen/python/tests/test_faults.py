@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import copy
 import json
+import keyword
 import math
 import multiprocessing
 import pickle
+import re
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
 from pagila_api import (
+    APIError,
     Client,
-    Delta,
+    DeltaEvent,
     HTTPError,
     IncompleteAnswerError,
     NetworkError,
-    PagilaError,
     ProblemError,
-    RequestTimeoutError,
+    TimeoutError,
+    __version__,
 )
 
 from .conftest import Make, Recording
@@ -37,7 +41,7 @@ KINDS = {
     ProblemError: "problem",
     HTTPError: "http",
     NetworkError: "network",
-    RequestTimeoutError: "timeout",
+    TimeoutError: "timeout",
     IncompleteAnswerError: "incomplete",
 }
 
@@ -58,17 +62,17 @@ def serve() -> Iterator[Serve]:
 
 
 def films(client: Recording) -> str:
-    return ",".join(film.title for film in client.iter_films())
+    return ",".join(film.title for film in client.list_all_films())
 
 
 def ask(client: Recording) -> Iterator[str]:
-    yield from client.ask("x")
+    yield from client.ask_question("x")
 
 
 def ask_events(client: Recording) -> Iterator[str]:
-    for event in client.ask_events("x"):
-        if isinstance(event, Delta):
-            yield event.data.text
+    for event in client.ask_question_events("x"):
+        if isinstance(event, DeltaEvent):
+            yield event.text
 
 
 CALLS: dict[str, list[Callable[[Recording], str | Iterator[str]]]] = {
@@ -82,13 +86,13 @@ CALLS: dict[str, list[Callable[[Recording], str | Iterator[str]]]] = {
 
 def run(
     call: Callable[[Recording], str | Iterator[str]], client: Recording
-) -> tuple[str, PagilaError | None]:
+) -> tuple[str, APIError | None]:
     """The text of a call, or what came before the error."""
     text = ""
     try:
         for piece in call(client):
             text += piece
-    except PagilaError as error:
+    except APIError as error:
         return text, error
     return text, None
 
@@ -118,7 +122,7 @@ def test_fault(make: Make, serve: Serve, fault: dict[str, Any]) -> None:
         assert other.requests == []
 
 
-def check(want: dict[str, Any], server: Server, text: str, error: PagilaError | None) -> None:
+def check(want: dict[str, Any], server: Server, text: str, error: APIError | None) -> None:
     assert (KINDS[type(error)] if error else "ok") == want["kind"], repr(error)
     assert text == want.get("text", text)
     if isinstance(error, IncompleteAnswerError):
@@ -140,7 +144,7 @@ def check(want: dict[str, Any], server: Server, text: str, error: PagilaError | 
 
 ERRORS = [
     NetworkError("no response"),
-    RequestTimeoutError("late"),
+    TimeoutError("late"),
     IncompleteAnswerError("half an ", HTTPError(200, "text/html", "<html>")),
     HTTPError(302, "text/html", "<html>", request_id="r", retry_after=7.5, location="/login"),
     ProblemError(
@@ -154,7 +158,7 @@ ERRORS = [
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-def test_errors_can_be_copied(error: PagilaError) -> None:
+def test_errors_can_be_copied(error: APIError) -> None:
     error.add_note("in the third try")
     protocols = range(pickle.HIGHEST_PROTOCOL + 1)
     for same in [
@@ -193,8 +197,9 @@ def test_error_of_another_process(serve: Serve) -> None:
 def test_nobody_there(make: Make) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
-    with pytest.raises(NetworkError):
+    with pytest.raises(NetworkError) as got:
         make(url).get_health()
+    assert isinstance(got.value, APIError)
 
 
 def test_pauses(make: Make, serve: Serve) -> None:
@@ -211,39 +216,59 @@ def test_pauses(make: Make, serve: Serve) -> None:
     assert 7 < third < 8  # noqa: PLR2004
 
 
+def test_what_would_name_another_path(make: Make) -> None:
+    for value in ["", ".", "..", None]:
+        with pytest.raises(ValueError):
+            make("http://localhost:1").get_film(cast(int, value))
+
+
+def test_parameters(make: Make, serve: Serve) -> None:
+    """Those without a value are left out, and lists are repeated."""
+    server = serve({"head": ["HTTP/1.1 418 X"], "body": []})
+    client = make(f"{server.url}/prefix/", retries=0)
+    with pytest.raises(HTTPError):
+        client.list_films(page=None, category=cast(str, ["A & B", "C"]))
+    assert server.requests[0].startswith("GET /prefix/films?category=A+%26+B&category=C HTTP/")
+
+
 def snake_case(name: str) -> str:
-    return "".join("_" + c.lower() if c.isupper() else c for c in name)
+    """A name of the contract as Python has it."""
+    name = re.sub(r"\W+", "_", re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)).lower()
+    return f"{name}_" if keyword.iskeyword(name) else name
 
 
-NAMES = {"askQuestion": "ask"}
-"""Methods that are not called as their operation is."""
+def as_text(value: Any) -> str:
+    """A value as a query has it."""
+    return value if isinstance(value, str) else json.dumps(value)
+
 
 OPERATIONS = json.loads((TESTDATA / "operations.json").read_text())
+"""What the tests of all three SDKs go by, with the contract's examples as arguments."""
+
+BY_HAND: dict[str, dict[str, str]] = {
+    "askQuestion": {"question": "Which short comedies are rated PG?"},
+    "createToken": {"username": "a", "password": "b"},
+}
+"""The arguments of methods that are written by hand."""
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation["id"])
-def test_operation(make: Make, serve: Serve, operation: dict[str, str]) -> None:
+def test_operation(make: Make, serve: Serve, operation: dict[str, Any]) -> None:
     """Each operation of the contract has a method, which sends its request."""
     server = serve({"head": ["HTTP/1.1 418 X"], "body": []})
-    method = getattr(
-        make(server.url, retries=0), NAMES.get(operation["id"], snake_case(operation["id"]))
-    )
-    arguments: dict[str, list[Any]] = {
-        "getFilm": [1],
-        "getRental": [1, 2],
-        "createRental": [1],
-        "summarizeFilm": [1],
-        "askQuestion": ["x"],
-        "handOff": ["x"],
-        "createToken": ["a", "b"],
-    }
-    copies = {"inventory_id": 1, "staff_id": 1} if operation["id"] == "createRental" else {}
+    method = getattr(make(server.url, retries=0), snake_case(operation["id"]))
+    given = BY_HAND.get(operation["id"], operation["params"] | operation["body"])
     with pytest.raises(HTTPError):
-        result = method(*arguments.get(operation["id"], []), **copies)
-        list(result)
-    sent, path, _ = server.requests[0].split("\n")[0].split()
-    assert sent == operation["method"]
-    template = operation["path"].split("/")
-    segments = path.partition("?")[0].split("/")
-    assert len(template) == len(segments)
-    assert all(a == b or a.startswith("{") for a, b in zip(template, segments, strict=True))
+        list(method(*operation["places"], **{snake_case(name): given[name] for name in given}))
+    line, *headers, body = server.requests[0].split("\n")
+    sent, target, _ = line.split()
+    places = iter(operation["places"])
+    path = re.sub(r"\{\w+\}", lambda _: quote(str(next(places)), safe=""), operation["path"])
+    assert (sent, urlsplit(target).path) == (operation["method"], path)
+    query = parse_qs(urlsplit(target).query)
+    for name, value in operation["params"].items():
+        values = [as_text(item) for item in (value if isinstance(value, list) else [value])]
+        assert query.get(name) == values or f"{name.lower()}: {value}" in headers
+    if operation["body"]:
+        assert json.loads(body) == operation["body"]
+    assert f"user-agent: pagila-api-python/{__version__}" in headers

@@ -7,8 +7,8 @@ import random
 
 import pytest
 
-from pagila_api import Delta, Done, ProblemError, Sources
-from pagila_api.generated.models import Rental
+from pagila_api import DeltaEvent, DoneEvent, ProblemError, SourcesEvent
+from pagila_api.models import Rental
 
 from .conftest import Make, Recording
 
@@ -27,7 +27,7 @@ def rent(client: Recording) -> Rental:
 
 
 def test_all_films_of_a_category(live: Recording) -> None:
-    films = list(live.iter_films(category="comedy", page_size=7))
+    films = list(live.list_all_films(category="comedy", page_size=7))
     assert len(films) == live.list_films(category="Comedy").total > 7  # noqa: PLR2004
     assert {film.category for film in films} == {"Comedy"}
     assert len({film.film_id for film in films}) == len(films)
@@ -67,23 +67,23 @@ def test_bad_input(live: Recording) -> None:
     with pytest.raises(ProblemError) as refused:
         live.list_films(page=0)
     assert refused.value.code == "invalid_request"
-    assert refused.value.errors[0]["parameter"] == "page"
+    assert refused.value.errors[0].parameter == "page"
 
 
 def test_ask(live: Recording) -> None:
     question = "Which short comedies are rated PG?"
-    pieces = list(live.ask(question))
+    pieces = list(live.ask_question(question))
     assert len(pieces) > 1
-    events = list(live.ask_events(question))
-    assert isinstance(events[0], Sources)
-    assert isinstance(events[-1], Done)
-    assert events[-1].data.finish_reason == "stop"
-    assert [e.data.text for e in events if isinstance(e, Delta)] == pieces
-    assert "".join(pieces).count("Comedy") <= len(events[0].data.films)
+    events = list(live.ask_question_events(question))
+    assert isinstance(events[0], SourcesEvent)
+    assert isinstance(events[-1], DoneEvent)
+    assert events[-1].finish_reason == "stop"
+    assert [e.text for e in events if isinstance(e, DeltaEvent)] == pieces
+    assert "".join(pieces).count("Comedy") <= len(events[0].films)
 
 
 def test_ask_left_early(live: Recording) -> None:
-    for piece in live.ask("Do you have comedies?"):
+    for piece in live.ask_question("Do you have comedies?"):
         assert piece
         break
     assert live.get_health().status == "ok"
@@ -91,9 +91,9 @@ def test_ask_left_early(live: Recording) -> None:
 
 def test_summary_and_hand_off(live: Recording) -> None:
     film = live.get_film(1)
-    summary = live.summarize_film(1)
+    summary = live.summarize_film(film_id=1)
     assert (summary.title, summary.rating) == (film.title, film.rating)
-    answer = live.hand_off(f"Who stars in {film.title}?")
+    answer = live.hand_off(question=f"Who stars in {film.title}?")
     assert answer.agent == "search"
     assert [source.film_id for source in answer.sources] == [1]
 

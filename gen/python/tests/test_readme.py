@@ -66,6 +66,22 @@ def execute(tmp_path: Path, *command: str) -> str:
     return done.stdout
 
 
+def read_visit() -> tuple[str, str]:
+    """What the page about all three SDKs has in Python, as one program, and what it prints."""
+    page = (PACKAGE.parent / "README.md").read_text()
+    blocks = re.findall(r"^```(\w+)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    code = "".join(text for language, text in blocks if language == "python")
+    return code, "".join(text for language, text in blocks if language == "text")
+
+
+INSTALLED = """
+from importlib.metadata import version
+import pagila_api
+assert pagila_api.__version__ == version("pagila-api-client")
+assert "site-packages" in pagila_api.__file__
+"""
+
+
 def test_readme(tmp_path: Path, url: str) -> None:
     venv.create(tmp_path / "venv", with_pip=True)
     ignore = shutil.ignore_patterns(".*", "build", "*.egg-info", "__pycache__")
@@ -82,3 +98,6 @@ def test_readme(tmp_path: Path, url: str) -> None:
                 output = execute(tmp_path, "python", "-c", code)
             case "text":
                 assert output.strip() == text.strip()
+    code, shown = read_visit()
+    assert execute(tmp_path, "python", "-c", code.replace("http://localhost:8080", url)) == shown
+    execute(tmp_path, "python", "-c", INSTALLED)

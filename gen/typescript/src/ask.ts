@@ -13,7 +13,8 @@ export type AskEvent =
 
 /**
  * The events of an answer, ending with `done`. Throws an IncompleteAnswerError when the answer breaks off
- * or, after `done`, when the model reached its token limit. Names it does not know are left out: a newer server may send them.
+ * or, after `done`, when the model reached its token limit. Events that it does not know are left out, because
+ * a newer server may send them.
  */
 export async function* askEventsOf(pieces: AsyncIterable<string>): AsyncGenerator<AskEvent, void, undefined> {
   let text = "";
@@ -60,7 +61,7 @@ function parse({ name, data }: ServerSentEvent): AskEvent | undefined {
 
 function errorOf(data: string): APIError {
   const problem = problemOf(data);
-  return problem && Number.isInteger(problem.status) ? new ProblemError(problem, data) : malformed("error", data);
+  return problem && Number.isInteger(problem.status) ? new ProblemError(problem, data, problem.status, { contentType: "application/problem+json" }) : malformed("error", data);
 }
 
 function malformed(name: string, data: string): HTTPError {

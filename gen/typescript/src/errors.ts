@@ -1,16 +1,16 @@
 import type { components } from "./schema.js";
 
-/** What went wrong, as the server tells it (RFC 9457). */
+/** What went wrong, as the server describes it (RFC 9457). */
 export type Problem = components["schemas"]["Problem"];
 
-/** The kind of a problem. A newer server may know words that this version does not. */
+/** The kind of a problem. A newer server may send codes that this version does not know. */
 export type ProblemCode = components["schemas"]["ProblemCode"] | (string & {});
 
 /** What exactly is wrong with a request. */
 export type InputError = components["schemas"]["InputError"];
 
 /**
- * Every error of this package is one of these. What the caller's own AbortSignal stops throws that
+ * Every error of a call is one of these. A call that the caller's own AbortSignal stops throws that
  * signal's reason instead, as fetch does.
  *
  * structuredClone and postMessage keep the message and the stack of an error, and nothing else. Give
@@ -43,7 +43,7 @@ export class IncompleteAnswerError extends APIError {
   override name = "IncompleteAnswerError";
 
   constructor(
-    /** What came of the answer. */
+    /** The part of the answer that arrived. */
     readonly text: string,
     /** Why it broke off: a ProblemError, TimeoutError, NetworkError or HTTPError. Undefined at the token limit. */
     override readonly cause?: APIError,
@@ -54,6 +54,7 @@ export class IncompleteAnswerError extends APIError {
 
 /** What else is known of a response. */
 export interface ResponseDetails {
+  contentType?: string;
   retryAfter?: number;
   location?: string;
 }
@@ -64,11 +65,13 @@ export interface ResponseDetails {
  */
 export class HTTPError extends APIError {
   override name = "HTTPError";
-  /** How many milliseconds the server asks to be left alone. 0 where it does not say. */
+  /** The media type, as it was sent. */
+  readonly contentType: string;
+  /** How many milliseconds the server asks its clients to wait. 0 if it does not say. */
   readonly retryAfter: number;
   /**
    * Where a redirect points to. It is not followed: the token and the body are for the server that the
-   * caller named. Empty where there is none, and in browsers, which do not tell.
+   * caller named. Empty where there is none, and in browsers, which hide it.
    */
   readonly location: string;
 
@@ -80,9 +83,10 @@ export class HTTPError extends APIError {
     readonly body: string,
     /** Names the request in the server's log. Undefined when the response is not the server's. */
     readonly requestId: string | undefined,
-    { retryAfter = 0, location = "" }: ResponseDetails = {},
+    { contentType = "", retryAfter = 0, location = "" }: ResponseDetails = {},
   ) {
     super(message);
+    this.contentType = contentType;
     this.retryAfter = retryAfter;
     this.location = location;
   }
@@ -92,7 +96,9 @@ export class HTTPError extends APIError {
 export class ProblemError extends HTTPError {
   override name = "ProblemError";
   readonly code: ProblemCode;
-  /** What is wrong with the input. Empty when the input is not the trouble. */
+  /** One sentence for a person. */
+  readonly detail: string;
+  /** What is wrong with the input. Empty when the input is not the cause. */
   readonly errors: readonly InputError[];
 
   constructor(
@@ -104,6 +110,7 @@ export class ProblemError extends HTTPError {
   ) {
     super(`${problem.code}: ${problem.detail}`, status, body, problem.request_id, details);
     this.code = problem.code;
+    this.detail = problem.detail;
     this.errors = Array.isArray(problem.errors) ? problem.errors : [];
   }
 }
@@ -111,17 +118,18 @@ export class ProblemError extends HTTPError {
 /** The most of an error's body that is kept, in bytes. The server's own are well below 4 KiB. */
 export const maxErrorBody = 64 * 1024;
 
-/** The error that a response stands for, with what there is of its body. */
+/** Turns a response into an error, with what there is of its body. */
 export function errorOf(response: Response, body: string): HTTPError {
   const location = response.headers.get("Location") ?? "";
-  const details = { location, retryAfter: retryAfterOf(response) };
+  const contentType = response.headers.get("Content-Type") ?? "";
+  const details = { contentType, location, retryAfter: retryAfterOf(response) };
   const problem = mediaTypeOf(response) === "application/problem+json" ? problemOf(body) : undefined;
   if (problem) {
     return new ProblemError(problem, body, response.status, details);
   }
   const redirect = response.type === "opaqueredirect" || location !== "" ? `, a redirect to ${location || "a place that the browser hides"}, which is not followed` : "";
   return new HTTPError(
-    `unexpected response: ${response.status} ${response.headers.get("Content-Type") ?? "without a type"}${redirect}`,
+    `unexpected response: ${response.status} ${contentType || "without a type"}${redirect}`,
     response.status,
     body,
     response.headers.get("X-Request-ID") ?? undefined,

@@ -7,7 +7,7 @@ export interface ServerSentEvent {
 /** The most characters of a line, and of the data of an event. A piece of an answer is a few words. */
 const maxEvent = 1 << 20;
 
-/** Thrown for an event that is no piece of an answer. */
+/** Thrown for an event that is too long to be a piece of an answer. */
 export class EventTooLong extends Error {
   constructor(readonly beginning: string) {
     super("an event is too long");
@@ -37,7 +37,7 @@ export async function* textOf(body: ReadableStream<Uint8Array>): AsyncGenerator<
 
 /**
  * Splits text into server-sent events (WHATWG HTML, section 9.2.6). Comments, ids and retry times
- * are left out, and so is an event that the text ends in the middle of.
+ * are left out, and so is an event that is not complete when the text ends.
  */
 export async function* eventsOf(pieces: AsyncIterable<string>): AsyncGenerator<ServerSentEvent, void, undefined> {
   let name = "";
@@ -66,7 +66,7 @@ export async function* eventsOf(pieces: AsyncIterable<string>): AsyncGenerator<S
   }
 }
 
-/** The lines of a text, ended by LF, CR LF or CR. The last one counts only when it is ended. */
+/** The lines of a text, ended by LF, CR LF or CR. The last one counts only if it is terminated. */
 async function* linesOf(pieces: AsyncIterable<string>): AsyncGenerator<string, void, undefined> {
   let rest = "";
   let afterCR = false;

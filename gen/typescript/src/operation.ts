@@ -1,8 +1,11 @@
 import { mediaTypeOf } from "./errors.js";
+import { type CallOptions, type Operation, table, version } from "./operations.js";
 import { isJSON } from "./shape.js";
 import { shapes } from "./shapes.js";
 
-/** What tells the promised response of an operation from any other. */
+export type OperationID = keyof typeof table;
+
+/** What distinguishes the response that an operation promises from any other. */
 export interface Wanted {
   /** The body is handed on as it comes. */
   stream: boolean;
@@ -12,53 +15,96 @@ export interface Wanted {
   isWhole(text: string, response: Response): boolean;
 }
 
-const eventStream = "text/event-stream";
+export const eventStream = "text/event-stream";
+const noBody = "none";
 
-/** What a request wants. `parseAs` is how openapi-fetch is going to read the body. */
-export function wantedOf(request: Request, path: string, parseAs: string): Wanted {
-  const operation = `${request.method} ${path}`;
-  const isShaped = Object.keys(shapes).some((name) => name.startsWith(`${operation} `));
-  const isAsk = path === "/ai/ask";
-  const isText = request.headers.get("Accept") !== eventStream;
+/** The JSON that an operation promises. */
+export function wantedJSON(id: OperationID): Wanted {
+  const shape = (response: Response) => shapes[`${id} ${response.status}`];
   return {
-    stream: parseAs === "stream",
-    isSuccess(response) {
-      const type = mediaTypeOf(response);
-      if (isAsk) {
-        return response.status === 200 && (type === eventStream || (isText && type === "text/plain"));
-      }
-      if (isShaped && shapes[`${operation} ${response.status}`] === undefined) {
-        return false;
-      }
-      return response.ok && (type === "application/json" || !(isShaped || parseAs === "json"));
-    },
-    isWhole(text, response) {
-      return mediaTypeOf(response) !== "application/json" || isJSON(text, `${operation} ${response.status}`);
-    },
+    stream: false,
+    isSuccess: (response) => shape(response) === noBody || (shape(response) !== undefined && mediaTypeOf(response) === "application/json"),
+    isWhole: (text, response) => shape(response) === noBody || isJSON(text, `${id} ${response.status}`),
   };
 }
 
-const text = { parseAs: "text" };
-
-/** What openapi-fetch has to be told of an operation, because it takes any body for JSON. */
-const inits: Record<string, (init: Init) => Init> = {
-  "/ai/ask": (init) => ({ ...text, ...init }),
-  "/docs": (init) => ({ ...text, ...init }),
-  "/docs/{asset}": (init) => ({ parseAs: "blob", ...init }),
-  "/openapi.yaml": (init) => ({ ...text, ...init }),
-  "/token": (init) => ({
-    bodySerializer: (form: Record<string, string | undefined>) =>
-      new URLSearchParams(Object.entries(form).filter((member): member is [string, string] => member[1] !== undefined)),
-    ...init,
-    params: { ...init.params, header: { ...init.params?.header, "Content-Type": "application/x-www-form-urlencoded" } },
-  }),
+/** A stream of server-sent events. */
+export const wantedEvents: Wanted = {
+  stream: true,
+  isSuccess: (response) => response.status === 200 && mediaTypeOf(response) === eventStream,
+  isWhole: () => true,
 };
 
-interface Init {
-  params?: { header?: object };
+/** The server, and the token for it. */
+export interface Server {
+  baseUrl: string;
+  token: string;
 }
 
-/** The caller's options with what the operation at the path needs. */
-export function initOf(path: string, init: object = {}): object {
-  return inits[path]?.(init) ?? init;
+/** The arguments of an operation. `places` are the parameters of the path, `params` all others. */
+export interface Arguments {
+  places?: readonly unknown[];
+  params?: Record<string, unknown>;
+  body?: unknown;
+  options?: CallOptions;
+}
+
+/** Splits the arguments of a method into path parameters, body, other parameters and options. */
+export function argumentsOf(id: OperationID, given: readonly unknown[]): Arguments {
+  const { path, body, params }: Operation = table[id];
+  const rest = [...given];
+  return {
+    places: rest.splice(0, path.split("{").length - 1),
+    ...(body && { body: rest.shift() }),
+    ...(params && { params: (rest.shift() ?? {}) as Record<string, unknown> }),
+    options: (rest.shift() ?? {}) as CallOptions,
+  };
+}
+
+/** Builds the request of an operation. A form is sent as it is, any other body as JSON. */
+export function requestOf(id: OperationID, { baseUrl, token }: Server, { places = [], params = {}, body, options = {} }: Arguments, accept: string): Request {
+  const { method, path, headers: inHeaders = [] }: Operation = table[id];
+  const isForm = body instanceof URLSearchParams;
+  const headers = new Headers({ Accept: accept });
+  if (token !== "") {
+    headers.set("Authorization", `Bearer ${token}`);
+  }
+  if (isNode()) {
+    headers.set("User-Agent", `pagila-api-typescript/${version}`);
+  }
+  if (body !== undefined && !isForm) {
+    headers.set("Content-Type", "application/json");
+  }
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(params)) {
+    for (const item of [value].flat()) {
+      if (item !== undefined && item !== null) {
+        inHeaders.includes(name) ? headers.append(name, String(item)) : query.append(name, String(item));
+      }
+    }
+  }
+  const search = query.size > 0 ? `?${query}` : "";
+  return new Request(baseUrl.replace(/\/$/, "") + fill(path, places) + search, {
+    method,
+    headers,
+    ...(body !== undefined && { body: isForm ? body : JSON.stringify(body) }),
+    ...(options.signal && { signal: options.signal }),
+  });
+}
+
+/** The path with its parameters. Throws a RangeError for a value that would lead to another path. */
+function fill(path: string, places: readonly unknown[]): string {
+  let i = 0;
+  return path.replace(/\{\w+\}/g, (place) => {
+    const segment = String(places[i++] ?? "");
+    if (/^\.{0,2}$/.test(segment)) {
+      throw new RangeError(`"${segment}" cannot be ${place} in ${path}`);
+    }
+    return encodeURIComponent(segment);
+  });
+}
+
+/** Browsers send their own name. Another one would need a preflight request to a server of another origin. */
+function isNode(): boolean {
+  return (globalThis as { process?: { versions?: { node?: string } } }).process?.versions?.node !== undefined;
 }

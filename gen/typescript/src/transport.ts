@@ -12,8 +12,8 @@ export interface TransportOptions {
   retries: number;
 }
 
-/** The statuses of trouble that may be over soon. */
-const passing = new Set([429, 502, 503, 504]);
+/** The statuses of transient failures. */
+const transient = new Set([429, 502, 503, 504]);
 
 /** The first wait before a retry, in milliseconds. Each further one is twice as long. */
 const firstWait = 200;
@@ -35,19 +35,19 @@ export async function send(request: Request, wanted: Wanted, options: TransportO
     try {
       return await attempt(request, wanted, options);
     } catch (error) {
-      if (tried >= retries || !isPassing(error)) {
+      if (tried >= retries || !isTransient(error)) {
         throw error;
       }
-      // What the server asks for comes on top, so that clients that failed together come back apart.
+      // Retry-After is added, so that clients that failed together do not return together.
       const asked = error instanceof HTTPError ? error.retryAfter : 0;
       await sleep(firstWait * 2 ** tried * (0.5 + Math.random() / 2) + asked, request.signal);
     }
   }
 }
 
-/** Whether a failure may be over at the next attempt. */
-function isPassing(error: unknown): boolean {
-  return error instanceof HTTPError ? passing.has(error.status) && error.retryAfter <= longestWait : error instanceof NetworkError;
+/** Whether the next attempt may succeed. */
+function isTransient(error: unknown): boolean {
+  return error instanceof HTTPError ? transient.has(error.status) && error.retryAfter <= longestWait : error instanceof NetworkError;
 }
 
 /** Sends a request once. The body of the response is in memory, unless it is wanted as a stream. */
@@ -77,7 +77,7 @@ async function attempt(request: Request, wanted: Wanted, options: TransportOptio
   }
 }
 
-/** The pieces of a body. Not by arrayBuffer, which may never end where the body cannot be unpacked. */
+/** The pieces of a body. Not with arrayBuffer, which may never end if the body cannot be decompressed. */
 async function read(response: Response, watch: Watch, most: number): Promise<Uint8Array<ArrayBuffer>[]> {
   const pieces: Uint8Array<ArrayBuffer>[] = [];
   const reader = response.body?.getReader();
@@ -94,7 +94,7 @@ async function read(response: Response, watch: Watch, most: number): Promise<Uin
     if (most === Infinity || !(error instanceof NetworkError)) {
       throw error;
     }
-    // Of an error, the status says more than a body that breaks.
+    // The status of an error says more than its broken body.
   } finally {
     reader?.cancel().catch(() => undefined); // a body that has failed cannot be cancelled, and need not be
   }
@@ -137,7 +137,7 @@ function watched(body: ReadableStream<Uint8Array>, watch: Watch, idleTimeout: nu
   );
 }
 
-/** Watches over one attempt: stops it when its time is up or when the caller's signal says so. */
+/** Stops an attempt when its time is up or when the caller's signal says so. */
 class Watch {
   private readonly controller = new AbortController();
   private readonly abort = () => this.controller.abort(this.caller.reason);
@@ -174,7 +174,7 @@ class Watch {
     this.caller.removeEventListener("abort", this.abort);
   }
 
-  /** What a step of the attempt comes to, its failure by its true cause. */
+  /** The result of a step of the attempt. If it fails, the error is the true cause. */
   async run<T>(step: Promise<T>): Promise<T> {
     try {
       return await step;

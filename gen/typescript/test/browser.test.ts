@@ -34,21 +34,21 @@ async function allowsOthers(): Promise<boolean> {
 
 const page = (api: string): string => `<!doctype html>
 <script type="importmap">
-{ "imports": { "pagila-api-client": "/file/dist/src/index.js", "openapi-fetch": "/file/node_modules/openapi-fetch/dist/index.mjs" } }
+{ "imports": { "pagila-api-client": "/file/dist/src/index.js" } }
 </script>
 <script type="module">
 const result = {};
 try {
   const { ProblemError, createClient } = await import("pagila-api-client");
   const api = createClient({ baseUrl: ${api} });
-  result.title = (await api.GET("/films/{film_id}", { params: { path: { film_id: 1 } } })).data.title;
+  result.title = (await api.getFilm(1)).title;
   result.text = "";
   for await (const piece of api.askQuestion("comedies")) result.text += piece;
   for await (const event of api.askQuestionEvents("comedies")) result.last = event.type;
-  await api.GET("/films/{film_id}", { params: { path: { film_id: 999999 } } }).catch((error) => {
+  await api.getFilm(999999).catch((error) => {
     result.code = error instanceof ProblemError && error.code;
   });
-  await createClient({ baseUrl: location.origin + "/moved", token: "secret" }).GET("/healthz").catch((error) => {
+  await createClient({ baseUrl: location.origin + "/moved", token: "secret" }).getHealth().catch((error) => {
     result.redirect = [error.name, error.status, error.location].join();
   });
 } catch (error) {
@@ -69,6 +69,7 @@ test("works in a browser, on another origin than the API", { skip, timeout: 60_0
 // visit has Chromium load the page, whose calls go to the URL that the expression api says.
 async function visit(t: TestContext, api: string): Promise<void> {
   const root = fileURLToPath(new URL("../../", import.meta.url));
+  const userAgents = new Set<string>();
   let report: (result: string) => void;
   const reported = new Promise<string>((resolve) => (report = resolve));
   const server = createServer(async (request, response) => {
@@ -89,6 +90,7 @@ async function visit(t: TestContext, api: string): Promise<void> {
       response.writeHead(file ? 200 : 404, { "Content-Type": "text/javascript" }).end(file);
     } else {
       const { host: _, ...headers } = request.headers;
+      userAgents.add(headers["user-agent"] ?? "");
       const passed = httpRequest(new URL(path, upstream), { method: request.method, headers }, (answer) => {
         response.writeHead(answer.statusCode ?? 502, answer.headers);
         answer.pipe(response);
@@ -124,7 +126,8 @@ async function visit(t: TestContext, api: string): Promise<void> {
 
   const early = ended.then(([code]) => assert.fail(`Chromium ended with ${code}`));
   const { text, ...rest } = JSON.parse(await Promise.race([reported, early])) as Record<string, string>;
-  const { data: film } = await createClient({ baseUrl: upstream }).GET("/films/{film_id}", { params: { path: { film_id: 1 } } });
+  const film = await createClient({ baseUrl: upstream }).getFilm(1);
   assert.deepEqual(rest, { title: film.title, last: "done", code: "film_not_found", redirect: "HTTPError,0," });
   assert.notEqual(text, "");
+  userAgents.forEach((name) => assert.match(name, /^Mozilla/, "a browser names itself"));
 }

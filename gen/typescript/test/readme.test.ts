@@ -63,16 +63,26 @@ test("the README's blocks run, and print what they show", { timeout: 120_000 }, 
   await writeFile(join(project, "package.json"), '{ "type": "module", "private": true }');
   await run(project, "bash", "-euc", install.text);
 
+  // The page about all three SDKs: what it has in TypeScript is one program, and what it shows is the output.
+  const page = await readFile(join(here, "../README.md"), "utf8");
+  const visit = { code: "", output: "" };
+  for (const [, language, text = ""] of page.matchAll(/^```(\w+)\n(.*?)^```$/gms)) {
+    visit.code += language === "ts" ? text : "";
+    visit.output += language === "text" ? text : "";
+  }
+
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const program = rest.map(({ language, text }) => (language === "ts" ? text : `process.stdout.write(${JSON.stringify(mark)});\n`)).join("");
   await writeFile(join(project, "main.ts"), program.replaceAll("http://localhost:8080", url));
+  await writeFile(join(project, "visit.ts"), visit.code.replaceAll("http://localhost:8080", url));
   const modules = join(here, "node_modules");
   await run(
     project,
     ...["node", join(modules, "typescript/bin/tsc"), "--strict", "--target", "ES2022", "--module", "NodeNext"],
-    ...["--types", "node", "--typeRoots", join(modules, "@types"), "main.ts"],
+    ...["--types", "node", "--typeRoots", join(modules, "@types"), "main.ts", "visit.ts"],
   );
   const output = (await run(project, "node", "main.js")).split(mark);
   const shown = rest.filter(({ language }) => language === "text").map(({ text }) => text.trim());
   assert.deepEqual(output.slice(0, -1).map((text) => text.trim()), shown);
+  assert.equal(await run(project, "node", "visit.js"), visit.output);
 });

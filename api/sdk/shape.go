@@ -1,0 +1,105 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/getkin/kin-openapi/openapi3"
+)
+
+// shapes says what each response has to look like, so that all three SDKs refuse the same ones. The keys are
+// the operation's id and the status, or the event's name.
+//
+// A shape is the part of a schema that tells whether a value can be used: the types, and which members
+// are required. It is written in JSON, which TypeScript and Python read as it is:
+//
+//	{"film_id": "int32", "category?": "string", "return_date": "date-time|null", "actors": [{…}]}
+//
+// Enumerations and limits are left out, because a later version of the server may widen them. A response
+// without a body has the shape "none".
+func shapes(doc *openapi3.T, operations []operation) (map[string]any, error) {
+	all := map[string]any{}
+	for _, op := range operations {
+		if err := collect(all, doc, op); err != nil {
+			return nil, fmt.Errorf("the operation %s: %w", op.ID, err)
+		}
+	}
+	return all, nil
+}
+
+// collect adds the shapes of an operation's JSON and of its events.
+func collect(all map[string]any, doc *openapi3.T, op operation) error {
+	for status, response := range op.source.Responses.Map() {
+		code, err := strconv.Atoi(status)
+		if err != nil || code/100 != 2 {
+			continue
+		}
+		content := response.Value.Content
+		if media := content.Get("text/event-stream"); media != nil {
+			if err := collectEvents(all, doc.Components.Schemas, media); err != nil {
+				return err
+			}
+		} else if media := content.Get("application/json"); media != nil {
+			all[op.ID+" "+status] = shape(media.Schema.Value)
+		} else if len(content) == 0 && !op.Stream {
+			all[op.ID+" "+status] = "none"
+		}
+	}
+	return nil
+}
+
+// collectEvents adds the shapes of a stream's events. An error is a problem, which is read like any
+// other.
+func collectEvents(all map[string]any, schemas openapi3.Schemas, media *openapi3.MediaType) error {
+	document, err := json.Marshal(media.Extensions["x-event-data"])
+	if err != nil {
+		return fmt.Errorf("encode the events: %w", err)
+	}
+	var events map[string]*openapi3.SchemaRef
+	if err := json.Unmarshal(document, &events); err != nil {
+		return fmt.Errorf("decode the events: %w", err)
+	}
+	delete(events, "error")
+	for event, ref := range events {
+		schema := schemas[refName(ref)]
+		if schema == nil {
+			return fmt.Errorf("the event %s has no schema", event)
+		}
+		all["event "+event] = shape(schema.Value)
+	}
+	return nil
+}
+
+func shape(schema *openapi3.Schema) any {
+	if len(schema.AllOf) > 0 || schema.Type.Is("object") {
+		members := map[string]any{}
+		addMembers(members, schema)
+		return members
+	}
+	if schema.Type.Is("array") {
+		return []any{shape(schema.Items.Value)}
+	}
+	name := schema.Type.Slice()[0]
+	switch schema.Format {
+	case "int32", "date-time":
+		name = schema.Format
+	}
+	if schema.Nullable {
+		name += "|null"
+	}
+	return name
+}
+
+func addMembers(members map[string]any, schema *openapi3.Schema) {
+	for _, part := range schema.AllOf {
+		addMembers(members, part.Value)
+	}
+	for name, property := range schema.Properties {
+		if !slices.Contains(schema.Required, name) {
+			name += "?"
+		}
+		members[name] = shape(property.Value)
+	}
+}

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"text/template"
+	"unicode"
+
+	"github.com/getkin/kin-openapi/openapi3"
+)
+
+// functions give the templates the names and types of each language.
+var functions = template.FuncMap{
+	"json":      encode,
+	"upper":     upper,
+	"lower":     lower,
+	"stop":      stop,
+	"described": described,
+	"goName":    goName,
+	"goType":    goType,
+	"tsName":    func(name string) string { return free(camel(name), taken) },
+	"tsType":    tsType,
+	"snake":     snake,
+	"pyName":    pyName,
+	"pyType":    pyType,
+	"pyText":    func(s string) string { return strings.NewReplacer(`\`, `\\`, `"""`, `\"\"\"`).Replace(s) },
+	"tsText":    func(s string) string { return strings.ReplaceAll(s, "*/", `*\/`) },
+	"lines":     func(prefix, s string) string { return prefix + strings.ReplaceAll(s, "\n", "\n"+prefix) },
+	"indent":    indent,
+	"inHeaders": func(all []parameter) []parameter { return in(openapi3.ParameterInHeader, all) },
+	"inQuery":   func(all []parameter) []parameter { return in(openapi3.ParameterInQuery, all) },
+}
+
+func in(where string, all []parameter) []parameter {
+	return slices.DeleteFunc(slices.Clone(all), func(p parameter) bool { return p.In != where })
+}
+
+func upper(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
+// lower writes the first word in lower case, unless it is one letter or an abbreviation.
+func lower(s string) string {
+	if len(s) < 2 || !unicode.IsLower(rune(s[1])) {
+		return s
+	}
+	return strings.ToLower(s[:1]) + s[1:]
+}
+
+// stop adds a full stop, except to a question.
+func stop(s string) string {
+	if strings.HasSuffix(s, "?") {
+		return s
+	}
+	return s + "."
+}
+
+// described are the parameters that have a description.
+func described(all []parameter) []parameter {
+	return slices.DeleteFunc(slices.Clone(all), func(p parameter) bool { return p.Description == "" })
+}
+
+// Uses says whether a type in Python contains a string.
+func (c contract) Uses(part string) (bool, error) {
+	for _, op := range c.Operations {
+		for _, p := range slices.Concat(op.Places, op.Params, op.Members) {
+			name, err := pyType(p)
+			if err != nil {
+				return false, err
+			}
+			if strings.Contains(name, part) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// indent indents text, except for empty lines.
+func indent(spaces int, s string) string {
+	prefix := strings.Repeat(" ", spaces)
+	return strings.ReplaceAll(regexp.MustCompile(`(?m)^(.)`).ReplaceAllString(s, prefix+"$1"), prefix+"\n", "\n")
+}
+
+var (
+	separator = regexp.MustCompile(`[^A-Za-z0-9]+`)
+	hump      = regexp.MustCompile(`([a-z0-9])([A-Z])`)
+)
+
+// camel is a name such as filmId.
+func camel(name string) string {
+	words := separator.Split(name, -1)
+	for i := range words[1:] {
+		words[i+1] = upper(words[i+1])
+	}
+	words[0] = strings.ToLower(words[0][:1]) + words[0][1:]
+	return strings.Join(words, "")
+}
+
+// goName is a name such as filmID.
+func goName(name string) string {
+	return free(regexp.MustCompile(`Id\b`).ReplaceAllString(camel(name), "ID"), taken)
+}
+
+// snake is a name such as film_id.
+func snake(name string) string {
+	return strings.ToLower(separator.ReplaceAllString(hump.ReplaceAllString(name, "${1}_$2"), "_"))
+}
+
+// pyName is a name such as film_id, as a parameter.
+func pyName(name string) string { return free(snake(name), takenInPython) }
+
+// Names that a language or a generated method reserves.
+var (
+	taken = strings.Fields(`a any api await body break case catch chan class const continue ctx debugger default
+		defer delete do else enum export extends fallthrough finally for func function go goto if import in
+		instanceof interface let map new null options package params range return select static string struct
+		super switch this throw try type typeof var void while with yield`)
+	takenInPython = strings.Fields(`and as assert async await break class continue def del elif else except False
+		finally for from global if import in is lambda None nonlocal not or pass raise return self True try
+		while with yield`)
+)
+
+func free(name string, taken []string) string {
+	if slices.Contains(taken, name) {
+		return name + "_"
+	}
+	return name
+}
+
+func goType(p parameter) (string, error) {
+	if name := refName(p.schema); name != "" {
+		return name, nil
+	}
+	schema := p.schema.Value
+	switch {
+	case schema.Type.Is("integer") && schema.Format == "int32":
+		return "int32", nil
+	case schema.Type.Is("integer"):
+		return "int64", nil
+	case schema.Type.Is("string"):
+		return "string", nil
+	}
+	return "", fmt.Errorf("there is no Go type for the path parameter %s", p.Name)
+}
+
+func tsType(p parameter) string {
+	if p.schema.Value.Type.Is("string") {
+		return "string"
+	}
+	return "number"
+}
+
+func pyType(p parameter) (string, error) {
+	name, err := pySchema(p.schema)
+	if err != nil {
+		return "", fmt.Errorf("the parameter %s: %w", p.Name, err)
+	}
+	if p.schema.Value.Nullable || !p.Required {
+		name += " | None"
+	}
+	return name, nil
+}
+
+func pySchema(ref *openapi3.SchemaRef) (string, error) {
+	schema, name := ref.Value, refName(ref)
+	switch {
+	case len(schema.Enum) > 0 && name != "", schema.Type.Is("object") && name != "":
+		return "models." + name, nil
+	case len(schema.Enum) > 0:
+		var words []string
+		for _, word := range schema.Enum {
+			words = append(words, fmt.Sprintf("%q", word))
+		}
+		return "Literal[" + strings.Join(words, ", ") + "]", nil
+	case schema.Type.Is("array"):
+		item, err := pySchema(schema.Items)
+		return "Sequence[" + item + "]", err
+	case schema.Type.Is("string") && schema.Format == "date-time":
+		return "datetime", nil
+	}
+	names := map[string]string{"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
+	if len(schema.Type.Slice()) == 1 && names[schema.Type.Slice()[0]] != "" {
+		return names[schema.Type.Slice()[0]], nil
+	}
+	return "", errors.New("there is no type in Python for it")
+}

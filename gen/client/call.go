@@ -1,0 +1,157 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"net/url"
+	"reflect"
+	"strings"
+	"time"
+)
+
+// exchange is a call of an operation.
+type exchange struct {
+	operation string // its id
+	method    string
+	path      string
+	places    []any // the values of the path's parameters
+	params    any   // a struct of the parameters in the query and in headers
+	body      any   // JSON, or the values of a form
+	accept    string
+	result    any // where the JSON of the response goes
+}
+
+// call makes an exchange whose response is JSON.
+func call[T any](ctx context.Context, a *API, e exchange) (*T, error) {
+	result := new(T)
+	e.accept, e.result = mediaJSON, result
+	response, err := a.doer.do(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	return result, response.Body.Close() // which ends the exchange
+}
+
+// request builds the request of an exchange.
+func (e exchange) request(ctx context.Context, server string) (*http.Request, error) {
+	path, err := e.expandPath()
+	if err != nil {
+		return nil, err
+	}
+	query, header := encodeParams(e.params)
+	header.Set("Accept", e.accept)
+	var body io.Reader
+	switch content := e.body.(type) {
+	case nil:
+	case url.Values:
+		header.Set("Content-Type", "application/x-www-form-urlencoded")
+		body = strings.NewReader(content.Encode())
+	default:
+		document, err := json.Marshal(content)
+		if err != nil {
+			return nil, fmt.Errorf("encode the body: %w", err)
+		}
+		header.Set("Content-Type", mediaJSON)
+		body = bytes.NewReader(document)
+	}
+	r, err := http.NewRequestWithContext(ctx, e.method, server+path+query, body)
+	if err != nil {
+		return nil, fmt.Errorf("make the request: %w", err)
+	}
+	r.Header = header
+	return r, nil
+}
+
+// expandPath puts the values into the path.
+func (e exchange) expandPath() (string, error) {
+	path := e.path
+	for _, value := range e.places {
+		segment := fmt.Sprint(value)
+		if strings.Trim(segment, ".") == "" && len(segment) < 3 {
+			return "", fmt.Errorf("%q cannot be a parameter of the path %s", segment, e.path)
+		}
+		start, end := strings.IndexByte(path, '{'), strings.IndexByte(path, '}')
+		path = path[:start] + url.PathEscape(segment) + path[end+1:]
+	}
+	return path, nil
+}
+
+// encodeParams writes the fields of a struct by their tags: those with "form" into a query, the others
+// into headers. What is nil is left out.
+func encodeParams(params any) (string, http.Header) {
+	query, header := url.Values{}, http.Header{}
+	if params == nil {
+		return "", header
+	}
+	for field, value := range reflect.ValueOf(params).Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		add := header.Add
+		if field.Tag.Get("form") != "" {
+			add = query.Add
+		}
+		for _, text := range texts(value) {
+			add(name, text)
+		}
+	}
+	if len(query) == 0 {
+		return "", header
+	}
+	return "?" + query.Encode(), header
+}
+
+// texts are the values of a parameter: none for nil, one for each item of a slice.
+func texts(value reflect.Value) []string {
+	switch value.Kind() {
+	case reflect.Pointer:
+		if value.IsNil() {
+			return nil
+		}
+		return texts(value.Elem())
+	case reflect.Slice:
+		var all []string
+		for _, item := range value.Seq2() {
+			all = append(all, texts(item)...)
+		}
+		return all
+	default:
+		if moment, ok := value.Interface().(time.Time); ok {
+			return []string{moment.Format(time.RFC3339Nano)}
+		}
+		return []string{fmt.Sprint(value.Interface())}
+	}
+}
+
+// allPages yields the items of page after page.
+func allPages[T any](first, perPage *int32, most int32, read func(page, size int32) ([]T, int64, error)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		page, size := orElse(first, 1), orElse(perPage, most)
+		for ; ; page++ {
+			items, total, err := read(page, size)
+			if err != nil {
+				var none T
+				yield(none, err)
+				return
+			}
+			for _, item := range items {
+				if !yield(item, nil) {
+					return
+				}
+			}
+			if len(items) == 0 || int64(page)*int64(size) >= total {
+				return
+			}
+		}
+	}
+}
+
+func orElse(value *int32, otherwise int32) int32 {
+	if value == nil {
+		return otherwise
+	}
+	return *value
+}

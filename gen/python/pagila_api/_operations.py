@@ -1,0 +1,175 @@
+"""A method for each operation of the contract. Written by api/sdk. Do not edit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Callable, Mapping
+from typing import Any, TypeVar
+
+from . import models
+from ._protocol import Call
+
+__all__ = ["Operations"]
+
+T = TypeVar("T")
+
+
+class Operations:
+    """The methods that call the operations of the contract."""
+
+    def _call(self, call: Call, from_dict: Callable[[Mapping[str, Any]], T]) -> T:
+        raise NotImplementedError
+
+    def create_rental(
+        self,
+        customer_id: int,
+        *,
+        inventory_id: int,
+        staff_id: int,
+    ) -> models.Rental:
+        """Rent a copy.
+
+        Rents a copy of a film to a customer from now on. A copy is rented to one customer at a time,
+        however many requests arrive at the same time. The customer and the member of staff must be
+        active. A customer is active unless one of Pagila's columns `active` and `activebool` is false.
+
+        Args:
+            inventory_id: The copy.
+            staff_id: The member of staff who rents it out.
+        """
+        _call = Call("createRental", "POST", "/customers/{customer_id}/rentals")
+        _call.places["customer_id"] = customer_id
+        _call.body["inventory_id"] = inventory_id
+        _call.body["staff_id"] = staff_id
+        return self._call(_call, models.Rental.from_dict)
+
+    def get_film(
+        self,
+        film_id: int,
+    ) -> models.FilmDetail:
+        """Read a film.
+
+        The film with its actors.
+        """
+        _call = Call("getFilm", "GET", "/films/{film_id}")
+        _call.places["film_id"] = film_id
+        return self._call(_call, models.FilmDetail.from_dict)
+
+    def get_health(
+        self,
+    ) -> models.Health:
+        """Is the server alive?
+
+        Succeeds as long as the process serves requests. It checks nothing else.
+        """
+        _call = Call("getHealth", "GET", "/healthz")
+        return self._call(_call, models.Health.from_dict)
+
+    def get_readiness(
+        self,
+    ) -> models.Readiness:
+        """Is the server ready?
+
+        Ready means that the database responds, accepts writes, and has what the operations need (both
+        migrations, the tables, the privileges), and that the server is not shutting down. The response
+        takes at most a second, however busy the server is.
+        """
+        _call = Call("getReadiness", "GET", "/readyz")
+        return self._call(_call, models.Readiness.from_dict)
+
+    def get_rental(
+        self,
+        customer_id: int,
+        rental_id: int,
+    ) -> models.Rental:
+        """Read a rental.
+
+        A rental is only found under its own customer.
+        """
+        _call = Call("getRental", "GET", "/customers/{customer_id}/rentals/{rental_id}")
+        _call.places["customer_id"] = customer_id
+        _call.places["rental_id"] = rental_id
+        return self._call(_call, models.Rental.from_dict)
+
+    def hand_off(
+        self,
+        *,
+        question: str,
+    ) -> models.Answer:
+        """Ask the right agent.
+
+        Two agents share the questions. `search` answers questions about the films that it finds, from
+        the database alone: price, category, rating, length, actors, stock and streaming. It hands off
+        everything else to `model`, the language model, which answers as in `GET /ai/ask`. `sources` are
+        the films that the answer is based on.
+
+        Args:
+            question: A question in plain words. Some of it has to be visible.
+        """
+        _call = Call("handOff", "POST", "/ai/handoff")
+        _call.body["question"] = question
+        return self._call(_call, models.Answer.from_dict)
+
+    def list_films(
+        self,
+        *,
+        page: int | None = None,
+        page_size: int | None = None,
+        category: str | None = None,
+    ) -> models.FilmPage:
+        """List films.
+
+        One page of the catalogue, ordered by `film_id`. Page and total come from one snapshot of
+        the database. A page past the end, or an unknown category, is an empty page.
+
+        Args:
+            page: The number of the page, from 1.
+            page_size: The number of films on a page.
+            category: Only films of this category. Case does not matter.
+        """
+        _call = Call("listFilms", "GET", "/films")
+        _call.query["page"] = page
+        _call.query["page_size"] = page_size
+        _call.query["category"] = category
+        return self._call(_call, models.FilmPage.from_dict)
+
+    def list_all_films(
+        self,
+        *,
+        page: int | None = None,
+        page_size: int | None = None,
+        category: str | None = None,
+    ) -> Iterator[models.Film]:
+        """The items of all pages of `list_films`, beginning with `page`, or with the first.
+
+        The default of `page_size` is 100. The pages are read one after the other, not from one snapshot
+        of the database.
+        """
+        page = 1 if page is None else page
+        page_size = 100 if page_size is None else page_size
+        while True:
+            _found = self.list_films(
+                page=page,
+                page_size=page_size,
+                category=category,
+            )
+            for _item in _found.items:
+                yield _item
+            if page * page_size >= _found.total or not _found.items:
+                return
+            page += 1
+
+    def summarize_film(
+        self,
+        *,
+        film_id: int,
+    ) -> models.FilmSummary:
+        """Summarize a film as JSON.
+
+        The language model names the film and says whether it recommends it. A film is recommended if its
+        rating is above PG-13 (R or NC-17) and its rental rate is below 3.00. The server checks the
+        model's answer against the schema, the database and that rule.
+        """
+        _call = Call("summarizeFilm", "POST", "/ai/summary")
+        _call.body["film_id"] = film_id
+        return self._call(_call, models.FilmSummary.from_dict)
+

@@ -1,0 +1,16 @@
+"""What the models use for a member that is left out."""
+
+from typing import Literal
+
+
+class Unset:
+    def __bool__(self) -> Literal[False]:
+        return False
+
+    def __reduce__(self) -> str:
+        return "UNSET"  # a copy is the same object, also in another process
+
+
+UNSET: Unset = Unset()
+
+__all__ = ["UNSET", "Unset"]

@@ -1,0 +1,109 @@
+// Written by api/sdk. Do not edit.
+import type { components, operations } from "./schema.js";
+
+type Schemas = components["schemas"];
+
+/** The version of the contract and of this package. */
+export const version = "2.0.0";
+
+/** The options of a call. */
+export interface CallOptions {
+  /** Stops the call, which then throws the signal's reason. */
+  signal?: AbortSignal;
+}
+
+/** The methods that call the operations of the contract. */
+export interface Operations {
+  /**
+   * POST /customers/{customer_id}/rentals: rent a copy.
+   *
+   * Rents a copy of a film to a customer from now on. A copy is rented to one customer at a time,
+   * however many requests arrive at the same time. The customer and the member of staff must be
+   * active. A customer is active unless one of Pagila's columns `active` and `activebool` is false.
+   */
+  createRental(customerId: number, body: Schemas["RentalRequest"], options?: CallOptions): Promise<Schemas["Rental"]>;
+  /**
+   * GET /films/{film_id}: read a film.
+   *
+   * The film with its actors.
+   */
+  getFilm(filmId: number, options?: CallOptions): Promise<Schemas["FilmDetail"]>;
+  /**
+   * GET /healthz: is the server alive?
+   *
+   * Succeeds as long as the process serves requests. It checks nothing else.
+   */
+  getHealth(options?: CallOptions): Promise<Schemas["Health"]>;
+  /**
+   * GET /readyz: is the server ready?
+   *
+   * Ready means that the database responds, accepts writes, and has what the operations need (both
+   * migrations, the tables, the privileges), and that the server is not shutting down. The response
+   * takes at most a second, however busy the server is.
+   */
+  getReadiness(options?: CallOptions): Promise<Schemas["Readiness"]>;
+  /**
+   * GET /customers/{customer_id}/rentals/{rental_id}: read a rental.
+   *
+   * A rental is only found under its own customer.
+   */
+  getRental(customerId: number, rentalId: number, options?: CallOptions): Promise<Schemas["Rental"]>;
+  /**
+   * POST /ai/handoff: ask the right agent.
+   *
+   * Two agents share the questions. `search` answers questions about the films that it finds, from
+   * the database alone: price, category, rating, length, actors, stock and streaming. It hands off
+   * everything else to `model`, the language model, which answers as in `GET /ai/ask`. `sources` are
+   * the films that the answer is based on.
+   */
+  handOff(body: Schemas["Question"], options?: CallOptions): Promise<Schemas["Answer"]>;
+  /**
+   * GET /films: list films.
+   *
+   * One page of the catalogue, ordered by `film_id`. Page and total come from one snapshot of
+   * the database. A page past the end, or an unknown category, is an empty page.
+   */
+  listFilms(params?: NonNullable<operations["listFilms"]["parameters"]["query"]>, options?: CallOptions): Promise<Schemas["FilmPage"]>;
+  /**
+   * The items of all pages of `listFilms`, beginning with the page in the parameters, or with the first. The
+   * default page size is 100. The pages are read one after the other, not from one snapshot of the database.
+   */
+  listAllFilms(params?: NonNullable<operations["listFilms"]["parameters"]["query"]>, options?: CallOptions): AsyncGenerator<Schemas["Film"], void, undefined>;
+  /**
+   * POST /ai/summary: summarize a film as JSON.
+   *
+   * The language model names the film and says whether it recommends it. A film is recommended if its
+   * rating is above PG-13 (R or NC-17) and its rental rate is below 3.00. The server checks the
+   * model's answer against the schema, the database and that rule.
+   */
+  summarizeFilm(body: Schemas["SummaryRequest"], options?: CallOptions): Promise<Schemas["FilmSummary"]>;
+}
+
+/** How an operation is called. */
+export interface Operation {
+  method: string;
+  path: string;
+  /** Whether its body is JSON. */
+  body?: boolean;
+  /** Whether it has parameters in the query or in headers. */
+  params?: boolean;
+  /** Those that go into headers. */
+  headers?: readonly string[];
+  /** The method that reads all pages, and how many items a page has at most. */
+  pages?: { name: string; size: number };
+}
+
+/** The operations by their ids, in the contract's words. */
+export const table = {
+  askQuestion: { method: "GET", path: "/ai/ask", params: true },
+  createRental: { method: "POST", path: "/customers/{customer_id}/rentals", body: true },
+  createToken: { method: "POST", path: "/token" },
+  getFilm: { method: "GET", path: "/films/{film_id}" },
+  getHealth: { method: "GET", path: "/healthz" },
+  getReadiness: { method: "GET", path: "/readyz" },
+  getRental: { method: "GET", path: "/customers/{customer_id}/rentals/{rental_id}" },
+  handOff: { method: "POST", path: "/ai/handoff", body: true },
+  listFilms: { method: "GET", path: "/films", params: true, pages: { name: "listAllFilms", size: 100 } },
+  summarizeFilm: { method: "POST", path: "/ai/summary", body: true },
+} as const satisfies Record<string, Operation>;
+
