@@ -61,7 +61,7 @@ func start(t *testing.T, model server.Model) live {
 	}
 	checked, err := server.CheckResponses(contract, handler, func(got server.Response) {
 		if got.Err != nil {
-			t.Errorf("%s %s: the answer is not in the contract: %v", got.Request.Method, got.Request.URL, got.Err)
+			t.Errorf("%s %s: the response does not follow the contract: %v", got.Request.Method, got.Request.URL, got.Err)
 		}
 	})
 	if err != nil {
