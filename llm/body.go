@@ -1,11 +1,13 @@
 package llm
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"math"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -36,7 +38,9 @@ type checkedBody struct {
 	dialect  dialect
 	key      string
 	exchange *exchange
-	texted   bool        // some text has come
+	framed   bool        // HTTP says where the body ends
+	text     []byte      // that has come
+	deltas   bool        // some of it came in parts
 	finished bool        // a reason for the end has come
 	wholly   bool        // the whole answer has come in one document
 	buffer   []byte      // checked, and not read yet
@@ -47,6 +51,7 @@ type checkedBody struct {
 func newCheckedBody(ctx context.Context, cancel context.CancelCauseFunc, resp *http.Response, p *patience, x *exchange, d *doer) *checkedBody {
 	b := &checkedBody{
 		ctx: ctx, cancel: cancel, upstream: resp.Body, header: resp.Header, patience: p, dialect: d.dialect, key: d.key, exchange: x,
+		framed: resp.ContentLength >= 0 || len(resp.TransferEncoding) > 0 || resp.ProtoMajor >= 2,
 	}
 	b.meter = &meter{reader: resp.Body, patience: p, limit: d.maxBytes + int64(x.room)*thoughtTokenBytes, thoughts: maxThoughtBytes}
 	b.frames = newFrames(b.meter, p.live)
@@ -73,6 +78,7 @@ func (b *checkedBody) Read(p []byte) (int, error) {
 		}
 		if err != nil {
 			e := b.reason(err)
+			e = e.worded(e.refusal.words)
 			if _, impatient := errors.AsType[*Error](context.Cause(b.ctx)); impatient || b.ctx.Err() == nil {
 				b.exchange.fail(e)
 			} // else the caller's context has ended, which the guard sees for itself
@@ -89,8 +95,8 @@ func (b *checkedBody) Read(p []byte) (int, error) {
 func (b *checkedBody) next() ([]byte, error) {
 	for !b.done.Load() {
 		f, err := b.frames.next()
-		if errors.Is(err, io.EOF) {
-			f, err = b.ended()
+		if err != nil {
+			f, err = b.ended(err)
 		}
 		if err != nil {
 			return nil, err
@@ -111,17 +117,27 @@ func (b *checkedBody) next() ([]byte, error) {
 	return nil, io.EOF
 }
 
-// ended is what the end of a body without a mark stands for. Where documents are not in events, or the
-// answer came in one, nothing else marks the end than the reason for it.
-func (b *checkedBody) ended() (frame, error) {
-	if b.finished && (b.frames.bare || b.wholly) {
+// ended is what an error of the frames stands for, io.EOF included. After the reason for the answer's end
+// a body without a mark of its own is whole, unless the connection's end is its only end: that may be a
+// cut. Where documents are not in events, or the answer came in one, there is no mark to wait for, and
+// what cannot be read after the reason is no part of the answer.
+func (b *checkedBody) ended(err error) (frame, error) {
+	unmarked := b.frames.bare || b.wholly
+	malformed := isKind(err, KindBadResponse) && !errors.Is(err, errTooLarge)
+	whole := errors.Is(err, io.EOF) || errors.Is(err, errEndInEvent)
+	silent := isKind(context.Cause(b.ctx), KindStalled)
+	switch {
+	case b.finished && whole && (unmarked || b.framed), b.finished && unmarked && (malformed || silent):
 		return frame{data: []byte(doneMark)}, nil
+	case errors.Is(err, io.EOF):
+		return frame{}, io.ErrUnexpectedEOF
 	}
-	return frame{}, io.ErrUnexpectedEOF
+	return frame{}, err
 }
 
-// parse reads a frame. What is no object, or belongs to an event of some other name, carries neither
-// text nor an error.
+// parse reads a frame. Anything but an object carries neither text nor an error, and so does an event of
+// another name. Data that does not even begin like JSON is a ping or a comment; data that does, and is
+// malformed, may have been text.
 func (b *checkedBody) parse(f frame) (piece, error) {
 	if f.done() {
 		return piece{end: true}, nil // whether there was a finish reason is for the guard to see
@@ -131,7 +147,7 @@ func (b *checkedBody) parse(f frame) (piece, error) {
 	}
 	switch {
 	case !f.valid:
-		if f.event != "" && f.event != "message" {
+		if b.finished || f.event != "" && f.event != "message" || !beginsLikeJSON(f.data) {
 			return piece{}, nil
 		}
 		return piece{}, malformedError()
@@ -144,14 +160,29 @@ func (b *checkedBody) parse(f frame) (piece, error) {
 		return piece{}, malformedError()
 	case p.refusal:
 		return piece{}, &Error{Kind: KindFiltered, Status: http.StatusOK, Err: errors.New("the model refuses")}
-	case p.whole && b.texted:
-		p.text = "" // it repeats what was streamed
+	case p.whole:
+		p.text = b.news(p.text)
 	}
-	p.end = p.end || p.whole && b.frames.bare
+	// Where no stream was asked for, one document is the answer, and nobody waits for more.
+	p.end = p.end || p.whole && p.finish != "" && b.frames.bare && !b.exchange.stream
 	if p.thought && p.text == "" {
 		b.meter.allow(len(f.data))
 	}
 	return p, nil
+}
+
+// news is what a text that stands in the place of a whole answer adds to the text so far. Some servers
+// repeat the answer at its end, some send in each document all that they have, and some only write a part
+// where the whole belongs.
+func (b *checkedBody) news(text string) string {
+	rest, extends := strings.CutPrefix(text, string(b.text))
+	switch repeated := strings.TrimSpace(text); {
+	case extends:
+		return rest
+	case b.deltas && (bytes.HasPrefix(b.text, []byte(repeated)) || bytes.HasSuffix(bytes.TrimSpace(b.text), []byte(repeated))):
+		return "" // trimmed, or without the thoughts
+	}
+	return text
 }
 
 // take notes what a piece says.
@@ -159,8 +190,9 @@ func (b *checkedBody) take(p piece) {
 	if p.text != "" || p.thought || p.finish != "" {
 		b.patience.live()
 	}
-	b.texted = b.texted || p.text != ""
-	b.finished = b.finished || p.finish != ""
+	b.text = append(b.text, p.text...)
+	b.deltas = b.deltas || p.text != "" && !p.whole
+	b.finished = b.finished || worse("", p.finish) != ""
 	b.wholly = b.wholly || p.whole
 	b.exchange.take(p)
 }
@@ -194,7 +226,7 @@ func (b *checkedBody) Close() error {
 type patience struct {
 	first, idle *time.Timer
 	pause       time.Duration
-	alive       bool // the answer has begun. Only who reads the response looks at it
+	alive       bool // the answer has begun; used only by the goroutine that reads the response
 }
 
 // newPatience begins with the wait for the answer, without limit where that is 0.

@@ -21,8 +21,8 @@ const (
 	// retryBase is the first wait; each further one doubles it. Trouble that a retry cures, such
 	// as a closed connection or a full worker, is over in a fraction of a second.
 	retryBase = 200 * time.Millisecond
-	// maxRetryWait is the longest a caller is kept waiting because the upstream asks for it. With
-	// more he had better be told.
+	// maxRetryWait is the longest a caller is kept waiting because the upstream asks for it. A caller
+	// who would have to wait longer gets the error at once.
 	maxRetryWait = 10 * time.Second
 	// maxErrorBody is how much of an error's body is read.
 	maxErrorBody = 64 << 10
@@ -43,6 +43,8 @@ type dialect interface {
 	adapterGets(x *exchange) (wake, last []byte)
 	// listing is the path of the list of models, below the base URL.
 	listing() string
+	// sameModel says whether a name in that list may be the model's. Both are plain names.
+	sameModel(listed, model string) bool
 	// remedy is what the operator can do where the upstream does not have the model.
 	remedy(model string) string
 }
@@ -110,7 +112,7 @@ func (d *doer) send(r *http.Request, x *exchange, body []byte) (*http.Response, 
 		}
 		wait, ok := retryWait(r.Context(), e, retries)
 		if !ok {
-			return nil, search.err(e)
+			return nil, d.explain(search.err(e))
 		}
 		retries++
 		x.retry(e.Kind)
@@ -175,7 +177,7 @@ func (d *doer) try(r *http.Request, x *exchange, body []byte, s shape) (*http.Re
 	}
 	if e != nil {
 		_ = checked.Close() // it has failed already
-		return nil, d.explain(e)
+		return nil, e
 	}
 	resp.Body = checked
 	resp.ContentLength = -1 // the adapter reads other bytes than the upstream sent

@@ -59,6 +59,8 @@ type Error struct {
 type refusal struct {
 	status int          // of the response, or what an error inside it says in place of that
 	named  [extras]bool // the parts that the error has a word of
+	said   bool         // the error has words at all
+	words  Kind         // what these say that the error is; empty where they say nothing
 }
 
 // Error describes the failure.
@@ -140,19 +142,65 @@ func upstreamError(status int, header http.Header, body []byte, key string) *Err
 	if json.Unmarshal(body, &list) == nil && len(list) > 0 {
 		body = list[0]
 	}
-	// What is no JSON, or has other types, has no code either: the status must do.
+	// A body that is not JSON, or has other types, has no code either: the status must do.
 	_ = json.Unmarshal(body, &outer)
 	d := outer.errorDetail
 	_ = json.Unmarshal(outer.Error, &d) // an error that is a mere text has no more
 
 	code, names, effective := d.codes(status)
-	kind := kindOf(effective, names)
-	if kind == KindRejected {
-		kind = kindByWords(effective, body)
-	}
+	text := strings.ToLower(ownWords(body))
 	return &Error{
-		Kind: kind, Status: status, Code: identifier(code, key), RetryAfter: retryAfter(header), Err: errUpstream,
-		refusal: refusal{status: effective, named: named(body)},
+		Kind: kindOf(effective, names), Status: status, Code: identifier(code, key), RetryAfter: retryAfter(header), Err: errUpstream,
+		refusal: refusal{status: effective, named: named(text), said: text != "", words: kindByWords(effective, text)},
+	}
+}
+
+// worded is the error with its kind by what it says, if nothing else tells it. It is for an error that
+// stays when every shape of the request has been tried, and for one in the middle of an answer.
+func (e *Error) worded(words Kind) *Error {
+	if e.Kind != KindRejected || words == "" {
+		return e
+	}
+	known := *e
+	known.Kind = words
+	return &known
+}
+
+// ownMembers are the members of an error in which upstreams say what is wrong. All others may quote the
+// request, and so the question.
+var ownMembers = []string{
+	"error", "errors", "detail", "details", "message", "msg", "reason", "title", "description", "error_description", "type", "code", "param", "loc", "status", "object",
+}
+
+// quotedInput is where a message begins to quote the request, as validators do.
+var quotedInput = regexp.MustCompile(`(?i)['"](input|body|request|prompt|messages|content)['"]\s*:`)
+
+// ownWords is what an error says in its own words.
+func ownWords(body []byte) string {
+	var document any
+	if json.Unmarshal(body, &document) != nil {
+		document = string(body)
+	}
+	var words []string
+	collectWords(document, &words)
+	return strings.Join(words, "\n")
+}
+
+func collectWords(value any, words *[]string) {
+	switch v := value.(type) {
+	case string:
+		if quote := quotedInput.FindStringIndex(v); quote != nil {
+			v = v[:quote[0]]
+		}
+		*words = append(*words, v)
+	case []any:
+		for _, element := range v {
+			collectWords(element, words)
+		}
+	case map[string]any:
+		for _, member := range ownMembers {
+			collectWords(v[member], words)
+		}
 	}
 }
 
@@ -161,32 +209,53 @@ func inBandError(f frame, header http.Header, key string) *Error {
 	if f.event != errorEvent && !bytes.Contains(f.data, []byte(`"error"`)) {
 		return nil // nearly all documents
 	}
-	var d struct {
-		Error   json.RawMessage `json:"error"`
-		Object  looseText       `json:"object"`
-		Type    looseText       `json:"type"`
-		Choices []struct {
-			Error json.RawMessage `json:"error"`
-		} `json:"choices"`
+	var documents []json.RawMessage
+	if json.Unmarshal(f.data, &documents) != nil { // one, not a list
+		documents = []json.RawMessage{f.data}
 	}
-	_ = json.Unmarshal(f.data, &d) // what is malformed is found later
-	body := f.data
-	// An empty object is an error where there is nothing else.
-	is := f.event == errorEvent || d.Object == errorEvent || d.Type == errorEvent || hasContent(d.Error) ||
-		isEmpty(d.Error, '{') && len(d.Choices) == 0
-	for _, c := range d.Choices {
-		if !is && hasContent(c.Error) {
-			is, body = true, c.Error
+	for _, document := range documents {
+		if body := errorIn(document); body != nil {
+			return upstreamError(http.StatusOK, header, body, key)
 		}
 	}
-	if !is {
-		return nil
+	if f.event == errorEvent {
+		return upstreamError(http.StatusOK, header, f.data, key)
 	}
-	return upstreamError(http.StatusOK, header, body, key)
+	return nil
 }
 
-// kindsByWords tell errors that have no code of their own from a request that is refused for what is
-// optional in it. Where the words are others, the request is tried in vain; no answer depends on them.
+// errorIn is the error in a document, or nil. One that says nothing is an error only where there is
+// nothing else.
+func errorIn(document json.RawMessage) json.RawMessage {
+	type failing struct {
+		Error json.RawMessage `json:"error"`
+	}
+	var d struct {
+		failing
+		Object  looseText          `json:"object"`
+		Type    looseText          `json:"type"`
+		Choices looseList[failing] `json:"choices"`
+		Message json.RawMessage    `json:"message"`
+		Done    looseBool          `json:"done"`
+	}
+	_ = json.Unmarshal(document, &d) // what is malformed is found later
+	alone := len(d.Choices) == 0 && !hasContent(d.Message) && !bool(d.Done)
+	if d.Object == errorEvent || d.Type == errorEvent || !saysNothing(d.Error) || alone && isEmptied(d.Error) {
+		return document
+	}
+	for _, c := range d.Choices {
+		if !saysNothing(c.Error) {
+			return c.Error
+		}
+	}
+	return nil
+}
+
+// isEmptied says whether an error that says nothing is there as an object.
+func isEmptied(raw json.RawMessage) bool { return len(raw) > 0 && raw[0] == '{' }
+
+// kindsByWords say what an error is that has no code of its own, once the request has been tried without
+// what is optional in it. No answer depends on them.
 var kindsByWords = []struct {
 	words *regexp.Regexp
 	kind  Kind
@@ -196,20 +265,22 @@ var kindsByWords = []struct {
 	{regexp.MustCompile(`model\b.{0,200}(\bnot found|(does not|doesn't|not) exist)|(no such|unknown|not a valid) model`), KindNoModel},
 }
 
-// kindByWords classifies a refusal by what it says.
-func kindByWords(status int, body []byte) Kind {
-	switch status {
-	case http.StatusBadRequest, http.StatusNotFound, http.StatusUnprocessableEntity:
-	default:
-		return KindRejected
+// kindByWords classifies a refusal by what it says, in lower case.
+func kindByWords(status int, text string) Kind {
+	if !mayRefuse(status) {
+		return ""
 	}
-	text := bytes.ToLower(body)
 	for _, row := range kindsByWords {
-		if row.words.Match(text) {
+		if row.words.MatchString(text) {
 			return row.kind
 		}
 	}
-	return KindRejected
+	return ""
+}
+
+// mayRefuse says whether a status may stand for a part of a request that the upstream does not take.
+func mayRefuse(status int) bool {
+	return status == http.StatusBadRequest || status == http.StatusNotFound || status == http.StatusUnprocessableEntity
 }
 
 // errUpstream stands for the upstream's own sentence, which is not kept.

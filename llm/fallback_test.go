@@ -2,6 +2,7 @@ package llm_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -18,6 +19,7 @@ import (
 type picky struct {
 	refused []string // members of the body, or of its options
 	status  int
+	body    string // of the refusal; empty: one whose words say nothing
 	answer  string // an event stream, or lines
 	whole   string // for a summary
 	got     []map[string]json.RawMessage
@@ -40,7 +42,7 @@ func (p *picky) RoundTrip(r *http.Request) (*http.Response, error) {
 	for _, name := range p.refused {
 		member, value, _ := strings.Cut(name, "=")
 		if raw, ok := fields[member]; ok && strings.Contains(string(raw), value) {
-			return response(p.status, `{"error":{"message":"Extra inputs are not permitted"}}`), nil
+			return response(p.status, cmp.Or(p.body, `{"error":{"message":"Extra inputs are not permitted"}}`)), nil
 		}
 	}
 	if _, streamed := fields["stream"]; !streamed {
@@ -269,5 +271,85 @@ func TestErrorInPlaceOfAnswer(t *testing.T) {
 	u = listen(t, raw(lineHead+`{"error":{"code":429}}`+"\n"), raw(lineHead+line("He")+goodLineEnd))
 	if text, _, err := ask(bounded(t), ollama(t, u)); err != nil || text != "He" {
 		t.Errorf("after a line with an error: %q, %v", text, err)
+	}
+}
+
+// TestWordsDecideNoFallback has upstreams that refuse a part of a request in words that could be about
+// something else, or that quote the question.
+func TestWordsDecideNoFallback(t *testing.T) {
+	t.Parallel()
+	const echo = `"input":{"messages":[{"role":"user","content":"Is the model context length too long, or does the model not exist? A moderation content filter"}]}`
+	for _, test := range []struct {
+		status int
+		body   string
+	}{
+		{400, `{"error":{"message":"Unknown model parameter: temperature does not exist"}}`},
+		{400, `{"error":{"message":"unknown model option temperature"}}`},
+		{422, `{"error":{"message":"temperature: unsupported input; input_size"}}`},
+		{400, `{"error":{"message":"content filter plugin: unknown field temperature"}}`},
+		{400, `{"message":"moderation: temperature is not allowed"}`},
+		{422, `{"detail":[{"type":"extra_forbidden","loc":["body","temperature"],"msg":"Extra inputs are not permitted",` + echo + `}]}`},
+		{400, `{"error":"The model does not exist with these options"}`},
+		{404, `{"error":{"message":"No endpoints found that support the requested parameters","code":404}}`},
+		{404, `{"error":"model option not found: temperature"}`},
+		{200, `{"error":{"code":400,"message":"this model's context window option does not exist"}}`},
+	} {
+		for _, provider := range []string{"openai", "ollama"} {
+			var bodies []string
+			c := newClient(t, llm.Config{Provider: provider, BaseURL: "http://upstream.test/v1", OllamaHost: "http://upstream.test", HTTPClient: &http.Client{
+				Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+					body, err := io.ReadAll(r.Body)
+					if err != nil {
+						return nil, err
+					}
+					if bodies = append(bodies, string(body)); strings.Contains(string(body), `"temperature"`) {
+						return response(test.status, test.body), nil
+					}
+					if provider == "ollama" {
+						return response(200, line("He")+goodLineEnd), nil
+					}
+					return response(200, delta("He")+goodEnd), nil
+				}),
+			}})
+			for range 2 {
+				if text, _, err := ask(bounded(t), c); err != nil || text != "He" {
+					t.Fatalf("%s, %d %s: got %q, %v after %d requests", provider, test.status, test.body, text, err, len(bodies))
+				}
+			}
+			if last := bodies[len(bodies)-2]; strings.Contains(last, `"temperature"`) {
+				t.Errorf("%s, %s: the second call has not learnt: %s", provider, test.body, last)
+			}
+		}
+	}
+	// The same for a summary's format.
+	for _, body := range []string{
+		`{"error":{"message":"This model does not support json_schema; option not found"}}`,
+		`{"error":{"message":"Unknown model: response formats are unknown to it"}}`,
+	} {
+		p := &picky{refused: []string{"response_format"}, status: 400, body: body}
+		c, _ := pickyClient(t, "openai", p)
+		if err := summarizing(bounded(t), c); err != nil {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+}
+
+// TestQuotedQuestionIsNoReason has errors for good that quote the question. Its words do not say what
+// the error is.
+func TestQuotedQuestionIsNoReason(t *testing.T) {
+	t.Parallel()
+	const question = "The model does not exist? The maximum context length and the moderation"
+	for _, body := range []string{
+		`{"detail":[{"type":"missing","loc":["body","user"],"msg":"Field required","input":{"messages":["` + question + `"]}}]}`,
+		`{"error":{"message":"no user","request":{"prompt":"` + question + `"}}}`,
+		`{"error":{"message":"no user"},"body":"` + question + `","messages":[{"content":"` + question + `"}],"prompt":"` + question + `"}`,
+		`{"object":"error","message":"[{'type': 'missing', 'loc': ('body', 'user'), 'msg': 'Field required', 'input': {'content': '` + question + `'}}]","code":400}`,
+	} {
+		u := listen(t, status(400, "", body))
+		_, _, err := ask(bounded(t), openAI(t, u))
+		checkKind(t, err, llm.KindRejected)
+		if n := len(u.got()); n > 7 {
+			t.Errorf("%d requests", n)
+		}
 	}
 }

@@ -177,6 +177,9 @@ func clean(text string) string {
 	}, strings.ToValidUTF8(text, "\ufffd"))
 }
 
+// isUnseen says whether a character is a blank, or otherwise cannot be seen.
+func isUnseen(r rune) bool { return unicode.IsSpace(r) || Blank(string(r)) }
+
 // brailleBlank is a sign without dots. Unicode counts it among the symbols, but nobody sees it.
 const brailleBlank = '\u2800'
 

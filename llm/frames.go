@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"regexp"
@@ -13,8 +14,10 @@ import (
 // lineSize holds a line as most are. It is a size to begin with, no limit.
 const lineSize = 512
 
-// doneMark is the data of the event after the last one.
+// doneMark is the data of the event after the last one. Servers write it in other forms too.
 const doneMark = "[DONE]"
+
+var doneMarks = regexp.MustCompile(`^(?i:"?\[?done\]?"?)$`)
 
 // errorEvent is the name of an event whose data is an error, whatever its form.
 const errorEvent = "error"
@@ -27,7 +30,12 @@ type frame struct {
 }
 
 // done says whether the frame is the mark after the last one.
-func (f frame) done() bool { return string(f.data) == doneMark }
+func (f frame) done() bool { return len(f.data) <= len(doneMark)+2 && doneMarks.Match(f.data) }
+
+// beginsLikeJSON says whether data is an object, a list, a string or a number, or was going to be one.
+func beginsLikeJSON(data []byte) bool {
+	return len(data) > 0 && bytes.IndexByte([]byte(`{["-0123456789`), data[0]) >= 0
+}
 
 // frames reads a response as a sequence of documents, each one JSON. The bytes decide how the
 // documents are framed, since upstreams and the proxies before them label their responses with all
@@ -62,7 +70,7 @@ func (f *frames) first() (frame, error) {
 	return f.next()
 }
 
-// skipBlanks passes over what carries nothing at the beginning: white space, with which some servers
+// skipBlanks passes over what carries nothing at the beginning: whitespace, with which some servers
 // keep a connection alive, a byte order mark, and null. It returns the first byte after that.
 func (f *frames) skipBlanks() (byte, error) {
 	for {
@@ -111,14 +119,19 @@ func malformedError() *Error {
 	return &Error{Kind: KindBadResponse, Status: http.StatusOK, Err: errMalformed}
 }
 
+// errEndInEvent stands for a body that ends as HTTP has it, but within an event.
+var errEndInEvent = fmt.Errorf("within an event: %w", io.ErrUnexpectedEOF)
+
 // eventStream reads server-sent events (WHATWG HTML, section 9.2), as far as upstreams use them:
 // the name and the data count. It is more patient than the standard with servers that leave out the
 // empty line between events: a first line of data that is whole is an event.
 type eventStream struct {
-	lines *bufio.Reader
-	begun bool
-	name  string // of the event that is being read
-	data  []byte
+	lines    *bufio.Reader
+	begun    bool
+	line     []byte
+	returned bool   // the line before ended with a carriage return, which a line feed may complete
+	name     string // of the event that is being read
+	data     []byte
 }
 
 // eventLine is a line as only a stream of events begins. A page of HTML does not.
@@ -127,15 +140,14 @@ var eventLine = regexp.MustCompile(`^((data|event|id|retry)?:|(data|event|id|ret
 func (s *eventStream) next() (frame, error) {
 	s.data = s.data[:0]
 	for {
-		line, err := s.lines.ReadBytes('\n')
+		line, err := s.readLine()
 		last := errors.Is(err, io.EOF)
 		if last && len(line) == 0 && len(s.data) > 0 {
-			return frame{}, io.ErrUnexpectedEOF
+			return frame{}, errEndInEvent
 		}
 		if last && len(line) == 0 || err != nil && !last {
 			return frame{}, err
 		}
-		line = bytes.TrimRight(line, "\r\n")
 		if !s.begun && !eventLine.Match(line) {
 			return frame{}, malformedError()
 		}
@@ -147,6 +159,27 @@ func (s *eventStream) next() (frame, error) {
 	}
 }
 
+// readLine reads a line, which ends with a line feed, a carriage return or both. It does not wait for
+// what follows a carriage return.
+func (s *eventStream) readLine() ([]byte, error) {
+	s.line = s.line[:0]
+	for {
+		c, err := s.lines.ReadByte()
+		switch {
+		case err != nil:
+			return s.line, err
+		case c == '\n' && s.returned:
+			s.returned = false
+			continue
+		}
+		s.returned = c == '\r'
+		if c == '\n' || c == '\r' {
+			return s.line, nil
+		}
+		s.line = append(s.line, c)
+	}
+}
+
 // take reads a line. It returns an event once that is whole.
 func (s *eventStream) take(line []byte) (frame, bool) {
 	if name, ok := bytes.CutPrefix(line, []byte("event:")); ok {
@@ -155,6 +188,9 @@ func (s *eventStream) take(line []byte) (frame, bool) {
 	}
 	data, ok := bytes.CutPrefix(line, []byte("data:"))
 	data = bytes.TrimSpace(data)
+	if ok && len(data) > 0 && !beginsLikeJSON(s.data) {
+		s.data = s.data[:0] // a ping or the like, without the empty line after it
+	}
 	switch {
 	case len(line) == 0:
 		// An event of several lines, a malformed one, or an error that does not say which.
@@ -163,7 +199,7 @@ func (s *eventStream) take(line []byte) (frame, bool) {
 		return f, len(s.data) > 0 || f.event == errorEvent
 	case !ok || len(data) == 0:
 		return frame{}, false // a comment, or another field
-	case len(s.data) == 0 && string(data) == doneMark:
+	case len(s.data) == 0 && (frame{data: data}).done():
 		return frame{data: data}, true
 	case len(s.data) == 0 && json.Valid(data):
 		return frame{event: s.name, data: data, valid: true}, true

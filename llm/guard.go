@@ -146,11 +146,10 @@ func (g *guard) attempt(ctx context.Context, c *call, t *attempt) (*llms.Content
 		rest = choice.Content
 	}
 	finish, kind := finishOf(cmp.Or(x.finish, choice.StopReason))
-	whole := finish != "" && kind == ""
-	if err := a.finish(ctx, x, rest, !whole); err != nil {
+	if err := a.finish(ctx, x, rest, g.ending(t, finish, kind)); err != nil {
 		return nil, fmt.Errorf("pass the model's answer on: %w", err)
 	}
-	g.learn(t, kind, whole)
+	g.learn(t, kind)
 	return g.judge(t, choice, finish, kind)
 }
 
@@ -173,12 +172,25 @@ func (t *attempt) failure(ctx context.Context, resp *llms.ContentResponse, err e
 }
 
 // learn takes what an answer has shown of how the model thinks.
-func (g *guard) learn(t *attempt, kind Kind, whole bool) {
+func (g *guard) learn(t *attempt, kind Kind) {
 	h := t.answer.thoughts
 	if h.seen || t.exchange.thought() || kind == KindLength && t.answer.blank() {
 		g.thinking.room.Store(true)
 	}
-	g.thinking.learn(h, whole)
+	g.thinking.learn(h)
+}
+
+// ending is how an attempt's answer has ended. One that was cut is shown unless it can be asked for again,
+// with room for thoughts.
+func (g *guard) ending(t *attempt, finish string, kind Kind) ending {
+	again := t.exchange.room == 0 && g.sender != nil && !g.sender.lesson.get().without(extraRoom)
+	switch {
+	case finish != "" && kind == "":
+		return endWhole
+	case kind == KindLength && !again:
+		return endCut
+	}
+	return endBroken
 }
 
 // adapt runs the adapter, which panics on some hostile responses. A panic of the caller's streaming
@@ -213,7 +225,7 @@ func (g *guard) judge(t *attempt, choice *llms.ContentChoice, finish string, kin
 	}}}
 	switch {
 	case a.thoughts.leaked:
-		return nil, newError(KindBadResponse, "the answer turned out to be thoughts; the next ones are held back until that is known")
+		return nil, newError(KindBadResponse, "the answer turned out to be thoughts; the next one is held back until that is known")
 	case finish == "" && kind == "":
 		return nil, newError(KindTruncated, "the answer ends without a finish reason")
 	case kind == KindLength:
@@ -262,15 +274,15 @@ func (a *answer) add(ctx context.Context, x *exchange, piece string) error {
 	return a.pass(ctx, a.thoughts.add(a.scrubber.add(text)))
 }
 
-// finish takes the last piece of an answer, which may have been cut.
-func (a *answer) finish(ctx context.Context, x *exchange, piece string, cut bool) error {
+// finish takes the last piece of an answer, and how it has ended.
+func (a *answer) finish(ctx context.Context, x *exchange, piece string, e ending) error {
 	if err := a.add(ctx, x, piece); err != nil {
 		return err
 	}
-	return a.pass(ctx, a.thoughts.add(a.scrubber.end())+a.thoughts.end(cut))
+	return a.pass(ctx, a.thoughts.add(a.scrubber.end())+a.thoughts.end(e))
 }
 
-// blank says whether the answer is none.
+// blank says whether the answer has no text that can be seen.
 func (a *answer) blank() bool { return Blank(a.text.String()) }
 
 // pass passes the next piece on. An empty one is nothing.
@@ -346,10 +358,8 @@ func (x *exchange) reset(s shape) {
 
 // take adds what the doer has read.
 func (x *exchange) take(p piece) {
-	x.model = cmp.Or(x.model, p.model)
-	if name, kind := finishOf(p.finish); name != "" || kind != "" { // some servers send an empty one after the last
-		x.finish = p.finish
-	}
+	x.model = cmp.Or(x.model, shownName(p.model))
+	x.finish = worse(x.finish, p.finish)
 	x.usage = Usage{Prompt: cmp.Or(p.usage.Prompt, x.usage.Prompt), Completion: cmp.Or(p.usage.Completion, x.usage.Completion)}
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -3,8 +3,11 @@ package llm_test
 import (
 	"bytes"
 	"context"
+	"io"
 	"log/slog"
 	"net"
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -29,8 +32,8 @@ func TestCheckModel(t *testing.T) {
 		{"a refused list", "openai", "m-1", status(401, "", `{}`), false},
 		{"no JSON", "openai", "m-1", status(200, "", `<html>`), false},
 		{"another object", "openai", "m-1", status(200, "", `{"ok":true}`), false},
+		{"entries without a name", "openai", "m-1", status(200, "", `{"data":[{"id":"x"},{"id":7},null]}`), false},
 		{"empty list", "openai", "m-1", status(200, "", `{"data":[]}`), false},
-		{"nobody there", "openai", "m-1", raw(""), false},
 		{"Ollama, listed", "ollama", "m-1:7b", status(200, "", `{"models":[{"name":"m-1:7b","model":"m-1:7b"}]}`), false},
 		{"Ollama, latest", "ollama", "m-1", status(200, "", `{"models":[{"name":"m-1:latest"}]}`), false},
 		{"Ollama, another tag", "ollama", "m-1", status(200, "", `{"models":[{"name":"m-1:7b"},{"name":"other:latest"}]}`), true},
@@ -95,7 +98,7 @@ func TestCheckModelIsBounded(t *testing.T) {
 func TestListedNamesAreNames(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	u := listen(t, status(200, "", `{"data":[{"id":"You asked: Bob\u001b[31m"},{"id":"a"},{"id":"b"},{"id":"c"},{"id":"d"},{"id":"e"},{"id":"f"},{"id":7},null]}`))
+	u := listen(t, status(200, "", `{"data":[{"id":"You asked: Bob\u001b[31m"},{"id":"a"},{"id":"b"},{"id":"c"},{"id":"d"},{"id":"e"},{"id":"f"}]}`))
 	c := newClient(t, llm.Config{Provider: "openai", BaseURL: u.url, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	c.CheckModel(bounded(t))
 	if !strings.Contains(log.String(), `some="[a b c d e]"`) || strings.Contains(log.String(), "Bob") {
@@ -107,13 +110,14 @@ func TestListedNamesAreNames(t *testing.T) {
 func TestMissingModel(t *testing.T) {
 	t.Parallel()
 	for provider, test := range map[string]struct {
-		missing, good script
-		remedy        string
+		missing []script // to each shape of the request
+		good    script
+		remedy  string
 	}{
-		"openai": {status(404, "", `{"error":{"message":"The model m-1 does not exist, Bob","code":"model_not_found"}}`), raw(eventHead + delta("He") + goodEnd), "LLM_MODEL"},
-		"ollama": {status(404, "", `{"error":"model \"m-1\" not found, Bob"}`), raw(lineHead + line("He") + goodLineEnd), "ollama pull m-1"},
+		"openai": {[]script{status(404, "", `{"error":{"message":"The model m-1 does not exist, Bob","code":"model_not_found"}}`)}, raw(eventHead + delta("He") + goodEnd), "LLM_MODEL"},
+		"ollama": {slices.Repeat([]script{status(404, "", `{"error":"model \"m-1\" not found, Bob"}`)}, 2), raw(lineHead + line("He") + goodLineEnd), "ollama pull m-1"},
 	} {
-		u := listen(t, test.missing, test.good)
+		u := listen(t, append(test.missing, test.good)...)
 		c := newClient(t, llm.Config{Provider: provider, Model: "m-1", APIKey: key, BaseURL: u.url, OllamaHost: u.url})
 		_, _, err := ask(bounded(t), c)
 		e := checkKind(t, err, llm.KindNoModel)
@@ -139,4 +143,77 @@ func TestMissingModel(t *testing.T) {
 			t.Errorf("%s: the problem is %q after a list", provider, got)
 		}
 	}
+}
+
+// TestListsOfModels has lists that say less about a model than they seem to.
+func TestListsOfModels(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, model, list string
+		missing           bool
+	}{
+		{"prefix in the setting", "models/m-1", `{"data":[{"id":"m-1"}]}`, false},
+		{"prefix on both sides", "models/m-1", `{"data":[{"id":"models/m-1"}]}`, false},
+		{"date in the list", "m-4o", `{"data":[{"id":"m-4o-2024-08-06"}]}`, false},
+		{"date in the setting", "m-4o-2024-08-06", `{"data":[{"id":"m-4o"}]}`, false},
+		{"another date", "claude-3-5", `{"data":[{"id":"claude-3-5-20241022"}]}`, false},
+		{"latest", "m-large-latest", `{"data":[{"id":"m-large-2411"}]}`, false},
+		{"latest in the setting", "m-1:latest", `{"data":[{"id":"m-1"}]}`, false},
+		{"suffix of a router", "a/m-1:online", `{"data":[{"id":"a/m-1"}]}`, false},
+		{"free suffix of a router", "a/m-1:free", `{"data":[{"id":"a/m-1"}]}`, false},
+		{"more pages", "m-1", `{"data":[{"id":"x"}],"has_more":true}`, false},
+		{"next page", "m-1", `{"models":[{"name":"x"}],"nextPageToken":"abc"}`, false},
+		{"next address", "m-1", `{"data":[{"id":"x"}],"next":"/models?page=2"}`, false},
+		{"a name in another member", "m-1", `{"data":[{"id":"x","aliases":["m-1"]}]}`, false},
+		{"names that cannot be shown", "m-1", `{"data":[{"id":"x y"},{"label":"z"}]}`, false},
+		{"no more pages", "m-1", `{"data":[{"id":"x"}],"has_more":false,"next":null,"first_id":"x"}`, true},
+		{"another version", "m-3.5", `{"data":[{"id":"m-4-2024-08-06"}]}`, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			u := listen(t, status(200, "", test.list))
+			c := newClient(t, llm.Config{Provider: "openai", Model: test.model, BaseURL: u.url})
+			c.CheckModel(bounded(t))
+			want := ""
+			if test.missing {
+				want = `The model server may not have the model "` + test.model + `".`
+			}
+			if got := c.Info().Problem; got != want {
+				t.Errorf("the problem is %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+// TestCheckModelAgain has an upstream that starts later than we do.
+func TestCheckModelAgain(t *testing.T) {
+	t.Parallel()
+	for name, notYet := range map[string]script{"nobody there": raw(""), "starting": status(503, "", "loading")} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var log bytes.Buffer
+			u := listen(t, notYet, status(200, "", `{"data":[{"id":"other"}]}`))
+			c := newClient(t, llm.Config{Provider: "openai", Model: "m-1", BaseURL: u.url, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+			c.CheckModel(bounded(t))
+			if got := c.Info().Problem; !strings.Contains(got, "may not have") || strings.Contains(got, "127.0.0.1") {
+				t.Errorf("the problem is %q", got)
+			}
+			if host := strings.TrimPrefix(u.url, "http://"); !strings.Contains(log.String(), host) {
+				t.Errorf("the log does not have %s: %s", host, &log)
+			}
+		})
+	}
+	// Once a call has succeeded there is nothing to ask: the check ends long before the last pause.
+	c := newClient(t, llm.Config{Provider: "openai", BaseURL: "http://upstream.test", HTTPClient: &http.Client{
+		Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			if r.Method == http.MethodGet {
+				return nil, io.ErrUnexpectedEOF
+			}
+			return stream(strings.NewReader(delta("He") + goodEnd)), nil
+		}),
+	}})
+	if _, _, err := ask(bounded(t), c); err != nil {
+		t.Fatal(err)
+	}
+	c.CheckModel(t.Context())
 }

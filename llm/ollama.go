@@ -29,7 +29,7 @@ func newOllama(cfg *Config) (providerModel, error) {
 	}
 	q := quirksOf(providerOllama, base.Hostname(), cfg.Model)
 	sender := newDoer(cfg, base, ollamaDialect{}, q.shape())
-	sender.key = "" // OpenAI's is none of Ollama's business
+	sender.key = "" // the key is OpenAI's: it must not reach Ollama
 	model, err := ollama.New(
 		ollama.WithServerURL(base.String()),
 		ollama.WithModel(cfg.Model),
@@ -96,6 +96,8 @@ func (ollamaDialect) weakest(x *exchange) shape { return x.weakest() }
 
 func (ollamaDialect) listing() string { return "api/tags" }
 
+func (ollamaDialect) sameModel(listed, model string) bool { return listed == model }
+
 func (ollamaDialect) remedy(model string) string {
 	return "run ollama pull " + model + ", or set LLM_MODEL to a model that it has"
 }
@@ -104,7 +106,7 @@ func (ollamaDialect) parse(data []byte) (piece, error) {
 	var r struct {
 		Model            looseText    `json:"model"`
 		Message          looseMessage `json:"message"`
-		Done             bool         `json:"done"`
+		Done             looseBool    `json:"done"`
 		DoneReason       looseText    `json:"done_reason"`
 		PromptTokens     looseCount   `json:"prompt_eval_count"`
 		CompletionTokens looseCount   `json:"eval_count"`

@@ -132,6 +132,13 @@ func (openAIDialect) weakest(x *exchange) shape {
 
 func (openAIDialect) listing() string { return "models" }
 
+// sameModel leaves out versions, and the suffixes with which routers choose among the servers of a model.
+func (openAIDialect) sameModel(listed, model string) bool {
+	routed, _, _ := strings.Cut(model, ":")
+	listed = versions.ReplaceAllString(listed, "")
+	return listed == versions.ReplaceAllString(model, "") || listed == versions.ReplaceAllString(routed, "")
+}
+
 func (openAIDialect) remedy(string) string { return "set LLM_MODEL to a model that it has" }
 
 // openAIChoice is one choice of a completion, in a stream or whole.
@@ -146,9 +153,9 @@ type openAIChoice struct {
 // for.
 func (openAIDialect) parse(data []byte) (piece, error) {
 	var r struct {
-		Model   looseText      `json:"model"`
-		Choices []openAIChoice `json:"choices"`
-		Usage   looseUsage     `json:"usage"`
+		Model   looseText               `json:"model"`
+		Choices looseList[openAIChoice] `json:"choices"`
+		Usage   looseUsage              `json:"usage"`
 	}
 	if err := json.Unmarshal(data, &r); err != nil {
 		return piece{}, err
@@ -164,7 +171,7 @@ func (openAIDialect) parse(data []byte) (piece, error) {
 			said.whole = true
 		}
 		p.add(said)
-		p.finish = cmp.Or(string(c.FinishReason), p.finish)
+		p.finish = worse(p.finish, string(c.FinishReason))
 	}
 	p.model, p.usage = string(r.Model), r.Usage.Usage
 	p.thought = p.thought || r.Usage.thought

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -98,6 +100,57 @@ func isEmpty(raw []byte, bracket byte) bool {
 	return len(raw) >= 2 && raw[0] == bracket && len(bytes.TrimSpace(raw[1:len(raw)-1])) == 0
 }
 
+// looseBool is true, however it is written, or false.
+type looseBool bool
+
+// UnmarshalJSON never fails.
+func (b *looseBool) UnmarshalJSON(raw []byte) error {
+	word := strings.ToLower(strings.Trim(string(raw), `" `))
+	*b = looseBool(hasContent(raw) && word != "" && word != "false" && word != "null" && word != "0")
+	return nil
+}
+
+// looseList is a list, or one element without the list. Every empty value is an empty list.
+type looseList[E any] []E
+
+// UnmarshalJSON fails for what could be elements in a form that is not known.
+func (l *looseList[E]) UnmarshalJSON(raw []byte) error {
+	*l = nil
+	switch {
+	case !hasContent(raw):
+		return nil
+	case raw[0] == '{':
+		*l = make(looseList[E], 1)
+		return json.Unmarshal(raw, &(*l)[0])
+	}
+	return json.Unmarshal(raw, (*[]E)(l))
+}
+
+// saysNothing says whether a JSON value is empty, or has nothing but empty values in it.
+func saysNothing(raw json.RawMessage) bool { return saysNothingWithin(raw, 3) }
+
+// saysNothingWithin looks no deeper than some levels, since each level is read anew.
+func saysNothingWithin(raw json.RawMessage, levels int) bool {
+	switch {
+	case !hasContent(raw) || string(raw) == `"null"`:
+		return true
+	case levels == 0:
+		return false
+	}
+	var members map[string]json.RawMessage
+	var elements []json.RawMessage
+	switch raw[0] {
+	case '{':
+		_ = json.Unmarshal(raw, &members) // it is valid
+		elements = slices.Collect(maps.Values(members))
+	case '[':
+		_ = json.Unmarshal(raw, &elements)
+	default:
+		return false
+	}
+	return !slices.ContainsFunc(elements, func(raw json.RawMessage) bool { return !saysNothingWithin(raw, levels-1) })
+}
+
 // looseUsage is what a response says that it cost.
 type looseUsage struct {
 	Usage
@@ -153,9 +206,18 @@ func (m *looseMessage) UnmarshalJSON(raw []byte) error {
 func (m looseMessage) piece() piece {
 	return piece{
 		text:    m.Content.text,
-		refusal: m.Refusal != "" || m.Content.refusal,
+		refusal: isSaid(string(m.Refusal)) || m.Content.refusal,
 		thought: m.Content.thought || bool(m.Reasoning || m.ReasoningContent || m.ReasoningDetails || m.Thinking),
 	}
+}
+
+// isSaid says whether a text is more than one of the words for nothing.
+func isSaid(text string) bool {
+	switch strings.ToLower(strings.TrimSpace(text)) {
+	case "", "null", "none":
+		return false
+	}
+	return true
 }
 
 // content is a message's text: a string, or a list of parts.

@@ -2,6 +2,7 @@ package llm
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -92,6 +93,7 @@ var errorCodes = map[string]Kind{
 	"unauthenticated":           KindAuth,
 	"permission_denied":         KindAuth,
 	"model_not_found":           KindNoModel,
+	"notfounderror":             KindNoModel, // vLLM
 	"invalid_model":             KindNoModel, // Mistral
 	"deploymentnotfound":        KindNoModel, // Azure
 }
@@ -107,15 +109,16 @@ const (
 //
 // A reason that no row fits is that of a whole answer. Each server has words of its own for that
 // ("eos_token", "end_turn"), and it does say that the answer has ended; so what is asked is only
-// whether it says that the answer was cut or withheld.
+// whether it says that the answer was cut or withheld, or nothing of how it has ended.
 var finishReasons = []struct {
 	words *regexp.Regexp
 	kind  Kind
 }{
-	{regexp.MustCompile(`error|fail|abort|cancel|interrupt|timeout|overload|insufficient|preempt|shutdown`), KindUnavailable},
-	{regexp.MustCompile(`filter|safety|moderat|prohibit|block|refus|sensitive|guardrail|recitation|spii|policy|violat`), KindFiltered},
+	{regexp.MustCompile(`error|fail|abort|cancel|interrupt|timeout|overload|insufficient|preempt|shutdown|kill|expire`), KindUnavailable},
+	{regexp.MustCompile(`filter|safety|moderat|prohibit|block|refus|sensitive|guardrail|recitation|spii|policy|violat|language`), KindFiltered},
 	{regexp.MustCompile(`tool|function|^(un)?load$|pause`), KindBadResponse}, // it ended for something that was not asked for
 	{regexp.MustCompile(`length|max|limit|truncat|incomplete|exceed|cutoff|budget`), KindLength},
+	{regexp.MustCompile(`other$|unspecified|unknown|undefined|repetition|loop`), KindBadResponse}, // it does not say that the answer is whole
 }
 
 // separators are what upstreams put between the words of a finish reason.
@@ -138,4 +141,23 @@ func finishOf(reason string) (name string, kind Kind) {
 		}
 	}
 	return finishStop, ""
+}
+
+// reasonRank orders the kinds of finish reasons, the worst last.
+var reasonRank = []Kind{"", KindLength, KindBadResponse, KindFiltered, KindUnavailable}
+
+// worse is the worse one of two finish reasons, the first one where they are alike. Some servers send an
+// empty one after the last, and some end every answer with "stop", one cut or withheld too.
+func worse(a, b string) string {
+	nameA, kindA := finishOf(a)
+	nameB, kindB := finishOf(b)
+	switch {
+	case nameB == "" && kindB == "":
+		return a
+	case nameA == "" && kindA == "":
+		return b
+	case slices.Index(reasonRank, kindB) > slices.Index(reasonRank, kindA):
+		return b
+	}
+	return a
 }

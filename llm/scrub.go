@@ -45,9 +45,22 @@ func (s *scrubber) scrub(text string, last bool) string {
 	return out.String()
 }
 
-// hidden says whether a character is none to be shown.
+// hidden says whether a character must not be shown.
 func hidden(r rune) bool {
 	return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) && r >= '\u202a'
+}
+
+// maxShownName is the longest name that is passed on, in characters. That of no model is half as long.
+const maxShownName = 200
+
+// shownName is a name of the upstream's as far as it can be seen.
+func shownName(name string) string {
+	return strings.TrimSpace(cut(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || !unicode.IsGraphic(r) && r != ' ' || unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r) || r == brailleBlank {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(name, "")), maxShownName))
 }
 
 // decodeRune reads a character, and joins the halves of a surrogate pair (see unquote). The size is

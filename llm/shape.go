@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
-	"strings"
 	"sync"
 )
 
@@ -30,13 +29,13 @@ const (
 	extraFormat     extra = iota // the reply's format
 	extraUsage                   // stream_options, which asks for the usage
 	extraSampling                // temperature and top_p
-	extraTokenField              // the usual name of the token limit; without it, the other name
 	extraRoom                    // room for thoughts in the token limit
+	extraTokenField              // the usual name of the token limit; without it, the other name
 	extras
 )
 
 func (e extra) String() string {
-	return [...]string{"reply format", "stream options", "temperature", "name of the token limit", "room for thoughts"}[e]
+	return [...]string{"reply format", "stream options", "temperature", "room for thoughts", "name of the token limit"}[e]
 }
 
 // extraWords are what upstreams call the extras. They choose what is tried first, and nothing else.
@@ -45,12 +44,11 @@ var extraWords = [extras]*regexp.Regexp{
 	extraUsage:      regexp.MustCompile(`stream_?options|include_usage`),
 	extraSampling:   regexp.MustCompile(`temperature|top_?p\b|sampling`),
 	extraTokenField: regexp.MustCompile(`max_(completion_)?tokens`),
-	extraRoom:       regexp.MustCompile(`too large|too many|at most|exceed`),
+	extraRoom:       regexp.MustCompile(`too large|too many|at most|exceed|greater than|maximum`),
 }
 
-// named are the extras that an upstream's error has a word of.
-func named(body []byte) (found [extras]bool) {
-	text := strings.ToLower(string(body))
+// named are the extras that an upstream's error has a word of, in lower case.
+func named(text string) (found [extras]bool) {
 	for e, words := range extraWords {
 		found[e] = words.MatchString(text)
 	}
@@ -137,7 +135,7 @@ func (s *search) weaken(e *Error) bool {
 // the model, the length of the prompt, what it says.
 func (s *search) suspects(e *Error) (may [extras]bool) {
 	switch {
-	case e.Kind == KindRejected && (e.refusal.status == http.StatusBadRequest || e.refusal.status == http.StatusUnprocessableEntity):
+	case e.Kind == KindRejected && mayRefuse(e.refusal.status) && (e.refusal.said || e.refusal.status != http.StatusNotFound):
 		for i := range may {
 			may[i] = true
 		}
@@ -174,10 +172,12 @@ func (s *search) options(e *Error, may [extras]bool) []shape {
 	return append(options, last)
 }
 
-// err is what a call failed with that no shape has helped.
+// err is what a call failed with that no shape has helped. What the last error says is what the call
+// fails for, whatever the first one found fault with.
 func (s *search) err(e *Error) *Error {
+	words := e.refusal.words
 	if s.first != nil && e.Kind == s.first.Kind {
-		return s.first
+		e = s.first
 	}
-	return e
+	return e.worded(words)
 }

@@ -221,7 +221,7 @@ func excerpt(text string) string {
 
 // unfence takes one Markdown code fence off a reply.
 func unfence(reply string) string {
-	text := strings.TrimSpace(reply)
+	text := strings.TrimFunc(reply, isUnseen)
 	if !strings.HasPrefix(text, "```") || !strings.HasSuffix(text, "```") {
 		return text
 	}

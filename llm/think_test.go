@@ -234,3 +234,108 @@ func TestTaggedTextSplit(t *testing.T) {
 		}
 	}
 }
+
+// thoughtTexts are texts with thoughts, and what is left of them.
+var thoughtTexts = []struct{ name, text, want string }{
+	{"nested", "<think>a <think>b</think> SECRET</think>Hello", "Hello"},
+	{"nested twice", "<think>a <think>b</think> c <think>d</think> SECRET</think>\nHello", "Hello"},
+	{"a tag is mentioned in the thoughts", "<think>I may use <think> here</think>Hello", "Hello"},
+	{"channels with a role", "<|start|>assistant<|channel|>analysis<|message|>SECRET<|end|><|start|>assistant<|channel|>final<|message|>Hello", "Hello"},
+	{"channels with a role, no thoughts", "<|start|>assistant<|channel|>final<|message|>Hello", "Hello"},
+	{"role, then a tag", "<|im_start|>assistant\n<think>SECRET</think>Hello", "Hello"},
+	{"invisible ones before the tag", "\u200b\u2060\u00ad \u034f\u00a0<think>SECRET</think>Hello", "Hello"},
+	{"variation selector before the tag", "\ufe0f\u3164<think>SECRET</think>Hello", "Hello"},
+	{"label before the tag", "Assistant: <think>SECRET</think>Hello", "Assistant: Hello"},
+	{"sentence before the tag", "Let me see. <think>SECRET</think>Hello", "Let me see. Hello"},
+	{"line before the tag", "Sure\n<think>SECRET\n</think>\n\nHello", "Sure\nHello"},
+	{"two thoughts after a sentence", "Hm… <think>SECRET</think>\n<think>SECRET</think>Hello", "Hm… Hello"},
+	{"mention in a sentence", "Say <think> and </think> aloud", "Say <think> and </think> aloud"},
+	{"mention that is not closed", "Note: <think> opens a thought.", "Note: <think> opens a thought."},
+	{"mention after two lines", "One.\nTwo.\n<think>a</think> b", "One.\nTwo.\n<think>a</think> b"},
+	{"mention after a long line", strings.Repeat("Long ", 30) + "line. <think>a</think> b", strings.Repeat("Long ", 30) + "line. <think>a</think> b"},
+	{"mention of a closing tag", "In XML you close with </think> tag", "In XML you close with </think> tag"},
+	{"mention of a closing tag at the end", "In XML you close with </think>", "In XML you close with </think>"},
+	{"mention of a closing tag in quotes", "Write `</think>` there, and \"</think>\" here.", "Write `</think>` there, and \"</think>\" here."},
+	{"closing tag that no template opens", "In XML you close with </analysis> tag", "In XML you close with </analysis> tag"},
+	{"closing tags that no template opens", "Use </reasoning>\nor </thought>.\n</scratchpad>\n</reflection>", "Use </reasoning>\nor </thought>.\n</scratchpad>\n</reflection>"},
+}
+
+// TestThoughtTexts has thoughts in odd places, streamed in one piece and character by character.
+func TestThoughtTexts(t *testing.T) {
+	t.Parallel()
+	for _, test := range thoughtTexts {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			for _, events := range []string{delta(test.text), characters(test.text)} {
+				text, _, err := ask(bounded(t), openAI(t, listen(t, raw(eventHead+events+goodEnd))))
+				if err != nil || text != test.want {
+					t.Errorf("got %q, %v, want %q", text, err, test.want)
+				}
+				handoff, err := openAI(t, listen(t, raw(eventHead+events+goodEnd))).Handoff(bounded(t), llm.NewQuestion("Why are cats funny?", nil))
+				if err != nil || handoff.Answer != test.want {
+					t.Errorf("held: got %q, %v, want %q", handoff.Answer, err, test.want)
+				}
+			}
+		})
+	}
+}
+
+// TestEchoedTagHurtsNobody has a client make the model print a closing tag. The answers of the others
+// come whole, those cut at the limit with what they have, and soon they are streamed again.
+func TestEchoedTagHurtsNobody(t *testing.T) {
+	t.Parallel()
+	echoed := raw(eventHead + characters("Here it is.\n</think>\nDone") + goodEnd)
+	cut := raw(eventHead + delta("Hel") + delta("lo") + finish("length") + done)
+	plain := raw(eventHead + delta("Hello") + goodEnd)
+	arrived := make(chan struct{})
+	streamed := func(conn net.Conn) {
+		raw(eventHead + delta("a "))(conn)
+		<-arrived
+		raw(delta("b") + goodEnd)(conn)
+	}
+	u := listen(t, echoed, cut, cut, cut, plain, streamed)
+	c := openAI(t, u)
+	_, _, err := ask(bounded(t), c)
+	checkKind(t, err, llm.KindBadResponse) // not silently
+	for i := range 3 {
+		text, result, err := ask(bounded(t), c)
+		if checkKind(t, err, llm.KindLength); text != "Hello" || result.FinishReason != "length" {
+			t.Errorf("cut answer %d: got %q, %+v", i, text, result)
+		}
+	}
+	if text, _, err := ask(bounded(t), c); err != nil || text != "Hello" {
+		t.Errorf("got %q, %v", text, err)
+	}
+	first := true
+	_, err = c.Ask(bounded(t), llm.NewQuestion("?", nil), func(string) error {
+		if first {
+			close(arrived)
+		}
+		first = false
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// TestCutThoughts has a model whose name says that it thinks, and whose tokens run out before a tag tells
+// what its text is. It is asked again, with room; what it says then is shown.
+func TestCutThoughts(t *testing.T) {
+	t.Parallel()
+	u := listen(t, raw(eventHead+delta("So they")+finish("length")+done), raw(eventHead+delta("So they want a film")+finish("length")+done))
+	c := newClient(t, llm.Config{Provider: "openai", BaseURL: u.url, Model: "deepseek-r1"})
+	text, result, err := ask(bounded(t), c)
+	if checkKind(t, err, llm.KindLength); text != "So they want a film" || result.FinishReason != "length" {
+		t.Errorf("got %q, %+v", text, result)
+	}
+	checkLimits(t, u, askLimit, askLimit+room)
+	// Thoughts that hold a tag of their own, or come after a sentence, are thoughts though they are cut.
+	for _, thoughts := range []string{"<think>a <think>b</think> SECRET", "Let me see. <think>SECRET"} {
+		u = listen(t, raw(eventHead+delta(thoughts)+finish("length")+done))
+		text, _, err := ask(bounded(t), openAI(t, u))
+		if checkKind(t, err, llm.KindLength); strings.Contains(text, "SECRET") {
+			t.Errorf("got %q", text)
+		}
+	}
+}

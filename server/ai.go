@@ -28,6 +28,7 @@ func (s *Server) AskQuestion(ctx context.Context, request gen.AskQuestionRequest
 		events:  events,
 		whole:   !events && !call.request.ProtoAtLeast(1, 1),
 		limits:  s.deps.Limits,
+		arrival: call.arrival,
 		problem: func(err error) []byte { return problemOf(err).document(call) },
 	}
 	if call.request.Method == http.MethodHead {

@@ -3,12 +3,14 @@ package server
 import (
 	"context"
 	"net/http"
+	"time"
 )
 
 // call is what the server knows about a request while it handles it.
 type call struct {
 	request   *http.Request
 	id        identity
+	arrival   time.Time
 	operation *operation
 	status    int    // the status to log, if it is not the one that was sent
 	release   func() // releases the request's slot of admission control, if it has one

@@ -27,18 +27,17 @@ var validRequestID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
 
 // identify gives the request its ID and its place in a trace, and logs it at the end.
 func (s *Server) identify(c *gin.Context) {
-	start := time.Now()
-	call := &call{id: newIdentity(c.Request), operation: noOperation}
+	call := &call{arrival: time.Now(), id: newIdentity(c.Request), operation: noOperation}
 	// The spans that a handler starts are children of this one.
 	ctx := trace.ContextWithRemoteSpanContext(c.Request.Context(), call.id.span)
 	c.Request = c.Request.WithContext(withCall(ctx, call))
 	call.request = c.Request
 	call.id.writeTo(c.Writer.Header())
-	defer s.logAccess(call, c.Writer, start) // deferred, since an aborted response ends in a panic
+	defer s.logAccess(call, c.Writer) // deferred, since an aborted response ends in a panic
 	c.Next()
 }
 
-func (s *Server) logAccess(k *call, w gin.ResponseWriter, start time.Time) {
+func (s *Server) logAccess(k *call, w gin.ResponseWriter) {
 	status := k.status
 	if status == 0 {
 		status = w.Status()
@@ -51,7 +50,7 @@ func (s *Server) logAccess(k *call, w gin.ResponseWriter, start time.Time) {
 		slog.String("path", shownPath(k.request.URL)),
 		slog.Int("status", status),
 		slog.Int("bytes", max(w.Size(), 0)),
-		slog.Duration("duration", time.Since(start)),
+		slog.Duration("duration", time.Since(k.arrival)),
 	)
 }
 

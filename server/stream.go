@@ -19,14 +19,15 @@ import (
 // send it as a whole.
 //
 // The head is delayed until there is text, so that a model that fails before has the status of its
-// failure. A client that accepts events waits no longer than Limits.HeadHold: then it gets the head, and
-// comments until there is text.
+// failure. A client that accepts events waits no longer than Limits.HeadHold after its request: then it gets
+// the head, and comments until there is text.
 type streamedAnswer struct {
 	info    llm.Info
 	sources []gen.Source // the films that the model is given
 	events  bool         // server-sent events, not plain text
 	whole   bool         // for plain text to a client that cannot tell a broken connection from the end
 	limits  Limits
+	arrival time.Time                                              // of the request, since the time of the search counts too
 	ask     func(emit func(text string) error) (llm.Result, error) // nil if only the head is sent
 	problem func(err error) []byte                                 // the problem document for an error
 }
@@ -65,7 +66,7 @@ func newStream(w http.ResponseWriter, a streamedAnswer) *stream {
 	s.mu.Lock() // the timer may fire before this function returns
 	defer s.mu.Unlock()
 	if a.events {
-		s.timer = time.AfterFunc(a.limits.HeadHold, s.keepAlive)
+		s.timer = time.AfterFunc(a.limits.HeadHold-time.Since(a.arrival), s.keepAlive)
 	}
 	return s
 }

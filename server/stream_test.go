@@ -7,10 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -19,6 +22,7 @@ import (
 	"example.com/pagila-api/gen"
 	"example.com/pagila-api/llm"
 	"example.com/pagila-api/server"
+	"example.com/pagila-api/store"
 )
 
 // scripted is a language model with the behaviour that a test specifies.
@@ -309,17 +313,79 @@ func TestAskFailsAfterThinking(t *testing.T) {
 }
 
 // A failure before the head is sent has its own status. Plain text has no other way to report it, so its head
-// waits as long as the model thinks.
+// waits as long as the model thinks. The head of events waits for a time that begins with the request, so a
+// slow search is a part of it.
 func TestAskHoldsHead(t *testing.T) {
 	t.Parallel()
-	failure := &llm.Error{Kind: llm.KindTimeout, Err: errors.New("too slow")}
-	slow := scripted{ask: func(context.Context, llm.Question, func(string) error) (llm.Result, error) {
-		<-time.After(100 * quick.HeadHold) // the silence itself is what is tested
-		return llm.Result{}, failure
-	}}
-	start(t, withLimits(quick), withModel(slow)).get(t, "/ai/ask?question=x").wantProblem(t, 504, "llm_timeout")
-	start(t, withModel(slow)).get(t, "/ai/ask?question=x", "Accept", "text/event-stream").wantProblem(t, 504, "llm_timeout")
+	const hold = 5 * time.Second
+	for name, test := range map[string]struct {
+		accept           string
+		search, thinking time.Duration
+		status           int
+		head             time.Duration // from the request
+	}{
+		"text":                         {"text/plain", 0, time.Minute, 504, time.Minute},
+		"events, in the hold":          {"text/event-stream", 2 * time.Second, 2 * time.Second, 504, 4 * time.Second},
+		"events":                       {"text/event-stream", 0, time.Minute, 200, hold},
+		"events after a search":        {"text/event-stream", 3 * time.Second, time.Minute, 200, hold},
+		"events after a longer search": {"text/event-stream", 8 * time.Second, time.Minute, 200, 8 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				model := scripted{ask: func(context.Context, llm.Question, func(string) error) (llm.Result, error) {
+					<-time.After(test.thinking)
+					return llm.Result{}, &llm.Error{Kind: llm.KindTimeout, Err: errors.New("too slow")}
+				}}
+				s, err := server.New(server.Deps{
+					Contract: loadContract(t), Store: slowSearch{wait: test.search}, Model: model, Logger: slog.New(slog.DiscardHandler),
+					Credentials: server.Credentials{Token: token}, Limits: server.Limits{HeadHold: hold, KeepAlive: 15 * time.Second},
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				w := &timedRecorder{ResponseRecorder: httptest.NewRecorder(), start: time.Now()}
+				r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/ai/ask?question=x", nil)
+				r.Header.Set("Accept", test.accept)
+				defer func() {
+					if p := recover(); (p != nil) != (test.status == 200) { // a failure after the head breaks the connection
+						t.Errorf("the handler panics with %v", p)
+					}
+					if w.Code != test.status || w.head != test.head {
+						t.Errorf("status %d after %s, want %d after %s", w.Code, w.head, test.status, test.head)
+					}
+				}()
+				s.ServeHTTP(w, r)
+			})
+		})
+	}
 }
+
+// slowSearch is a store whose search takes a while and finds nothing.
+type slowSearch struct {
+	server.Store
+	wait time.Duration
+}
+
+func (s slowSearch) SearchFilms(context.Context, string, int) ([]store.FoundFilm, error) {
+	<-time.After(s.wait)
+	return nil, nil
+}
+
+// timedRecorder records when the head of a response is written.
+type timedRecorder struct {
+	*httptest.ResponseRecorder
+	start time.Time
+	head  time.Duration
+}
+
+func (w *timedRecorder) WriteHeader(status int) {
+	w.head = time.Since(w.start)
+	w.ResponseRecorder.WriteHeader(status)
+}
+
+// SetWriteDeadline is for the handler, which extends the deadline for each chunk.
+func (w *timedRecorder) SetWriteDeadline(time.Time) error { return nil }
 
 // The head that a timer sends, the first chunk, a failure and the end may all come at the same moment.
 func TestAskHeadAmongPieces(t *testing.T) {

@@ -192,7 +192,7 @@ func TestMissingModel(t *testing.T) {
 	if strings.Contains(a.log.String(), "Bob") {
 		t.Errorf("the log quotes the upstream: %s", a.log)
 	}
-	if got := decode[gen.Readiness](t, a.get(t, "/readyz").want(t, 200)).LLM; got.Problem == nil || *got.Problem != "The server at "+host+" has no model lama." {
+	if got := decode[gen.Readiness](t, a.get(t, "/readyz").want(t, 200)).LLM; got.Problem == nil || *got.Problem != `The model server does not have the model "lama".` {
 		t.Errorf("/readyz says %+v", got)
 	}
 	there.Store(true)

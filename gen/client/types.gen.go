@@ -460,7 +460,7 @@ type LanguageModel struct {
 
 	// Problem Why the model is not available, if the server knows. All other operations work.
 	//
-	// Example: The server at localhost:11434 has no model llama3.2.
+	// Example: The model server may not have the model "llama3.2".
 	Problem *string `json:"problem,omitempty"`
 
 	// Provider Example: offline

@@ -628,7 +628,7 @@ export interface components {
             model: string;
             /**
              * @description Why the model is not available, if the server knows. All other operations work.
-             * @example The server at localhost:11434 has no model llama3.2.
+             * @example The model server may not have the model "llama3.2".
              */
             problem?: string;
         };

@@ -210,14 +210,10 @@ func newModel(c config, contract *openapi3.T, logger *slog.Logger, otel *telemet
 	return model, nil
 }
 
-// modelCheckTimeout limits the check whether the upstream has the model. Only the log and /readyz show the
-// result.
-const modelCheckTimeout = 5 * time.Second
-
 // checkModel checks in the background whether the upstream has the model. The function that it returns
 // ends the check.
 func checkModel(ctx context.Context, model *llm.Client) (end func()) {
-	ctx, cancel := context.WithTimeout(ctx, modelCheckTimeout)
+	ctx, cancel := context.WithCancel(ctx)
 	var check sync.WaitGroup
 	check.Go(func() { model.CheckModel(ctx) })
 	return func() {

@@ -18,7 +18,7 @@ class LanguageModel:
         provider (str):  Example: offline.
         model (str):  Example: offline.
         problem (str | Unset): Why the model is not available, if the server knows. All other operations work. Example:
-            The server at localhost:11434 has no model llama3.2..
+            The model server may not have the model "llama3.2"..
     """
 
     provider: str
