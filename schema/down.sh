@@ -23,7 +23,7 @@ baseline=20221213000000
 current=$("$atlas" migrate status --env local --format '{{ .Current }}')
 case $current in
 [0-9]*) ;;
-*) echo "No migration is applied: there is nothing to take back."; exit ;;
+*) echo "No migration is applied: there is nothing to roll back."; exit ;;
 esac
 
 # Atlas drops everything that the baseline does not contain. So first check that the database contains nothing

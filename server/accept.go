@@ -1,21 +1,21 @@
 package server
 
 import (
-	"context"
 	"mime"
+	"net/http"
 	"strconv"
 	"strings"
 )
 
-// wantsEvents says whether a client prefers server-sent events to plain text. Text is the default, so a
-// client that accepts both equally gets text.
-func wantsEvents(ctx context.Context) bool {
-	accept := httpRequest(ctx).Header.Values("Accept")
+// wantsEvents reports whether a client prefers server-sent events to plain text. Text is the default, so
+// a client that accepts both equally gets text.
+func wantsEvents(r *http.Request) bool {
+	accept := r.Header.Values("Accept")
 	return weight(accept, "text/event-stream") > weight(accept, "text/plain")
 }
 
-// weight is the weight that the Accept header gives to a media type (RFC 9110, section 12.5.1): that of
-// the most specific range that includes it, or 0 if none does. Malformed ranges are ignored.
+// weight returns the weight of a media type in the Accept header (RFC 9110, section 12.5.1): that of the
+// most specific range that includes it, or 0 if none does. Malformed ranges are ignored.
 func weight(accept []string, mediaType string) float64 {
 	best, found := 0.0, 0
 	for _, line := range accept {
@@ -37,7 +37,7 @@ func weight(accept []string, mediaType string) float64 {
 	return best
 }
 
-// quality is the weight of one range, 1 where it has none.
+// quality returns the weight of one range. The default is 1.
 func quality(params map[string]string) (q float64, ok bool) {
 	text, given := params["q"]
 	if !given {
@@ -50,7 +50,7 @@ func quality(params map[string]string) (q float64, ok bool) {
 	return min(max(q, 0), 1), true
 }
 
-// specificity is how closely a range describes a media type, or 0 where it does not include it.
+// specificity returns how closely a range describes a media type, or 0 if it does not include it.
 func specificity(mediaRange, mediaType string) int {
 	kind, _, _ := strings.Cut(mediaType, "/")
 	switch mediaRange {
@@ -65,7 +65,7 @@ func specificity(mediaRange, mediaType string) int {
 	}
 }
 
-// splitList splits the value of a header at its commas, but not at those in quoted strings.
+// splitList splits the value of a header at its commas, except those in quoted strings.
 func splitList(value string) []string {
 	var parts []string
 	begin, quoted := 0, false

@@ -5,13 +5,13 @@ import (
 	"testing"
 )
 
-// A client gets events only where it prefers them to plain text (RFC 9110, section 12.5.1).
+// A client gets events only if it prefers them to plain text (RFC 9110, section 12.5.1).
 func TestAccept(t *testing.T) {
 	t.Parallel()
 	a := start(t)
 	const text, events = "text/plain; charset=utf-8", "text/event-stream"
 	for _, tt := range []struct {
-		accept []string // one for each line of the header
+		accept []string // one for each header line
 		want   string
 	}{
 		{nil, text},
@@ -22,7 +22,7 @@ func TestAccept(t *testing.T) {
 		{[]string{"text/event-stream"}, events},
 		{[]string{"TEXT/Event-Stream; charset=utf-8"}, events},
 
-		// A tie goes to text.
+		// If the weights are equal, text wins.
 		{[]string{"text/plain, text/event-stream, application/problem+json"}, text},
 		{[]string{"text/event-stream, text/plain"}, text},
 		{[]string{"text/event-stream, text/*"}, text},
@@ -35,16 +35,16 @@ func TestAccept(t *testing.T) {
 		{[]string{"text/event-stream;q=0"}, text},
 		{[]string{"text/event-stream, text/plain;q=0"}, events},
 
-		// The most specific range counts, wherever it stands.
+		// The most specific range counts, at any position.
 		{[]string{"text/*;q=0.9, text/event-stream;q=0.2, */*"}, text},
 		{[]string{"*/*;q=0.1, text/plain;q=0.2, text/*"}, events},
 		{[]string{"*/*, text/plain;q=0.5"}, events},
 
-		// Several lines are one list.
+		// Several header lines form one list.
 		{[]string{"text/event-stream;q=0.4", "text/plain;q=0.6"}, text},
 		{[]string{"text/plain;q=0.4", "text/event-stream;q=0.6"}, events},
 
-		// Weights out of range are the nearest in it; malformed ranges are ignored.
+		// A weight out of range counts as the nearest valid one. Malformed ranges are ignored.
 		{[]string{"text/event-stream;q=7, text/plain"}, text},
 		{[]string{"text/event-stream;q=-1"}, text},
 		{[]string{"text/event-stream;q=NaN"}, text},
@@ -60,11 +60,11 @@ func TestAccept(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.Header["Accept"] = tt.accept
-		answer := a.do(t, r).want(t, 200)
-		if got := answer.header.Get("Content-Type"); got != tt.want {
-			t.Errorf("Accept %q gives %s, want %s", tt.accept, got, tt.want)
+		response := a.do(t, r).want(t, 200)
+		if got := response.header.Get("Content-Type"); got != tt.want {
+			t.Errorf("Accept %q: Content-Type is %s, want %s", tt.accept, got, tt.want)
 		}
-		if got := answer.header.Get("Vary"); got != "Accept" {
+		if got := response.header.Get("Vary"); got != "Accept" {
 			t.Errorf("Vary is %q", got)
 		}
 	}

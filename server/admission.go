@@ -17,34 +17,35 @@ import (
 	"golang.org/x/time/rate"
 
 	"example.com/pagila-api/gen"
+	"example.com/pagila-api/server/internal/contract"
 )
 
-// errServerBusy says that the limit of requests that use the database is reached.
+// errServerBusy means that the limit of requests that use the database is reached.
 var errServerBusy = errors.New("too many requests at once")
 
-// admission bounds the requests in flight that use the database. Under any load, the requests that are
-// admitted get their response in time, and the others are refused at once or within a second.
+// admission limits the requests in flight that use the database. Under any load, the admitted requests
+// get their response in time, and the others are rejected at once or within a second.
 //
-// A request is refused in two places. [admission.refuses] comes before everything else and costs
-// next to nothing: under overload nearly all refusals are there. [Server.admit] takes the slot, just
-// before the handler, for as long as the handler needs the database: a client that is slow to send its
-// body or to read its response holds none.
+// A request is rejected in one of two places. [admission.rejects] comes first and costs almost nothing:
+// under overload it rejects nearly all. [Server.admit] comes just before the handler. It takes a slot for
+// as long as the handler needs the database, so a client that sends its body or reads its response slowly
+// does not occupy one.
 type admission struct {
-	slots    chan struct{} // nil: no limit
+	slots    chan struct{} // nil means no limit
 	paths    []storedPath
-	document [3][]byte // the problem document, around the instance and the request's id
-	refused  refusals
-	pace     *rate.Limiter // of refusals
+	document [3][]byte // the problem document, around the instance and the request's ID
+	rejected rejections
+	pace     *rate.Limiter // of rejections
 }
 
-// Clients that try again at once, whatever Retry-After says, would take the processor from the requests
-// that are admitted: each refusal is cheap, but there is no end to them. So refusals beyond a pace are
-// held back, at most for the second that Retry-After asks for.
+// Each rejection is cheap, but clients that ignore Retry-After and retry at once would together take the
+// processor away from the admitted requests. So rejections beyond a certain rate are delayed, by no more
+// than the second in Retry-After.
 const (
-	refusalsPerSecond = 200 // some hundredths of a processor
-	maxHold           = retryAfter
-	// holdGrid has refusals that are held back wake the process together: to wake it costs more than
-	// to refuse.
+	rejectionsPerSecond = 200 // a few percent of one processor
+	maxHold             = retryAfter
+	// holdGrid makes delayed rejections wake the process together, since waking it costs more than a
+	// rejection.
 	holdGrid = 50 * time.Millisecond
 )
 
@@ -55,63 +56,66 @@ type storedPath struct {
 	operation *operation
 }
 
-func newAdmission(limit int, all operations, logger *slog.Logger) *admission {
+func newAdmission(limit int, all map[endpoint]*operation, logger *slog.Logger) *admission {
 	if limit == 0 {
 		return &admission{}
 	}
-	a := &admission{slots: make(chan struct{}, limit), refused: refusals{limit: limit, logger: logger}}
-	a.pace = rate.NewLimiter(refusalsPerSecond, refusalsPerSecond)
-	for at, op := range all {
-		if !op.stored {
-			continue
+	a := &admission{slots: make(chan struct{}, limit), rejected: rejections{limit: limit, logger: logger}}
+	a.pace = rate.NewLimiter(rejectionsPerSecond, rejectionsPerSecond)
+	for _, op := range all {
+		if op.stored {
+			a.paths = append(a.paths, newStoredPath(op))
 		}
-		segments := strings.Split(strings.TrimPrefix(at.path, "/"), "/")
-		for i, segment := range segments {
-			if strings.HasPrefix(segment, ":") {
-				segments[i] = ""
-			}
-		}
-		a.paths = append(a.paths, storedPath{at.method, segments, op})
 	}
 	a.document = busyDocument()
 	return a
 }
 
-// busyDocument is the problem document of a refusal in three pieces: what comes before the instance,
-// between it and the request's id, and after that.
+func newStoredPath(op *operation) storedPath {
+	segments := strings.Split(strings.TrimPrefix(op.Path, "/"), "/")
+	for i, segment := range segments {
+		if strings.HasPrefix(segment, "{") {
+			segments[i] = ""
+		}
+	}
+	return storedPath{op.Method, segments, op}
+}
+
+// busyDocument is the problem document of a rejection in three parts: the text before the instance, the
+// text between it and the request's ID, and the rest.
 func busyDocument() [3][]byte {
 	const instance, id = "the instance", "the id"
 	p := problemOf(errServerBusy).complete(instance, id)
 	document, err := json.Marshal(p)
 	if err != nil {
-		panic(err) // a struct of texts and numbers
+		panic(err) // a struct of strings and numbers
 	}
 	before, rest, _ := bytes.Cut(document, []byte(strconv.Quote(instance)))
 	between, after, _ := bytes.Cut(rest, []byte(strconv.Quote(id)))
 	return [3][]byte{before, between, after}
 }
 
-// admitFirst is the first look of admission control, before next.
+// admitFirst applies the first check of admission control before next.
 func (s *Server) admitFirst(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.admission.refuses(r) && s.admission.refuse(&drainWriter{w, s}, r) {
+		if s.admission.rejects(r) && s.admission.reject(&drainWriter{w, s}, r) {
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// full says whether all slots are taken at this moment. A request that is let through still has to take
-// one in [Server.admit].
+// full reports whether all slots are taken at this moment. A request that passes still has to take one in
+// [Server.admit].
 func (a *admission) full() bool { return a.slots != nil && len(a.slots) == cap(a.slots) }
 
-// refuses tells whether to refuse a request before anything else is done with it.
-func (a *admission) refuses(r *http.Request) bool {
+// rejects reports whether to reject a request before anything else is done with it.
+func (a *admission) rejects(r *http.Request) bool {
 	if !a.full() {
 		return false
 	}
 	for _, p := range a.paths {
-		if p.method == method(r) && p.matches(r.URL.Path) {
+		if p.method == contract.Method(r) && p.matches(r.URL.Path) {
 			return !p.operation.resumes(r)
 		}
 	}
@@ -133,40 +137,40 @@ func (p storedPath) matches(path string) bool {
 	return !more
 }
 
-// The values of a refusal's headers. No code changes a header's values in place.
+// The values of a rejection's headers. No code changes the values of a header in place.
 var (
 	problemMediaType = []string{"application/problem+json"}
-	refusalWait      = []string{strconv.Itoa(int(retryAfter.Seconds()))}
+	rejectionWait    = []string{strconv.Itoa(int(retryAfter.Seconds()))}
 )
 
-// refuse sends the response that [Server.fail] would send for errServerBusy, unless a slot is free by the
-// time that it would be sent. It says whether the request was refused. A refusal has no line of its own
-// in the log, since writing that would cost more than the rest.
-func (a *admission) refuse(w http.ResponseWriter, r *http.Request) bool {
+// reject sends the response that [Server.fail] would send for errServerBusy, unless a slot has become free
+// by then. It reports whether it rejected the request. A rejection has no line of its own in the log,
+// since writing one would cost more than everything else.
+func (a *admission) reject(w http.ResponseWriter, r *http.Request) bool {
 	connected := a.hold(r.Context())
 	if connected && !a.full() {
 		return false
 	}
-	a.refused.add()
+	a.rejected.add()
 	if !connected {
 		panic(http.ErrAbortHandler) // the client has disconnected
 	}
 	id, header := newIdentity(r), w.Header()
 	id.writeTo(header)
 	header["Content-Type"] = problemMediaType
-	header["Retry-After"] = refusalWait
+	header["Retry-After"] = rejectionWait
 	w.WriteHeader(http.StatusServiceUnavailable)
 	document := make([]byte, 0, 512)
 	document = append(document, a.document[0]...)
-	document = strconv.AppendQuote(document, shownPath(r.URL)) // an escaped path has nothing that JSON escapes
+	document = strconv.AppendQuote(document, shownPath(r.URL)) // an escaped path contains nothing that JSON escapes
 	document = append(document, a.document[1]...)
 	document = strconv.AppendQuote(document, id.request)
 	document = append(document, a.document[2]...)
-	_, _ = w.Write(document) //nolint:gosec // all of it is quoted; a client that has left misses nothing
+	_, _ = w.Write(document) //nolint:gosec // all of it is quoted; a client that has disconnected misses nothing
 	return true
 }
 
-// hold waits as long as a refusal has to be held back. It says whether the client is still there.
+// hold waits as long as a rejection has to be delayed. It reports whether the client is still connected.
 func (a *admission) hold(client context.Context) bool {
 	reservation := a.pace.Reserve()
 	delay := reservation.Delay()
@@ -188,51 +192,43 @@ func (a *admission) hold(client context.Context) bool {
 }
 
 // admit gives an operation that uses the database a slot while its handler runs, or until the handler
-// calls [doneWithDatabase].
+// calls [call.doneWithDatabase].
 func (s *Server) admit(handle gen.StrictHandlerFunc, _ string) gen.StrictHandlerFunc {
 	return func(c *gin.Context, request any) (any, error) {
-		if s.admission.slots == nil || !operationOf(c).stored {
+		call := callOf(c)
+		if s.admission.slots == nil || !call.operation.stored {
 			return handle(c, request)
 		}
 		select {
 		case s.admission.slots <- struct{}{}:
 		default:
-			s.admission.refused.add()
+			s.admission.rejected.add()
 			return nil, errServerBusy
 		}
-		release := sync.OnceFunc(func() { <-s.admission.slots })
-		defer release()
-		c.Set(keyRelease, release)
+		call.release = sync.OnceFunc(func() { <-s.admission.slots })
+		defer call.release()
 		return handle(c, request)
 	}
 }
 
-// doneWithDatabase gives a request's slot back before its handler returns. A handler calls it before it
-// waits for the language model, which has limits of its own and may take minutes.
-func doneWithDatabase(ctx context.Context) {
-	if release, ok := ctx.Value(keyRelease).(func()); ok {
-		release()
-	}
-}
+// rejectionsEvery is how often the number of rejections is written to the log.
+const rejectionsEvery = time.Second
 
-// refusalsEvery is how often refusals are written to the log.
-const refusalsEvery = time.Second
-
-// refusals counts refused requests, and writes their number to the log.
-type refusals struct {
+// rejections counts rejected requests and writes their number to the log.
+type rejections struct {
 	limit  int
 	logger *slog.Logger
-	count  atomic.Int64 // since the last line
+	count  atomic.Int64 // since the last line in the log
 }
 
-func (r *refusals) add() {
+func (r *rejections) add() {
 	if r.count.Add(1) == 1 {
-		time.AfterFunc(refusalsEvery, r.write)
+		time.AfterFunc(rejectionsEvery, r.write)
 	}
 }
 
-// write writes what was counted since the last line, if anything.
-func (r *refusals) write() {
+// write logs the number of rejections since the last line, if there were any.
+func (r *rejections) write() {
 	if n := r.count.Swap(0); n > 0 {
 		r.logger.Warn("requests were refused: the limit of requests in flight was reached", "refused", n, "max_in_flight", r.limit)
 	}

@@ -19,31 +19,20 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"example.com/pagila-api/gen"
 	"example.com/pagila-api/llm"
 	"example.com/pagila-api/server"
+	"example.com/pagila-api/server/internal/contract"
 	"example.com/pagila-api/store"
 	"example.com/pagila-api/store/pgtest"
 )
 
-// lockFilms locks the films in a session of its own. It returns the function that unlocks them.
+// lockFilms locks the table of films in a separate session. It returns the function that unlocks it.
 func lockFilms(t *testing.T, url string) (unlock func()) {
 	t.Helper()
-	conn, err := pgx.Connect(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close(context.Background()) })
-	if _, err := conn.Exec(t.Context(), `BEGIN; LOCK TABLE film IN ACCESS EXCLUSIVE MODE`); err != nil {
-		t.Fatal(err)
-	}
-	return func() {
-		if _, err := conn.Exec(t.Context(), `COMMIT`); err != nil {
-			t.Error(err)
-		}
-	}
+	conn := pgtest.Connect(t, url)
+	pgtest.Exec(t, conn.Exec, `BEGIN; LOCK TABLE film IN ACCESS EXCLUSIVE MODE`)
+	return func() { pgtest.Exec(t, conn.Exec, `COMMIT`) }
 }
 
 // inFlight waits until the given number of requests use the database.
@@ -64,13 +53,13 @@ func eventually(t *testing.T, what string, is func() bool) {
 	}
 }
 
-// The database is blocked, and the limit of requests that wait for it is reached. Any further request
-// that needs the database is refused at once. Requests that do not need it succeed.
+// The database is blocked, and the limit of requests that wait for it is reached. Every further request that
+// needs the database is rejected at once. Requests that do not need it succeed.
 func TestAdmission(t *testing.T) {
 	t.Parallel()
 	const limit = 5
 	url := pgtest.New(t)
-	a := startOn(t, url, withLimits(server.Limits{InFlight: limit}))
+	a := startOn(t, url, withLimits(server.Limits{InFlight: limit}), withDocumentedCredentials)
 	unlock := lockFilms(t, url)
 	var wg sync.WaitGroup
 	for i := range limit {
@@ -78,44 +67,42 @@ func TestAdmission(t *testing.T) {
 	}
 	a.inFlight(t, limit)
 
-	for _, call := range []struct{ method, path, body string }{
-		{http.MethodGet, "/films", ""},
-		{http.MethodGet, "/films?page=0", ""},
-		{http.MethodGet, "/films/7", ""},
-		{http.MethodGet, "/films/%22%3Cx%3E%5C%C3%A9&'", ""},
-		{http.MethodGet, "/films/" + strings.Repeat("%C3%A9", 200), ""},
-		{http.MethodPost, "/customers/3/rentals", `{"inventory_id": 1, "staff_id": 1}`},
-		{http.MethodPost, "/customers/3/rentals", strings.Repeat(" ", 2<<20)},
-		{http.MethodGet, "/customers/3/rentals/9", ""},
-		{http.MethodGet, "/ai/ask?question=x", ""},
-		{http.MethodPost, "/ai/summary", `{"film_id": 1}`},
-		{http.MethodPost, "/ai/handoff", `{"question": "x"}`},
-	} {
-		got := a.call(t, call.method, call.path, call.body, "X-Request-ID", "refused-1",
-			"traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00")
+	const trace = "00-0af7651916cd43dd8448eb211c80319c-"
+	wantBusy := func(path string, got *received) {
+		t.Helper()
 		p := got.wantProblem(t, 503, "server_busy")
-		if path, _, _ := strings.Cut(call.path, "?"); !strings.HasPrefix(path, p.Instance) || p.Instance == "" || p.RequestID != "refused-1" {
-			t.Errorf("%s: instance %q, request_id %q", call.path, p.Instance, p.RequestID)
+		if path, _, _ := strings.Cut(path, "?"); !strings.HasPrefix(path, p.Instance) || p.Instance == "" || p.RequestID != "rejected-1" {
+			t.Errorf("%s: instance %q, request_id %q", path, p.Instance, p.RequestID)
 		}
 		if h := got.header; h.Get("Retry-After") != "1" || h.Get("Cache-Control") != "no-store" ||
-			!strings.HasPrefix(h.Get("traceparent"), "00-0af7651916cd43dd8448eb211c80319c-") || !strings.HasSuffix(h.Get("traceparent"), "-00") {
-			t.Errorf("%s: the headers are %v", call.path, h)
+			!strings.HasPrefix(h.Get("traceparent"), trace) || !strings.HasSuffix(h.Get("traceparent"), "-00") {
+			t.Errorf("%s: the headers are %v", path, h)
 		}
+	}
+	usesDatabase := func(op *contract.Operation) bool { return op.Documents(503) && op.ID != "getReadiness" }
+	for _, r := range exampleRequests(t, usesDatabase) {
+		r = r.with("X-Request-ID", "rejected-1").with("traceparent", trace+"b7ad6b7169203331-00")
+		wantBusy(r.target(), r.send(t, a))
+		r.body = strings.Repeat(" ", 2<<20)
+		if hasBody(r.Operation) {
+			wantBusy(r.target(), r.send(t, a))
+		}
+	}
+	for _, path := range []string{"/films?page=0", "/films/%22%3Cx%3E%5C%C3%A9&'", "/films/" + strings.Repeat("%C3%A9", 200)} {
+		wantBusy(path, a.get(t, path, "X-Request-ID", "rejected-1", "traceparent", trace+"b7ad6b7169203331-00"))
 	}
 	head := a.call(t, http.MethodHead, "/films", "").want(t, 503)
 	if len(head.header.Get("X-Request-ID")) != 16 || len(head.header.Get("traceparent")) != 55 || len(head.body) != 0 {
 		t.Errorf("HEAD: the headers are %v, the body %q", head.header, head.body)
 	}
 
-	for path, want := range map[string]int{
-		"/healthz": 200, "/readyz": 200, "/openapi.yaml": 200, "/openapi.json": 200, "/docs": 200, "/docs/init.js": 200,
-		"/nowhere": 404, "/films/": 404, "//films": 404, "/films/1/2": 404, "/ai": 404,
-	} {
-		a.get(t, path).want(t, want)
+	for _, r := range exampleRequests(t, func(op *contract.Operation) bool { return !usesDatabase(op) }) {
+		r.send(t, a).want(t, 200)
+	}
+	for _, path := range []string{"/nowhere", "/films/", "//films", "/films/1/2", "/ai"} {
+		a.get(t, path).want(t, 404)
 	}
 	a.call(t, http.MethodDelete, "/films", "").want(t, 405)
-	a.call(t, http.MethodPost, "/token", "grant_type=password&username=somebody&password=secret",
-		"Content-Type", "application/x-www-form-urlencoded").want(t, 200)
 	a.get(t, "/ai/ask?question=x", "Last-Event-ID", "1").want(t, 204)
 
 	unlock()
@@ -123,12 +110,12 @@ func TestAdmission(t *testing.T) {
 	a.inFlight(t, 0)
 	a.get(t, "/films").want(t, 200)
 	a.server.Close()
-	if log := a.log.String(); strings.Contains(log, `"level":"ERROR"`) || strings.Contains(log, "refused-1") || !strings.Contains(log, `"max_in_flight":5`) {
+	if log := a.log.String(); strings.Contains(log, `"level":"ERROR"`) || strings.Contains(log, "rejected-1") || !strings.Contains(log, `"max_in_flight":5`) {
 		t.Errorf("the log is %s", log)
 	}
 }
 
-// A slot is free again however the request ends.
+// A slot is released, however the request ends.
 func TestAdmissionEndsWithTheRequest(t *testing.T) {
 	t.Parallel()
 	a := start(t, withLimits(server.Limits{InFlight: 1}), func(d *server.Deps) { d.Store = fragile{d.Store} })
@@ -159,7 +146,7 @@ func TestAdmissionEndsWithTheRequest(t *testing.T) {
 			a.get(t, "/films").wantProblem(t, 503, "server_busy")
 			leave()
 			if err := <-gone; err == nil {
-				t.Error("the request was answered")
+				t.Error("the request got a response")
 			}
 		},
 	} {
@@ -172,7 +159,7 @@ func TestAdmissionEndsWithTheRequest(t *testing.T) {
 	}
 }
 
-// fragile is a store with three odd films.
+// fragile is a store with three unusual films.
 type fragile struct{ server.Store }
 
 func (s fragile) Film(ctx context.Context, id int32) (store.FilmDetail, error) {
@@ -188,7 +175,7 @@ func (s fragile) Film(ctx context.Context, id int32) (store.FilmDetail, error) {
 	return s.Store.Film(ctx, id)
 }
 
-// A request that waits for the language model, or for a slow client, holds no slot.
+// A request that waits for the language model or for a slow client does not occupy a slot.
 func TestAdmissionIsForTheDatabaseOnly(t *testing.T) {
 	t.Parallel()
 	started, leave := make(chan struct{}), make(chan struct{})
@@ -233,7 +220,7 @@ func TestAdmissionIsForTheDatabaseOnly(t *testing.T) {
 	wg.Wait()
 }
 
-// thinking is a scripted model that hands off after a while.
+// thinking is a scripted model that takes a while to hand off.
 type thinking struct {
 	scripted
 	wait func()
@@ -244,8 +231,8 @@ func (m thinking) Handoff(context.Context, llm.Question) (llm.Handoff, error) {
 	return llm.Handoff{Agent: llm.AgentModel, Answer: "x"}, nil
 }
 
-// A refusal leaves the connection open, although the body was not read.
-func TestRefusalKeepsTheConnection(t *testing.T) {
+// A rejection leaves the connection open, although the body was not read.
+func TestRejectionKeepsTheConnection(t *testing.T) {
 	t.Parallel()
 	a := start(t, withLimits(server.Limits{InFlight: 1}))
 	server.Fill(a.server)
@@ -264,9 +251,9 @@ func TestRefusalKeepsTheConnection(t *testing.T) {
 	}
 }
 
-// The first refusals are sent at once. A flood of them is held back for a second at most, and not at all
-// once the client has disconnected.
-func TestRefusalsHaveAPace(t *testing.T) {
+// The first rejections are sent at once. A flood of them is delayed by a second at most, and not at all once
+// the client has disconnected.
+func TestRejectionRate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := busy(t)
@@ -305,21 +292,21 @@ func TestRefusalsHaveAPace(t *testing.T) {
 			}()
 		}
 		if took := time.Since(start); took != 0 {
-			t.Errorf("requests of clients that have left are held for %s", took)
+			t.Errorf("the rejections of disconnected clients are delayed by %s", took)
 		}
 		wg.Wait()
 		if n := atOnce.Load(); n < 200 || n > 220 || late.Load() != 0 {
-			t.Errorf("%d refusals were sent at once, want 200 or a few more, and %d after more than a second", n, late.Load())
+			t.Errorf("%d rejections were sent at once, want 200 or a few more, and %d after more than a second", n, late.Load())
 		}
 		<-time.After(time.Minute)
 		start = time.Now()
 		if after := refuse(t.Context()); after != 0 {
-			t.Errorf("once the flood is over, a refusal takes %s", after)
+			t.Errorf("after the flood, a rejection takes %s", after)
 		}
 	})
 }
 
-// A refusal that was held back is not sent if there is a free slot by then.
+// A delayed rejection is not sent if a slot has become free by then.
 func TestHeldRequestsTakeAFreeSlot(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -327,7 +314,7 @@ func TestHeldRequestsTakeAFreeSlot(t *testing.T) {
 		var mu sync.Mutex
 		codes := map[gen.ProblemCode]int{}
 		var wg sync.WaitGroup
-		for range 300 { // a third of them is beyond the pace
+		for range 300 { // a third of them exceeds the rate
 			wg.Go(func() {
 				w := httptest.NewRecorder()
 				s.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/films", nil))
@@ -346,15 +333,15 @@ func TestHeldRequestsTakeAFreeSlot(t *testing.T) {
 		mu.Unlock()
 		server.Free(s)
 		wg.Wait()
-		// The server has no database yet, which is found out after the first look at the slots.
+		// The server has no database yet, which it notices after the first check of the slots.
 		if codes[gen.ProblemCodeServerBusy] != refused || codes[gen.ProblemCodeNotReady] != 300-refused || refused == 300 {
-			t.Errorf("%d were refused at first, then there are %v", refused, codes)
+			t.Errorf("%d were rejected at first, and the codes are then %v", refused, codes)
 		}
 	})
 }
 
-// The document that is put together by hand is the one that any other error would have.
-func TestRefusalDocument(t *testing.T) {
+// The document that is assembled by hand equals that of any other error.
+func TestRejectionDocument(t *testing.T) {
 	t.Parallel()
 	s := busy(t)
 	got := httptest.NewRecorder()
@@ -372,12 +359,12 @@ func TestRefusalDocument(t *testing.T) {
 	}
 }
 
-// The log has a line a second at most, and no refusal is lost.
-func TestRefusalsAreLoggedTogether(t *testing.T) {
+// The log has one line per second at most, and counts every rejection.
+func TestRejectionsAreLoggedTogether(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		log := &logBuffer{}
-		add, write := server.NewRefusals(slog.New(slog.NewJSONHandler(log, nil)))
+		add, write := server.NewRejections(slog.New(slog.NewJSONHandler(log, nil)))
 		want := func(counts ...int) {
 			t.Helper()
 			synctest.Wait()
@@ -421,7 +408,7 @@ func TestRefusalsAreLoggedTogether(t *testing.T) {
 	})
 }
 
-// busy is a server without a free slot.
+// busy returns a server without a free slot.
 func busy(tb testing.TB) *server.Server {
 	tb.Helper()
 	s, err := server.New(server.Deps{
@@ -434,23 +421,23 @@ func busy(tb testing.TB) *server.Server {
 	return s
 }
 
-// sink is a response that costs nothing.
+// sink is a response writer that costs nothing.
 type sink struct{ header http.Header }
 
 func (s sink) Header() http.Header         { return s.header }
 func (s sink) Write(p []byte) (int, error) { return len(p), nil }
 func (s sink) WriteHeader(int)             {}
 
-// Under overload there are many refusals for each success, so they have to be cheap.
-func TestRefusalIsCheap(t *testing.T) { //nolint:paralleltest // AllocsPerRun forbids it
+// Under overload there are many rejections for each success, so they have to be cheap.
+func TestRejectionIsCheap(t *testing.T) { //nolint:paralleltest // AllocsPerRun forbids it
 	s, r, w := busy(t), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/customers/1/rentals/2", nil), sink{http.Header{}}
 	const most = 8
 	if allocs := testing.AllocsPerRun(100, func() { clear(w.header); s.ServeHTTP(w, r) }); allocs > most {
-		t.Errorf("a refusal allocates %v times, want %d at most", allocs, most)
+		t.Errorf("a rejection allocates %v times, want %d at most", allocs, most)
 	}
 }
 
-func BenchmarkRefusal(b *testing.B) {
+func BenchmarkRejection(b *testing.B) {
 	s, w := busy(b), sink{http.Header{}}
 	server.Unpace(s)
 	for name, header := range map[string]http.Header{"plain": {}, "traced": {

@@ -9,43 +9,44 @@ import (
 	"strings"
 
 	"example.com/pagila-api/gen"
+	"example.com/pagila-api/server/internal/contract"
 )
 
 var (
-	errMissingToken = errors.New("no bearer token")
-	errInvalidToken = errors.New("not the right bearer token")
+	errMissingToken = errors.New("missing bearer token")
+	errInvalidToken = errors.New("invalid bearer token")
 
-	errUnsupportedGrant = &oauthError{code: "unsupported_grant_type", description: "grant_type has to be password."}
-	errWrongCredentials = &oauthError{code: "invalid_grant", description: "The name or the password is wrong."}
+	errUnsupportedGrant = &oauthError{code: "unsupported_grant_type", description: "grant_type must be password."}
+	errWrongCredentials = &oauthError{code: "invalid_grant", description: "The user name or the password is wrong."}
 )
 
-// oauthError is a refusal in OAuth2's terms (RFC 6749, section 5.2).
+// oauthError is an error in OAuth2's terms (RFC 6749, section 5.2).
 type oauthError struct {
 	code, description string
-	cause             error // if set, it says what is wrong in place of the description
+	cause             *contract.InvalidError // replaces the description, if set
 }
 
 func (e *oauthError) Error() string { return e.code + ": " + e.description }
 
-// oauthRefusal puts a request for a token that does not follow the contract into OAuth2's terms. An
-// unknown grant comes before missing members, since the grant decides which members there must be.
+// oauthRefusal translates the error of a token request that does not follow the contract into OAuth2's
+// terms. An unknown grant takes precedence over missing parameters, since the grant decides which are required.
 func oauthRefusal(err error) error {
-	var invalid *invalidRequestError
+	var invalid *contract.InvalidError
 	switch {
 	case !errors.As(err, &invalid):
 		return err
-	case breaks(invalid.found, "enum", "grant_type"):
+	case invalid.Violates("enum", "#/grant_type"):
 		return errUnsupportedGrant
 	default:
 		return &oauthError{code: "invalid_request", cause: invalid}
 	}
 }
 
-// authenticate guards the operations that the contract marks with a security requirement. The
-// token comes in the Authorization header (RFC 6750, section 2.1).
+// authenticate checks the bearer token of an operation with a security requirement. The token is in the
+// Authorization header (RFC 6750, section 2.1).
 func (s *Server) authenticate(r *http.Request) error {
 	header := r.Header.Values("Authorization")
-	if len(header) > 1 { // which of them a proxy has checked is not to be known
+	if len(header) > 1 { // a proxy may have checked either one
 		return errInvalidToken
 	}
 	scheme, token, _ := strings.Cut(strings.Join(header, ""), " ")
@@ -58,9 +59,9 @@ func (s *Server) authenticate(r *http.Request) error {
 	return nil
 }
 
-// CreateToken gives the token to whoever knows the name and the password.
+// CreateToken responds with the token if the user name and the password are right.
 func (s *Server) CreateToken(_ context.Context, request gen.CreateTokenRequestObject) (gen.CreateTokenResponseObject, error) {
-	// Both are compared, so that the time taken does not tell which was wrong.
+	// Both are compared, so that the time this takes does not reveal which one is wrong.
 	name := equal(request.Body.Username, s.deps.Credentials.Username)
 	password := equal(request.Body.Password, s.deps.Credentials.Password)
 	if !name || !password {
@@ -72,8 +73,7 @@ func (s *Server) CreateToken(_ context.Context, request gen.CreateTokenRequestOb
 	}, nil
 }
 
-// equal compares in a time that depends on neither value: not on their lengths either, hence the
-// hashes.
+// equal compares in a time that does not depend on the values. The hashes hide their lengths too.
 func equal(got, want string) bool {
 	a, b := sha256.Sum256([]byte(got)), sha256.Sum256([]byte(want))
 	return subtle.ConstantTimeCompare(a[:], b[:]) == 1

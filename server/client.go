@@ -8,19 +8,19 @@ import (
 )
 
 const (
-	// maxHops is how many entries of X-Forwarded-For are read. No real chain of proxies is that long.
+	// maxHops limits the entries of X-Forwarded-For that are read. No real chain of proxies is that long.
 	maxHops = 64
 	// maxHop is the longest entry of X-Forwarded-For that can be an address, in bytes: an IPv6
 	// address with a zone, brackets, a port and quotes.
 	maxHop = 128
-	// mappedBits is the length of ::ffff:0:0/96, in which IPv4 addresses are mapped.
+	// mappedBits is the prefix length of ::ffff:0:0/96, the network of IPv4-mapped addresses.
 	mappedBits = 96
 )
 
-// proxies are the networks of the proxies whose X-Forwarded-For is believed.
+// proxies are the networks of the proxies whose X-Forwarded-For is trusted.
 type proxies []netip.Prefix
 
-// newProxies reads addresses and networks.
+// newProxies parses addresses and networks.
 func newProxies(entries []string) (proxies, error) {
 	trusted := make(proxies, len(entries))
 	for i, entry := range entries {
@@ -32,8 +32,8 @@ func newProxies(entries []string) (proxies, error) {
 	return trusted, nil
 }
 
-// ParseProxy reads an entry of [Deps.TrustedProxies]: an address, or a network such as 192.0.2.0/24.
-// An IPv4-mapped IPv6 address or network is the IPv4 one.
+// ParseProxy parses an entry of [Deps.TrustedProxies]: an address, or a network such as 192.0.2.0/24. An
+// IPv4-mapped IPv6 address or network counts as the IPv4 one.
 func ParseProxy(entry string) (netip.Prefix, error) {
 	entry = strings.TrimSpace(entry)
 	if address, err := netip.ParseAddr(entry); err == nil {
@@ -51,14 +51,14 @@ func ParseProxy(entry string) (netip.Prefix, error) {
 	return netip.PrefixFrom(address, bits).Masked(), nil
 }
 
-// client returns the address of the client that a request comes from, or the zero address where it
-// has none, as on a Unix socket.
+// client returns the address of the client that sent a request, or the zero address if the client has
+// none, as on a Unix socket.
 //
-// That is the peer of the connection. Where the peer is a trusted proxy, it is the address for which
-// that proxy forwards, and so on from the right of X-Forwarded-For up to the first address that is
-// not a trusted proxy's: what stands further left may be the client's invention. An entry that is no
-// address ends the search too, and the hop to its right counts. No other header is read, because
-// proxies pass most of them on as clients send them.
+// The client is the peer of the connection, unless the peer is a trusted proxy. Then the entries of
+// X-Forwarded-For are read from right to left, and the client is the first one that is not a trusted
+// proxy. A client may have invented everything to the left of it. An entry that is not an address ends
+// the search too, and the hop to its right is the client. No other header is read, because proxies
+// forward most headers unchanged.
 func (trusted proxies) client(r *http.Request) netip.Addr {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
@@ -75,7 +75,7 @@ func (trusted proxies) client(r *http.Request) netip.Addr {
 			var entry string
 			rest, entry, more = cutLast(rest)
 			if entry == "" {
-				continue // an empty entry of a list counts for nothing (RFC 9110, section 5.6.1.2)
+				continue // empty entries of a list are ignored (RFC 9110, section 5.6.1.2)
 			}
 			address, ok := parseHop(entry)
 			if !ok {
@@ -96,7 +96,7 @@ func (trusted proxies) contain(address netip.Addr) bool {
 	return false
 }
 
-// cutLast splits the last entry off a list with commas, and says whether there are more.
+// cutLast splits the last entry off a comma-separated list, and reports whether there are more.
 func cutLast(list string) (rest, entry string, more bool) {
 	comma := strings.LastIndexByte(list, ',')
 	if comma < 0 {
@@ -105,8 +105,8 @@ func cutLast(list string) (rest, entry string, more bool) {
 	return list[:comma], strings.Trim(list[comma+1:], " \t"), true
 }
 
-// parseHop reads an entry of X-Forwarded-For in the forms that proxies write: an address, with or
-// without a port, an IPv6 address in brackets, all that in quotes.
+// parseHop parses an entry of X-Forwarded-For in the forms that proxies write: an address with or without a
+// port, with or without brackets if it is an IPv6 address, with or without quotes.
 func parseHop(entry string) (netip.Addr, bool) {
 	if len(entry) > maxHop {
 		return netip.Addr{}, false
@@ -127,12 +127,12 @@ func parseHop(entry string) (netip.Addr, bool) {
 	return plain(withPort.Addr()), err == nil
 }
 
-// plain is the one form of an address: an IPv4-mapped IPv6 address is the IPv4 address, and a zone
-// means something on one machine only.
+// plain normalizes an address: an IPv4-mapped IPv6 address becomes the IPv4 address. A zone is dropped,
+// since it has a meaning on one machine only.
 func plain(address netip.Addr) netip.Addr { return address.Unmap().WithZone("") }
 
-// network is what counts as one client: an IPv4 address or, since one IPv6 customer has as many
-// addresses as they like, a network of 64 bits. Clients without an address are one client.
+// network returns the addresses that count as one client: an IPv4 address, or an IPv6 network with a prefix
+// of 64 bits, since one customer controls all of its addresses. All clients without an address count as one.
 func network(client netip.Addr) netip.Prefix {
 	bits := 64
 	if client.Is4() {
@@ -140,7 +140,7 @@ func network(client netip.Addr) netip.Prefix {
 	}
 	prefix, err := client.Prefix(bits)
 	if err != nil {
-		panic(err) // the bits fit
+		panic(err) // the number of bits is valid
 	}
 	return prefix
 }

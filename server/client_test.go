@@ -108,12 +108,12 @@ func TestParseProxy(t *testing.T) {
 	}
 }
 
-// Behind a proxy each client has its own count of calls, in whatever form the proxy names it, and no
-// header that a client chooses gives it another.
+// Behind a proxy each client has its own count of calls, in whichever form the proxy writes the address. A
+// client cannot change that by a header.
 func TestRateLimitBehindProxy(t *testing.T) {
 	t.Parallel()
 	a := start(t, withLimits(server.Limits{PerMinute: 2}), func(d *server.Deps) { d.TrustedProxies = []string{"::1", "127.0.0.0/8"} })
-	from := func(forwarded string, more ...string) *answer {
+	from := func(forwarded string, more ...string) *received {
 		return a.call(t, http.MethodPost, "/ai/summary", `{"film_id": 1}`, append(more, "X-Forwarded-For", forwarded)...)
 	}
 	for i, forms := range [][]string{
@@ -131,7 +131,7 @@ func TestRateLimitBehindProxy(t *testing.T) {
 			from(forms[2], header, fmt.Sprintf("198.51.100.%d", 10+i)).wantProblem(t, 429, "rate_limited")
 		}
 	}
-	// An entry that is not an address counts for the proxy itself, however the client varies it.
+	// An entry that is not an address counts as the proxy itself, whatever the client writes.
 	from("unknown, nonsense").want(t, 200)
 	from("203.0.113.77, 203.0.113.78:x").want(t, 200)
 	from("203.0.113.79, -", "X-Real-IP", "203.0.113.80").wantProblem(t, 429, "rate_limited")

@@ -15,7 +15,7 @@ import (
 	"example.com/pagila-api/server"
 )
 
-// foreignPage uses the API from another origin, and writes down what came of it.
+// foreignPage is a page that uses the API from another origin, and shows the results.
 const foreignPage = `<!doctype html>
 <title>A page of another origin</title>
 <h1>A page of another origin</h1>
@@ -66,7 +66,8 @@ shown.textContent = JSON.stringify(result, null, 1);
 document.body.append(shown);
 </script>`
 
-// A page of a listed origin uses all of the API in a real browser. One of another origin can read nothing.
+// A page of an allowed origin can use the whole API in a real browser. A page of another origin can read
+// nothing.
 func TestForeignPage(t *testing.T) {
 	t.Parallel()
 	page := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -91,12 +92,12 @@ func TestForeignPage(t *testing.T) {
 	before := rentals()
 	for name, got := range visit(unlisted) {
 		if got != "blocked: TypeError" {
-			t.Errorf("unlisted origin, %s: %v", name, got)
+			t.Errorf("another origin, %s: %v", name, got)
 		}
 	}
 	b.screenshot("origin-unlisted")
 	if rentals() != before {
-		t.Error("a page of an unlisted origin has rented a copy")
+		t.Error("a page of another origin has rented a copy")
 	}
 
 	a = start(t, withOrigins(listed.URL), func(d *server.Deps) { d.Limits.PerMinute = 2 })
@@ -113,13 +114,13 @@ func TestForeignPage(t *testing.T) {
 	b.screenshot("origin-listed")
 	for name := range want {
 		if fmt.Sprint(got[name]) != fmt.Sprint(want[name]) {
-			t.Errorf("listed origin, %s: %v, want %v", name, got[name], want[name])
+			t.Errorf("allowed origin, %s: %v, want %v", name, got[name], want[name])
 		}
 	}
 	if rentals() != before+1 {
-		t.Errorf("there are %d rentals more, want one", rentals()-before)
+		t.Errorf("there are %d new rentals, want one", rentals()-before)
 	}
-	// The browser's own request after the end was answered with 204, once.
+	// The browser reconnected after the end of the stream, and got one 204.
 	if n := strings.Count(a.log.String(), `"operation":"askQuestion","method":"GET","path":"/ai/ask","status":204`); n != 1 {
 		t.Errorf("the EventSource was stopped %d times", n)
 	}

@@ -9,14 +9,15 @@ import (
 
 	"example.com/pagila-api/llm"
 	"example.com/pagila-api/server"
+	"example.com/pagila-api/server/internal/contract"
 )
 
 const origin = "https://app.example.com"
 
 func withOrigins(origins ...string) option { return func(d *server.Deps) { d.Origins = origins } }
 
-// list is a header's list of values, over all its lines.
-func (a *answer) list(name string) []string {
+// list returns the values of a header that is a list, from all its lines.
+func (a *received) list(name string) []string {
 	var values []string
 	for _, line := range a.header.Values(name) {
 		for part := range strings.SplitSeq(line, ",") {
@@ -26,8 +27,8 @@ func (a *answer) list(name string) []string {
 	return values
 }
 
-// wantCORS checks that pages of this origin may read the answer, or that none may where it is "".
-func (a *answer) wantCORS(t *testing.T, origin string) {
+// wantCORS checks that pages of this origin may read the response. If it is "", no page may.
+func (a *received) wantCORS(t *testing.T, origin string) {
 	t.Helper()
 	if got := a.header.Get("Access-Control-Allow-Origin"); got != origin {
 		t.Errorf("status %d: Access-Control-Allow-Origin is %q, want %q", a.status, got, origin)
@@ -40,54 +41,52 @@ func (a *answer) wantCORS(t *testing.T, origin string) {
 	}
 }
 
-// Unless an operator allows origins, no response speaks of them, and OPTIONS is refused.
+// Unless an operator allows origins, no response has CORS headers, and OPTIONS is not allowed.
 func TestNoCORS(t *testing.T) {
 	t.Parallel()
 	a := start(t)
-	for _, answer := range []*answer{
+	for _, response := range []*received{
 		a.get(t, "/films", "Origin", origin),
 		a.get(t, "/nowhere", "Origin", origin),
 		a.call(t, http.MethodOptions, "/films", "", "Origin", origin, "Access-Control-Request-Method", "GET").want(t, 405),
 	} {
-		for name := range answer.header {
+		for name := range response.header {
 			if strings.HasPrefix(name, "Access-Control-") || name == "Vary" {
-				t.Errorf("status %d: there is a header %s", answer.status, name)
+				t.Errorf("status %d: there is a header %s", response.status, name)
 			}
 		}
 	}
 }
 
-// A browser asks before each request that a page could not send by a form. It is told that it may send
-// all that the API has: to pages of the listed origins alone.
+// A browser sends a preflight request before each request that a page could not send by a form. All requests
+// of the API are allowed, for pages of the allowed origins only.
 func TestPreflight(t *testing.T) {
 	t.Parallel()
 	a := start(t, withOrigins("http://localhost:5173", origin), func(d *server.Deps) { d.Limits = server.Limits{PerMinute: 1} })
 	const headers = "accept,authorization,content-type,last-event-id,traceparent,tracestate,x-request-id"
-	ask := func(path, method, from, id string) *answer {
+	ask := func(path, method, from, id string) *received {
 		return a.call(t, http.MethodOptions, path, "", "Origin", from, "Access-Control-Request-Method", method,
 			"Access-Control-Request-Headers", headers, "X-Request-ID", id)
 	}
-	for path, item := range loadContract(t).Paths.Map() {
-		for method, op := range item.Operations() {
-			answer := ask(path, method, origin, op.OperationID).want(t, 204)
-			answer.wantCORS(t, origin)
-			if got := answer.header.Get("Access-Control-Allow-Methods"); got != method {
-				t.Errorf("%s: the methods are %q", path, got)
-			}
-			if got := answer.header.Get("Access-Control-Allow-Headers"); got != headers {
-				t.Errorf("%s: the headers are %q", path, got)
-			}
-			if got := answer.header.Get("Access-Control-Max-Age"); got != "7200" {
-				t.Errorf("%s: the age is %q", path, got)
-			}
-			if line := a.log.line(t, op.OperationID); !strings.Contains(line, `"status":204`) || !strings.Contains(line, `"method":"OPTIONS"`) {
-				t.Errorf("the access line is %s", line)
-			}
+	for _, op := range contract.Operations(loadContract(t)) {
+		response := ask(op.Path, op.Method, origin, op.ID).want(t, 204)
+		response.wantCORS(t, origin)
+		if got := response.header.Get("Access-Control-Allow-Methods"); got != op.Method {
+			t.Errorf("%s: the methods are %q", op.Path, got)
+		}
+		if got := response.header.Get("Access-Control-Allow-Headers"); got != headers {
+			t.Errorf("%s: the headers are %q", op.Path, got)
+		}
+		if got := response.header.Get("Access-Control-Max-Age"); got != "7200" {
+			t.Errorf("%s: the age is %q", op.Path, got)
+		}
+		if line := a.log.line(t, op.ID); !strings.Contains(line, `"status":204`) || !strings.Contains(line, `"method":"OPTIONS"`) {
+			t.Errorf("the access line is %s", line)
 		}
 	}
 	ask("/films", http.MethodHead, "http://localhost:5173", "head").want(t, 204).wantCORS(t, "http://localhost:5173")
 	ask("/nowhere", http.MethodGet, origin, "nowhere").want(t, 204).wantCORS(t, origin)
-	// Headers in an order and case that no browser sends, but people do.
+	// No browser sends the headers in this order and case, but people do.
 	a.call(t, http.MethodOptions, "/token", "", "Origin", origin, "Access-Control-Request-Method", "POST",
 		"Access-Control-Request-Headers", "X-Own, Content-Type, Authorization").want(t, 204).wantCORS(t, origin)
 
@@ -95,29 +94,30 @@ func TestPreflight(t *testing.T) {
 		"https://evil.example.com", "http://app.example.com", "https://app.example.com:8443", "https://app.example.com.evil.org",
 		"null", "http://localhost:5174", "https://app.example.com/",
 	} {
-		answer := ask("/films", http.MethodGet, from, "evil").want(t, 204)
-		answer.wantCORS(t, "")
-		for name := range answer.header {
+		response := ask("/films", http.MethodGet, from, "evil").want(t, 204)
+		response.wantCORS(t, "")
+		for name := range response.header {
 			if strings.HasPrefix(name, "Access-Control-") {
-				t.Errorf("%s is told %s", from, name)
+				t.Errorf("%s gets the header %s", from, name)
 			}
 		}
 		a.get(t, "/films?page_size=1", "Origin", from).want(t, 200).wantCORS(t, "")
 	}
-	// OPTIONS alone is no preflight request.
+	// OPTIONS alone is not a preflight request.
 	a.call(t, http.MethodOptions, "/films", "", "Origin", origin).want(t, 405).wantCORS(t, origin)
-	// None of them was a question.
+	// None of them counted as a question to the model.
 	a.get(t, "/ai/ask?question=comedies", "Origin", origin).want(t, 200)
 	a.get(t, "/ai/ask?question=comedies", "Origin", origin).want(t, 429).wantCORS(t, origin)
 }
 
-// A page can read each response, also those that come from no operation, with all headers of the contract.
+// A page can read every response with all headers of the contract, including responses that belong to no
+// operation.
 func TestCORS(t *testing.T) {
 	t.Parallel()
 	a := start(t, withOrigins(origin), func(d *server.Deps) { d.Limits = server.Limits{InFlight: 1} })
 	server.Unpace(a.server)
 	large := strings.Repeat(" ", 2<<20)
-	answers := map[string]*answer{
+	responses := map[string]*received{
 		"200": a.get(t, "/films", "Origin", origin).want(t, 200),
 		"201": a.call(t, http.MethodPost, "/customers/1/rentals", fmt.Sprintf(`{"inventory_id": %d, "staff_id": 1}`, copyInStock(t, a)),
 			"Origin", origin, "Authorization", "Bearer "+token).want(t, 201),
@@ -130,25 +130,23 @@ func TestCORS(t *testing.T) {
 		"415": a.call(t, http.MethodPost, "/ai/summary", "{}", "Origin", origin, "Content-Encoding", "gzip").want(t, 415),
 	}
 	server.Fill(a.server)
-	answers["503, busy"] = a.get(t, "/films", "Origin", origin).want(t, 503)
+	responses["503, busy"] = a.get(t, "/films", "Origin", origin).want(t, 503)
 	server.Free(a.server)
 	starting := start(t, withOrigins(origin), func(d *server.Deps) { d.Store = nil })
-	answers["503, starting"] = starting.get(t, "/films", "Origin", origin).want(t, 503)
+	responses["503, starting"] = starting.get(t, "/films", "Origin", origin).want(t, 503)
 
-	for name, answer := range answers {
+	for name, response := range responses {
 		t.Run(name, func(t *testing.T) {
-			answer.wantCORS(t, origin)
-			exposed := answer.list("Access-Control-Expose-Headers")
+			response.wantCORS(t, origin)
+			exposed := response.list("Access-Control-Expose-Headers")
 			if !slices.Contains(exposed, "Allow") { // a 405 refers to it
 				t.Error("Allow is not exposed")
 			}
-			for _, item := range loadContract(t).Paths.Map() {
-				for _, op := range item.Operations() {
-					for _, response := range op.Responses.Map() {
-						for header := range response.Value.Headers {
-							if !slices.Contains(exposed, http.CanonicalHeaderKey(header)) {
-								t.Errorf("%s is not exposed", header)
-							}
+			for _, op := range contract.Operations(loadContract(t)) {
+				for _, response := range op.Spec().Responses.Map() {
+					for header := range response.Value.Headers {
+						if !slices.Contains(exposed, http.CanonicalHeaderKey(header)) {
+							t.Errorf("%s is not exposed", header)
 						}
 					}
 				}
@@ -160,17 +158,17 @@ func TestCORS(t *testing.T) {
 	if got := two.header.Values("Access-Control-Allow-Origin"); len(got) > 0 {
 		t.Errorf("with two origins, %v are allowed", got)
 	}
-	// A cache has to tell apart what depends on either header.
+	// A cache has to distinguish responses by both headers.
 	ask := a.get(t, "/ai/ask?question=comedies", "Origin", origin).want(t, 200)
 	ask.wantCORS(t, origin)
 	if !slices.Contains(ask.list("Vary"), "Accept") {
 		t.Errorf("Vary is %v", ask.header.Values("Vary"))
 	}
-	// A file that caches keep, fetched without an origin, is not for all origins.
+	// A cacheable file that is requested without an origin is not allowed for all origins.
 	a.get(t, "/docs/swagger-ui.css").want(t, 200).wantCORS(t, "")
 }
 
-// With * any page may use the API. It is told so in a way that a cache may keep for all.
+// With * any page may use the API. The header is *, so that a cache can serve the response to all.
 func TestCORSForAll(t *testing.T) {
 	t.Parallel()
 	a := start(t, withOrigins("*"))
@@ -184,7 +182,7 @@ func TestParseOrigin(t *testing.T) {
 	for entry, want := range map[string]string{
 		"https://app.example.com":        "https://app.example.com",
 		" HTTPS://App.Example.COM:8443 ": "https://app.example.com:8443",
-		"https://app.example.com:443":    "https://app.example.com", // browsers leave it out
+		"https://app.example.com:443":    "https://app.example.com", // browsers omit it
 		"http://localhost:80":            "http://localhost",
 		"http://[::1]:5173":              "http://[::1]:5173",
 		"https://xn--bcher-kva.example":  "https://xn--bcher-kva.example",
@@ -192,7 +190,7 @@ func TestParseOrigin(t *testing.T) {
 		"*":                              "*",
 	} {
 		if got, err := server.ParseOrigin(entry); err != nil || got != want {
-			t.Errorf("%q is read as %q, %v", entry, got, err)
+			t.Errorf("%q is parsed as %q, %v", entry, got, err)
 		}
 	}
 	for entry, reason := range map[string]string{
@@ -201,7 +199,7 @@ func TestParseOrigin(t *testing.T) {
 		"localhost:5173":            "is not an origin",
 		"//app.example.com":         "is not an origin",
 		"https://":                  "is not an origin",
-		"https://app.example.com/":  "slash at its end",
+		"https://app.example.com/":  "ends with a slash",
 		"https://app.example.com/x": "more than an origin",
 		"https://app.example.com?x": "more than an origin",
 		"https://app.example.com?":  "more than an origin",
@@ -221,11 +219,11 @@ func TestParseOrigin(t *testing.T) {
 	}
 	_, err := server.New(server.Deps{Contract: loadContract(t), Model: &llm.Client{}, Origins: []string{"null"}})
 	if err == nil {
-		t.Error("a server is made with a bad origin")
+		t.Error("New accepts an invalid origin")
 	}
 }
 
-// copyInStock is a copy that can be rented.
+// copyInStock returns a copy that can be rented.
 func copyInStock(t *testing.T, a *testAPI) int32 {
 	t.Helper()
 	return one[int32](t, a, `SELECT inventory_id FROM inventory i

@@ -16,10 +16,11 @@ import (
 
 	"example.com/pagila-api/api"
 	"example.com/pagila-api/server"
+	"example.com/pagila-api/server/internal/contract"
 )
 
-// triple is the unit of coverage: an operation can answer with this status and this media type. A
-// HEAD counts as the GET it stands for.
+// triple is the unit of coverage: an operation can respond with this status and this media type. HEAD counts
+// as GET.
 type triple struct {
 	operation string
 	status    int
@@ -28,16 +29,16 @@ type triple struct {
 
 func (t triple) String() string { return fmt.Sprintf("%s %d %s", t.operation, t.status, t.mediaType) }
 
-// coverage is what all tests of this package have received together. The servers under test fill it.
+// coverage counts the responses in all tests of this package. The servers under test fill it.
 var coverage = &tally{counts: map[triple]int{}, strays: map[string]int{}}
 
 type tally struct {
 	mu     sync.Mutex
 	counts map[triple]int
-	strays map[string]int // what is not in the contract
+	strays map[string]int // undocumented responses
 }
 
-func (c *tally) count(got server.Answer) {
+func (c *tally) count(got server.Response) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -58,7 +59,7 @@ type covered struct{ *testing.M }
 func (m covered) Run() int {
 	code := m.M.Run()
 	if isSet("test.list") || isSet("test.fuzz") || isSet("test.fuzzworker") {
-		return code // no suite
+		return code // no tests ran
 	}
 	documented, err := documentedTriples()
 	if err != nil {
@@ -86,26 +87,24 @@ func isSet(name string) bool {
 	return f != nil && f.Value.String() != f.DefValue
 }
 
-// documentedTriples is all that the contract says can be answered, in its order of operations.
+// documentedTriples returns the triples in the contract, sorted.
 func documentedTriples() ([]triple, error) {
-	contract, err := api.Load(context.Background())
+	doc, err := api.Load(context.Background())
 	if err != nil {
 		return nil, err
 	}
 	var all []triple
-	for _, item := range contract.Paths.Map() {
-		for _, op := range item.Operations() {
-			for status, response := range op.Responses.Map() {
-				number, err := strconv.Atoi(status)
-				if err != nil {
-					return nil, fmt.Errorf("%s has the status %q: write out each one", op.OperationID, status)
-				}
-				if len(response.Value.Content) == 0 {
-					all = append(all, triple{op.OperationID, number, ""})
-				}
-				for mediaType := range response.Value.Content {
-					all = append(all, triple{op.OperationID, number, mediaType})
-				}
+	for _, op := range contract.Operations(doc) {
+		for status, response := range op.Spec().Responses.Map() {
+			number, err := strconv.Atoi(status)
+			if err != nil {
+				return nil, fmt.Errorf("%s has the status %q: list each status", op.ID, status)
+			}
+			if len(response.Value.Content) == 0 {
+				all = append(all, triple{op.ID, number, ""})
+			}
+			for mediaType := range response.Value.Content {
+				all = append(all, triple{op.ID, number, mediaType})
 			}
 		}
 	}
@@ -128,8 +127,8 @@ func (c *tally) report(w io.Writer, documented []triple) {
 	}
 }
 
-// summarize says how much of the contract was exercised, and whether that is good enough: where
-// whole is not set, parts may be missing.
+// summarize writes how much of the contract was exercised, and reports whether it is enough: unless whole is
+// set, parts may be missing.
 func (c *tally) summarize(w io.Writer, documented []triple, whole bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -141,13 +140,13 @@ func (c *tally) summarize(w io.Writer, documented []triple, whole bool) bool {
 			missing = append(missing, t)
 		}
 	}
-	fmt.Fprintf(w, "contract coverage: %d of %d documented answers exercised, by %d responses; %d undocumented\n",
+	fmt.Fprintf(w, "contract coverage: %d of %d documented responses exercised, by %d responses; %d undocumented\n",
 		len(documented)-len(missing), len(documented), responses, len(c.strays))
 	for _, what := range slices.Sorted(maps.Keys(c.strays)) {
 		fmt.Fprintln(w, "  undocumented:", what)
 	}
 	if !whole {
-		fmt.Fprintln(w, "  (a part of the suite ran, so nothing is asked of it)")
+		fmt.Fprintln(w, "  (only a part of the tests ran, so the coverage is not checked)")
 		return len(c.strays) == 0
 	}
 	for _, t := range missing {

@@ -18,28 +18,28 @@ import (
 	"example.com/pagila-api/gen"
 )
 
-// docsPolicy keeps the page to this server's own files. Swagger UI needs the data: images.
+// docsPolicy allows the page to load only this server's own files. Swagger UI needs the data: images.
 const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
 	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// docsMaxAge lets a browser keep Swagger UI's large files for an hour, no longer: they change with
-// the server.
+// docsMaxAge lets a browser cache Swagger UI's large files for an hour, and no longer, since a new version
+// of the server may have new ones.
 const docsMaxAge = "public, max-age=3600"
 
-// docsPage is our part of the page; the rest is Swagger UI's.
+// docsPage is this server's own part of the page. The rest belongs to Swagger UI.
 //
 //go:embed docs
 var docsPage embed.FS
 
-// docsFiles are those of Swagger UI's files that the page uses, with their media types. (Package mime
-// would ask the machine, which may have other ideas than the contract.)
+// docsFiles are the files of Swagger UI that the page uses, with their media types. Package mime would
+// depend on the machine's configuration.
 var docsFiles = map[string]string{
 	"swagger-ui.css.gz":       "text/css; charset=utf-8",
 	"swagger-ui-bundle.js.gz": "text/javascript; charset=utf-8",
 	"favicon-32x32.png":       "image/png",
 }
 
-// docs is the contract in its three forms, made once.
+// docs holds the contract in its three forms, prepared once.
 type docs struct {
 	yaml, json, page file
 	assets           map[string]file
@@ -98,11 +98,11 @@ func readAsset(fsys fs.FS, name string) ([]byte, error) {
 	return io.ReadAll(r)
 }
 
-// file is a response that was made beforehand.
+// file is a response that was prepared in advance.
 type file struct {
 	contentType string
 	body        []byte
-	page        bool   // belongs to the page, and so is bound by its policy
+	page        bool   // belongs to the page, so its policy applies
 	cache       string // Cache-Control; "" means no-store
 }
 
@@ -120,29 +120,29 @@ func (f file) write(w http.ResponseWriter) error {
 	return err
 }
 
-// The generated interface has a method for each operation.
+// The generated interfaces require a method for each operation.
 
 func (f file) VisitGetContractYAMLResponse(w http.ResponseWriter) error { return f.write(w) }
 func (f file) VisitGetContractJSONResponse(w http.ResponseWriter) error { return f.write(w) }
 func (f file) VisitGetDocsResponse(w http.ResponseWriter) error         { return f.write(w) }
 func (f file) VisitGetDocsAssetResponse(w http.ResponseWriter) error    { return f.write(w) }
 
-// GetContractYAML answers with the contract as it was written.
+// GetContractYAML responds with the contract's source.
 func (s *Server) GetContractYAML(context.Context, gen.GetContractYAMLRequestObject) (gen.GetContractYAMLResponseObject, error) {
 	return s.docs.yaml, nil
 }
 
-// GetContractJSON answers with the contract as JSON.
+// GetContractJSON responds with the contract as JSON.
 func (s *Server) GetContractJSON(context.Context, gen.GetContractJSONRequestObject) (gen.GetContractJSONResponseObject, error) {
 	return s.docs.json, nil
 }
 
-// GetDocs answers with Swagger UI.
+// GetDocs responds with Swagger UI.
 func (s *Server) GetDocs(context.Context, gen.GetDocsRequestObject) (gen.GetDocsResponseObject, error) {
 	return s.docs.page, nil
 }
 
-// GetDocsAsset answers with a file of Swagger UI's.
+// GetDocsAsset responds with a file of Swagger UI.
 func (s *Server) GetDocsAsset(_ context.Context, request gen.GetDocsAssetRequestObject) (gen.GetDocsAssetResponseObject, error) {
 	f, ok := s.docs.assets[request.Asset]
 	if !ok {

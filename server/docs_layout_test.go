@@ -11,8 +11,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// faint lists the texts on the screen or below it that have less than 4.5:1 of contrast (WCAG 2, 1.4.3), or
-// 3:1 where they are large. What is disabled does not count.
+// faint lists the texts of the page with a contrast of less than 4.5:1 (WCAG 2, 1.4.3), or 3:1 for large text.
+// Disabled elements do not count.
 const faint = `(() => {
   const luminance = ([r, g, b]) => {
     const [x, y, z] = [r, g, b].map((c) => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
@@ -41,7 +41,7 @@ const faint = `(() => {
   return [...found].join("\n");
 })()`
 
-// sideways says which elements make the page wider than the screen, or nothing.
+// sideways lists the elements that make the page wider than the screen.
 const sideways = `(() => {
   const page = document.scrollingElement;
   if (page.scrollWidth <= innerWidth) return "";
@@ -49,8 +49,8 @@ const sideways = `(() => {
   return page.scrollWidth + " > " + innerWidth + ": " + wide.map((e) => e.tagName + "." + e.className).slice(-12).join("; ");
 })()`
 
-// The page can be read on any screen, in the light and in the dark: it never scrolls sideways, and all
-// its texts have enough contrast.
+// The page is readable on any screen, in light and dark mode: it never scrolls sideways, and all texts have
+// enough contrast.
 func TestDocsLayout(t *testing.T) {
 	t.Parallel()
 	a := start(t, withDocumentedCredentials)
@@ -90,13 +90,13 @@ func TestDocsLayout(t *testing.T) {
 	look("responses")
 }
 
-// prefer sets the colour scheme that the browser's user prefers.
+// prefer sets the preferred colour scheme.
 func (b *browser) prefer(scheme string) {
 	b.t.Helper()
 	b.do(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
 		params := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
 			{Name: "prefers-color-scheme", Value: scheme},
-			{Name: "prefers-reduced-motion", Value: "reduce"}, // no colours halfway to others
+			{Name: "prefers-reduced-motion", Value: "reduce"}, // no intermediate colours
 		}}
 		_, err := cdp.Call(ctx, target, emulation.SetEmulatedMedia, params)
 		return err

@@ -18,13 +18,14 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"example.com/pagila-api/gen"
+	"example.com/pagila-api/server/internal/contract"
 )
 
-// docsTimeout bounds a visit of the browser, which takes some 10 s on an idle machine.
+// docsTimeout limits a visit of the browser, which takes about 10 s on an idle machine.
 const docsTimeout = 5 * time.Minute
 
-// Swagger UI as a newcomer uses it, in a real browser: read the page, log in, call operations with
-// their examples as they stand. DOCS_SCREENSHOTS names a folder for pictures of what is seen.
+// A newcomer uses Swagger UI in a real browser: reads the page, logs in, and executes operations with the
+// unchanged examples. DOCS_SCREENSHOTS is a directory for screenshots.
 func TestDocsInBrowser(t *testing.T) {
 	t.Parallel()
 	b := startBrowser(t)
@@ -33,18 +34,16 @@ func TestDocsInBrowser(t *testing.T) {
 	b.do(chromedp.Navigate(a.URL+"/docs"), chromedp.WaitVisible(chromedp.CSS(".opblock")))
 	b.screenshot("1-first-sight")
 	shown := b.text(".swagger-ui .info .title")
-	if contract := loadContract(t); !strings.Contains(shown, contract.Info.Title) {
+	if doc := loadContract(t); !strings.Contains(shown, doc.Info.Title) {
 		t.Errorf("the title is %q", shown)
 	} else {
 		operations := 0
-		for path, item := range contract.Paths.Map() {
-			for method, o := range item.Operations() {
-				operations++
-				summary := b.text(operation(o.Tags[0], o.OperationID) + " .opblock-summary")
-				for _, want := range []string{method, path, o.Summary} {
-					if !strings.Contains(summary, want) {
-						t.Errorf("%s reads %q, without %q", o.OperationID, summary, want)
-					}
+		for _, o := range contract.Operations(doc) {
+			operations++
+			summary := b.text(operation(o.Spec().Tags[0], o.ID) + " .opblock-summary")
+			for _, want := range []string{o.Method, o.Path, o.Spec().Summary} {
+				if !strings.Contains(summary, want) {
+					t.Errorf("%s is shown as %q, without %q", o.ID, summary, want)
 				}
 			}
 		}
@@ -74,7 +73,7 @@ func TestDocsInBrowser(t *testing.T) {
 	b.execute(ask, "200", nil)
 	b.screenshot("6-ask")
 	if got := b.text(ask + " .live-responses-table .response .microlight"); !strings.Contains(got, "PG") {
-		t.Errorf("the answer reads %q", got)
+		t.Errorf("the answer is %q", got)
 	}
 
 	var summary gen.FilmSummary
@@ -84,14 +83,14 @@ func TestDocsInBrowser(t *testing.T) {
 		t.Errorf("the summary is %+v, want %s", summary, want)
 	}
 
-	// The page, its four files, the contract, the token and four operations, less what a cache may hold.
+	// The page, its four files, the contract, the token and four operations, less what may be cached.
 	b.noComplaints(a.URL, 9)
 }
 
-// dialog is where one logs in.
+// dialog is the dialog to log in.
 const dialog = chromedp.CSS(".dialog-ux .modal-ux")
 
-// logIn opens the dialog, takes a picture of it, and logs in with the documented name and password.
+// logIn opens the dialog, takes a screenshot, and logs in with the documented user name and password.
 func (b *browser) logIn(picture string) {
 	b.t.Helper()
 	b.do(chromedp.Click(chromedp.CSS(".auth-wrapper button.authorize")), chromedp.WaitVisible(dialog))
@@ -100,14 +99,14 @@ func (b *browser) logIn(picture string) {
 		chromedp.SendKeys(dialog+" #oauth_username", documented.Username),
 		chromedp.SendKeys(dialog+" #oauth_password", documented.Password),
 		chromedp.Click(dialog+" .auth-container:has(#oauth_username) button.authorize"),
-		chromedp.WaitVisible(dialog+` .auth-container button[aria-label="Remove authorization"]`), // the one to log out
+		chromedp.WaitVisible(dialog+` .auth-container button[aria-label="Remove authorization"]`), // the button to log out
 	)
 }
 
 // operation is the selector of an operation on the page.
 func operation(tag, id string) chromedp.CSS { return chromedp.CSS("#operations-" + tag + "-" + id) }
 
-// browser is a headless Chromium of the test's own, with what it complains of and asks for.
+// browser is a headless Chromium for one test. It records errors in the console and requests.
 type browser struct {
 	t   *testing.T
 	ctx context.Context
@@ -138,7 +137,7 @@ func startBrowser(t *testing.T) *browser {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), docsTimeout)
 	t.Cleanup(cancel)
-	// The profile is a new folder, removed when the browser has ended.
+	// The profile is a new directory that is removed when the browser has ended.
 	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
@@ -151,7 +150,7 @@ func startBrowser(t *testing.T) *browser {
 	return b
 }
 
-// findChromium is the program of the variable CHROMIUM, or one that is in its usual places.
+// findChromium returns the program in the variable CHROMIUM, or one in the usual places.
 func findChromium(t *testing.T) string {
 	t.Helper()
 	if program := os.Getenv("CHROMIUM"); program != "" {
@@ -170,7 +169,7 @@ func findChromium(t *testing.T) string {
 	return ""
 }
 
-// listen keeps what the page asks for, and what the browser says against it.
+// listen records the requests of the page, and the errors that the browser reports.
 func (b *browser) listen(event any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -196,14 +195,14 @@ func (b *browser) listen(event any) {
 	}
 }
 
-// noComplaints checks that the console is clean, and that the server was asked at least so often, and
-// nobody else.
+// noComplaints checks that the console is clean, and that the page sent at least this many requests, all of
+// them to this server.
 func (b *browser) noComplaints(server string, least int) {
 	b.t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, complaint := range b.complaints {
-		b.t.Errorf("the browser complains: %s", complaint)
+		b.t.Errorf("the browser reports: %s", complaint)
 	}
 	asked := 0
 	for _, url := range b.requests {
@@ -211,11 +210,11 @@ func (b *browser) noComplaints(server string, least int) {
 		case strings.HasPrefix(url, server+"/"):
 			asked++
 		case !strings.HasPrefix(url, "data:"):
-			b.t.Errorf("the page asks somebody else: %s", url)
+			b.t.Errorf("the page sends a request elsewhere: %s", url)
 		}
 	}
 	if asked < least {
-		b.t.Errorf("the server was asked only %d times: %v", asked, b.requests)
+		b.t.Errorf("the page sent only %d requests: %v", asked, b.requests)
 	}
 }
 
@@ -226,7 +225,7 @@ func (b *browser) do(actions ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// see runs an action that returns something.
+// see runs an action that returns a value.
 func see[T any](b *browser, action chromedp.Action[T]) T {
 	b.t.Helper()
 	v, err := chromedp.Run(b.ctx, action)
@@ -236,40 +235,40 @@ func see[T any](b *browser, action chromedp.Action[T]) T {
 	return v
 }
 
-// text is what a person reads in the first element of a selector.
+// text returns the visible text of the first element that matches a selector.
 func (b *browser) text(selector chromedp.CSS) string {
 	b.t.Helper()
 	return see(b, chromedp.Text(selector))
 }
 
-// execute opens an operation, executes it as it stands, and checks the status of the answer. The
-// JSON of the answer is read into v, unless that is nil.
+// execute opens an operation, executes it unchanged, and checks the status of the response. It decodes the
+// JSON of the response into v, unless that is nil.
 func (b *browser) execute(operation chromedp.CSS, status string, v any) {
 	b.t.Helper()
-	answer := operation + " .live-responses-table .response"
+	response := operation + " .live-responses-table .response"
 	b.press(operation + " .opblock-summary-control")
 	b.do(chromedp.WaitVisible(operation + " .responses-table")) // until then the page still resolves references
 	b.press(operation + " button.execute")
-	b.do(chromedp.WaitVisible(answer), chromedp.ScrollIntoView(answer))
-	if got := strings.TrimSpace(b.text(answer + " .response-col_status")); got != status {
-		b.t.Fatalf("%s gives status %q, want %s: %s", operation, got, status, b.text(answer))
+	b.do(chromedp.WaitVisible(response), chromedp.ScrollIntoView(response))
+	if got := strings.TrimSpace(b.text(response + " .response-col_status")); got != status {
+		b.t.Fatalf("%s: the status is %q, want %s: %s", operation, got, status, b.text(response))
 	}
 	if v != nil {
-		if err := json.Unmarshal([]byte(b.text(answer+" .microlight")), v); err != nil {
-			b.t.Errorf("%s shows %s: %v", operation, b.text(answer), err)
+		if err := json.Unmarshal([]byte(b.text(response+" .microlight")), v); err != nil {
+			b.t.Errorf("%s shows %s: %v", operation, b.text(response), err)
 		}
 	}
 }
 
-// press presses a button once it is visible. The page scrolls to what is opened, and the mouse may miss
-// what moves.
+// press presses a button once it is visible. The page scrolls to what opens, and the mouse may miss a moving
+// button.
 func (b *browser) press(button chromedp.CSS) {
 	b.t.Helper()
 	b.do(chromedp.WaitVisible(button))
 	see(b, chromedp.Evaluate[bool](fmt.Sprintf("document.querySelector(%q).click() ?? true", string(button))))
 }
 
-// screenshot writes what is on the screen to the folder of DOCS_SCREENSHOTS, if there is one.
+// screenshot writes a screenshot to the directory in DOCS_SCREENSHOTS, if that is set.
 func (b *browser) screenshot(name string) {
 	b.t.Helper()
 	folder := os.Getenv("DOCS_SCREENSHOTS")

@@ -2,29 +2,29 @@ package server
 
 import "net/http"
 
-// Drain makes GET /readyz answer 503 from now on, so that a load balancer sends no more requests, and
-// has each response end its connection. A client would otherwise send its next request on a kept
-// connection just when the server closes that.
+// Drain makes GET /readyz respond with 503 from now on, so that a load balancer sends no more requests, and
+// makes each response close its connection. Otherwise a client could send its next request on a kept
+// connection just when the server closes it.
 func (s *Server) Drain() { s.draining.Store(true) }
 
-// closing gives next a writer that ends the connection when the server drains.
+// closing makes the responses of next close their connection while the server drains.
 func (s *Server) closing(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(&drainWriter{w, s}, r)
 	})
 }
 
-// drainWriter writes "Connection: close" into each head that is written while the server drains. It
-// looks only then, because a request may have begun long before.
+// drainWriter adds "Connection: close" to each head that is written while the server drains. It checks
+// at that moment, because the request may have begun long before.
 type drainWriter struct {
 	http.ResponseWriter
 	server *Server
 }
 
-// WriteHeader writes the head.
+// WriteHeader writes the head of the response.
 func (w *drainWriter) WriteHeader(status int) {
 	if w.server.draining.Load() {
-		// In HTTP/2, which has no such header, net/http takes it for the same wish.
+		// HTTP/2 has no such header. There net/http sends GOAWAY instead.
 		w.Header().Set("Connection", "close")
 	}
 	w.ResponseWriter.WriteHeader(status)
@@ -33,5 +33,5 @@ func (w *drainWriter) WriteHeader(status int) {
 // Unwrap is for http.ResponseController.
 func (w *drainWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// Flush is what Gin asks for by name.
+// Flush is for Gin, which requires an http.Flusher.
 func (w *drainWriter) Flush() { w.ResponseWriter.(http.Flusher).Flush() }

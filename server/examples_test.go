@@ -17,7 +17,7 @@ import (
 
 	"example.com/pagila-api/gen"
 	"example.com/pagila-api/server"
-	"example.com/pagila-api/store/pgtest"
+	"example.com/pagila-api/server/internal/contract"
 )
 
 // documented are the credentials that the contract's examples use.
@@ -25,48 +25,63 @@ var documented = server.Credentials{Token: "dvd_admin", Username: "staff", Passw
 
 func withDocumentedCredentials(d *server.Deps) { d.Credentials = documented }
 
-// request is a request of an operation, made of the contract's examples.
+// request is a request for an operation, built from the contract's examples.
 type request struct {
-	method, path string // path is the contract's, with its parameters in braces
-	operation    *openapi3.Operation
-	pathValues   map[string]string
-	query        url.Values
-	header       map[string]string
-	mediaType    string
-	body         any // an object; or the body as it is sent, when it is a string
-	anonymous    bool
+	*contract.Operation
+	pathValues map[string]string
+	query      url.Values
+	header     map[string]string
+	mediaType  string
+	body       any    // an object, or the raw body if it is a string
+	rawQuery   string // follows the query
+	anonymous  bool
 }
 
-// exampleRequest is the request that Swagger UI proposes for the operation.
-func exampleRequest(t *testing.T, contract *openapi3.T, operationID string) request {
+// exampleRequest returns the request that Swagger UI proposes for an operation.
+func exampleRequest(t *testing.T, op *contract.Operation) request {
 	t.Helper()
-	for path, item := range contract.Paths.Map() {
-		for method, op := range item.Operations() {
-			if op.OperationID != operationID {
-				continue
-			}
-			r := request{method: method, path: path, operation: op, pathValues: map[string]string{}, query: url.Values{}, header: map[string]string{}}
-			for _, p := range slices.Concat(item.Parameters, op.Parameters) {
-				if p.Value.In == openapi3.ParameterInHeader && !p.Value.Required {
-					continue // nobody sends one by hand
-				}
-				if p.Value.Example == nil {
-					t.Errorf("%s: the parameter %s has no example", operationID, p.Value.Name)
-					continue
-				}
-				r.set(p.Value, p.Value.Example)
-			}
-			if op.RequestBody != nil {
-				for mediaType, content := range op.RequestBody.Value.Content {
-					r.mediaType, r.body = mediaType, exampleOf(t, content)
-				}
-			}
-			return r
+	r := request{Operation: op, pathValues: map[string]string{}, query: url.Values{}, header: map[string]string{}}
+	for _, p := range op.Parameters() {
+		if p.In == openapi3.ParameterInHeader && !p.Required {
+			continue // Swagger UI leaves it empty
+		}
+		if p.Example == nil {
+			t.Errorf("%s: the parameter %s has no example", op.ID, p.Name)
+			continue
+		}
+		r.set(p, p.Example)
+	}
+	if body := op.Spec().RequestBody; body != nil {
+		for mediaType, content := range body.Value.Content {
+			r.mediaType, r.body = mediaType, exampleOf(t, content)
 		}
 	}
-	t.Fatalf("the contract has no operation %s", operationID)
-	return request{}
+	return r
 }
+
+// exampleRequests returns the requests of the operations that a condition selects.
+func exampleRequests(t *testing.T, selects func(*contract.Operation) bool) []request {
+	t.Helper()
+	var all []request
+	for _, op := range contract.Operations(loadContract(t)) {
+		if selects(op) {
+			all = append(all, exampleRequest(t, op))
+		}
+	}
+	if len(all) == 0 {
+		t.Fatal("no operation is selected")
+	}
+	return all
+}
+
+// documents selects the operations for which the contract has a response with this status.
+func documents(status int) func(*contract.Operation) bool {
+	return func(op *contract.Operation) bool { return op.Documents(status) }
+}
+
+func hasBody(op *contract.Operation) bool { return op.Spec().RequestBody != nil }
+
+func isGET(op *contract.Operation) bool { return op.Method == http.MethodGet }
 
 func (r *request) set(p *openapi3.Parameter, value any) {
 	switch text := fmt.Sprint(value); p.In {
@@ -79,7 +94,7 @@ func (r *request) set(p *openapi3.Parameter, value any) {
 	}
 }
 
-// exampleOf is the media type's own example or one made of its properties'.
+// exampleOf returns the example of a media type, or one built from the examples of its properties.
 func exampleOf(t *testing.T, content *openapi3.MediaType) any {
 	t.Helper()
 	if content.Example != nil {
@@ -96,30 +111,50 @@ func exampleOf(t *testing.T, content *openapi3.MediaType) any {
 	return body
 }
 
-// send makes the request, with a token where the operation needs one.
-func (r request) send(t *testing.T, a *testAPI) *answer {
+// send sends the request, with the documented token if the operation requires one.
+func (r request) send(t *testing.T, a *testAPI) *received {
 	t.Helper()
-	path := r.path
-	for name, value := range r.pathValues {
-		path = strings.ReplaceAll(path, "{"+name+"}", url.PathEscape(value))
-	}
-	if len(r.query) > 0 {
-		path += "?" + r.query.Encode()
-	}
+	return r.sendAs(t, a, r.Method)
+}
+
+// sendAs sends the request with another method.
+func (r request) sendAs(t *testing.T, a *testAPI, method string) *received {
+	t.Helper()
 	var headers []string
 	for name, value := range r.header {
 		headers = append(headers, name, value)
 	}
-	if r.secured() && !r.anonymous {
+	if r.Secured && !r.anonymous {
 		headers = append(headers, "Authorization", "Bearer "+documented.Token)
 	}
 	if r.mediaType != "" {
 		headers = append(headers, "Content-Type", r.mediaType)
 	}
-	return a.call(t, r.method, path, r.encodedBody(t), headers...)
+	return a.call(t, method, r.target(), r.encodedBody(t), headers...)
 }
 
-func (r request) secured() bool { return r.operation.Security == nil || len(*r.operation.Security) > 0 }
+// target returns the request's path and query.
+func (r request) target() string {
+	target := r.Path
+	for name, value := range r.pathValues {
+		target = strings.ReplaceAll(target, "{"+name+"}", url.PathEscape(value))
+	}
+	query := r.query.Encode()
+	if r.rawQuery != "" {
+		query = strings.TrimPrefix(query+"&"+r.rawQuery, "&")
+	}
+	if query == "" {
+		return target
+	}
+	return target + "?" + query
+}
+
+// with returns the request with one more header.
+func (r request) with(name, value string) request {
+	r.header = maps.Clone(r.header)
+	r.header[name] = value
+	return r
+}
 
 func (r request) encodedBody(t *testing.T) string {
 	t.Helper()
@@ -144,49 +179,49 @@ func (r request) encodedBody(t *testing.T) string {
 	return string(data)
 }
 
-// What the contract shows as a request works as it stands, in Swagger UI and in a terminal.
+// insertExampleRental makes sure that the rental of the contract's examples exists. The sample does not have it.
+func (a *testAPI) insertExampleRental(t *testing.T) {
+	t.Helper()
+	r := exampleRequest(t, operationByID(t, loadContract(t), "getRental"))
+	a.exec(t, `INSERT INTO rental (rental_id, rental_date, inventory_id, customer_id, staff_id, return_date)
+		VALUES (?, now(), 1, ?, 1, now()) ON CONFLICT (rental_id) DO UPDATE SET customer_id = EXCLUDED.customer_id`, r.pathValues["rental_id"], r.pathValues["customer_id"])
+}
+
+// The contract's examples of requests work unchanged, in Swagger UI and in a terminal.
 func TestExamples(t *testing.T) {
 	t.Parallel()
-	contract := loadContract(t)
 	a := start(t, withDocumentedCredentials)
-	for _, item := range contract.Paths.Map() {
-		for _, op := range item.Operations() {
-			t.Run(op.OperationID, func(t *testing.T) {
-				t.Parallel()
-				if op.OperationID == "getRental" {
-					pgtest.RealPagila(t) // the example is a rental of Pagila's
-				}
-				if answer := exampleRequest(t, contract, op.OperationID).send(t, a); answer.status/100 != 2 {
-					t.Errorf("the example answers %d: %s", answer.status, answer.body)
-				}
-			})
-		}
+	a.insertExampleRental(t)
+	for _, op := range contract.Operations(loadContract(t)) {
+		t.Run(op.ID, func(t *testing.T) {
+			t.Parallel()
+			if response := exampleRequest(t, op).send(t, a); response.status/100 != 2 {
+				t.Errorf("the status for the example is %d: %s", response.status, response.body)
+			}
+		})
 	}
 }
 
-// The contract's examples of responses could have come from this server.
+// The contract's examples of responses are like those of this server.
 func TestResponseExamples(t *testing.T) {
 	t.Parallel()
-	contract := loadContract(t)
-	for _, item := range contract.Paths.Map() {
-		for _, op := range item.Operations() {
-			for status, response := range op.Responses.Map() {
-				for mediaType, content := range response.Value.Content {
-					where := strings.Join([]string{op.OperationID, status, mediaType}, " ")
-					switch {
-					case content.Example == nil:
-					case mediaType == "text/event-stream":
-						if err := server.CheckEvents(contract, content.Example.(string)); err != nil {
-							t.Errorf("%s: %v", where, err)
-						}
-					}
+	doc := loadContract(t)
+	for _, op := range contract.Operations(doc) {
+		for status, response := range op.Spec().Responses.Map() {
+			for mediaType, content := range response.Value.Content {
+				where := strings.Join([]string{op.ID, status, mediaType}, " ")
+				if mediaType != "text/event-stream" || content.Example == nil {
+					continue
 				}
-				for name, header := range response.Value.Headers {
-					if header.Value.Example == nil {
-						t.Errorf("%s %s: the header %s has no example", op.OperationID, status, name)
-					} else if err := header.Value.Schema.Value.VisitJSON(header.Value.Example); err != nil {
-						t.Errorf("%s %s: the example of the header %s: %v", op.OperationID, status, name, err)
-					}
+				if err := contract.CheckEvents(doc, content.Example.(string)); err != nil {
+					t.Errorf("%s: %v", where, err)
+				}
+			}
+			for name, header := range response.Value.Headers {
+				if header.Value.Example == nil {
+					t.Errorf("%s %s: the header %s has no example", op.ID, status, name)
+				} else if err := header.Value.Schema.Value.VisitJSON(header.Value.Example); err != nil {
+					t.Errorf("%s %s: the example of the header %s: %v", op.ID, status, name, err)
 				}
 			}
 		}
@@ -196,62 +231,58 @@ func TestResponseExamples(t *testing.T) {
 // codes finds the problem codes in a description.
 var codes = regexp.MustCompile("`([a-z_]+)`")
 
-// Each response that is an error has an example for each of its codes, and each example is what this
-// server sends. A tool that finds no example makes one up, of whatever the schema shows.
+// Each error response has an example for each of its codes, and the examples equal what this server sends. A
+// tool that finds no example generates a meaningless one from the schema.
 func TestErrorExamples(t *testing.T) {
 	t.Parallel()
-	contract := loadContract(t)
+	doc := loadContract(t)
 	shown := map[gen.ProblemCode]bool{"method_not_allowed": true} // no operation has it
-	for _, item := range contract.Paths.Map() {
-		for _, op := range item.Operations() {
-			for status, response := range op.Responses.Map() {
-				if status < "400" {
-					continue
+	for _, op := range contract.Operations(doc) {
+		for status, response := range op.Spec().Responses.Map() {
+			if status < "400" {
+				continue
+			}
+			content := response.Value.Content["application/problem+json"]
+			examples := map[string]any{}
+			for name, example := range content.Examples {
+				examples[name] = example.Value.Value
+			}
+			if content.Example != nil {
+				examples["example"] = content.Example
+			}
+			paths := pathsWith(doc, response.Ref)
+			shownHere := map[gen.ProblemCode]bool{}
+			for name, example := range examples {
+				where := strings.Join([]string{op.ID, status, name}, " ")
+				p := problemExample(t, doc, where, example)
+				if strconv.Itoa(int(p.Status)) != status {
+					t.Errorf("%s: the status is %d", where, p.Status)
 				}
-				content := response.Value.Content["application/problem+json"]
-				examples := map[string]any{}
-				for name, example := range content.Examples {
-					examples[name] = example.Value.Value
+				if !slices.ContainsFunc(paths, func(path *regexp.Regexp) bool { return path.MatchString(p.Instance) }) {
+					t.Errorf("%s: no operation with this response has the path %s", where, p.Instance)
 				}
-				if content.Example != nil {
-					examples["example"] = content.Example
-				}
-				paths := pathsWith(contract, response.Ref)
-				shownHere := map[gen.ProblemCode]bool{}
-				for name, example := range examples {
-					where := strings.Join([]string{op.OperationID, status, name}, " ")
-					p := problemExample(t, contract, where, example)
-					if strconv.Itoa(int(p.Status)) != status {
-						t.Errorf("%s: the status is %d", where, p.Status)
-					}
-					if !slices.ContainsFunc(paths, func(path *regexp.Regexp) bool { return path.MatchString(p.Instance) }) {
-						t.Errorf("%s: no operation with this response has the path %s", where, p.Instance)
-					}
-					shownHere[p.Code], shown[p.Code] = true, true
-				}
-				named := promised(contract, *response.Value.Description)
-				if len(named) == 0 && len(shownHere) != 1 || len(named) > 0 && !maps.Equal(named, shownHere) {
-					t.Errorf("%s %s: the examples have the codes %v, the description %v", op.OperationID, status, shownHere, named)
-				}
+				shownHere[p.Code], shown[p.Code] = true, true
+			}
+			named := promised(doc, *response.Value.Description)
+			if len(named) == 0 && len(shownHere) != 1 || len(named) > 0 && !maps.Equal(named, shownHere) {
+				t.Errorf("%s %s: the examples have the codes %v, the description %v", op.ID, status, shownHere, named)
 			}
 		}
 	}
-	for _, code := range contract.Components.Schemas["ProblemCode"].Value.Enum {
+	for _, code := range doc.Components.Schemas["ProblemCode"].Value.Enum {
 		if !shown[gen.ProblemCode(code.(string))] {
 			t.Errorf("no example has the code %s", code)
 		}
 	}
 }
 
-// pathsWith are the paths of the operations that refer to a response.
-func pathsWith(contract *openapi3.T, ref string) []*regexp.Regexp {
+// pathsWith returns the paths of the operations that refer to a response.
+func pathsWith(doc *openapi3.T, ref string) []*regexp.Regexp {
 	var paths []*regexp.Regexp
-	for path, item := range contract.Paths.Map() {
-		for _, op := range item.Operations() {
-			for _, response := range op.Responses.Map() {
-				if response.Ref == ref {
-					paths = append(paths, regexp.MustCompile("^"+pathParameter.ReplaceAllString(path, "[^/]+")+"$"))
-				}
+	for _, op := range contract.Operations(doc) {
+		for _, response := range op.Spec().Responses.Map() {
+			if response.Ref == ref {
+				paths = append(paths, regexp.MustCompile("^"+pathParameter.ReplaceAllString(op.Path, "[^/]+")+"$"))
 			}
 		}
 	}
@@ -260,7 +291,7 @@ func pathsWith(contract *openapi3.T, ref string) []*regexp.Regexp {
 
 var pathParameter = regexp.MustCompile(`\{[a-z_]+\}`)
 
-// The examples of problems with errors are what the server sends for such a request.
+// The examples of problems with errors equal the responses to such requests.
 func TestInputErrorExamples(t *testing.T) {
 	t.Parallel()
 	examples := loadContract(t).Components.Responses
@@ -273,8 +304,8 @@ func TestInputErrorExamples(t *testing.T) {
 	}
 	a := start(t)
 	for _, tt := range []struct {
-		example any
-		answer  *answer
+		example  any
+		response *received
 	}{
 		{of("BadRequest", ""), a.get(t, "/films?page=0")},
 		{of("TokenRefused", "invalid_request"), a.call(t, http.MethodPost, "/token", "grant_type=password&password=x",
@@ -290,33 +321,33 @@ func TestInputErrorExamples(t *testing.T) {
 		if err := json.Unmarshal(document, &want); err != nil {
 			t.Fatal(err)
 		}
-		got := decode[gen.Problem](t, tt.answer)
+		got := decode[gen.Problem](t, tt.response)
 		want.RequestID = got.RequestID
 		if !reflect.DeepEqual(got, want) {
-			t.Errorf("the server sends %s, and the example is %s", tt.answer.body, document)
+			t.Errorf("the server sends %s, and the example is %s", tt.response.body, document)
 		}
 	}
 }
 
-// promised are the codes that a description names.
-func promised(contract *openapi3.T, description string) map[gen.ProblemCode]bool {
+// promised returns the codes that a description names.
+func promised(doc *openapi3.T, description string) map[gen.ProblemCode]bool {
 	named := map[gen.ProblemCode]bool{}
 	for _, match := range codes.FindAllStringSubmatch(description, -1) {
-		if slices.Contains(contract.Components.Schemas["ProblemCode"].Value.Enum, any(match[1])) {
+		if slices.Contains(doc.Components.Schemas["ProblemCode"].Value.Enum, any(match[1])) {
 			named[gen.ProblemCode(match[1])] = true
 		}
 	}
 	return named
 }
 
-// problemExample reads an example of a problem, and checks that this server sends such a one.
-func problemExample(t *testing.T, contract *openapi3.T, where string, example any) gen.Problem {
+// problemExample decodes an example of a problem, and checks that this server can send it.
+func problemExample(t *testing.T, doc *openapi3.T, where string, example any) gen.Problem {
 	t.Helper()
 	document, err := json.Marshal(example)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := server.CheckDocument(contract, "Problem", document); err != nil {
+	if err := contract.CheckDocument(doc, "Problem", document); err != nil {
 		t.Errorf("%s: %v", where, err)
 	}
 	var p gen.Problem
@@ -327,35 +358,33 @@ func problemExample(t *testing.T, contract *openapi3.T, where string, example an
 		known.Instance, known.RequestID, known.Errors = p.Instance, p.RequestID, p.Errors
 		return reflect.DeepEqual(known, p)
 	}) {
-		t.Errorf("%s: the server has no such problem: %s", where, document)
+		t.Errorf("%s: the server does not send this problem: %s", where, document)
 	}
 	return p
 }
 
-// Each link of the contract leads from an answer to the next request, which works.
+// Each link of the contract leads from a response to another request, which succeeds.
 func TestLinks(t *testing.T) {
 	t.Parallel()
-	contract := loadContract(t)
+	doc := loadContract(t)
 	a := start(t, withDocumentedCredentials)
 	followed := 0
-	for _, item := range contract.Paths.Map() {
-		for _, op := range item.Operations() {
-			for status, response := range op.Responses.Map() {
-				if len(response.Value.Links) == 0 {
-					continue
-				}
-				from := exampleRequest(t, contract, op.OperationID)
-				answer := from.send(t, a)
-				if strconv.Itoa(answer.status) != status {
-					t.Errorf("%s answers %d, and the links are of %s: %s", op.OperationID, answer.status, status, answer.body)
-					continue
-				}
-				for name, link := range response.Value.Links {
-					followed++
-					next := follow(t, contract, from, answer, link.Value)
-					if got := next.send(t, a); got.status/100 != 2 {
-						t.Errorf("%s, link %s: %s answers %d: %s", op.OperationID, name, link.Value.OperationID, got.status, got.body)
-					}
+	for _, op := range contract.Operations(doc) {
+		for status, response := range op.Spec().Responses.Map() {
+			if len(response.Value.Links) == 0 {
+				continue
+			}
+			from := exampleRequest(t, op)
+			first := from.send(t, a)
+			if strconv.Itoa(first.status) != status {
+				t.Errorf("%s responds with %d, but the links belong to %s: %s", op.ID, first.status, status, first.body)
+				continue
+			}
+			for name, link := range response.Value.Links {
+				followed++
+				next := follow(t, doc, from, first, link.Value)
+				if got := next.send(t, a); got.status/100 != 2 {
+					t.Errorf("%s, link %s: %s responds with %d: %s", op.ID, name, link.Value.OperationID, got.status, got.body)
 				}
 			}
 		}
@@ -365,29 +394,40 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// follow makes the request that a link describes (OpenAPI 3.0.3, section 4.7.20).
-func follow(t *testing.T, contract *openapi3.T, from request, answer *answer, link *openapi3.Link) request {
+func operationByID(t *testing.T, doc *openapi3.T, id string) *contract.Operation {
 	t.Helper()
-	next := exampleRequest(t, contract, link.OperationID)
-	for _, p := range next.operation.Parameters {
-		if value, ok := link.Parameters[p.Value.Name]; ok {
-			next.set(p.Value, evaluate(t, from, answer, value))
-		} else if p.Value.Required {
-			t.Errorf("the link to %s does not set %s", link.OperationID, p.Value.Name)
+	for _, op := range contract.Operations(doc) {
+		if op.ID == id {
+			return op
+		}
+	}
+	t.Fatalf("the contract has no operation %s", id)
+	return nil
+}
+
+// follow returns the request that a link describes (OpenAPI 3.0.3, section 4.7.20).
+func follow(t *testing.T, doc *openapi3.T, from request, response *received, link *openapi3.Link) request {
+	t.Helper()
+	next := exampleRequest(t, operationByID(t, doc, link.OperationID))
+	for _, p := range next.Parameters() {
+		if value, ok := link.Parameters[p.Name]; ok {
+			next.set(p, evaluate(t, from, response, value))
+		} else if p.Required {
+			t.Errorf("the link to %s does not set %s", link.OperationID, p.Name)
 		}
 	}
 	if link.RequestBody != nil {
 		body := map[string]any{}
 		for name, value := range link.RequestBody.(map[string]any) {
-			body[name] = evaluate(t, from, answer, value)
+			body[name] = evaluate(t, from, response, value)
 		}
 		next.body = body
 	}
 	return next
 }
 
-// evaluate finds the value of a runtime expression, of those kinds that the contract uses.
-func evaluate(t *testing.T, from request, answer *answer, expression any) any {
+// evaluate returns the value of a runtime expression, of the kinds that the contract uses.
+func evaluate(t *testing.T, from request, response *received, expression any) any {
 	t.Helper()
 	text, ok := expression.(string)
 	if !ok {
@@ -398,10 +438,10 @@ func evaluate(t *testing.T, from request, answer *answer, expression any) any {
 	}
 	pointer, ok := strings.CutPrefix(text, "$response.body#/")
 	if !ok {
-		t.Fatalf("the expression %q is of a kind that this test does not know", text)
+		t.Fatalf("this test does not support the expression %q", text)
 	}
-	d := json.NewDecoder(strings.NewReader(string(answer.body)))
-	d.UseNumber() // 1000000 is not to become 1e+06
+	d := json.NewDecoder(strings.NewReader(string(response.body)))
+	d.UseNumber() // 1000000 must not become 1e+06
 	var value any
 	if err := d.Decode(&value); err != nil {
 		t.Fatal(err)
@@ -413,13 +453,13 @@ func evaluate(t *testing.T, from request, answer *answer, expression any) any {
 		case []any:
 			var i int
 			if _, err := fmt.Sscan(token, &i); err != nil || i >= len(v) {
-				t.Fatalf("%s: there is no item %s", text, token)
+				t.Fatalf("%s: the array has no item %s", text, token)
 			}
 			value = v[i]
 		}
 	}
 	if value == nil {
-		t.Fatalf("%s is nothing", text)
+		t.Fatalf("%s has no value", text)
 	}
 	return value
 }

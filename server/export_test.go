@@ -10,25 +10,20 @@ import (
 
 	"example.com/pagila-api/gen"
 	"example.com/pagila-api/llm"
+	"example.com/pagila-api/server/internal/contract"
 	"example.com/pagila-api/store"
 )
 
-// For the tests of the contract's examples.
-var (
-	CheckEvents   = checkEvents
-	CheckDocument = checkDocument
-)
-
-// ClientOf is the address of a request's client, behind these proxies.
+// ClientOf returns the address of a request's client behind these proxies.
 func ClientOf(trusted []string, r *http.Request) (netip.Addr, error) {
-	known, err := newProxies(trusted)
+	proxies, err := newProxies(trusted)
 	if err != nil {
 		return netip.Addr{}, err
 	}
-	return known.client(r), nil
+	return proxies.client(r), nil
 }
 
-// InFlight is how many requests use the database.
+// InFlight returns the number of requests that use the database.
 func InFlight(s *Server) int { return len(s.admission.slots) }
 
 // Fill takes all slots of admission control.
@@ -38,28 +33,28 @@ func Fill(s *Server) {
 	}
 }
 
-// Free gives all slots of admission control back.
+// Free releases all slots of admission control.
 func Free(s *Server) {
 	for len(s.admission.slots) > 0 {
 		<-s.admission.slots
 	}
 }
 
-// Unpace has no refusal held back.
+// Unpace stops the server from delaying rejections.
 func Unpace(s *Server) { s.admission.pace.SetLimit(rate.Inf) }
 
-// NewRefusals makes a count of refusals, and returns what adds one and what ends it.
-func NewRefusals(logger *slog.Logger) (add, write func()) {
-	r := &refusals{limit: 7, logger: logger}
+// NewRejections returns functions that count a rejection and that log the count.
+func NewRejections(logger *slog.Logger) (add, write func()) {
+	r := &rejections{limit: 7, logger: logger}
 	return r.add, r.write
 }
 
-// KnownProblems is what the server says of each kind of error. IDs are those of the contract's examples.
+// KnownProblems returns the problem of each kind of error. The IDs are those of the contract's examples.
 func KnownProblems() []gen.Problem {
 	errs := []error{
-		errMissingToken, errInvalidToken, errNoRoute, errNoMethod, errMediaType, errEncoded, errFilmNotRated, errBusy, errServerBusy,
+		errMissingToken, errInvalidToken, errNoRoute, errNoMethod, contract.ErrMediaType, contract.ErrContentCoding, errFilmNotRated, errBusy, errServerBusy,
 		errors.New("a fault"), &rateLimitError{}, &http.MaxBytesError{Limit: maxBody},
-		&invalidRequestError{}, oauthRefusal(&invalidRequestError{}), errUnsupportedGrant, errWrongCredentials, errShuttingDown,
+		&contract.InvalidError{}, oauthRefusal(&contract.InvalidError{}), errUnsupportedGrant, errWrongCredentials, errShuttingDown,
 		store.ErrInventoryNotAvailable, store.ErrCustomerInactive, store.ErrStaffInactive,
 		&store.RefusedError{}, &store.UnknownReferenceError{},
 		&store.NotFoundError{Kind: store.KindFilm, ID: 5000}, &store.NotFoundError{Kind: store.KindCustomer, ID: 5000}, &store.NotFoundError{Kind: store.KindRental, ID: 99999},

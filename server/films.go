@@ -9,9 +9,9 @@ import (
 	"example.com/pagila-api/store"
 )
 
-// ListFilms answers with one page of the catalogue.
+// ListFilms responds with a page of the catalogue.
 func (s *Server) ListFilms(ctx context.Context, request gen.ListFilmsRequestObject) (gen.ListFilmsResponseObject, error) {
-	// The validator has put the contract's defaults in place.
+	// The validation has set the contract's defaults.
 	q := store.FilmQuery{Page: *request.Params.Page, PageSize: *request.Params.PageSize}
 	if request.Params.Category != nil {
 		q.Category = *request.Params.Category
@@ -20,14 +20,14 @@ func (s *Server) ListFilms(ctx context.Context, request gen.ListFilmsRequestObje
 	if err != nil {
 		return nil, err
 	}
-	items := make([]gen.Film, len(page.Items)) // never nil: the contract has an array, not null
+	items := make([]gen.Film, len(page.Items)) // never nil: JSON needs [], not null
 	for i, f := range page.Items {
 		items[i] = film(f)
 	}
 	return gen.ListFilms200JSONResponse{Items: items, Page: q.Page, PageSize: q.PageSize, Total: page.Total}, nil
 }
 
-// GetFilm answers with a film and its actors.
+// GetFilm responds with a film and its actors.
 func (s *Server) GetFilm(ctx context.Context, request gen.GetFilmRequestObject) (gen.GetFilmResponseObject, error) {
 	found, err := s.deps.Store.Film(ctx, request.FilmID)
 	if err != nil {
@@ -68,7 +68,7 @@ func film(f store.Film) gen.Film {
 	}
 }
 
-// known is nil for what the database does not know, so that it is left out of the answer.
+// known returns nil for a value that the database does not know, so that the response omits it.
 func known[T comparable](v T) *T {
 	var unknown T
 	if v == unknown {
@@ -77,10 +77,10 @@ func known[T comparable](v T) *T {
 	return &v
 }
 
-// money writes a sum as the contract has it: with two digits after the point, like the database.
-func money(sum decimal.NullDecimal) *gen.Money {
-	if !sum.Valid {
+// money formats an amount like the database, with two decimal places.
+func money(amount decimal.NullDecimal) *gen.Money {
+	if !amount.Valid {
 		return nil
 	}
-	return new(sum.Decimal.StringFixed(2))
+	return new(amount.Decimal.StringFixed(2))
 }

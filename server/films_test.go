@@ -12,11 +12,11 @@ import (
 	"example.com/pagila-api/gen"
 )
 
-// All pages together are all films, once, in order, as the database has them.
+// All pages together have each film of the database once, in order.
 func TestListFilmsAllPages(t *testing.T) {
 	t.Parallel()
 	a := start(t)
-	type row struct { // in the order of gen.Film, so that one converts to the other
+	type row struct { // in the order of gen.Film, so that the types can be converted
 		Category           *string
 		Description        *string
 		FilmID             int32
@@ -31,7 +31,7 @@ func TestListFilmsAllPages(t *testing.T) {
 		StreamingAvailable bool
 		Title              string
 	}
-	// The table is not in the order of its key, as after any use.
+	// The rows are not stored in the order of their keys, as after any use.
 	a.exec(t, `UPDATE film SET title = title WHERE film_id % 3 = 0`)
 	var rows []row
 	if err := a.db.NewRaw(`
@@ -63,7 +63,7 @@ func TestListFilmsAllPages(t *testing.T) {
 	}
 }
 
-// Of a film without a rating there is no true summary, and no model is to blame for it.
+// A film without a rating cannot be summarized, which is not the model's fault.
 func TestSummaryOfUnratedFilm(t *testing.T) {
 	t.Parallel()
 	a := start(t)
@@ -93,7 +93,7 @@ func TestListFilmsEmptyPages(t *testing.T) {
 	}
 }
 
-// The category's case does not matter, and each category's films are its own.
+// The case of a category does not matter, and each category has only its own films.
 func TestListFilmsByCategory(t *testing.T) {
 	t.Parallel()
 	a := start(t)
@@ -117,17 +117,17 @@ func TestListFilmsByCategory(t *testing.T) {
 	}
 }
 
-// What the database does not know is left out, not null.
+// Values that the database does not know are omitted, not null.
 func TestFilmUnknowns(t *testing.T) {
 	t.Parallel()
 	a := start(t)
 	id := one[int32](t, a, `INSERT INTO film (title, language_id, fulltext, rating, streaming_available)
 		VALUES ('NOBODY KNOWS', 1, to_tsvector('nobody knows'), NULL, NULL) RETURNING film_id`)
-	answer := a.get(t, fmt.Sprintf("/films/%d", id)).want(t, 200)
+	response := a.get(t, fmt.Sprintf("/films/%d", id)).want(t, 200)
 	want := fmt.Sprintf(`{"actors": [], "film_id": %d, "language": %q, "rental_duration": 3, "rental_rate": "4.99",
 		"replacement_cost": "19.99", "special_features": [], "streaming_available": false, "title": "NOBODY KNOWS"}`,
 		id, one[string](t, a, `SELECT trim(name) FROM language WHERE language_id = 1`))
-	if !sameJSON(t, answer.body, []byte(want)) {
-		t.Errorf("got %s, want %s", answer.body, want)
+	if !sameJSON(t, response.body, []byte(want)) {
+		t.Errorf("got %s, want %s", response.body, want)
 	}
 }

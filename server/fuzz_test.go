@@ -15,21 +15,22 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"example.com/pagila-api/gen"
+	"example.com/pagila-api/server/internal/contract"
 )
 
-// FuzzContract makes requests up from the contract: such that follow it, which the server has to
-// understand, and such that break it in one place, which it has to refuse. Every answer is held
-// against the contract. One request comes of one input, always the same.
+// FuzzContract generates requests from the contract. The server has to accept those that follow it, and to
+// reject those that violate it in one place. Every response is checked against the contract. One input always
+// generates the same request.
 //
-// `go test` runs the seeds: each operation, followed and broken. `go test -fuzz FuzzContract` goes on
-// from there.
+// `go test` runs the seeds: each operation with valid and invalid requests. `go test -fuzz FuzzContract`
+// continues from there.
 func FuzzContract(f *testing.F) {
-	contract := loadContract(f)
 	a := start(f, withDocumentedCredentials)
-	operations := operationIDs(contract)
+	operations := contract.Operations(loadContract(f))
 	for i := range operations {
 		for seed := range 40 {
-			// The first byte is the operation, the second whether it is broken; the rest are choices.
+			// The first byte selects the operation, the second whether the request is invalid. The rest are
+			// choices.
 			data := []byte{byte(i), byte(seed % 2)}
 			for j := range 24 {
 				data = append(data, byte((seed+1)*(31*j+17)>>(j%5)))
@@ -42,33 +43,33 @@ func FuzzContract(f *testing.F) {
 		c := &choices{data: data}
 		operation := operations[c.below(len(operations))]
 		broken := c.below(2) == 1
-		r := exampleRequest(t, contract, operation)
+		r := exampleRequest(t, operation)
 		r.makeUp(c)
-		// Probes and documentation take any request.
-		broken = broken && r.operation.Responses.Status(http.StatusBadRequest) != nil
+		// Probes and documentation accept any request.
+		broken = broken && operation.Documents(http.StatusBadRequest)
 		what := "follows the contract"
 		if broken {
 			what = r.breakIn(c)
 		}
 		got := r.send(t, a)
-		// Any other refusal would be of what was made up, and not of what is broken.
+		// Any other error would be about a made-up value, and not about the violation.
 		refused := slices.Contains([]int{400, 401, 415}, got.status)
 		switch {
 		case broken && !refused:
-			t.Errorf("%s with %s answers %d: %+v: %s", operation, what, got.status, r, got.body)
+			t.Errorf("%s with %s: status %d: %+v: %s", operation.ID, what, got.status, r, got.body)
 		case broken:
 			if mediaType := got.header.Get("Content-Type"); mediaType != "application/problem+json" {
-				t.Errorf("%s with %s answers %s", operation, what, mediaType)
+				t.Errorf("%s with %s: Content-Type %s", operation.ID, what, mediaType)
 			}
-		case !understood(operation, got):
-			t.Errorf("%s %s and answers %d: %+v: %s", operation, what, got.status, r, got.body)
+		case !understood(operation.ID, got):
+			t.Errorf("%s %s: status %d: %+v: %s", operation.ID, what, got.status, r, got.body)
 		}
 	})
 }
 
-// understood says whether this is an answer to a request that follows the contract. What such a
-// request names need not exist or be free.
-func understood(operation string, got *answer) bool {
+// understood reports whether this is the response to a request that follows the contract. What such a request
+// names may not exist or be in stock.
+func understood(operation string, got *received) bool {
 	switch got.status {
 	case http.StatusOK, http.StatusCreated, http.StatusNoContent, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity:
 		return true
@@ -79,21 +80,10 @@ func understood(operation string, got *answer) bool {
 	return false
 }
 
-func operationIDs(contract *openapi3.T) []string {
-	var ids []string
-	for _, item := range contract.Paths.Map() {
-		for _, op := range item.Operations() {
-			ids = append(ids, op.OperationID)
-		}
-	}
-	slices.Sort(ids)
-	return ids
-}
-
-// choices makes decisions of the fuzzer's bytes. When they are used up, all decisions are 0.
+// choices turns the fuzzer's bytes into decisions. When they are used up, all decisions are 0.
 type choices struct{ data []byte }
 
-// below is a number from 0 to n-1.
+// below returns a number from 0 to n-1.
 func (c *choices) below(n int) int {
 	number := 0
 	for width := 1; width < n && len(c.data) > 0; width <<= 8 {
@@ -105,16 +95,16 @@ func (c *choices) below(n int) int {
 
 // makeUp sets all parameters and members to values that follow the contract.
 func (r *request) makeUp(c *choices) {
-	for _, p := range r.operation.Parameters {
-		if !p.Value.Required && c.below(3) == 0 {
-			r.query.Del(p.Value.Name)
+	for _, p := range r.Parameters() {
+		if !p.Required && c.below(3) == 0 {
+			r.query.Del(p.Name)
 			continue
 		}
-		if p.Value.In == openapi3.ParameterInHeader {
-			r.header[p.Value.Name] = strconv.Itoa(c.below(1000)) // a header holds no such text as the others
+		if p.In == openapi3.ParameterInHeader {
+			r.header[p.Name] = strconv.Itoa(c.below(1000)) // most of the other strings cannot be sent in a header
 			continue
 		}
-		r.set(p.Value, valid(c, p.Value.Schema.Value, p.Value.Example))
+		r.set(p, valid(c, p.Schema.Value, p.Example))
 	}
 	for name, property := range r.properties() {
 		members := r.body.(map[string]any)
@@ -124,20 +114,20 @@ func (r *request) makeUp(c *choices) {
 		}
 		value := valid(c, property, property.Example)
 		if value == "" && r.mediaType == "application/x-www-form-urlencoded" {
-			value = "x" // a form's member without a value is as if left out (RFC 6749, section 3.2)
+			value = "x" // a parameter without a value counts as omitted (RFC 6749, section 3.2)
 		}
 		members[name] = value
 	}
 }
 
 func (r *request) bodySchema() *openapi3.Schema {
-	return r.operation.RequestBody.Value.Content[r.mediaType].Schema.Value
+	return r.Spec().RequestBody.Value.Content[r.mediaType].Schema.Value
 }
 
 // properties yields the members that the body may have, in the order of their names.
 func (r *request) properties() func(yield func(string, *openapi3.Schema) bool) {
 	return func(yield func(string, *openapi3.Schema) bool) {
-		if r.operation.RequestBody == nil {
+		if r.Spec().RequestBody == nil {
 			return
 		}
 		all := r.bodySchema().Properties
@@ -158,11 +148,11 @@ func sortedKeys[V any](m map[string]V) []string {
 	return keys
 }
 
-// letters are what texts are made of: plain ones, and those that somebody may forget to escape or to
+// letters are the characters of generated strings: plain ones, and those that code may forget to escape or to
 // count.
 var letters = []rune("aZ0 '\"\\%_;,.:/?#&=+-*(){}[]<>|~`^$!@\t\r\néßЖ電🎬\u0301\u200b\u202e\ufffd\u0085")
 
-// valid makes up a value that follows the schema.
+// valid generates a value that follows the schema.
 func valid(c *choices, schema *openapi3.Schema, example any) any {
 	if len(schema.Enum) > 0 {
 		return schema.Enum[c.below(len(schema.Enum))]
@@ -174,7 +164,7 @@ func valid(c *choices, schema *openapi3.Schema, example any) any {
 			return low
 		case 1:
 			return high
-		case 2: // such as exist
+		case 2: // one that may exist
 			return low + int64(c.below(int(min(high-low, 1000))+1))
 		default:
 			return low + int64(c.below(int(high-low)+1))
@@ -194,10 +184,10 @@ func valid(c *choices, schema *openapi3.Schema, example any) any {
 	if schema.VisitJSON(b.String()) == nil {
 		return b.String()
 	}
-	return cmp.Or(example, any("x")) // it has a pattern that chance does not meet
+	return cmp.Or(example, any("x")) // a random string does not match the pattern
 }
 
-// breakIn breaks the contract in one place and says which.
+// breakIn makes the request violate the contract in one place, and describes it.
 func (r *request) breakIn(c *choices) string {
 	type way struct {
 		what string
@@ -205,13 +195,12 @@ func (r *request) breakIn(c *choices) string {
 	}
 	ways := []way{{"an unknown parameter", func() { r.query.Set("nonsense", "1") }}}
 	add := func(what string, do func()) { ways = append(ways, way{what, do}) }
-	if r.secured() {
+	if r.Secured {
 		add("no token", func() { r.anonymous = true })
 	}
-	for _, ref := range r.operation.Parameters {
-		p := ref.Value
+	for _, p := range r.Parameters() {
 		if p.In == openapi3.ParameterInHeader {
-			continue // every text that can be sent in one is valid
+			continue // every string that can be sent in a header is valid
 		}
 		for _, value := range invalidTexts(p.Schema.Value) {
 			add(fmt.Sprintf("%s as %.20q", p.Name, value), func() { r.set(p, value) })
@@ -224,7 +213,7 @@ func (r *request) breakIn(c *choices) string {
 			}
 		}
 	}
-	if r.operation.RequestBody != nil {
+	if r.Spec().RequestBody != nil {
 		members, schema := r.body.(map[string]any), r.bodySchema()
 		for _, name := range schema.Required {
 			add("no member "+name, func() { delete(members, name) })
@@ -271,30 +260,28 @@ func invalidValues(schema *openapi3.Schema) []any {
 	return []any{int64(*schema.Min) - 1, int64(*schema.Max) + 1, math.MaxInt64, 1.5, 1e30, "1", true, nil, []any{1}, map[string]any{}}
 }
 
-// The generator makes what it says: its valid texts are valid, its invalid ones are not.
+// The generator is right: its valid values are valid, and its invalid ones are not.
 func TestGenerator(t *testing.T) {
 	t.Parallel()
-	for _, item := range loadContract(t).Paths.Map() {
-		for _, op := range item.Operations() {
-			for _, p := range op.Parameters {
-				schema := p.Value.Schema.Value
-				for seed := range 200 {
-					value := valid(&choices{data: []byte(strings.Repeat(string(rune(seed+1)), 70))}, schema, p.Value.Example)
-					if n, ok := value.(int64); ok {
-						value = float64(n) // as kin-openapi has numbers
-					}
-					if err := schema.VisitJSON(value); err != nil {
-						t.Errorf("%s %s: %v is not valid: %v", op.OperationID, p.Value.Name, value, err)
-					}
+	for _, op := range contract.Operations(loadContract(t)) {
+		for _, p := range op.Parameters() {
+			schema := p.Schema.Value
+			for seed := range 200 {
+				value := valid(&choices{data: []byte(strings.Repeat(string(rune(seed+1)), 70))}, schema, p.Example)
+				if n, ok := value.(int64); ok {
+					value = float64(n) // kin-openapi's type for numbers
 				}
-				for _, text := range invalidTexts(schema) {
-					n, err := strconv.ParseFloat(text, 64)
-					if schema.Type.Is("integer") && err == nil && schema.VisitJSON(n) == nil {
-						t.Errorf("%s %s: %q is valid", op.OperationID, p.Value.Name, text)
-					}
-					if !schema.Type.Is("integer") && utf8.ValidString(text) && !strings.Contains(text, "\x00") && schema.VisitJSON(text) == nil {
-						t.Errorf("%s %s: %q is valid", op.OperationID, p.Value.Name, text)
-					}
+				if err := schema.VisitJSON(value); err != nil {
+					t.Errorf("%s %s: %v is not valid: %v", op.ID, p.Name, value, err)
+				}
+			}
+			for _, text := range invalidTexts(schema) {
+				n, err := strconv.ParseFloat(text, 64)
+				if schema.Type.Is("integer") && err == nil && schema.VisitJSON(n) == nil {
+					t.Errorf("%s %s: %q is valid", op.ID, p.Name, text)
+				}
+				if !schema.Type.Is("integer") && utf8.ValidString(text) && !strings.Contains(text, "\x00") && schema.VisitJSON(text) == nil {
+					t.Errorf("%s %s: %q is valid", op.ID, p.Name, text)
 				}
 			}
 		}

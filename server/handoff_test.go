@@ -11,8 +11,8 @@ import (
 	"example.com/pagila-api/gen"
 )
 
-// What the search agent says is true of the whole catalogue: its sources are films that SQL finds for
-// the same question, and as many as there are, up to the eight that it lists.
+// The search agent's answer is true for the whole catalogue: its sources are the films that SQL finds for the
+// same question, except that it lists eight at most.
 func TestHandOffIsExact(t *testing.T) {
 	t.Parallel()
 	const listed = 8
@@ -46,21 +46,21 @@ func TestHandOffIsExact(t *testing.T) {
 			}
 			got := decode[gen.Answer](t, a.call(t, http.MethodPost, "/ai/handoff", fmt.Sprintf(`{"question": %q}`, question)).want(t, 200))
 			if got.Agent != "search" || len(got.Sources) != min(listed, len(want)) {
-				t.Errorf("%s answers from %d films, want %d of %d: %s", got.Agent, len(got.Sources), listed, len(want), got.Answer)
+				t.Errorf("the agent %s has %d sources, want %d of %d: %s", got.Agent, len(got.Sources), listed, len(want), got.Answer)
 			}
 			for _, s := range got.Sources {
 				if !slices.Contains(want, s.FilmID) {
-					t.Errorf("%s is none of the films that SQL finds: %s", s.Title, got.Answer)
+					t.Errorf("SQL does not find %s: %s", s.Title, got.Answer)
 				}
 			}
 		})
 	}
 }
 
-// phrase is a part of a question, and what it means in SQL.
+// phrase is a part of a question, and its meaning in SQL.
 type phrase struct{ words, condition string }
 
-// Questions put together at random are as exact: the number of films in the answer is SQL's.
+// Random questions get exact answers too: the number of films in the answer is SQL's.
 func TestHandOffOfManyQuestions(t *testing.T) {
 	t.Parallel()
 	a := start(t)
@@ -81,7 +81,7 @@ func TestHandOffOfManyQuestions(t *testing.T) {
 		{"R-rated films", "rating = 'R'"},
 		{"PG or G films", "rating IN ('PG', 'G')"},
 	}
-	// At most one of each row is said.
+	// At most one phrase of each row is used.
 	rows := [][]phrase{
 		{
 			{"under 90 minutes", "length < 90"}, {"not over two hours", "length <= 120"}, {"at least 2 hours long", "length >= 120"},

@@ -12,7 +12,7 @@ import (
 	"example.com/pagila-api/gen"
 )
 
-// One happy path for each endpoint. What is expected is computed from the database.
+// One happy path for each endpoint. The expectations are computed from the database.
 
 func TestListFilms(t *testing.T) {
 	t.Parallel()
@@ -47,8 +47,8 @@ func TestCreateRental(t *testing.T) {
 	t.Parallel()
 	a := start(t)
 	copyID := inStock(t, a)
-	answer := a.rent(t, "/customers/1/rentals", fmt.Sprintf(`{"inventory_id": %d, "staff_id": 2}`, copyID)).want(t, 201)
-	rental := decode[gen.Rental](t, answer)
+	response := a.rent(t, "/customers/1/rentals", fmt.Sprintf(`{"inventory_id": %d, "staff_id": 2}`, copyID)).want(t, 201)
+	rental := decode[gen.Rental](t, response)
 
 	var row gen.Rental
 	if err := json.Unmarshal([]byte(one[string](t, a, `
@@ -59,15 +59,15 @@ func TestCreateRental(t *testing.T) {
 	}
 	if !rental.RentalDate.Equal(row.RentalDate) || !rental.DueDate.Equal(row.DueDate) || rental.FilmID != row.FilmID ||
 		rental.CustomerID != 1 || row.CustomerID != 1 || row.InventoryID != copyID || row.StaffID != 2 || row.ReturnDate != nil {
-		t.Errorf("the answer is %+v, the row %+v", rental, row)
+		t.Errorf("the response is %+v, the row %+v", rental, row)
 	}
 	if !one[bool](t, a, `SELECT rental_date BETWEEN now() - interval '1 minute' AND now() FROM rental WHERE rental_id = ?`, rental.RentalID) {
-		t.Errorf("rental_date %s is not the database's now", rental.RentalDate)
+		t.Errorf("rental_date %s is not the current time of the database", rental.RentalDate)
 	}
 
-	again := a.get(t, "/customers/1/"+answer.header.Get("Location"), "Authorization", "Bearer "+token).want(t, 200)
-	if !bytes.Equal(again.body, answer.body) {
-		t.Errorf("Location answers %s, want %s", again.body, answer.body)
+	again := a.get(t, "/customers/1/"+response.header.Get("Location"), "Authorization", "Bearer "+token).want(t, 200)
+	if !bytes.Equal(again.body, response.body) {
+		t.Errorf("the response at Location is %s, want %s", again.body, response.body)
 	}
 }
 
@@ -75,24 +75,24 @@ func TestAskQuestion(t *testing.T) {
 	t.Parallel()
 	a := start(t)
 	title := one[string](t, a, `SELECT title FROM film WHERE film_id = 1`)
-	answer := a.get(t, "/ai/ask?question="+url.QueryEscape("What is the film "+title+" about?")).want(t, 200)
-	if got := answer.header.Get("Content-Type"); got != "text/plain; charset=utf-8" {
+	response := a.get(t, "/ai/ask?question="+url.QueryEscape("What is the film "+title+" about?")).want(t, 200)
+	if got := response.header.Get("Content-Type"); got != "text/plain; charset=utf-8" {
 		t.Errorf("Content-Type is %q", got)
 	}
-	if !strings.Contains(string(answer.body), title) {
-		t.Errorf("the answer does not name %s: %s", title, answer.body)
+	if !strings.Contains(string(response.body), title) {
+		t.Errorf("the answer does not name %s: %s", title, response.body)
 	}
 }
 
 func TestSummarizeFilm(t *testing.T) {
 	t.Parallel()
 	a := start(t)
-	answer := a.call(t, http.MethodPost, "/ai/summary", `{"film_id": 1}`).want(t, 200)
+	response := a.call(t, http.MethodPost, "/ai/summary", `{"film_id": 1}`).want(t, 200)
 	want := one[string](t, a, `
 		SELECT jsonb_build_object('title', title, 'rating', rating, 'recommended', rating > 'PG-13' AND rental_rate < 3.00)::text
 		FROM film WHERE film_id = 1`)
-	if !sameJSON(t, answer.body, []byte(want)) {
-		t.Errorf("the summary is %s, want %s", answer.body, want)
+	if !sameJSON(t, response.body, []byte(want)) {
+		t.Errorf("the summary is %s, want %s", response.body, want)
 	}
 }
 
@@ -100,8 +100,8 @@ func TestHandOff(t *testing.T) {
 	t.Parallel()
 	a := start(t)
 	title := one[string](t, a, `SELECT title FROM film WHERE film_id = 1`)
-	answer := a.call(t, http.MethodPost, "/ai/handoff", fmt.Sprintf(`{"question": "Who stars in %s?"}`, title)).want(t, 200)
-	got := decode[gen.Answer](t, answer)
+	response := a.call(t, http.MethodPost, "/ai/handoff", fmt.Sprintf(`{"question": "Who stars in %s?"}`, title)).want(t, 200)
+	got := decode[gen.Answer](t, response)
 	if got.Agent != "search" || len(got.Sources) != 1 || got.Sources[0] != (gen.Source{FilmID: 1, Title: title}) {
 		t.Errorf("got %+v", got)
 	}
@@ -109,8 +109,8 @@ func TestHandOff(t *testing.T) {
 	if !strings.Contains(got.Answer, actor) {
 		t.Errorf("%s is not in the answer: %s", actor, got.Answer)
 	}
-	if answer.header.Get("X-AI-Model") != "" {
-		t.Errorf("no model was asked, but the headers name %s", answer.header.Get("X-AI-Model"))
+	if response.header.Get("X-AI-Model") != "" {
+		t.Errorf("the headers name the model %s, which was not asked", response.header.Get("X-AI-Model"))
 	}
 }
 
@@ -158,15 +158,15 @@ func TestContract(t *testing.T) {
 	if !strings.HasPrefix(string(yaml.body), "openapi: 3.0.3\n") {
 		t.Errorf("the YAML begins with %.40q", yaml.body)
 	}
-	var contract struct {
+	var doc struct {
 		OpenAPI string
 		Paths   map[string]any
 	}
-	if err := json.Unmarshal(a.get(t, "/openapi.json").want(t, 200).body, &contract); err != nil {
+	if err := json.Unmarshal(a.get(t, "/openapi.json").want(t, 200).body, &doc); err != nil {
 		t.Fatal(err)
 	}
-	if contract.OpenAPI != "3.0.3" || contract.Paths["/films"] == nil {
-		t.Errorf("the JSON is OpenAPI %q with %d paths", contract.OpenAPI, len(contract.Paths))
+	if doc.OpenAPI != "3.0.3" || doc.Paths["/films"] == nil {
+		t.Errorf("the JSON is OpenAPI %q with %d paths", doc.OpenAPI, len(doc.Paths))
 	}
 }
 

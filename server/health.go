@@ -7,23 +7,23 @@ import (
 	"example.com/pagila-api/gen"
 )
 
-// notReadyError says why the server is not ready.
+// notReadyError means that the server is not ready.
 type notReadyError struct {
-	detail    string // for the client, in sentences
-	announced bool   // it passes by itself, or an operator has asked for it: no reason for an error in the log
+	detail    string // full sentences for the client
+	announced bool   // it is temporary, or an operator has asked for it, so it is not logged as an error
 }
 
 func (e *notReadyError) Error() string { return e.detail }
 
 var errShuttingDown = &notReadyError{"The server is shutting down.", true}
 
-// GetHealth answers that the process serves requests.
+// GetHealth responds as long as the process serves requests.
 func (s *Server) GetHealth(context.Context, gen.GetHealthRequestObject) (gen.GetHealthResponseObject, error) {
 	return gen.GetHealth200JSONResponse{Status: gen.HealthStatusOK}, nil
 }
 
-// GetReadiness answers what the server runs on, or that it is not ready. A language model that is known
-// to be missing does not make it so, since everything else works without one.
+// GetReadiness reports what the server runs on, or that it is not ready. A missing language model does not
+// count, since everything else works without one.
 func (s *Server) GetReadiness(ctx context.Context, _ gen.GetReadinessRequestObject) (gen.GetReadinessResponseObject, error) {
 	if s.draining.Load() {
 		return nil, errShuttingDown

@@ -14,33 +14,25 @@ import (
 	"example.com/pagila-api/store/pgtest"
 )
 
-// Without its database the server is alive but not ready, and says so on each call that needs it.
-// The cause is in the log.
+// Without its database the server is alive but not ready, and each operation that uses the database says
+// so. The cause is in the log.
 func TestDatabaseUnavailable(t *testing.T) {
 	t.Parallel()
 	postgres := pgtest.Server(t)
-	a := startOn(t, postgres.URL("pagila"))
+	a := startOn(t, postgres.URL("pagila"), withDocumentedCredentials)
 	a.get(t, "/readyz").want(t, 200)
 	if err := postgres.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	a.get(t, "/healthz").want(t, 200)
-	for _, answer := range []*answer{
-		a.get(t, "/readyz"),
-		a.get(t, "/films"),
-		a.get(t, "/films/1"),
-		a.get(t, "/ai/ask?question=x"),
-		a.call(t, http.MethodPost, "/ai/summary", `{"film_id": 1}`),
-		a.call(t, http.MethodPost, "/ai/handoff", `{"question": "x"}`),
-		a.rent(t, "/customers/1/rentals", `{"inventory_id": 1, "staff_id": 1}`),
-		a.get(t, "/customers/1/rentals/1", "Authorization", "Bearer "+token),
-	} {
-		answer.wantProblem(t, 503, "database_unavailable")
-		if answer.header.Get("Retry-After") == "" {
-			t.Error("no Retry-After")
+	for _, r := range exampleRequests(t, documents(503)) {
+		got := r.send(t, a)
+		got.wantProblem(t, 503, "database_unavailable")
+		if got.header.Get("Retry-After") == "" {
+			t.Errorf("%s: no Retry-After", r.ID)
 		}
-		if id := answer.header.Get("X-Request-ID"); !strings.Contains(a.log.String(), `"request_id":"`+id+`","operation"`) {
-			t.Errorf("the log does not have the cause of %s", id)
+		if id := got.header.Get("X-Request-ID"); !strings.Contains(a.log.String(), `"request_id":"`+id+`","operation":"`+r.ID) {
+			t.Errorf("%s: the log does not have the cause of %s", r.ID, id)
 		}
 	}
 }
@@ -54,13 +46,13 @@ func TestNotReady(t *testing.T) {
 			t.Errorf("the detail is %q and the log %s: want %q in both", p.Detail, a.log, want)
 		}
 	}
-	// A call that needs the migration is no fault either.
+	// A request that needs the migration is not a fault either.
 	for _, path := range []string{"/films", "/films/1", "/ai/ask?question=comedies"} {
 		a.get(t, path).wantProblem(t, 503, "not_ready")
 	}
 }
 
-// Readiness says in words what else the calls need and do not find.
+// Readiness describes what else is missing for the operations.
 func TestNotReadyBecause(t *testing.T) {
 	t.Parallel()
 	for change, want := range map[string]string{
@@ -79,11 +71,11 @@ func TestNotReadyBecause(t *testing.T) {
 			if p := a.get(t, "/readyz").wantProblem(t, 503, "not_ready"); !strings.Contains(p.Detail, want) {
 				t.Errorf("the detail is %q, want %q", p.Detail, want)
 			}
-			if answer := a.get(t, "/films"); answer.status != 200 {
-				answer.wantProblem(t, 503, "not_ready")
+			if response := a.get(t, "/films"); response.status != 200 {
+				response.wantProblem(t, 503, "not_ready")
 			}
-			if answer := a.rent(t, "/customers/1/rentals", `{"inventory_id": 1, "staff_id": 1}`); answer.status != 201 {
-				p := answer.wantProblem(t, 503, "not_ready")
+			if response := a.rent(t, "/customers/1/rentals", `{"inventory_id": 1, "staff_id": 1}`); response.status != 201 {
+				p := response.wantProblem(t, 503, "not_ready")
 				if !strings.Contains(p.Detail, "Nothing was written.") {
 					t.Errorf("the detail is %q", p.Detail)
 				}
@@ -92,7 +84,7 @@ func TestNotReadyBecause(t *testing.T) {
 	}
 }
 
-// What is wrong with the database beside that is a fault, and not a reason to wait.
+// Any other defect of the database is a fault, and not a reason to wait.
 func TestReadinessFault(t *testing.T) {
 	t.Parallel()
 	a := start(t)
@@ -104,8 +96,8 @@ func TestReadinessFault(t *testing.T) {
 	a.get(t, "/readyz").wantProblem(t, 500, "internal_error")
 }
 
-// A server that is told to drain serves on, but is not ready, and ends each connection. All that is
-// what its operator wants, and so no fault.
+// A server that drains continues to serve, but is not ready, and closes each connection. Its operator wants
+// all of that, so none of it is logged as a fault.
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	started, leave := make(chan struct{}), make(chan struct{})
@@ -117,17 +109,17 @@ func TestDrain(t *testing.T) {
 		},
 	}))
 	if a.get(t, "/readyz").want(t, 200).closes {
-		t.Error("the connection ends before")
+		t.Error("the connection is closed before")
 	}
-	closes := func(got *answer) *answer {
+	closes := func(got *received) *received {
 		t.Helper()
 		if !got.closes {
-			t.Errorf("the connection does not end with the response %d", got.status)
+			t.Errorf("the connection stays open after the response %d", got.status)
 		}
 		return got
 	}
 	var wg sync.WaitGroup
-	wg.Go(func() { closes(a.get(t, "/ai/ask?question=x")).want(t, 200) }) // from before, and answered after
+	wg.Go(func() { closes(a.get(t, "/ai/ask?question=x")).want(t, 200) }) // it begins before Drain and ends after it
 	<-started
 	a.server.Drain()
 	for range 3 {
@@ -143,23 +135,23 @@ func TestDrain(t *testing.T) {
 	server.Fill(a.server)
 	closes(a.get(t, "/films")).wantProblem(t, 503, "server_busy")
 	if log := a.log.String(); strings.Contains(log, `"level":"ERROR"`) {
-		t.Errorf("draining is logged as a fault: %s", log)
+		t.Errorf("the drain is logged as an error: %s", log)
 	}
 }
 
-// A model that is missing is said in words. Everything else works, so the server is ready.
+// Readiness describes a missing model. Everything else works, so the server is ready.
 func TestReadyWithoutModel(t *testing.T) {
 	t.Parallel()
 	const problem = "The server at localhost:11434 has no model script-1."
 	for _, want := range []string{problem, ""} {
 		a := start(t, withModel(scripted{problem: want}))
-		answer := a.get(t, "/readyz").want(t, 200)
-		got := decode[gen.Readiness](t, answer).LLM
+		response := a.get(t, "/readyz").want(t, 200)
+		got := decode[gen.Readiness](t, response).LLM
 		switch {
 		case want == "" && got.Problem != nil:
 			t.Errorf("the problem is %q", *got.Problem)
 		case want != "" && (got.Problem == nil || *got.Problem != want):
-			t.Errorf("the answer is %s", answer.body)
+			t.Errorf("the response is %s", response.body)
 		}
 	}
 }

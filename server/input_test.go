@@ -9,15 +9,17 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"example.com/pagila-api/gen"
 	"example.com/pagila-api/llm"
+	"example.com/pagila-api/server/internal/contract"
 )
 
-// Bad input gets a problem document that says where it is bad, and changes nothing.
+// Invalid input gets a problem document that says what is invalid, and changes nothing.
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	a := start(t)
@@ -122,12 +124,12 @@ func TestBadInput(t *testing.T) {
 		}
 	})
 	if after := one[int](t, a, `SELECT count(*) FROM rental`); after != before {
-		t.Errorf("bad input made %d rentals", after-before)
+		t.Errorf("invalid input created %d rentals", after-before)
 	}
 }
 
-// A number is the one that was written, or it is refused: it is never rounded. To JSON Schema 1.0 and 1e0
-// are integers (its section on types), so they are to us.
+// A number is used exactly as it was written, or rejected. It is never rounded. In JSON Schema 1.0 and 1e0 are
+// integers, so they are accepted.
 func TestExactNumbers(t *testing.T) {
 	t.Parallel()
 	a := start(t)
@@ -141,25 +143,25 @@ func TestExactNumbers(t *testing.T) {
 		"9007199254740993": "", "9223372036854775808": "", "18446744073709551617": "", "4294967297": "",
 		"4503599627370497.5": "", "1" + strings.Repeat("0", 400): "", "1." + strings.Repeat("0", 400) + "1": "",
 	} {
-		answer := a.rent(t, "/customers/1/rentals", `{"inventory_id": 1, "staff_id": `+number+`}`)
-		if want != "" && (answer.status == 201 || answer.status == 409) { // the member of staff exists
+		response := a.rent(t, "/customers/1/rentals", `{"inventory_id": 1, "staff_id": `+number+`}`)
+		if want != "" && (response.status == 201 || response.status == 409) { // the member of staff exists
 			continue
 		}
 		if want != "" {
-			p := answer.wantProblem(t, 422, "unknown_reference")
+			p := response.wantProblem(t, 422, "unknown_reference")
 			if got := p.Errors[0].Detail; got != "there is no staff "+want {
-				t.Errorf("%s was taken as something else: %s", number, got)
+				t.Errorf("%s was used as another number: %s", number, got)
 			}
 			continue
 		}
-		p := answer.wantProblem(t, 400, "invalid_request")
-		if len(p.Errors) != 1 || *p.Errors[0].Pointer != "#/staff_id" || p.Errors[0].Detail != "the value has to be a whole number from 1 to 2147483647" {
+		p := response.wantProblem(t, 400, "invalid_request")
+		if len(p.Errors) != 1 || *p.Errors[0].Pointer != "#/staff_id" || p.Errors[0].Detail != "the value must be an integer from 1 to 2147483647" {
 			t.Errorf("%s: the errors are %+v", number, p.Errors)
 		}
 	}
 }
 
-// In a parameter, an integer is written in digits. Another form of a number is refused, never rounded.
+// An integer in a parameter consists of digits. Another form of a number is rejected, never rounded.
 func TestExactParameters(t *testing.T) {
 	t.Parallel()
 	a := start(t)
@@ -174,25 +176,25 @@ func TestExactParameters(t *testing.T) {
 		film := a.get(t, "/films/"+url.PathEscape(number))
 		if want != 0 {
 			if got := decode[gen.FilmPage](t, page.want(t, 200)); got.Page != want {
-				t.Errorf("page %s was taken as %d", number, got.Page)
+				t.Errorf("page %s was used as %d", number, got.Page)
 			}
 			if film.status != 200 {
 				film.wantProblem(t, 404, "film_not_found")
 			} else if got := decode[gen.FilmDetail](t, film); got.FilmID != want {
-				t.Errorf("film %s was taken as %d", number, got.FilmID)
+				t.Errorf("film %s was used as %d", number, got.FilmID)
 			}
 			continue
 		}
-		for name, answer := range map[string]*answer{"page": page, "film_id": film} {
-			p := answer.wantProblem(t, 400, "invalid_request")
-			if len(p.Errors) != 1 || *p.Errors[0].Parameter != name || p.Errors[0].Detail != "the value has to be a whole number from 1 to 2147483647" {
+		for name, response := range map[string]*received{"page": page, "film_id": film} {
+			p := response.wantProblem(t, 400, "invalid_request")
+			if len(p.Errors) != 1 || *p.Errors[0].Parameter != name || p.Errors[0].Detail != "the value must be an integer from 1 to 2147483647" {
 				t.Errorf("%s %.40s: the errors are %+v", name, number, p.Errors)
 			}
 		}
 	}
 }
 
-// What a question has to be is said in words, not by its pattern.
+// The error describes a valid question in words, not by its pattern.
 func TestBlankQuestionInWords(t *testing.T) {
 	t.Parallel()
 	a := start(t)
@@ -202,7 +204,7 @@ func TestBlankQuestionInWords(t *testing.T) {
 	}
 }
 
-// All that is wrong is said at once.
+// All errors are reported at once.
 func TestBadInputAllAtOnce(t *testing.T) {
 	t.Parallel()
 	a := start(t)
@@ -210,10 +212,10 @@ func TestBadInputAllAtOnce(t *testing.T) {
 	if len(p.Errors) != 2 {
 		t.Errorf("want both parameters: %+v", p.Errors)
 	}
-	// But each once, however many rules it breaks.
+	// But each value is reported once, however many rules it violates.
 	for _, inventory := range []string{"0", "2147483648", "99999999999999999999", "1e400", "1.5"} {
 		p = a.rent(t, "/customers/1/rentals", `{"inventory_id": `+inventory+`, "staff_id": 1}`).wantProblem(t, 400, "invalid_request")
-		if len(p.Errors) != 1 || p.Errors[0].Detail != "the value has to be a whole number from 1 to 2147483647" {
+		if len(p.Errors) != 1 || p.Errors[0].Detail != "the value must be an integer from 1 to 2147483647" {
 			t.Errorf("inventory_id %s: %+v", inventory, p.Errors)
 		}
 	}
@@ -223,7 +225,7 @@ func TestBadInputAllAtOnce(t *testing.T) {
 	}
 }
 
-// What is left of a body that was too large is not taken for the next request.
+// The rest of a body that is too large is not read as the next request.
 func TestTooLargeBodyEndsConnection(t *testing.T) {
 	t.Parallel()
 	a := start(t)
@@ -235,7 +237,7 @@ func TestTooLargeBodyEndsConnection(t *testing.T) {
 	const next = "GET /healthz HTTP/1.1\r\nHost: test\r\nX-Request-ID: smuggled\r\n\r\n"
 	body := strings.Repeat(next, 2<<20/len(next))
 	request := fmt.Sprintf("POST /ai/summary HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
-	go io.WriteString(conn, request) // fails when the server closes
+	go io.WriteString(conn, request) // fails when the server closes the connection
 	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -245,7 +247,7 @@ func TestTooLargeBodyEndsConnection(t *testing.T) {
 		t.Errorf("status %d, connection closed %t", response.StatusCode, response.Close)
 	}
 	if strings.Contains(a.log.String(), "smuggled") {
-		t.Errorf("the body was taken for requests: %s", a.log)
+		t.Errorf("the body was read as requests: %s", a.log)
 	}
 }
 
@@ -274,29 +276,29 @@ func TestAuthentication(t *testing.T) {
 	} {
 		for _, request := range []struct{ method, path, body string }{
 			{"POST", "/customers/1/rentals", `{"inventory_id": 1, "staff_id": 1}`},
-			// A stranger does not learn what else is wrong.
+			// Without a token, a client does not learn what else is wrong.
 			{"POST", "/customers/1/rentals", `{"nonsense": true}`},
 			{"POST", "/customers/x/rentals?y=1", strings.Repeat(" ", 2<<20)},
 			{"GET", "/customers/1/rentals/1", ""},
 		} {
 			t.Run(tt.name+" "+request.method+" "+request.path, func(t *testing.T) {
 				t.Parallel()
-				answer := a.call(t, request.method, request.path, request.body, "Authorization", tt.header)
-				answer.wantProblem(t, 401, tt.code)
-				if got := answer.header.Get("WWW-Authenticate"); got != tt.challenge {
+				response := a.call(t, request.method, request.path, request.body, "Authorization", tt.header)
+				response.wantProblem(t, 401, tt.code)
+				if got := response.header.Get("WWW-Authenticate"); got != tt.challenge {
 					t.Errorf("WWW-Authenticate is %q, want %q", got, tt.challenge)
 				}
 			})
 		}
 	}
-	// Of two, nobody knows which one a proxy has checked.
+	// Of two headers, a proxy may have checked either one.
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, a.URL+"/customers/1/rentals/1", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.Header["Authorization"] = []string{"Bearer " + token, "Bearer wrong"}
 	a.do(t, r).wantProblem(t, 401, "invalid_token")
-	// The scheme's name is in any case (RFC 9110, section 11.1).
+	// The name of the scheme is case-insensitive (RFC 9110, section 11.1).
 	a.get(t, "/customers/1/rentals/2147483647", "Authorization", "bearer "+token).wantProblem(t, 404, "rental_not_found")
 }
 
@@ -311,7 +313,7 @@ func TestTokenRefusals(t *testing.T) {
 		{"wrong password", "grant_type=password&username=somebody&password=wrong", "invalid_credentials", "invalid_grant"},
 		{"wrong name", "grant_type=password&username=nobody&password=secret", "invalid_credentials", "invalid_grant"},
 		{"another grant", "grant_type=client_credentials&username=somebody&password=secret", "invalid_credentials", "unsupported_grant_type"},
-		// An unknown grant comes before what our own grant needs.
+		// An unknown grant takes precedence over missing parameters.
 		{"another grant alone", "grant_type=client_credentials", "invalid_credentials", "unsupported_grant_type"},
 		{"another grant, wrong password", "password=wrong&grant_type=refresh_token&username=somebody", "invalid_credentials", "unsupported_grant_type"},
 		{"another grant with its members", "client_id=a&client_secret=b&scope=c&grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=d", "invalid_credentials", "unsupported_grant_type"},
@@ -343,42 +345,43 @@ func TestTokenRefusals(t *testing.T) {
 	}
 	p := a.call(t, http.MethodPost, "/token?x=1", "grant_type=password", "Content-Type", "application/x-www-form-urlencoded").wantProblem(t, 400, "invalid_request")
 	if p.Error == nil || *p.Error != "invalid_request" {
-		t.Errorf("a bad query: error is %v", p.Error)
+		t.Errorf("an invalid query: error is %v", p.Error)
 	}
-	// Parameters that OAuth2 has and we do not use are ignored (RFC 6749, section 3.2).
+	// Unused parameters are ignored (RFC 6749, section 3.2).
 	a.call(t, http.MethodPost, "/token", "grant_type=password&username=somebody&password=secret&scope=&client_id=x&other=y",
 		"Content-Type", "application/x-www-form-urlencoded").want(t, 200)
 }
 
 func TestHead(t *testing.T) {
 	t.Parallel()
-	a := start(t)
-	for _, path := range []string{
-		"/films", "/films/1", "/healthz", "/readyz", "/openapi.yaml", "/openapi.json", "/docs",
-		"/docs/swagger-ui.css", "/ai/ask?question=Hello", "/films/2147483647", "/films?page=0", "/nowhere",
-	} {
-		t.Run(path, func(t *testing.T) {
-			t.Parallel()
-			get, head := a.get(t, path), a.call(t, http.MethodHead, path, "")
-			if head.status != get.status {
-				t.Errorf("HEAD answers %d, GET %d", head.status, get.status)
+	a := start(t, withDocumentedCredentials)
+	a.insertExampleRental(t)
+	compare := func(name string, get, head *received) {
+		t.Helper()
+		if head.status != get.status {
+			t.Errorf("%s: the status of HEAD is %d, that of GET %d", name, head.status, get.status)
+		}
+		if len(head.body) != 0 {
+			t.Errorf("%s: the response to HEAD has a body of %d bytes", name, len(head.body))
+		}
+		for header := range get.header {
+			if len(head.header[header]) == 0 && header != "Content-Length" {
+				t.Errorf("%s: the response to HEAD has no %s", name, header)
 			}
-			if len(head.body) != 0 {
-				t.Errorf("HEAD has a body of %d bytes", len(head.body))
-			}
-			for name := range get.header {
-				if len(head.header[name]) == 0 && name != "Content-Length" {
-					t.Errorf("HEAD has no %s", name)
-				}
-			}
-			if got, want := head.header.Get("Content-Type"), get.header.Get("Content-Type"); got != want {
-				t.Errorf("HEAD's Content-Type is %q, GET's %q", got, want)
-			}
-		})
+		}
+		if got, want := head.header.Get("Content-Type"), get.header.Get("Content-Type"); got != want {
+			t.Errorf("%s: the Content-Type of HEAD is %q, that of GET %q", name, got, want)
+		}
+	}
+	for _, r := range exampleRequests(t, isGET) {
+		compare(r.ID, r.send(t, a).want(t, 200), r.sendAs(t, a, http.MethodHead))
+	}
+	for _, path := range []string{"/films/2147483647", "/films?page=0", "/nowhere"} {
+		compare(path, a.get(t, path), a.call(t, http.MethodHead, path, ""))
 	}
 }
 
-// The head of an answer needs no answer, so the model is not paid for one.
+// A HEAD request needs no answer, so the model is not asked.
 func TestHeadAsksNoModel(t *testing.T) {
 	t.Parallel()
 	a := start(t, withModel(scripted{ask: func(context.Context, llm.Question, func(string) error) (llm.Result, error) {
@@ -390,37 +393,46 @@ func TestHeadAsksNoModel(t *testing.T) {
 
 func TestMethodNotAllowed(t *testing.T) {
 	t.Parallel()
-	a := start(t)
-	for path, allow := range map[string]string{
-		"/films":                 "GET, HEAD",
-		"/films/1":               "GET, HEAD",
-		"/customers/1/rentals":   "POST",
-		"/token":                 "POST",
-		"/ai/summary":            "POST",
-		"/ai/ask":                "GET, HEAD",
-		"/docs/swagger-ui.css":   "GET, HEAD",
-		"/customers/1/rentals/1": "GET, HEAD",
-	} {
-		answer := a.call(t, http.MethodPut, path, "{}")
-		answer.wantProblem(t, 405, "method_not_allowed")
-		if got := answer.header.Get("Allow"); got != allow {
-			t.Errorf("%s: Allow is %q, want %q", path, got, allow)
+	a := start(t, withDocumentedCredentials)
+	requests := map[string]request{} // by path
+	methods := map[string][]string{}
+	for _, r := range exampleRequests(t, func(*contract.Operation) bool { return true }) {
+		requests[r.Path] = r
+		methods[r.Path] = append(methods[r.Path], r.Method)
+		if r.Method == http.MethodGet {
+			methods[r.Path] = append(methods[r.Path], http.MethodHead)
 		}
 	}
+	for path, allowed := range methods {
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+			if slices.Contains(allowed, method) {
+				continue
+			}
+			got := requests[path].sendAs(t, a, method)
+			got.wantProblem(t, 405, "method_not_allowed")
+			if allow := got.list("Allow"); !sameElements(allow, allowed) {
+				t.Errorf("%s: Allow is %q, want %q", path, allow, allowed)
+			}
+		}
+	}
+}
+
+func sameElements(a, b []string) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
 }
 
 func TestRequestID(t *testing.T) {
 	t.Parallel()
 	a := start(t)
 	const traceID = "4bf92f3577b34da6a3ce929d0e0e4736"
-	answer := a.get(t, "/films/2147483647", "X-Request-ID", "order-66", "traceparent", "00-"+traceID+"-00f067aa0ba902b7-00")
-	if p := answer.wantProblem(t, 404, "film_not_found"); p.RequestID != "order-66" {
+	response := a.get(t, "/films/2147483647", "X-Request-ID", "order-66", "traceparent", "00-"+traceID+"-00f067aa0ba902b7-00")
+	if p := response.wantProblem(t, 404, "film_not_found"); p.RequestID != "order-66" {
 		t.Errorf("request_id is %q", p.RequestID)
 	}
-	if got := answer.header.Get("traceparent"); !strings.HasPrefix(got, "00-"+traceID+"-") || strings.Contains(got, "00f067aa0ba902b7") || !strings.HasSuffix(got, "-00") {
+	if got := response.header.Get("traceparent"); !strings.HasPrefix(got, "00-"+traceID+"-") || strings.Contains(got, "00f067aa0ba902b7") || !strings.HasSuffix(got, "-00") {
 		t.Errorf("traceparent is %q", got)
 	}
-	// What is no trace is not taken over; of a later version, what is known is.
+	// An invalid traceparent is replaced. The known part of a later version is kept.
 	for header, kept := range map[string]bool{
 		"00-" + strings.Repeat("0", 32) + "-00f067aa0ba902b7-01": false,
 		"00-" + traceID + "-0000000000000000-01":                 false,
@@ -439,7 +451,7 @@ func TestRequestID(t *testing.T) {
 			t.Errorf("the log line has no %s: %s", part, line)
 		}
 	}
-	// What could forge a line of the log is not taken over.
+	// An ID that could forge a line of the log is replaced.
 	for _, bad := range []string{"a b", strings.Repeat("x", 129), `"`} {
 		if got := a.get(t, "/healthz", "X-Request-ID", bad).header.Get("X-Request-ID"); got == bad || got == "" {
 			t.Errorf("for X-Request-ID %q the response has %q", bad, got)
@@ -461,23 +473,23 @@ func TestLongPath(t *testing.T) {
 	}
 }
 
-// A fault of ours is a 500 that says nothing, and a log line that says all.
+// A fault of the server is a 500 that reveals nothing, and a log line that has the cause.
 func TestFault(t *testing.T) {
 	t.Parallel()
 	a := start(t)
 	a.breakFilm(t)
-	answer := a.get(t, "/films/1", "X-Request-ID", "broken")
-	answer.wantProblem(t, 500, "internal_error")
-	if strings.Contains(string(answer.body), "zero") {
-		t.Errorf("the client learns of the database: %s", answer.body)
+	response := a.get(t, "/films/1", "X-Request-ID", "broken")
+	response.wantProblem(t, 500, "internal_error")
+	if strings.Contains(string(response.body), "zero") {
+		t.Errorf("the client learns about the database: %s", response.body)
 	}
 	if log := a.log.String(); !strings.Contains(log, `division by zero`) || !strings.Contains(log, `"request_id":"broken"`) {
 		t.Errorf("the log does not have the cause: %s", log)
 	}
 }
 
-// A body that breaks off or does not come is the client's fault, and is answered in the client's
-// terms if it still listens.
+// A body that is incomplete or late is the client's error, and the response says so if the client still reads
+// it.
 func TestBrokenBody(t *testing.T) {
 	t.Parallel()
 	impatient := httptest.NewUnstartedServer(start(t).Config.Handler)
@@ -487,13 +499,13 @@ func TestBrokenBody(t *testing.T) {
 	const head = "POST /ai/summary HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
 	for _, tt := range []struct {
 		name, request string
-		end           bool // the client sends no more, and says so
+		end           bool // the client closes its side of the connection
 		detail        string
 	}{
-		{"breaks off", head + "Content-Length: 100\r\n\r\n{", true, "the body ended early"},
-		{"breaks off in a chunk", head + "Transfer-Encoding: chunked\r\n\r\n5\r\n{", true, "the body ended early"},
-		{"bad chunk", head + "Transfer-Encoding: chunked\r\n\r\nnonsense\r\n", false, "the body ended early"},
-		{"does not come", head + "Content-Length: 100\r\n\r\n{", false, "the body did not come in time"},
+		{"breaks off", head + "Content-Length: 100\r\n\r\n{", true, "the body ended before it was complete"},
+		{"breaks off in a chunk", head + "Transfer-Encoding: chunked\r\n\r\n5\r\n{", true, "the body ended before it was complete"},
+		{"bad chunk", head + "Transfer-Encoding: chunked\r\n\r\nnonsense\r\n", false, "the body ended before it was complete"},
+		{"does not come", head + "Content-Length: 100\r\n\r\n{", false, "the body was not received in time"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -12,70 +12,70 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// errBusy says that the limit of concurrent calls of the language model is reached.
-var errBusy = errors.New("too many calls of the language model at once")
+// errBusy means that the limit of concurrent calls to the language model is reached.
+var errBusy = errors.New("too many concurrent calls to the language model")
 
-// rateLimitError says that a client calls the language model too often.
+// rateLimitError means that a client calls the language model too often.
 type rateLimitError struct{ wait time.Duration }
 
 func (e *rateLimitError) Error() string {
-	return fmt.Sprintf("too many calls of the language model by this client: wait %s", e.wait)
+	return fmt.Sprintf("too many calls to the language model by this client: wait %s", e.wait)
 }
 
-// Limits bound what clients may ask of the server. Those of the language model apply to the
-// operations that the contract gives a 429.
+// Limits bound the load that clients can cause. The limits of the language model apply to the operations
+// for which the contract documents 429.
 type Limits struct {
-	InFlight     int           // requests at once that use the database; 0: no limit
-	PerMinute    int           // calls of the language model by one client at once, and as many more each minute; 0: no limit
-	Concurrent   int           // calls of the language model by all clients at once; 0: no limit
-	WriteTimeout time.Duration // how long a client may take to accept a piece of a stream; 0: 10 s
-	KeepAlive    time.Duration // the longest silence in a stream of events; 0: 15 s
+	InFlight     int           // concurrent requests that use the database; 0 means no limit
+	PerMinute    int           // a client's burst of calls to the language model, and its calls per minute after that; 0 means no limit
+	Concurrent   int           // concurrent calls to the language model; 0 means no limit
+	WriteTimeout time.Duration // how long a client may take to accept a chunk of a stream; 0 means 10 s
+	KeepAlive    time.Duration // the longest silence in a stream of events; 0 means 15 s
 	// HeadHold is how long a stream of events waits for the first text of its answer before its head is
-	// sent; 0: 5 s. A model that fails within it has its true status. One that fails later, perhaps
-	// after a minute of thinking, is an event.
+	// sent; 0 means 5 s. A model that fails within this time gets the status of its failure. A later
+	// failure, perhaps after a minute of thinking, is an event.
 	HeadHold time.Duration
 }
 
 const (
-	// defaultWriteTimeout is ample for a piece of some bytes. A client that does not read at all
-	// would otherwise hold the model for ever.
+	// defaultWriteTimeout is ample for a chunk of a few bytes. Without it, a client that does not read
+	// would occupy the model forever.
 	defaultWriteTimeout = 10 * time.Second
-	// defaultKeepAlive is below the 30 to 60 s of silence after which proxies close a connection.
+	// defaultKeepAlive is less than the 30 to 60 s of silence after which proxies close a connection.
 	defaultKeepAlive = 15 * time.Second
-	// defaultHeadHold is longer than an upstream takes to refuse a call, and short enough for a client
-	// that wants to see that something happens.
+	// defaultHeadHold is longer than an upstream takes to reject a call, and short enough for people who
+	// want to see that something happens.
 	defaultHeadHold = 5 * time.Second
-	// maxClients is how many clients are counted: the most recent ones, in about 3 MB.
+	// maxClients is the number of clients that are counted: the most recent ones, in about 3 MB.
 	maxClients = 1 << 14
 )
 
-// limiter counts the calls of the language model.
+// limiter counts the calls to the language model.
 type limiter struct {
-	slots     chan struct{}                           // nil: no limit
-	clients   *lru.Cache[netip.Prefix, *rate.Limiter] // nil: no limit
+	slots     chan struct{}                           // nil means no limit
+	clients   *lru.Cache[netip.Prefix, *rate.Limiter] // nil means no limit
 	perMinute int
 }
 
 func newLimiter(l Limits) (*limiter, error) {
-	var made limiter
+	var created limiter
 	if l.Concurrent > 0 {
-		made.slots = make(chan struct{}, l.Concurrent)
+		created.slots = make(chan struct{}, l.Concurrent)
 	}
 	if l.PerMinute > 0 {
-		made.perMinute = l.PerMinute
+		created.perMinute = l.PerMinute
 		var err error
-		if made.clients, err = lru.New[netip.Prefix, *rate.Limiter](maxClients); err != nil {
+		if created.clients, err = lru.New[netip.Prefix, *rate.Limiter](maxClients); err != nil {
 			return nil, err
 		}
 	}
-	return &made, nil
+	return &created, nil
 }
 
-// limit is the middleware that refuses calls of the language model above the limits. A call counts
-// by its operation alone, whatever its method and headers are: HEAD searches the catalogue as GET
-// does. A request to resume an answer is exempt, since it ends here.
+// limit is the middleware that rejects calls to the language model above the limits. It counts every
+// request of an operation, whatever the method and the headers: HEAD searches the catalogue like GET. A
+// request to resume an answer does not count, since it ends here.
 func (s *Server) limit(c *gin.Context) {
-	op := operationOf(c)
+	op := callOf(c.Request.Context()).operation
 	if !op.limited {
 		return
 	}
@@ -92,7 +92,7 @@ func (s *Server) limit(c *gin.Context) {
 			return
 		}
 	}
-	// Only now: a client that finds the model busy has not called it.
+	// This comes last, since a client that finds the model busy has not called it.
 	if wait := s.limiter.take(s.proxies.client(c.Request)); wait > 0 {
 		s.fail(c, &rateLimitError{wait})
 		return
@@ -100,15 +100,13 @@ func (s *Server) limit(c *gin.Context) {
 	c.Next()
 }
 
-// resumes says whether a request comes from an EventSource that connects again. It would ask, and
-// pay, after the end of each answer; 204 stops it (WHATWG HTML, section 9.2.5). Only a question has
-// events to resume.
+// resumes reports whether a request comes from an EventSource that reconnects. After the end of each
+// answer it would ask the model again. The status 204 stops it (WHATWG HTML, section 9.2.5).
 func (o *operation) resumes(r *http.Request) bool {
-	return o.id == askQuestion && len(r.Header["Last-Event-Id"]) > 0
+	return o.ID == askQuestion && len(r.Header["Last-Event-Id"]) > 0
 }
 
-// take counts a call of a client. It returns how long the client has to wait before it may call,
-// or 0 if it may now.
+// take counts a call by a client. It returns how long the client has to wait before the call, or 0.
 func (l *limiter) take(client netip.Addr) time.Duration {
 	if l.clients == nil {
 		return 0
@@ -117,14 +115,14 @@ func (l *limiter) take(client netip.Addr) time.Duration {
 	calls, ok := l.clients.Get(key)
 	if !ok {
 		calls = rate.NewLimiter(rate.Limit(l.perMinute)/60, l.perMinute)
-		if first, found, _ := l.clients.PeekOrAdd(key, calls); found { // another call was faster
+		if first, found, _ := l.clients.PeekOrAdd(key, calls); found { // a concurrent call was faster
 			calls = first
 		}
 	}
 	reservation := calls.Reserve()
 	wait := reservation.Delay()
 	if wait > 0 {
-		reservation.Cancel() // a refused call does not count
+		reservation.Cancel() // a rejected call does not count
 	}
 	return wait
 }

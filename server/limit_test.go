@@ -18,23 +18,24 @@ import (
 
 	"example.com/pagila-api/llm"
 	"example.com/pagila-api/server"
+	"example.com/pagila-api/server/internal/contract"
 	"example.com/pagila-api/store"
 )
 
 func withLimits(l server.Limits) option { return func(d *server.Deps) { d.Limits = l } }
 
-// A client that calls the language model too often is told when it may again. What does not call
-// the model is not counted, and other clients are not held up.
+// A client that calls the language model too often is told when it may call again. Other requests do not
+// count, and other clients are not affected.
 func TestRateLimit(t *testing.T) {
 	t.Parallel()
 	a := start(t, withLimits(server.Limits{PerMinute: 3}), func(d *server.Deps) { d.TrustedProxies = []string{"127.0.0.1"} })
-	from := func(client string) *answer {
+	from := func(client string) *received {
 		return a.call(t, http.MethodPost, "/ai/summary", `{"film_id": 1}`, "X-Forwarded-For", client)
 	}
 	for range 3 {
 		from("192.0.2.1").want(t, 200)
 	}
-	for range 2 { // to be refused is not counted: it does not get worse
+	for range 2 { // rejected calls do not count, so the wait does not grow
 		refused := from("192.0.2.1")
 		refused.wantProblem(t, 429, "rate_limited")
 		if seconds, err := strconv.Atoi(refused.header.Get("Retry-After")); err != nil || seconds < 1 || seconds > 20 {
@@ -45,7 +46,7 @@ func TestRateLimit(t *testing.T) {
 	a.call(t, http.MethodPost, "/ai/handoff", `{"question": "x"}`, "X-Forwarded-For", "192.0.2.1").wantProblem(t, 429, "rate_limited")
 	a.get(t, "/films", "X-Forwarded-For", "192.0.2.1").want(t, 200)
 	from("192.0.2.2").want(t, 200)
-	// A network of IPv6 is one client.
+	// An IPv6 network counts as one client.
 	for i := range 3 {
 		from("2001:db8::"+strconv.Itoa(i+1)).want(t, 200)
 	}
@@ -53,7 +54,7 @@ func TestRateLimit(t *testing.T) {
 	from("2001:db8:0:1::1").want(t, 200)
 }
 
-// Who is no proxy of ours cannot make itself another client.
+// A client that is not a trusted proxy cannot pretend to be another client.
 func TestRateLimitBelievesNobody(t *testing.T) {
 	t.Parallel()
 	a := start(t, withLimits(server.Limits{PerMinute: 1}))
@@ -61,7 +62,7 @@ func TestRateLimitBelievesNobody(t *testing.T) {
 	a.call(t, http.MethodPost, "/ai/summary", `{"film_id": 1}`, "X-Forwarded-For", "192.0.2.2").wantProblem(t, 429, "rate_limited")
 }
 
-// As many calls as may are under way at once, and one that ends, however it does, makes room.
+// The number of concurrent calls is limited. A call that ends, in any way, makes room for another.
 func TestConcurrencyLimit(t *testing.T) {
 	t.Parallel()
 	started, leave := make(chan struct{}), make(chan struct{})
@@ -93,7 +94,7 @@ func TestConcurrencyLimit(t *testing.T) {
 	a.get(t, "/films").want(t, 200)
 
 	leave <- struct{}{} // one panics
-	bodies[0].Close()   // the other's client leaves, or this is the one that panicked
+	bodies[0].Close()   // the client of the other one disconnects
 	bodies[1].Close()
 	deadline := time.Now().Add(30 * time.Second)
 	for free := 0; free < 2; {
@@ -106,7 +107,7 @@ func TestConcurrencyLimit(t *testing.T) {
 	}
 }
 
-// A client who finds the model busy, or does not need it, has not called it.
+// A request that finds the model busy, or does not need it, does not count as a call.
 func TestRateLimitCountsCalls(t *testing.T) {
 	t.Parallel()
 	leave := make(chan struct{})
@@ -136,15 +137,15 @@ func TestRateLimitCountsCalls(t *testing.T) {
 		t.Fatal(err)
 	}
 	a.log.line(t, a.get(t, "/healthz").header.Get("X-Request-ID"))
-	for a.get(t, "/ai/ask?question=x").status != 200 { // the slot is free a moment after the answer's end
+	for a.get(t, "/ai/ask?question=x").status != 200 { // the slot is released a moment after the end of the answer
 		if t.Context().Err() != nil {
-			t.Fatal("the slot does not get free")
+			t.Fatal("the slot is not released")
 		}
 	}
 	a.get(t, "/ai/ask?question=x").wantProblem(t, 429, "rate_limited")
 }
 
-// Plain text has no keep-alive, and a head that is held stays held, however long the model thinks.
+// Plain text has no keep-alives, and they do not send the head before its time.
 func TestNoKeepAlive(t *testing.T) {
 	t.Parallel()
 	const keepAlive = 10 * time.Millisecond
@@ -166,7 +167,7 @@ func TestNoKeepAlive(t *testing.T) {
 	a.get(t, "/ai/ask?question=fails", "Accept", "text/event-stream").wantProblem(t, 502, "llm_bad_response")
 }
 
-// While the model thinks, an event stream shows that it is alive. Plain text has no way to.
+// While the model thinks, an event stream has keep-alives.
 func TestKeepAlive(t *testing.T) {
 	t.Parallel()
 	more := make(chan struct{})
@@ -203,14 +204,14 @@ func TestKeepAlive(t *testing.T) {
 	}
 }
 
-// Keep-alives that come at the same moment as pieces, or as the end, harm neither.
+// Keep-alives at the same moment as chunks or the end do not damage the stream.
 func TestKeepAliveAmongPieces(t *testing.T) {
 	t.Parallel()
 	pieces := slices.Repeat([]string{"piece"}, 300)
 	a := start(t, withLimits(server.Limits{KeepAlive: time.Nanosecond}), withModel(says(nil, pieces...)))
 	const comment = ": keep-alive\n\n"
 	comments := 0
-	// On a busy machine the timer seldom gets its turn before the end.
+	// On a busy machine the timer rarely fires before the end.
 	for round := 0; round < 10 || comments == 0 && round < 2000; round++ {
 		body := string(a.get(t, "/ai/ask?question=x", "Accept", "text/event-stream").want(t, 200).body)
 		comments += strings.Count(body, comment)
@@ -228,12 +229,12 @@ func TestKeepAliveAmongPieces(t *testing.T) {
 		}
 	}
 	if comments == 0 {
-		t.Error("no keep-alive came")
+		t.Error("there was no keep-alive")
 	}
 }
 
-// A browser's EventSource that connects again after the end is told to stop, and costs nothing:
-// neither the model nor the database, nor a call of the client's.
+// A browser's EventSource that reconnects after the end is told to stop. This uses neither the model nor the
+// database, and does not count as a call.
 func TestLastEventID(t *testing.T) {
 	t.Parallel()
 	a := start(t, withLimits(server.Limits{PerMinute: 1, Concurrent: 1}), withModel(says(nil, "once")), func(d *server.Deps) {
@@ -248,8 +249,8 @@ func TestLastEventID(t *testing.T) {
 					t.Fatal(err)
 				}
 				r.Header["Last-Event-Id"], r.Header["Accept"] = ids, []string{accept}
-				if answer := a.do(t, r).want(t, 204); len(answer.body) != 0 {
-					t.Errorf("%s with %q got %q", method, ids, answer.body)
+				if response := a.do(t, r).want(t, 204); len(response.body) != 0 {
+					t.Errorf("%s with %q got %q", method, ids, response.body)
 				}
 			}
 		}
@@ -258,7 +259,7 @@ func TestLastEventID(t *testing.T) {
 	a.get(t, "/ai/ask?question=x").wantProblem(t, 429, "rate_limited")
 }
 
-// searchOnce is a store whose catalogue may be searched once.
+// searchOnce is a store that allows one search of the catalogue.
 type searchOnce struct {
 	server.Store
 	t        *testing.T
@@ -272,14 +273,21 @@ func (s *searchOnce) SearchFilms(ctx context.Context, question string, limit int
 	return s.Store.SearchFilms(ctx, question, limit)
 }
 
-// costly are the calls of the language model that count, with headers that change nothing about that.
-var costly = []struct{ method, path, body string }{
-	{http.MethodPost, "/ai/summary", `{"film_id": 1}`},
-	{http.MethodPost, "/ai/handoff", `{"question": "Who stars in film 1?"}`},
-	{http.MethodGet, "/ai/ask?question=x", ""},
-	{http.MethodHead, "/ai/ask?question=x", ""},
+// costly are the requests that count as calls to the language model.
+func costly(t *testing.T) []request {
+	t.Helper()
+	return exampleRequests(t, documents(429))
 }
 
+// methods returns the methods by which an operation can be called.
+func methods(op *contract.Operation) []string {
+	if isGET(op) {
+		return []string{http.MethodGet, http.MethodHead}
+	}
+	return []string{op.Method}
+}
+
+// noExemption are headers that do not exempt a request from the limits.
 var noExemption = []struct{ name, value string }{
 	{"Accept", "text/event-stream"},
 	{"Accept", "*/*;q=0"},
@@ -295,32 +303,34 @@ var noExemption = []struct{ name, value string }{
 	{"X-Original-URL", "/healthz"},
 }
 
-// No header lets a call past the count of a client.
+// No header exempts a call from the rate limit.
 func TestNoHeaderIsExemptFromRateLimit(t *testing.T) {
 	t.Parallel()
-	a := start(t, withLimits(server.Limits{PerMinute: 1}), func(d *server.Deps) { d.TrustedProxies = []string{"127.0.0.1"} })
+	a := start(t, withDocumentedCredentials, withLimits(server.Limits{PerMinute: 1}), func(d *server.Deps) { d.TrustedProxies = []string{"127.0.0.1"} })
 	client := 0
-	for _, call := range costly {
+	for _, r := range costly(t) {
 		for _, header := range noExemption {
-			if header.name == "Last-Event-ID" && strings.HasPrefix(call.path, "/ai/ask") {
+			if header.name == "Last-Event-ID" && r.ID == "askQuestion" {
 				continue
 			}
-			client++
-			address := fmt.Sprintf("198.51.%d.%d", client/250, 1+client%250)
-			for _, want := range []int{200, 429} {
-				if got := a.call(t, call.method, call.path, call.body, header.name, header.value, "X-Forwarded-For", address); got.status != want {
-					t.Errorf("%s %s with %s: %q: status %d, want %d", call.method, call.path, header.name, header.value, got.status, want)
+			for _, method := range methods(r.Operation) {
+				client++
+				r := r.with(header.name, header.value).with("X-Forwarded-For", fmt.Sprintf("198.51.%d.%d", client/250, 1+client%250))
+				for _, want := range []int{200, 429} {
+					if got := r.sendAs(t, a, method); got.status != want {
+						t.Errorf("%s %s with %s: %q: status %d, want %d", method, r.ID, header.name, header.value, got.status, want)
+					}
 				}
 			}
 		}
 	}
 }
 
-// No header lets a call past the number of calls at once.
+// No header exempts a call from the limit of concurrent calls.
 func TestNoHeaderIsExemptFromConcurrencyLimit(t *testing.T) {
 	t.Parallel()
 	started, leave := make(chan struct{}), make(chan struct{})
-	a := start(t, withLimits(server.Limits{Concurrent: 1}), withModel(scripted{
+	a := start(t, withDocumentedCredentials, withLimits(server.Limits{Concurrent: 1}), withModel(scripted{
 		summarize: func(context.Context, llm.Film) (llm.Summary, llm.Result, error) {
 			started <- struct{}{}
 			<-leave
@@ -330,19 +340,21 @@ func TestNoHeaderIsExemptFromConcurrencyLimit(t *testing.T) {
 	var wg sync.WaitGroup
 	wg.Go(func() { a.call(t, http.MethodPost, "/ai/summary", `{"film_id": 1}`, "Last-Event-ID", "1").want(t, 200) })
 	<-started
-	for _, call := range costly {
+	for _, r := range costly(t) {
 		for _, header := range noExemption {
-			if header.name == "Last-Event-ID" && strings.HasPrefix(call.path, "/ai/ask") {
+			if header.name == "Last-Event-ID" && r.ID == "askQuestion" {
 				continue
 			}
-			if got := a.call(t, call.method, call.path, call.body, header.name, header.value); got.status != 503 {
-				t.Errorf("%s %s with %s: %q: status %d, want 503", call.method, call.path, header.name, header.value, got.status)
+			for _, method := range methods(r.Operation) {
+				if got := r.with(header.name, header.value).sendAs(t, a, method); got.status != 503 {
+					t.Errorf("%s %s with %s: %q: status %d, want 503", method, r.ID, header.name, header.value, got.status)
+				}
 			}
 		}
 	}
 	close(leave)
 	wg.Wait()
 	if log := a.log.String(); strings.Contains(log, `"level":"ERROR"`) {
-		t.Errorf("a limit that does its work is logged as a fault: %s", log)
+		t.Errorf("a limit that is reached is logged as an error: %s", log)
 	}
 }

@@ -18,67 +18,55 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Keys of what the middleware leaves on Gin's context.
-const (
-	keyRequestID = "request_id"
-	keyArrival   = "arrival"   // a time.Time
-	keyOperation = "operation" // an *operation
-	keyStatus    = "status"    // where the log's status is not the one sent
-	keyRelease   = "release"   // a func() that gives the request's slot of admission control back
-)
-
-// statusClientGone is what the log says of a request whose client left before the answer. Nothing
-// is sent. The number is nginx's.
+// statusClientGone is the status in the log for a request whose client disconnected before the response.
+// It is never sent. nginx uses the same number.
 const statusClientGone = 499
 
-var (
-	// goodRequestID keeps what a client sends from forging log lines or filling the log.
-	goodRequestID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
-)
+// validRequestID prevents clients from forging log lines or filling the log.
+var validRequestID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
 
-// identify gives the request its id and its place in a trace, and logs it when it is over.
+// identify gives the request its ID and its place in a trace, and logs it at the end.
 func (s *Server) identify(c *gin.Context) {
-	start := time.Now()
-	id := newIdentity(c.Request)
-	// The spans of what a handler calls are children of this one.
-	c.Request = c.Request.WithContext(trace.ContextWithRemoteSpanContext(c.Request.Context(), id.span))
-	c.Set(keyRequestID, id.request)
-	c.Set(keyArrival, start)
-	id.writeTo(c.Writer.Header())
-
-	// Deferred, since a broken stream leaves through a panic.
-	defer func() {
-		status := c.Writer.Status()
-		if c.GetInt(keyStatus) != 0 {
-			status = c.GetInt(keyStatus)
-		}
-		s.deps.Logger.LogAttrs(c.Request.Context(), slog.LevelInfo, "request",
-			slog.String("request_id", id.request),
-			slog.String("trace_id", id.span.TraceID().String()),
-			slog.String("operation", operationOf(c).id),
-			slog.String("method", c.Request.Method),
-			slog.String("path", shownPath(c.Request.URL)),
-			slog.Int("status", status),
-			slog.Int("bytes", max(c.Writer.Size(), 0)),
-			slog.Duration("duration", time.Since(start)),
-		)
-	}()
+	call := &call{arrival: time.Now(), id: newIdentity(c.Request), operation: noOperation}
+	// The spans that a handler starts are children of this one.
+	ctx := trace.ContextWithRemoteSpanContext(c.Request.Context(), call.id.span)
+	c.Request = c.Request.WithContext(withCall(ctx, call))
+	call.request = c.Request
+	call.id.writeTo(c.Writer.Header())
+	defer s.logAccess(call, c.Writer) // deferred, since an aborted response ends in a panic
 	c.Next()
 }
 
-// identity names a request in the log, in its response and in a trace.
+func (s *Server) logAccess(k *call, w gin.ResponseWriter) {
+	status := k.status
+	if status == 0 {
+		status = w.Status()
+	}
+	s.deps.Logger.LogAttrs(k.request.Context(), slog.LevelInfo, "request",
+		slog.String("request_id", k.id.request),
+		slog.String("trace_id", k.id.span.TraceID().String()),
+		slog.String("operation", k.operation.ID),
+		slog.String("method", k.request.Method),
+		slog.String("path", shownPath(k.request.URL)),
+		slog.Int("status", status),
+		slog.Int("bytes", max(w.Size(), 0)),
+		slog.Duration("duration", time.Since(k.arrival)),
+	)
+}
+
+// identity identifies a request in the log, in its response and in a trace.
 type identity struct {
-	request string
+	request string // the request's ID
 	span    trace.SpanContext
 }
 
-// newIdentity takes the request's id from its X-Request-ID, and its place in a trace from its
-// traceparent (W3C Trace Context, section 3.2). What the client does not send is generated.
+// newIdentity reads the request's ID from X-Request-ID, and its place in a trace from traceparent (W3C
+// Trace Context, section 3.2). It generates what the client does not send.
 func newIdentity(r *http.Request) identity {
 	var random [32]byte
 	rand.Read(random[:]) // never fails
 	id := identity{request: r.Header.Get("X-Request-Id")}
-	if !goodRequestID.MatchString(id.request) {
+	if !validRequestID.MatchString(id.request) {
 		id.request = hex.EncodeToString(random[24:])
 	}
 	span := trace.SpanContextConfig{
@@ -95,11 +83,11 @@ func newIdentity(r *http.Request) identity {
 	return id
 }
 
-// noStore is the Cache-Control of all responses whose handler does not know better. Nobody changes
-// a header's values in place, so responses can share it.
+// noStore is the Cache-Control of every response whose handler sets no other. No code changes the values
+// of a header in place, so responses can share the slice.
 var noStore = []string{"no-store"}
 
-// writeTo writes the headers that all responses have.
+// writeTo sets the headers that all responses have.
 func (i identity) writeTo(header http.Header) {
 	traceID, spanID := i.span.TraceID(), i.span.SpanID()
 	var parent [2 + 1 + 32 + 1 + 16 + 1 + 2]byte
@@ -113,11 +101,10 @@ func (i identity) writeTo(header http.Header) {
 	header["Cache-Control"] = noStore
 }
 
-// maxPath is how much of a path is shown in the log and in a problem, in bytes. Those of the
-// contract are far shorter.
+// maxPath is the longest path in the log and in a problem, in bytes. The contract's paths are far shorter.
 const maxPath = 200
 
-// shownPath is a request's path, escaped, and cut where it is very long.
+// shownPath returns a request's path, escaped, and truncated if it is very long.
 func shownPath(u *url.URL) string {
 	path := u.EscapedPath()
 	if len(path) <= maxPath {
@@ -125,14 +112,14 @@ func shownPath(u *url.URL) string {
 	}
 	path = path[:maxPath]
 	if i := strings.LastIndexByte(path, '%'); i > maxPath-3 {
-		path = path[:i] // half of an escape is no part of a URI
+		path = path[:i] // half an escape is not valid in a URI
 	}
 	return path
 }
 
-// recover turns a panic of a handler into a 500. http.ErrAbortHandler goes on up: it breaks the
-// connection, which is how a client learns that an answer is not complete. (Gin's own recovery
-// swallows it, and the answer then looks complete.)
+// recover turns a panic of a handler into a 500. It lets http.ErrAbortHandler pass, which breaks the
+// connection and so tells the client that the response is incomplete. Gin's own recovery swallows it, and
+// the response would look complete.
 func (s *Server) recover(c *gin.Context) {
 	defer func() {
 		p := recover()
@@ -147,7 +134,7 @@ func (s *Server) recover(c *gin.Context) {
 	c.Next()
 }
 
-// panicError is what a handler panicked with.
+// panicError is a panic of a handler.
 type panicError struct {
 	value any
 	stack []byte

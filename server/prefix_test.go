@@ -14,7 +14,7 @@ import (
 	"example.com/pagila-api/gen"
 )
 
-// proxied puts a proxy in front of the server that strips a prefix, as most do, and has nothing elsewhere.
+// proxied puts a proxy in front of the server that strips a prefix, and returns the URL with the prefix.
 func (a *testAPI) proxied(t *testing.T, prefix string) string {
 	t.Helper()
 	target, err := url.Parse(a.URL)
@@ -30,8 +30,7 @@ func (a *testAPI) proxied(t *testing.T, prefix string) string {
 
 var prefixes = []string{"/pagila", "/shops/v2"}
 
-// The page works behind a prefix that a proxy strips, and the server does not know of: it loads, logs in,
-// and calls operations.
+// The page works behind a prefix that a proxy strips: it loads, logs in, and executes operations.
 func TestDocsBehindPrefix(t *testing.T) {
 	t.Parallel()
 	for _, prefix := range prefixes {
@@ -63,8 +62,7 @@ func TestDocsBehindPrefix(t *testing.T) {
 	}
 }
 
-// A client that resolves Location, and the references in the contract, as their standards say is led to
-// where the server is for it.
+// Location and the references in the contract lead to URLs behind the same prefix.
 func TestBehindPrefix(t *testing.T) {
 	t.Parallel()
 	a := start(t)
@@ -108,15 +106,15 @@ func TestBehindPrefix(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		contract := loadContract(t)
-		server, err := document.Parse(contract.Servers[0].URL)
+		doc := loadContract(t)
+		server, err := document.Parse(doc.Servers[0].URL)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got := strings.TrimSuffix(server.String(), "/"); got != base {
 			t.Errorf("the contract's server is %s, want %s", got, base)
 		}
-		tokenURL, err := server.Parse(contract.Components.SecuritySchemes["oauth2"].Value.Flows.Password.TokenURL)
+		tokenURL, err := server.Parse(doc.Components.SecuritySchemes["oauth2"].Value.Flows.Password.TokenURL)
 		if err != nil {
 			t.Fatal(err)
 		}

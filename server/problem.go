@@ -15,102 +15,98 @@ import (
 
 	"example.com/pagila-api/gen"
 	"example.com/pagila-api/llm"
+	"example.com/pagila-api/server/internal/contract"
 	"example.com/pagila-api/store"
 )
 
 var (
 	errNoRoute      = errors.New("no such path")
 	errNoMethod     = errors.New("no such method")
-	errMediaType    = errors.New("unsupported media type")
-	errEncoded      = errors.New("unsupported content coding")
 	errFilmNotRated = errors.New("the film has no rating")
-	// errClientGone says that the client has left, or does not read what it asked for.
+	// errClientGone means that the client has disconnected, or does not read the response.
 	errClientGone = errors.New("the client is gone")
-	// errBinding stands for the errors of the generated binding, which speak of Go's types. The
-	// validator comes before it and leaves it nothing to find.
-	errBinding = errors.New("a value does not have the type that the contract says")
+	// errBinding replaces the errors of the generated binding, which mention Go's types. The validation
+	// before it leaves no error for it to find.
+	errBinding = contract.Invalid(contract.Place{Detail: "a value does not have the type that the contract requires"})
 )
 
-// retryAfter is how long a client should leave a part of ours alone that is away.
+// retryAfter is how long clients should wait before they retry while a part of the server is unavailable.
 const retryAfter = time.Second
 
-// maxInputErrors is how many places of a request a problem names, as the contract has it.
+// maxInputErrors is the largest number of errors in a problem, as in the contract.
 const maxInputErrors = 100
 
-// invalidRequestError says that a request does not follow the contract: in which places, or in
-// one sentence.
-type invalidRequestError struct {
-	inputs []gen.InputError
-	err    error
-	found  error // what kin-openapi found in these places, if it did
-}
-
-func (e *invalidRequestError) Error() string {
-	if e.err != nil {
-		return "invalid request: " + e.err.Error()
-	}
-	return fmt.Sprintf("invalid request: %d places", len(e.inputs))
-}
-
-// problem is an error as the client gets it: RFC 9457's document, and the headers that belong to
-// it.
+// problem is an error in the form that the client receives: a document of RFC 9457, and headers.
 type problem struct {
 	gen.Problem
 	retryAfter time.Duration
-	header     [2]string // the name and value of a header that belongs to it
-	hidden     bool      // the cause is for the log alone, though it is no fault
-	announced  bool      // it is no fault, though a 5xx: a limit or a state that an operator has chosen
+	header     [2]string // the name and the value of a header
+	hidden     bool      // the cause belongs in the log, although the status is below 500
+	announced  bool      // it is not a fault, although the status is 5xx: a limit or a state that an operator has chosen
 }
 
-// fail answers with what err means to the client. It is the only exit for errors. A fault of ours
-// or of a service behind us goes to the log; the client is told no more than its request id.
+// fail sends the response for err. Every error of a handler or of the middleware ends here. The log has
+// the cause of a fault; the client gets only the request's ID.
 func (s *Server) fail(c *gin.Context, err error) {
 	c.Abort()
+	call := callOf(c.Request.Context())
 	if errors.Is(err, errClientGone) || errors.Is(err, context.Canceled) && c.Request.Context().Err() != nil {
-		c.Set(keyStatus, statusClientGone)
-		panic(http.ErrAbortHandler) // the client has disconnected
+		call.status = statusClientGone
+		panic(http.ErrAbortHandler)
 	}
-	if operationOf(c).id == createToken {
+	if call.operation.ID == createToken {
 		err = oauthRefusal(err)
 	}
 	p := problemOf(err)
+	if p.logged() {
+		s.logFailure(call, p, err)
+	}
+	if c.Writer.Written() {
+		// The status has been sent, so only a broken connection can tell the client that the response is
+		// incomplete.
+		call.status = int(p.Status)
+		panic(http.ErrAbortHandler)
+	}
+	p.setHeaders(c.Writer.Header())
+	c.Data(int(p.Status), "application/problem+json", p.document(call))
+}
+
+func (p problem) logged() bool {
+	return p.hidden || p.Status >= http.StatusInternalServerError && !p.announced
+}
+
+func (s *Server) logFailure(k *call, p problem, err error) {
 	level := slog.LevelError
 	if p.Status < http.StatusInternalServerError {
 		level = slog.LevelWarn
 	}
-	if p.hidden || p.Status >= http.StatusInternalServerError && !p.announced {
-		s.deps.Logger.LogAttrs(c.Request.Context(), level, "request failed",
-			slog.String("request_id", c.GetString(keyRequestID)),
-			slog.String("operation", operationOf(c).id),
-			slog.String("code", string(p.Code)),
-			slog.String("error", err.Error()),
-		)
-	}
-	if c.Writer.Written() {
-		// The status is out, so only the connection can still say that the answer is not whole.
-		c.Set(keyStatus, int(p.Status))
-		panic(http.ErrAbortHandler)
-	}
-	header := c.Writer.Header()
+	s.deps.Logger.LogAttrs(k.request.Context(), level, "request failed",
+		slog.String("request_id", k.id.request),
+		slog.String("operation", k.operation.ID),
+		slog.String("code", string(p.Code)),
+		slog.String("error", err.Error()),
+	)
+}
+
+func (p problem) setHeaders(header http.Header) {
 	if name, value := p.header[0], p.header[1]; name != "" {
 		header.Set(name, value)
 	}
 	if p.retryAfter > 0 {
 		header.Set("Retry-After", strconv.Itoa(int(math.Ceil(p.retryAfter.Seconds()))))
 	}
-	c.Data(int(p.Status), "application/problem+json", p.document(c))
 }
 
-// document completes the problem with what belongs to this request.
-func (p problem) document(c *gin.Context) []byte {
-	document, err := json.Marshal(p.complete(shownPath(c.Request.URL), c.GetString(keyRequestID)))
+// document is the problem document of a call.
+func (p problem) document(k *call) []byte {
+	document, err := json.Marshal(p.complete(shownPath(k.request.URL), k.id.request))
 	if err != nil {
-		panic(err) // a struct of texts and numbers
+		panic(err) // a struct of strings and numbers
 	}
 	return document
 }
 
-// complete is the problem of one request.
+// complete adds what depends on the request.
 func (p problem) complete(instance, requestID string) gen.Problem {
 	p.Type = "about:blank"
 	p.Title = http.StatusText(int(p.Status))
@@ -119,130 +115,129 @@ func (p problem) complete(instance, requestID string) gen.Problem {
 	return p.Problem
 }
 
-// problemOf is the one place that knows which status an error has.
+// problemOf returns the problem for an error: that of the first rule that matches it.
 func problemOf(err error) problem {
-	var (
-		invalid    *invalidRequestError
-		tooLarge   *http.MaxBytesError
-		oauth      *oauthError
-		notFound   *store.NotFoundError
-		unknown    *store.UnknownReferenceError
-		refused    *store.RefusedError
-		noDatabase *store.UnavailableError
-		notReady   *notReadyError
-		model      *llm.Error
-		tooOften   *rateLimitError
-	)
-	switch {
-	case errors.As(err, &tooLarge):
-		return describe(http.StatusRequestEntityTooLarge, gen.ProblemCodeBodyTooLarge,
-			fmt.Sprintf("The body is larger than %d bytes.", tooLarge.Limit))
-	case errors.Is(err, errMissingToken):
-		p := describe(http.StatusUnauthorized, gen.ProblemCodeMissingToken, "This call needs a bearer token.")
-		p.header = [2]string{"WWW-Authenticate", `Bearer realm="pagila"`}
-		return p
-	case errors.Is(err, errInvalidToken):
-		p := describe(http.StatusUnauthorized, gen.ProblemCodeInvalidToken, "This is not the right bearer token.")
-		p.header = [2]string{"WWW-Authenticate", `Bearer realm="pagila", error="invalid_token"`}
-		return p
-	case errors.As(err, &oauth):
-		p := describe(http.StatusBadRequest, gen.ProblemCodeInvalidCredentials, oauth.description)
-		if oauth.cause != nil {
-			p = problemOf(oauth.cause)
+	for _, matches := range rules {
+		if p, ok := matches(err); ok {
+			return p
 		}
-		p.Error = &oauth.code
-		return p
-	case errors.As(err, &invalid):
-		p := describe(http.StatusBadRequest, gen.ProblemCodeInvalidRequest, "The request does not follow the contract.")
-		p.Errors = invalid.inputs[:min(len(invalid.inputs), maxInputErrors)]
-		if invalid.err != nil {
-			p.Errors = []gen.InputError{{Detail: invalid.err.Error()}}
-		}
-		return p
-	case errors.Is(err, errNoRoute):
-		return describe(http.StatusNotFound, gen.ProblemCodeNotFound, "There is nothing at this path.")
-	case errors.Is(err, errNoMethod):
-		return describe(http.StatusMethodNotAllowed, gen.ProblemCodeMethodNotAllowed, "This path has other methods, see Allow.")
-	case errors.Is(err, errMediaType):
-		return describe(http.StatusUnsupportedMediaType, gen.ProblemCodeUnsupportedMediaType, "This call does not take a body of that media type.")
-	case errors.Is(err, errEncoded):
-		p := describe(http.StatusUnsupportedMediaType, gen.ProblemCodeUnsupportedMediaType, "The body is compressed. This server takes only bodies that are not.")
-		p.header = [2]string{"Accept-Encoding", "identity"}
-		return p
+	}
+	return newProblem(http.StatusInternalServerError, gen.ProblemCodeInternalError, "The server failed. Its log has the cause.")
+}
 
-	case errors.As(err, &notFound):
-		return describe(http.StatusNotFound, notFoundCode(notFound.Kind), fmt.Sprintf("There is no %s %d.", notFound.Kind, notFound.ID))
-	case errors.As(err, &unknown):
-		p := describe(http.StatusUnprocessableEntity, gen.ProblemCodeUnknownReference, "The body names something that does not exist.")
-		for _, r := range unknown.References {
-			p.Errors = append(p.Errors, gen.InputError{
-				Pointer: new("#/" + r.Kind.String() + "_id"),
-				Detail:  fmt.Sprintf("there is no %s %d", r.Kind, r.ID),
-			})
-		}
-		return p
-	case errors.Is(err, store.ErrInventoryNotAvailable):
-		return describe(http.StatusConflict, gen.ProblemCodeInventoryNotAvailable, "The copy is out.")
-	case errors.Is(err, store.ErrCustomerInactive):
-		return describe(http.StatusConflict, gen.ProblemCodeCustomerInactive, "The customer is not active.")
-	case errors.Is(err, errFilmNotRated):
-		return describe(http.StatusUnprocessableEntity, gen.ProblemCodeFilmNotRated, "The film has no rating, so there is no summary of it.")
-	case errors.Is(err, store.ErrStaffInactive):
-		return describe(http.StatusConflict, gen.ProblemCodeStaffInactive, "The member of staff is not active.")
-	case errors.As(err, &refused):
-		p := describe(http.StatusConflict, gen.ProblemCodeRefusedByDatabase, "A rule of the database refuses this. Nothing was written.")
+// rules map errors to problems. No other code decides which status an error has.
+var rules = []rule{
+	forType(func(e *http.MaxBytesError) problem {
+		return newProblem(http.StatusRequestEntityTooLarge, gen.ProblemCodeBodyTooLarge, fmt.Sprintf("The body is larger than %d bytes.", e.Limit))
+	}),
+	forError(errMissingToken, newProblem(http.StatusUnauthorized, gen.ProblemCodeMissingToken, "This operation requires a bearer token.").
+		withHeader("WWW-Authenticate", `Bearer realm="pagila"`)),
+	forError(errInvalidToken, newProblem(http.StatusUnauthorized, gen.ProblemCodeInvalidToken, "The bearer token is not valid.").
+		withHeader("WWW-Authenticate", `Bearer realm="pagila", error="invalid_token"`)),
+	forType(oauthProblem),
+	forType(invalidProblem),
+	forError(errNoRoute, newProblem(http.StatusNotFound, gen.ProblemCodeNotFound, "There is nothing at this path.")),
+	forError(errNoMethod, newProblem(http.StatusMethodNotAllowed, gen.ProblemCodeMethodNotAllowed,
+		"This path does not support the method. The header Allow lists the methods that it supports.")),
+	forError(contract.ErrMediaType, newProblem(http.StatusUnsupportedMediaType, gen.ProblemCodeUnsupportedMediaType,
+		"This operation does not accept a body of this media type.")),
+	forError(contract.ErrContentCoding, newProblem(http.StatusUnsupportedMediaType, gen.ProblemCodeUnsupportedMediaType,
+		"The body is compressed. Send it uncompressed.").withHeader("Accept-Encoding", "identity")),
+
+	forType(func(e *store.NotFoundError) problem {
+		return newProblem(http.StatusNotFound, notFoundCode(e.Kind), fmt.Sprintf("There is no %s %d.", e.Kind, e.ID))
+	}),
+	forType(unknownReferenceProblem),
+	forError(store.ErrInventoryNotAvailable, newProblem(http.StatusConflict, gen.ProblemCodeInventoryNotAvailable, "The copy is rented out.")),
+	forError(store.ErrCustomerInactive, newProblem(http.StatusConflict, gen.ProblemCodeCustomerInactive, "The customer is not active.")),
+	forError(store.ErrStaffInactive, newProblem(http.StatusConflict, gen.ProblemCodeStaffInactive, "The member of staff is not active.")),
+	forError(errFilmNotRated, newProblem(http.StatusUnprocessableEntity, gen.ProblemCodeFilmNotRated,
+		"The film has no rating, so it cannot be summarized.")),
+	forType(func(*store.RefusedError) problem {
+		p := newProblem(http.StatusConflict, gen.ProblemCodeRefusedByDatabase, "A rule of the database does not allow this change. Nothing was written.")
 		p.hidden = true
 		return p
-	case errors.As(err, &noDatabase):
-		return databaseProblem(noDatabase)
-	case errors.As(err, &notReady):
-		p := describe(http.StatusServiceUnavailable, gen.ProblemCodeNotReady, notReady.detail)
-		p.retryAfter = retryAfter
-		p.announced = notReady.announced
+	}),
+	forType(databaseProblem),
+	forType(func(e *notReadyError) problem {
+		p := unavailable(gen.ProblemCodeNotReady, e.detail)
+		p.announced = e.announced
 		return p
+	}),
 
-	case errors.As(err, &tooOften):
-		p := describe(http.StatusTooManyRequests, gen.ProblemCodeRateLimited, "You ask the language model too often.")
-		p.retryAfter = tooOften.wait
+	forType(func(e *rateLimitError) problem {
+		p := newProblem(http.StatusTooManyRequests, gen.ProblemCodeRateLimited, "You have sent too many requests to the language model.")
+		p.retryAfter = e.wait
 		return p
-	case errors.Is(err, errBusy):
-		p := describe(http.StatusServiceUnavailable, gen.ProblemCodeLLMBusy, "The language model is busy with other clients.")
-		p.retryAfter = retryAfter
-		p.announced = true
-		return p
-	case errors.Is(err, errServerBusy):
-		p := describe(http.StatusServiceUnavailable, gen.ProblemCodeServerBusy, "The server is busy with other requests. Nothing was done.")
-		p.retryAfter = retryAfter
-		p.announced = true
-		return p
-	case errors.As(err, &model):
-		return modelProblem(model)
-	default:
-		return describe(http.StatusInternalServerError, gen.ProblemCodeInternalError, "The server has failed. Its log says why.")
+	}),
+	forError(errBusy, limitReached(gen.ProblemCodeLLMBusy, "The language model is busy with the requests of other clients.")),
+	forError(errServerBusy, limitReached(gen.ProblemCodeServerBusy, "The server is busy with other requests. Nothing was done.")),
+	forType(modelProblem),
+}
+
+// rule returns the problem for an error, if the rule matches it.
+type rule func(err error) (problem, bool)
+
+// forError matches one error.
+func forError(target error, p problem) rule {
+	return func(err error) (problem, bool) { return p, errors.Is(err, target) }
+}
+
+// forType matches the errors of one type.
+func forType[E error](describe func(E) problem) rule {
+	return func(err error) (problem, bool) {
+		e, ok := errors.AsType[E](err)
+		if !ok {
+			return problem{}, false
+		}
+		return describe(e), true
 	}
 }
 
-// databaseProblem is what an unavailable database means to the client. For a write it says what has
-// become of it.
-func databaseProblem(err *store.UnavailableError) problem {
-	var p problem
-	switch {
-	case err.Outcome == store.Unknown:
-		p = describe(http.StatusServiceUnavailable, gen.ProblemCodeOutcomeUnknown,
-			"The connection to the database was lost while it wrote. The change may have been written, or not: find out before you try again.")
-	case err.Reason == store.Busy:
-		p = describe(http.StatusServiceUnavailable, gen.ProblemCodeDatabaseBusy, "The database is busy: others hold what this call needs.")
-	case err.Reason == store.ReadOnly:
-		p = describe(http.StatusServiceUnavailable, gen.ProblemCodeDatabaseUnavailable, "The database takes no writes at the moment.")
-	case err.Reason == store.NotSetUp:
-		p = describe(http.StatusServiceUnavailable, gen.ProblemCodeNotReady, "The database is not set up for this call. GET /readyz says what is missing.")
-	default:
-		p = describe(http.StatusServiceUnavailable, gen.ProblemCodeDatabaseUnavailable, "The database cannot be used at the moment.")
-	}
-	if err.Outcome == store.NothingWritten {
-		p.Detail += " Nothing was written."
-	}
+func newProblem(status int32, code gen.ProblemCode, detail string) problem {
+	return problem{Problem: gen.Problem{Status: status, Code: code, Detail: detail}}
+}
+
+func (p problem) withHeader(name, value string) problem {
+	p.header = [2]string{name, value}
+	return p
+}
+
+// unavailable is the problem of a part of the server that should be back soon.
+func unavailable(code gen.ProblemCode, detail string) problem {
+	p := newProblem(http.StatusServiceUnavailable, code, detail)
 	p.retryAfter = retryAfter
+	return p
+}
+
+// limitReached is the problem of a request above a limit that an operator has set.
+func limitReached(code gen.ProblemCode, detail string) problem {
+	p := unavailable(code, detail)
+	p.announced = true
+	return p
+}
+
+func oauthProblem(e *oauthError) problem {
+	p := newProblem(http.StatusBadRequest, gen.ProblemCodeInvalidCredentials, e.description)
+	if e.cause != nil {
+		p = invalidProblem(e.cause)
+	}
+	p.Error = &e.code
+	return p
+}
+
+func invalidProblem(e *contract.InvalidError) problem {
+	p := newProblem(http.StatusBadRequest, gen.ProblemCodeInvalidRequest, "The request does not follow the contract.")
+	for _, place := range e.Places[:min(len(e.Places), maxInputErrors)] {
+		input := gen.InputError{Detail: place.Detail}
+		if place.Parameter != "" {
+			input.Parameter = &place.Parameter
+		}
+		if place.Pointer != "" {
+			input.Pointer = &place.Pointer
+		}
+		p.Errors = append(p.Errors, input)
+	}
 	return p
 }
 
@@ -260,6 +255,56 @@ func notFoundCode(kind store.Kind) gen.ProblemCode {
 	return gen.ProblemCodeNotFound
 }
 
-func describe(status int32, code gen.ProblemCode, detail string) problem {
-	return problem{Problem: gen.Problem{Status: status, Code: code, Detail: detail}}
+func unknownReferenceProblem(e *store.UnknownReferenceError) problem {
+	p := newProblem(http.StatusUnprocessableEntity, gen.ProblemCodeUnknownReference, "The body refers to something that does not exist.")
+	for _, r := range e.References {
+		p.Errors = append(p.Errors, gen.InputError{
+			Pointer: new("#/" + r.Kind.String() + "_id"),
+			Detail:  fmt.Sprintf("there is no %s %d", r.Kind, r.ID),
+		})
+	}
+	return p
+}
+
+// databaseProblem is the problem of a database that cannot be used. After a write it says whether
+// anything was written.
+func databaseProblem(err *store.UnavailableError) problem {
+	var p problem
+	switch {
+	case err.Outcome == store.Unknown:
+		p = unavailable(gen.ProblemCodeOutcomeUnknown,
+			"The connection to the database was lost during the write. The change may have been written or not: check before you retry.")
+	case err.Reason == store.Busy:
+		p = unavailable(gen.ProblemCodeDatabaseBusy, "The database is busy: another transaction holds rows that this request needs.")
+	case err.Reason == store.ReadOnly:
+		p = unavailable(gen.ProblemCodeDatabaseUnavailable, "The database is read-only at the moment.")
+	case err.Reason == store.NotSetUp:
+		p = unavailable(gen.ProblemCodeNotReady, "The database is not set up for this operation. GET /readyz says what is missing.")
+	default:
+		p = unavailable(gen.ProblemCodeDatabaseUnavailable, "The database is not available at the moment.")
+	}
+	if err.Outcome == store.NothingWritten {
+		p.Detail += " Nothing was written."
+	}
+	return p
+}
+
+// modelProblem is the problem of a language model that gave no usable answer. A key that the upstream
+// rejects, an exhausted quota and a missing model are the server's own faults and not the client's, so
+// they are 503 and not 401, 429 or 404.
+func modelProblem(err *llm.Error) problem {
+	switch err.Kind {
+	case llm.KindTimeout, llm.KindStalled:
+		return newProblem(http.StatusGatewayTimeout, gen.ProblemCodeLLMTimeout, "The language model did not answer in time.")
+	case llm.KindAuth, llm.KindQuota, llm.KindRateLimited, llm.KindUnreachable, llm.KindUnavailable, llm.KindNoModel:
+		p := unavailable(gen.ProblemCodeLLMUnavailable, "The language model is not available at the moment.")
+		p.retryAfter = max(err.RetryAfter, retryAfter)
+		return p
+	case llm.KindFiltered, llm.KindTooLong:
+		return newProblem(http.StatusUnprocessableEntity, gen.ProblemCodeLLMRefused, "The language model refused to answer this.")
+	case llm.KindUnverified:
+		return newProblem(http.StatusBadGateway, gen.ProblemCodeLLMUnverified, "The language model's answer did not pass the checks.")
+	default:
+		return newProblem(http.StatusBadGateway, gen.ProblemCodeLLMBadResponse, "The language model's answer was malformed.")
+	}
 }

@@ -8,7 +8,7 @@ import (
 	"example.com/pagila-api/store"
 )
 
-// A kind that the store adds, or that this package does not know, never leads to an empty code.
+// A kind of row that this package does not know never leads to an empty code.
 func TestEveryKindHasACode(t *testing.T) {
 	t.Parallel()
 	codes := map[store.Kind]gen.ProblemCode{

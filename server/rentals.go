@@ -21,12 +21,12 @@ func (s *Server) CreateRental(ctx context.Context, request gen.CreateRentalReque
 	return gen.CreateRental201JSONResponse{
 		Body: rental(created),
 		Headers: gen.CreateRental201ResponseHeaders{
-			Location: fmt.Sprintf("rentals/%d", created.RentalID), // relative to the request (RFC 9110, section 10.2.2),
+			Location: fmt.Sprintf("rentals/%d", created.RentalID), // relative to the request (RFC 9110, section 10.2.2)
 		},
 	}, nil
 }
 
-// GetRental answers with a rental of a customer.
+// GetRental responds with a rental of a customer.
 func (s *Server) GetRental(ctx context.Context, request gen.GetRentalRequestObject) (gen.GetRentalResponseObject, error) {
 	found, err := s.deps.Store.Rental(ctx, request.CustomerID, request.RentalID)
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 	"example.com/pagila-api/store/pgtest"
 )
 
-// However many ask for one copy at once, one gets it.
+// Of many concurrent requests for one copy, one succeeds.
 func TestRentalStorm(t *testing.T) {
 	t.Parallel()
 	const requests = 200
@@ -26,15 +26,15 @@ func TestRentalStorm(t *testing.T) {
 	a := startOn(t, url)
 	a.Client().Transport.(*http.Transport).MaxIdleConnsPerHost = requests
 	copyID := inStock(t, a)
-	// Different customers and members of staff, so that nothing but the copy brings them together.
+	// Different customers and members of staff, so that the requests conflict only in the copy.
 	customers := make([]int32, 0, requests)
 	if err := a.db.NewRaw(`SELECT customer_id FROM customer WHERE active = 1 ORDER BY customer_id LIMIT ?`, requests).Scan(t.Context(), &customers); err != nil {
 		t.Fatal(err)
 	}
 	before := one[int](t, a, `SELECT count(*) FROM rental`)
 
-	// No rental can be written until one has the copy and is about to: else the first is done before
-	// the second begins, and the storm is a queue. The others wait for the copy outside of the database.
+	// No rental can be written until one request has the copy. Otherwise the first would finish before the
+	// second begins, and the requests would not compete. The others wait for the copy outside of the database.
 	connect := func() *pgx.Conn {
 		conn, err := pgx.Connect(t.Context(), url)
 		if err != nil {
@@ -43,19 +43,19 @@ func TestRentalStorm(t *testing.T) {
 		t.Cleanup(func() { conn.Close(context.Background()) })
 		return conn
 	}
-	// The watcher is another one, since a transaction goes on seeing the sessions that it first saw.
+	// The watcher is another session, since a transaction keeps seeing the sessions that it saw first.
 	barrier, watcher := connect(), connect()
 	if _, err := barrier.Exec(t.Context(), `BEGIN; LOCK TABLE rental IN EXCLUSIVE MODE`); err != nil {
 		t.Fatal(err)
 	}
 
 	var wg sync.WaitGroup
-	answers := make([]*answer, requests)
+	responses := make([]*received, requests)
 	gate := make(chan struct{})
 	for i := range requests {
 		wg.Go(func() {
 			<-gate
-			answers[i] = a.rent(t, fmt.Sprintf("/customers/%d/rentals", customers[i%len(customers)]),
+			responses[i] = a.rent(t, fmt.Sprintf("/customers/%d/rentals", customers[i%len(customers)]),
 				fmt.Sprintf(`{"inventory_id": %d, "staff_id": %d}`, copyID, 1+i%2))
 		})
 	}
@@ -81,18 +81,18 @@ func TestRentalStorm(t *testing.T) {
 	wg.Wait()
 
 	created := 0
-	for _, answer := range answers {
-		if answer == nil {
-			continue // the request has failed the test
+	for _, response := range responses {
+		if response == nil {
+			continue // the request has failed, and with it the test
 		}
-		if answer.status == http.StatusCreated {
+		if response.status == http.StatusCreated {
 			created++
 			continue
 		}
-		answer.wantProblem(t, 409, "inventory_not_available")
+		response.wantProblem(t, 409, "inventory_not_available")
 	}
 	if created != 1 {
-		t.Errorf("%d of %d requests got the copy, want 1", created, requests)
+		t.Errorf("%d of %d requests succeeded, want 1", created, requests)
 	}
 	if after := one[int](t, a, `SELECT count(*) FROM rental`); after != before+1 {
 		t.Errorf("%d rentals were written, want 1", after-before)
@@ -102,7 +102,7 @@ func TestRentalStorm(t *testing.T) {
 	}
 }
 
-// Many copies and many customers at once: no copy goes out twice, and none that is asked for stays.
+// Many concurrent requests for many copies: each requested copy is rented exactly once.
 func TestRentalStormManyCopies(t *testing.T) {
 	t.Parallel()
 	const copies, each = 20, 10
@@ -117,9 +117,9 @@ func TestRentalStormManyCopies(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range copies * each {
 		wg.Go(func() {
-			answer := a.rent(t, fmt.Sprintf("/customers/%d/rentals", customer), fmt.Sprintf(`{"inventory_id": %d, "staff_id": 1}`, ids[i%copies]))
-			if answer.status != http.StatusCreated && answer.status != http.StatusConflict {
-				t.Errorf("status %d: %s", answer.status, answer.body)
+			response := a.rent(t, fmt.Sprintf("/customers/%d/rentals", customer), fmt.Sprintf(`{"inventory_id": %d, "staff_id": 1}`, ids[i%copies]))
+			if response.status != http.StatusCreated && response.status != http.StatusConflict {
+				t.Errorf("status %d: %s", response.status, response.body)
 			}
 		})
 	}
@@ -136,7 +136,7 @@ func TestRentalConflicts(t *testing.T) {
 	a := start(t)
 	body := fmt.Sprintf(`{"inventory_id": %d, "staff_id": 1}`, inStock(t, a))
 
-	// activebool is true for everybody; active counts.
+	// activebool is true for all customers, so active counts.
 	inactive := one[int32](t, a, `UPDATE customer SET active = 0, activebool = true WHERE customer_id = (SELECT max(customer_id) FROM customer) RETURNING customer_id`)
 	a.rent(t, fmt.Sprintf("/customers/%d/rentals", inactive), body).wantProblem(t, 409, "customer_inactive")
 
@@ -145,7 +145,7 @@ func TestRentalConflicts(t *testing.T) {
 	rental := decode[gen.Rental](t, a.rent(t, path, body).want(t, 201))
 	a.rent(t, path, body).wantProblem(t, 409, "inventory_not_available")
 
-	// Once it is back, it can go out again.
+	// Once it is returned, it can be rented again.
 	a.exec(t, `UPDATE rental SET return_date = now() WHERE rental_id = ?`, rental.RentalID)
 	a.rent(t, path, body).want(t, 201)
 }
@@ -170,31 +170,25 @@ func inStock(t *testing.T, a *testAPI) int32 {
 		SELECT FROM rental WHERE rental.inventory_id = inventory.inventory_id AND return_date IS NULL)`)
 }
 
-// A copy, or a customer, that another session holds is refused for the moment, alone.
+// A rental of a copy or by a customer that another session has locked fails for the moment. Others succeed.
 func TestRentalOfLockedCopy(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
 	a := startOn(t, url)
 	copyID := inStock(t, a)
-	holder, err := pgx.Connect(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { holder.Close(context.Background()) })
+	holder := pgtest.Connect(t, url)
 	before := one[int](t, a, `SELECT count(*) FROM rental`)
 	for lock, busy := range map[string]string{
 		fmt.Sprintf(`SELECT FROM inventory WHERE inventory_id = %d FOR UPDATE`, copyID): fmt.Sprintf(`{"inventory_id": %d, "staff_id": 1}`, copyID),
 		`UPDATE customer SET active = 1 WHERE customer_id = 1`:                          fmt.Sprintf(`{"inventory_id": %d, "staff_id": 2}`, copyID),
 	} {
-		if _, err := holder.Exec(t.Context(), `BEGIN; `+lock, pgx.QueryExecModeSimpleProtocol); err != nil {
-			t.Fatal(err)
-		}
+		pgtest.Exec(t, holder.Exec, `BEGIN; `+lock)
 		var wg sync.WaitGroup
 		for range 30 {
 			wg.Go(func() {
-				answer := a.rent(t, "/customers/1/rentals", busy)
-				if p := answer.wantProblem(t, 503, "database_busy"); !strings.Contains(p.Detail, "Nothing was written.") || answer.header.Get("Retry-After") == "" {
-					t.Errorf("Retry-After is %q, the detail %q", answer.header.Get("Retry-After"), p.Detail)
+				response := a.rent(t, "/customers/1/rentals", busy)
+				if p := response.wantProblem(t, 503, "database_busy"); !strings.Contains(p.Detail, "Nothing was written.") || response.header.Get("Retry-After") == "" {
+					t.Errorf("Retry-After is %q, the detail %q", response.header.Get("Retry-After"), p.Detail)
 				}
 			})
 		}
@@ -203,9 +197,7 @@ func TestRentalOfLockedCopy(t *testing.T) {
 			a.get(t, "/readyz").want(t, 200)
 		}
 		wg.Wait()
-		if _, err := holder.Exec(t.Context(), `ROLLBACK`); err != nil {
-			t.Fatal(err)
-		}
+		pgtest.Exec(t, holder.Exec, `ROLLBACK`)
 	}
 	if after := one[int](t, a, `SELECT count(*) FROM rental`); after != before {
 		t.Errorf("%d rentals were written", after-before)
@@ -213,7 +205,7 @@ func TestRentalOfLockedCopy(t *testing.T) {
 	a.rent(t, "/customers/1/rentals", fmt.Sprintf(`{"inventory_id": %d, "staff_id": 1}`, copyID)).want(t, 201)
 }
 
-// Each reason to refuse a rental, and each outcome of one that failed, has a code of its own.
+// Each reason to reject a rental, and each outcome of a failed one, has its own code.
 func TestRentalRefused(t *testing.T) {
 	t.Parallel()
 	a := start(t)
@@ -223,24 +215,24 @@ func TestRentalRefused(t *testing.T) {
 	a.exec(t, `UPDATE staff SET active = true WHERE staff_id = 1`)
 	a.exec(t, `ALTER TABLE rental ADD CONSTRAINT nobody CHECK (customer_id <> 1) NOT VALID`)
 	if p := a.rent(t, "/customers/1/rentals", body).wantProblem(t, 409, "refused_by_database"); strings.Contains(p.Detail, "nobody") {
-		t.Errorf("the client learns of the database: %q", p.Detail)
+		t.Errorf("the client learns about the database: %q", p.Detail)
 	}
 	if !strings.Contains(a.log.String(), `constraint \"nobody\"`) {
-		t.Errorf("the log does not say which rule: %s", a.log)
+		t.Errorf("the log does not name the rule: %s", a.log)
 	}
 
 	for want, failure := range map[string]*store.UnavailableError{
 		"may have been written": {Outcome: store.Unknown, Err: errors.New("reset")},
 		"Nothing was written.":  {Outcome: store.NothingWritten, Err: errors.New("reset")},
-		"no writes":             {Outcome: store.NothingWritten, Reason: store.ReadOnly, Err: errors.New("standby")},
+		"read-only":             {Outcome: store.NothingWritten, Reason: store.ReadOnly, Err: errors.New("standby")},
 	} {
 		broken := start(t, func(d *server.Deps) { d.Store = failingStore{d.Store, failure} })
-		answer := broken.rent(t, "/customers/1/rentals", body)
+		response := broken.rent(t, "/customers/1/rentals", body)
 		code := gen.ProblemCodeDatabaseUnavailable
 		if failure.Outcome == store.Unknown {
 			code = gen.ProblemCodeOutcomeUnknown
 		}
-		if p := answer.wantProblem(t, 503, code); !strings.Contains(p.Detail, want) {
+		if p := response.wantProblem(t, 503, code); !strings.Contains(p.Detail, want) {
 			t.Errorf("the detail is %q, want %q", p.Detail, want)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"example.com/pagila-api/gen"
 )
 
-// insertFilm inserts a film whose columns are SQL expressions, and returns its number.
+// insertFilm inserts a film whose columns are SQL expressions, and returns its ID.
 func (a *testAPI) insertFilm(t *testing.T, columns map[string]string) int32 {
 	t.Helper()
 	row := map[string]string{"title": "'ODD ROW'", "language_id": "1", "fulltext": "to_tsvector('odd row')", "rating": "'R'", "rental_rate": "0.99"}
@@ -26,14 +26,14 @@ func (a *testAPI) insertFilm(t *testing.T, columns map[string]string) int32 {
 	return one[int32](t, a, fmt.Sprintf(`INSERT INTO film (%s) VALUES (%s) RETURNING film_id`, strings.Join(names, ", "), strings.Join(values, ", ")))
 }
 
-// Whatever the types of film's columns admit is shown, or left out where it is no value. It never
-// makes the pages with it fail, and no model is to blame for it.
+// Every value that the columns of film allow is shown, or omitted if it is not a value of the contract. It
+// never causes an error, neither on a page of films nor in an answer.
 func TestOddFilms(t *testing.T) {
 	t.Parallel()
 	a := start(t)
 	rows := map[string]struct {
 		columns map[string]string
-		want    string // the members that are not the usual ones
+		want    string // the members that differ from those of other films
 		without []string
 	}{
 		"no price":             {map[string]string{"rental_rate": "'NaN'"}, `{}`, []string{"rental_rate"}},
@@ -70,7 +70,7 @@ func TestOddFilms(t *testing.T) {
 				t.Parallel()
 				id := a.insertFilm(t, tt.columns)
 				film := a.get(t, fmt.Sprintf("/films/%d", id)).want(t, 200)
-				got, want := decode[map[string]any](t, film), decode[map[string]any](t, &answer{body: []byte(tt.want)})
+				got, want := decode[map[string]any](t, film), decode[map[string]any](t, &received{body: []byte(tt.want)})
 				for member, value := range want {
 					if fmt.Sprintf("%q", got[member]) != fmt.Sprintf("%q", value) {
 						t.Errorf("%s is %.100q, want %.100q", member, got[member], value)
@@ -78,7 +78,7 @@ func TestOddFilms(t *testing.T) {
 				}
 				for _, member := range tt.without {
 					if value, is := got[member]; is {
-						t.Errorf("%s is %q, and should be left out", member, value)
+						t.Errorf("%s is %q, but should be omitted", member, value)
 					}
 				}
 
@@ -104,7 +104,7 @@ func TestOddFilms(t *testing.T) {
 	}
 }
 
-// An unknown price is not made up: not in an answer, and not among the cheap films.
+// An unknown price is not invented, neither in an answer nor to select cheap films.
 func TestUnknownPriceIsNotMadeUp(t *testing.T) {
 	t.Parallel()
 	a := start(t)
@@ -114,7 +114,7 @@ func TestUnknownPriceIsNotMadeUp(t *testing.T) {
 		"What does it cost to replace PRICELESS GEM?":   "does not say what it costs to replace",
 		"What is PRICELESS GEM about? Give me the plot": "PRICELESS GEM",
 	} {
-		for _, got := range []*answer{
+		for _, got := range []*received{
 			a.call(t, http.MethodPost, "/ai/handoff", fmt.Sprintf(`{"question": %q}`, question)).want(t, 200),
 			a.get(t, "/ai/ask?question="+url.QueryEscape(question)).want(t, 200),
 		} {
@@ -131,7 +131,7 @@ func TestUnknownPriceIsNotMadeUp(t *testing.T) {
 	}
 }
 
-// The API's numbers begin at 1. Films and actors with another number are not shown.
+// The API's IDs begin at 1. Films and actors with another ID are not shown.
 func TestRowsWithoutANumber(t *testing.T) {
 	t.Parallel()
 	a := start(t)
@@ -159,7 +159,7 @@ func TestRowsWithoutANumber(t *testing.T) {
 	a.get(t, "/ai/ask?question=numberless+oddity").want(t, 200)
 }
 
-// A film has a category, several or none; names are whatever text is.
+// A film has one category, several or none, and names are arbitrary text.
 func TestOddNames(t *testing.T) {
 	t.Parallel()
 	a := start(t)
@@ -190,7 +190,7 @@ func TestOddNames(t *testing.T) {
 	}
 }
 
-// A rental is shown whatever its times are; those that RFC 3339 cannot write are the nearest that it can.
+// A rental with any times is shown. Times that RFC 3339 cannot express become the nearest ones that it can.
 func TestOddRentals(t *testing.T) {
 	t.Parallel()
 	a := start(t)
@@ -229,7 +229,7 @@ func TestOddRentals(t *testing.T) {
 	}
 }
 
-// A rental may be of rows that the API does not show, and can still be read.
+// A rental of rows that the API does not show can still be read.
 func TestRentalOfRowsWithoutANumber(t *testing.T) {
 	t.Parallel()
 	a := start(t)
@@ -241,12 +241,12 @@ func TestRentalOfRowsWithoutANumber(t *testing.T) {
 	if rental.FilmID != film || rental.InventoryID != copyID || rental.StaffID != staff || !rental.DueDate.Before(rental.RentalDate) {
 		t.Errorf("got %+v", rental)
 	}
-	// One that is shown, of a film that is not.
+	// This copy is shown, but its film is not.
 	shown := one[int32](t, a, `INSERT INTO inventory (film_id, store_id) VALUES (?, 1) RETURNING inventory_id`, film)
 	a.rent(t, "/customers/1/rentals", fmt.Sprintf(`{"inventory_id": %d, "staff_id": 1}`, shown)).want(t, 201)
 }
 
-// A customer is active unless a column says otherwise.
+// A customer is active unless a column says that it is not.
 func TestRentalOfUnknownActivity(t *testing.T) {
 	t.Parallel()
 	a := start(t)

@@ -1,12 +1,14 @@
-// Package server is the HTTP side: it turns requests into calls of the store and the language
-// model, and what they return into responses.
+// Package server implements the API over HTTP: it turns requests into calls to the store and the language
+// model, and their results into responses.
 //
-// The routes, the types on the wire and the binding of parameters are generated from the contract
-// into package gen; this package implements its StrictServerInterface. A request passes, in this
-// order: the headers for browsers of other origins, a first look of admission control, body limit, request
-// id and access log, recovery, validation against the contract with authentication, the language model's limits, the generated binding,
-// admission control, and a handler. A handler only converts and calls. Errors have one exit, fail in
-// problem.go; a refusal at the first look is written in admission.go.
+// Package gen has the routes, the types on the wire and the binding of parameters, generated from the
+// contract. This package implements its StrictServerInterface. A request passes, in this order: the CORS
+// headers, the first check of admission control, the body limit, the request ID and the access log, the
+// recovery from panics, authentication and validation against the contract, the limits of the language
+// model, the generated binding, admission control, and the handler.
+//
+// A handler only converts and calls. All errors end in fail in problem.go, except for the rejections of
+// the first check in admission.go.
 package server
 
 import (
@@ -22,13 +24,14 @@ import (
 
 	"example.com/pagila-api/gen"
 	"example.com/pagila-api/llm"
+	"example.com/pagila-api/server/internal/contract"
 	"example.com/pagila-api/store"
 )
 
-// maxBody is the largest request body, in bytes. The contract's own bodies are well below 1 KiB.
+// maxBody is the size of the largest request body, in bytes. The contract's bodies are well below 1 KiB.
 const maxBody = 1 << 20
 
-// Store is the database, as the handlers need it. The errors are those of package store.
+// Store is what the handlers need of the database. The errors are those of package store.
 type Store interface {
 	Films(ctx context.Context, q store.FilmQuery) (store.FilmPage, error)
 	Film(ctx context.Context, id int32) (store.FilmDetail, error)
@@ -38,7 +41,7 @@ type Store interface {
 	Status(ctx context.Context) (store.Status, error)
 }
 
-// Model is the language model, as the handlers need it. The errors are those of package llm.
+// Model is what the handlers need of the language model. The errors are those of package llm.
 type Model interface {
 	Info() llm.Info
 	Ask(ctx context.Context, q llm.Question, emit func(text string) error) (llm.Result, error)
@@ -46,26 +49,26 @@ type Model interface {
 	Summarize(ctx context.Context, f llm.Film) (llm.Summary, llm.Result, error)
 }
 
-// Credentials say who may call what needs a token.
+// Credentials protect the operations that require a token.
 type Credentials struct {
 	Token    string // the bearer token
-	Username string // what POST /token gives the token for
+	Username string // POST /token exchanges the user name and the password for the token
 	Password string
 }
 
-// Deps is all that the server needs. Every field is required but Limits, TrustedProxies and Origins.
-// Without a Store, what needs one is refused until Ready.
+// Deps are the dependencies of the server. Limits, TrustedProxies and Origins are optional. Without a Store,
+// the operations that need one are rejected until [Server.Ready] is called.
 type Deps struct {
 	Contract    *openapi3.T
 	Store       Store
 	Model       Model
 	Credentials Credentials
 	Limits      Limits
-	// TrustedProxies are the addresses or networks (192.0.2.0/24) of the proxies whose
-	// X-Forwarded-For is believed. Without them the client is where the connection comes from.
+	// TrustedProxies are the addresses or networks (192.0.2.0/24) of the proxies whose X-Forwarded-For
+	// is trusted. Without them, the client is the peer of the connection.
 	TrustedProxies []string
-	// Origins are the origins (https://app.example.com) whose pages may use the API in a browser, or
-	// * for any. Without them only pages of the server's own origin may.
+	// Origins are the origins (https://app.example.com) whose pages may use the API in a browser, or *
+	// for any. Without them, only pages of the server's own origin may.
 	Origins []string
 	Logger  *slog.Logger
 }
@@ -74,7 +77,7 @@ type Deps struct {
 type Server struct {
 	deps       Deps
 	handler    http.Handler
-	operations operations
+	operations map[endpoint]*operation
 	admission  *admission
 	limiter    *limiter
 	proxies    proxies
@@ -85,7 +88,7 @@ type Server struct {
 
 var _ gen.StrictServerInterface = (*Server)(nil)
 
-// New builds the server. It fails when the contract cannot be served.
+// New returns a server. It fails if a dependency is invalid.
 func New(deps Deps) (*Server, error) {
 	deps.Limits.WriteTimeout = cmp.Or(deps.Limits.WriteTimeout, defaultWriteTimeout)
 	deps.Limits.KeepAlive = cmp.Or(deps.Limits.KeepAlive, defaultKeepAlive)
@@ -94,66 +97,79 @@ func New(deps Deps) (*Server, error) {
 	s.admission = newAdmission(deps.Limits.InFlight, s.operations, deps.Logger)
 	s.startup.over.Store(deps.Store != nil)
 	s.Starting("its database is not ready yet")
-	var err error
-	if s.limiter, err = newLimiter(deps.Limits); err != nil {
-		return nil, fmt.Errorf("set up the limits: %w", err)
-	}
-	if s.proxies, err = newProxies(deps.TrustedProxies); err != nil {
-		return nil, fmt.Errorf("trusted proxies: %w", err)
-	}
-	if s.docs, err = newDocs(deps.Contract); err != nil {
-		return nil, fmt.Errorf("prepare the documentation: %w", err)
-	}
-
-	gin.SetMode(gin.ReleaseMode) // in its debug mode Gin prints each route
-	engine := gin.New()
-	// The contract has one path for each resource: no redirects.
-	engine.RedirectTrailingSlash = false
-	engine.RedirectFixedPath = false
-	engine.HandleMethodNotAllowed = true
-	// Without it a handler's context never ends, even when the client has left.
-	engine.ContextWithFallback = true
-	engine.ForwardedByClientIP = false // Gin believes more headers than we do: see proxies
-	engine.NoRoute(func(c *gin.Context) { s.fail(c, errNoRoute) })
-	engine.NoMethod(func(c *gin.Context) { s.fail(c, errNoMethod) })
-	engine.Use(s.identify, s.recover, s.preflight, s.validate(), s.awaitStore, s.limit)
-
-	gen.RegisterHandlersWithOptions(engine,
-		gen.NewStrictHandlerWithOptions(s, []gen.StrictMiddlewareFunc{detach, s.admit}, gen.StrictGinServerOptions{
-			RequestErrorHandlerFunc:  func(c *gin.Context, err error) { s.fail(c, &invalidRequestError{err: errBinding}) },
-			HandlerErrorFunc:         s.fail,
-			ResponseErrorHandlerFunc: s.fail,
-		}),
-		gen.GinServerOptions{
-			ErrorHandler: func(c *gin.Context, err error, _ int) { s.fail(c, &invalidRequestError{err: errBinding}) },
-		})
-	for _, route := range engine.Routes() {
-		if route.Method == http.MethodGet { // RFC 9110, section 9.1: GET and HEAD go together
-			engine.HEAD(route.Path, route.HandlerFunc)
-		}
-	}
-	// Outside of Gin, whose writer hides from net/http that a body was too large: the connection
-	// would go on, and the rest of the body be taken for the next request.
-	s.handler = s.admitFirst(http.MaxBytesHandler(s.closing(engine), maxBody))
-	if len(deps.Origins) > 0 {
-		// Outermost: a page can read no response without these headers, a refusal no more than another.
-		cross, err := newCORS(deps.Origins, deps.Contract)
-		if err != nil {
-			return nil, fmt.Errorf("origins: %w", err)
-		}
-		s.handler = oneOrigin(cross.Handler(s.handler))
+	if err := s.prepare(); err != nil {
+		return nil, err
 	}
 	return s, nil
 }
 
-// ServeHTTP answers a request.
+// prepare builds what may fail.
+func (s *Server) prepare() (err error) {
+	deps := s.deps
+	if s.limiter, err = newLimiter(deps.Limits); err != nil {
+		return fmt.Errorf("set up the limits: %w", err)
+	}
+	if s.proxies, err = newProxies(deps.TrustedProxies); err != nil {
+		return fmt.Errorf("trusted proxies: %w", err)
+	}
+	if s.docs, err = newDocs(deps.Contract); err != nil {
+		return fmt.Errorf("prepare the documentation: %w", err)
+	}
+	// net/http has to see that a body is too large, so that it closes the connection and does not read
+	// the rest of the body as the next request. Gin's writer would hide it, so this is outside of Gin.
+	s.handler = s.admitFirst(http.MaxBytesHandler(s.closing(s.newEngine()), maxBody))
+	if len(deps.Origins) > 0 {
+		// Outermost, because a page can read no response without these headers, not even a rejection.
+		cross, err := newCORS(deps.Origins, deps.Contract)
+		if err != nil {
+			return fmt.Errorf("origins: %w", err)
+		}
+		s.handler = oneOrigin(cross.Handler(s.handler))
+	}
+	return nil
+}
+
+// newEngine returns the Gin engine with the middleware and all routes.
+func (s *Server) newEngine() *gin.Engine {
+	contract.RegisterDecoders()
+	gin.SetMode(gin.ReleaseMode) // in its debug mode Gin prints each route
+	engine := gin.New()
+	// The contract has one path for each resource, so there are no redirects.
+	engine.RedirectTrailingSlash = false
+	engine.RedirectFixedPath = false
+	engine.HandleMethodNotAllowed = true
+	// Without this, the context of a handler is not canceled when the client disconnects.
+	engine.ContextWithFallback = true
+	engine.ForwardedByClientIP = false // Gin trusts more headers than the type proxies does
+	engine.NoRoute(func(c *gin.Context) { s.fail(c, errNoRoute) })
+	engine.NoMethod(func(c *gin.Context) { s.fail(c, errNoMethod) })
+	engine.Use(s.identify, s.recover, s.preflight, s.validate, s.awaitStore, s.limit)
+
+	gen.RegisterHandlersWithOptions(engine,
+		gen.NewStrictHandlerWithOptions(s, []gen.StrictMiddlewareFunc{detach, s.admit}, gen.StrictGinServerOptions{
+			RequestErrorHandlerFunc:  func(c *gin.Context, err error) { s.fail(c, errBinding) },
+			HandlerErrorFunc:         s.fail,
+			ResponseErrorHandlerFunc: s.fail,
+		}),
+		gen.GinServerOptions{
+			ErrorHandler: func(c *gin.Context, err error, _ int) { s.fail(c, errBinding) },
+		})
+	for _, route := range engine.Routes() {
+		if route.Method == http.MethodGet { // RFC 9110, section 9.1, requires both GET and HEAD
+			engine.HEAD(route.Path, route.HandlerFunc)
+		}
+	}
+	return engine
+}
+
+// ServeHTTP serves a request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
-// Close writes to the log what is still to be written. It is called once no request is under way.
-func (s *Server) Close() { s.admission.refused.write() }
+// Close writes what is pending to the log. It must not be called while requests are in flight.
+func (s *Server) Close() { s.admission.rejected.write() }
 
-// detach gives the handler a context of its own. Gin uses its contexts again for later requests,
-// while database/sql and others may watch theirs a little longer than the handler runs.
+// detach gives each handler a context of its own. Gin reuses its contexts for later requests, while
+// database/sql and others may still watch theirs for a moment after the handler has returned.
 func detach(handle gen.StrictHandlerFunc, _ string) gen.StrictHandlerFunc {
 	return func(c *gin.Context, request any) (any, error) { return handle(c.Copy(), request) }
 }

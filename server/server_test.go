@@ -10,7 +10,6 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -24,6 +23,7 @@ import (
 	"example.com/pagila-api/llm"
 	"example.com/pagila-api/llm/upstream"
 	"example.com/pagila-api/server"
+	"example.com/pagila-api/server/internal/testlog"
 	"example.com/pagila-api/store"
 	"example.com/pagila-api/store/pgtest"
 )
@@ -34,17 +34,17 @@ func TestMain(m *testing.M) {
 	pgtest.Main(covered{m})
 }
 
-// testAPI is a server under test: the real one, on a database of its own, behind a real socket. Each
-// response it gives is checked against the contract.
+// testAPI is the real server on its own database, behind a real socket. Each of its responses is checked
+// against the contract.
 type testAPI struct {
 	*httptest.Server
 	server *server.Server
 	db     *bun.DB // the server's database, for expectations and checks in SQL
 	log    *logBuffer
-	fail   atomic.Pointer[func(format string, args ...any)] // told of answers that the contract does not have
+	fail   atomic.Pointer[func(format string, args ...any)] // reports responses that do not follow the contract
 }
 
-// option changes what the server under test is made of.
+// option changes the dependencies of the server under test.
 type option func(*server.Deps)
 
 func withModel(m server.Model) option { return func(d *server.Deps) { d.Model = m } }
@@ -57,7 +57,7 @@ func start(tb testing.TB, options ...option) *testAPI {
 
 func startOn(tb testing.TB, url string, options ...option) *testAPI {
 	tb.Helper()
-	contract := loadContract(tb)
+	doc := loadContract(tb)
 	st, err := store.Open(url, store.Options{})
 	if err != nil {
 		tb.Fatal(err)
@@ -65,9 +65,9 @@ func startOn(tb testing.TB, url string, options ...option) *testAPI {
 	tb.Cleanup(func() { st.Close() })
 	log := &logBuffer{}
 	deps := server.Deps{
-		Contract:    contract,
+		Contract:    doc,
 		Store:       st,
-		Model:       offline(tb, contract),
+		Model:       offline(tb, doc),
 		Credentials: server.Credentials{Token: token, Username: "somebody", Password: "secret"},
 		Logger:      slog.New(slog.NewJSONHandler(log, nil)),
 	}
@@ -80,10 +80,10 @@ func startOn(tb testing.TB, url string, options ...option) *testAPI {
 	}
 	a := &testAPI{server: handler, db: bun.NewDB(st.DB(), pgdialect.New()), log: log}
 	a.fail.Store(new(tb.Errorf))
-	checked, err := server.CheckAnswers(contract, handler, func(got server.Answer) {
+	checked, err := server.CheckResponses(doc, handler, func(got server.Response) {
 		coverage.count(got)
 		if got.Err != nil {
-			(*a.fail.Load())("%s %s: the answer %d is not in the contract: %v\n%.2000q", got.Request.Method, got.Request.URL, got.Status, got.Err, got.Body)
+			(*a.fail.Load())("%s %s: the response %d does not follow the contract: %v\n%.2000q", got.Request.Method, got.Request.URL, got.Status, got.Err, got.Body)
 		}
 	})
 	if err != nil {
@@ -96,29 +96,29 @@ func startOn(tb testing.TB, url string, options ...option) *testAPI {
 
 func loadContract(tb testing.TB) *openapi3.T {
 	tb.Helper()
-	contract, err := api.Load(tb.Context())
+	doc, err := api.Load(tb.Context())
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return contract
+	return doc
 }
 
-func offline(tb testing.TB, contract *openapi3.T) *llm.Client {
+func offline(tb testing.TB, doc *openapi3.T) *llm.Client {
 	tb.Helper()
-	return newModel(tb, contract, upstream.Config{Provider: "offline"})
+	return newModel(tb, doc, upstream.Config{Provider: "offline"})
 }
 
-func newModel(tb testing.TB, contract *openapi3.T, c upstream.Config) *llm.Client {
+func newModel(tb testing.TB, doc *openapi3.T, c upstream.Config) *llm.Client {
 	tb.Helper()
-	model, err := llm.New(llm.Config{Upstream: c, Summary: contract.Components.Schemas["FilmSummary"].Value})
+	model, err := llm.New(llm.Config{Upstream: c, Summary: doc.Components.Schemas["FilmSummary"].Value})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return model
 }
 
-// call makes a request with a JSON body (none where it is "") and returns the answer, read whole.
-func (a *testAPI) call(t *testing.T, method, path, body string, headers ...string) *answer {
+// call sends a request with a JSON body, or none if it is "", and returns the response.
+func (a *testAPI) call(t *testing.T, method, path, body string, headers ...string) *received {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -134,12 +134,15 @@ func (a *testAPI) call(t *testing.T, method, path, body string, headers ...strin
 		r.Header.Set("Content-Type", "application/json")
 	}
 	for pair := range slices.Chunk(headers, 2) {
-		r.Header.Set(pair[0], pair[1])
+		if pair[0] == "Content-Type" { // instead of the one above
+			r.Header.Del(pair[0])
+		}
+		r.Header.Add(pair[0], pair[1])
 	}
 	return a.do(t, r)
 }
 
-func (a *testAPI) do(t *testing.T, r *http.Request) *answer {
+func (a *testAPI) do(t *testing.T, r *http.Request) *received {
 	t.Helper()
 	response, err := a.Client().Do(r)
 	if err != nil {
@@ -148,62 +151,56 @@ func (a *testAPI) do(t *testing.T, r *http.Request) *answer {
 	return read(t, response)
 }
 
-// read reads a response whole.
-func read(t *testing.T, response *http.Response) *answer {
+// read reads a response to its end.
+func read(t *testing.T, response *http.Response) *received {
 	t.Helper()
 	defer response.Body.Close()
 	data, err := io.ReadAll(response.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &answer{status: response.StatusCode, header: response.Header, body: data, closes: response.Close}
+	return &received{status: response.StatusCode, header: response.Header, body: data, closes: response.Close}
 }
 
-func (a *testAPI) get(t *testing.T, path string, headers ...string) *answer {
+func (a *testAPI) get(t *testing.T, path string, headers ...string) *received {
 	t.Helper()
 	return a.call(t, http.MethodGet, path, "", headers...)
 }
 
 // rent posts a rental with the right token.
-func (a *testAPI) rent(t *testing.T, path, body string) *answer {
+func (a *testAPI) rent(t *testing.T, path, body string) *received {
 	t.Helper()
 	return a.call(t, http.MethodPost, path, body, "Authorization", "Bearer "+token)
 }
 
-// one reads a value from the database by SQL.
+// one returns the value that a query selects.
 func one[T any](t *testing.T, a *testAPI, query string, args ...any) T {
 	t.Helper()
-	var v T
-	if err := a.db.NewRaw(query, args...).Scan(t.Context(), &v); err != nil {
-		t.Fatalf("%s: %v", query, err)
-	}
-	return v
+	return pgtest.Value[T](t, a.db.QueryRowContext, query, args...)
 }
 
 func (a *testAPI) exec(t *testing.T, query string, args ...any) {
 	t.Helper()
-	if _, err := a.db.NewRaw(query, args...).Exec(t.Context()); err != nil {
-		t.Fatalf("%s: %v", query, err)
-	}
+	pgtest.Exec(t, a.db.ExecContext, query, args...)
 }
 
-// breakFilm makes each read of a film fail, by what nobody can be told to mend.
+// breakFilm makes each read of a film fail with an error that is not temporary.
 func (a *testAPI) breakFilm(t *testing.T) {
 	t.Helper()
 	a.exec(t, `ALTER TABLE film RENAME TO film_rows`)
 	a.exec(t, `CREATE VIEW film AS SELECT * FROM film_rows WHERE 1 / (film_id - film_id) = 0`)
 }
 
-// answer is a response, read whole.
-type answer struct {
+// received is a response whose body has been read.
+type received struct {
 	status int
 	header http.Header
 	body   []byte
-	closes bool // the connection ends with it
+	closes bool // it closes the connection
 }
 
 // want checks the status.
-func (a *answer) want(t *testing.T, status int) *answer {
+func (a *received) want(t *testing.T, status int) *received {
 	t.Helper()
 	if a.status != status {
 		t.Fatalf("status %d, want %d: %s", a.status, status, a.body)
@@ -211,8 +208,8 @@ func (a *answer) want(t *testing.T, status int) *answer {
 	return a
 }
 
-// decode reads the body as JSON into a T and refuses members that T does not have.
-func decode[T any](t *testing.T, a *answer) T {
+// decode decodes the body as JSON into a T, and rejects members that T does not have.
+func decode[T any](t *testing.T, a *received) T {
 	t.Helper()
 	var v T
 	d := json.NewDecoder(bytes.NewReader(a.body))
@@ -223,9 +220,9 @@ func decode[T any](t *testing.T, a *answer) T {
 	return v
 }
 
-// wantProblem checks that the answer is a problem document with this status and code, and that the
-// document and the headers agree.
-func (a *answer) wantProblem(t *testing.T, status int, code gen.ProblemCode) gen.Problem {
+// wantProblem checks that the response is a problem document with this status and code, and that the document
+// and the headers agree.
+func (a *received) wantProblem(t *testing.T, status int, code gen.ProblemCode) gen.Problem {
 	t.Helper()
 	a.want(t, status)
 	if got := a.header.Get("Content-Type"); got != "application/problem+json" {
@@ -241,26 +238,11 @@ func (a *answer) wantProblem(t *testing.T, status int, code gen.ProblemCode) gen
 	return p
 }
 
-// logBuffer keeps the server's log.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
+// logBuffer is the server's log.
+type logBuffer struct{ testlog.Buffer }
 
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-// line is the access line of the request with that id. It is written after the answer, so it may
-// take a moment.
+// line returns the access line of the request with this ID. It is written after the response, so it may take
+// a moment.
 func (l *logBuffer) line(t *testing.T, id string) string {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)

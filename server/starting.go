@@ -6,26 +6,26 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// startup is the state of a server that serves before its store can be used.
+// startup is the state of a server that accepts requests before its store is ready.
 type startup struct {
 	over atomic.Bool
 	step atomic.Pointer[string]
 }
 
-// Starting says what the server waits for, until Ready. It is for clients, so it tells nothing
-// internal.
+// Starting sets what the server is waiting for, until Ready is called. Clients see it, so it must not
+// contain anything internal.
 func (s *Server) Starting(step string) { s.startup.step.Store(&step) }
 
-// Ready gives a server that was made without a store its store. It is called once.
+// Ready sets the store of a server that was created without one. It is called once.
 func (s *Server) Ready(store Store) {
 	s.deps.Store = store
-	s.startup.over.Store(true) // the requests that see this see the store
+	s.startup.over.Store(true) // a request that sees this also sees the store
 }
 
-// awaitStore is the middleware that refuses the operations that need the store until there is one:
-// those that the contract gives a 503.
+// awaitStore is the middleware that rejects the operations that need the store until there is one.
 func (s *Server) awaitStore(c *gin.Context) {
-	if !s.startup.over.Load() && (operationOf(c).stored || operationOf(c).id == getReadiness) {
+	op := callOf(c.Request.Context()).operation
+	if !s.startup.over.Load() && (op.stored || op.ID == getReadiness) {
 		s.fail(c, &notReadyError{"The server is starting: " + *s.startup.step.Load() + ".", true})
 	}
 }

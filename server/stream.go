@@ -2,7 +2,6 @@ package server
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,61 +11,59 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gin-gonic/gin"
-
 	"example.com/pagila-api/gen"
 	"example.com/pagila-api/llm"
 )
 
-// answer is the response that streams a language model's answer. The generated type for text would
-// send it in one piece.
+// streamedAnswer is the response that streams a language model's answer. The generated type for text would
+// send it as a whole.
 //
-// The head is held back until the first piece of text is there, so that a model that fails before
-// has its true status. A client that takes events is held back for Limits.HeadHold at most, counted from its request; then it
-// gets the head, and comments until there is text.
-type answer struct {
+// The head is delayed until there is text, so that a model that fails before has the status of its
+// failure. A client that accepts events waits no longer than Limits.HeadHold after its request: then it gets
+// the head, and comments until there is text.
+type streamedAnswer struct {
 	info    llm.Info
 	sources []gen.Source // the films that the model is given
 	events  bool         // server-sent events, not plain text
-	whole   bool         // plain text to a client that could not tell a broken connection from the end
+	whole   bool         // for plain text to a client that cannot tell a broken connection from the end
 	limits  Limits
-	arrival time.Time                                              // of the request: what was done since then counts as waiting
-	ask     func(emit func(text string) error) (llm.Result, error) // nil: only the head is wanted
-	problem func(err error) []byte
+	arrival time.Time                                              // of the request, since the time of the search counts too
+	ask     func(emit func(text string) error) (llm.Result, error) // nil if only the head is sent
+	problem func(err error) []byte                                 // the problem document for an error
 }
 
-// VisitAskQuestionResponse writes the answer. An error after the head means that the answer is not
-// whole; the caller has to break the connection.
-func (a answer) VisitAskQuestionResponse(w http.ResponseWriter) error {
+// VisitAskQuestionResponse writes the response. After an error that comes later than the head, the
+// response is incomplete, and the caller has to break the connection.
+func (a streamedAnswer) VisitAskQuestionResponse(w http.ResponseWriter) error {
 	if a.ask == nil {
 		a.writeHead(w)
 		return nil
 	}
 	out := newStream(w, a)
 	defer out.close()
-	result, err := a.ask(out.writePiece)
+	result, err := a.ask(out.writeChunk)
 	return out.writeEnd(result, err)
 }
 
-// stream writes an answer piece by piece. The head and the keep-alives of a stream of events are also
-// written by a timer, so all is done under one lock: Gin's writer is not for two.
+// stream writes an answer in chunks. The head and the keep-alives of a stream of events are also written
+// by a timer. A lock protects all of it, since Gin's writer does not support concurrent use.
 type stream struct {
-	answer  answer
+	answer  streamedAnswer
 	control *http.ResponseController
 
 	mu     sync.Mutex
 	w      http.ResponseWriter
-	held   strings.Builder // the text that has come before it could be sent
-	begun  bool            // the head is out
-	events int             // how many there were
+	held   strings.Builder // text that could not be sent yet
+	begun  bool            // the head has been sent
+	events int             // the number of events so far
 	buffer bytes.Buffer    // what is sent next
-	timer  *time.Timer     // until the head, then until the next keep-alive; nil where there are no events
-	closed bool            // the handler returns, and its writer is no longer ours
+	timer  *time.Timer     // for the head, then for the next keep-alive; nil for plain text
+	closed bool            // the answer has ended, and keepAlive must not use w any more
 }
 
-func newStream(w http.ResponseWriter, a answer) *stream {
+func newStream(w http.ResponseWriter, a streamedAnswer) *stream {
 	s := &stream{answer: a, w: w, control: http.NewResponseController(w)}
-	s.mu.Lock() // the timer may be faster than this function
+	s.mu.Lock() // the timer may fire before this function returns
 	defer s.mu.Unlock()
 	if a.events {
 		s.timer = time.AfterFunc(a.limits.HeadHold-time.Since(a.arrival), s.keepAlive)
@@ -74,17 +71,17 @@ func newStream(w http.ResponseWriter, a answer) *stream {
 	return s
 }
 
-// keepAlive fills a silence with a comment, so that nothing between here and the client takes the
-// connection for a dead one. The first one comes with the head, if that is not out yet.
+// keepAlive fills a silence with a comment, so that no proxy closes the connection. The first one sends the
+// head too, if that has not been sent.
 func (s *stream) keepAlive() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed { // it comes just after the end
+	if s.closed { // the timer fired just before the end
 		return
 	}
 	s.begin()
 	s.buffer.WriteString(": keep-alive\n\n")
-	_ = s.send() // if that fails, so does the next piece
+	_ = s.send() // if this fails, so does the next chunk
 }
 
 // close ends the keep-alives. Nothing is written after it.
@@ -97,7 +94,7 @@ func (s *stream) close() {
 	}
 }
 
-// begin puts the beginning of the answer before what is sent next.
+// begin writes the head, and the first event into the buffer.
 func (s *stream) begin() {
 	if s.begun {
 		return
@@ -109,9 +106,9 @@ func (s *stream) begin() {
 	}
 }
 
-// writePiece sends a piece of text. Blanks are no answer yet: a model that fails after them still has
-// its true status.
-func (s *stream) writePiece(text string) error {
+// writeChunk sends a chunk of text. Whitespace does not count as an answer yet: a model that fails after it
+// still has the status of its failure.
+func (s *stream) writeChunk(text string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.held.WriteString(text)
@@ -123,7 +120,7 @@ func (s *stream) writePiece(text string) error {
 	return s.send()
 }
 
-// putHeld puts the text that has come into the buffer.
+// putHeld moves the held text into the buffer.
 func (s *stream) putHeld() {
 	text := s.held.String()
 	s.held.Reset()
@@ -134,11 +131,13 @@ func (s *stream) putHeld() {
 	}
 }
 
-// writeEnd says how the answer has ended, as far as events can.
+// writeEnd tells the client how the answer ended, if the format allows it.
 func (s *stream) writeEnd(result llm.Result, err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.closed = true // a keep-alive must not begin a response that is about to become a problem document
+	// From here on the timer must not send anything: a head after a failure that still has its status, or
+	// a comment after the last event.
+	s.closed = true
 	switch {
 	case s.answer.whole && err == nil:
 		s.begin()
@@ -147,14 +146,14 @@ func (s *stream) writeEnd(result llm.Result, err error) error {
 	case !s.begun || !s.answer.events && err != nil:
 		return err
 	case !s.answer.events:
-		return s.renew() // net/http still has to end the body, perhaps long after the last piece
+		return s.renew() // net/http still has to end the body, perhaps long after the last chunk
 	case err != nil && !isCut(err):
 		s.putEvent("error", json.RawMessage(s.answer.problem(err)))
-		_ = s.send() // best effort: the connection is about to break, which says the same
+		_ = s.send() // best effort: the connection is about to break, which has the same meaning
 		return err
 	}
 	s.putEvent("done", gen.DoneEvent{
-		FinishReason: result.FinishReason, // also that of an answer cut at the token limit
+		FinishReason: result.FinishReason, // also for an answer that the token limit cut off
 		Model:        result.Model,
 		Usage: gen.Usage{
 			PromptTokens:     int64(result.Usage.Prompt),
@@ -164,7 +163,7 @@ func (s *stream) writeEnd(result llm.Result, err error) error {
 	return s.send()
 }
 
-// renew gives the client time for what is written next.
+// renew extends the deadline for the next write.
 func (s *stream) renew() error {
 	if err := s.control.SetWriteDeadline(time.Now().Add(s.answer.limits.WriteTimeout)); err != nil {
 		return fmt.Errorf("set the write deadline: %w", err)
@@ -172,7 +171,7 @@ func (s *stream) renew() error {
 	return nil
 }
 
-// send writes what is in the buffer, at once.
+// send writes the buffer and flushes it.
 func (s *stream) send() error {
 	defer s.buffer.Reset()
 	if err := s.renew(); err != nil {
@@ -190,32 +189,31 @@ func (s *stream) send() error {
 	return nil
 }
 
-// putEvent puts the next server-sent event into the buffer. The data is JSON and so has no line
-// break of its own. With its number a browser's EventSource shows that it has been here before
-// (AskQuestion).
+// putEvent writes the next server-sent event into the buffer. The data is JSON, which has no line breaks.
+// A browser's EventSource that reconnects sends the event's ID, and so can be recognized (see limit).
 func (s *stream) putEvent(name string, data any) {
 	s.events++
 	fmt.Fprintf(&s.buffer, "id: %d\nevent: %s\ndata: ", s.events, name)
-	if err := json.NewEncoder(&s.buffer).Encode(data); err != nil { // it ends the line
-		panic(err) // structs of texts and numbers
+	if err := json.NewEncoder(&s.buffer).Encode(data); err != nil { // it also writes the line break
+		panic(err) // structs of strings and numbers
 	}
 	s.buffer.WriteByte('\n')
 }
 
-// isCut says whether the model wrote all that it was allowed to, and not all that it had to say.
+// isCut reports whether the token limit cut the answer off.
 func isCut(err error) bool {
 	var model *llm.Error
 	return errors.As(err, &model) && model.Kind == llm.KindLength
 }
 
-func (a answer) writeHead(w http.ResponseWriter) {
+func (a streamedAnswer) writeHead(w http.ResponseWriter) {
 	header := w.Header()
 	header.Set("Content-Type", "text/plain; charset=utf-8")
 	if a.events {
 		header.Set("Content-Type", "text/event-stream")
 	}
 	header.Add("Vary", "Accept")
-	header.Set("X-Accel-Buffering", "no") // nginx passes each piece on at once
+	header.Set("X-Accel-Buffering", "no") // so that nginx forwards each chunk at once
 	header.Set("X-AI-Provider", a.info.Provider)
 	header.Set("X-AI-Model", a.info.Model)
 	header.Set("X-AI-Prompt", a.info.AskPrompt)
@@ -225,10 +223,4 @@ func (a answer) writeHead(w http.ResponseWriter) {
 	}
 	header.Set("X-AI-Sources", strings.Join(ids, ", "))
 	w.WriteHeader(http.StatusOK)
-}
-
-// problemDocument writes an error as the problem document that the request would have got.
-func (s *Server) problemDocument(ctx context.Context) func(error) []byte {
-	c := ctx.(*gin.Context)
-	return func(err error) []byte { return problemOf(err).document(c) }
 }

@@ -25,7 +25,7 @@ import (
 	"example.com/pagila-api/store"
 )
 
-// scripted is a language model that does what a test says.
+// scripted is a language model with the behaviour that a test specifies.
 type scripted struct {
 	ask       func(ctx context.Context, q llm.Question, emit func(string) error) (llm.Result, error)
 	summarize func(ctx context.Context, f llm.Film) (llm.Summary, llm.Result, error)
@@ -48,7 +48,7 @@ func (s scripted) Summarize(ctx context.Context, f llm.Film) (llm.Summary, llm.R
 	return s.summarize(ctx, f)
 }
 
-// says is a model that writes the pieces and then fails with err, or ends well where it is nil.
+// says returns a model that writes the chunks and then fails with err, unless that is nil.
 func says(err error, pieces ...string) scripted {
 	return scripted{ask: func(_ context.Context, _ llm.Question, emit func(string) error) (llm.Result, error) {
 		for _, p := range pieces {
@@ -60,7 +60,7 @@ func says(err error, pieces ...string) scripted {
 	}}
 }
 
-// Each piece reaches the client before the model writes the next.
+// Each chunk reaches the client before the model writes the next one.
 func TestAskStreamsPieceByPiece(t *testing.T) {
 	t.Parallel()
 	for _, accept := range []string{"", "text/event-stream"} {
@@ -73,7 +73,7 @@ func TestAskStreamsPieceByPiece(t *testing.T) {
 						return llm.Result{}, err
 					}
 					select {
-					case <-read: // the client has it
+					case <-read: // the client has received it
 					case <-ctx.Done():
 						return llm.Result{}, ctx.Err()
 					}
@@ -112,19 +112,19 @@ func TestAskStreamsPieceByPiece(t *testing.T) {
 func TestAskAsEvents(t *testing.T) {
 	t.Parallel()
 	a := start(t, withModel(says(nil, "line one\n", "\"two\"")))
-	answer := a.get(t, "/ai/ask?question=x", "Accept", "text/event-stream").want(t, 200)
+	response := a.get(t, "/ai/ask?question=x", "Accept", "text/event-stream").want(t, 200)
 	want := "id: 1\nevent: sources\ndata: {\"films\":[]}\n\n" +
 		"id: 2\nevent: delta\ndata: {\"text\":\"line one\\n\"}\n\n" +
 		"id: 3\nevent: delta\ndata: {\"text\":\"\\\"two\\\"\"}\n\n" +
 		"id: 4\nevent: done\ndata: {\"finish_reason\":\"stop\",\"model\":\"script-1\",\"usage\":{\"completion_tokens\":2,\"prompt_tokens\":7}}\n\n"
-	if diff := cmp.Diff(want, string(answer.body)); diff != "" {
+	if diff := cmp.Diff(want, string(response.body)); diff != "" {
 		t.Errorf("the stream differs (-want +got):\n%s", diff)
 	}
 	for name, value := range map[string]string{
 		"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no", "Vary": "Accept",
 		"X-AI-Provider": "scripted", "X-AI-Model": "script-1", "X-AI-Prompt": "ask@1",
 	} {
-		if got := answer.header.Get(name); got != value {
+		if got := response.header.Get(name); got != value {
 			t.Errorf("%s is %q, want %q", name, got, value)
 		}
 	}
@@ -139,7 +139,7 @@ func TestAskAccept(t *testing.T) {
 		"*/*":                                 text,
 		"text/*":                              text,
 		"text/plain":                          text,
-		"application/json":                    text, // RFC 9110 lets a server answer anyway
+		"application/json":                    text, // RFC 9110 allows this response
 		"text/event-stream":                   events,
 		"TEXT/EVENT-STREAM":                   events,
 		"text/event-stream, */*;q=0.1":        events,
@@ -148,13 +148,13 @@ func TestAskAccept(t *testing.T) {
 		"nonsense;;;, text/event-stream":      events,
 	} {
 		if got := a.get(t, "/ai/ask?question=x", "Accept", accept).want(t, 200).header.Get("Content-Type"); got != want {
-			t.Errorf("Accept %q gets %s, want %s", accept, got, want)
+			t.Errorf("Accept %q: Content-Type is %s, want %s", accept, got, want)
 		}
 	}
 }
 
-// A model that fails before it has written anything has its true status, and its cause is in the
-// log and not in the answer.
+// A model that fails before it has written anything gets the status of its failure. The cause is in the log
+// and not in the response.
 func TestAskFailsEarly(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -185,16 +185,16 @@ func TestAskFailsEarly(t *testing.T) {
 					return llm.Summary{}, llm.Result{}, failure
 				},
 			}))
-			for _, answer := range []*answer{
+			for _, response := range []*received{
 				a.get(t, "/ai/ask?question=x"),
 				a.get(t, "/ai/ask?question=x", "Accept", "text/event-stream"),
 				a.call(t, http.MethodPost, "/ai/summary", `{"film_id": 1}`),
 			} {
-				answer.wantProblem(t, tt.status, tt.code)
-				if strings.Contains(string(answer.body), "sk-secret") {
-					t.Errorf("the client learns what the upstream said: %s", answer.body)
+				response.wantProblem(t, tt.status, tt.code)
+				if strings.Contains(string(response.body), "sk-secret") {
+					t.Errorf("the client learns what the upstream sent: %s", response.body)
 				}
-				if got := answer.header.Get("Retry-After"); tt.status == 503 && got != "2" {
+				if got := response.header.Get("Retry-After"); tt.status == 503 && got != "2" {
 					t.Errorf("Retry-After is %q, want 2", got)
 				}
 			}
@@ -205,8 +205,8 @@ func TestAskFailsEarly(t *testing.T) {
 	}
 }
 
-// A model that fails midway breaks the connection: what the client has is not the whole answer,
-// and it must be able to tell.
+// After a failure in the middle of an answer the connection breaks, so that the client can tell that the
+// answer is incomplete.
 func TestAskFailsMidway(t *testing.T) {
 	t.Parallel()
 	failure := &llm.Error{Kind: llm.KindTruncated, Err: errors.New("the stream ended early")}
@@ -242,7 +242,7 @@ func TestAskFailsMidway(t *testing.T) {
 	})
 }
 
-// thinks is a model that thinks until it is told to end.
+// thinks returns a model that thinks until end is called.
 func thinks(err error, pieces ...string) (m scripted, end func()) {
 	ended := make(chan struct{})
 	answer := says(err, pieces...)
@@ -257,11 +257,10 @@ func thinks(err error, pieces ...string) (m scripted, end func()) {
 	return m, func() { close(ended) }
 }
 
-// quick are limits under which a stream of events begins at once, and is never silent for long.
+// quick are limits with which a stream of events begins at once, and is never silent for long.
 var quick = server.Limits{HeadHold: time.Millisecond, KeepAlive: time.Millisecond}
 
-// A model that thinks for long is no silence: a client that takes events gets the head, the sources and
-// comments until there is text.
+// While a model thinks for a long time, a client that accepts events gets the head, the sources and comments.
 func TestAskThinks(t *testing.T) {
 	t.Parallel()
 	model, end := thinks(nil, " ", "\n", "text")
@@ -285,7 +284,7 @@ func TestAskThinks(t *testing.T) {
 	}
 }
 
-// A model that fails after it has thought for long cannot have its status any more, so the failure is an
+// A model that fails after it has thought for a long time is too late for a status, so the failure is an
 // event, and the connection breaks.
 func TestAskFailsAfterThinking(t *testing.T) {
 	t.Parallel()
@@ -313,8 +312,9 @@ func TestAskFailsAfterThinking(t *testing.T) {
 	}
 }
 
-// Within the hold a failure has its true status. Plain text has no other way to fail, so its head is held
-// as long as the model thinks. The hold is counted from the request, so a slow search is a part of it.
+// A failure before the head is sent has its own status. Plain text has no other way to report it, so its head
+// waits as long as the model thinks. The head of events waits for a time that begins with the request, so a
+// slow search is a part of it.
 func TestAskHoldsHead(t *testing.T) {
 	t.Parallel()
 	const hold = 5 * time.Second
@@ -361,7 +361,7 @@ func TestAskHoldsHead(t *testing.T) {
 	}
 }
 
-// slowSearch is a store whose search finds nothing, after a while.
+// slowSearch is a store whose search takes a while and finds nothing.
 type slowSearch struct {
 	server.Store
 	wait time.Duration
@@ -384,10 +384,10 @@ func (w *timedRecorder) WriteHeader(status int) {
 	w.ResponseRecorder.WriteHeader(status)
 }
 
-// SetWriteDeadline is for the handler, which renews it with each piece.
+// SetWriteDeadline is for the handler, which extends the deadline for each chunk.
 func (w *timedRecorder) SetWriteDeadline(time.Time) error { return nil }
 
-// The head that a timer sends, the first piece, a failure and the end may all come at the same moment.
+// The head that a timer sends, the first chunk, a failure and the end may all come at the same moment.
 func TestAskHeadAmongPieces(t *testing.T) {
 	t.Parallel()
 	failure := &llm.Error{Kind: llm.KindTruncated, Err: errors.New("cut")}
@@ -412,7 +412,7 @@ func TestAskHeadAmongPieces(t *testing.T) {
 	}
 }
 
-// attempt makes a request for events and returns what comes until the connection ends.
+// attempt sends a request for events and returns what arrives until the connection ends.
 func (a *testAPI) attempt(t *testing.T, path string) string {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, a.URL+path, nil)
@@ -441,7 +441,7 @@ func readComments(t *testing.T, r *bufio.Reader, n int) {
 	}
 }
 
-// readEventAfterComments reads one server-sent event, which keep-alives may come before.
+// readEventAfterComments reads one server-sent event, after any keep-alives.
 func readEventAfterComments(t *testing.T, r *bufio.Reader) (name, data string) {
 	t.Helper()
 	for name == "" {
@@ -450,7 +450,7 @@ func readEventAfterComments(t *testing.T, r *bufio.Reader) (name, data string) {
 	return name, data
 }
 
-// Blanks are no answer: a model that fails after them has its true status.
+// Whitespace is not an answer: a model that fails after it gets the status of its failure.
 func TestAskFailsAfterBlanks(t *testing.T) {
 	t.Parallel()
 	failure := &llm.Error{Kind: llm.KindRateLimited, Err: errors.New("in-band")}
@@ -464,8 +464,8 @@ func TestAskFailsAfterBlanks(t *testing.T) {
 	}
 }
 
-// To a client of HTTP/1.0 the end of the connection is the end of the answer, so it gets a whole
-// answer or none.
+// In HTTP/1.0 the end of the connection is the end of the body, so the client gets a complete answer or an
+// error.
 func TestAskOverHTTP10(t *testing.T) {
 	t.Parallel()
 	failure := &llm.Error{Kind: llm.KindTruncated, Err: errors.New("the stream ended early")}
@@ -499,8 +499,8 @@ func TestAskOverHTTP10(t *testing.T) {
 	}
 }
 
-// An answer that was cut at the token limit says so: events by the finish reason, plain text by a
-// broken connection.
+// A client can tell that the token limit cut an answer off: events have the finish reason, and plain text ends
+// with a broken connection.
 func TestAskIsCut(t *testing.T) {
 	t.Parallel()
 	a := start(t, withModel(scripted{ask: func(_ context.Context, _ llm.Question, emit func(string) error) (llm.Result, error) {
@@ -518,7 +518,7 @@ func TestAskIsCut(t *testing.T) {
 	}
 }
 
-// A panic is a fault of ours: 500 before the head is out, a broken connection after.
+// A panic is a fault of the server: 500 before the head is sent, and a broken connection after that.
 func TestAskPanics(t *testing.T) {
 	t.Parallel()
 	a := start(t, withModel(scripted{ask: func(_ context.Context, q llm.Question, emit func(string) error) (llm.Result, error) {
@@ -538,7 +538,7 @@ func TestAskPanics(t *testing.T) {
 	}
 }
 
-// A client that leaves stops the model.
+// The model stops when the client disconnects.
 func TestAskClientLeaves(t *testing.T) {
 	t.Parallel()
 	stopped := make(chan error, 1)
@@ -561,14 +561,14 @@ func TestAskClientLeaves(t *testing.T) {
 			t.Errorf("the model was stopped with %v", err)
 		}
 	case <-time.After(30 * time.Second):
-		t.Fatal("the model goes on although the client has left")
+		t.Fatal("the model continues although the client has disconnected")
 	}
 	if line := a.log.line(t, "leaver"); !strings.Contains(line, `"status":499`) {
-		t.Errorf("the log says %s", line)
+		t.Errorf("the access line is %s", line)
 	}
 }
 
-// What is done for a request is a part of its trace.
+// The call to the model belongs to the trace of the request.
 func TestAskIsTraced(t *testing.T) {
 	t.Parallel()
 	asked := make(chan trace.SpanContext, 1)
@@ -577,14 +577,14 @@ func TestAskIsTraced(t *testing.T) {
 		return llm.Result{FinishReason: "stop"}, emit("x")
 	}}))
 	const traceID = "4bf92f3577b34da6a3ce929d0e0e4736"
-	answer := a.get(t, "/ai/ask?question=x", "traceparent", "00-"+traceID+"-00f067aa0ba902b7-01").want(t, 200)
+	response := a.get(t, "/ai/ask?question=x", "traceparent", "00-"+traceID+"-00f067aa0ba902b7-01").want(t, 200)
 	span := <-asked
-	if got := fmt.Sprintf("00-%s-%s-01", span.TraceID(), span.SpanID()); span.TraceID().String() != traceID || got != answer.header.Get("traceparent") {
-		t.Errorf("the model was asked in %s, the answer says %s", got, answer.header.Get("traceparent"))
+	if got := fmt.Sprintf("00-%s-%s-01", span.TraceID(), span.SpanID()); span.TraceID().String() != traceID || got != response.header.Get("traceparent") {
+		t.Errorf("the call to the model was in %s, the header has %s", got, response.header.Get("traceparent"))
 	}
 }
 
-// The question is searched in the catalogue, and the model gets what was found.
+// The catalogue is searched for the question, and the model gets the films that were found.
 func TestAskIsGrounded(t *testing.T) {
 	t.Parallel()
 	asked := make(chan llm.Question, 1)
@@ -600,7 +600,7 @@ func TestAskIsGrounded(t *testing.T) {
 	}
 }
 
-// A client that does not read is cut, and does not hold the model for ever.
+// A client that does not read is disconnected, and does not occupy the model forever.
 func TestAskClientDoesNotRead(t *testing.T) {
 	t.Parallel()
 	ended := make(chan error, 1)
@@ -625,14 +625,14 @@ func TestAskClientDoesNotRead(t *testing.T) {
 	case err := <-ended:
 		var timeout net.Error
 		if !errors.As(err, &timeout) || !timeout.Timeout() {
-			t.Errorf("the stream ended with %v, want a time-out", err)
+			t.Errorf("the stream ended with %v, want a timeout", err)
 		}
 	case <-time.After(time.Minute):
 		t.Fatal("the stream still waits for the client")
 	}
 }
 
-// open makes a GET request and returns the body as it comes.
+// open sends a GET request and returns the body for streaming.
 func (a *testAPI) open(t *testing.T, path, accept string, headers ...string) io.ReadCloser {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -677,7 +677,7 @@ func readEvent(t *testing.T, r *bufio.Reader) (name, data string) {
 	}
 }
 
-// A model that pauses before it ends does not break an answer that is whole.
+// A model that pauses before its end does not break a complete answer.
 func TestAskPausesBeforeEnd(t *testing.T) {
 	t.Parallel()
 	const timeout = time.Second

@@ -14,8 +14,8 @@ import (
 	"example.com/pagila-api/llm/upstream"
 )
 
-// modelServer is a server that speaks OpenAI's chat completions: it streams "Hello there." to a
-// question, and replies to a summary with whatever reply says. It keeps the requests.
+// modelServer is a server that implements OpenAI's chat completions: it streams "Hello there." for a question,
+// and sends the given reply for a summary. It records the requests.
 type modelServer struct {
 	*httptest.Server
 	requests chan upstreamRequest
@@ -63,13 +63,13 @@ func TestAskThroughOpenAI(t *testing.T) {
 	t.Parallel()
 	u := startUpstream(t, "")
 	a := start(t, withUpstream(t, u))
-	answer := a.get(t, "/ai/ask?question=Do+you+have+comedies%3F").want(t, 200)
-	if string(answer.body) != "Hello there." || answer.header.Get("X-AI-Provider") != "openai" || answer.header.Get("X-AI-Model") != "up-1" {
-		t.Errorf("got %q with %v", answer.body, answer.header)
+	response := a.get(t, "/ai/ask?question=Do+you+have+comedies%3F").want(t, 200)
+	if string(response.body) != "Hello there." || response.header.Get("X-AI-Provider") != "openai" || response.header.Get("X-AI-Model") != "up-1" {
+		t.Errorf("got %q with %v", response.body, response.header)
 	}
-	// The films that are said to be the answer's sources are those that the model was given.
+	// The sources in the header are the films that the model was given.
 	r := <-u.requests
-	sources := strings.Split(answer.header.Get("X-AI-Sources"), ", ")
+	sources := strings.Split(response.header.Get("X-AI-Sources"), ", ")
 	for _, id := range sources {
 		title := one[string](t, a, `SELECT title FROM film WHERE film_id = ?`, id)
 		if !strings.Contains(r.body, title) {
@@ -80,25 +80,25 @@ func TestAskThroughOpenAI(t *testing.T) {
 		t.Errorf("the model was given %d films, the header has %q", given, sources)
 	}
 	if r.path != "/v1/chat/completions" || r.authorization != "Bearer sk-test" {
-		t.Errorf("the upstream was asked at %s with %q", r.path, r.authorization)
+		t.Errorf("the upstream was called at %s with %q", r.path, r.authorization)
 	}
 	if !strings.Contains(r.body, "Do you have comedies?") || strings.Count(r.body, "Comedy") < 8 {
-		t.Errorf("the prompt has not the question and eight comedies: %s", r.body)
+		t.Errorf("the prompt does not have the question and eight comedies: %s", r.body)
 	}
 }
 
-// What is no question about a film's facts is the model's.
+// A question that is not about the facts of films goes to the model.
 func TestHandOffThroughOpenAI(t *testing.T) {
 	t.Parallel()
 	u := startUpstream(t, "")
 	a := start(t, withUpstream(t, u))
-	answer := a.call(t, http.MethodPost, "/ai/handoff", `{"question": "Which of your comedies would cheer up a sad robot?"}`).want(t, 200)
-	got := decode[gen.Answer](t, answer)
+	response := a.call(t, http.MethodPost, "/ai/handoff", `{"question": "Which of your comedies would cheer up a sad robot?"}`).want(t, 200)
+	got := decode[gen.Answer](t, response)
 	if got.Agent != "model" || got.Answer != "Hello there." || len(got.Sources) == 0 {
 		t.Errorf("got %+v", got)
 	}
-	if answer.header.Get("X-AI-Model") != "up-1" || !strings.HasPrefix(answer.header.Get("X-AI-Prompt"), "ask@") {
-		t.Errorf("the headers are %v", answer.header)
+	if response.header.Get("X-AI-Model") != "up-1" || !strings.HasPrefix(response.header.Get("X-AI-Prompt"), "ask@") {
+		t.Errorf("the headers are %v", response.header)
 	}
 	if r := <-u.requests; !strings.Contains(r.body, "sad robot") {
 		t.Errorf("the prompt is %s", r.body)
@@ -126,7 +126,7 @@ func TestSummaryThroughOpenAI(t *testing.T) {
 			t.Parallel()
 			u := startUpstream(t, tt.reply)
 			a := start(t, withUpstream(t, u))
-			answer := a.call(t, http.MethodPost, "/ai/summary", `{"film_id": 1}`)
+			response := a.call(t, http.MethodPost, "/ai/summary", `{"film_id": 1}`)
 			var sent struct {
 				ResponseFormat struct {
 					Type       string
@@ -144,22 +144,22 @@ func TestSummaryThroughOpenAI(t *testing.T) {
 				t.Errorf("response_format is %+v", format)
 			}
 			if tt.want != 200 {
-				answer.wantProblem(t, tt.want, "llm_unverified")
+				response.wantProblem(t, tt.want, "llm_unverified")
 				return
 			}
-			summary := decode[gen.FilmSummary](t, answer.want(t, 200))
+			summary := decode[gen.FilmSummary](t, response.want(t, 200))
 			if summary.Title != title || string(summary.Rating) != rating || summary.Recommended != recommended {
 				t.Errorf("got %+v", summary)
 			}
-			if h := answer.header; h.Get("X-AI-Provider") != "openai" || h.Get("X-AI-Model") != "up-1" || !strings.HasPrefix(h.Get("X-AI-Prompt"), "summary@") {
+			if h := response.header; h.Get("X-AI-Provider") != "openai" || h.Get("X-AI-Model") != "up-1" || !strings.HasPrefix(h.Get("X-AI-Prompt"), "summary@") {
 				t.Errorf("the headers are %v", h)
 			}
 		})
 	}
 }
 
-// A model that the upstream does not have is a fault of the configuration: the client is told that the
-// model cannot be used, the operator which one and what to do, and /readyz until a call succeeds.
+// A model that the upstream does not have is a mistake in the configuration. The client learns that the model
+// is not available, and the log names the model and the remedy. /readyz shows it until a call succeeds.
 func TestMissingModel(t *testing.T) {
 	t.Parallel()
 	var there atomic.Bool
@@ -173,14 +173,14 @@ func TestMissingModel(t *testing.T) {
 	}))
 	t.Cleanup(u.Close)
 	a := start(t, withModel(newModel(t, loadContract(t), upstream.Config{Provider: "ollama", Model: "lama", OllamaHost: u.URL})))
-	for _, answer := range []*answer{
+	for _, response := range []*received{
 		a.get(t, "/ai/ask?question=x"),
 		a.get(t, "/ai/ask?question=x", "Accept", "text/event-stream"),
 		a.call(t, http.MethodPost, "/ai/summary", `{"film_id": 1}`),
 	} {
-		answer.wantProblem(t, 503, "llm_unavailable")
-		if strings.Contains(string(answer.body), "lama") {
-			t.Errorf("the client is told too much: %s", answer.body)
+		response.wantProblem(t, 503, "llm_unavailable")
+		if strings.Contains(string(response.body), "lama") {
+			t.Errorf("the client learns too much: %s", response.body)
 		}
 	}
 	host := strings.TrimPrefix(u.URL, "http://")
@@ -202,7 +202,7 @@ func TestMissingModel(t *testing.T) {
 	}
 }
 
-// What a model writes reaches a terminal as text alone.
+// No control character that a model writes reaches a terminal.
 func TestControlCharacters(t *testing.T) {
 	t.Parallel()
 	u := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -228,8 +228,8 @@ func TestControlCharacters(t *testing.T) {
 	if text.String() != want || !strings.Contains(events, `"usage":{"completion_tokens":2,"prompt_tokens":0}`) {
 		t.Errorf("got %q from %s", text.String(), events)
 	}
-	answer := decode[gen.Answer](t, a.call(t, http.MethodPost, "/ai/handoff", `{"question": "Why are cats funny?"}`).want(t, 200))
-	if answer.Answer != want {
-		t.Errorf("got %q", answer.Answer)
+	response := decode[gen.Answer](t, a.call(t, http.MethodPost, "/ai/handoff", `{"question": "Why are cats funny?"}`).want(t, 200))
+	if response.Answer != want {
+		t.Errorf("got %q", response.Answer)
 	}
 }

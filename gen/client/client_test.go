@@ -60,9 +60,9 @@ func start(t *testing.T, model server.Model) live {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checked, err := server.CheckAnswers(contract, handler, func(got server.Answer) {
+	checked, err := server.CheckResponses(contract, handler, func(got server.Response) {
 		if got.Err != nil {
-			t.Errorf("%s %s: the answer is not in the contract: %v", got.Request.Method, got.Request.URL, got.Err)
+			t.Errorf("%s %s: the response does not follow the contract: %v", got.Request.Method, got.Request.URL, got.Err)
 		}
 	})
 	if err != nil {

@@ -64,5 +64,5 @@ func ExampleProblemError() {
 		fmt.Println("Choose another copy:", problem.Detail)
 	}
 	// Output:
-	// Choose another copy: The copy is out.
+	// Choose another copy: The copy is rented out.
 }

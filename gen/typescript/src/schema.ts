@@ -723,7 +723,7 @@ export interface components {
                  *       "errors": [
                  *         {
                  *           "parameter": "page",
-                 *           "detail": "the value has to be a whole number from 1 to 2147483647"
+                 *           "detail": "the value must be an integer from 1 to 2147483647"
                  *         }
                  *       ]
                  *     }
@@ -921,7 +921,7 @@ export interface components {
                  *       "type": "about:blank",
                  *       "title": "Unprocessable Entity",
                  *       "status": 422,
-                 *       "detail": "The body names something that does not exist.",
+                 *       "detail": "The body refers to something that does not exist.",
                  *       "instance": "/customers/1/rentals",
                  *       "code": "unknown_reference",
                  *       "request_id": "01a2b3c4d5e6f708",
@@ -951,7 +951,7 @@ export interface components {
                  *       "type": "about:blank",
                  *       "title": "Too Many Requests",
                  *       "status": 429,
-                 *       "detail": "You ask the language model too often.",
+                 *       "detail": "You have sent too many requests to the language model.",
                  *       "instance": "/ai/ask",
                  *       "code": "rate_limited",
                  *       "request_id": "01a2b3c4d5e6f708"
@@ -974,7 +974,7 @@ export interface components {
                  *       "type": "about:blank",
                  *       "title": "Unprocessable Entity",
                  *       "status": 422,
-                 *       "detail": "The language model would not answer this.",
+                 *       "detail": "The language model refused to answer this.",
                  *       "instance": "/ai/ask",
                  *       "code": "llm_refused",
                  *       "request_id": "01a2b3c4d5e6f708"
@@ -1012,7 +1012,7 @@ export interface components {
                  *       "type": "about:blank",
                  *       "title": "Bad Gateway",
                  *       "status": 502,
-                 *       "detail": "The language model's answer was broken.",
+                 *       "detail": "The language model's answer was malformed.",
                  *       "instance": "/ai/ask",
                  *       "code": "llm_bad_response",
                  *       "request_id": "01a2b3c4d5e6f708"
@@ -1068,7 +1068,7 @@ export interface components {
                  *       "type": "about:blank",
                  *       "title": "Gateway Timeout",
                  *       "status": 504,
-                 *       "detail": "The language model took too long.",
+                 *       "detail": "The language model did not answer in time.",
                  *       "instance": "/ai/ask",
                  *       "code": "llm_timeout",
                  *       "request_id": "01a2b3c4d5e6f708"
@@ -1148,7 +1148,7 @@ export interface components {
                  *       "type": "about:blank",
                  *       "title": "Internal Server Error",
                  *       "status": 500,
-                 *       "detail": "The server has failed. Its log says why.",
+                 *       "detail": "The server failed. Its log has the cause.",
                  *       "instance": "/films",
                  *       "code": "internal_error",
                  *       "request_id": "01a2b3c4d5e6f708"

@@ -24,13 +24,13 @@ import (
 //
 //	go test -run '^$' -bench Ask -benchtime 5x ./server/cmd/pagila-api
 
-// modelServer is a language model behind OpenAI's protocol. It writes a chunk with the time in it each
-// interval, chunks of them, and then waits for the client to leave if hold is set.
+// modelServer is a language model with OpenAI's protocol. At each interval it writes a chunk that contains the
+// time. After the last chunk it waits for the client to disconnect if hold is set.
 type modelServer struct {
 	interval time.Duration
 	chunks   int
 	hold     bool
-	left     chan<- time.Time // when a stream has ended; may be nil
+	left     chan<- time.Time // receives the time when a stream ends; may be nil
 }
 
 func (u modelServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -71,7 +71,7 @@ func serveUpstream(b *testing.B, u modelServer) (direct, through string, s *serv
 	return model.URL + "/chat/completions", s.url + "/ai/ask?question=Hello", s
 }
 
-// stream reads a stream and calls chunk for each time stamp in it.
+// stream reads a stream and calls chunk for each timestamp in it.
 func stream(ctx context.Context, client *http.Client, url string, chunk func(sent time.Time)) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -85,7 +85,7 @@ func stream(ctx context.Context, client *http.Client, url string, chunk func(sen
 	if response.StatusCode != http.StatusOK {
 		return fmt.Errorf("status %d", response.StatusCode)
 	}
-	// A stamp is all digits and ends at a space, in the upstream's events as in plain text.
+	// A timestamp consists of digits and ends with a space, both in the upstream's events and in plain text.
 	in := bufio.NewReader(response.Body)
 	for {
 		text, err := in.ReadString(' ')
@@ -102,7 +102,7 @@ func stream(ctx context.Context, client *http.Client, url string, chunk func(sen
 	}
 }
 
-// newClient keeps no more connections than it uses, and opens as many as it is asked to.
+// newClient returns a client without a limit of connections.
 func newClient(b *testing.B) *http.Client {
 	b.Helper()
 	transport := &http.Transport{MaxIdleConnsPerHost: 4096, DialContext: (&net.Dialer{}).DialContext}
@@ -110,10 +110,10 @@ func newClient(b *testing.B) *http.Client {
 	return &http.Client{Transport: transport}
 }
 
-// BenchmarkAskLatency measures what the server adds to a chunk, at 200 streams of 50 chunks a second
-// each. Rounds through the server and past it take turns.
+// BenchmarkAskLatency measures the latency that the server adds to a chunk, with 200 streams of 50 chunks per
+// second each. Rounds with and without the server alternate.
 func BenchmarkAskLatency(b *testing.B) {
-	// While 200 streams begin at once, each with a search of the catalogue, they wait for one another.
+	// The warm-up is not measured: 200 streams begin at once, each with a search of the catalogue.
 	const streams, chunks, warmUp = 200, 150, 50
 	direct, through, _ := serveUpstream(b, modelServer{interval: 20 * time.Millisecond, chunks: chunks})
 	client := newClient(b)
@@ -127,7 +127,7 @@ func BenchmarkAskLatency(b *testing.B) {
 		defer cancel()
 		for i := range streams {
 			wg.Go(func() {
-				select { // spread over an interval, as real clients are
+				select { // the requests of real clients are spread too
 				case <-time.After(time.Duration(i) * 20 * time.Millisecond / streams):
 				case <-ctx.Done():
 				}
@@ -167,14 +167,14 @@ func BenchmarkAskLatency(b *testing.B) {
 	}
 }
 
-// BenchmarkAskIdleStreams measures the resident memory of a stream that is open and silent, with
-// 2,000 of them at once. Much of it is not ours: Go's HTTP server and langchaingo's adapter with nothing
-// between them took 82 to 84 KiB (Go 1.26, amd64), for five goroutines and their buffers.
+// BenchmarkAskIdleStreams measures the resident memory of an open, silent stream, with 2,000 of them at once.
+// Most of it belongs to libraries: Go's HTTP server and langchaingo's adapter alone took 82 to 84 KiB (Go
+// 1.26, amd64), for five goroutines and their buffers.
 func BenchmarkAskIdleStreams(b *testing.B) {
 	const streams = 2000
 	_, through, s := serveUpstream(b, modelServer{interval: time.Nanosecond, chunks: 1, hold: true})
 	client := newClient(b)
-	before := residentMemory(b, s.cmd.Process.Pid) // once: the memory of ended streams is kept for the next
+	before := residentMemory(b, s.cmd.Process.Pid) // only once: the process reuses the memory of ended streams
 	for b.Loop() {
 		ctx, cancel := context.WithCancel(b.Context())
 		var open, done sync.WaitGroup
@@ -196,7 +196,8 @@ func BenchmarkAskIdleStreams(b *testing.B) {
 	}
 }
 
-// BenchmarkAskClientLeaves measures how long after its client a stream of the upstream ends.
+// BenchmarkAskClientLeaves measures the time between the disconnection of a client and the end of the
+// upstream's stream.
 func BenchmarkAskClientLeaves(b *testing.B) {
 	left := make(chan time.Time, 1)
 	_, through, _ := serveUpstream(b, modelServer{interval: time.Nanosecond, chunks: 1, hold: true, left: left})
@@ -205,7 +206,7 @@ func BenchmarkAskClientLeaves(b *testing.B) {
 	for b.Loop() {
 		ctx, cancel := context.WithCancel(b.Context())
 		var gone time.Time
-		_ = stream(ctx, client, through, func(time.Time) { // it ends as canceled
+		_ = stream(ctx, client, through, func(time.Time) { // the error is that ctx was canceled
 			gone = time.Now()
 			cancel()
 		})
@@ -217,7 +218,7 @@ func BenchmarkAskClientLeaves(b *testing.B) {
 	b.ReportMetric(float64(delays[len(delays)-1].Microseconds())/1000, "max-ms")
 }
 
-// residentMemory is a process's memory in bytes.
+// residentMemory returns the resident memory of a process in bytes.
 func residentMemory(b *testing.B, pid int) int64 {
 	b.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))

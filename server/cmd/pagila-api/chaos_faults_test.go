@@ -12,8 +12,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// roleSettings are what an administrator may set for the program's role. New connections get them.
-// Not among them is what makes writes impossible.
+// roleSettings are settings that an administrator may change for the program's role. They apply to new
+// connections. Settings that prevent writes are not among them.
 var roleSettings = []string{
 	"default_transaction_isolation = 'repeatable read'",
 	"default_transaction_isolation = 'serializable'",
@@ -67,10 +67,10 @@ func (c *chaos) startFaults(ctx context.Context, wg *sync.WaitGroup) {
 		"CREATE INDEX chaos ON rental (last_update)", "DROP INDEX chaos"))
 }
 
-// errNoFault says that a fault found nothing to do.
-var errNoFault = errors.New("there was nothing to do it to")
+// errNoFault means that there was no target for a fault.
+var errNoFault = errors.New("there is no target for this fault")
 
-// fault does it once, and notes whether it happened.
+// fault causes a fault once, and records whether it happened.
 func (c *chaos) fault(ctx context.Context, name string, do func() error) {
 	err := do()
 	var server *pgconn.PgError
@@ -78,13 +78,13 @@ func (c *chaos) fault(ctx context.Context, name string, do func() error) {
 	case err == nil:
 		c.ledger.faultDone(name)
 	case ctx.Err() != nil, errors.Is(err, errNoFault):
-	case errors.As(err, &server) && server.Code == "55P03": // the program's statements were in the way
+	case errors.As(err, &server) && server.Code == "55P03": // the program's own statements held the lock
 	default:
 		c.t.Errorf("%s: %v", name, err)
 	}
 }
 
-// lock holds the rows of a table for one to three seconds, as a session does that was left open.
+// lock locks rows of a table for one to three seconds, like a session that was left open.
 func (c *chaos) lock(ctx context.Context, table string, ids ...int32) error {
 	tx, err := c.db.BeginTx(ctx, nil)
 	if err != nil {
@@ -103,7 +103,7 @@ func (c *chaos) lock(ctx context.Context, table string, ids ...int32) error {
 	return nil
 }
 
-// signal signals a backend of the program's, one at work if there is any, half of the time.
+// signal signals a backend of the program. Half of the time it prefers one that is not idle.
 func (c *chaos) signal(function string) error {
 	order := "random()"
 	if rand.IntN(2) == 0 {
@@ -120,7 +120,7 @@ func (c *chaos) signal(function string) error {
 	return nil
 }
 
-// changeRole sets one more thing, or now and then none.
+// changeRole changes one more setting, and sometimes resets all.
 func (c *chaos) changeRole() error {
 	change := "SET " + roleSettings[rand.IntN(len(roleSettings))]
 	if rand.IntN(8) == 0 {
@@ -130,8 +130,8 @@ func (c *chaos) changeRole() error {
 	return err
 }
 
-// statements does one after the other, and then begins again. It does not queue for a lock for long,
-// as an administrator would not on a shop that is open.
+// statements executes the statements in turn, one per call. It waits only briefly for a lock, like an
+// administrator during opening hours.
 func (c *chaos) statements(all ...string) func() error {
 	next := 0
 	return func() error {

@@ -17,17 +17,17 @@ import (
 	"example.com/pagila-api/gen"
 )
 
-// ledger is what a chaos run has seen.
+// ledger records what happens in a chaos run.
 type ledger struct {
 	mu         sync.Mutex
-	counts     map[string]map[int]int // of responses, by operation and status; 0 is none
+	counts     map[string]map[int]int // responses by operation and status; 0 means no response
 	slowest    map[string]time.Duration
 	faults     map[string]int
 	violations map[string]int
-	examples   map[string]string // the first of each violation
+	examples   map[string]string // the first example of each violation
 
-	promised map[int32]gen.Rental // by id
-	attempts map[pair][]string    // what has come of each, in order
+	promised map[int32]gen.Rental // by ID
+	attempts map[pair][]string    // the outcomes of each, in order
 	doubtful map[pair]int         // attempts with an unknown outcome
 }
 
@@ -90,7 +90,7 @@ func (l *ledger) attempt(copyID, customer int32, begin time.Time, got reply) {
 		begin.UTC().Format(clock), time.Now().UTC().Format(clock), got.status, got.body))
 }
 
-// clock is the form of times in a report.
+// clock is the format of times in a report.
 const clock = "15:04:05.000000"
 
 func (l *ledger) promise(rental gen.Rental) {
@@ -110,8 +110,7 @@ func (l *ledger) doubt(copyID, customer int32) {
 	l.doubtful[pair{copyID, customer}]++
 }
 
-// settle waits until no transaction of the program's is under way. One whose connection was reset
-// may still commit.
+// settle waits until the program has no open transaction. One whose connection was reset may still commit.
 func (c *chaos) settle() {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
@@ -131,8 +130,8 @@ func (c *chaos) settle() {
 	}
 }
 
-// verifyRentals holds the table against what the program said: what it confirmed is there, and what
-// it did not confirm is not, but where the outcome was unknown.
+// verifyRentals compares the table with the program's responses: confirmed rentals exist, and others do not,
+// unless their outcome was unknown.
 func (c *chaos) verifyRentals() {
 	c.t.Helper()
 	c.wantNoneOutTwice()
@@ -171,39 +170,39 @@ func (c *chaos) verifyRentals() {
 	}
 	for p, rows := range unconfirmed {
 		if len(rows) > c.ledger.doubtful[p] {
-			c.ledger.violation("a rental is in the table that was not written, as the program said",
+			c.ledger.violation("a rental is in the table although the program said that nothing was written",
 				"copy %d, customer %d: rentals %v, and these attempts:\n%s",
 				p.copyID, p.customer, rows, strings.Join(c.ledger.attempts[p], "\n"))
 		}
 	}
 }
 
-// compare holds a confirmed rental against its row.
+// compare compares a confirmed rental with its row.
 func (c *chaos) compare(promised, row gen.Rental) {
 	same := promised.RentalDate.Equal(row.RentalDate) && promised.DueDate.Equal(row.DueDate)
 	promised.RentalDate, promised.DueDate = row.RentalDate, row.DueDate
 	if !same || promised != row {
-		c.ledger.violation("a confirmed rental is another in the table", "%+v instead of %+v", promised, row)
+		c.ledger.violation("a confirmed rental differs from the table", "%+v instead of %+v", promised, row)
 	}
 }
 
-// report says what happened, and fails the test for each violation.
+// report logs what happened, and fails the test for each violation.
 func (l *ledger) report(t *testing.T, log string) {
 	t.Helper()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	t.Logf("\n%s\n%s\nwhat the program's log says of failures:\n%s", l.table(), l.faultTable(), causes(log))
+	t.Logf("\n%s\n%s\nthe failures in the program's log:\n%s", l.table(), l.faultTable(), causes(log))
 	for _, what := range slices.Sorted(maps.Keys(l.violations)) {
 		t.Errorf("%d × %s, the first: %s", l.violations[what], what, l.examples[what])
 	}
 	for name, n := range l.faults {
 		if n == 0 {
-			t.Errorf("this did not happen: %s", name)
+			t.Errorf("this fault did not happen: %s", name)
 		}
 	}
 }
 
-// table is the responses by operation and status.
+// table returns the responses by operation and status.
 func (l *ledger) table() string {
 	seen := map[int]bool{}
 	for _, counts := range l.counts {
@@ -241,10 +240,10 @@ func (l *ledger) faultTable() string {
 	return b.String()
 }
 
-// variable is what differs between two errors of the same cause.
+// variable matches what differs between two errors with the same cause.
 var variable = regexp.MustCompile(`stmtcache_[0-9a-f]+|\b\d+(\.\d+)*\b`)
 
-// causes are the failures in the program's log, by operation and cause, the most frequent first.
+// causes returns the failures in the program's log by operation and cause, the most frequent first.
 func causes(log string) string {
 	counts := map[string]int{}
 	for line := range strings.Lines(log) {
@@ -262,7 +261,7 @@ func causes(log string) string {
 	return b.String()
 }
 
-// keepCode makes an error the same for all requests, but for its SQLSTATE.
+// keepCode removes what differs between requests from an error, but keeps its SQLSTATE.
 func keepCode(text string) string {
 	parts := strings.Split(text, "(SQLSTATE ")
 	for i := range parts {

@@ -23,42 +23,42 @@ import (
 	"example.com/pagila-api/store/pgtest"
 )
 
-// The chaos run has clients use the program while everything around it fails at once: rows are
-// locked for seconds, connections reset, backends terminated and statements cancelled, the role's
-// settings and the tables' definitions change. The program may say that it is not available just
-// now. It may never fail, lose what it has confirmed, rent a copy twice, write what it says it has
-// not written, or stop being ready.
+// In a chaos run, clients use the program while everything around it fails at once: rows are locked for
+// seconds, connections are reset, backends are terminated, statements are canceled, and the role's settings
+// and the tables' definitions change. The program may respond that it is not available at the moment. It must
+// never fail, lose what it has confirmed, rent a copy twice, write what it reports as not written, or stop
+// being ready.
 //
 // "make chaos" runs it for a minute.
 
-// chaosDurationName is the variable that says how long a run takes.
+// chaosDurationName is the variable with the duration of a run.
 const chaosDurationName = "CHAOS_DURATION"
 
 const (
-	// chaosDuration is long enough for each fault to happen, and short enough for every day.
+	// chaosDuration is long enough for each fault to happen, and short enough for every test run.
 	chaosDuration = 5 * time.Second
-	// chaosClientTimeout is beyond every limit of the program's own.
+	// chaosClientTimeout is longer than every timeout of the program.
 	chaosClientTimeout = 30 * time.Second
 	// chaosPace is the time between two requests of a client.
 	chaosPace = 40 * time.Millisecond
 	// chaosAskPace is the time between two questions, whose answers take a second.
 	chaosAskPace = 200 * time.Millisecond
-	// chaosProbePace is how often a probe asks whether the program is ready.
+	// chaosProbePace is the time between two probes.
 	chaosProbePace = 100 * time.Millisecond
 	// chaosReadProgress is the time in which some reads have to succeed.
 	chaosReadProgress = time.Second
-	// chaosRentalProgress is the same for rentals. One may wait for the lock of a row and for its turn.
+	// chaosRentalProgress is the same for rentals. A rental may wait for a locked row and for its turn.
 	chaosRentalProgress = 3 * time.Second
 
 	chaosReaders    = 6
-	chaosRenters    = 5 // each with copies and customers of its own
-	chaosOwn        = 8 // copies of a renter's own, and customers
+	chaosRenters    = 5 // each with its own copies and customers
+	chaosOwn        = 8 // the number of a renter's own copies and customers
 	chaosContenders = 5 // for the same few copies
 	chaosContested  = 4
 	chaosAskers     = 4
 )
 
-// TestChaos is not parallel: it keeps the machine busy, and expects progress of the program.
+// TestChaos is not parallel: it keeps the machine busy, and expects the program to make progress.
 func TestChaos(t *testing.T) {
 	t.Run("direct", func(t *testing.T) {
 		c := newChaos(t)
@@ -69,7 +69,7 @@ func TestChaos(t *testing.T) {
 	t.Run("behind PgBouncer", func(t *testing.T) {
 		c := newChaos(t)
 		back := pgtest.NewProxy(t, c.roleURL)
-		// PgBouncer would turn all clients away for 15 s after a login that was reset.
+		// By default PgBouncer would reject all clients for 15 s after a login that was reset.
 		bouncer := pgtest.Bouncer(t, back.URL(), "default_pool_size = 8", "server_login_retry = 0.1")
 		front := pgtest.NewProxy(t, bouncer)
 		c.proxies = []*pgtest.Proxy{front, back}
@@ -81,14 +81,14 @@ func TestChaos(t *testing.T) {
 type chaos struct {
 	t       *testing.T
 	ledger  *ledger
-	db      *sql.DB // the superuser's, past all faults
+	db      *sql.DB // as the superuser, and not affected by the faults
 	role    string  // the program's
 	roleURL string
 	proxies []*pgtest.Proxy
 	client  *http.Client
 	url     string // of the program
 
-	copies, customers []int32 // that are free, and active
+	copies, customers []int32 // copies in stock, and active customers
 	lastRental        int32   // before the run
 	films             map[int32][]byte
 }
@@ -115,7 +115,7 @@ func newChaos(t *testing.T) *chaos {
 	return c
 }
 
-// createRole makes the role that the program connects as, with the privileges that suffice.
+// createRole creates the role of the program, with the privileges that it needs.
 func (c *chaos) createRole(databaseURL string) {
 	c.t.Helper()
 	u, err := url.Parse(databaseURL)
@@ -145,7 +145,7 @@ func (c *chaos) must(statement string, args ...any) {
 	}
 }
 
-// numbers are the rows of a query of one column.
+// numbers returns the rows of a query with one column.
 func (c *chaos) numbers(query string, args ...any) []int32 {
 	c.t.Helper()
 	rows, err := c.db.QueryContext(c.t.Context(), query, args...)
@@ -167,11 +167,10 @@ func (c *chaos) numbers(query string, args ...any) []int32 {
 	return found
 }
 
-// run starts the program on the database at the URL, lets clients and faults loose on it, and
-// checks the result.
+// run starts the program on the database at the URL, starts clients and faults, and checks the result.
 func (c *chaos) run(programURL string) {
 	c.t.Helper()
-	// A model that takes a second for an answer.
+	// This model takes a second for an answer.
 	model := httptest.NewServer(modelServer{interval: 50 * time.Millisecond, chunks: 20})
 	c.t.Cleanup(model.Close)
 	program := serveProgram(c.t, environment(c.t, "DATABASE_URL="+programURL, "OPENAI_BASE_URL="+model.URL,
@@ -205,7 +204,7 @@ func (c *chaos) duration() time.Duration {
 	return d
 }
 
-// rememberFilms reads some films before anything happens to the database. They do not change.
+// rememberFilms reads some films before the faults begin. They do not change.
 func (c *chaos) rememberFilms() {
 	c.t.Helper()
 	c.films = map[int32][]byte{}
@@ -218,8 +217,8 @@ func (c *chaos) rememberFilms() {
 	}
 }
 
-// startClients starts all clients of the program until ctx is done. A request that has begun is
-// waited for.
+// startClients starts all clients of the program until ctx is done. They finish the requests that they have
+// begun.
 func (c *chaos) startClients(ctx context.Context, wg *sync.WaitGroup) {
 	loop := func(pace time.Duration, do func()) { wg.Go(func() { every(ctx, pace, do) }) }
 	for range chaosReaders {
@@ -245,7 +244,7 @@ func (c *chaos) startClients(ctx context.Context, wg *sync.WaitGroup) {
 	loop(chaosProbePace, c.wantProgress("rental", chaosRentalProgress, "rent a free copy", "rent a contested copy"))
 }
 
-// every calls do until ctx is done, with pauses of about the pace in between.
+// every calls do until ctx is done, with pauses of about the given pace.
 func every(ctx context.Context, pace time.Duration, do func()) {
 	for {
 		timer := time.NewTimer(pace/2 + rand.N(pace))
@@ -259,18 +258,18 @@ func every(ctx context.Context, pace time.Duration, do func()) {
 	}
 }
 
-// reply is what the program says to a request.
+// reply is the program's response to a request.
 type reply struct {
-	status int // 0 where there was no response, or only a part of it
+	status int // 0 if there was no response or only a part of one
 	header http.Header
 	body   []byte
 }
 
-// call sends a request, and notes its outcome and any response that is never allowed.
+// call sends a request, and records its outcome and any response that is never allowed.
 func (c *chaos) call(operation, method, path, body string, header ...string) reply {
 	r, err := http.NewRequestWithContext(context.Background(), method, c.url+path, strings.NewReader(body))
 	if err != nil {
-		panic(err) // our own paths
+		panic(err) // the paths are constant
 	}
 	r.Header.Set("Authorization", "Bearer dvd_admin")
 	if body != "" {
@@ -304,7 +303,7 @@ func (c *chaos) send(r *http.Request) (reply, error) {
 	return reply{response.StatusCode, response.Header, body}, nil
 }
 
-// judgeFailure accepts that the program is not available just now, if it says so in due form.
+// judgeFailure accepts a 503 if it has the required form.
 func (c *chaos) judgeFailure(operation string, got reply) {
 	if got.status != http.StatusServiceUnavailable {
 		c.ledger.violation(fmt.Sprintf("%s: %d", operation, got.status), "%s", got.body)
@@ -315,7 +314,8 @@ func (c *chaos) judgeFailure(operation string, got reply) {
 	}
 }
 
-// want calls, and takes any status but 200 and 503 for a violation. It returns whether it is 200.
+// want calls, and records any status other than 200 and 503 as a violation. It reports whether the status is
+// 200.
 func (c *chaos) want(operation, method, path, body string, header ...string) (reply, bool) {
 	got := c.call(operation, method, path, body, header...)
 	if got.status == http.StatusOK {
@@ -328,10 +328,10 @@ func (c *chaos) want(operation, method, path, body string, header ...string) (re
 }
 
 func (c *chaos) readFilm() {
-	for id, want := range c.films { // the first of a map is any
+	for id, want := range c.films { // the order of a map is random
 		got, ok := c.want("read a film", http.MethodGet, fmt.Sprintf("/films/%d", id), "")
 		if ok && !bytes.Equal(got.body, want) {
-			c.ledger.violation("read a film: not what it was", "%s instead of %s", got.body, want)
+			c.ledger.violation("read a film: it has changed", "%s instead of %s", got.body, want)
 		}
 		return
 	}
@@ -371,7 +371,7 @@ func (c *chaos) handOff() {
 	c.want("hand off", http.MethodPost, "/ai/handoff", `{"question": "What does ACADEMY DINOSAUR cost?"}`)
 }
 
-// probe asks whether the program is ready, as a load balancer does. It has to be, all the time.
+// probe checks that the program is ready, as a load balancer does. It always has to be.
 func (c *chaos) probe() {
 	got := c.call("readyz", http.MethodGet, "/readyz", "")
 	if got.status != http.StatusOK {
@@ -379,7 +379,7 @@ func (c *chaos) probe() {
 	}
 }
 
-// outcome is what a client knows after a request to rent.
+// outcome is what a client knows after it tried to rent a copy.
 type outcome int
 
 const (
@@ -389,7 +389,7 @@ const (
 	unknown
 )
 
-// rent tries to rent a copy, and notes what the response promises.
+// rent tries to rent a copy, and records what the response promises.
 func (c *chaos) rent(operation string, copyID, customer int32) (outcome, gen.Rental) {
 	const staff = 1
 	begin := time.Now()
@@ -403,7 +403,7 @@ func (c *chaos) rent(operation string, copyID, customer int32) (outcome, gen.Ren
 			c.ledger.violation(operation+": malformed", "%v: %s", err, got.body)
 		}
 		if rental.InventoryID != copyID || rental.CustomerID != customer || rental.StaffID != staff {
-			c.ledger.violation(operation+": another rental than was asked for", "copy %d, customer %d: %s", copyID, customer, got.body)
+			c.ledger.violation(operation+": not the requested rental", "copy %d, customer %d: %s", copyID, customer, got.body)
 		}
 		c.ledger.promise(rental)
 		return rented, rental
@@ -420,10 +420,11 @@ func (c *chaos) rent(operation string, copyID, customer int32) (outcome, gen.Ren
 	return unknown, rental
 }
 
-// renter rents copies that no other client wants, reads the rental back, and returns the copy.
+// renter returns a function that rents a copy that no other client wants, reads the rental, and returns the
+// copy.
 func (c *chaos) renter(copies, customers []int32) func() {
 	const operation = "rent a free copy"
-	next, doubtful := 0, map[int32]bool{} // copies for which an outcome is unknown
+	next, doubtful := 0, map[int32]bool{} // copies with an unknown outcome
 	return func() {
 		copyID, customer := copies[next%len(copies)], customers[next%len(customers)]
 		next++
@@ -443,13 +444,13 @@ func (c *chaos) renter(copies, customers []int32) func() {
 	}
 }
 
-// contend wants a copy that others want, and keeps it for a moment.
+// contend rents a copy that other clients want too, and keeps it for a moment.
 func (c *chaos) contend(copyID, customer int32) {
 	if result, rental := c.rent("rent a contested copy", copyID, customer); result == rented {
 		c.readBack(rental)
 		c.giveBack(copyID)
 	} else if result == unknown {
-		c.giveBack(copyID) // or it might be out for good
+		c.giveBack(copyID) // otherwise it might stay rented out
 	}
 }
 
@@ -472,7 +473,7 @@ func (c *chaos) out(copyID int32) bool {
 	return out
 }
 
-// wantNoneOutTwice looks for copies with two customers.
+// wantNoneOutTwice checks that no copy is rented to two customers.
 func (c *chaos) wantNoneOutTwice() {
 	var twice int
 	err := c.db.QueryRowContext(context.Background(), `SELECT count(*) FROM (
@@ -482,11 +483,11 @@ func (c *chaos) wantNoneOutTwice() {
 		c.t.Error(err)
 	}
 	if twice > 0 {
-		c.ledger.violation("a copy is out twice", "%d copies", twice)
+		c.ledger.violation("a copy is rented out twice", "%d copies", twice)
 	}
 }
 
-// wantProgress looks whether one of the operations has succeeded in each period.
+// wantProgress returns a function that checks that one of the operations has succeeded in each period.
 func (c *chaos) wantProgress(kind string, period time.Duration, operations ...string) func() {
 	begin, before := time.Now(), c.ledger.successes(operations)
 	return func() {

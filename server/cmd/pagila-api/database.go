@@ -15,33 +15,32 @@ import (
 	"example.com/pagila-api/store/pagila"
 )
 
-// stopTimeout is how long a Postgres of ours may take to shut down before it is made to.
+// stopTimeout is how long a private PostgreSQL server may take to shut down before it is killed.
 const stopTimeout = 20 * time.Second
 
-// databaseName is the database's name on a Postgres of ours.
+// databaseName is the name of the database on a private server.
 const databaseName = "pagila"
 
 // database is the database in use.
 type database struct {
 	url    string
-	label  string          // for people
-	server *localpg.Server // ours, or nil
+	label  string          // for the banner
+	server *localpg.Server // the private server, or nil
 }
 
-// openDatabase is the database of DATABASE_URL or, where that is not set, a Postgres of our own in
-// DATA_DIR with the dataset restored. If another process runs that one already, the error is
-// localpg.ErrLocked.
+// openDatabase opens the database of DATABASE_URL. If that is not set, it starts a private PostgreSQL server in
+// DATA_DIR and restores the dataset. The error is localpg.ErrLocked if another process already runs it.
 func openDatabase(ctx context.Context, c config, progress func(string)) (*database, error) {
 	return openInPhases(ctx, c, progress, func(string) {})
 }
 
-// openInPhases is openDatabase that says what it is doing to clients of the server too, in phase.
+// openInPhases is like openDatabase, and also reports to clients of the server what it is doing.
 func openInPhases(ctx context.Context, c config, progress, phase func(string)) (*database, error) {
 	if c.DatabaseURL != "" {
 		return &database{url: c.DatabaseURL, label: "DATABASE_URL"}, nil
 	}
 	phase("starting PostgreSQL")
-	localpg.UnsetLibpq() // they are about a database of the user's own
+	localpg.UnsetLibpq() // PG* variables describe another database
 	server, err := localpg.Start(ctx, localpg.Options{Dir: c.DataDir, BinDir: c.PostgresBinDir, Progress: progress})
 	if err != nil {
 		return nil, err
@@ -54,7 +53,7 @@ func openInPhases(ctx context.Context, c config, progress, phase func(string)) (
 	return db, nil
 }
 
-// databaseInUse is openDatabase or, if another process runs the private database, that one.
+// databaseInUse is like openDatabase, but uses a private database that another process runs already.
 func databaseInUse(ctx context.Context, c config, progress func(string)) (*database, error) {
 	db, err := openDatabase(ctx, c, progress)
 	if url, running := localpg.Running(c.DataDir); errors.Is(err, localpg.ErrLocked) && running {
@@ -63,11 +62,19 @@ func databaseInUse(ctx context.Context, c config, progress func(string)) (*datab
 	return db, err
 }
 
+// ended returns a channel that is closed when a private server ends. It is nil for any other database.
+func (d *database) ended() <-chan struct{} {
+	if d.server == nil {
+		return nil
+	}
+	return d.server.Done()
+}
+
 func (d *database) close() error {
 	if d.server == nil {
 		return nil
 	}
-	// Not the caller's context: that one is over when the program is told to stop.
+	// Not the caller's context, which is canceled when the program is told to stop.
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
 	if err := d.server.Stop(ctx); err != nil {
@@ -76,20 +83,20 @@ func (d *database) close() error {
 	return nil
 }
 
-// ensureRestored restores the dataset unless it is there. It is restored under another name and
-// renamed at the end, so a start that is killed in between leaves nothing that looks complete.
+// ensureRestored restores the dataset unless it exists. It restores into a database of another name and
+// renames that at the end, so that a start that is killed leaves nothing that looks complete.
 func ensureRestored(ctx context.Context, c config, server *localpg.Server, progress func(string)) error {
-	const half = databaseName + "_restoring"
+	const partial = databaseName + "_restoring"
 	conn, err := server.Connect(ctx, "postgres")
 	if err != nil {
 		return err
 	}
 	defer conn.Close(context.Background())
-	var there bool
-	if err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", databaseName).Scan(&there); err != nil {
+	var exists bool
+	if err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", databaseName).Scan(&exists); err != nil {
 		return fmt.Errorf("look for the database: %w", err)
 	}
-	if there {
+	if exists {
 		return nil
 	}
 	source, err := pagila.Find(ctx, pagila.Options{Dir: c.PagilaDir, CacheDir: c.cacheDir, Progress: progress})
@@ -97,24 +104,23 @@ func ensureRestored(ctx context.Context, c config, server *localpg.Server, progr
 		return err
 	}
 	for _, sql := range []string{
-		"DROP DATABASE IF EXISTS " + half + " WITH (FORCE)",
-		"CREATE DATABASE " + half,
+		"DROP DATABASE IF EXISTS " + partial + " WITH (FORCE)",
+		"CREATE DATABASE " + partial,
 	} {
 		if _, err := conn.Exec(ctx, sql); err != nil {
 			return fmt.Errorf("prepare the database: %w", err)
 		}
 	}
-	if err := source.Restore(ctx, server.URL(half)); err != nil {
+	if err := source.Restore(ctx, server.URL(partial)); err != nil {
 		return fmt.Errorf("restore the dataset: %w", server.Explain(err))
 	}
-	if _, err := conn.Exec(ctx, "ALTER DATABASE "+half+" RENAME TO "+databaseName); err != nil {
+	if _, err := conn.Exec(ctx, "ALTER DATABASE "+partial+" RENAME TO "+databaseName); err != nil {
 		return fmt.Errorf("name the database: %w", err)
 	}
 	return nil
 }
 
-// throwaway is a Postgres that lasts as long as one command: pristine Pagila, and an empty
-// scratch database.
+// throwaway is a PostgreSQL server that runs for one command. It has an unmigrated Pagila and an empty database.
 type throwaway struct {
 	server            *localpg.Server
 	pristine, scratch string // URLs
@@ -129,43 +135,44 @@ func startThrowaway(ctx context.Context, c config, withPagila bool, progress fun
 	if err != nil {
 		return nil, err
 	}
-	// The folder goes with the server when that stops.
+	// The server removes the directory when it stops.
 	server, err := localpg.Start(ctx, localpg.Options{Dir: dir, BinDir: c.PostgresBinDir, Disposable: true, Progress: progress})
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	t := &throwaway{server: server, pristine: server.URL(databaseName), scratch: server.URL("scratch")}
-	if withPagila { // and so no database of the user's own
+	if withPagila { // PG* variables describe another database
 		localpg.UnsetLibpq()
 	}
-	create := func() error {
-		conn, err := server.Connect(ctx, "postgres")
-		if err != nil {
-			return err
-		}
-		defer conn.Close(context.Background())
-		if _, err := conn.Exec(ctx, "CREATE DATABASE scratch"); err != nil {
-			return fmt.Errorf("create the scratch database: %w", err)
-		}
-		if withPagila {
-			return ensureRestored(ctx, c, server, progress)
-		}
-		return nil
-	}
-	if err := create(); err != nil {
+	if err := t.create(ctx, c, withPagila, progress); err != nil {
 		return nil, errors.Join(err, t.close())
 	}
 	return t, nil
 }
 
+func (t *throwaway) create(ctx context.Context, c config, withPagila bool, progress func(string)) error {
+	conn, err := t.server.Connect(ctx, "postgres")
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.Background())
+	if _, err := conn.Exec(ctx, "CREATE DATABASE scratch"); err != nil {
+		return fmt.Errorf("create the scratch database: %w", err)
+	}
+	if withPagila {
+		return ensureRestored(ctx, c, t.server, progress)
+	}
+	return nil
+}
+
 func (t *throwaway) close() error { return (&database{server: t.server}).close() }
 
-// fetchPostgres obtains PostgreSQL 15 server binaries where the machine has none. With -if-needed,
-// any version will do, and none is needed with DATABASE_URL.
+// fetchPostgres downloads PostgreSQL 15 server binaries if the machine has none. With -if-needed, any version
+// is sufficient, and none is needed with DATABASE_URL.
 func fetchPostgres(ctx context.Context, c config, args []string, w io.Writer) error {
 	flags := flag.NewFlagSet("fetch-postgres", flag.ContinueOnError)
 	flags.SetOutput(w)
-	ifNeeded := flags.Bool("if-needed", false, "only where `serve` could not do without")
+	ifNeeded := flags.Bool("if-needed", false, "only if `serve` needs them")
 	if err := parse(flags, args); err != nil {
 		return err
 	}
@@ -186,7 +193,7 @@ func fetchPostgres(ctx context.Context, c config, args []string, w io.Writer) er
 	return err
 }
 
-// progressTo shows a person what is being done.
+// progressTo prints each step.
 func progressTo(w io.Writer) func(string) {
 	return func(step string) { fmt.Fprintln(w, "  "+step) }
 }

@@ -20,35 +20,34 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// connectTimeout bounds one attempt to connect to one host, unless DATABASE_URL has a limit of its own.
+// connectTimeout limits one attempt to connect to one host, unless DATABASE_URL has its own limit.
 const connectTimeout = 10 * time.Second
 
-// plainURL connects to the database that a connection string means to pgx, and returns a URL that means
-// the same to every program: to psql, which does not know pgx's parameters, and to the Atlas command,
-// which supports neither several hosts, nor keyword strings, nor sslmode=prefer. The URL names the host
-// that accepted the connection, and TLS as it was used. It includes the values that pgx has read from
-// PG* variables and from files.
+// plainURL connects to the database as pgx does, and returns a URL that has the same meaning in every program:
+// psql does not know pgx's own parameters, and the Atlas command supports neither several hosts, nor keyword
+// strings, nor sslmode=prefer. The URL has the host that accepted the connection and the TLS settings that
+// were used, and includes the values that pgx read from PG* variables and from files.
 func plainURL(ctx context.Context, connString string) (string, error) {
 	config, err := pgx.ParseConfig(connString)
 	if err != nil {
-		return "", fmt.Errorf("read DATABASE_URL: %w", err) // pgx leaves the password out
+		return "", fmt.Errorf("read DATABASE_URL: %w", err) // pgx omits the password
 	}
-	named := config.ConnectTimeout // what the user has asked for
-	if named == 0 {
+	given := config.ConnectTimeout // by the user
+	if given == 0 {
 		config.ConnectTimeout = connectTimeout
 	}
 	used, err := connectOnce(ctx, config)
 	if err != nil {
 		return "", fmt.Errorf("connect to the database: %w", err)
 	}
-	config.ConnectTimeout = named
+	config.ConnectTimeout = given
 	return writeURL(config, used, tlsFiles(connString)), nil
 }
 
-// connectOnce connects, and returns which of the hosts it was and whether with TLS.
+// connectOnce connects, and returns which of the hosts accepted the connection, and with which TLS settings.
 func connectOnce(ctx context.Context, config *pgx.ConnConfig) (pgconn.FallbackConfig, error) {
 	var network, address string
-	// The names are looked up while dialing, so that the address dialed has the name in it.
+	// Host names are resolved while dialing, so that the dialed address contains the name.
 	config.LookupFunc = func(_ context.Context, host string) ([]string, error) { return []string{host}, nil }
 	dial := config.DialFunc
 	config.DialFunc = func(ctx context.Context, net, addr string) (net.Conn, error) {
@@ -76,8 +75,8 @@ func matches(c pgconn.FallbackConfig, network, address string, encrypted bool) b
 	return n == network && a == address && (c.TLSConfig != nil) == encrypted
 }
 
-// writeURL writes what was used to connect. Settings of the session other than application_name go
-// into options, since libpq takes no others.
+// writeURL writes the settings of a connection as a URL. The session's settings other than application_name go
+// into options, since libpq accepts no other parameters for them.
 func writeURL(config *pgx.ConnConfig, used pgconn.FallbackConfig, files map[string]string) string {
 	u := url.URL{Scheme: "postgres", User: url.User(config.User), Path: "/" + config.Database}
 	if config.Password != "" {
@@ -101,12 +100,12 @@ func writeURL(config *pgx.ConnConfig, used pgconn.FallbackConfig, files map[stri
 	if options := sessionOptions(config.RuntimeParams); options != "" {
 		query.Set("options", options)
 	}
-	u.RawQuery = strings.ReplaceAll(query.Encode(), "+", "%20") // libpq and pgx take a plus for a plus
+	u.RawQuery = strings.ReplaceAll(query.Encode(), "+", "%20") // libpq and pgx do not decode a plus as a space
 	return u.String()
 }
 
-// writeTLS sets the sslmode that does what config does. No sslrootcert goes with require, which would
-// then verify.
+// writeTLS sets the sslmode that is equivalent to config. It sets no sslrootcert with require, which would turn
+// the verification on.
 func writeTLS(query url.Values, config *tls.Config, files map[string]string) {
 	switch {
 	case config == nil:
@@ -130,7 +129,7 @@ func writeTLS(query url.Values, config *tls.Config, files map[string]string) {
 	set(len(config.Certificates) > 0, "sslcert", "sslkey", "sslpassword")
 }
 
-// sessionOptions is the value of the options parameter for what a session begins with.
+// sessionOptions returns the value of the parameter options for the initial settings of a session.
 func sessionOptions(params map[string]string) string {
 	var options []string
 	if given := params["options"]; given != "" {
@@ -145,9 +144,8 @@ func sessionOptions(params map[string]string) string {
 	return strings.Join(options, " ")
 }
 
-// tlsFiles returns the names of the files with certificates, which pgx reads and does not keep. As in
-// libpq, the connection string counts most, then its service, then the environment, then the home
-// directory.
+// tlsFiles returns the names of the certificate files, which pgx reads but does not keep. The precedence is
+// libpq's: the connection string, its service, the environment, the home directory.
 func tlsFiles(connString string) map[string]string {
 	files := map[string]string{}
 	if home, err := os.UserHomeDir(); err == nil {
@@ -174,19 +172,19 @@ func tlsFiles(connString string) map[string]string {
 	return files
 }
 
-// keywordValue is one setting of a keyword string: the value is in quotes or without blanks, and a
-// backslash takes the next character as it is.
+// keywordValue is one setting of a keyword string. The value is quoted or has no whitespace, and a backslash
+// escapes the next character.
 var keywordValue = regexp.MustCompile(`(?s)([^\s=]+)\s*=\s*('(?:[^'\\]|\\.)*'|(?:[^\s\\]|\\.)*)`)
 
 var escaped = regexp.MustCompile(`(?s)\\(.)`)
 
-// parameters returns the parameters of a connection string that pgx has accepted: those of a URL's
-// query, or all of a keyword string.
+// parameters returns the parameters of a connection string that pgx has accepted: those in the query of a URL,
+// or all of a keyword string.
 func parameters(connString string) map[string]string {
 	params := map[string]string{}
 	if strings.HasPrefix(connString, "postgres://") || strings.HasPrefix(connString, "postgresql://") {
 		_, query, _ := strings.Cut(connString, "?")
-		// url.ParseQuery would take a plus for a blank.
+		// url.ParseQuery would decode a plus as a space.
 		for pair := range strings.SplitSeq(query, "&") {
 			name, value, _ := strings.Cut(pair, "=")
 			if value, err := url.PathUnescape(value); err == nil {

@@ -102,11 +102,11 @@ func TestParameters(t *testing.T) {
 	}
 }
 
-// secret has what a URL, a keyword string and a shell could stumble over.
+// secret contains characters that are special in a URL, a keyword string or a shell.
 const secret = `p@ss/w:o?r#d%41&+ "x'y\`
 
-// askEveryProgram is a command that shows its URL, and what psql and the Atlas command make of it. No
-// variable of libpq's may be left to help them.
+// askEveryProgram is a command that prints its URL, and how psql and the Atlas command understand it. It fails
+// if it has variables of libpq, which could help them.
 const askEveryProgram = `
 printf '%s\n' "$DATABASE_URL"
 if env | grep '^PG[A-Z]'; then exit 1; fi
@@ -122,8 +122,8 @@ else
   echo 'no atlas'
 fi`
 
-// TestExecHandsOutAPlainURL connects in every way that pgx knows to a server with TLS and passwords. psql
-// and the Atlas command have to understand the URL that a command then gets.
+// TestExecHandsOutAPlainURL connects to a server with TLS and passwords in every way that pgx supports. psql
+// and the Atlas command have to understand the URL that a command gets.
 func TestExecHandsOutAPlainURL(t *testing.T) {
 	t.Parallel()
 	server := startTLSServer(t)
@@ -185,10 +185,10 @@ func TestExecHandsOutAPlainURL(t *testing.T) {
 			role, path := cmp.Or(test.role, "postgres"), cmp.Or(test.path, `"$user", public`)
 			want := fmt.Sprintf("psql %s pagila %t %s", role, test.sslmode != "disable", path)
 			if !slices.Contains(lines, want) && !slices.Contains(lines, "no psql") {
-				t.Errorf("psql says %q, want %s", lines[1:], want)
+				t.Errorf("psql prints %q, want %s", lines[1:], want)
 			}
 			if !slices.Contains(lines, "atlas PENDING") && !slices.Contains(lines, "no atlas") {
-				t.Errorf("atlas says %q", lines[1:])
+				t.Errorf("atlas prints %q", lines[1:])
 			}
 		})
 	}
@@ -208,13 +208,13 @@ func TestExecHandsOutAPlainURL(t *testing.T) {
 }
 
 func stderrOf(err error) string {
-	if exit, ok := err.(*exec.ExitError); ok { //nolint:errorlint // of Output
+	if exit, ok := err.(*exec.ExitError); ok { //nolint:errorlint // Output returns it unwrapped
 		return string(exit.Stderr)
 	}
 	return ""
 }
 
-// tlsServer is a PostgreSQL with TLS. The role postgres needs no password, o'hara does.
+// tlsServer is a PostgreSQL server with TLS. The role postgres needs no password, o'hara does.
 type tlsServer struct {
 	port        int
 	socket      string // its directory
@@ -227,7 +227,7 @@ func startTLSServer(t *testing.T) tlsServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir, err := os.MkdirTemp("", "pagila-tls-") //nolint:usetesting // t.TempDir is closed to other users
+	dir, err := os.MkdirTemp("", "pagila-tls-") //nolint:usetesting // other users cannot read t.TempDir
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -270,7 +270,7 @@ fsync = off
 	return s
 }
 
-// prepare waits for the server, and makes the role and a database with what the migrations need.
+// prepare waits for the server, and creates the role and a database with the tables that the migrations need.
 func (s tlsServer) prepare(t *testing.T, ended <-chan struct{}) {
 	t.Helper()
 	address := fmt.Sprintf("host=%s port=%d user=postgres dbname=", s.socket, s.port)
@@ -319,8 +319,8 @@ func appendTo(t *testing.T, name, text string) {
 	}
 }
 
-// owner gives the directory with all in it to the user that PostgreSQL runs as, because it refuses to
-// run as root. It returns nil where the test is no root.
+// owner changes the owner of the directory and its files to the user that PostgreSQL runs as, because it
+// refuses to run as root. It returns nil if the test does not run as root.
 func owner(t *testing.T, dir string) *syscall.Credential {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -344,7 +344,7 @@ func owner(t *testing.T, dir string) *syscall.Credential {
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 }
 
-// writeCertificate writes server.crt, for localhost and its own CA, and server.key.
+// writeCertificate writes server.crt, a self-signed certificate for localhost, and server.key.
 func writeCertificate(t *testing.T, dir string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -377,7 +377,7 @@ func writeCertificate(t *testing.T, dir string) {
 	}
 }
 
-// closedPort is a port without a listener.
+// closedPort returns a port without a listener.
 func closedPort(t *testing.T) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "localhost:0")

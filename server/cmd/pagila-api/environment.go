@@ -14,14 +14,14 @@ import (
 	"github.com/joho/godotenv"
 )
 
-// readVariables reads environ and, where environ is silent, .env. Its warnings name what looks like a
-// misspelt variable of ours.
+// readVariables reads environ, and .env for the variables that environ does not set. Its warnings are about
+// variables that look misspelt.
 func readVariables(environ []string) (vars map[string]string, warnings []string, err error) {
 	vars = map[string]string{}
 	file, err := godotenv.Read(".env")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		// Not the cause: it quotes the line, which may hold a secret.
-		return nil, nil, errors.New(".env cannot be read: want lines of the form NAME=value")
+		// The cause is left out: it quotes the line, which may contain a secret.
+		return nil, nil, errors.New(".env is malformed: want lines of the form NAME=value")
 	}
 	for name, value := range file {
 		vars[name] = clean(value)
@@ -33,15 +33,15 @@ func readVariables(environ []string) (vars map[string]string, warnings []string,
 		}
 	}
 	for name, value := range vars {
-		if value == "" { // set to nothing is not set, as in .env.example
+		if value == "" { // an empty value counts as not set, as in .env.example
 			delete(vars, name)
 		}
 	}
 	return vars, misspelt(vars, file), nil
 }
 
-// clean removes the blanks and the pair of quotes around a value. Docker's --env-file, for one, takes
-// quotes for a part of the value.
+// clean removes whitespace and a pair of quotes around a value. Some programs, such as Docker with
+// --env-file, do not remove the quotes.
 func clean(value string) string {
 	value = strings.TrimSpace(value)
 	if n := len(value); n >= 2 && value[0] == value[n-1] && (value[0] == '"' || value[0] == '\'') {
@@ -50,8 +50,8 @@ func clean(value string) string {
 	return value
 }
 
-// standard are variables that resemble ours and belong to others: to OpenTelemetry's specification, of
-// which its library reads these, to HTTP clients, and to the targets of the Makefile.
+// standard are variables of others that resemble those of this program: those that OpenTelemetry's library
+// reads, and those of HTTP clients and of the Makefile's targets.
 var standard = strings.Fields(`
 	OTEL_SDK_DISABLED OTEL_LOG_LEVEL OTEL_PROPAGATORS
 	OTEL_TRACES_EXPORTER OTEL_METRICS_EXPORTER OTEL_LOGS_EXPORTER OTEL_TRACES_SAMPLER OTEL_TRACES_SAMPLER_ARG
@@ -68,50 +68,64 @@ var standard = strings.Fields(`
 	HTTP_PROXY API_KEY PAGILA_URL`)
 
 const (
-	// maxTypos is how many letters a misspelt name may have wrong.
+	// maxTypos is the largest number of wrong letters in a misspelt name.
 	maxTypos = 2
-	// minLength is the length from which a name in the environment counts as misspelt. Short ones are
-	// often another program's.
+	// minLength is the length of the shortest name in the environment that may count as misspelt. Shorter
+	// ones often belong to other programs.
 	minLength = 8
 )
 
-// misspelt says which variables look like ours and are none: those of .env that are near to one of
-// ours or begin like one, and those of the environment that are near to one of ours which is not set.
+// misspelt returns warnings about variables that this program does not know, but that resemble those that
+// it knows.
 func misspelt(vars, file map[string]string) []string {
-	known := knownVariables()
-	prefixes := map[string]bool{}
-	for _, name := range known {
-		prefix, _, _ := strings.Cut(name, "_")
-		prefixes[prefix] = true
-	}
-	all := slices.Concat(known, standard)
 	var warnings []string
-	for name := range file {
-		if _, there := vars[name]; !there || slices.Contains(all, name) {
-			continue
-		}
-		prefix, _, _ := strings.Cut(strings.ToUpper(name), "_")
-		if near := nearest(name, all); near != "" {
-			warnings = append(warnings, fmt.Sprintf("%s in .env is not known: did you mean %s?", name, near))
-		} else if prefixes[prefix] && prefix != "OTEL" { // of these there are many more
-			warnings = append(warnings, name+" in .env is not known: .env.example has every variable")
-		}
-	}
+	known := knownVariables()
+	all := slices.Concat(known, standard)
 	for name := range vars {
-		if _, there := file[name]; there || slices.Contains(all, name) {
+		if slices.Contains(all, name) {
 			continue
 		}
-		near := nearest(name, known)
-		if _, set := vars[near]; near == "" || set || len(name) < minLength && !strings.EqualFold(name, near) {
-			continue
+		warning := misspeltInEnvironment(name, known, vars)
+		if _, inFile := file[name]; inFile {
+			warning = misspeltInFile(name, known, all)
 		}
-		warnings = append(warnings, fmt.Sprintf("%s in the environment is not known: did you mean %s?", name, near))
+		if warning != "" {
+			warnings = append(warnings, warning)
+		}
 	}
 	slices.Sort(warnings)
 	return warnings
 }
 
-// knownVariables are the variables of config.
+// misspeltInFile returns a warning if a variable of .env resembles a known one or has the prefix of one.
+func misspeltInFile(name string, known, all []string) string {
+	if near := nearest(name, all); near != "" {
+		return fmt.Sprintf("%s in .env is not known: did you mean %s?", name, near)
+	}
+	prefix := prefixOf(strings.ToUpper(name))
+	// OpenTelemetry has many more variables with its prefix.
+	if prefix != "OTEL" && slices.ContainsFunc(known, func(k string) bool { return prefixOf(k) == prefix }) {
+		return name + " in .env is not known: .env.example lists all variables"
+	}
+	return ""
+}
+
+func prefixOf(name string) string {
+	prefix, _, _ := strings.Cut(name, "_")
+	return prefix
+}
+
+// misspeltInEnvironment returns a warning if a variable of the environment resembles a known one that is not
+// set.
+func misspeltInEnvironment(name string, known []string, vars map[string]string) string {
+	near := nearest(name, known)
+	if _, set := vars[near]; near == "" || set || len(name) < minLength && !strings.EqualFold(name, near) {
+		return ""
+	}
+	return fmt.Sprintf("%s in the environment is not known: did you mean %s?", name, near)
+}
+
+// knownVariables returns the variables of config.
 func knownVariables() []string {
 	var names []string
 	for i := range reflect.TypeFor[config]().NumField() {
@@ -122,7 +136,7 @@ func knownVariables() []string {
 	return names
 }
 
-// nearest is the name that is meant by a misspelt one, or "".
+// nearest returns the name that a misspelt one probably means, or "".
 func nearest(name string, names []string) string {
 	best, typos := "", maxTypos+1
 	for _, n := range names {
@@ -133,16 +147,16 @@ func nearest(name string, names []string) string {
 	return best
 }
 
-// parameter is the name of a setting of PostgreSQL's.
-var parameter = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.]*$`)
+// parameterName is the form of the name of a PostgreSQL setting.
+var parameterName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.]*$`)
 
-// checkDatabaseURL says what is wrong with a connection string, without any of its text: a password
-// may be anywhere in one that is malformed.
+// checkDatabaseURL checks a connection string. The error contains none of its text: the password may be
+// anywhere in a malformed one.
 func checkDatabaseURL(url string) error {
-	malformed := errors.New("DATABASE_URL is not a connection string of PostgreSQL: want postgres://user:password@host:5432/database, with %40 and the like for special characters of the password")
+	malformed := errors.New("DATABASE_URL is not a connection string of PostgreSQL: want postgres://user:password@host:5432/database, with special characters in the password escaped, such as %40 for @")
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
-		// The files that it names hold no secret in their names.
+		// The names of files in these messages are not secret.
 		for _, cause := range []string{"failed to configure TLS (", "failed to read service ("} {
 			if _, reason, ok := strings.Cut(err.Error(), cause); ok {
 				return fmt.Errorf("DATABASE_URL: %s%s", cause, reason)
@@ -151,7 +165,7 @@ func checkDatabaseURL(url string) error {
 		return malformed
 	}
 	for name := range config.RuntimeParams {
-		if !parameter.MatchString(name) { // a URL with another scheme, taken for keywords
+		if !parameterName.MatchString(name) { // a URL with another scheme is parsed as keywords
 			return malformed
 		}
 	}

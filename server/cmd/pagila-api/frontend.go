@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"net/http"
@@ -9,14 +10,14 @@ import (
 )
 
 const (
-	// lastRequests is how long connections in use get to carry one more response, which tells the
-	// client to open another.
+	// lastRequests is the time in which a connection in use can carry one more response, which tells the
+	// client to open another connection.
 	lastRequests = 500 * time.Millisecond
-	// drainInterval is how often a drain looks whether the connections are closed.
+	// drainInterval is how often drain checks whether the connections are closed.
 	drainInterval = 10 * time.Millisecond
 )
 
-// frontend is the HTTP server. It knows how many connections are open.
+// frontend is the HTTP server. It counts the open connections.
 type frontend struct {
 	*http.Server
 	open atomic.Int64
@@ -44,9 +45,16 @@ func newFrontend(c config, handler http.Handler, logger *slog.Logger) *frontend 
 	return f
 }
 
-// drain goes on serving for delay, in which load balancers see that the server is not ready. A
-// connection that is shut down while the client sends its next request loses that request, so those
-// in use get a moment to end with a response that closes them. It returns early when ended is closed.
+// start serves the listener. The channel receives the error that ends it.
+func (f *frontend) start(listener net.Listener) <-chan error {
+	served := make(chan error, 1)
+	go func() { served <- f.Serve(listener) }()
+	return served
+}
+
+// drain continues to serve for delay, so that load balancers see that the server is not ready. Closing a
+// connection while its client sends the next request would lose that request, so drain also waits a moment
+// for connections in use to end with a response that closes them. It returns early if ended is closed.
 func (f *frontend) drain(delay time.Duration, ended <-chan struct{}) {
 	begin := time.Now()
 	tick := time.NewTicker(drainInterval)
@@ -62,4 +70,16 @@ func (f *frontend) drain(delay time.Duration, ended <-chan struct{}) {
 			return
 		}
 	}
+}
+
+// shutdown waits for the requests in flight, and aborts those that take too long.
+func (f *frontend) shutdown(logger *slog.Logger) error {
+	// Not the program's context: it has been canceled, which is why the program stops.
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	defer cancel()
+	if err := f.Shutdown(ctx); err != nil {
+		logger.Warn("requests in flight were aborted", "error", err)
+		return f.Close()
+	}
+	return nil
 }

@@ -7,29 +7,28 @@ import (
 )
 
 const (
-	// maxBacklog is how much output waits for a reader, in bytes: some thousands of lines.
+	// maxBacklog limits the output that waits for a reader, in bytes. It holds several thousand lines.
 	maxBacklog = 1 << 20
-	// flushOutput is how long the program waits for a reader of its output before it ends.
+	// flushOutput is how long the program waits for a reader of its output at the end.
 	flushOutput = time.Second
 )
 
-// lossyWriter passes on what is written to it without making the writer wait. A pipe whose reader
-// has stopped reading is full after 64 KiB and then blocks for ever. Lines beyond the backlog are
-// lost and counted.
+// lossyWriter forwards what is written to it without blocking. A pipe whose reader has stopped reading is
+// full after 64 KiB, and then blocks forever. Lines beyond the backlog are dropped and counted.
 type lossyWriter struct {
 	to io.Writer
 
 	mu      sync.Mutex
 	backlog []byte
-	passing bool
-	idle    chan struct{} // closed when nothing is left to pass on
-	lost    int
+	busy    bool          // forward is running
+	idle    chan struct{} // closed when everything has been forwarded
+	lost    int           // writes that were dropped since the last report
 	onLoss  func(lost int)
 }
 
 func newLossyWriter(to io.Writer) *lossyWriter { return &lossyWriter{to: to} }
 
-// Write never fails: the program does not end because its output is not read.
+// Write never fails, so that the program does not end because nobody reads its output.
 func (w *lossyWriter) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -38,46 +37,46 @@ func (w *lossyWriter) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	w.backlog = append(w.backlog, p...)
-	if !w.passing {
-		w.passing, w.idle = true, make(chan struct{})
-		go w.pass()
+	if !w.busy {
+		w.busy, w.idle = true, make(chan struct{})
+		go w.forward()
 	}
 	return len(p), nil
 }
 
-// pass writes what has been collected until there is nothing left.
-func (w *lossyWriter) pass() {
+// forward writes the backlog until it is empty.
+func (w *lossyWriter) forward() {
 	for {
 		w.mu.Lock()
 		p, lost, report := w.backlog, w.lost, w.onLoss
 		w.backlog, w.lost = nil, 0
 		if len(p) == 0 {
-			w.passing = false
+			w.busy = false
 			close(w.idle)
 			w.mu.Unlock()
 			return
 		}
 		w.mu.Unlock()
 		if lost > 0 && report != nil {
-			report(lost) // now that the backlog has room for it, behind p
+			report(lost) // the backlog has room for it now, after p
 		}
-		_, _ = w.to.Write(p) // a reader that has left misses it
+		_, _ = w.to.Write(p) // there may be no reader any more
 	}
 }
 
-// setOnLoss sets what is called with the number of lost writes. It may write to w.
+// setOnLoss sets the function that reports the number of lost writes. It may write to w.
 func (w *lossyWriter) setOnLoss(report func(lost int)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.onLoss = report
 }
 
-// flush waits until everything is written, but no longer than flushOutput.
+// flush waits until everything has been written, for flushOutput at most.
 func (w *lossyWriter) flush() {
 	w.mu.Lock()
-	idle, passing := w.idle, w.passing
+	idle, busy := w.idle, w.busy
 	w.mu.Unlock()
-	if !passing {
+	if !busy {
 		return
 	}
 	select {

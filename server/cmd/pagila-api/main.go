@@ -1,12 +1,12 @@
 // Command pagila-api serves the Pagila API.
 //
 //	pagila-api                                              serve, until it is interrupted
-//	pagila-api migrate [apply|status|down]                  apply the migrations, show them, or take them back
+//	pagila-api migrate [apply|status|down]                  apply the migrations, show them, or roll them back
 //	pagila-api exec [-scratch|-pristine|-serve] -- command  run a command with DATABASE_URL set
-//	pagila-api fetch-postgres [-if-needed]                  make sure that there are PostgreSQL server binaries
+//	pagila-api fetch-postgres [-if-needed]                  download PostgreSQL server binaries if there are none
 //
-// It is configured by the environment and by a .env file in the working folder; .env.example has
-// every variable. Without DATABASE_URL it runs a PostgreSQL server of its own.
+// It is configured by environment variables and by a .env file in the working directory. .env.example lists
+// all variables. Without DATABASE_URL it runs a private PostgreSQL server.
 package main
 
 import (
@@ -23,27 +23,28 @@ import (
 const usage = `Usage:
 
   pagila-api                                              serve, until it is interrupted
-  pagila-api migrate [apply|status|down]                  apply the migrations, show them, or take them back
+  pagila-api migrate [apply|status|down]                  apply the migrations, show them, or roll them back
   pagila-api exec [-scratch|-pristine|-serve] -- command  run a command with DATABASE_URL set
-  pagila-api fetch-postgres [-if-needed]                  make sure that there are PostgreSQL server binaries
+  pagila-api fetch-postgres [-if-needed]                  download PostgreSQL server binaries if there are none
 
-It is configured by the environment and by a .env file in the working folder.
-.env.example has every variable.
+It is configured by environment variables and by a .env file in the working directory.
+.env.example lists all variables.
 `
 
-// interrupted is the exit status that shells give to what Ctrl-C ended: 128 and the signal's number.
+// interrupted is the exit status that shells report for a program that Ctrl-C ended: 128 plus the number of
+// the signal.
 const interrupted = 128 + int(syscall.SIGINT)
 
 func main() {
-	// The program goes on when the reader of its output leaves. Not signal.Ignore: the commands that
-	// exec runs would inherit it.
+	// The program has to continue when the reader of its output ends. Not signal.Ignore, which the commands
+	// of exec would inherit.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	code := run(untilSignal(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP), os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
 	os.Exit(code)
 }
 
-// untilSignal is a context that is done with the first signal. By then a second one has its usual
-// effect, which is to end the program at once, whatever it is doing.
+// untilSignal returns a context that the first signal cancels. After that, a second signal has its default
+// effect: it ends the program at once.
 func untilSignal(signals ...os.Signal) context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	received := make(chan os.Signal, 2)
@@ -53,9 +54,9 @@ func untilSignal(signals ...os.Signal) context.Context {
 		signal.Stop(received)
 		cancel()
 		select {
-		case second := <-received: // before Stop
+		case second := <-received: // it came before Stop
 			if s, ok := second.(syscall.Signal); ok {
-				_ = syscall.Kill(os.Getpid(), s) // to ourselves, which is allowed
+				_ = syscall.Kill(os.Getpid(), s) // a process may signal itself
 			}
 		default:
 		}
@@ -63,8 +64,7 @@ func untilSignal(signals ...os.Signal) context.Context {
 	return ctx
 }
 
-// run is the program without what belongs to the process: it returns the exit status once ctx is
-// done or the command is over.
+// run runs the program until ctx is done or the command has ended, and returns the exit status.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	messages := newLossyWriter(stderr)
 	defer messages.flush()
@@ -73,7 +73,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	switch {
 	case err == nil:
 		return 0
-	case errors.As(err, &exit): // the command of exec has said itself what is wrong
+	case errors.As(err, &exit): // the command has reported its error itself
 		return exit.code
 	case ctx.Err() != nil && errors.Is(err, context.Canceled): // during the start
 		fmt.Fprintln(messages, "pagila-api: interrupted")
@@ -125,7 +125,7 @@ func dispatch(ctx context.Context, args, environ []string, stdout io.Writer, std
 	}
 }
 
-// parse parses a command's flags. They have shown help or what is wrong themselves.
+// parse parses the flags of a command. They report errors and print the help themselves.
 func parse(flags *flag.FlagSet, args []string) error {
 	err := flags.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {

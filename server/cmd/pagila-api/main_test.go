@@ -22,12 +22,13 @@ import (
 	"testing"
 	"time"
 
+	"example.com/pagila-api/server/internal/testlog"
 	"example.com/pagila-api/store/localpg/binaries"
 	"example.com/pagila-api/store/pgtest"
 )
 
-// The tests run the program as its users do: as a process of its own. It is the test binary, which
-// is the program when this variable is set.
+// The tests run the program as a process, as its users do. The process is the test binary, which becomes the
+// program if this variable is set.
 const asProgram = "PAGILA_API_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
@@ -37,8 +38,8 @@ func TestMain(m *testing.M) {
 	pgtest.Main(m)
 }
 
-// environment is what the program gets: nothing of the user's own, a data directory of its own, a
-// free port, and no way to the network.
+// environment returns the environment of the program: a new data directory, a free port, no access to the
+// network, and nothing of the user's environment.
 func environment(tb testing.TB, extra ...string) []string {
 	tb.Helper()
 	binDir, err := binaries.Find(tb.Context())
@@ -74,46 +75,28 @@ func program(tb testing.TB, env []string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// served is a running program that serves.
+// served is a running server process.
 type served struct {
 	cmd    *exec.Cmd
 	url    string
 	banner string
-	stderr *output
+	stderr *testlog.Buffer
 	ended  chan struct{} // closed when the program has ended
-	err    error         // how; to be read once ended is closed
-}
-
-// output keeps what a program says while it runs.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
+	err    error         // how it ended; valid once ended is closed
 }
 
 var bannerURL = regexp.MustCompile(`Swagger UI +(http://\S+)/docs`)
 
-// serveProgram starts the program and waits until it says that it is ready.
+// serveProgram starts the program and waits for its banner.
 func serveProgram(tb testing.TB, env []string) *served {
 	tb.Helper()
 	return serveIn(tb, env, "")
 }
 
-// serveIn is serveProgram with a .env file.
+// serveIn is like serveProgram, with a .env file.
 func serveIn(tb testing.TB, env []string, dotEnv string) *served {
 	tb.Helper()
-	s := &served{cmd: program(tb, env), stderr: &output{}, ended: make(chan struct{})}
+	s := &served{cmd: program(tb, env), stderr: &testlog.Buffer{}, ended: make(chan struct{})}
 	if err := os.WriteFile(filepath.Join(s.cmd.Dir, ".env"), []byte(dotEnv), 0o600); err != nil {
 		tb.Fatal(err)
 	}
@@ -138,11 +121,11 @@ func serveIn(tb testing.TB, env []string, dotEnv string) *served {
 		s.err = s.cmd.Wait()
 		close(s.ended)
 	}()
-	tb.Cleanup(func() { // in good order, so that nothing is left
+	tb.Cleanup(func() { // an orderly shutdown leaves nothing behind
 		s.cmd.Process.Signal(os.Interrupt)
 		<-s.ended
-		if strings.Contains(s.stderr.String(), "not in the contract") {
-			tb.Errorf("an answer is not in the contract: %s", s.stderr)
+		if strings.Contains(s.stderr.String(), "does not follow the contract") {
+			tb.Errorf("a response does not follow the contract: %s", s.stderr)
 		}
 	})
 	match := bannerURL.FindStringSubmatch(s.banner)
@@ -153,7 +136,7 @@ func serveIn(tb testing.TB, env []string, dotEnv string) *served {
 	return s
 }
 
-// stop ends the program and returns what it says by then.
+// stop sends a signal to the program and returns how it ended.
 func (s *served) stop(t *testing.T, signal os.Signal) error {
 	t.Helper()
 	if err := s.cmd.Process.Signal(signal); err != nil {
@@ -163,7 +146,7 @@ func (s *served) stop(t *testing.T, signal os.Signal) error {
 	return s.err
 }
 
-// wantStopping waits until the program says that it stops.
+// wantStopping waits until the program logs that it stops.
 func (s *served) wantStopping(t *testing.T) {
 	t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
@@ -200,7 +183,7 @@ func (s *served) do(t *testing.T, method, path, body string) (int, map[string]an
 	return response.StatusCode, v
 }
 
-// The first start restores and migrates, the second finds what the first has left.
+// The first start restores and migrates, and the second uses the same data.
 func TestStartStopStart(t *testing.T) {
 	t.Parallel()
 	env := environment(t)
@@ -219,7 +202,7 @@ func TestStartStopStart(t *testing.T) {
 
 	second := serveProgram(t, env)
 	if strings.Contains(second.stderr.String(), "restor") {
-		t.Errorf("the second start restores again: %s", second.stderr)
+		t.Errorf("the second start restores the dataset again: %s", second.stderr)
 	}
 	path := fmt.Sprintf("/customers/1/rentals/%v", rental["rental_id"])
 	if status, found := second.get(t, path); status != 200 {
@@ -231,7 +214,7 @@ func TestStartStopStart(t *testing.T) {
 	wantNoPostgres(t, env)
 }
 
-// A program that is killed leaves no Postgres behind, and the next start works.
+// A killed program leaves no PostgreSQL process behind, and the next start works.
 func TestKill(t *testing.T) {
 	t.Parallel()
 	env := environment(t)
@@ -246,7 +229,7 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// A second program on the same data directory says so and does no harm.
+// A second program on the same data directory fails and does no harm.
 func TestTwoPrograms(t *testing.T) {
 	t.Parallel()
 	env := environment(t)
@@ -260,7 +243,7 @@ func TestTwoPrograms(t *testing.T) {
 	}
 }
 
-// With DATABASE_URL the program starts no Postgres, and does not touch the schema.
+// With DATABASE_URL the program starts no PostgreSQL server, and does not change the schema.
 func TestDatabaseURL(t *testing.T) {
 	t.Parallel()
 	env := environment(t, "DATABASE_URL="+pgtest.New(t), "PG_BINDIR=/nonexistent")
@@ -277,7 +260,7 @@ func TestDatabaseURL(t *testing.T) {
 		t.Errorf("without migrations: %d %v", status, problem)
 	}
 	if !strings.Contains(s.banner, "pagila-api migrate") || strings.Contains(s.banner, "is ready") {
-		t.Errorf("without migrations it says: %s", s.banner)
+		t.Errorf("the banner without migrations: %s", s.banner)
 	}
 }
 
@@ -318,10 +301,10 @@ func TestExec(t *testing.T) {
 	}
 }
 
-// A command that is served finds a migrated server, which is gone with its database afterwards.
+// With -serve, a command can use a migrated server, which is removed with its database afterwards.
 func TestExecServe(t *testing.T) {
 	t.Parallel()
-	// Neither the address of a server that may run already nor a paid model is used.
+	// Neither the configured address, which may be in use, nor a paid model is used.
 	env := environment(t, "HTTP_ADDR=127.0.0.1:1", "OPENAI_API_KEY=sk-secret", "API_TOKEN=another", "DRAIN_DELAY=1m")
 	client := `curl -s --max-time 30 -H "Authorization: Bearer $API_TOKEN" "$PAGILA_URL$0"`
 	if _, err := exec.LookPath("curl"); err != nil {
@@ -355,21 +338,21 @@ func TestConfigErrors(t *testing.T) {
 	}
 	for _, name := range []string{"HTTP_ADDR", "LOG_LEVEL", "LOG_FORMAT", "DATABASE_MAX_CONNS", "DATABASE_URL", "LLM_PROVIDER", "LLM_TIMEOUT", "LLM_FIRST_BYTE_TIMEOUT", "LLM_IDLE_TIMEOUT", "DRAIN_DELAY", "MAX_IN_FLIGHT", "TRUSTED_PROXIES", "CORS_ORIGINS", "API_TOKEN", "API_PASSWORD"} {
 		if n := strings.Count(string(out), name); n != 1 {
-			t.Errorf("%s is named %d times: %s", name, n, out)
+			t.Errorf("%s appears %d times: %s", name, n, out)
 		}
 	}
 	for _, secret := range []string{"sk-secret", "hunter2"} {
 		if strings.Contains(string(out), secret) {
-			t.Errorf("a secret is told: %s", out)
+			t.Errorf("the output contains a secret: %s", out)
 		}
 	}
 	out, err = program(t, []string{asProgram + "=1", "PAGILA_DIR=/nonexistent", "PG_BINDIR=/nonexistent", "API_TOKEN=two words"}).CombinedOutput()
 	for _, name := range []string{"PAGILA_DIR", "PG_BINDIR", "API_TOKEN"} {
 		if err == nil || !strings.Contains(string(out), name) {
-			t.Errorf("%s is not named: %v, %s", name, err, out)
+			t.Errorf("%s does not appear: %v, %s", name, err, out)
 		}
 	}
-	// What is wrong with the model is found before a database is started for nothing.
+	// A mistake in the settings of the model is reported before a database is started.
 	env := environment(t, "OPENAI_BASE_URL=ftp://models")
 	if out, err := program(t, env).CombinedOutput(); err == nil || !strings.Contains(string(out), "base URL") {
 		t.Errorf("a bad base URL: %v, %s", err, out)
@@ -397,7 +380,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// A line of .env that cannot be read may hold a secret, so it is not shown.
+// A malformed line of .env may contain a secret, so it is not shown.
 func TestMalformedDotEnv(t *testing.T) {
 	t.Parallel()
 	cmd := program(t, []string{asProgram + "=1"})
@@ -410,7 +393,7 @@ func TestMalformedDotEnv(t *testing.T) {
 	}
 }
 
-// Between the signal and the end the server says that it is not ready, and goes on serving.
+// Between the signal and the end the server is not ready, and continues to serve.
 func TestDrainDelay(t *testing.T) {
 	t.Parallel()
 	s := serveProgram(t, environment(t, "DATABASE_URL="+pgtest.New(t), "DRAIN_DELAY=2s"))
@@ -430,7 +413,7 @@ func TestDrainDelay(t *testing.T) {
 	}
 }
 
-// Who does not want to wait presses Ctrl-C again. Not even then is a Postgres left behind.
+// A second Ctrl-C ends the program at once. Even then no PostgreSQL process is left behind.
 func TestSecondInterrupt(t *testing.T) {
 	t.Parallel()
 	env := environment(t, "DRAIN_DELAY=1m")
@@ -459,7 +442,7 @@ func TestSecondInterrupt(t *testing.T) {
 	wantNoPostgres(t, env)
 }
 
-// A job that migrates needs no token, and no language model.
+// A job that migrates needs neither a token nor a language model.
 func TestExecNeedsNoServer(t *testing.T) {
 	t.Parallel()
 	env := environment(t, "APP_ENV=production", "LLM_PROVIDER=clairvoyant", "DATABASE_URL="+pgtest.New(t))
@@ -468,10 +451,10 @@ func TestExecNeedsNoServer(t *testing.T) {
 	}
 }
 
-// A collector gets a span and metrics of each call of the model, and not what was asked.
+// A collector gets a span and metrics of each call to the model, but not the prompt.
 func TestTelemetry(t *testing.T) {
 	t.Parallel()
-	// What is recorded shows, too, that the prompt is the one of the folder.
+	// The recorded content also shows that the prompt comes from LLM_PROMPT_DIR.
 	const edited = "You are an API in an edited prompt"
 	prompts := t.TempDir()
 	for _, name := range []string{"ask.prompt", "summary.prompt"} {
@@ -484,14 +467,14 @@ func TestTelemetry(t *testing.T) {
 		}
 	}
 	if traces := traced(t); strings.Contains(traces, "catalogue") {
-		t.Errorf("the prompt was told: %q", traces)
+		t.Errorf("the traces contain the prompt: %q", traces)
 	}
 	if traces := traced(t, "OTEL_RECORD_CONTENT=true", "LLM_PROMPT_DIR="+prompts); !strings.Contains(traces, edited) {
-		t.Errorf("the prompt was not told: %q", traces)
+		t.Errorf("the traces do not contain the prompt: %q", traces)
 	}
 }
 
-// traced runs the program with more in its environment, and returns the traces of a summary.
+// traced runs the program with more variables in its environment, and returns the traces of a summary.
 func traced(t *testing.T, env ...string) string {
 	t.Helper()
 	var mu sync.Mutex
@@ -523,7 +506,7 @@ func traced(t *testing.T, env ...string) string {
 	return received["/v1/traces"]
 }
 
-// A dump that is not Pagila is refused each time, and leaves nothing that passes for a database.
+// A dump that is not Pagila is rejected each time, and leaves nothing that looks like a complete database.
 func TestBadDump(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -543,7 +526,7 @@ func TestBadDump(t *testing.T) {
 	}
 }
 
-// .env counts less than the environment, and what is empty is not set.
+// The environment takes precedence over .env, and an empty variable counts as not set.
 func TestDotEnv(t *testing.T) {
 	t.Parallel()
 	cmd := program(t, []string{asProgram + "=1", "LOG_LEVEL=loud", "LOG_FORMAT="})
@@ -556,7 +539,7 @@ func TestDotEnv(t *testing.T) {
 	}
 }
 
-// How many requests there may be depends on the pool, unless it is said.
+// The limit of requests in flight depends on the pool, unless it is set.
 func TestMaxInFlight(t *testing.T) {
 	t.Parallel()
 	for environ, want := range map[string]int{
@@ -569,7 +552,7 @@ func TestMaxInFlight(t *testing.T) {
 	}
 }
 
-// .env.example has every variable that the program reads, and no other.
+// .env.example has exactly the variables that the program reads.
 func TestEnvExample(t *testing.T) {
 	t.Parallel()
 	example, err := os.ReadFile("../../../.env.example")
@@ -621,7 +604,7 @@ func dataDir(env []string) string {
 	return ""
 }
 
-// wantNoPostgres waits until the Postgres of the data directory is gone, for it takes a moment to
+// wantNoPostgres waits until the PostgreSQL server of the data directory has ended. It takes a moment to
 // notice that its parent was killed.
 func wantNoPostgres(t *testing.T, env []string) {
 	t.Helper()
@@ -633,7 +616,7 @@ func wantNoPostgres(t *testing.T, env []string) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("Postgres %d is still there", pid)
+			t.Fatalf("the PostgreSQL process %d is still running", pid)
 		}
 	}
 }
@@ -647,7 +630,7 @@ func postmaster(t *testing.T, dir string) (pid int, alive bool) {
 	for _, name := range files {
 		content, err := os.ReadFile(name)
 		if err != nil {
-			continue // gone in between
+			continue // it has just been removed
 		}
 		first, _, _ := strings.Cut(string(content), "\n")
 		if pid, err = strconv.Atoi(first); err == nil && syscall.Kill(pid, 0) == nil {

@@ -19,13 +19,13 @@ const migrateUsage = `Usage:
 
   pagila-api migrate [apply]   apply the pending migrations
   pagila-api migrate status    show which migrations are applied and which are pending
-  pagila-api migrate down      take the migrations back, with all data in what they added
+  pagila-api migrate down      roll the migrations back, and drop all data in what they added
 
-The database is the one of DATABASE_URL, PostgreSQL 12 to 18, or else the private one.
+The database is that of DATABASE_URL, PostgreSQL 12 to 18, or else the private one.
 `
 
-// migrateCommand works on the migrations of the database in use, as exec does: the private one is
-// started for the time if no server runs it.
+// migrateCommand works on the migrations of the database in use. Like exec, it starts the private one for the
+// duration of the command if no server runs it.
 func migrateCommand(ctx context.Context, c config, args []string, stdout, stderr io.Writer) (err error) {
 	verb := "apply"
 	if len(args) > 0 {
@@ -34,7 +34,7 @@ func migrateCommand(ctx context.Context, c config, args []string, stdout, stderr
 	act, ok := map[string]func(context.Context, *store.Store, io.Writer) error{
 		"apply":  applyMigrations,
 		"status": showMigrations,
-		"down":   takeMigrationsBack,
+		"down":   rollBackMigrations,
 		"tool":   showTool,
 	}[verb]
 	switch {
@@ -103,30 +103,30 @@ func showMigrations(ctx context.Context, st *store.Store, w io.Writer) error {
 	return nil
 }
 
-func takeMigrationsBack(ctx context.Context, st *store.Store, w io.Writer) error {
+func rollBackMigrations(ctx context.Context, st *store.Store, w io.Writer) error {
 	files, err := migrations.Down(ctx, st.DB())
 	if err != nil {
 		return err
 	}
 	for _, file := range files {
-		fmt.Fprintln(w, "took back", file)
+		fmt.Fprintln(w, "rolled back", file)
 	}
 	if len(files) == 0 {
-		fmt.Fprintln(w, "No migration is applied: there is nothing to take back.")
+		fmt.Fprintln(w, "No migration is applied: there is nothing to roll back.")
 	}
 	return nil
 }
 
-// sentence begins an error's text with a capital letter.
+// sentence capitalizes the text of an error.
 func sentence(err error) string {
 	text := err.Error()
 	return strings.ToUpper(text[:1]) + text[1:]
 }
 
-// showTool is for schema/migrate.sh: it says which program can migrate the database, atlas or pagila-api.
+// showTool prints for schema/migrate.sh which program can migrate the database, atlas or pagila-api.
 func showTool(ctx context.Context, st *store.Store, w io.Writer) error {
 	tool := "pagila-api"
-	if can, err := atlasCan(ctx, st); err == nil && can { // otherwise pagila-api reports the error
+	if can, err := atlasCan(ctx, st); err == nil && can { // pagila-api reports the error, if any
 		tool = "atlas"
 	}
 	fmt.Fprintln(w, tool)
@@ -136,9 +136,9 @@ func showTool(ctx context.Context, st *store.Store, w io.Writer) error {
 // newestForAtlas is the newest major version of PostgreSQL that the pinned Atlas command knows.
 const newestForAtlas = 15
 
-// atlasCan tells whether the pinned Atlas command can migrate the database. It keeps to the schema
-// public, it passes over a migration that is missing behind a newer one, and it locks a session, which
-// a pooler gives to another client.
+// atlasCan reports whether the pinned Atlas command can migrate the database. The command works only in the
+// schema public, it skips a pending migration that is older than an applied one, and it holds a lock of its
+// session, which a pooler may assign to another client.
 func atlasCan(ctx context.Context, st *store.Store) (bool, error) {
 	var number int
 	if err := st.DB().QueryRowContext(ctx, `SELECT current_setting('server_version_num')::integer`).Scan(&number); err != nil {
@@ -157,7 +157,8 @@ func atlasCan(ctx context.Context, st *store.Store) (bool, error) {
 	return number/10000 <= newestForAtlas && schema == "public" && inOrder && direct, err
 }
 
-// isDirect tells whether no pooler is in between. A pooler names a process of its own invention.
+// isDirect reports whether the connection has no pooler in between. A pooler reports a process ID that it
+// made up.
 func isDirect(ctx context.Context, db *sql.DB) (direct bool, err error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
-
 	"example.com/pagila-api/store/pgtest"
 )
 
@@ -29,12 +27,12 @@ func TestMigrate(t *testing.T) {
 				want string
 			}{
 				{[]string{"status"}, "Pagila is in schema public.\npending 20261122183350_add_film_streaming_available.sql\npending 20261122183351_create_streaming_subscription.sql\n"},
-				{[]string{"down"}, "No migration is applied: there is nothing to take back.\n"},
+				{[]string{"down"}, "No migration is applied: there is nothing to roll back.\n"},
 				{nil, "applied 20261122183350_add_film_streaming_available.sql\napplied 20261122183351_create_streaming_subscription.sql\n"},
 				{[]string{"apply"}, "No migration is pending: there is nothing to apply.\n"},
 				{[]string{"status"}, "Pagila is in schema public.\napplied 20261122183350_add_film_streaming_available.sql\napplied 20261122183351_create_streaming_subscription.sql\n"},
 				{[]string{"tool"}, map[string]string{"15": "atlas\n", "newest": "pagila-api\n"}[name]},
-				{[]string{"down"}, "took back 20261122183351_create_streaming_subscription.sql\ntook back 20261122183350_add_film_streaming_available.sql\n"},
+				{[]string{"down"}, "rolled back 20261122183351_create_streaming_subscription.sql\nrolled back 20261122183350_add_film_streaming_available.sql\n"},
 				{[]string{"apply"}, "applied 20261122183350_add_film_streaming_available.sql\napplied 20261122183351_create_streaming_subscription.sql\n"},
 			} {
 				if out, err := migrateProgram(t, env, step.args...); err != nil || out != step.want {
@@ -45,16 +43,16 @@ func TestMigrate(t *testing.T) {
 	}
 }
 
-// The private database is migrated where no server runs it, and where one does.
+// The private database can be migrated with or without a running server.
 func TestMigrateThePrivateDatabase(t *testing.T) {
 	t.Parallel()
 	env := environment(t)
-	if out, err := migrateProgram(t, env, "down"); err != nil || !strings.Contains(out, "nothing to take back") {
+	if out, err := migrateProgram(t, env, "down"); err != nil || !strings.Contains(out, "nothing to roll back") {
 		t.Errorf("alone: %v, %s", err, out)
 	}
 	wantNoPostgres(t, env)
 	s := serveProgram(t, env)
-	if out, err := migrateProgram(t, env, "down"); err != nil || strings.Count(out, "took back") != 2 {
+	if out, err := migrateProgram(t, env, "down"); err != nil || strings.Count(out, "rolled back") != 2 {
 		t.Errorf("beside a server: %v, %s", err, out)
 	}
 	if out, err := migrateProgram(t, env); err != nil || strings.Count(out, "applied") != 2 {
@@ -91,11 +89,12 @@ func TestMigrateWrongWords(t *testing.T) {
 		t.Errorf("help: %v, %s", err, out)
 	}
 	if _, err := os.Stat(dataDir(env)); err == nil {
-		t.Error("a database was started for a wrong word")
+		t.Error("a database was started despite the wrong arguments")
 	}
 }
 
-// TestMigrateScript has a make that fails, so it shows whether the Atlas command is going to be built.
+// TestMigrateScript puts a failing make into PATH, which shows whether the script would build the Atlas
+// command.
 func TestMigrateScript(t *testing.T) {
 	t.Parallel()
 	const wantsAtlas = "make --silent atlas"
@@ -114,13 +113,13 @@ func TestMigrateScript(t *testing.T) {
 	moved := func(tb testing.TB) string {
 		tb.Helper()
 		url := pgtest.Pristine(tb)
-		executeSQL(tb, url, `ALTER SCHEMA public RENAME TO "DVD shop"`)
+		pgtest.Exec(tb, pgtest.Connect(tb, url).Exec, `ALTER SCHEMA public RENAME TO "DVD shop"`)
 		return url
 	}
 	gap := func(tb testing.TB) string {
 		tb.Helper()
 		url := pgtest.New(tb)
-		executeSQL(tb, url, `DELETE FROM atlas_schema_revisions WHERE version = '20261122183350'; ALTER TABLE film DROP COLUMN streaming_available`)
+		pgtest.Exec(tb, pgtest.Connect(tb, url).Exec, `DELETE FROM atlas_schema_revisions WHERE version = '20261122183350'; ALTER TABLE film DROP COLUMN streaming_available`)
 		return url
 	}
 	pooled := func(tb testing.TB) string { tb.Helper(); return pgtest.Bouncer(tb, pgtest.Pristine(tb)) }
@@ -129,9 +128,9 @@ func TestMigrateScript(t *testing.T) {
 		want     map[string]string // by verb
 	}{
 		"15":             {pgtest.Pristine, map[string]string{"apply": wantsAtlas, "status": wantsAtlas, "down": wantsAtlas}},
-		"newest":         {pgtest.PristineOnNewest, map[string]string{"status": "pending 2", "apply": "applied 2", "down": "took back 2"}},
-		"another schema": {moved, map[string]string{"status": "schema DVD shop", "apply": "applied 2", "down": "took back 2"}},
-		"a pooler":       {pooled, map[string]string{"status": "pending 2", "apply": "applied 2", "down": "took back 2"}},
+		"newest":         {pgtest.PristineOnNewest, map[string]string{"status": "pending 2", "apply": "applied 2", "down": "rolled back 2"}},
+		"another schema": {moved, map[string]string{"status": "schema DVD shop", "apply": "applied 2", "down": "rolled back 2"}},
+		"a pooler":       {pooled, map[string]string{"status": "pending 2", "apply": "applied 2", "down": "rolled back 2"}},
 		"a gap":          {gap, map[string]string{"status": "pending 20261122183350", "apply": "applied 20261122183350", "down": wantsAtlas}},
 		"no Pagila":      {pgtest.Empty, map[string]string{"status": "not contain Pagila", "apply": "not contain Pagila", "down": "not contain Pagila"}},
 	} {
@@ -145,17 +144,5 @@ func TestMigrateScript(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-func executeSQL(tb testing.TB, url, sql string) {
-	tb.Helper()
-	conn, err := pgx.Connect(tb.Context(), url)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer conn.Close(tb.Context())
-	if _, err := conn.Exec(tb.Context(), sql); err != nil {
-		tb.Fatal(err)
 	}
 }

@@ -46,12 +46,12 @@ func TestDatabaseReason(t *testing.T) {
 		{x509.CertificateInvalidError{Reason: x509.Expired}, "expired"},
 		{tls.RecordHeaderError{}, "TLS"},
 		{tls.AlertError(42), "sslcert"},
-		{&net.DNSError{Name: "db.invalid", IsNotFound: true}, "db.invalid is not found"},
+		{&net.DNSError{Name: "db.invalid", IsNotFound: true}, "db.invalid cannot be resolved"},
 		{syscall.ECONNREFUSED, "nothing listens"},
 		{syscall.EHOSTUNREACH, "no route"},
 		{syscall.ENOENT, "no PostgreSQL socket"},
 		{syscall.EACCES, "permissions"},
-		{context.DeadlineExceeded, "no answer"},
+		{context.DeadlineExceeded, "did not respond"},
 		{io.ErrUnexpectedEOF, "closes the connection"},
 		{pgconn.ErrReadOnlyConnection, "primary"},
 		{errors.New("anything else"), "log"},
@@ -62,7 +62,7 @@ func TestDatabaseReason(t *testing.T) {
 	}
 }
 
-// talk listens on a free port, and speaks on each connection.
+// talk listens on a free port, and calls speak for each connection.
 func talk(t *testing.T, speak func(net.Conn)) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -83,7 +83,7 @@ func talk(t *testing.T, speak func(net.Conn)) string {
 	return l.Addr().String()
 }
 
-// The errors of real servers, as pgx returns them, have a reason in words too.
+// The errors of real servers, as pgx returns them, are explained too.
 func TestDatabaseReasonOfServers(t *testing.T) {
 	t.Parallel()
 	actual, err := url.Parse(pgtest.New(t))
@@ -103,7 +103,7 @@ func TestDatabaseReasonOfServers(t *testing.T) {
 	if _, err := conn.Exec(t.Context(), "CREATE ROLE locked_out NOLOGIN; CREATE ROLE powerless LOGIN"); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { // the roles are the server's, not the database's
+	t.Cleanup(func() { // roles belong to the server, not to the database
 		conn, err := pgx.Connect(context.Background(), actual.String())
 		if err == nil {
 			_, err = conn.Exec(context.Background(), "DROP ROLE locked_out; DROP ROLE powerless")
@@ -115,7 +115,7 @@ func TestDatabaseReasonOfServers(t *testing.T) {
 	})
 	web := httptest.NewTLSServer(nil)
 	t.Cleanup(web.Close)
-	secure := talk(t, func(conn net.Conn) { // a server with a certificate of its own making
+	secure := talk(t, func(conn net.Conn) { // a server with a self-signed certificate
 		if _, err := io.ReadFull(conn, make([]byte, 8)); err == nil {
 			conn.Write([]byte("S"))
 			tls.Server(conn, web.TLS).Handshake()
@@ -134,7 +134,7 @@ func TestDatabaseReasonOfServers(t *testing.T) {
 		"locked out":  {with(func(u *url.URL) { u.User = url.UserPassword("locked_out", "hunter2") }), "log in"},
 		"powerless":   {with(func(u *url.URL) { u.User = url.UserPassword("powerless", "hunter2") }), "privilege SELECT on the table film"},
 		"no socket":   {"postgres://u:hunter2@/d?host=/nonexistent", "no PostgreSQL socket"},
-		"no TLS":      {"postgres://u:hunter2@" + plain + "/d?sslmode=require", "has no TLS"},
+		"no TLS":      {"postgres://u:hunter2@" + plain + "/d?sslmode=require", "does not support TLS"},
 		"certificate": {"postgres://u:hunter2@" + secure + "/d?sslmode=verify-full", "authority"},
 		"refused":     {"postgres://u:hunter2@" + freeAddress(t) + "/d?sslmode=disable", "nothing listens"},
 		"hangs up":    {"postgres://u:hunter2@" + mute + "/d?sslmode=disable", "closes the connection"},
@@ -145,7 +145,7 @@ func TestDatabaseReasonOfServers(t *testing.T) {
 			t.Fatal(err)
 		}
 		status, err := st.Status(t.Context())
-		if name == "powerless" { // it can connect, and the status says what it lacks
+		if name == "powerless" { // it can connect, and the status says which privilege is missing
 			if err != nil || !slices.ContainsFunc(status.Missing, func(what string) bool { return strings.Contains(what, test.want) }) {
 				t.Errorf("%s: %+v, %v", name, status, err)
 			}

@@ -25,21 +25,19 @@ import (
 )
 
 const (
-	// readHeaderTimeout and readTimeout end clients that send slowly on purpose. Bodies are small.
+	// readHeaderTimeout and readTimeout stop clients that send slowly on purpose. Bodies are small.
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 30 * time.Second
-	// idleTimeout is longer than most load balancers keep a connection, so that they close it and
-	// not we, under their next request.
+	// idleTimeout is longer than that of most load balancers. They should close an idle connection: if the
+	// server did, their next request might get lost.
 	idleTimeout = 2 * time.Minute
-	// shutdownTimeout is how long requests under way may take once the program is told to stop.
-	// With the usual DRAIN_DELAY it is below the 30 s after which Kubernetes kills.
+	// shutdownTimeout limits the time for requests in flight once the program is told to stop. With the
+	// default DRAIN_DELAY it is less than the 30 s after which Kubernetes kills the program.
 	shutdownTimeout = 15 * time.Second
-	// maxHeader is ample for a browser's, in bytes. A longer line of the log helps nobody.
+	// maxHeader is ample for the headers of a browser, in bytes.
 	maxHeader = 32 << 10
-	// exampleCopy is the copy in the banner's example where none is known to be in stock.
-	exampleCopy = 2
-	// writeMargin is what a response may take besides the language model. Streams set deadlines of
-	// their own, for each piece.
+	// writeMargin is the time for a response in addition to that of the language model. Streams extend
+	// their deadline for each chunk.
 	writeMargin = 30 * time.Second
 )
 
@@ -52,88 +50,105 @@ func serve(ctx context.Context, c config, stdout io.Writer, stderr *lossyWriter)
 	return serveOn(ctx, c, listener, stdout, stderr, func() {})
 }
 
-// serveOn runs the server on a listener, and closes that, until ctx is done. It serves from the
-// beginning and calls ready once the database is in place.
+// serveOn runs the server on a listener until ctx is done, and closes the listener. It accepts requests
+// from the beginning, and calls ready once the database is usable.
 func serveOn(ctx context.Context, c config, listener net.Listener, stdout io.Writer, stderr *lossyWriter, ready func()) (err error) {
 	defer listener.Close()
 	logger := c.logger(stderr)
-	stderr.setOnLoss(func(lost int) { logger.Warn("lines of the log are lost: nobody was reading it", "lines", lost) })
-	contract, err := api.Load(ctx)
-	if err != nil {
-		return err
-	}
-	// The model and the address come before the database, so that what is wrong with them is not
-	// found out after a long restore.
+	stderr.setOnLoss(func(lost int) { logger.Warn("lines of the log were lost because nobody read them", "lines", lost) })
+
 	telemetry, err := newTelemetry(ctx, c, logger)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if lost := telemetry.close(); lost != nil { // no reason to fail
-			logger.Warn("the last spans and metrics are lost", "error", lost)
-		}
-	}()
-	model, err := newModel(c, contract, logger, telemetry)
+	defer telemetry.shutdown(logger)
+	// The service is built before the database, so that a mistake in its settings shows before a long
+	// restore.
+	service, err := newService(ctx, c, telemetry, logger)
 	if err != nil {
 		return err
 	}
-	srv, err := newServer(c, contract, model, logger)
-	if err != nil {
-		return err
-	}
-	defer srv.Close()
-	defer checkModel(ctx, model)()
-	handler, astray := http.Handler(srv), new(atomic.Int64)
-	if c.CheckAnswers {
-		if handler, err = checkAnswers(contract, srv, logger, astray); err != nil {
-			return err
-		}
-		defer func() {
-			if n := astray.Load(); n > 0 {
-				err = errors.Join(err, fmt.Errorf("%d answers were not in the contract", n))
-			}
-		}()
-	}
-	front := newFrontend(c, handler, logger)
-	defer front.Close() // for a start that fails
-	served := make(chan error, 1)
-	go func() { served <- front.Serve(listener) }()
+	defer func() { err = errors.Join(err, service.close()) }()
+	front := newFrontend(c, service.handler, logger)
+	defer front.Close() // if the start fails
+	served := front.start(listener)
 
-	db, st, err := openStore(ctx, c, srv, stderr)
+	db, st, err := openStore(ctx, c, service.Server, stderr)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.close()) }()
 	defer st.Close()
-	srv.Ready(st)
-	announce(ctx, c, stdout, logger, db, st, model.Info(), listener.Addr())
+	service.Ready(st)
+	announce(ctx, c, stdout, logger, db, st, service.model.Info(), listener.Addr())
 	ready()
 
-	var ended <-chan struct{} // never, for a database that is not ours
-	if db.server != nil {
-		ended = db.server.Done()
-	}
 	select {
 	case err := <-served:
 		return fmt.Errorf("serve: %w", err)
-	case <-ended:
-		err = errors.New("our own Postgres has ended")
+	case <-db.ended():
+		err = errors.New("the private PostgreSQL server ended unexpectedly")
 	case <-ctx.Done():
-		srv.Drain()
-		logger.Info("stopping: requests under way may end, a second signal ends all", "drain", c.DrainDelay, "longest", shutdownTimeout)
-		front.drain(c.DrainDelay, ended)
+		service.Drain()
+		logger.Info("stopping: requests in flight may finish, a second signal ends the program at once", "drain", c.DrainDelay, "longest", shutdownTimeout)
+		front.drain(c.DrainDelay, db.ended())
 	}
-	// Not ctx: that is over, it is what told us to stop.
-	shutdown, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
-	defer cancel()
-	if late := front.Shutdown(shutdown); late != nil {
-		logger.Warn("requests were cut short", "error", late)
-		return errors.Join(err, front.Close())
-	}
-	return err
+	return errors.Join(err, front.shutdown(logger))
 }
 
-// newServer makes the API without its store, which is not ready yet.
+// service is the API as a handler.
+type service struct {
+	*server.Server
+	handler      http.Handler
+	model        *llm.Client
+	undocumented atomic.Int64 // responses that do not follow the contract
+	endCheck     func()       // ends the check of the model
+}
+
+// newService builds the API without its store, which is not ready yet.
+func newService(ctx context.Context, c config, otel *telemetry, logger *slog.Logger) (*service, error) {
+	contract, err := api.Load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &service{}
+	if s.model, err = newModel(c, contract, logger, otel); err != nil {
+		return nil, err
+	}
+	if s.Server, err = newServer(c, contract, s.model, logger); err != nil {
+		return nil, err
+	}
+	s.handler = s.Server
+	if c.CheckResponses {
+		if s.handler, err = server.CheckResponses(contract, s.Server, s.report(logger)); err != nil {
+			return nil, err
+		}
+	}
+	s.endCheck = checkModel(ctx, s.model)
+	return s, nil
+}
+
+// report returns a function that logs and counts the responses that do not follow the contract.
+func (s *service) report(logger *slog.Logger) func(server.Response) {
+	return func(r server.Response) {
+		if r.Err == nil {
+			return
+		}
+		s.undocumented.Add(1)
+		logger.Error("the response does not follow the contract", "method", r.Request.Method, "path", r.Request.URL.Path,
+			"status", r.Status, "media_type", r.MediaType, "error", r.Err)
+	}
+}
+
+func (s *service) close() error {
+	s.endCheck()
+	s.Close()
+	if n := s.undocumented.Load(); n > 0 {
+		return fmt.Errorf("%d responses did not follow the contract", n)
+	}
+	return nil
+}
+
 func newServer(c config, contract *openapi3.T, model *llm.Client, logger *slog.Logger) (*server.Server, error) {
 	return server.New(server.Deps{
 		Contract:    contract,
@@ -147,8 +162,8 @@ func newServer(c config, contract *openapi3.T, model *llm.Client, logger *slog.L
 	})
 }
 
-// openStore opens the database and, where it is our own, restores and migrates it. Requests are told
-// meanwhile what they wait for.
+// openStore opens the database. It restores and migrates a private one. Until it is done, requests are told
+// what the server is waiting for.
 func openStore(ctx context.Context, c config, srv *server.Server, stderr io.Writer) (_ *database, _ *store.Store, err error) {
 	db, err := openInPhases(ctx, c, progressTo(stderr), srv.Starting)
 	if errors.Is(err, localpg.ErrLocked) {
@@ -161,7 +176,7 @@ func openStore(ctx context.Context, c config, srv *server.Server, stderr io.Writ
 	if err != nil {
 		return nil, nil, errors.Join(err, db.close())
 	}
-	if db.server == nil { // its owner migrates it
+	if db.server == nil { // migrating it is up to its owner
 		return db, st, nil
 	}
 	srv.Starting("applying the migrations")
@@ -196,8 +211,8 @@ func newModel(c config, contract *openapi3.T, logger *slog.Logger, otel *telemet
 	return model, nil
 }
 
-// checkModel asks in the background whether the upstream has the model. The function that it returns
-// ends that.
+// checkModel checks in the background whether the upstream has the model. The function that it returns
+// ends the check.
 func checkModel(ctx context.Context, model *llm.Client) (end func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var check sync.WaitGroup
@@ -208,56 +223,31 @@ func checkModel(ctx context.Context, model *llm.Client) (end func()) {
 	}
 }
 
-// checkAnswers holds each answer against the contract, and counts those that are not in it.
-func checkAnswers(contract *openapi3.T, next http.Handler, logger *slog.Logger, astray *atomic.Int64) (http.Handler, error) {
-	return server.CheckAnswers(contract, next, func(got server.Answer) {
-		if got.Err == nil {
-			return
-		}
-		astray.Add(1)
-		logger.Error("the answer is not in the contract", "method", got.Request.Method, "path", got.Request.URL.Path,
-			"status", got.Status, "media_type", got.MediaType, "error", got.Err)
-	})
-}
-
-// announce says where everything is and what it runs on: in a line of the log and, in
-// development, for a person.
+// announce logs what the server runs on. In development it also prints a banner with examples.
 func announce(ctx context.Context, c config, w io.Writer, logger *slog.Logger, db *database, st *store.Store, model llm.Info, addr net.Addr) {
-	state := "is ready"
-	status, err := st.Status(ctx)
-	switch {
-	case err != nil:
-		reason := databaseReason(err)
-		logger.Warn("the database cannot be used: "+reason, "error", err)
-		status.Server, status.Dataset = "not usable", "unknown"
-		state = "is up, but its database cannot be used:\n" + reason
-	case len(status.Missing) > 0:
-		remedy := ""
-		if status.Dataset != store.DatasetOther && len(status.Pending) > 0 {
-			remedy = "\nRun pagila-api migrate."
-		}
-		logger.Warn("the database is not ready", "missing", status.Missing, "pending", status.Pending)
-		state = "is up, but its database is not ready: " + strings.Join(status.Missing, "; ") + "." + remedy
-	case db.server != nil && c.PagilaDir != "" && status.Dataset == store.DatasetSample:
-		logger.Warn("PAGILA_DIR is set, but the database is the sample of an earlier start: remove DATA_DIR to restore it anew", "data_dir", c.DataDir)
-	}
+	status, state, usable := databaseState(ctx, c, logger, db, st)
 	logger.Info("serving", "address", addr.String(), "database", status.Server, "dataset", status.Dataset,
 		"migration", status.Migration, "llm_provider", model.Provider, "llm_model", model.Model)
 	if c.production() {
 		return
 	}
 	copyID := int32(exampleCopy)
-	if err == nil {
+	if usable {
 		if free, err := st.CopyInStock(ctx); err == nil && free > 0 {
 			copyID = free
 		}
 	}
-	base := baseURL(addr)
 	token := c.APIToken
 	if token != defaultToken {
 		token = "$API_TOKEN"
 	}
-	fmt.Fprintf(w, `
+	fmt.Fprintf(w, banner, baseURL(addr), status.Server, db.label, status.Dataset, model.Provider, model.Model, token, state, copyID)
+}
+
+// exampleCopy is the copy in the banner's example if none is known to be in stock.
+const exampleCopy = 2
+
+const banner = `
 The Pagila API %[8]s.
 
   Swagger UI      %[1]s/docs
@@ -274,12 +264,34 @@ Try it:
   curl %[1]s/customers/1/rentals -H "Authorization: Bearer %[7]s" \
     -H 'Content-Type: application/json' -d '{"inventory_id": %[9]d, "staff_id": 1}'
 
-Ctrl-C stops it.
+Press Ctrl-C to stop.
 
-`, base, status.Server, db.label, status.Dataset, model.Provider, model.Model, token, state, copyID)
+`
+
+// databaseState returns what is known about the database, and the state of the API in words. It logs what
+// is wrong.
+func databaseState(ctx context.Context, c config, logger *slog.Logger, db *database, st *store.Store) (status store.Status, state string, usable bool) {
+	status, err := st.Status(ctx)
+	switch {
+	case err != nil:
+		reason := databaseReason(err)
+		logger.Warn("the database cannot be used: "+reason, "error", err)
+		status.Server, status.Dataset = "not usable", "unknown"
+		return status, "is running, but its database cannot be used:\n" + reason, false
+	case len(status.Missing) > 0:
+		remedy := ""
+		if status.Dataset != store.DatasetOther && len(status.Pending) > 0 {
+			remedy = "\nRun pagila-api migrate."
+		}
+		logger.Warn("the database is not ready", "missing", status.Missing, "pending", status.Pending)
+		return status, "is running, but its database is not ready: " + strings.Join(status.Missing, "; ") + "." + remedy, true
+	case db.server != nil && c.PagilaDir != "" && status.Dataset == store.DatasetSample:
+		logger.Warn("PAGILA_DIR is set, but the database has the sample from an earlier start: remove DATA_DIR to restore it again", "data_dir", c.DataDir)
+	}
+	return status, "is ready", true
 }
 
-// baseURL is where a browser on this machine finds the server.
+// baseURL returns the URL of the server for a browser on this machine.
 func baseURL(addr net.Addr) string {
 	host, port, _ := net.SplitHostPort(addr.String())
 	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {

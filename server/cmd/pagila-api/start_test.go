@@ -21,10 +21,11 @@ import (
 	"testing"
 	"time"
 
+	"example.com/pagila-api/server/internal/testlog"
 	"example.com/pagila-api/store/pgtest"
 )
 
-// Variables that describe another database do not reach the private one, nor what exec runs on it.
+// Variables that describe another database affect neither the private one nor the commands of exec.
 func TestPrivatePostgresIgnoresLibpq(t *testing.T) {
 	t.Parallel()
 	env := environment(t, "PGSERVICE=work", "PGHOST=db.invalid", "PGPORT=1", "PGUSER=nobody", "PGSSLMODE=verify-full",
@@ -46,7 +47,7 @@ func TestPrivatePostgresIgnoresLibpq(t *testing.T) {
 	}
 }
 
-// freeAddress is an address without a listener.
+// freeAddress returns an address without a listener.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -57,7 +58,7 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// blackHole accepts connections and says nothing until it is closed. closing it closes them.
+// blackHole accepts connections and sends nothing. close closes them.
 type blackHole struct {
 	net.Listener
 	mu    sync.Mutex
@@ -95,12 +96,12 @@ func (h *blackHole) close() {
 	}
 }
 
-// starting is a program that has begun to serve and is not ready.
-func starting(t *testing.T, env []string) (s *served, stdout *output) {
+// starting starts the program and waits until it accepts connections. It may not be ready yet.
+func starting(t *testing.T, env []string) (s *served, stdout *testlog.Buffer) {
 	t.Helper()
 	address := freeAddress(t)
-	s = &served{cmd: program(t, append(env, "HTTP_ADDR="+address)), url: "http://" + address, stderr: &output{}, ended: make(chan struct{})}
-	stdout = &output{}
+	s = &served{cmd: program(t, append(env, "HTTP_ADDR="+address)), url: "http://" + address, stderr: &testlog.Buffer{}, ended: make(chan struct{})}
+	stdout = &testlog.Buffer{}
 	s.cmd.Stdout, s.cmd.Stderr = stdout, s.stderr
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -123,7 +124,7 @@ func starting(t *testing.T, env []string) (s *served, stdout *output) {
 	return s, stdout
 }
 
-// waitUntil waits until it is so.
+// waitUntil waits until a condition holds.
 func waitUntil(t *testing.T, so func() bool, s *served) {
 	t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
@@ -135,11 +136,11 @@ func waitUntil(t *testing.T, so func() bool, s *served) {
 	}
 }
 
-// A first start takes long. Meanwhile probes succeed, and operations that need the database say what
-// they wait for.
+// A first start takes long. Meanwhile probes succeed, and operations that need the database say what they are
+// waiting for.
 func TestServesWhileStarting(t *testing.T) {
 	t.Parallel()
-	proxy := newBlackHole(t) // where the download waits
+	proxy := newBlackHole(t) // the download waits here
 	s, stdout := starting(t, environment(t, "PAGILA_DIR=", "HTTPS_PROXY=http://"+proxy.Addr().String()))
 	if status, health := s.get(t, "/healthz"); status != 200 || health["status"] != "ok" {
 		t.Errorf("healthz: %d %v", status, health)
@@ -168,14 +169,14 @@ func TestServesWhileStarting(t *testing.T) {
 	if log := s.stderr.String(); strings.Contains(log, "ERROR") {
 		t.Errorf("an error is logged: %s", log)
 	}
-	proxy.close() // and so the sample takes the download's place
+	proxy.close() // the download fails, so the sample is used
 	waitUntil(t, func() bool { return strings.Contains(stdout.String(), "is ready") }, s)
 	if status, ready := s.get(t, "/readyz"); status != 200 || ready["dataset"] != "sample" {
 		t.Errorf("in the end: %d %v", status, ready)
 	}
 }
 
-// Ctrl-C ends a start, too, and leaves no Postgres.
+// Ctrl-C ends a start too, and leaves no PostgreSQL process behind.
 func TestInterruptedStart(t *testing.T) {
 	t.Parallel()
 	env := environment(t, "PAGILA_DIR=", "HTTPS_PROXY=http://"+newBlackHole(t).Addr().String())
@@ -188,7 +189,7 @@ func TestInterruptedStart(t *testing.T) {
 	wantNoPostgres(t, env)
 }
 
-// A database that does not answer does not hold up the probes.
+// A database that does not respond does not delay the probes.
 func TestHealthWithSilentDatabase(t *testing.T) {
 	t.Parallel()
 	hole := newBlackHole(t)
@@ -197,10 +198,10 @@ func TestHealthWithSilentDatabase(t *testing.T) {
 		t.Errorf("healthz: %d %v", status, health)
 	}
 	if strings.Contains(stdout.String(), "Ctrl-C") {
-		t.Errorf("healthz comes after the banner: %s", stdout)
+		t.Errorf("the banner precedes the response of healthz: %s", stdout)
 	}
 	waitUntil(t, func() bool { return strings.Contains(stdout.String(), "Ctrl-C") }, s)
-	if got := stdout.String(); !strings.Contains(got, "no answer from the address") || strings.Contains(got, "hunter2") {
+	if got := stdout.String(); !strings.Contains(got, "did not respond in time") || strings.Contains(got, "hunter2") {
 		t.Errorf("the banner: %s", got)
 	}
 	if strings.Contains(s.stderr.String(), "hunter2") {
@@ -208,7 +209,7 @@ func TestHealthWithSilentDatabase(t *testing.T) {
 	}
 }
 
-// The banner and the README rent different copies, and the banner's is in stock each time.
+// The banner and the README rent different copies, and the banner's copy is always in stock.
 func TestBannerRents(t *testing.T) {
 	t.Parallel()
 	env := environment(t)
@@ -242,7 +243,7 @@ func servePiped(t *testing.T, env []string) (s *served, stdout, stderr *os.File)
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { outR.Close(); errR.Close() })
-	s = &served{cmd: program(t, env), stderr: &output{}, ended: make(chan struct{})}
+	s = &served{cmd: program(t, env), stderr: &testlog.Buffer{}, ended: make(chan struct{})}
 	s.cmd.Stdout, s.cmd.Stderr = outW, errW
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -269,7 +270,7 @@ func servePiped(t *testing.T, env []string) (s *served, stdout, stderr *os.File)
 	return s, outR, errR
 }
 
-// The program ends in order when the reader of its output leaves, as head does.
+// The program shuts down in order even if the reader of its output, such as head, has ended.
 func TestReaderOfOutputLeaves(t *testing.T) {
 	t.Parallel()
 	env := environment(t)
@@ -287,7 +288,7 @@ func TestReaderOfOutputLeaves(t *testing.T) {
 	wantNoPostgres(t, env)
 }
 
-// fillPipe makes requests whose log lines are more than a pipe and the backlog hold.
+// fillPipe sends requests until their log lines exceed a pipe and the backlog.
 func fillPipe(t *testing.T, s *served) {
 	t.Helper()
 	path := "/nowhere/" + strings.Repeat("x", 180)
@@ -304,7 +305,7 @@ func fillPipe(t *testing.T, s *served) {
 	}
 }
 
-// While the log is not read, requests are served all the same, and a signal ends the program in order.
+// While nobody reads the log, the program serves requests, and shuts down in order.
 func TestLogIsNotRead(t *testing.T) {
 	t.Parallel()
 	env := environment(t)
@@ -319,8 +320,7 @@ func TestLogIsNotRead(t *testing.T) {
 	wantNoPostgres(t, env)
 }
 
-// A second signal ends the program at once, whether or not the log is read. Once there is a
-// reader again, the log says what is missing.
+// A second signal ends the program at once, whether or not anybody reads the log.
 func TestSecondSignalWithFullLog(t *testing.T) {
 	t.Parallel()
 	s, _, stderr := servePiped(t, environment(t, "DATABASE_URL="+pgtest.New(t), "DRAIN_DELAY=1m"))
@@ -338,7 +338,7 @@ func TestSecondSignalWithFullLog(t *testing.T) {
 	stderr.Close()
 }
 
-// Output that is not read is lost in whole writes, counted, and reported to the next reader.
+// Output that nobody reads is dropped in whole writes, counted, and reported to the next reader.
 func TestLossyWriter(t *testing.T) {
 	t.Parallel()
 	reader, writer := io.Pipe()
@@ -368,11 +368,11 @@ func TestLossyWriter(t *testing.T) {
 		lost += n
 	}
 	if kept < maxBacklog/1024 || kept+lost != lines {
-		t.Errorf("%d lines are kept and %d reported as lost of %d", kept, lost, lines)
+		t.Errorf("of %[3]d lines, %[1]d are kept and %[2]d are reported as lost", kept, lost, lines)
 	}
 }
 
-// No request on a connection that is kept alive is lost when the server stops under load.
+// No request on a kept connection is lost when the server stops under load.
 func TestNoRequestLostAtTheEnd(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
@@ -389,13 +389,13 @@ func TestNoRequestLostAtTheEnd(t *testing.T) {
 		}
 		clients.Wait()
 		if lost.Load() > 0 {
-			t.Errorf("delay %s: %d requests are lost of %d", delay, lost.Load(), done.Load())
+			t.Errorf("delay %[1]s: %[2]d of %[3]d requests are lost", delay, lost.Load(), done.Load())
 		}
 	}
 }
 
-// keepAsking sends requests on connections that are kept alive, until the server has stopped listening. It returns how
-// many of them got no response.
+// keepAsking sends requests on kept connections until the server stops listening. It returns the number of
+// requests without a response.
 func keepAsking(address string, done *atomic.Int64) (lost int64) {
 	for {
 		conn, err := net.Dial("tcp", address)
@@ -407,7 +407,7 @@ func keepAsking(address string, done *atomic.Int64) (lost int64) {
 			fmt.Fprintf(conn, "GET /films/1 HTTP/1.1\r\nHost: %s\r\n\r\n", address)
 			response, err := http.ReadResponse(in, nil)
 			if err != nil {
-				if !fresh { // a new one may wait for a server that has just stopped to accept
+				if !fresh { // a new connection may wait for a server that has just stopped accepting
 					lost++
 				}
 				break
@@ -421,8 +421,8 @@ func keepAsking(address string, done *atomic.Int64) (lost int64) {
 	}
 }
 
-// Every command warns once of a variable that looks misspelt: migrate down with DATABSE_URL would
-// otherwise work on the private database without a word.
+// Every command warns once about a variable that looks misspelt: otherwise migrate down with DATABSE_URL would
+// silently work on the private database.
 func TestEveryCommandWarns(t *testing.T) {
 	t.Parallel()
 	const want = "LLM_PROVIDR in the environment is not known: did you mean LLM_PROVIDER?"
@@ -448,7 +448,7 @@ func TestEveryCommandWarns(t *testing.T) {
 	}
 }
 
-// Variables of .env that resemble ours are named, with what was probably meant.
+// A variable of .env that resembles a known one is reported with the probable name.
 func TestMisspeltVariables(t *testing.T) {
 	t.Parallel()
 	cmd := program(t, []string{asProgram + "=1", "PATH=" + os.Getenv("PATH"), "DATABASE_URL=" + pgtest.New(t), "DATA_BASE_URL=x", "HTTP_PROXY=http://127.0.0.1:1", "API_KEY=x"}, "exec", "--", "true")
@@ -491,7 +491,7 @@ func TestMisspeltInTheEnvironment(t *testing.T) {
 	}
 }
 
-// Quotes and blanks around a value are not part of it, wherever it comes from.
+// Quotes and whitespace around a value are not part of it, in the environment and in .env.
 func TestQuotedValues(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
@@ -530,8 +530,8 @@ func TestMalformedDatabaseURL(t *testing.T) {
 	}
 }
 
-// The spans' collector is found at every form of its address, and OpenTelemetry's own variables work
-// in .env as in the environment.
+// The URL of the collector may have any form, and OpenTelemetry's own variables work in .env as in the
+// environment.
 func TestTelemetrySettings(t *testing.T) {
 	t.Parallel()
 	type received struct{ path, key, body string }
@@ -575,7 +575,7 @@ func TestTelemetrySettings(t *testing.T) {
 			}
 		})
 	}
-	// Switched off by the specification's own variable.
+	// The specification's own variable switches telemetry off.
 	env := environment(t, "DATABASE_URL="+pgtest.New(t), "OTEL_EXPORTER_OTLP_ENDPOINT="+newCollector(t, func(r *http.Request, _ string) { t.Errorf("a request to %s", r.URL) }))
 	s := serveIn(t, env, "OTEL_SDK_DISABLED=true\n")
 	if status, _ := s.do(t, http.MethodPost, "/ai/summary", `{"film_id": 1}`); status != 200 {
@@ -600,8 +600,8 @@ func newCollector(t *testing.T, receive func(r *http.Request, body string)) stri
 	return collector.URL
 }
 
-// A start with a model that the upstream does not have says so, with the remedy, and serves all else. The
-// time limits of the model are those of the environment.
+// If the upstream does not have the model, the log says so and names the remedy, and everything else works.
+// The model's timeouts are those of the environment.
 func TestStartWithMissingModel(t *testing.T) {
 	t.Parallel()
 	asked, silent := make(chan struct{}, 1), make(chan struct{})
@@ -616,7 +616,7 @@ func TestStartWithMissingModel(t *testing.T) {
 			fmt.Fprint(w, `{"message":`)
 			w.(http.Flusher).Flush()
 		}
-		select { // and no more
+		select { // and sends nothing more
 		case <-silent:
 		case <-r.Context().Done():
 		}
@@ -627,7 +627,7 @@ func TestStartWithMissingModel(t *testing.T) {
 		"LLM_FIRST_BYTE_TIMEOUT=1100ms", "LLM_IDLE_TIMEOUT=1200ms"))
 	<-asked
 	const problem = `may not have the model "lama"`
-	for said := ""; !strings.Contains(said, problem); { // the answer is on its way
+	for said := ""; !strings.Contains(said, problem); { // until the check has finished
 		status, ready := s.get(t, "/readyz")
 		if said = fmt.Sprint(ready); status != 200 {
 			t.Fatalf("/readyz: %d %s", status, said)
@@ -640,13 +640,13 @@ func TestStartWithMissingModel(t *testing.T) {
 		}
 	}
 	if status, problem := s.get(t, "/ai/ask?question=Why%3F"); status != http.StatusGatewayTimeout {
-		t.Errorf("a model without a first byte is %d %v", status, problem)
+		t.Errorf("a model without a first byte: status %d, %v", status, problem)
 	}
 	if status, problem := s.do(t, http.MethodPost, "/ai/summary", `{"film_id": 1}`); status != http.StatusGatewayTimeout {
-		t.Errorf("a model that falls silent is %d %v", status, problem)
+		t.Errorf("a model that falls silent: status %d, %v", status, problem)
 	}
 	for _, want := range []string{"no content for 1.1s", "no data for 1.2s"} {
-		for !strings.Contains(s.stderr.String(), want) { // the line is on its way through the pipe
+		for !strings.Contains(s.stderr.String(), want) { // the line is still in the pipe
 			s.get(t, "/healthz")
 		}
 	}

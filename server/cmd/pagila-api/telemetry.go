@@ -23,36 +23,25 @@ import (
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 )
 
-// flushTimeout is how long the last spans and metrics may take to be sent. A collector that is away
-// does not hold up the end.
+// flushTimeout limits the time for sending the last spans and metrics, so that a collector that is down
+// does not delay the end of the program.
 const flushTimeout = 3 * time.Second
 
 // telemetry sends spans and metrics to an OpenTelemetry collector, or nowhere.
 type telemetry struct {
 	traces  trace.TracerProvider
 	metrics metric.MeterProvider
-	close   func() error
+	closers []func(context.Context) error
 }
 
-// newTelemetry sends by OTLP over HTTP to the collector of c. Without one it does nothing. The
-// library reads the specification's other variables (headers, sampling, intervals) itself.
+// newTelemetry exports by OTLP over HTTP to the configured collector. Without one it does nothing. The
+// library itself reads the specification's other variables (headers, sampling, intervals).
 func newTelemetry(ctx context.Context, c config, logger *slog.Logger) (*telemetry, error) {
 	t := &telemetry{traces: tracenoop.NewTracerProvider(), metrics: metricnoop.NewMeterProvider()}
-	var shutdown []func(context.Context) error
-	t.close = func() error {
-		// Not the caller's context: that one is over when the program is told to stop.
-		ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
-		defer cancel()
-		var errs []error
-		for _, f := range shutdown {
-			errs = append(errs, f(ctx))
-		}
-		return errors.Join(errs...)
-	}
 	if !c.exports("TRACES") && !c.exports("METRICS") {
 		return t, nil
 	}
-	for name, value := range c.otel { // the library reads no .env
+	for name, value := range c.otel { // the library does not read .env
 		if err := os.Setenv(name, value); err != nil {
 			return nil, fmt.Errorf("set up OpenTelemetry: %w", err)
 		}
@@ -61,28 +50,56 @@ func newTelemetry(ctx context.Context, c config, logger *slog.Logger) (*telemetr
 	// A later attribute replaces an earlier one.
 	service, err := resource.New(ctx, resource.WithAttributes(semconv.ServiceName("pagila-api")), resource.WithFromEnv())
 	if err != nil {
-		logger.Warn("OTEL_RESOURCE_ATTRIBUTES is used in part", "error", err)
+		logger.Warn("a part of OTEL_RESOURCE_ATTRIBUTES is ignored", "error", err)
 	}
 	if c.exports("TRACES") {
-		spans, err := otlptracehttp.New(ctx)
-		if err != nil {
+		if err := t.exportTraces(ctx, service); err != nil {
 			return nil, fmt.Errorf("export spans: %w", err)
 		}
-		traces := sdktrace.NewTracerProvider(sdktrace.WithBatcher(spans), sdktrace.WithResource(service))
-		t.traces, shutdown = traces, append(shutdown, traces.Shutdown)
 	}
 	if c.exports("METRICS") {
-		measurements, err := otlpmetrichttp.New(ctx)
-		if err != nil {
+		if err := t.exportMetrics(ctx, service); err != nil {
 			return nil, fmt.Errorf("export metrics: %w", err)
 		}
-		metrics := sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewPeriodicReader(measurements)), sdkmetric.WithResource(service))
-		t.metrics, shutdown = metrics, append(shutdown, metrics.Shutdown)
 	}
 	return t, nil
 }
 
-// exports tells whether a signal, TRACES or METRICS, is sent anywhere.
+func (t *telemetry) exportTraces(ctx context.Context, service *resource.Resource) error {
+	spans, err := otlptracehttp.New(ctx)
+	if err != nil {
+		return err
+	}
+	traces := sdktrace.NewTracerProvider(sdktrace.WithBatcher(spans), sdktrace.WithResource(service))
+	t.traces, t.closers = traces, append(t.closers, traces.Shutdown)
+	return nil
+}
+
+func (t *telemetry) exportMetrics(ctx context.Context, service *resource.Resource) error {
+	measurements, err := otlpmetrichttp.New(ctx)
+	if err != nil {
+		return err
+	}
+	metrics := sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewPeriodicReader(measurements)), sdkmetric.WithResource(service))
+	t.metrics, t.closers = metrics, append(t.closers, metrics.Shutdown)
+	return nil
+}
+
+// shutdown sends the last spans and metrics.
+func (t *telemetry) shutdown(logger *slog.Logger) {
+	// Not the caller's context, which is canceled when the program is told to stop.
+	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
+	defer cancel()
+	var errs []error
+	for _, closes := range t.closers {
+		errs = append(errs, closes(ctx))
+	}
+	if err := errors.Join(errs...); err != nil {
+		logger.Warn("the last spans and metrics were lost", "error", err)
+	}
+}
+
+// exports reports whether a signal, TRACES or METRICS, is exported.
 func (c config) exports(signal string) bool {
 	if strings.EqualFold(c.otel["OTEL_SDK_DISABLED"], "true") || c.otel["OTEL_"+signal+"_EXPORTER"] == "none" {
 		return false
@@ -90,22 +107,22 @@ func (c config) exports(signal string) bool {
 	return c.OTLPEndpoint != "" || c.otel["OTEL_EXPORTER_OTLP_"+signal+"_ENDPOINT"] != ""
 }
 
-// checkOTel returns what is wrong with the variables of OpenTelemetry, and what has no effect.
-func (c config) checkOTel() (errs []error, warnings []string) {
+// checkOTel checks the variables of OpenTelemetry, and returns warnings about those that have no effect.
+func (c config) checkOTel(m *mistakes) (warnings []string) {
 	for _, signal := range []string{"", "TRACES_", "METRICS_"} {
 		name := "OTEL_EXPORTER_OTLP_" + signal + "ENDPOINT"
 		if c.otel[name] != "" {
 			u, err := url.Parse(c.otel[name])
 			switch {
 			case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "":
-				errs = append(errs, fmt.Errorf("%s is not a URL such as http://localhost:4318", name))
+				m.add(fmt.Errorf("%s is not a URL such as http://localhost:4318", name))
 			case u.RawQuery != "" || u.Fragment != "":
-				warnings = append(warnings, name+" has a query or a fragment, which is not sent: a key goes into OTEL_EXPORTER_OTLP_HEADERS")
+				warnings = append(warnings, name+" has a query or a fragment, which is not sent: put a key into OTEL_EXPORTER_OTLP_HEADERS")
 			}
 		}
 		if protocol := c.otel["OTEL_EXPORTER_OTLP_"+signal+"PROTOCOL"]; protocol != "" && protocol != "http/protobuf" {
 			warnings = append(warnings, "OTEL_EXPORTER_OTLP_"+signal+"PROTOCOL is not supported: the server sends http/protobuf")
 		}
 	}
-	return errs, warnings
+	return warnings
 }

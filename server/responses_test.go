@@ -16,28 +16,32 @@ import (
 
 	"example.com/pagila-api/gen"
 	"example.com/pagila-api/llm/upstream"
+	"example.com/pagila-api/server/internal/contract"
 )
 
-// An operation of the API refuses a parameter that it does not know. Probes and documentation take what
-// load balancers, caches and links add.
+// Operations reject query parameters that they do not know. Probes and documentation ignore what load
+// balancers, caches and links add.
 func TestUnknownParameter(t *testing.T) {
 	t.Parallel()
-	a := start(t)
-	for _, path := range []string{"/customers/1/rentals/1", "/films/1", "/films"} {
-		for _, query := range []string{"_=1", "utm_source=x", "verbose", "%zz", "a;b"} {
-			a.get(t, path+"?"+query, "Authorization", "Bearer "+token).wantProblem(t, 400, "invalid_request")
+	a := start(t, withDocumentedCredentials)
+	queries := []string{"_=1", "utm_source=x", "verbose", "%zz", "a;b"}
+	for _, r := range exampleRequests(t, documents(400)) {
+		for _, query := range queries {
+			r.rawQuery = query
+			r.send(t, a).wantProblem(t, 400, "invalid_request")
 		}
 	}
-	for _, path := range []string{
-		"/healthz?_=1", "/readyz?verbose", "/readyz?exclude=a&exclude=b", "/openapi.yaml?v=1", "/openapi.json?%ff",
-		"/docs?utm_source=x&utm_medium=", "/docs/init.js?v=%zz", "/healthz?a;b", "/healthz?%00=1", "/docs?=", "/docs?%",
-	} {
-		a.get(t, path).want(t, 200)
-		a.call(t, http.MethodHead, path, "").want(t, 200)
+	ignores := func(op *contract.Operation) bool { return !op.Documents(400) }
+	for _, r := range exampleRequests(t, ignores) {
+		for _, query := range append(queries, "exclude=a&exclude=b", "v=", "%ff", "%00=1", "=", "%") {
+			r.rawQuery = query
+			r.send(t, a).want(t, 200)
+			r.sendAs(t, a, http.MethodHead).want(t, 200)
+		}
 	}
 }
 
-// However much is wrong with a request, a problem names a hundred places of it, always the same ones.
+// A problem has at most a hundred errors, and they are always the same ones.
 func TestManyInputErrors(t *testing.T) {
 	t.Parallel()
 	a := start(t)
@@ -53,47 +57,50 @@ func TestManyInputErrors(t *testing.T) {
 	inQuery := a.get(t, "/films?"+query.Encode()).wantProblem(t, 400, "invalid_request")
 	inBody := a.call(t, http.MethodPost, "/ai/summary", string(body)).wantProblem(t, 400, "invalid_request")
 	if len(inQuery.Errors) != 100 || len(inBody.Errors) != 100 {
-		t.Fatalf("%d and %d places are named", len(inQuery.Errors), len(inBody.Errors))
+		t.Fatalf("the problems have %d and %d errors", len(inQuery.Errors), len(inBody.Errors))
 	}
 	for i, e := range inQuery.Errors {
 		if want := fmt.Sprintf("p%04d", i); *e.Parameter != want {
-			t.Fatalf("place %d is %s, want %s", i, *e.Parameter, want)
+			t.Fatalf("error %d is about %s, want %s", i, *e.Parameter, want)
 		}
 	}
 	again := a.call(t, http.MethodPost, "/ai/summary", string(body)).wantProblem(t, 400, "invalid_request")
 	if !reflect.DeepEqual(inBody.Errors, again.Errors) {
-		t.Errorf("the same body gives %v and %v", inBody.Errors, again.Errors)
+		t.Errorf("the same body causes the errors %v and %v", inBody.Errors, again.Errors)
 	}
 }
 
-// A compressed body is refused on each operation that takes a body, before it is read. The response
-// says what to send instead (RFC 9110, section 15.5.16).
+// Each operation with a body rejects a compressed one before it reads it. The response says what to send
+// instead (RFC 9110, section 15.5.16).
 func TestContentEncoding(t *testing.T) {
 	t.Parallel()
-	a := start(t)
-	for path, mediaType := range withBody {
-		post := func(body, authorization, coding string) *answer {
-			return a.call(t, http.MethodPost, path, body, "Authorization", authorization, "Content-Type", mediaType, "Content-Encoding", coding)
+	a := start(t, withDocumentedCredentials)
+	for _, r := range exampleRequests(t, hasBody) {
+		post := func(body, coding string) *received {
+			r := r.with("Content-Encoding", coding)
+			r.body = body
+			return r.send(t, a)
 		}
 		for _, coding := range []string{"gzip", "GZip", "br", "deflate", "zstd", "x-unknown", "identity, gzip", "gzip, gzip", "a b"} {
-			answer := post("\x1f\x8b\x08", "Bearer "+token, coding)
-			p := answer.wantProblem(t, 415, "unsupported_media_type")
-			if got := answer.header.Get("Accept-Encoding"); got != "identity" || !strings.Contains(p.Detail, "compressed") {
-				t.Errorf("%s, %s: Accept-Encoding is %q, the detail %q", path, coding, got, p.Detail)
+			got := post("\x1f\x8b\x08", coding)
+			p := got.wantProblem(t, 415, "unsupported_media_type")
+			if accepted := got.header.Get("Accept-Encoding"); accepted != "identity" || !strings.Contains(p.Detail, "compressed") {
+				t.Errorf("%s, %s: Accept-Encoding is %q, the detail %q", r.ID, coding, accepted, p.Detail)
 			}
 		}
 		for _, coding := range []string{"", "identity", "Identity", "identity, , identity"} {
-			post("{", "Bearer "+token, coding).wantProblem(t, 400, "invalid_request")
+			post("{", coding).wantProblem(t, 400, "invalid_request")
 		}
-		post("", "Bearer "+token, "gzip").wantProblem(t, 400, "invalid_request") // there is nothing to decode
-		if path == "/customers/1/rentals" {
-			post("{}", "", "gzip").wantProblem(t, 401, "missing_token")
+		post("", "gzip").wantProblem(t, 400, "invalid_request") // an empty body is not compressed
+		if r.Secured {
+			r.anonymous = true
+			post("{}", "gzip").wantProblem(t, 401, "missing_token")
 		}
 	}
 	a.get(t, "/films", "Content-Encoding", "gzip").want(t, 200)
 }
 
-// The refusal does not wait for the body: a client that asks whether to send it is told not to.
+// The response does not wait for the body: a client that sends Expect: 100-continue is told not to send it.
 func TestContentEncodingBeforeBody(t *testing.T) {
 	t.Parallel()
 	a := start(t)
@@ -113,8 +120,8 @@ func TestContentEncodingBeforeBody(t *testing.T) {
 	}
 }
 
-// The parameters of a body's media type mean nothing, so no form of them is a reason to refuse it. What is
-// no media type of the operation's is refused as such, never as a value of the wrong type.
+// The parameters of a body's media type have no meaning, so no form of them is an error. A media type that the
+// operation does not accept is a 415, never an error in the body.
 func TestMediaTypeParameters(t *testing.T) {
 	t.Parallel()
 	a := start(t)
@@ -147,49 +154,32 @@ func TestMediaTypeParameters(t *testing.T) {
 	}
 }
 
-// withBody are the operations with a body, with its media type.
-var withBody = map[string]string{
-	"/customers/1/rentals": "application/json",
-	"/ai/summary":          "application/json",
-	"/ai/handoff":          "application/json",
-	"/token":               "application/x-www-form-urlencoded",
-}
-
-// Each operation with a body refuses one that is too large, and one of another media type.
+// Each operation with a body rejects one that is too large, and one of another media type.
 func TestBodyRefused(t *testing.T) {
 	t.Parallel()
-	a := start(t)
-	large := strings.Repeat(" ", 2<<20)
-	for path, mediaType := range withBody {
-		post := func(body, mediaType string) *answer {
-			return a.call(t, http.MethodPost, path, body, "Authorization", "Bearer "+token, "Content-Type", mediaType)
-		}
-		post(large, mediaType).wantProblem(t, 413, "body_too_large")
-		post("{}", "application/xml").wantProblem(t, 415, "unsupported_media_type")
+	a := start(t, withDocumentedCredentials)
+	for _, r := range exampleRequests(t, hasBody) {
+		r.body = strings.Repeat(" ", 2<<20)
+		r.send(t, a).wantProblem(t, 413, "body_too_large")
+		r.body, r.mediaType = "{}", "application/xml"
+		r.send(t, a).wantProblem(t, 415, "unsupported_media_type")
 	}
 }
 
-// A database that fails at what it is asked is a fault of each call that needs it.
+// An error of the database that is not temporary is a fault in each operation that uses the database.
 func TestFaultOfEachOperation(t *testing.T) {
 	t.Parallel()
-	a := start(t)
+	a := start(t, withDocumentedCredentials)
+	a.insertExampleRental(t)
 	a.breakFilm(t)
-	rental := one[string](t, a, `SELECT customer_id || '/rentals/' || rental_id FROM rental LIMIT 1`)
-	for _, answer := range []*answer{
-		a.get(t, "/films"),
-		a.get(t, "/films/1"),
-		a.get(t, "/ai/ask?question=comedies"),
-		a.call(t, http.MethodPost, "/ai/summary", `{"film_id": 1}`),
-		a.call(t, http.MethodPost, "/ai/handoff", `{"question": "Do you have comedies?"}`),
-		a.rent(t, "/customers/1/rentals", `{"inventory_id": 1, "staff_id": 1}`),
-		a.get(t, "/customers/"+rental, "Authorization", "Bearer "+token),
-	} {
-		answer.wantProblem(t, 500, "internal_error")
+	readsFilms := func(op *contract.Operation) bool { return op.Documents(500) && op.ID != "getReadiness" }
+	for _, r := range exampleRequests(t, readsFilms) {
+		r.send(t, a).wantProblem(t, 500, "internal_error")
 	}
 }
 
-// A language model that is broken, away, silent or unwilling has a status for each, on a real
-// socket, and the three calls that need it agree on which.
+// A language model may be broken, unreachable, silent or unwilling. Each has its own status, which is the same
+// in the three operations that use the model. The upstream is a real server.
 func TestBrokenUpstream(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -220,7 +210,7 @@ func TestBrokenUpstream(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			model := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				// Until the body is read, net/http does not notice that the client has left.
+				// Until the body is read, net/http does not notice that the client has disconnected.
 				if _, err := io.Copy(io.Discard, r.Body); err != nil {
 					t.Error(err)
 				}
@@ -229,7 +219,7 @@ func TestBrokenUpstream(t *testing.T) {
 			t.Cleanup(model.Close)
 			timeout := time.Minute
 			if tt.status == 504 {
-				timeout = time.Second // it passes
+				timeout = time.Second // this has to pass
 			}
 			a := start(t, withModel(newModel(t, loadContract(t), upstream.Config{
 				Provider: "openai", Model: "up-1", APIKey: "sk-test", BaseURL: model.URL + "/v1", Timeout: timeout,
@@ -241,7 +231,7 @@ func TestBrokenUpstream(t *testing.T) {
 	}
 }
 
-// Swagger UI's files of each media type are served as the contract has it.
+// Swagger UI's files are served with the media types in the contract.
 func TestEachAsset(t *testing.T) {
 	t.Parallel()
 	a := start(t)
@@ -254,8 +244,8 @@ func TestEachAsset(t *testing.T) {
 	}
 }
 
-// A question without a character that can be seen is none. (Found by generated requests: the model
-// was blamed for having no answer.)
+// A question without a visible character is invalid. Generated requests found that the model was blamed for
+// having no answer.
 func TestInvisibleQuestion(t *testing.T) {
 	t.Parallel()
 	a := start(t)

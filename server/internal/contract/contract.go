@@ -1,0 +1,77 @@
+// Package contract checks requests and responses against the OpenAPI contract.
+//
+// An [Operation] validates the requests that the server receives. [CheckResponses] checks what the server
+// sends; it is for tests and for development. The errors for requests are typed, and package server turns
+// them into problem documents.
+package contract
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/routers"
+)
+
+// Operation is an operation of the contract.
+type Operation struct {
+	ID      string
+	Method  string
+	Path    string // as in the contract, such as /films/{film_id}
+	Secured bool   // requires a token
+
+	route *routers.Route
+	query []string // the names of its query parameters
+}
+
+// Operations returns all operations of the contract in the order of their IDs.
+func Operations(doc *openapi3.T) []*Operation {
+	var all []*Operation
+	for path, item := range doc.Paths.Map() {
+		for method, spec := range item.Operations() {
+			all = append(all, newOperation(&routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: spec}))
+		}
+	}
+	slices.SortFunc(all, func(a, b *Operation) int { return cmp.Compare(a.ID, b.ID) })
+	return all
+}
+
+func newOperation(route *routers.Route) *Operation {
+	o := &Operation{ID: route.Operation.OperationID, Method: route.Method, Path: route.Path, route: route}
+	for _, p := range o.Parameters() {
+		if p.In == openapi3.ParameterInQuery {
+			o.query = append(o.query, p.Name)
+		}
+	}
+	security := route.Operation.Security
+	if security == nil {
+		security = &route.Spec.Security
+	}
+	o.Secured = len(*security) > 0
+	return o
+}
+
+// Spec returns the contract's own description of the operation.
+func (o *Operation) Spec() *openapi3.Operation { return o.route.Operation }
+
+// Parameters returns the operation's parameters, including those that its path declares.
+func (o *Operation) Parameters() []*openapi3.Parameter {
+	var all []*openapi3.Parameter
+	for _, p := range slices.Concat(o.route.PathItem.Parameters, o.route.Operation.Parameters) {
+		all = append(all, p.Value)
+	}
+	return all
+}
+
+// Documents reports whether the contract has a response with this status for the operation.
+func (o *Operation) Documents(status int) bool { return o.Spec().Responses.Status(status) != nil }
+
+// Method returns the method of the operation that serves a request. A HEAD request is a GET request for
+// the head alone.
+func Method(r *http.Request) string {
+	if r.Method == http.MethodHead {
+		return http.MethodGet
+	}
+	return r.Method
+}

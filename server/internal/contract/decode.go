@@ -1,0 +1,199 @@
+package contract
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+)
+
+// RegisterDecoders replaces kin-openapi's decoders for the media types of request bodies. kin-openapi has
+// one set of decoders for the whole process.
+func RegisterDecoders() { registerDecoders() }
+
+var registerDecoders = sync.OnceFunc(func() {
+	// kin-openapi's own decoder for JSON ignores what follows the value, and accepts repeated members.
+	openapi3filter.RegisterBodyDecoder("application/json", bodyDecoder(decodeJSON))
+	// Its own decoder for forms accepts repeated parameters.
+	openapi3filter.RegisterBodyDecoder("application/x-www-form-urlencoded", bodyDecoder(decodeForm))
+})
+
+// bodyDecoder adapts a decoder that needs only the body.
+func bodyDecoder(decode func(data []byte) (any, error)) openapi3filter.BodyDecoder {
+	return func(body io.Reader, _ http.Header, _ *openapi3.SchemaRef, _ openapi3filter.EncodingFn) (any, error) {
+		data, err := io.ReadAll(body)
+		if err != nil {
+			return nil, err
+		}
+		value, err := decode(data)
+		if err != nil {
+			return nil, &openapi3filter.ParseError{Kind: openapi3filter.KindInvalidFormat, Cause: err}
+		}
+		return value, nil
+	}
+}
+
+// decodeForm decodes a form of strings by OAuth2's rules (RFC 6749, section 3.2): a parameter without a
+// value counts as omitted, and no parameter may be repeated.
+func decodeForm(data []byte) (any, error) {
+	values, err := url.ParseQuery(string(data))
+	if err != nil {
+		return nil, fmt.Errorf("the form is malformed: %w", err)
+	}
+	form := map[string]any{}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		all := values[name]
+		switch {
+		case len(all) > 1:
+			return nil, fmt.Errorf("the parameter %q appears more than once", printable(name))
+		case !storable(name) || !storable(all[0]):
+			return nil, fmt.Errorf("the parameter %q contains a NUL character or is not valid UTF-8", printable(name))
+		case all[0] != "":
+			form[name] = all[0]
+		}
+	}
+	return form, nil
+}
+
+// decodeJSON decodes exactly one JSON value (RFC 8259) in UTF-8. No object may have two members of the
+// same name, and no string may contain NUL.
+func decodeJSON(data []byte) (any, error) {
+	if !utf8.Valid(data) {
+		return nil, errors.New("the body is not valid UTF-8")
+	}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	value, err := decodeValue(decoder, 1)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("the body continues after the JSON value")
+	}
+	return value, nil
+}
+
+// maxDepth limits how deeply a body may be nested. The contract's bodies have a depth of 1, and each
+// level costs memory.
+const maxDepth = 32
+
+func decodeValue(decoder *json.Decoder, depth int) (any, error) {
+	token, err := decoder.Token()
+	if err != nil {
+		return nil, jsonError(err)
+	}
+	if depth > maxDepth {
+		return nil, errors.New("the body is nested too deeply")
+	}
+	switch v := token.(type) {
+	case json.Delim: // an opening one, since the decoder rejects all others
+		if v == '{' {
+			return decodeObject(decoder, depth)
+		}
+		return decodeArray(decoder, depth)
+	case string:
+		if !storable(v) {
+			return nil, errors.New("a string in the body contains a NUL character")
+		}
+	case json.Number:
+		return exact(v), nil
+	}
+	return token, nil
+}
+
+func decodeObject(decoder *json.Decoder, depth int) (any, error) {
+	object := map[string]any{}
+	for decoder.More() {
+		token, err := decoder.Token()
+		if err != nil {
+			return nil, jsonError(err)
+		}
+		name := token.(string) // the decoder rejects all others
+		if _, exists := object[name]; exists {
+			return nil, fmt.Errorf("the member %q appears more than once", printable(name))
+		}
+		if object[name], err = decodeValue(decoder, depth+1); err != nil {
+			return nil, err
+		}
+	}
+	_, err := decoder.Token()
+	return object, jsonError(err)
+}
+
+func decodeArray(decoder *json.Decoder, depth int) (any, error) {
+	array := []any{}
+	for decoder.More() {
+		value, err := decodeValue(decoder, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		array = append(array, value)
+	}
+	_, err := decoder.Token()
+	return array, jsonError(err)
+}
+
+// exact writes an integer without a point and an exponent: 1.0 and 1e0 are integers to JSON Schema, but
+// not to the decoder of a Go integer. kin-openapi compares the nearest float64, which may be an integer
+// where the number is not. Such a fraction becomes a number that no schema accepts.
+func exact(n json.Number) json.Number {
+	if digits, ok := integer(string(n)); ok {
+		return json.Number(digits)
+	}
+	if f, err := n.Float64(); err == nil && f == math.Trunc(f) {
+		return "1e400"
+	}
+	return n
+}
+
+// integer writes a JSON number as an integer, if it is one of at most maxDigits. The time it takes
+// depends on the length of the text and not on the exponent.
+func integer(n string) (digits string, ok bool) {
+	const maxDigits = 19 // as many as an int64 has
+	n, negative := strings.CutPrefix(n, "-")
+	mantissa, exponent := n, int64(0)
+	if e := strings.IndexAny(n, "eE"); e >= 0 {
+		mantissa = n[:e]
+		exponent, _ = strconv.ParseInt(n[e+1:], 10, 32) // out of range, it is the nearest value in range
+	}
+	before, after, _ := strings.Cut(mantissa, ".")
+	digits = strings.TrimLeft(before+after, "0")
+	length := int64(len(digits)-len(after)) + exponent // of the integer
+	digits = strings.TrimRight(digits, "0")
+	if digits == "" {
+		return "0", true
+	}
+	if int64(len(digits)) > length || length > maxDigits {
+		return "", false
+	}
+	digits += strings.Repeat("0", int(length)-len(digits))
+	if negative {
+		digits = "-" + digits
+	}
+	return digits, true
+}
+
+// jsonError rewords the decoder's error for the client.
+func jsonError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("the body is not valid JSON: it ends too early")
+	default:
+		return fmt.Errorf("the body is not valid JSON: %w", err)
+	}
+}

@@ -1,0 +1,290 @@
+package contract
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+)
+
+var (
+	// ErrMediaType means that the operation does not accept the media type of the request's body.
+	ErrMediaType = errors.New("unsupported media type")
+	// ErrContentCoding means that the request's body is compressed.
+	ErrContentCoding = errors.New("unsupported content coding")
+)
+
+// InvalidError means that a request does not follow the contract.
+type InvalidError struct{ Places []Place }
+
+func (e *InvalidError) Error() string { return fmt.Sprintf("invalid request: %+v", e.Places) }
+
+// Place is a part of a request that does not follow the contract. If neither Parameter nor Pointer is
+// set, it is the query string or the body as a whole.
+type Place struct {
+	Parameter string // the name of a parameter
+	Pointer   string // a JSON pointer into the body, as a URI fragment
+	Detail    string
+	Rule      string // the keyword of JSON Schema that the value violates, if known
+}
+
+// Invalid returns the error for a request that is invalid in one place.
+func Invalid(place Place) *InvalidError { return &InvalidError{Places: []Place{place}} }
+
+// Violates reports whether the value at this pointer violates a keyword of JSON Schema.
+func (e *InvalidError) Violates(rule, pointer string) bool {
+	return slices.ContainsFunc(e.Places, func(p Place) bool { return p.Rule == rule && p.Pointer == pointer })
+}
+
+var validation = &openapi3filter.Options{
+	// kin-openapi would read the whole body before it checked the token, so the server checks that itself.
+	AuthenticationFunc: openapi3filter.NoopAuthenticationFunc,
+	MultiError:         true,
+	// The binding then reads the value that was validated, instead of decoding the body again by
+	// encoding/json's less strict rules.
+	KeepValidatedValue: true,
+}
+
+// Validate checks a request and the values of its path parameters. [RegisterDecoders] has to be called
+// first. The error is an [InvalidError], [ErrMediaType], [ErrContentCoding] or an [http.MaxBytesError].
+//
+// The published Gin middleware for kin-openapi turns 401, 413 and 415 into 400 and flattens all errors
+// into one string, so the server does not use it.
+func (o *Operation) Validate(r *http.Request, path map[string]string) error {
+	if err := checkStrings(r.URL, path, o.query); err != nil {
+		return err
+	}
+	if err := checkContent(r, o.Spec().RequestBody); err != nil {
+		return err
+	}
+	body := &watchedBody{ReadCloser: r.Body}
+	r.Body = body
+	input := &openapi3filter.RequestValidationInput{Request: r, PathParams: path, Route: o.route, Options: validation}
+	if err := openapi3filter.ValidateRequest(r.Context(), input); err != nil {
+		return requestError(err, body.err)
+	}
+	return nil
+}
+
+// checkContent rejects a compressed body and a media type that the operation does not accept.
+func checkContent(r *http.Request, body *openapi3.RequestBodyRef) error {
+	if body == nil || r.ContentLength == 0 {
+		return nil
+	}
+	if isEncoded(r.Header) {
+		return ErrContentCoding
+	}
+	mediaType := mediaTypeOf(r.Header)
+	if body.Value.Content[mediaType] == nil {
+		return ErrMediaType
+	}
+	// No parameter of these media types has a meaning, so a malformed one does no harm. The code that
+	// reads the header after this is stricter.
+	r.Header.Set("Content-Type", mediaType)
+	return nil
+}
+
+func isEncoded(header http.Header) bool {
+	for _, line := range header.Values("Content-Encoding") {
+		for coding := range strings.SplitSeq(line, ",") {
+			if coding = strings.TrimSpace(coding); coding != "" && !strings.EqualFold(coding, "identity") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// mediaTypeOf returns the media type without its parameters, or "" unless the header has exactly one.
+func mediaTypeOf(header http.Header) string {
+	lines := header.Values("Content-Type")
+	if len(lines) != 1 {
+		return ""
+	}
+	mediaType, _, _ := strings.Cut(lines[0], ";")
+	return strings.ToLower(strings.TrimSpace(mediaType))
+}
+
+const (
+	badString = "the value contains a NUL character or is not valid UTF-8"
+	repeated  = "the parameter appears more than once"
+)
+
+// checkStrings rejects what the contract cannot express: a malformed query string, unknown, repeated and
+// empty query parameters (kin-openapi would replace an empty value by the default), and strings that
+// PostgreSQL cannot store.
+func checkStrings(u *url.URL, path map[string]string, known []string) error {
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return Invalid(Place{Detail: "the query string is malformed: " + err.Error()})
+	}
+	var places []Place
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		if name == "" {
+			places = append(places, Place{Detail: "the query string has a parameter without a name"})
+		} else if !slices.Contains(known, name) {
+			places = append(places, Place{Parameter: printable(name), Detail: "the operation has no such query parameter"})
+		} else if detail := checkQueryValue(query[name]); detail != "" {
+			places = append(places, Place{Parameter: name, Detail: detail})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(path)) {
+		if !storable(path[name]) {
+			places = append(places, Place{Parameter: name, Detail: badString})
+		}
+	}
+	if places == nil {
+		return nil
+	}
+	return &InvalidError{Places: places}
+}
+
+func checkQueryValue(values []string) (detail string) {
+	switch {
+	case len(values) > 1:
+		return repeated
+	case values[0] == "":
+		return "the value is empty"
+	case !storable(values[0]):
+		return badString
+	default:
+		return ""
+	}
+}
+
+// storable reports whether PostgreSQL can store s.
+func storable(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
+
+// printable makes a name that a client invented fit to be sent back.
+func printable(s string) string {
+	const longest = 100
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	if len(s) > longest {
+		s = strings.ToValidUTF8(s[:longest], "") + "…"
+	}
+	return s
+}
+
+// watchedBody remembers why a body could not be read. kin-openapi hides that in an error of its own.
+type watchedBody struct {
+	io.ReadCloser
+	err error
+}
+
+func (b *watchedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.err = err
+	}
+	return n, err
+}
+
+// requestError translates kin-openapi's error. If the body could not be read, unread is the reason.
+func requestError(err, unread error) error {
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(unread, &tooLarge):
+		return tooLarge
+	case errors.Is(unread, os.ErrDeadlineExceeded):
+		return Invalid(Place{Detail: "the body was not received in time"})
+	case unread != nil:
+		return Invalid(Place{Detail: "the body ended before it was complete"})
+	}
+	// A value that violates several rules is often reported with the same words.
+	same := func(a, b Place) bool { a.Rule = b.Rule; return a == b }
+	return &InvalidError{Places: slices.CompactFunc(places(err, nil), same)}
+}
+
+// places flattens kin-openapi's tree of errors. in is the closest RequestError above err, if any.
+func places(err error, in *openapi3filter.RequestError) []Place {
+	switch e := err.(type) { //nolint:errorlint // it walks the tree node by node
+	case openapi3.MultiError:
+		var all []Place
+		for _, each := range e {
+			all = append(all, places(each, in)...)
+		}
+		return all
+	case *openapi3filter.RequestError:
+		if e.Err == nil {
+			return []Place{newPlace(e, nil, e.Reason)}
+		}
+		return places(e.Err, e)
+	case *openapi3.SchemaError:
+		pointer := append(e.JSONPointer(), unknownMember(e)...)
+		place := newPlace(in, pointer, cmp.Or(expectedInteger(e.Schema), expectedString(e), e.Reason))
+		place.Rule = e.SchemaField
+		return []Place{place}
+	case *openapi3filter.ParseError:
+		return []Place{newPlace(in, nil, parseDetail(e, in))}
+	default:
+		return []Place{newPlace(in, nil, err.Error())}
+	}
+}
+
+func newPlace(in *openapi3filter.RequestError, pointer []string, detail string) Place {
+	if in != nil && in.Parameter != nil {
+		return Place{Parameter: in.Parameter.Name, Detail: detail}
+	}
+	// RFC 6901, section 6. The names come from the contract or from the client.
+	escape := strings.NewReplacer("~", "~0", "/", "~1")
+	var b strings.Builder
+	b.WriteByte('#')
+	for _, token := range pointer {
+		b.WriteByte('/')
+		b.WriteString(url.PathEscape(escape.Replace(token)))
+	}
+	return Place{Pointer: b.String(), Detail: detail}
+}
+
+func parseDetail(e *openapi3filter.ParseError, in *openapi3filter.RequestError) string {
+	if in != nil && in.Parameter != nil {
+		if expected := expectedInteger(in.Parameter.Schema.Value); expected != "" {
+			return expected
+		}
+	}
+	if e.Reason != "" { // of a parameter: it names the expected type
+		return "the value is " + e.Reason
+	}
+	return e.RootCause().Error()
+}
+
+// expectedInteger says which integers a schema accepts, or "" if it is not a schema for integers.
+// kin-openapi has a different message for each violation, and writes 2147483647 as 2.147483647e+09.
+func expectedInteger(schema *openapi3.Schema) string {
+	if schema == nil || !schema.Type.Is(openapi3.TypeInteger) || schema.Min == nil || schema.Max == nil {
+		return ""
+	}
+	return fmt.Sprintf("the value must be an integer from %.0f to %.0f", *schema.Min, *schema.Max)
+}
+
+// expectedString describes a string in the contract's words, or returns "" if it has none. Few people
+// can read a pattern, and it may be long.
+func expectedString(e *openapi3.SchemaError) string {
+	if e.SchemaField != "pattern" || e.Schema.Description == "" {
+		return ""
+	}
+	return "the value does not match its description: " + e.Schema.Description
+}
+
+// unknownMember returns the member that a closed object does not have. kin-openapi points to the object
+// and names the member only in its reason.
+func unknownMember(e *openapi3.SchemaError) []string {
+	quoted, isUnsupported := strings.CutSuffix(e.Reason, " is unsupported")
+	quoted, isProperty := strings.CutPrefix(quoted, "property ")
+	name, err := strconv.Unquote(quoted)
+	if !isUnsupported || !isProperty || err != nil {
+		return nil
+	}
+	return []string{name}
+}

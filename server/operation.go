@@ -1,0 +1,79 @@
+package server
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/gin-gonic/gin"
+
+	"example.com/pagila-api/server/internal/contract"
+)
+
+// The operations that are treated differently from all others.
+const (
+	askQuestion  = "askQuestion"
+	createToken  = "createToken"
+	getReadiness = "getReadiness"
+)
+
+// operation is an operation of the contract, with what the middleware derives from the statuses that the
+// contract documents for it.
+type operation struct {
+	*contract.Operation
+	validated bool // 400. Probes and documentation ignore what load balancers and links add to their URLs
+	limited   bool // 429
+	stored    bool // 503: it uses the database, so admission control may reject it
+}
+
+// noOperation is the operation of a request that has none.
+var noOperation = &operation{Operation: &contract.Operation{}}
+
+// endpoint is a method and Gin's form of a path.
+type endpoint struct{ method, path string }
+
+func newOperations(doc *openapi3.T) map[endpoint]*operation {
+	table := map[endpoint]*operation{}
+	ginPath := strings.NewReplacer("{", ":", "}", "")
+	for _, op := range contract.Operations(doc) {
+		table[endpoint{op.Method, ginPath.Replace(op.Path)}] = &operation{
+			Operation: op,
+			validated: op.Documents(http.StatusBadRequest),
+			limited:   op.Documents(http.StatusTooManyRequests),
+			// A busy server still has to say whether it is ready.
+			stored: op.Documents(http.StatusServiceUnavailable) && op.ID != getReadiness,
+		}
+	}
+	return table
+}
+
+// validate is the middleware that rejects requests that do not follow the contract. It finds the
+// operation by the route that Gin has matched, so that no request is routed twice.
+func (s *Server) validate(c *gin.Context) {
+	op, ok := s.operations[endpoint{contract.Method(c.Request), c.FullPath()}]
+	if !ok {
+		return // no such path or method: NoRoute or NoMethod responds
+	}
+	callOf(c.Request.Context()).operation = op
+	if err := s.check(c, op); err != nil {
+		s.fail(c, err)
+	}
+}
+
+// check authenticates a request before it validates it: without a token, a client does not learn what
+// else is wrong.
+func (s *Server) check(c *gin.Context, op *operation) error {
+	if op.Secured {
+		if err := s.authenticate(c.Request); err != nil {
+			return err
+		}
+	}
+	if !op.validated {
+		return nil
+	}
+	path := make(map[string]string, len(c.Params))
+	for _, p := range c.Params {
+		path[p.Key] = p.Value
+	}
+	return op.Validate(c.Request, path)
+}
