@@ -4,6 +4,7 @@
 //	pagila-api migrate [apply|status|down]                  apply the migrations, show them, or roll them back
 //	pagila-api exec [-scratch|-pristine|-serve] -- command  run a command with DATABASE_URL set
 //	pagila-api fetch-postgres [-if-needed]                  download PostgreSQL server binaries if there are none
+//	pagila-api version                                      print the version of the contract and of the build
 //
 // It is configured by environment variables and by a .env file in the working directory. .env.example lists
 // all variables. Without DATABASE_URL it runs a private PostgreSQL server.
@@ -26,6 +27,7 @@ const usage = `Usage:
   pagila-api migrate [apply|status|down]                  apply the migrations, show them, or roll them back
   pagila-api exec [-scratch|-pristine|-serve] -- command  run a command with DATABASE_URL set
   pagila-api fetch-postgres [-if-needed]                  download PostgreSQL server binaries if there are none
+  pagila-api version                                      print the version of the contract and of the build
 
 It is configured by environment variables and by a .env file in the working directory.
 .env.example lists all variables.
@@ -94,6 +96,8 @@ func dispatch(ctx context.Context, args, environ []string, stdout io.Writer, std
 	case "help", "-h", "-help", "--help":
 		fmt.Fprint(stdout, usage)
 		return nil
+	case "version", "-version", "--version":
+		return printVersion(ctx, stdout)
 	default:
 		return fmt.Errorf("unknown command %q\n%s", command, usage)
 	}
