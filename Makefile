@@ -39,7 +39,7 @@ MAVEN_DEPENDENCY_VERSION := 3.8.1
 ATLAS_LDFLAGS := -s -w -X ariga.io/atlas/cmd/atlas/internal/cmdapi.version=v0.13.1
 
 .PHONY: help
-help: ## List what there is to do
+help: ## List the targets
 	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 ##@ Run
@@ -85,7 +85,7 @@ migrate-status: build ## Show how far the database in use has been migrated
 	@$(BIN) exec -- schema/migrate.sh status
 
 .PHONY: migrate-down
-migrate-down: build ## Take the migrations back, with all data in what they added
+migrate-down: build ## Roll the migrations back, and delete the data in what they added
 	@$(BIN) exec -- schema/migrate.sh down
 
 .PHONY: migrate-diff
