@@ -93,14 +93,19 @@ func dispatch(ctx context.Context, args, environ []string, stdout io.Writer, std
 	}
 	switch command {
 	case "serve", "migrate", "exec", "fetch-postgres":
+		return configured(ctx, command, args, environ, stdout, stderr)
 	case "help", "-h", "-help", "--help":
-		fmt.Fprint(stdout, usage)
-		return nil
+		_, err := fmt.Fprint(stdout, usage)
+		return err
 	case "version", "-version", "--version":
 		return printVersion(ctx, stdout)
 	default:
 		return fmt.Errorf("unknown command %q\n%s", command, usage)
 	}
+}
+
+// configured runs a command that needs the configuration.
+func configured(ctx context.Context, command string, args, environ []string, stdout io.Writer, stderr *lossyWriter) error {
 	config, err := loadConfig(environ, command == "serve")
 	if err != nil {
 		return err
