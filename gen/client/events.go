@@ -39,16 +39,12 @@ func (e *serverEvent) add(line []byte) {
 // stream with [bufio.ErrTooLong] beside the beginning of its data.
 func events(stream io.Reader) iter.Seq2[serverEvent, error] {
 	return func(yield func(serverEvent, error) bool) {
-		lines := bufio.NewScanner(stream)
+		lines := bufio.NewScanner(withoutByteOrderMark(stream))
 		lines.Buffer(nil, maxEvent)
 		lines.Split((&lineSplitter{}).split)
 		var event serverEvent
-		for first := true; lines.Scan(); first = false {
-			line := lines.Bytes()
-			if first {
-				line = bytes.TrimPrefix(line, byteOrderMark)
-			}
-			if len(line) > 0 {
+		for lines.Scan() {
+			if line := lines.Bytes(); len(line) > 0 {
 				event.add(line)
 			} else { // the end of the event
 				if event.hasData && !yield(event, nil) {
@@ -70,6 +66,15 @@ func events(stream io.Reader) iter.Seq2[serverEvent, error] {
 }
 
 var byteOrderMark = []byte("\ufeff")
+
+// withoutByteOrderMark skips the byte order mark that a stream may begin with.
+func withoutByteOrderMark(stream io.Reader) io.Reader {
+	r := bufio.NewReader(stream)
+	if begin, err := r.Peek(len(byteOrderMark)); err == nil && bytes.Equal(begin, byteOrderMark) {
+		_, _ = r.Discard(len(byteOrderMark)) // it has been read
+	}
+	return r
+}
 
 // lineSplitter splits at CR, LF and CRLF. A line that ends with CR is complete at once, because an
 // LF may never follow.
