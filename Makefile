@@ -1,14 +1,14 @@
-# The Pagila API. `make` lists what there is to do.
+# The Pagila API. `make` lists the targets.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-# The directory of this file may have any name. So the paths below are relative, for make cuts names at
-# blanks, and recipes say "$$PWD", which the shell keeps whole.
+# The directory of this file may have any name. Make splits names at spaces, so the paths below are
+# relative, and recipes use "$$PWD", which the shell does not split.
 
-# Tests run in their package's directory, so a relative path would mean another one there. Not
-# $(abspath), which cuts at blanks.
+# Tests run in the directory of their package, so they need absolute paths. $(abspath) would split them at
+# spaces.
 absolute = $(if $(filter /%,$(firstword $(value $(1)))),,$(CURDIR)/)$(value $(1))
 ifneq ($(value PAGILA_DIR),)
 override PAGILA_DIR := $(call absolute,PAGILA_DIR)
@@ -20,7 +20,7 @@ override DOCS_SCREENSHOTS := $(call absolute,DOCS_SCREENSHOTS)
 export DOCS_SCREENSHOTS
 endif
 
-# What a developer's machine may skip, for want of a tool, fails in CI.
+# If a tool is missing, a developer's machine skips the step, and CI fails.
 IN_CI := $(if $(CI),1,0)
 
 BIN := bin/pagila-api
@@ -35,11 +35,11 @@ OPENAPI_GENERATOR_VERSION := 7.22.0
 OPENAPI_GENERATOR_SHA256 := 3f1e6ce5c6ad4f15242c6170ab43aad4bad771622617eeece4a7d4f72ffaf329
 MAVEN_DEPENDENCY_VERSION := 3.8.1
 
-# In the module path of the Atlas command there is a variable with its version.
+# The Atlas command reports the version in this variable.
 ATLAS_LDFLAGS := -s -w -X ariga.io/atlas/cmd/atlas/internal/cmdapi.version=v0.13.1
 
 .PHONY: help
-help: ## List what there is to do
+help: ## List the targets
 	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 ##@ Run
@@ -64,7 +64,7 @@ psql: build ## Open psql on the database in use
 
 ##@ Migrate
 
-# The Atlas command would look for a newer release of itself on each run, and say so in its output.
+# Otherwise the Atlas command looks for a newer release on each run, and prints what it finds.
 export ATLAS_NO_UPDATE_NOTIFIER := 1
 
 .PHONY: atlas
@@ -75,7 +75,7 @@ $(ATLAS): schema/atlas/go.mod schema/atlas/go.sum
 	@CGO_ENABLED=0 go -C schema/atlas build -trimpath -ldflags '$(ATLAS_LDFLAGS)' -o ../../$@ ariga.io/atlas/cmd/atlas
 	@touch $@
 
-# schema/migrate.sh builds the Atlas command if it is going to be used.
+# schema/migrate.sh builds the Atlas command if it needs it.
 .PHONY: migrate
 migrate: build ## Apply the pending migrations to the database in use
 	@$(BIN) exec -- schema/migrate.sh apply
@@ -85,7 +85,7 @@ migrate-status: build ## Show how far the database in use has been migrated
 	@$(BIN) exec -- schema/migrate.sh status
 
 .PHONY: migrate-down
-migrate-down: build ## Take the migrations back, with all data in what they added
+migrate-down: build ## Roll the migrations back, and delete the data in what they added
 	@$(BIN) exec -- schema/migrate.sh down
 
 .PHONY: migrate-diff
@@ -98,7 +98,7 @@ migrate-lint: postgres $(ATLAS) ## Lint the migrations
 	@$(BIN) exec -pristine -- $(ATLAS) migrate lint --env local
 
 .PHONY: migrate-check
-migrate-check: postgres $(ATLAS) ## Prove that migrations, declared schema and Pagila belong together
+migrate-check: postgres $(ATLAS) ## Prove that the migrations are the difference between Pagila and the declared schema
 	@ATLAS=$(ATLAS) $(BIN) exec -pristine -- schema/check.sh
 
 ##@ Change the contract
@@ -146,7 +146,7 @@ $(TYPESCRIPT_MODULES): $(TYPESCRIPT)/package.json $(TYPESCRIPT)/package-lock.jso
 .PHONY: generate-check
 generate-check: generate ## Fail if gen/ is not what the contract generates
 	@git diff --exit-code -- gen || { echo 'gen/ differs from what the contract generates: commit the result of make generate'; exit 1; }
-	@test -z "$$(git ls-files --others --exclude-standard -- gen)" || { git ls-files --others --exclude-standard -- gen; echo 'gen/ has files that git does not know: commit them'; exit 1; }
+	@test -z "$$(git ls-files --others --exclude-standard -- gen)" || { git ls-files --others --exclude-standard -- gen; echo 'gen/ has untracked files: commit them'; exit 1; }
 
 .PHONY: module
 module: ## Rename the Go module for publishing: make module name=github.com/you/pagila-api/v2
@@ -162,17 +162,17 @@ contract-lint: ## Lint the contract with redocly and spectral
 	npx --yes @stoplight/spectral-cli@$(SPECTRAL_VERSION) lint --ruleset api/spectral.yaml --fail-severity hint api/openapi.yaml
 
 .PHONY: contract-breaking
-contract-breaking: ## Fail if the contract breaks clients of the last one
+contract-breaking: ## Fail if the contract breaks clients of the previous one
 	@OASDIFF_VERSION=$(OASDIFF_VERSION) api/breaking.sh
 
 SCHEMATHESIS := bin/venv-schemathesis/bin/schemathesis
 
 .PHONY: contract-fuzz
-contract-fuzz: postgres ## Let schemathesis attack a running server with what it makes of the contract
+contract-fuzz: postgres ## Test a running server with requests that schemathesis generates from the contract
 	@if command -v python3 >/dev/null && $(MAKE) --no-print-directory $(SCHEMATHESIS); then \
 	  SCHEMATHESIS="$$PWD/$(SCHEMATHESIS)" $(BIN) exec -serve -- api/fuzz.sh; \
 	else \
-	  echo 'contract-fuzz: schemathesis cannot be installed here (it needs Python 3.10 and the network): the Go version runs instead'; \
+	  echo 'contract-fuzz: schemathesis cannot be installed here (it needs Python 3.10 and the network): the Go fuzz test runs instead'; \
 	  go test ./server -run '^$$' -fuzz FuzzContract -fuzztime 2m; \
 	fi
 
@@ -184,7 +184,7 @@ $(SCHEMATHESIS): Makefile
 
 OPENAPI_GENERATOR := bin/openapi-generator-cli.jar
 
-# Not in CI, for it downloads from the package registries of four languages.
+# Not in CI, because it downloads from the package registries of four languages.
 .PHONY: contract-generators
 contract-generators: postgres ## Generate clients with OpenAPI Generator, compile them and run them (needs Java and Maven)
 	@command -v mvn >/dev/null && java -version >/dev/null 2>&1 || { \
@@ -196,7 +196,7 @@ contract-generators: postgres ## Generate clients with OpenAPI Generator, compil
 	OPENAPI_GENERATOR="$$PWD/$(OPENAPI_GENERATOR)" VERSION=$(OPENAPI_GENERATOR_VERSION) \
 	  $(BIN) exec -serve -- api/generators.sh
 
-# Without a network there is no jar, which is no error here. Another jar than the pinned one is.
+# A missing network is not an error here. A jar with another checksum is.
 $(OPENAPI_GENERATOR): Makefile
 	@echo 'fetching OpenAPI Generator $(OPENAPI_GENERATOR_VERSION): this takes a minute, once'
 	@rm -f $@
@@ -211,7 +211,7 @@ $(OPENAPI_GENERATOR): Makefile
 ##@ Check
 
 .PHONY: check
-check: generate-check contract-lint contract-breaking lint vet atlas test sdk-test migrate-check ## All that CI runs, but for contract-fuzz
+check: generate-check contract-lint contract-breaking lint vet atlas test sdk-test migrate-check ## All that CI runs, except for contract-fuzz
 
 # The race detector needs a C compiler. Without one the tests run all the same.
 RACE = $(shell command -v $$(go env CC) >/dev/null && echo -race)
@@ -231,7 +231,7 @@ chaos: postgres compiler ## Run the server for a minute while everything around 
 	CHAOS_DURATION=60s go test $(RACE) -count=1 -v -run '^TestChaos$$' ./server/cmd/pagila-api
 
 .PHONY: docs-test
-docs-test: postgres compiler ## Use the API's pages and others in headless Chromium; DOCS_SCREENSHOTS=folder keeps pictures
+docs-test: postgres compiler ## Test Swagger UI and foreign pages in headless Chromium; DOCS_SCREENSHOTS=directory keeps pictures
 	go test $(RACE) -count=1 -v -run '^Test(Docs|ForeignPage)' ./server
 
 .PHONY: sdk-test
@@ -268,12 +268,12 @@ vet: ## Run go vet, for macOS too
 	go vet ./...
 	GOOS=darwin CGO_ENABLED=0 go vet ./...
 
-# Not bin, where contract-generators leaves a client in Go.
-GO_FOLDERS := api gen llm schema server store
+# Without bin, where contract-generators leaves a generated client.
+GO_DIRECTORIES := api gen llm schema server store
 
 .PHONY: lint
 lint: $(LINTER) ## Run gofmt and golangci-lint
-	@test -z "$$(gofmt -l $(GO_FOLDERS))" || { gofmt -l $(GO_FOLDERS); echo 'not formatted: run gofmt -w on these'; exit 1; }
+	@test -z "$$(gofmt -l $(GO_DIRECTORIES))" || { gofmt -l $(GO_DIRECTORIES); echo 'these files are not formatted: run gofmt -w on them'; exit 1; }
 	$(LINTER) run ./...
 
 $(LINTER): Makefile

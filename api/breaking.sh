@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
-# Fails when the contract breaks clients of the last one that they can have: that of the last tag,
-# for a release is a promise. Where nothing is tagged yet, that of main is what others build on; and
-# on main itself that of the commit before. CONTRACT_BASE names another commit: in CI, what main was
-# before a push of several.
+# Fails if the contract breaks clients of the previous one: the contract of the last tag or, without a tag,
+# that of main or, on main itself, that of the commit before. CONTRACT_BASE names another commit. CI sets it
+# to the head of main before the push.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -25,9 +24,8 @@ old=$(mktemp -d)
 trap 'rm -rf "$old"' EXIT
 git show "$base:$contract" >"$old/openapi.yaml"
 echo "contract-breaking: against the contract of $base"
-# breaking-levels.txt: new codes of problems may come, and the contract says so, so that one more, or
-# a list that is open, is only told. breaking-allowed.txt: changes that only write down what the server has always done; empty
-# it with the next tag.
+# breaking-levels.txt lowers the level of changes that the contract announces, such as new problem codes.
+# breaking-allowed.txt lists accepted changes with their reasons. Empty it with the next tag.
 go run "github.com/oasdiff/oasdiff@$OASDIFF_VERSION" breaking --fail-on ERR \
   --severity-levels api/breaking-levels.txt --err-ignore api/breaking-allowed.txt \
   "$old/openapi.yaml" "$contract"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Lets schemathesis make up requests from the contract and judge the answers: once as somebody with a
-# token and once without. Runs beside a server, as `pagila-api exec -serve` gives one.
+# Tests a running server with requests that schemathesis generates from the contract, first with a token
+# and then without one. `pagila-api exec -serve` starts the server.
 #
-# SCHEMATHESIS is the program. CASES (5000) is how many cases there have to be, or it fails.
+# SCHEMATHESIS is the program. The script fails if there are fewer test cases than CASES (default 5000).
 set -euo pipefail
 cd "$(dirname "$0")"
 

@@ -574,6 +574,11 @@ type Readiness struct {
 
 	// Status Example: ready
 	Status ReadinessStatus `json:"status"`
+
+	// Version The version of this contract that the server implements.
+	//
+	// Example: 2.0.0
+	Version string `json:"version"`
 }
 
 // ReadinessDataset `pagila` is the original dataset, `sample` the built-in substitute, `other` anything else.

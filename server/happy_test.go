@@ -138,6 +138,7 @@ func TestReadiness(t *testing.T) {
 	got := decode[gen.Readiness](t, a.get(t, "/readyz").want(t, 200))
 	want := gen.Readiness{
 		Status:    "ready",
+		Version:   loadContract(t).Info.Version,
 		Database:  one[string](t, a, `SELECT 'PostgreSQL ' || split_part(current_setting('server_version'), ' ', 1)`),
 		Dataset:   "sample",
 		Migration: one[string](t, a, `SELECT max(version) FROM atlas_schema_revisions`),

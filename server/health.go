@@ -42,6 +42,7 @@ func (s *Server) GetReadiness(ctx context.Context, _ gen.GetReadinessRequestObje
 	}
 	return gen.GetReadiness200JSONResponse{
 		Status:    gen.ReadinessStatusReady,
+		Version:   s.deps.Contract.Info.Version,
 		Database:  status.Server,
 		Dataset:   gen.ReadinessDataset(status.Dataset),
 		Migration: status.Migration,

@@ -7,50 +7,50 @@ import (
 	"iter"
 )
 
-// maxEvent is the longest line, and the most data of an event, in bytes. A piece of an answer is a
-// few words.
+// maxEvent is the longest line, and the most data of an event, in bytes. A chunk of an answer is a few
+// words.
 const maxEvent = 1 << 20
 
 // serverEvent is a server-sent event (HTML Standard, section 9.2).
 type serverEvent struct {
-	name string
-	data []byte
+	name    string
+	data    []byte
+	hasData bool // an event without data is not dispatched
+}
+
+// add takes a line of the event. Comments and the fields id and retry are ignored.
+func (e *serverEvent) add(line []byte) {
+	field, value, _ := bytes.Cut(line, []byte(":"))
+	value = bytes.TrimPrefix(value, []byte(" "))
+	switch string(field) {
+	case "event":
+		e.name = string(value)
+	case "data":
+		if e.hasData {
+			e.data = append(e.data, '\n')
+		}
+		e.data = append(e.data, value...)
+		e.hasData = true
+	}
 }
 
 // events reads server-sent events until the stream ends. The end is an error too, and the last
-// thing it yields. A caller that knows the last event stops there. Comments and the fields id and
-// retry are ignored. An event that is too long ends the stream with [bufio.ErrTooLong] beside the
-// beginning of its data.
+// thing it yields. A caller that knows the last event stops there. An event that is too long ends the
+// stream with [bufio.ErrTooLong] beside the beginning of its data.
 func events(stream io.Reader) iter.Seq2[serverEvent, error] {
 	return func(yield func(serverEvent, error) bool) {
-		lines := bufio.NewScanner(stream)
+		lines := bufio.NewScanner(withoutByteOrderMark(stream))
 		lines.Buffer(nil, maxEvent)
 		lines.Split((&lineSplitter{}).split)
 		var event serverEvent
-		hasData := false
-		for first := true; lines.Scan(); first = false {
-			line := lines.Bytes()
-			if first {
-				line = bytes.TrimPrefix(line, byteOrderMark)
-			}
-			if len(line) == 0 { // the end of an event
-				if hasData && !yield(event, nil) {
+		for lines.Scan() {
+			if line := lines.Bytes(); len(line) > 0 {
+				event.add(line)
+			} else { // the end of the event
+				if event.hasData && !yield(event, nil) {
 					return
 				}
-				event, hasData = serverEvent{}, false
-				continue
-			}
-			field, value, _ := bytes.Cut(line, []byte(":"))
-			value = bytes.TrimPrefix(value, []byte(" "))
-			switch string(field) {
-			case "event":
-				event.name = string(value)
-			case "data":
-				if hasData {
-					event.data = append(event.data, '\n')
-				}
-				event.data = append(event.data, value...)
-				hasData = true
+				event = serverEvent{}
 			}
 			if len(event.data) > maxEvent {
 				yield(event, bufio.ErrTooLong)
@@ -66,6 +66,15 @@ func events(stream io.Reader) iter.Seq2[serverEvent, error] {
 }
 
 var byteOrderMark = []byte("\ufeff")
+
+// withoutByteOrderMark skips the byte order mark that a stream may begin with.
+func withoutByteOrderMark(stream io.Reader) io.Reader {
+	r := bufio.NewReader(stream)
+	if begin, err := r.Peek(len(byteOrderMark)); err == nil && bytes.Equal(begin, byteOrderMark) {
+		_, _ = r.Discard(len(byteOrderMark)) // it has been read
+	}
+	return r
+}
 
 // lineSplitter splits at CR, LF and CRLF. A line that ends with CR is complete at once, because an
 // LF may never follow.

@@ -72,7 +72,8 @@ SHAPES: dict[str, Any] = {
       "provider": "string"
     },
     "migration": "string",
-    "status": "string"
+    "status": "string",
+    "version": "string"
   },
   "getRental 200": {
     "customer_id": "int32",

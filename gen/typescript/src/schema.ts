@@ -604,6 +604,11 @@ export interface components {
              */
             status: "ready";
             /**
+             * @description The version of this contract that the server implements.
+             * @example 2.0.0
+             */
+            version: string;
+            /**
              * @description The database server and its version.
              * @example PostgreSQL 15.18
              */

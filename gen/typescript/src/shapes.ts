@@ -71,7 +71,8 @@ export const shapes: Record<string, Shape> = {
       "provider": "string"
     },
     "migration": "string",
-    "status": "string"
+    "status": "string",
+    "version": "string"
   },
   "getRental 200": {
     "customer_id": "int32",

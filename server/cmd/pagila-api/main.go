@@ -4,6 +4,7 @@
 //	pagila-api migrate [apply|status|down]                  apply the migrations, show them, or roll them back
 //	pagila-api exec [-scratch|-pristine|-serve] -- command  run a command with DATABASE_URL set
 //	pagila-api fetch-postgres [-if-needed]                  download PostgreSQL server binaries if there are none
+//	pagila-api version                                      print the version of the contract and of the build
 //
 // It is configured by environment variables and by a .env file in the working directory. .env.example lists
 // all variables. Without DATABASE_URL it runs a private PostgreSQL server.
@@ -26,6 +27,7 @@ const usage = `Usage:
   pagila-api migrate [apply|status|down]                  apply the migrations, show them, or roll them back
   pagila-api exec [-scratch|-pristine|-serve] -- command  run a command with DATABASE_URL set
   pagila-api fetch-postgres [-if-needed]                  download PostgreSQL server binaries if there are none
+  pagila-api version                                      print the version of the contract and of the build
 
 It is configured by environment variables and by a .env file in the working directory.
 .env.example lists all variables.
@@ -91,12 +93,19 @@ func dispatch(ctx context.Context, args, environ []string, stdout io.Writer, std
 	}
 	switch command {
 	case "serve", "migrate", "exec", "fetch-postgres":
+		return configured(ctx, command, args, environ, stdout, stderr)
 	case "help", "-h", "-help", "--help":
-		fmt.Fprint(stdout, usage)
-		return nil
+		_, err := fmt.Fprint(stdout, usage)
+		return err
+	case "version", "-version", "--version":
+		return printVersion(ctx, stdout)
 	default:
 		return fmt.Errorf("unknown command %q\n%s", command, usage)
 	}
+}
+
+// configured runs a command that needs the configuration.
+func configured(ctx context.Context, command string, args, environ []string, stdout io.Writer, stderr *lossyWriter) error {
 	config, err := loadConfig(environ, command == "serve")
 	if err != nil {
 		return err

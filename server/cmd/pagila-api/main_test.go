@@ -22,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/pagila-api/api"
 	"example.com/pagila-api/server/internal/testlog"
 	"example.com/pagila-api/store/localpg/binaries"
 	"example.com/pagila-api/store/pgtest"
@@ -377,6 +378,29 @@ func TestHelp(t *testing.T) {
 		if err != nil || !strings.Contains(string(out), "scratch") {
 			t.Errorf("%q: %v, %s", args, err, out)
 		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	contract, err := api.Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, arg := range []string{"version", "--version"} {
+		out, err := program(t, []string{asProgram + "=1"}, arg).CombinedOutput()
+		if want := "pagila-api " + contract.Info.Version + " (commit "; err != nil || !strings.HasPrefix(string(out), want) {
+			t.Errorf("%s: %v, %s", arg, err, out)
+		}
+	}
+	changelog, err := os.ReadFile("../../../CHANGELOG.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The newest entry is the one of the contract's version.
+	newest := regexp.MustCompile(`(?m)^## (.*)$`).FindStringSubmatch(string(changelog))
+	if newest == nil || !strings.Contains(newest[1], contract.Info.Version) {
+		t.Errorf("the newest entry of CHANGELOG.md is %q, want one for %s", newest, contract.Info.Version)
 	}
 }
 

@@ -21,6 +21,7 @@ class Readiness:
     """
     Attributes:
         status (ReadinessStatus):  Example: ready.
+        version (str): The version of this contract that the server implements. Example: 2.0.0.
         database (str): The database server and its version. Example: PostgreSQL 15.18.
         dataset (ReadinessDataset): `pagila` is the original dataset, `sample` the built-in substitute, `other` anything
             else.
@@ -30,6 +31,7 @@ class Readiness:
     """
 
     status: ReadinessStatus
+    version: str
     database: str
     dataset: ReadinessDataset
     migration: str
@@ -38,6 +40,8 @@ class Readiness:
 
     def to_dict(self) -> dict[str, Any]:
         status: str = self.status
+
+        version = self.version
 
         database = self.database
 
@@ -52,6 +56,7 @@ class Readiness:
         field_dict.update(
             {
                 "status": status,
+                "version": version,
                 "database": database,
                 "dataset": dataset,
                 "migration": migration,
@@ -68,6 +73,8 @@ class Readiness:
         d = dict(src_dict)
         status = check_readiness_status(d.pop("status"))
 
+        version = d.pop("version")
+
         database = d.pop("database")
 
         dataset = check_readiness_dataset(d.pop("dataset"))
@@ -78,6 +85,7 @@ class Readiness:
 
         readiness = cls(
             status=status,
+            version=version,
             database=database,
             dataset=dataset,
             migration=migration,
