@@ -147,15 +147,20 @@ func (b *checkedBody) parse(doc document) (piece, error) {
 	if p.refusal {
 		return piece{}, &Error{Kind: KindFiltered, Status: http.StatusOK, Err: errors.New("the model refuses to answer")}
 	}
+	return b.place(p, len(doc.data)), nil
+}
+
+// place relates a piece, from a document of size bytes, to the answer so far.
+func (b *checkedBody) place(p piece, size int) piece {
 	if p.whole {
 		p.text = b.unseen(p.text)
 	}
 	// If no stream was asked for, one document is the answer, and nobody waits for more.
 	p.end = p.end || p.whole && p.finish != "" && b.documents.bare && !b.exchange.stream
 	if p.thought && p.text == "" {
-		b.meter.allow(len(doc.data))
+		b.meter.allow(size)
 	}
-	return p, nil
+	return p
 }
 
 // skippable says whether a document cannot have text or an error in it: it is not an object, or it

@@ -84,8 +84,19 @@ func (s *eventStream) readLine() ([]byte, error) {
 	}
 }
 
+// complete returns the event that an empty line completes. It has several lines, is malformed, or is an
+// error without data; take has returned the others.
+func (s *eventStream) complete() (document, bool) {
+	doc := document{event: s.name, data: s.data, valid: len(s.data) > 0 && json.Valid(s.data)}
+	s.name = ""
+	return doc, len(s.data) > 0 || doc.event == errorEvent
+}
+
 // take reads a line of an event, and returns the event once it is complete.
 func (s *eventStream) take(line []byte) (document, bool) {
+	if len(line) == 0 {
+		return s.complete()
+	}
 	if name, ok := bytes.CutPrefix(line, []byte("event:")); ok {
 		s.name = string(bytes.TrimSpace(name))
 		return document{}, false
@@ -96,11 +107,6 @@ func (s *eventStream) take(line []byte) (document, bool) {
 		s.data = s.data[:0] // a ping or the like, without an empty line after it
 	}
 	switch {
-	case len(line) == 0:
-		// The event has several lines, is malformed, or is an error without data.
-		doc := document{event: s.name, data: s.data, valid: len(s.data) > 0 && json.Valid(s.data)}
-		s.name = ""
-		return doc, len(s.data) > 0 || doc.event == errorEvent
 	case !ok || len(data) == 0:
 		return document{}, false // a comment or another field
 	case len(s.data) == 0 && document{data: data}.done():
