@@ -158,6 +158,7 @@ module: ## Rename the Go module for publishing: make module name=github.com/you/
 .PHONY: contract-lint
 contract-lint: ## Lint the contract with redocly and spectral
 	@command -v npx >/dev/null || { echo 'contract-lint: skipped: there is no npx (Node.js) on this machine'; exit $(IN_CI); }; \
+	echo 'linting the contract: the first time npx downloads the linters'; \
 	npx --yes @redocly/cli@$(REDOCLY_VERSION) lint --config api/redocly.yaml api/openapi.yaml && \
 	npx --yes @stoplight/spectral-cli@$(SPECTRAL_VERSION) lint --ruleset api/spectral.yaml --fail-severity hint api/openapi.yaml
 
@@ -213,7 +214,7 @@ $(OPENAPI_GENERATOR): Makefile
 .PHONY: check
 check: generate-check contract-lint contract-breaking lint vet atlas test sdk-test migrate-check ## All that CI runs, except for contract-fuzz
 
-# The race detector needs a C compiler. Without one the tests run all the same.
+# The race detector needs a C compiler. Without one the tests run anyway.
 RACE = $(shell command -v $$(go env CC) >/dev/null && echo -race)
 
 .PHONY: compiler
@@ -223,7 +224,7 @@ compiler:
 .PHONY: test
 test: postgres compiler ## Run the tests on a disposable Postgres, under the race detector
 	CONTRACT_COVERAGE="$$PWD/bin/contract-coverage.tsv" go test $(RACE) ./...
-	@# Go does not write the report again where it knows the result from before.
+	@# Go does not write the report if the result of the tests is cached.
 	@test ! -f bin/contract-coverage.tsv || head -n 1 bin/contract-coverage.tsv
 
 .PHONY: chaos
@@ -231,7 +232,7 @@ chaos: postgres compiler ## Run the server for a minute while everything around 
 	CHAOS_DURATION=60s go test $(RACE) -count=1 -v -run '^TestChaos$$' ./server/cmd/pagila-api
 
 .PHONY: docs-test
-docs-test: postgres compiler ## Test Swagger UI and foreign pages in headless Chromium; DOCS_SCREENSHOTS=directory keeps pictures
+docs-test: postgres compiler ## Test Swagger UI and cross-origin pages in headless Chromium; DOCS_SCREENSHOTS=directory keeps pictures
 	go test $(RACE) -count=1 -v -run '^Test(Docs|ForeignPage)' ./server
 
 .PHONY: sdk-test

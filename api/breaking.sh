@@ -26,6 +26,7 @@ git show "$base:$contract" >"$old/openapi.yaml"
 echo "contract-breaking: against the contract of $base"
 # breaking-levels.txt lowers the level of changes that the contract announces, such as new problem codes.
 # breaking-allowed.txt lists accepted changes with their reasons. Empty it with the next tag.
+echo 'contract-breaking: the first time oasdiff is compiled, which takes a minute'
 go run "github.com/oasdiff/oasdiff@$OASDIFF_VERSION" breaking --fail-on ERR \
   --severity-levels api/breaking-levels.txt --err-ignore api/breaking-allowed.txt \
   "$old/openapi.yaml" "$contract"

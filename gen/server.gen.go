@@ -452,7 +452,7 @@ type HealthStatus string
 
 // InputError defines model for InputError.
 type InputError struct {
-	// Detail Example: there is no inventory 999999
+	// Detail Example: there is no copy 999999
 	Detail string `json:"detail"`
 
 	// Parameter The name of the path or query parameter.
@@ -502,7 +502,7 @@ type Problem struct {
 	// Example: invalid_grant
 	Error *string `json:"error,omitempty"`
 
-	// Errors What is wrong with the request. At most the first hundred places.
+	// Errors What is wrong with the request. At most 100 entries.
 	Errors []InputError `json:"errors,omitempty"`
 
 	// Instance The path of the request, as it reached the server.
@@ -537,13 +537,13 @@ type ProblemCode string
 
 // Question defines model for Question.
 type Question struct {
-	// Question A question in plain words. Some of it has to be visible.
+	// Question A question in plain language. It must contain a visible character.
 	//
 	// Example: Who stars in ACADEMY DINOSAUR?
 	Question QuestionText `json:"question"`
 }
 
-// QuestionText A question in plain words. Some of it has to be visible.
+// QuestionText A question in plain language. It must contain a visible character.
 //
 // Example: Who stars in ACADEMY DINOSAUR?
 type QuestionText = string

@@ -149,7 +149,7 @@ func TestExactNumbers(t *testing.T) {
 		}
 		if want != "" {
 			p := response.wantProblem(t, 422, "unknown_reference")
-			if got := p.Errors[0].Detail; got != "there is no staff "+want {
+			if got := p.Errors[0].Detail; got != "there is no member of staff "+want {
 				t.Errorf("%s was used as another number: %s", number, got)
 			}
 			continue
@@ -199,7 +199,7 @@ func TestBlankQuestionInWords(t *testing.T) {
 	t.Parallel()
 	a := start(t)
 	p := a.call(t, http.MethodPost, "/ai/handoff", `{"question": " "}`).wantProblem(t, 400, "invalid_request")
-	if len(p.Errors) != 1 || !strings.HasSuffix(p.Errors[0].Detail, "Some of it has to be visible.") {
+	if len(p.Errors) != 1 || !strings.HasSuffix(p.Errors[0].Detail, "It must contain a visible character.") {
 		t.Errorf("the errors are %+v", p.Errors)
 	}
 }

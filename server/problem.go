@@ -260,10 +260,22 @@ func unknownReferenceProblem(e *store.UnknownReferenceError) problem {
 	for _, r := range e.References {
 		p.Errors = append(p.Errors, gen.InputError{
 			Pointer: new("#/" + r.Kind.String() + "_id"),
-			Detail:  fmt.Sprintf("there is no %s %d", r.Kind, r.ID),
+			Detail:  fmt.Sprintf("there is no %s %d", noun(r.Kind), r.ID),
 		})
 	}
 	return p
+}
+
+// noun is the word for a row of a kind.
+func noun(kind store.Kind) string {
+	switch kind {
+	case store.KindInventory:
+		return "copy"
+	case store.KindStaff:
+		return "member of staff"
+	default:
+		return kind.String()
+	}
 }
 
 // databaseProblem is the problem of a database that cannot be used. After a write it says whether
@@ -305,6 +317,6 @@ func modelProblem(err *llm.Error) problem {
 	case llm.KindUnverified:
 		return newProblem(http.StatusBadGateway, gen.ProblemCodeLLMUnverified, "The language model's answer did not pass the checks.")
 	default:
-		return newProblem(http.StatusBadGateway, gen.ProblemCodeLLMBadResponse, "The language model's answer was malformed.")
+		return newProblem(http.StatusBadGateway, gen.ProblemCodeLLMBadResponse, "The language model gave no usable answer.")
 	}
 }

@@ -63,7 +63,7 @@ func (a *API) GetReadiness(ctx context.Context) (*Readiness, error) {
 
 // GetRental calls GET /customers/{customer_id}/rentals/{rental_id}: read a rental.
 //
-// A rental is only found under its own customer.
+// Returns 404 if the rental belongs to another customer.
 func (a *API) GetRental(ctx context.Context, customerID int32, rentalID int32) (*Rental, error) {
 	return call[Rental](ctx, a, exchange{
 		operation: "getRental",

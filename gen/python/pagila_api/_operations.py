@@ -83,7 +83,7 @@ class Operations:
     ) -> models.Rental:
         """Read a rental.
 
-        A rental is only found under its own customer.
+        Returns 404 if the rental belongs to another customer.
         """
         _call = Call("getRental", "GET", "/customers/{customer_id}/rentals/{rental_id}")
         _call.places["customer_id"] = customer_id
@@ -103,7 +103,7 @@ class Operations:
         the films that the answer is based on.
 
         Args:
-            question: A question in plain words. Some of it has to be visible.
+            question: A question in plain language. It must contain a visible character.
         """
         _call = Call("handOff", "POST", "/ai/handoff")
         _call.body["question"] = question

@@ -45,7 +45,7 @@ export interface Operations {
   /**
    * GET /customers/{customer_id}/rentals/{rental_id}: read a rental.
    *
-   * A rental is only found under its own customer.
+   * Returns 404 if the rental belongs to another customer.
    */
   getRental(customerId: number, rentalId: number, options?: CallOptions): Promise<Schemas["Rental"]>;
   /**

@@ -76,7 +76,7 @@ export interface paths {
         };
         /**
          * Read a rental
-         * @description A rental is only found under its own customer.
+         * @description Returns 404 if the rental belongs to another customer.
          */
         get: operations["getRental"];
         put?: never;
@@ -493,7 +493,7 @@ export interface components {
             recommended: boolean;
         };
         /**
-         * @description A question in plain words. Some of it has to be visible.
+         * @description A question in plain language. It must contain a visible character.
          * @example Who stars in ACADEMY DINOSAUR?
          */
         QuestionText: string;
@@ -676,7 +676,7 @@ export interface components {
              * @example 01a2b3c4d5e6f708
              */
             request_id: string;
-            /** @description What is wrong with the request. At most the first hundred places. */
+            /** @description What is wrong with the request. At most 100 entries. */
             errors?: components["schemas"]["InputError"][];
             /**
              * @description The error code of OAuth2 (RFC 6749, section 5.2). Only on `/token`.
@@ -702,7 +702,7 @@ export interface components {
              * @example page
              */
             parameter?: string;
-            /** @example there is no inventory 999999 */
+            /** @example there is no copy 999999 */
             detail: string;
         };
     };
@@ -933,7 +933,7 @@ export interface components {
                  *       "errors": [
                  *         {
                  *           "pointer": "#/inventory_id",
-                 *           "detail": "there is no inventory 999999"
+                 *           "detail": "there is no copy 999999"
                  *         }
                  *       ]
                  *     }
@@ -1003,7 +1003,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The language model's answer was broken (`llm_bad_response`). */
+        /** @description The language model gave no usable answer (`llm_bad_response`). */
         ModelBadGateway: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -1017,7 +1017,7 @@ export interface components {
                  *       "type": "about:blank",
                  *       "title": "Bad Gateway",
                  *       "status": 502,
-                 *       "detail": "The language model's answer was malformed.",
+                 *       "detail": "The language model gave no usable answer.",
                  *       "instance": "/ai/ask",
                  *       "code": "llm_bad_response",
                  *       "request_id": "01a2b3c4d5e6f708"
@@ -1027,7 +1027,7 @@ export interface components {
             };
         };
         /**
-         * @description The language model's answer was broken (`llm_bad_response`), or it failed the checks
+         * @description The language model gave no usable answer (`llm_bad_response`), or the answer failed the checks
          *     (`llm_unverified`).
          */
         SummaryBadGateway: {
@@ -1558,7 +1558,7 @@ export interface operations {
                     "text/event-stream": string;
                 };
             };
-            /** @description The client has already received the answer or a part of it. There is no more. */
+            /** @description The client has already received the answer or a part of it. It is not repeated. */
             204: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];

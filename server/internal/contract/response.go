@@ -189,11 +189,6 @@ func checkStray(doc *openapi3.T, r *http.Request, sent *teeWriter) error {
 	return CheckDocument(doc, "Problem", sent.body.Bytes())
 }
 
-// IsPreflight reports whether a browser asks if a page may send a request.
-func IsPreflight(r *http.Request) bool {
-	return r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != ""
-}
-
 // CheckDocument checks a JSON document against a component of the contract.
 func CheckDocument(doc *openapi3.T, component string, document []byte) error {
 	schema := doc.Components.Schemas[component].Value

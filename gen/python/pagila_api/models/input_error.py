@@ -15,7 +15,7 @@ T = TypeVar("T", bound="InputError")
 class InputError:
     """
     Attributes:
-        detail (str):  Example: there is no inventory 999999.
+        detail (str):  Example: there is no copy 999999.
         pointer (str | Unset): The place in the body, as a JSON pointer in a URI fragment (RFC 6901, section 6).
             Example: #/inventory_id.
         parameter (str | Unset): The name of the path or query parameter. Example: page.

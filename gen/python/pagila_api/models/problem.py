@@ -27,7 +27,7 @@ class Problem:
         instance (str): The path of the request, as it reached the server. Example: /films/5000.
         code (str): The kind of problem, one of `ProblemCode` or one that a later version adds. Example: film_not_found.
         request_id (str): Identifies the request in the server's log. Example: 01a2b3c4d5e6f708.
-        errors (list[InputError] | Unset): What is wrong with the request. At most the first hundred places.
+        errors (list[InputError] | Unset): What is wrong with the request. At most 100 entries.
         error (str | Unset): The error code of OAuth2 (RFC 6749, section 5.2). Only on `/token`. Example: invalid_grant.
     """
 

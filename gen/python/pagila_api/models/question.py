@@ -12,7 +12,7 @@ T = TypeVar("T", bound="Question")
 class Question:
     """
     Attributes:
-        question (str): A question in plain words. Some of it has to be visible. Example: Who stars in ACADEMY
+        question (str): A question in plain language. It must contain a visible character. Example: Who stars in ACADEMY
             DINOSAUR?.
     """
 
