@@ -174,7 +174,7 @@ func TestFaultOfEachOperation(t *testing.T) {
 	a.breakFilm(t)
 	readsFilms := func(op *contract.Operation) bool { return op.Documents(500) && op.ID != "getReadiness" }
 	for _, r := range exampleRequests(t, readsFilms) {
-		r.send(t, a).wantProblem(t, 500, "internal_error")
+		t.Run(r.Method+" "+r.Path, func(t *testing.T) { r.send(t, a).wantProblem(t, 500, "internal_error") })
 	}
 }
 
