@@ -15,13 +15,13 @@ const (
 // maxListed is how many films an answer lists.
 const maxListed = 8
 
-// takes is the one place that decides between the search agent and the model. See
-// [Client.Handoff] for the rule in words.
+// takes reports whether the search agent answers the question. [Client.Handoff] describes the rule.
+// Nothing else decides between the search agent and the model.
 func (r reading) takes() bool {
 	return r.asks() && len(r.rest) == 0
 }
 
-// answer answers from the films found alone, and returns the films that the answer is about.
+// answer answers from nothing but the films found, and returns the films that the answer is about.
 func (r reading) answer(films []filmEntry) (string, []Source) {
 	if len(films) == 0 {
 		return notFound, []Source{}
@@ -57,13 +57,13 @@ func (r reading) answer(films []filmEntry) (string, []Source) {
 	return strings.TrimSuffix(b.String(), "\n"), sourcesOf(listed)
 }
 
-// topic is what may be asked of one film.
+// topic is something that a question may ask about a film.
 type topic struct {
 	asked  *regexp.Regexp // in lower case
 	answer func(f filmEntry) string
 }
 
-// topics are all of them. A question may ask for several.
+// topics has all topics. A question may ask about several.
 var topics = []topic{
 	{regexp.MustCompile(`\bwho(?:['’]s| is| are| was)? in\b|\b(?:who (?:is |are )?(?:the )?)?(?:stars?|starring|actors?|actress(?:es)?|cast|plays?|acts?)\b`), func(f filmEntry) string {
 		if len(f.Actors) == 0 {
@@ -151,7 +151,7 @@ var ratingMeanings = map[string]string{
 	"NC-17": "it is for adults only",
 }
 
-// about answers what is asked of the film, else all there is.
+// about answers the topics of a question about the film. Without a topic, it describes the film.
 func (f filmEntry) about(topics []topic) string {
 	if len(topics) == 0 {
 		return f.portrait()
@@ -163,7 +163,7 @@ func (f filmEntry) about(topics []topic) string {
 	return strings.Join(answers, " ")
 }
 
-// portrait is all that matters of a film.
+// portrait is a description of a film: its main facts and the text about it.
 func (f filmEntry) portrait() string {
 	return strings.TrimSpace(f.cited() + ": " + f.facts() + ". " + f.Description)
 }

@@ -20,16 +20,16 @@ func (r *reading) readAmounts(s *sentence) {
 		}))
 	}
 	r.spellRanges(s)
-	// An amount in two units is one amount.
+	// Two units, as in "2 hours 5 minutes", make one amount.
 	s.set(hoursAndMinutes.ReplaceAllStringFunc(s.text, func(text string) string {
 		parts := hoursAndMinutes.FindStringSubmatch(text)
-		hours, _ := strconv.Atoi(parts[1]) // the pattern leaves nothing but digits
+		hours, _ := strconv.Atoi(parts[1]) // the pattern matches only digits
 		minutes, _ := strconv.Atoi(parts[2])
 		return strconv.Itoa(60*hours+minutes) + " minutes"
 	}))
 	s.set(dollarsAndCents.ReplaceAllStringFunc(s.text, func(text string) string {
 		parts := dollarsAndCents.FindStringSubmatch(text)
-		cents, _ := strconv.Atoi(parts[2]) // the pattern leaves nothing but digits
+		cents, _ := strconv.Atoi(parts[2]) // the pattern matches only digits
 		return fmt.Sprintf("%s.%02d dollars", parts[1], cents)
 	}))
 	var prices, lengths []amount
@@ -71,17 +71,17 @@ func (r *reading) readAmounts(s *sentence) {
 	}
 }
 
-// spellRanges writes a range as the two bounds that it is. One that is not wanted is left to the model.
+// spellRanges rewrites a range as two bounds. A negated range is left to the model.
 func (r *reading) spellRanges(s *sentence) {
 	for _, span := range spans {
 		found := span.FindAllStringSubmatchIndex(s.text, -1)
-		for _, at := range slices.Backward(found) { // the first stays where it is
+		for _, at := range slices.Backward(found) { // so that the positions of the earlier ones do not change
 			group := func(i int) string { return s.text[max(0, at[2*i]):max(0, at[2*i+1])] }
 			low, lowUnit, high, highUnit := group(1), group(2), group(3), group(4)
 			sign := func(number string) bool { return strings.HasPrefix(number, "$") }
-			switch { // the unit may be said once, as in "$1 to 3" and "1 to 3 hours"
+			switch { // the unit may be given once, as in "$1 to 3" and "1 to 3 hours"
 			case lowUnit+highUnit == "" && !sign(low) && !sign(high):
-				continue // numbers of something else
+				continue // numbers of another kind
 			case lowUnit == "" && !sign(low) && sign(high):
 				low = "$" + low
 			case lowUnit == "" && !sign(low):
@@ -102,16 +102,16 @@ func (r *reading) spellRanges(s *sentence) {
 // amount is a number that a question names, with its bound.
 type amount struct {
 	said    *phrase
-	compare func(f filmEntry) int // the film's number with this one
+	compare func(f filmEntry) int // compares the film's number with this one
 }
 
-// exact says whether there is no bound.
+// exact reports whether there is no bound.
 func (a amount) exact() bool {
 	g := a.said.groups
 	return !a.said.negated && g["under"]+g["most"]+g["most2"]+g["over"]+g["least"]+g["least2"] == ""
 }
 
-// fits says whether a film's number is as the words before this one and after it want.
+// fits reports whether a film's number satisfies the comparison.
 func (a amount) fits(f filmEntry) bool {
 	comparison, g := a.compare(f), a.said.groups
 	var fits bool
@@ -130,7 +130,7 @@ func (a amount) fits(f filmEntry) bool {
 	return fits != a.said.negated
 }
 
-// wishAmounts makes wishes of numbers of one kind. Those without a bound are alternatives.
+// wishAmounts turns amounts of one kind into wishes. Amounts without a bound are alternatives.
 func (r *reading) wishAmounts(s *sentence, amounts []amount) {
 	slices.SortFunc(amounts, func(a, b amount) int { return cmp.Compare(a.said.start, b.said.start) })
 	var exact []amount
@@ -151,13 +151,14 @@ func (r *reading) wishAmounts(s *sentence, amounts []amount) {
 	}
 }
 
-// bound is a limit in words, before a number or after it. A number without one means just that.
+// bound is a limit in words, before a number or after it. A number without a bound means exactly that
+// number.
 const (
 	boundBefore = `(?:\b(?:(?P<under>under|below|less than|cheaper than|shorter than|fewer than)|(?P<most>up to|at most|no more than|not more than|within)|(?P<over>over|above|more than|longer than)|(?P<least>at least|no less than)) )?`
 	boundAfter  = `(?: or (?:(?P<most2>less|under|below|cheaper|shorter)|(?P<least2>more|over|longer))\b)?`
 )
 
-// rangeEnd is a number and its unit, if any, which may be a sign before it.
+// rangeEnd is a number with its unit, if any. The unit may be a dollar sign before the number.
 const rangeEnd = `(\$ ?\d{1,4}(?:\.\d{1,2})?|\b\d{1,4}(?:\.\d{1,2})?)( ?(?:dollars?|bucks?|usd|cents?|min(?:ute)?s?|hours?)\b)?`
 
 var (
@@ -167,7 +168,7 @@ var (
 		`(?:\b(?P<minutes>\d{1,3})[ -]?min(?:ute)?s?\b|\b(?P<hours>\d(?:\.\d)?)[ -]?hours?\b)(?: long\b)?` + boundAfter + `(?: long\b)?`)
 	hoursAndMinutes = regexp.MustCompile(`\b(\d) hours? (?:and )?(\d{1,2}) ?min(?:ute)?s?\b`)
 	dollarsAndCents = regexp.MustCompile(`\b(\d{1,4}) dollars? (?:and )?(\d{1,2}) ?cents?\b`)
-	// spans are ranges.
+	// spans match ranges.
 	spans = []*regexp.Regexp{
 		regexp.MustCompile(`\b(?:between|from) ` + rangeEnd + `(?: ?- ?| and | to )` + rangeEnd),
 		regexp.MustCompile(rangeEnd + `(?: ?- ?| to )` + rangeEnd),
@@ -175,5 +176,5 @@ var (
 	number = regexp.MustCompile(`\b(?:an?|one|two|three|four|five) (?:dollar|buck|hour|(?:and|to) (?:two|three|four|five|\d))`)
 )
 
-// numbers are those that people write in letters.
+// numbers has the numbers that people spell out.
 var numbers = map[string]int{"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5}

@@ -90,14 +90,14 @@ func sourcesOf(films []filmEntry) []Source {
 	return sources
 }
 
-// Blank says whether a text counts as empty: it has nothing but whitespace, control characters and
+// Blank reports whether a text counts as empty: it has nothing but whitespace, control characters and
 // invisible characters, such as zero-width ones. [Client.Ask] and [Client.Handoff] refuse a blank
 // question.
 func Blank(text string) bool { return upstream.Blank(text) }
 
 // Ask streams the answer to a question.
 //
-// The function emit is called with non-empty pieces of text, in the caller's goroutine. Its error ends
+// The function emit is called with non-empty chunks of text, in the caller's goroutine. Its error ends
 // the call to the upstream and comes back wrapped. Every other failure is an [*Error]. After an error,
 // the emitted text is not a whole answer. With [KindLength] it is complete up to the token limit, and
 // the Result is filled in.

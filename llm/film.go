@@ -159,9 +159,9 @@ func shortAll(texts []string) []string {
 	return out
 }
 
-// cut is the beginning of a text.
+// cut returns the beginning of a text.
 func cut(text string, characters int) string {
-	if len(text) <= characters { // has no more characters than bytes
+	if len(text) <= characters { // a text never has more characters than bytes
 		return text
 	}
 	runes := []rune(text)

@@ -24,14 +24,14 @@ type Handoff struct {
 	Result  Result   // of the model; zero if it was not asked
 }
 
-// Handoff answers a question by the search agent if it can, and otherwise by the model.
+// Handoff answers a question with the search agent if it can, and otherwise asks the model.
 //
 // The search agent takes a question if it understands every meaningful word of it, and one of these
 // is true:
 //   - The question names films by their titles. It may ask for their cast, rating, suitability for
 //     children, length, price, replacement cost, rental period, category, stock, streaming, year,
 //     special features, language or story.
-//   - The question says what films have to be like: a rating, a category, an actor's full name, a
+//   - The question gives criteria for films: a rating, a category, an actor's full name, a
 //     special feature, in stock, for streaming, for children, short, long or cheap, a price or a
 //     length with its limits ("under 1 dollar", "60 to 90 minutes"), or the longest, shortest,
 //     cheapest or most expensive. All but the last may be negated ("not rated R", "without

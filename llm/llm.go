@@ -75,7 +75,7 @@ type Result struct {
 type Usage = upstream.Usage
 
 // New makes a client. It checks the whole configuration, parses the prompts, derives the schema of a
-// summary, and reports all faults at once. It does not read the environment and sends no request.
+// summary, and reports all errors at once. It does not read the environment and sends no request.
 func New(cfg Config) (*Client, error) {
 	if cfg.Upstream.Logger == nil {
 		cfg.Upstream.Logger = slog.New(slog.DiscardHandler)

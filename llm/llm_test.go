@@ -159,7 +159,7 @@ func TestInfo(t *testing.T) {
 	}
 }
 
-// TestBadConfig shows that all faults are reported at once.
+// TestBadConfig shows that all errors are reported at once.
 func TestBadConfig(t *testing.T) {
 	t.Parallel()
 	_, err := llm.New(llm.Config{Upstream: upstream.Config{Provider: "OpenAI", Timeout: -1}, PromptDir: "no such directory"})

@@ -8,7 +8,7 @@ import (
 )
 
 // readNames reads the ratings, categories, actors and special features that a question names. Several
-// ratings or categories are alternatives. Several actors or features have to be there all, unless
+// ratings or categories are alternatives. A film needs all of several actors or features, unless
 // there is an "or".
 func (r *reading) readNames(s *sentence, question string, films []filmEntry) {
 	var names []name
@@ -22,11 +22,11 @@ func (r *reading) readNames(s *sentence, question string, films []filmEntry) {
 			names = append(names, name{of, value, start, end})
 		}
 	}
-	// Alone, a letter is a rating only if it is a capital one.
+	// A single letter is a rating only if it is a capital letter.
 	for _, letter := range capitalRating.FindAllString(question, -1) {
 		cut(ratings, letter)
 	}
-	tried := map[string]bool{"": true} // a whole catalogue has few names, many times each
+	tried := map[string]bool{"": true} // a whole catalogue repeats a small number of names
 	for _, f := range films {
 		for of := categories; of <= features; of++ {
 			for _, value := range of.values(f) {
@@ -40,7 +40,7 @@ func (r *reading) readNames(s *sentence, question string, films []filmEntry) {
 	r.wishNames(s, names)
 }
 
-// wishNames makes wishes of the names that were found.
+// wishNames turns the names that were found into wishes.
 func (r *reading) wishNames(s *sentence, names []name) {
 	slices.SortFunc(names, func(a, b name) int { return cmp.Compare(a.start, b.start) })
 	var wanted, unwanted [features + 1][]string
@@ -52,7 +52,7 @@ func (r *reading) wishNames(s *sentence, names []name) {
 			listed, or = s.listed(names[i-1].end, n.start)
 			either[n.facet] = either[n.facet] || or
 		}
-		// What is said of the first name of a list is said of the next.
+		// A negation of the first name of a list also applies to the other names.
 		negated = s.negated(n.start) || listed && negated
 		list := &wanted[n.facet]
 		if negated {
@@ -75,14 +75,14 @@ func (r *reading) wishNames(s *sentence, names []name) {
 	}
 }
 
-// name is a name of the catalogue where it stands in a question.
+// name is a name from the catalogue, with its position in a question.
 type name struct {
 	facet      facet
 	value      string
 	start, end int
 }
 
-// facet is what of a film a name names.
+// facet is the attribute of a film to which a name belongs.
 type facet int
 
 const (
@@ -92,7 +92,7 @@ const (
 	features
 )
 
-// values are the names of a film.
+// values returns a film's values of the attribute.
 func (of facet) values(f filmEntry) []string {
 	switch of {
 	case ratings:
@@ -117,7 +117,7 @@ func common(a, b []string) int {
 	return n
 }
 
-// ratingOf spells a rating as the catalogue does.
+// ratingOf returns a rating in the catalogue's spelling.
 func ratingOf(said string) string {
 	switch said {
 	case "nc17":

@@ -7,10 +7,10 @@ import (
 	"github.com/tmc/langchaingo/llms"
 )
 
-// offlineIntro says what answers, so that nobody expects more of it.
+// offlineIntro says what the offline model knows, so that nobody expects more of it.
 const offlineIntro = "This is the offline model, which knows the catalogue and nothing else.\n\n"
 
-// answerOffline answers a prompt from the films in its catalogue block alone: with a summary in JSON
+// answerOffline answers a prompt from nothing but the films in its catalogue block: with a summary in JSON
 // mode, and otherwise with an answer to the question.
 func answerOffline(prompt []llms.MessageContent, summary bool) (string, error) {
 	answer := offlineQuestion
@@ -29,7 +29,7 @@ func answerOffline(prompt []llms.MessageContent, summary bool) (string, error) {
 	return text, nil
 }
 
-// offlineQuestion answers as far as it understands the question.
+// offlineQuestion answers the part of the question that it understands.
 func offlineQuestion(prompt []llms.MessageContent, films []filmEntry) (string, error) {
 	var question string
 	if err := readBlock(prompt, questionOpen, questionClose, &question); err != nil {

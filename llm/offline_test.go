@@ -78,7 +78,7 @@ func TestOfflineAnswers(t *testing.T) {
 				}
 			}
 			if words := len(strings.Fields(answer)); len(pieces) < words/2 {
-				t.Errorf("%d pieces for %d words", len(pieces), words)
+				t.Errorf("%d chunks for %d words", len(pieces), words)
 			}
 			if result.Provider != "offline" || result.Model != "offline" || result.FinishReason != "stop" || result.Usage.Prompt == 0 || result.Usage.Completion == 0 {
 				t.Errorf("the result is %+v", result)
@@ -138,7 +138,7 @@ func TestOfflineStops(t *testing.T) {
 		return full
 	})
 	if !errors.Is(err, full) || pieces != 1 {
-		t.Errorf("%v after %d pieces", err, pieces)
+		t.Errorf("%v after %d chunks", err, pieces)
 	}
 }
 

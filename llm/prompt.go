@@ -82,7 +82,7 @@ func (o promptOutput) String() string {
 	return o.Format + " with the schema " + o.Schema
 }
 
-// loadPrompts reads all prompts from a directory, or the embedded ones, and reports all faults at once.
+// loadPrompts reads all prompts from a directory, or the embedded ones, and reports all errors at once.
 func loadPrompts(dir string) (map[string]*prompt, error) {
 	files, err := fs.Sub(embeddedPrompts, "prompts")
 	if err != nil {

@@ -9,17 +9,17 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// reading is what a question asks for, as far as it is understood without a language model: the
-// films it names, what it asks of them, or what films have to be like.
+// reading is the part of a question that is understood without a language model: the films that it
+// names and what it asks about them, or the criteria for the films that it asks for.
 type reading struct {
-	named  []filmEntry // by their titles, as they stand in the question
-	topics []topic     // asked of the films named
+	named  []filmEntry // by their titles, in the order of the question
+	topics []topic     // asked about the named films
 	wishes []wish      // a film has to meet all of them
 	best   *ranking    // the question wants the longest, the cheapest and so on
 	rest   []string    // the words that were not understood
 }
 
-// wish says whether a film is as the question wants it.
+// wish reports whether a film meets one of the question's criteria.
 type wish func(f filmEntry) bool
 
 // read reads a question about films. Titles, categories and actors are known from the films alone.
@@ -34,12 +34,12 @@ func read(question string, films []filmEntry) reading {
 			if s.match(t.asked) != nil {
 				r.topics = append(r.topics, t)
 			}
-			for s.match(t.asked) != nil { // in other words
+			for s.match(t.asked) != nil { // the same topic in other words
 			}
 		}
 	}
 	if notWord.MatchString(s.text) {
-		r.wishes, r.best = nil, nil // one of them may be what is not wanted
+		r.wishes, r.best = nil, nil // the "not" may belong to any of them
 	}
 	for _, w := range s.words {
 		if !emptyWords[w.stem] {
@@ -49,7 +49,7 @@ func read(question string, films []filmEntry) reading {
 	return r
 }
 
-// readTitles reads which films a question names. A title within a longer one is not one of its own.
+// readTitles reads which films a question names. A title within a longer title does not count.
 func (r *reading) readTitles(s *sentence, films []filmEntry) {
 	var candidates []filmEntry
 	for _, f := range films {
@@ -58,7 +58,7 @@ func (r *reading) readTitles(s *sentence, films []filmEntry) {
 		}
 	}
 	slices.SortStableFunc(candidates, func(a, b filmEntry) int { return cmp.Compare(len(b.Title), len(a.Title)) })
-	at := map[int32]int{} // where a film's title stands
+	at := map[int32]int{} // the positions of the titles, by film
 	for _, f := range candidates {
 		for start, end, found := s.find(f.Title); found; start, end, found = s.find(f.Title) {
 			s.blank(start, end)
@@ -71,7 +71,7 @@ func (r *reading) readTitles(s *sentence, films []filmEntry) {
 	slices.SortFunc(r.named, func(a, b filmEntry) int { return cmp.Compare(at[a.ID], at[b.ID]) })
 }
 
-// readWishes reads what films have to be like.
+// readWishes reads the criteria for the films that a question asks for.
 func (r *reading) readWishes(s *sentence, question string, films []filmEntry) {
 	for s.match(filler) != nil {
 	}
@@ -80,7 +80,7 @@ func (r *reading) readWishes(s *sentence, question string, films []filmEntry) {
 		said := s.match(order.asked)
 		switch {
 		case said == nil:
-		case said.negated || r.best != nil: // two orders are one too many
+		case said.negated || r.best != nil: // only one ranking can apply
 			r.rest = append(r.rest, order.name)
 		default:
 			r.best = &rankings[i]
@@ -94,12 +94,13 @@ func (r *reading) readWishes(s *sentence, question string, films []filmEntry) {
 	r.readNames(s, question, films)
 }
 
-// asks says whether anything was understood.
+// asks reports whether anything was understood.
 func (r reading) asks() bool {
 	return len(r.named)+len(r.topics)+len(r.wishes) > 0 || r.best != nil
 }
 
-// narrow returns the films that are as the question wants them, the best ones where it asks for such.
+// narrow returns the films that meet the question's wishes. With a ranking, it returns only the first of
+// them, and any that tie with it.
 func (r reading) narrow(films []filmEntry) []filmEntry {
 	var fitting []filmEntry
 	for _, f := range films {
@@ -114,7 +115,8 @@ func (r reading) narrow(films []filmEntry) []filmEntry {
 	return slices.DeleteFunc(fitting, func(f filmEntry) bool { return r.best.compare(f, first) != 0 })
 }
 
-// filler asks for no more than what an answer says anyway, or is a no that means some.
+// filler matches phrases that ask for what every answer contains anyway, and a "no" that does not negate
+// anything, as in "do you have no comedies?".
 var filler = regexp.MustCompile(`\b(?:(?:is|are) there|do you have|have you) no\b|\bhow long (?:is|are)\b|\bhow much (?:is|are|does|do)\b|\b(?:to|for) rent\b`)
 
 const (
@@ -127,7 +129,7 @@ const (
 // cheapRate is what "cheap" means: the lowest of the catalogue's three prices.
 var cheapRate = decimal.New(99, -2)
 
-// plainWishes are those without a number or a name.
+// plainWishes are the wishes without a number or a name.
 var plainWishes = []struct {
 	asked *regexp.Regexp
 	fits  wish
@@ -141,7 +143,7 @@ var plainWishes = []struct {
 	{regexp.MustCompile(`\b(?:in stock|available)(?: (?:to|for) rent)?\b`), func(f filmEntry) bool { return f.Stock != nil && f.Stock.Available > 0 }},
 }
 
-// ranking is an order of films in which a question wants the first.
+// ranking is an order of films, of which a question wants the first.
 type ranking struct {
 	name    string
 	asked   *regexp.Regexp
@@ -172,9 +174,10 @@ func knownFirst(a, b filmEntry) int {
 	}
 }
 
-// emptyWords say nothing about a film, so a question is understood without them. In the singular, as
-// words are compared. "Not", "or", "like", "best" and "many" are not here: they change what is asked.
-// Where they belong to what was understood, they have been cut out.
+// emptyWords say nothing about a film, so a question is understood without them. They are in the
+// singular, because words are compared in the singular. "Not", "or", "like", "best" and "many" are
+// missing because they change what is asked. If they belong to a phrase that was understood, they have
+// already been cut out.
 var emptyWords = setOf(`a an the this that these those of in on at to for from with by and i we you me us my our
 	it its they them one is are was were be do does did have has had can could will there any some all
 	which what show list find give tell name want need get see watch
@@ -183,7 +186,7 @@ var emptyWords = setOf(`a an the this that these those of in on at to for from w
 	star starring starred`)
 
 func setOf(words string) map[string]bool {
-	set := map[string]bool{"": true} // the plural's s alone
+	set := map[string]bool{"": true} // the "s" alone, without its plural
 	for word := range strings.FieldsSeq(words) {
 		set[singular(word)] = true
 	}

@@ -7,7 +7,7 @@ import (
 	"unicode"
 )
 
-// sentence is a question of which the parts that are understood are cut out one by one.
+// sentence is a question. The parts of it that are understood are cut out one by one.
 type sentence struct {
 	text  string
 	words []sentenceWord // of the text
@@ -24,12 +24,12 @@ func (s *sentence) set(text string) { s.text, s.words = text, words(text) }
 // phrase is a part of a question that a pattern has matched.
 type phrase struct {
 	groups     map[string]string // what the pattern's named groups have matched
-	start, end int               // where it stood
+	start, end int               // its position
 	negated    bool              // the question does not want it
-	joined     bool              // it stood after an "and"
+	joined     bool              // it follows an "and"
 }
 
-// match cuts out the first match of a pattern, with what negates it, and returns it, or nil.
+// match cuts out the first match of a pattern and its negation. It returns the match, or nil.
 func (s *sentence) match(pattern *regexp.Regexp) *phrase {
 	p := s.locate(pattern)
 	if p == nil {
@@ -56,7 +56,7 @@ func (s *sentence) locate(pattern *regexp.Regexp) *phrase {
 	return p
 }
 
-// negated says whether what begins at start is not wanted, and cuts out the words that say so.
+// negated reports whether the phrase that begins at start is negated, and cuts out the negation.
 func (s *sentence) negated(start int) bool {
 	at := negation.FindStringIndex(s.text[:start])
 	if at == nil {
@@ -66,8 +66,8 @@ func (s *sentence) negated(start int) bool {
 	return true
 }
 
-// listed says whether a list goes on from one part of the text to the next, and whether with an "or",
-// which it cuts out.
+// listed reports whether a list continues from one part of the text to the next, and whether with an
+// "or". It cuts out the "or".
 func (s *sentence) listed(end, start int) (listed, or bool) {
 	at := conjunction.FindStringSubmatchIndex(s.text[end:start])
 	if at == nil {
@@ -80,12 +80,12 @@ func (s *sentence) listed(end, start int) (listed, or bool) {
 	return true, true
 }
 
-// blank cuts out a part of the text. The others stay where they stand.
+// blank cuts out a part of the text. The positions of the others do not change.
 func (s *sentence) blank(start, end int) {
 	s.set(s.text[:start] + strings.Repeat(" ", end-start) + s.text[end:])
 }
 
-// sentenceWord is a word in lower case and the singular, near enough, and where it stands.
+// sentenceWord is a word in lower case and roughly in the singular, with its position.
 type sentenceWord struct {
 	stem       string
 	start, end int
@@ -107,7 +107,7 @@ func words(text string) []sentenceWord {
 	return words
 }
 
-// singular is a word without its plural's end, near enough.
+// singular returns a word roughly in the singular.
 func singular(word string) string {
 	if stem, ok := strings.CutSuffix(word, "ies"); ok {
 		return stem + "y"
@@ -115,7 +115,7 @@ func singular(word string) string {
 	return strings.TrimSuffix(word, "s")
 }
 
-// find says where a phrase stands, word by word and in its order. Case and plural do not count.
+// find returns the position of a phrase. It compares word by word, and ignores case and plurals.
 func (s *sentence) find(phrase string) (start, end int, found bool) {
 	have, want := s.words, words(strings.ToLower(phrase))
 	for i := range len(have) - len(want) + 1 {
@@ -126,20 +126,20 @@ func (s *sentence) find(phrase string) (start, end int, found bool) {
 	return 0, 0, false
 }
 
-// has says whether the sentence holds a phrase.
+// has reports whether the sentence contains a phrase.
 func (s *sentence) has(phrase string) bool {
 	_, _, found := s.find(phrase)
 	return found
 }
 
-// notWords say that something is not wanted.
+// notWords matches the words that begin a negation.
 const notWords = `\b(?:not|no|nor|non|none|nothing|neither|never|without|except|excluding|avoid|other than|apart from|(?:(?:any|every)thing|all) but|\w+n['’]t)`
 
 var (
 	notWord = regexp.MustCompile(notWords + `\b`)
-	// conjunction is all that stands between two parts of a list. Its group is an "or".
+	// conjunction matches the text between two parts of a list. Its group is an "or".
 	conjunction = regexp.MustCompile(`^[\s,]*(?:(or)|and)?[\s,]*$`)
-	// negation ends the text before what is not wanted.
+	// negation matches at the end of the text before a negated phrase.
 	negation = regexp.MustCompile(notWords +
 		`(?:[\s-]+(?:an?|any|the|for|in|of|with|by|is|are|be|have|has|want|like|include|cost|star|starring|feature|featuring|play|rated))*[\s-]*$`)
 )

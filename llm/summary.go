@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// maxCorrections is low, because a model that repeats its mistake after two corrections will not
-	// learn.
+	// maxCorrections is low, because a model that repeats its mistake after two corrections will
+	// repeat it again.
 	maxCorrections = 2
 	// maxQuoted is how much of a bad reply the model is shown again. A summary is far shorter.
 	maxQuoted = 1000
@@ -50,8 +50,8 @@ func Recommended(rating string, rate decimal.NullDecimal) bool {
 //
 // A reply that fails a check is sent back with a correction, at most twice and within one deadline.
 // After that the error is of [KindUnverified]. For a film of which no summary can be true and follow
-// the contract, such as one without a rating, it is so at once, without a request. The usage in the
-// result is the sum of all tries.
+// the contract, such as one without a rating, this error is returned at once, without a request. The usage
+// in the result is the sum of all attempts.
 func (c *Client) Summarize(ctx context.Context, f Film) (Summary, Result, error) {
 	task, err := c.summaryTask(f)
 	if err != nil {

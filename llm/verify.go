@@ -41,7 +41,7 @@ func (c *complaint) correction() string {
 }
 
 // verify reads a summary from a model's reply and compares it with the facts. The title may be the
-// catalogue's, or as the model has read it. The summary that is returned has the catalogue's.
+// catalogue's, or the one that the model was given. The returned summary has the catalogue's.
 func (r *replySchema) verify(reply, title string, facts Summary) (Summary, *complaint) {
 	s, wrong := r.parse(reply)
 	if wrong != nil {
@@ -59,7 +59,7 @@ func (r *replySchema) verify(reply, title string, facts Summary) (Summary, *comp
 
 // parse reads a model's reply: exactly one JSON object with exactly the required keys, valid against
 // the contract's component. encoding/json alone would accept keys that are duplicate, missing or in
-// another case, null, and anything after the object. One code fence is tolerated, since models often
+// another case, null, and anything after the object. One code fence is accepted, since models often
 // write one.
 func (r *replySchema) parse(reply string) (Summary, *complaint) {
 	text := unfence(reply)

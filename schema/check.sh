@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks that the migrations, the declared schema and Pagila are consistent.
 #
-# DATABASE_URL is a disposable Pagila as restored. The script applies the migrations to it, takes them back,
+# DATABASE_URL is a disposable Pagila as restored. The script applies the migrations to it, rolls them back,
 # and applies them again. ATLAS_DEV_URL is an empty scratch database. ATLAS is the Atlas command; the default
 # is bin/atlas. `make migrate-check` sets all three.
 set -euo pipefail

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Takes our migrations back. pg_dump then prints the same as for Pagila as restored. The data in
+# Rolls our migrations back. pg_dump then prints the same as for Pagila as restored. The data in
 # streaming_subscription and in film.streaming_available is lost. The script does not ask for confirmation.
 #
 # DATABASE_URL is the database, and ATLAS_DEV_URL is an empty scratch database. ATLAS is the Atlas command; the

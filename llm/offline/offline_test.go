@@ -32,7 +32,7 @@ func TestStream(t *testing.T) {
 		t.Fatal(err)
 	}
 	if want := []string{"one ", " ", "two\nthree"}; !slices.Equal(pieces, want) {
-		t.Errorf("the pieces are %q, want %q", pieces, want)
+		t.Errorf("the chunks are %q, want %q", pieces, want)
 	}
 	choice := resp.Choices[0]
 	if choice.Content != "one  two\nthree" || choice.StopReason != "stop" || choice.GenerationInfo["PromptTokens"] != 6 || choice.GenerationInfo["CompletionTokens"] != 3 {

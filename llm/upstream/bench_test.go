@@ -14,7 +14,7 @@ import (
 	"example.com/pagila-api/llm/upstream/upstreamtest"
 )
 
-// BenchmarkLongAnswer streams answers in pieces of ten bytes. Time and memory per byte have to be the
+// BenchmarkLongAnswer streams answers in chunks of ten bytes. Time and memory per byte have to be the
 // same for long and short answers.
 func BenchmarkLongAnswer(b *testing.B) {
 	for _, size := range []int{10_000, 100_000, 1_000_000} {
@@ -50,7 +50,7 @@ func benchModel(tb testing.TB, answer func(*http.Request) io.Reader) *upstream.M
 	})})
 }
 
-// BenchmarkChunk measures the cost of one piece of an answer, from the upstream's bytes to the caller.
+// BenchmarkChunk measures the cost of one chunk of an answer, from the upstream's bytes to the caller.
 func BenchmarkChunk(b *testing.B) {
 	const pieces = 1000
 	body := strings.Repeat(delta("word "), pieces) + finish("stop") + done
@@ -64,7 +64,7 @@ func BenchmarkChunk(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*pieces), "ns/chunk")
 }
 
-// BenchmarkIdleStream measures the memory of a stream that waits for its next piece.
+// BenchmarkIdleStream measures the memory of a stream that waits for its next chunk.
 func BenchmarkIdleStream(b *testing.B) {
 	const streams = 1000
 	for b.Loop() {
@@ -82,7 +82,7 @@ func BenchmarkIdleStream(b *testing.B) {
 	}
 }
 
-// openStreams opens streams that send one piece and then nothing until the context ends.
+// openStreams opens streams that send one chunk and then nothing until the context ends.
 func openStreams(ctx context.Context, tb testing.TB, n int) (open <-chan struct{}, ended <-chan error) {
 	tb.Helper()
 	c := benchModel(tb, func(r *http.Request) io.Reader {

@@ -112,7 +112,7 @@ func (b *checkedBody) next() ([]byte, error) {
 }
 
 // atEnd decides what an error of the documents means, including io.EOF. After the finish reason, a body
-// without an end mark is whole, unless only the end of the connection ends it: that may be a cut. If the
+// without an end mark is whole, unless only the end of the connection ends it: it may be cut short. If the
 // documents are not in events, or the answer came in one document, there is no mark to wait for, and
 // whatever cannot be read after the finish reason is not part of the answer.
 func (b *checkedBody) atEnd(err error) (document, error) {
@@ -163,7 +163,7 @@ func (b *checkedBody) place(p piece, size int) piece {
 	return p
 }
 
-// skippable says whether a document cannot have text or an error in it: it is not an object, or it
+// skippable reports whether a document cannot have text or an error in it: it is not an object, or it
 // belongs to an event of another name. Data that does not even begin like JSON is a ping or a comment.
 // Malformed JSON may have been text, unless the answer has ended.
 func (b *checkedBody) skippable(doc document) (bool, error) {
@@ -176,9 +176,9 @@ func (b *checkedBody) skippable(doc document) (bool, error) {
 	return false, malformedError()
 }
 
-// unseen returns what a text in the place of a whole answer adds to the text so far. Some servers repeat
-// the answer at its end, some send in each document all the text so far, and some write just the next
-// part where the whole belongs.
+// unseen returns what the text of a whole answer adds to the text so far. Some servers repeat the answer at
+// its end, some send in each document all the text so far, and some write just the next part where the
+// whole belongs.
 func (b *checkedBody) unseen(text string) string {
 	rest, extends := strings.CutPrefix(text, string(b.text))
 	if extends {
@@ -186,7 +186,7 @@ func (b *checkedBody) unseen(text string) string {
 	}
 	repeated := []byte(strings.TrimSpace(text))
 	if b.hasDeltas && (bytes.HasPrefix(b.text, repeated) || bytes.HasSuffix(bytes.TrimSpace(b.text), repeated)) {
-		return "" // it is trimmed, or lacks the thoughts
+		return "" // the whole answer is trimmed, or lacks the thoughts
 	}
 	return text
 }
@@ -212,7 +212,7 @@ func (b *checkedBody) cause(err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
-	// Whatever breaks a body has cut the answer.
+	// Any other error means that the answer is cut.
 	return &Error{Kind: KindTruncated, Status: http.StatusOK, Err: transportError(err)}
 }
 

@@ -11,7 +11,7 @@ import (
 	"example.com/pagila-api/llm/upstream"
 )
 
-// aborts is how often each abort is tried. By a race, the adapters report about half of all aborted
+// aborts is how often each abort is tried. Because of a race, the adapters report about half of all aborted
 // calls as a success.
 const aborts = 200
 
@@ -148,7 +148,7 @@ func TestEmitPanic(t *testing.T) {
 	t.Errorf("no panic, the error is %v", err)
 }
 
-// TestPiecesAsTheyArrive has an upstream that sends the next piece only after the last one arrived.
+// TestPiecesAsTheyArrive has an upstream that sends the next chunk only after the last one arrived.
 func TestPiecesAsTheyArrive(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -180,7 +180,7 @@ func TestPiecesAsTheyArrive(t *testing.T) {
 				t.Fatal(err)
 			}
 			if strings.Join(got, "|") != "a |b |c" {
-				t.Errorf("the pieces are %q", got)
+				t.Errorf("the chunks are %q", got)
 			}
 		})
 	}

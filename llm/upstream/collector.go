@@ -6,10 +6,10 @@ import (
 )
 
 // collector collects an answer's text and passes it on. All text that leaves the guard goes through
-// here, so this is where it loses its thoughts and is made safe to display.
+// here, so this is where thoughts are removed and the text is made safe to display.
 type collector struct {
 	emit     func(text string) error   // nil if the answer is not streamed
-	onText   func(ctx context.Context) // is called for each piece of text
+	onText   func(ctx context.Context) // is called for each chunk of text
 	scrubber scrubber
 	thoughts *thoughts
 	text     strings.Builder
@@ -18,7 +18,7 @@ type collector struct {
 	err      error // from emit
 }
 
-// add takes the text that has arrived, and the adapter's own piece.
+// add takes the text that has arrived, and the adapter's own chunk.
 func (c *collector) add(ctx context.Context, x *exchange, piece string) error {
 	text := x.get() + piece
 	if x.thought() {
@@ -27,7 +27,7 @@ func (c *collector) add(ctx context.Context, x *exchange, piece string) error {
 	return c.pass(ctx, c.thoughts.add(c.scrubber.add(text)))
 }
 
-// finish takes the last piece of an answer, and how the answer ended.
+// finish takes the last chunk of an answer, and how the answer ended.
 func (c *collector) finish(ctx context.Context, x *exchange, piece string, e ending) error {
 	if err := c.add(ctx, x, piece); err != nil {
 		return err
@@ -35,10 +35,10 @@ func (c *collector) finish(ctx context.Context, x *exchange, piece string, e end
 	return c.pass(ctx, c.thoughts.add(c.scrubber.end())+c.thoughts.end(e))
 }
 
-// blank says whether the answer so far has no visible text.
+// blank reports whether the answer so far has no visible text.
 func (c *collector) blank() bool { return Blank(c.text.String()) }
 
-// pass passes on a piece of the answer, unless it is empty.
+// pass passes on a chunk of the answer, unless it is empty.
 func (c *collector) pass(ctx context.Context, piece string) error {
 	if piece == "" {
 		return nil

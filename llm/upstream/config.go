@@ -23,15 +23,16 @@ const (
 	// defaultMaxBytes is ample for defaultMaxTokens: an event with one token has about 250 bytes.
 	defaultMaxBytes = 1 << 20
 
-	// dialTimeout is for the connection alone. A host that needs longer is down.
+	// dialTimeout is for the connection alone. A host that needs longer is assumed to be down.
 	dialTimeout = 5 * time.Second
 	// maxIdleConns keeps as many connections as a small server makes calls at once, since a new TLS
 	// handshake costs more than everything else we do for a call.
 	maxIdleConns = 64
 	// idleConnTimeout is the default of net/http.
 	idleConnTimeout = 90 * time.Second
-	// bufferSize is the size of each of a connection's buffers in bytes. Every stream has a connection
-	// of its own and is silent most of the time, and Go's 4 KiB per direction are meant for pages.
+	// bufferSize is the size of each of a connection's buffers in bytes. Every stream has a connection of
+	// its own and is silent most of the time, and Go's default of 4 KiB per direction is meant for web
+	// pages.
 	bufferSize = 1 << 10
 )
 

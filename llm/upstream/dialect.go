@@ -10,12 +10,12 @@ type dialect interface {
 	weakest(x *exchange) shape
 	// parse reads one document of a response. It fails if the document does not belong to the dialect.
 	parse(data []byte) (piece, error)
-	// adapterGets returns what the adapter gets for a piece of text and at the end. The text itself
+	// adapterGets returns what the adapter gets for a chunk of text and at the end. The text itself
 	// does not go through the adapter.
 	adapterGets(x *exchange) (wake, last []byte)
 	// modelList is the path of the list of models, relative to the base URL.
 	modelList() string
-	// sameModel says whether a name in that list may mean the model. Both are plain names.
+	// sameModel reports whether a name in that list may mean the model. Both are plain names.
 	sameModel(listed, model string) bool
 	// remedy is what the operator can do if the upstream does not have the model.
 	remedy(model string) string

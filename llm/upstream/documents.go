@@ -25,10 +25,10 @@ type document struct {
 	valid bool   // the data is JSON
 }
 
-// done says whether this is the mark after the last document.
+// done reports whether this is the mark after the last document.
 func (d document) done() bool { return len(d.data) <= len(doneMark)+2 && doneMarks.Match(d.data) }
 
-// beginsLikeJSON says whether data is, or was going to be, an object, a list, a string or a number.
+// beginsLikeJSON reports whether data begins like an object, a list, a string or a number.
 func beginsLikeJSON(data []byte) bool {
 	return len(data) > 0 && bytes.IndexByte([]byte(`{["-0123456789`), data[0]) >= 0
 }
@@ -66,7 +66,7 @@ func (d *documents) first() (document, error) {
 	return d.next()
 }
 
-// skipBlank skips what means nothing at the beginning: whitespace, which some servers send to keep a
+// skipBlank skips what has no meaning at the beginning: whitespace, which some servers send to keep a
 // connection alive, a byte order mark, and null. It returns the first byte after that.
 func (d *documents) skipBlank() (byte, error) {
 	for {

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// maxRetries is low, because what has failed three times within seconds is better reported.
+	// maxRetries is low: after three failures within seconds it is better to report the error.
 	maxRetries = 2
 	// retryBase is the first wait, which doubles with each retry. Problems that a retry solves, such as
 	// a closed connection or a busy worker, pass within a fraction of a second.
@@ -78,7 +78,7 @@ func readAll(body io.ReadCloser) ([]byte, error) {
 	return io.ReadAll(body)
 }
 
-// send tries a request until it succeeds or no further try would help.
+// send tries a request until it succeeds or no further attempt would help.
 func (d *doer) send(r *http.Request, x *exchange, body []byte) (*http.Response, *Error) {
 	search := newSearch(d.accepted.get(), d.dialect.weakest(x))
 	for retries := 0; ; {
@@ -116,7 +116,7 @@ func (d *doer) learn(ctx context.Context, s *search) {
 	}
 }
 
-// retryWait returns how long to wait for the next try, and whether there is to be one.
+// retryWait returns how long to wait before the next attempt, and whether to make one.
 func retryWait(ctx context.Context, e *Error, retries int) (time.Duration, bool) {
 	switch e.Kind {
 	case KindUnreachable, KindUnavailable, KindRateLimited:
@@ -131,7 +131,7 @@ func retryWait(ctx context.Context, e *Error, retries int) (time.Duration, bool)
 	return wait, retries < maxRetries && wait <= maxRetryWait && !late && ctx.Err() == nil
 }
 
-// try sends the request once and reads up to the first text.
+// try sends the request once and reads the response up to the first text.
 func (d *doer) try(r *http.Request, x *exchange, body []byte, s shape) (*http.Response, *Error) {
 	x.reset(s)
 	ctx, cancel := context.WithCancelCause(r.Context())
@@ -165,19 +165,19 @@ func (d *doer) try(r *http.Request, x *exchange, body []byte, s shape) (*http.Re
 	return resp, nil
 }
 
-// statusError is the error that the status of a response stands for, or nil.
+// statusError returns the error for a response's status, or nil.
 func (d *doer) statusError(resp *http.Response) *Error {
 	if resp.StatusCode == http.StatusOK {
 		return nil
 	}
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
 	if err != nil {
-		text = nil // the status has to do
+		text = nil // only the status can be used
 	}
 	return upstreamError(resp.StatusCode, resp.Header, text, d.key)
 }
 
-// explain says in an error what only the operator can change.
+// explain adds to an error what only the operator can change.
 func (d *doer) explain(e *Error) *Error {
 	if e.Kind == KindNoModel {
 		e.Err = fmt.Errorf("%s does not have the model %q: %s", d.base.Host, d.model, d.dialect.remedy(d.model))

@@ -55,7 +55,7 @@ func upstreamError(status int, header http.Header, body []byte, key string) *Err
 	if json.Unmarshal(body, &list) == nil && len(list) > 0 {
 		body = list[0]
 	}
-	// A body that is not JSON, or has other types, has no code. Then the status has to do.
+	// A body that is not JSON, or has other types, has no code. Then only the status can be used.
 	_ = json.Unmarshal(body, &outer)
 	d := outer.errorDetail
 	_ = json.Unmarshal(outer.Error, &d) // an error that is just a string has no more

@@ -32,12 +32,12 @@ func kindByWords(status int, words string) Kind {
 	return ""
 }
 
-// mayRefusePart says whether a status may mean that the upstream refuses an optional part of a request.
+// mayRefusePart reports whether a status may mean that the upstream refuses an optional part of a request.
 func mayRefusePart(status int) bool {
 	return status == http.StatusBadRequest || status == http.StatusNotFound || status == http.StatusUnprocessableEntity
 }
 
-// withKindByWords returns the error with the kind that the words suggest, if nothing else tells it. It
+// withKindByWords returns the error with the kind that the words suggest, if nothing else determines it. It
 // is meant for an error that remains after every shape of the request has been tried, and for one in
 // the middle of an answer.
 func (e *Error) withKindByWords(words Kind) *Error {

@@ -13,9 +13,9 @@ import (
 // errorEvent is the name of an event whose data is an error in any form.
 const errorEvent = "error"
 
-// eventStream reads server-sent events (WHATWG HTML, section 9.2) as far as upstreams use them: only
-// the name and the data matter. It is more tolerant than the standard of servers that leave out the
-// empty line between events. A first line of data that is a whole document is an event.
+// eventStream reads server-sent events (WHATWG HTML, section 9.2) as far as upstreams use them: only the
+// name and the data matter. Unlike the standard, it accepts events without an empty line between them. A
+// first line of data that is a whole document is an event.
 type eventStream struct {
 	body     *bufio.Reader
 	begun    bool
@@ -25,10 +25,10 @@ type eventStream struct {
 	data     []byte // of the current event, if it has several lines
 }
 
-// errEndInEvent is the error of a body that ends as HTTP says, but within an event.
+// errEndInEvent is the error of a body that is complete as HTTP frames it, but ends within an event.
 var errEndInEvent = fmt.Errorf("within an event: %w", io.ErrUnexpectedEOF)
 
-// eventLine matches a first line that only an event stream has. A page of HTML does not begin so.
+// eventLine matches a first line that only an event stream has. An HTML page does not begin like this.
 var eventLine = regexp.MustCompile(`^((data|event|id|retry)?:|(data|event|id|retry)$)`)
 
 func (s *eventStream) next() (document, error) {
@@ -49,7 +49,7 @@ func (s *eventStream) next() (document, error) {
 	}
 }
 
-// nextLine reads a line, of which the last one may have no line end.
+// nextLine reads a line. The last line may have no line end.
 func (s *eventStream) nextLine() ([]byte, error) {
 	line, err := s.readLine()
 	switch {
@@ -85,7 +85,7 @@ func (s *eventStream) readLine() ([]byte, error) {
 }
 
 // complete returns the event that an empty line completes. It has several lines, is malformed, or is an
-// error without data; take has returned the others.
+// error without data. All other events have already been returned by take.
 func (s *eventStream) complete() (document, bool) {
 	doc := document{event: s.name, data: s.data, valid: len(s.data) > 0 && json.Valid(s.data)}
 	s.name = ""

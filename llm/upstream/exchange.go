@@ -7,11 +7,11 @@ import (
 	"sync"
 )
 
-// exchange is the state of one attempt that the guard and the doer share, past the adapter between
-// them. It travels in the context, because an adapter offers no other way.
+// exchange is the state of one attempt that the guard and the doer share. It bypasses the adapter
+// between them. It travels in the context, because an adapter offers no other way.
 //
-// The answer's text also takes this way. The adapters concatenate it piece by piece and copy all of
-// it each time, which takes seconds of CPU time for a megabyte. So the adapters get empty pieces, and
+// The answer's text is also passed on here. The adapters concatenate it chunk by chunk and copy all of
+// it each time, which takes seconds of CPU time for a megabyte. So the adapters get empty chunks, and
 // the guard takes the text from here.
 type exchange struct {
 	schema *Schema // nil for free text
@@ -54,7 +54,7 @@ func (x *exchange) weakest() shape {
 	return s
 }
 
-// reset prepares for the next try with a request of the given shape.
+// reset prepares for the next attempt with a request of the given shape.
 func (x *exchange) reset(s shape) {
 	x.model, x.finish, x.usage, x.withoutBudget = "", "", Usage{}, s.without(optThinkingBudget)
 	x.get()
@@ -80,7 +80,7 @@ func (x *exchange) get() string {
 	return text
 }
 
-// thought says whether thoughts have arrived outside the text.
+// thought reports whether thoughts have arrived outside the text.
 func (x *exchange) thought() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -24,7 +24,7 @@ var finishReasons = []struct {
 }{
 	{regexp.MustCompile(`error|fail|abort|cancel|interrupt|timeout|overload|insufficient|preempt|shutdown|kill|expire`), KindUnavailable},
 	{regexp.MustCompile(`filter|safety|moderat|prohibit|block|refus|sensitive|guardrail|recitation|spii|policy|violat|language`), KindFiltered},
-	{regexp.MustCompile(`tool|function|^(un)?load$|pause`), KindBadResponse}, // it ended for something that was not asked for
+	{regexp.MustCompile(`tool|function|^(un)?load$|pause`), KindBadResponse}, // it ended with something unrequested, such as a tool call
 	{regexp.MustCompile(`length|max|limit|truncat|incomplete|exceed|cutoff|budget`), KindLength},
 	{regexp.MustCompile(`other$|unspecified|unknown|undefined|repetition|loop`), KindBadResponse}, // it does not say that the answer is whole
 }
@@ -33,7 +33,7 @@ var finishReasons = []struct {
 var separators = strings.NewReplacer("_", "", "-", "", " ", "", ".", "")
 
 // finishOf reads a finish reason. It returns the name that callers get, which is empty if there is no
-// reason, and the kind of error that the reason stands for, which is empty for a whole answer.
+// reason, and the kind of error that the reason means, which is empty for a whole answer.
 func finishOf(reason string) (name string, kind Kind) {
 	words := separators.Replace(strings.ToLower(reason))
 	switch words {
@@ -51,7 +51,7 @@ func finishOf(reason string) (name string, kind Kind) {
 	return finishStop, ""
 }
 
-// bySeverity has the kinds that finish reasons stand for, the worst last.
+// bySeverity has the kinds of error that finish reasons mean, the worst last.
 var bySeverity = []Kind{"", KindLength, KindBadResponse, KindFiltered, KindUnavailable}
 
 // worseReason returns the worse of two finish reasons, or the first if they are equally bad. Some
@@ -69,7 +69,7 @@ func worseReason(a, b string) string {
 	return a
 }
 
-// kindOfReason returns the kind of error that a finish reason stands for, and whether there is a reason.
+// kindOfReason returns the kind of error that a finish reason means, and whether there is a reason.
 func kindOfReason(reason string) (kind Kind, ok bool) {
 	name, kind := finishOf(reason)
 	return kind, name != "" || kind != ""

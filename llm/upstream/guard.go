@@ -34,7 +34,7 @@ func (m *Model) Generate(ctx context.Context, r Request) (answer Answer, err err
 // call is one call of Generate.
 type call struct {
 	Request
-	onText  func(ctx context.Context) // is called for each piece of text
+	onText  func(ctx context.Context) // is called for each chunk of text
 	retries []Kind                    // why requests were sent again
 }
 
@@ -47,7 +47,7 @@ func (c *call) options(maxTokens int) []llms.CallOption {
 	return options
 }
 
-// errEmitPanicked stands for a panic of the caller's Emit, which is not recovered.
+// errEmitPanicked is recorded for a panic of the caller's Emit, which is not recovered.
 var errEmitPanicked = errors.New("the caller's function panicked")
 
 // temperature is the temperature that is sent, or negative if none is sent.
@@ -156,11 +156,12 @@ func (m *Model) callAdapter(ctx context.Context, c *collector, messages []llms.M
 	return m.adapter.GenerateContent(ctx, messages, options...)
 }
 
-// finish collects the rest of an answer, remembers what it shows about the model, and judges it.
+// finish collects the rest of an answer, remembers what it shows about the model, and decides whether
+// it is whole.
 func (m *Model) finish(ctx context.Context, t *attempt, choice *llms.ContentChoice) (Answer, error) {
 	x := t.exchange
 	rest := ""
-	if m.doer == nil { // nobody else has read a local model's answer
+	if m.doer == nil { // nothing else has read a local model's answer
 		x.usage.Prompt, _ = choice.GenerationInfo[infoPromptTokens].(int)
 		x.usage.Completion, _ = choice.GenerationInfo[infoCompletionTokens].(int)
 		if !x.stream {
@@ -222,7 +223,7 @@ func (m *Model) judge(t *attempt, reason string, kind Kind) (Answer, error) {
 	return answer, nil
 }
 
-// typed makes an [*Error] of any error of an adapter. The text of another error is dropped, since it
+// typed converts any error of an adapter to an [*Error]. The text of another error is dropped, since it
 // can quote what the adapter was reading.
 func typed(err error) error {
 	if e, ok := errors.AsType[*Error](err); ok {

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// The types in this file read what does not decide whether an answer is good. They accept the forms
+// The types in this file read what does not affect whether an answer is good. They accept the forms
 // in which upstreams write it, and treat every other form as missing.
 
 // looseString is a string, or empty for any other value.
@@ -43,7 +43,7 @@ func (c *looseCount) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// looseIndex says whether a choice is not the first one. An index that is missing or malformed counts
+// looseIndex reports whether a choice is not the first one. An index that is missing or malformed counts
 // as 0.
 type looseIndex struct{ other bool }
 
@@ -54,7 +54,7 @@ func (i *looseIndex) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// looseThought says whether a field contains thoughts, which upstreams write in many forms.
+// looseThought reports whether a field contains thoughts, which upstreams write in many forms.
 type looseThought bool
 
 // UnmarshalJSON never fails.
@@ -119,7 +119,7 @@ func (u *looseUsage) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// hasContent says whether a JSON value is not an empty one.
+// hasContent reports whether a JSON value is not an empty one.
 func hasContent(raw []byte) bool {
 	switch string(raw) {
 	case "", "null", "false", `""`, "0":
@@ -129,7 +129,7 @@ func hasContent(raw []byte) bool {
 	}
 }
 
-// isEmpty says whether a JSON value is an empty list or object, depending on the bracket.
+// isEmpty reports whether a JSON value is an empty list or object, depending on the bracket.
 func isEmpty(raw []byte, bracket byte) bool {
 	return len(raw) >= 2 && raw[0] == bracket && len(bytes.TrimSpace(raw[1:len(raw)-1])) == 0
 }
@@ -137,7 +137,7 @@ func isEmpty(raw []byte, bracket byte) bool {
 // maxVacuousDepth limits how deep isVacuous looks, since it decodes each level again.
 const maxVacuousDepth = 3
 
-// isVacuous says whether a JSON value is empty, or contains nothing but empty values.
+// isVacuous reports whether a JSON value is empty, or contains nothing but empty values.
 func isVacuous(raw json.RawMessage) bool { return isVacuousWithin(raw, maxVacuousDepth) }
 
 func isVacuousWithin(raw json.RawMessage, depth int) bool {

@@ -62,7 +62,7 @@ func (l *modelList) add(entry json.RawMessage) bool {
 	return true
 }
 
-// hasNextPage says whether an object with a list of models is only one page of it.
+// hasNextPage reports whether an object with a list of models is only one page of it.
 func hasNextPage(body []byte) bool {
 	var members map[string]json.RawMessage
 	_ = json.Unmarshal(body, &members) // it is an object
@@ -108,5 +108,5 @@ func (l modelList) has(model string, d dialect) bool {
 	return slices.ContainsFunc(l.plain, func(name string) bool { return d.sameModel(name, model) })
 }
 
-// versionSuffix matches what several names of one model differ in: a date or "latest".
+// versionSuffix matches the part in which several names of one model differ: a date or "latest".
 var versionSuffix = regexp.MustCompile(`[-@](\d{4}-\d{2}-\d{2}|\d{8}|\d{6}|\d{3,4}|latest)$`)

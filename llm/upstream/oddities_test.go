@@ -121,7 +121,7 @@ var oddStreams = []oddity{
 	{"THINK in brackets, Magistral", eventHead + characters("[THINK]hm[/THINK]Hello") + goodEnd, "Hello"},
 	{"channels, gpt-oss", eventHead + characters("<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>Hello") + goodEnd, "Hello"},
 	{"signs, Kimi", eventHead + characters("◁think▷hm◁/think▷Hello") + goodEnd, "Hello"},
-	{"closing tag alone, in one piece", eventHead + delta("hm</think>\nHello") + goodEnd, "Hello"},
+	{"closing tag alone, in one chunk", eventHead + delta("hm</think>\nHello") + goodEnd, "Hello"},
 	{"a tag in the middle is text", eventHead + characters("Say <think> and </think> aloud") + goodEnd, "Say <think> and </think> aloud"},
 	{"a tag after thoughts is text", eventHead + characters("<think>hm</think>Use <think> and </think>") + goodEnd, "Use <think> and </think>"},
 	{"the beginning of a tag is text", eventHead + delta("<thi") + delta("s> is text <") + goodEnd, "<this> is text <"},
@@ -167,7 +167,7 @@ var oddLines = []oddity{
 	{"reason is null", lineHead + line("He") + `{"done":true,"done_reason":null}` + "\n", "He"},
 	{"thinking field", lineHead + messageLine(`{"content":"","thinking":"hm"}`) + line("He") + goodLineEnd, "He"},
 	{"think tag over lines", lineHead + line("<th") + line("ink>hm</thi") + line("nk>") + line("\n\nHe") + goodLineEnd, "He"},
-	{"closing tag alone, in one piece", lineHead + line("hm</think>He") + goodLineEnd, "He"},
+	{"closing tag alone, in one chunk", lineHead + line("hm</think>He") + goodLineEnd, "He"},
 	{"control characters", lineHead + line("H\x1b]0;x\x07\u009be\r") + line("\n!") + goodLineEnd, "H]0;xe\n!"},
 	{"a character over two lines", lineHead + messageLine("{\"content\":\"H\xc3\"}") + messageLine("{\"content\":\"\xa9\"}") + goodLineEnd, "Hé"},
 }

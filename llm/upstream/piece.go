@@ -57,7 +57,7 @@ func (m looseMessage) piece() piece {
 	}
 }
 
-// saysSomething says whether a string is not blank, nor one of the words that stand for nothing.
+// saysSomething reports whether a string has content. Placeholders such as "null" do not count.
 func saysSomething(text string) bool {
 	switch strings.ToLower(strings.TrimSpace(text)) {
 	case "", "null", "none":

@@ -9,7 +9,7 @@ import (
 
 // scrubber makes a model's text safe to display, also in a terminal. It removes control characters
 // other than the line feed and the tab, so that an escape sequence loses its escape, and characters
-// that change the direction of the text. It also makes the text valid UTF-8. The pieces of the text
+// that change the direction of the text. It also makes the text valid UTF-8. The chunks of the text
 // may be cut anywhere, even within a character.
 type scrubber struct {
 	pending  string // an incomplete character
@@ -45,12 +45,13 @@ func (s *scrubber) scrub(text string, last bool) string {
 	return out.String()
 }
 
-// hidden says whether a character must not be displayed.
+// hidden reports whether a character must not be displayed.
 func hidden(r rune) bool {
 	return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) && r >= '\u202a'
 }
 
-// maxDisplayName is the longest name that is passed on, in characters. No real model has half of that.
+// maxDisplayName is the longest name that is passed on, in characters. Names of real models are less
+// than half as long.
 const maxDisplayName = 200
 
 // displayName returns the visible characters of a name that the upstream gives.
@@ -109,7 +110,7 @@ func surrogate(text string, from, to byte) (rune, bool) {
 	return 0xd000 | rune(text[1]&0x3f)<<6 | rune(text[2]&0x3f), true
 }
 
-// beginsLowHalf says whether a text of up to two bytes can become the second half of a pair.
+// beginsLowHalf reports whether a text of up to two bytes can become the second half of a pair.
 func beginsLowHalf(text string) bool {
 	return text == "" || text[0] == 0xed && (len(text) == 1 || text[1] >= 0xb0 && text[1] <= 0xbf)
 }

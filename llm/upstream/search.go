@@ -8,7 +8,7 @@ import (
 // maxShapes limits the requests that are tried for one call.
 const maxShapes = 7
 
-// search finds by trying which shape of a request an upstream accepts. If a weaker request succeeds,
+// search finds out, by trying, which shape of a request an upstream accepts. If a weaker request succeeds,
 // that proves that the part was refused. If all of them fail, the cause was something else.
 type search struct {
 	strongest shape // is tried first
@@ -84,8 +84,8 @@ func (s *search) candidates(e *Error, suspects [optionalCount]bool) []shape {
 	return append(candidates, last)
 }
 
-// err is the error of a call for which no shape helped. The words of the last error decide its kind,
-// whatever the first one complained about.
+// err returns the error of a call for which every shape failed. The words of the last error decide its
+// kind, whatever the first one complained about.
 func (s *search) err(e *Error) *Error {
 	words := e.refusal.kindByWords
 	if s.first != nil && e.Kind == s.first.Kind {

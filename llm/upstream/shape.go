@@ -54,7 +54,7 @@ func mentioned(text string) (found [optionalCount]bool) {
 	return found
 }
 
-// shape says how far each optional part of a request is left out. 0 means that it is sent in full.
+// shape records how much of each optional part of a request is left out. 0 means that it is sent in full.
 type shape [optionalCount]int
 
 func (s shape) format() replyFormat     { return replyFormat(s[optFormat]) }

@@ -88,7 +88,7 @@ func anyTag(anchor string, tags ...string) *regexp.Regexp {
 	return regexp.MustCompile(anchor + `(?i:` + strings.Join(quoted, "|") + `)`)
 }
 
-// beginsTag says whether a text can become one of the tags, opening or closing, or the mark of a role.
+// beginsTag reports whether a text can become one of the tags, opening or closing, or the mark of a role.
 func beginsTag(text []byte) bool {
 	if len(text) >= maxTag || strings.IndexByte(tagBytes, text[0]) < 0 {
 		return false
@@ -102,7 +102,7 @@ func beginsTag(text []byte) bool {
 // findTag returns where a tag is in a text, or nil.
 func findTag(tag *regexp.Regexp, text []byte) []int {
 	if !slices.ContainsFunc(text, func(b byte) bool { return strings.IndexByte(tagBytes, b) >= 0 }) {
-		return nil // as in most pieces of most texts
+		return nil // as in most chunks of most texts
 	}
 	return tag.FindIndex(text)
 }

@@ -113,7 +113,7 @@ func (t *telemetry) begin(ctx context.Context, messages []llms.MessageContent, m
 	return ctx, &callSpan{telemetry: t, span: span, started: time.Now()}
 }
 
-// text is called for each piece of text. Only the first one counts.
+// text is called for each chunk of text. Only the first one counts.
 func (s *callSpan) text(ctx context.Context) {
 	if s.hasText {
 		return

@@ -7,11 +7,11 @@ import (
 	"github.com/tmc/langchaingo/llms"
 )
 
-// Blank says whether a text counts as empty: it has nothing but whitespace, control characters and
+// Blank reports whether a text counts as empty: it has nothing but whitespace, control characters and
 // invisible characters, such as zero-width ones.
 func Blank(text string) bool { return strings.TrimSpace(Clean(text)) == "" }
 
-// Invisible says whether a character is whitespace, or cannot be seen for another reason.
+// Invisible reports whether a character is whitespace, or cannot be seen for another reason.
 func Invisible(r rune) bool { return unicode.IsSpace(r) || Blank(string(r)) }
 
 // Clean makes foreign text safe for a prompt or a log line. Control characters become spaces.

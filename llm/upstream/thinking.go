@@ -20,7 +20,7 @@ type thinking struct {
 	buffered atomic.Int32
 }
 
-// learn remembers what an answer has shown. A question may have put that into the answer, so after one
+// learn remembers what an answer has shown. The question may have made the model write a tag, so after one
 // closing tag alone only the next answer is buffered, and further ones only if that answer confirms it.
 func (t *thinking) learn(h *thoughts) {
 	switch {
@@ -33,7 +33,7 @@ func (t *thinking) learn(h *thoughts) {
 	}
 }
 
-// countDown takes one answer off those that are buffered.
+// countDown reduces the number of answers to buffer by one.
 func (t *thinking) countDown() {
 	for n := t.buffered.Load(); n > 0 && !t.buffered.CompareAndSwap(n, n-1); n = t.buffered.Load() {
 	}

@@ -234,7 +234,7 @@ func (h *thoughts) closeUntagged(from, to int) {
 	}
 }
 
-// leads says whether thoughts may follow a text: it has at most one short line, which is a sentence or a
+// leads reports whether thoughts may follow a text: it has at most one short line, which is a sentence or a
 // label.
 func leads(text []byte) bool {
 	line := bytes.TrimFunc(text, Invisible)
@@ -245,7 +245,7 @@ func leads(text []byte) bool {
 	return bytes.HasSuffix(bytes.TrimRight(text, " \t"), []byte("\n")) || strings.ContainsRune(".!?:…。！？：", end)
 }
 
-// mentionsTag says whether a closing tag between two texts is within a sentence or quoted.
+// mentionsTag reports whether a closing tag between two texts is within a sentence or quoted.
 func mentionsTag(before, after []byte) bool {
 	line := bytes.TrimRight(before, " \t")
 	end, _ := utf8.DecodeLastRune(line)
@@ -260,7 +260,7 @@ func mentionsTag(before, after []byte) bool {
 	return len(after) == 0 || after[0] != '\n'
 }
 
-// plain is the state in an answer.
+// plain is the state within an answer.
 func (h *thoughts) plain(bool) (string, bool) {
 	out := string(h.text)
 	h.text = h.text[:0]

@@ -163,7 +163,7 @@ func TestClosingTagAlone(t *testing.T) {
 		}
 	}
 
-	// If the caller does not need the pieces, the first answer is right.
+	// If the caller does not need the chunks, the first answer is right.
 	if text, err := askBuffered(bounded(t), openAI(t, listen(t, thinks))); err != nil || text != "Hello" {
 		t.Errorf("got %q, %v", text, err)
 	}
@@ -189,7 +189,7 @@ func askBuffered(ctx context.Context, m *upstream.Model) (string, error) {
 }
 
 // TestPlainAnswersAreStreamed has a model with such a name that does not think. The upstream sends the
-// second piece only after the first has arrived.
+// second chunk only after the first has arrived.
 func TestPlainAnswersAreStreamed(t *testing.T) {
 	t.Parallel()
 	arrived := make(chan struct{})
@@ -283,7 +283,7 @@ var thoughtTexts = []struct{ name, text, want string }{
 	{"closing tags that no template opens", "Use </reasoning>\nor </thought>.\n</scratchpad>\n</reflection>", "Use </reasoning>\nor </thought>.\n</scratchpad>\n</reflection>"},
 }
 
-// TestThoughtTexts has thoughts in odd places, in one piece and character by character.
+// TestThoughtTexts has thoughts in odd places, in one chunk and character by character.
 func TestThoughtTexts(t *testing.T) {
 	t.Parallel()
 	for _, test := range thoughtTexts {

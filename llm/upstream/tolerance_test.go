@@ -60,7 +60,7 @@ var framedEnds = []oddity{
 	{"a body of its length, cut after the reason", withLength(delta("He") + finish("stop") + "data: [DO"), "He"},
 }
 
-// harmlessBytes are streams with bytes that mean nothing.
+// harmlessBytes are streams with bytes that have no meaning.
 var harmlessBytes = []oddity{
 	{"CR alone ends the lines", eventHead + strings.ReplaceAll(delta("He")+delta("llo")+finish("stop")+done, "\n", "\r"), "Hello"},
 	{"mixed line ends", eventHead + strings.Replace(strings.Replace(delta("He"), "\n\n", "\r\n\r", 1)+delta("llo"), "\n\n", "\r\r", 1) + goodEnd, "Hello"},

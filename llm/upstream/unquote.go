@@ -8,7 +8,7 @@ import (
 )
 
 // unquote reads a valid JSON string. Unlike encoding/json it keeps invalid UTF-8, since an upstream
-// may cut its text within a character, and the rest comes with the next piece. Half of a surrogate
+// may cut its text within a character, and the rest comes with the next chunk. Half of a surrogate
 // pair is written as three bytes, as if it were a character.
 func unquote(raw []byte) string {
 	raw = raw[1 : len(raw)-1]
@@ -39,7 +39,7 @@ func unquote(raw []byte) string {
 	return string(out)
 }
 
-// escapes maps the characters after a backslash to what they stand for.
+// escapes maps the characters after a backslash to the characters that they represent.
 var escapes = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
 
 // hexRune reads the four digits of a \u escape.

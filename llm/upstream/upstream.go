@@ -1,11 +1,11 @@
 // Package upstream asks a language model, and never mistakes a broken answer for a whole one.
 //
-// [New] makes a [Model], and [Model.Generate] asks it. Behind it are langchaingo's adapters, which
-// report most broken responses as success. So nothing that they say is trusted. The doer reads the
-// upstream's bytes first and passes only checked ones to the adapter, and the guard around the
-// adapter decides what counts as a success. A failure is an [*Error].
+// [New] makes a [Model], and [Model.Generate] asks it. It uses langchaingo's adapters, which report most
+// broken responses as success, so their results are not trusted. The doer reads the upstream's bytes first
+// and passes only checked ones to the adapter, and the guard around the adapter decides what counts as a
+// success. A failure is an [*Error].
 //
-// What does not decide whether an answer is good is read leniently. A response is a sequence of
+// Everything that does not affect whether an answer is good is read leniently. A response is a sequence of
 // JSON documents (documents.go). A dialect reads each document as a piece of the answer (piece.go,
 // openai.go, ollama.go), and a document with neither text nor an error is skipped. Optional parts of
 // a request that an upstream refuses are found by trying (search.go). The guard removes the model's
@@ -41,7 +41,7 @@ type Model struct {
 	telemetry *telemetry
 }
 
-// New makes a model. It checks the whole configuration and reports all of its faults at once. It does
+// New makes a model. It checks the whole configuration and reports all of its errors at once. It does
 // not read the environment and sends no request.
 func New(cfg Config) (*Model, error) {
 	if cfg.Logger == nil {
@@ -103,7 +103,7 @@ type Request struct {
 	MaxTokens   int     // Config.MaxTokens is the upper limit
 	// Schema is the form of an answer in JSON. Nil asks for free text.
 	Schema *Schema
-	// Emit is called with each piece of the answer as it arrives, in the caller's goroutine and never
+	// Emit is called with each chunk of the answer as it arrives, in the caller's goroutine and never
 	// with empty text. Its error ends the call. Nil asks for an answer that is not streamed.
 	Emit func(text string) error
 	// Buffer says that the caller uses only the whole answer. The guard may then hold text back from
@@ -136,7 +136,7 @@ type Usage struct {
 // Name is the model's name, as configured or by default.
 func (m *Model) Name() string { return m.name }
 
-// SchemaPerCall says whether each call may have a schema of its own at no cost. OpenAI compiles
+// SchemaPerCall reports whether each call may have a schema of its own at no cost. OpenAI compiles
 // every new schema, which takes seconds.
 func (m *Model) SchemaPerCall() bool { return m.quirks.schemaPerCall }
 

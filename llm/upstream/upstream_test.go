@@ -98,7 +98,7 @@ func question(text string) upstream.Request {
 	}
 }
 
-// generate asks a question, with a function for the pieces of the answer.
+// generate asks a question, with a function for the chunks of the answer.
 func generate(ctx context.Context, m *upstream.Model, emit func(text string) error) (upstream.Answer, error) {
 	r := question("Which film is it?")
 	r.Emit = emit

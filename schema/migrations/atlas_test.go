@@ -74,7 +74,7 @@ func TestApplyAgreesWithAtlas(t *testing.T) {
 	}
 }
 
-// Down takes back what the Atlas command has applied. The command can then apply it again.
+// Down rolls back what the Atlas command has applied. The command can then apply it again.
 func TestDownAgreesWithAtlas(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Pristine(t)

@@ -12,9 +12,9 @@ import (
 )
 
 // ErrNotOurs is the error of Down if it would destroy something that the migrations did not add.
-var ErrNotOurs = errors.New("nothing was taken back, because something that the migrations did not add would be lost")
+var ErrNotOurs = errors.New("nothing was rolled back, because something that the migrations did not add would be lost")
 
-// reversal takes a version back.
+// reversal rolls a version back.
 type reversal struct {
 	table string // the table that changes
 	// statement has no CASCADE, so PostgreSQL refuses to drop what other objects depend on.
@@ -66,10 +66,10 @@ SELECT pg_catalog.pg_describe_object('pg_catalog.pg_class'::regclass, attrelid, 
 	},
 }
 
-// Down takes the migrations back in one transaction. It drops what they added, including the data, and the
+// Down rolls the migrations back in one transaction. It drops what they added, including the data, and the
 // revisions table. The database then equals Pagila as restored, and Apply applies the migrations again. Down
-// returns the names of the files that it has taken back, newest first. If no migration was applied, there are
-// none.
+// returns the names of the files that it has rolled back, newest first. If no migration was applied, there
+// are none.
 //
 // The error is ErrNotOurs if something that the migrations did not add would be lost. Otherwise it is as for
 // Apply.
@@ -101,7 +101,7 @@ func down(ctx context.Context, q querier) ([]string, error) {
 	var files []string
 	for _, version := range slices.Backward(versions) {
 		if err := reversals[version].run(ctx, q); err != nil {
-			return nil, fmt.Errorf("take %s back: %w", FileName(version), explain(err, r.table))
+			return nil, fmt.Errorf("roll %s back: %w", FileName(version), explain(err, r.table))
 		}
 		files = append(files, FileName(version))
 	}
@@ -125,7 +125,7 @@ func appliedVersions(ctx context.Context, r revisions) ([]string, error) {
 		case reversals[rev.Version].statement == "":
 			return nil, fmt.Errorf("%w: version %s was applied by another program, or by a newer release of this one", ErrNotOurs, rev.Version)
 		case rev.Applied != rev.Total:
-			return nil, fmt.Errorf("%s is only partly applied: apply the rest, then take it back", FileName(rev.Version))
+			return nil, fmt.Errorf("%s is only partly applied: apply the rest, then roll it back", FileName(rev.Version))
 		case rev.Type == migrate.RevisionTypeBaseline:
 			return nil, fmt.Errorf("%w: %s was declared a baseline, so the existing objects may be older than the migrations", ErrNotOurs, FileName(rev.Version))
 		default:
@@ -135,8 +135,8 @@ func appliedVersions(ctx context.Context, r revisions) ([]string, error) {
 	return versions, nil
 }
 
-// run takes the version back unless there are strangers. It locks the table first, so that none can be added
-// meanwhile.
+// run rolls the version back unless there are strangers. It locks the table first, so that none can be
+// added meanwhile.
 func (v reversal) run(ctx context.Context, q querier) error {
 	if there, err := q.hasRelation(ctx, v.table); !there || err != nil {
 		return err

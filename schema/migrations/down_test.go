@@ -19,11 +19,11 @@ import (
 )
 
 // After Apply and Down, pg_dump prints the same as for Pagila as restored.
-func TestDownTakesBack(t *testing.T) {
+func TestDownRollsBack(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		files fs.FS
-		want  []string // the files that are taken back
+		want  []string // the files that are rolled back
 	}{
 		"both":         {migrations.Files, []string{migrations.FileName(createStreamingSubscription), migrations.FileName(addFilmStreamingAvailable)}},
 		"the first":    {directory(t, addFilmStreamingAvailable, ""), []string{migrations.FileName(addFilmStreamingAvailable)}},

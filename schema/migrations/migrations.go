@@ -1,5 +1,5 @@
 // Package migrations contains the versioned migrations of the database. It applies them as `atlas migrate
-// apply` does, and takes them back.
+// apply` does, and rolls them back.
 //
 // Atlas computed the files as the difference between Pagila and the schema that is declared in the parent
 // directory. `make migrate-diff` adds the next one. Two programs use the files: the Atlas command reads the

@@ -22,12 +22,12 @@ func Chunk(s string) string { return fmt.Sprintf("%x\r\n%s\r\n", len(s), s) }
 // Event is an event with data.
 func Event(data string) string { return "data: " + data + "\n\n" }
 
-// Delta is an event with a piece of text.
+// Delta is an event with a chunk of text.
 func Delta(text string) string {
 	return Event(fmt.Sprintf(`{"model":"m-1","choices":[{"index":0,"delta":{"content":%s},"finish_reason":null}]}`, Quoted(text)))
 }
 
-// Thought is an event with a piece of the model's thoughts.
+// Thought is an event with a chunk of the model's thoughts.
 func Thought(text string) string {
 	return Event(fmt.Sprintf(`{"model":"m-1","choices":[{"index":0,"delta":{"reasoning_content":%s},"finish_reason":null}]}`, Quoted(text)))
 }
@@ -40,7 +40,7 @@ func Finish(reason string) string {
 // UsageEvent is the event with the usage of an answer.
 const UsageEvent = `data: {"model":"m-1","choices":[],"usage":{"prompt_tokens":11,"completion_tokens":3}}` + "\n\n"
 
-// Line is a line of Ollama's with a piece of text.
+// Line is a line of Ollama's with a chunk of text.
 func Line(text string) string {
 	return fmt.Sprintf(`{"model":"m-1","message":{"role":"assistant","content":%s},"done":false}`+"\n", Quoted(text))
 }
