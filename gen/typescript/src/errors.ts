@@ -60,8 +60,8 @@ export interface ResponseDetails {
 }
 
 /**
- * A response that the contract does not specify for the operation: a proxy's HTML page instead of a problem document,
- * a redirect, or JSON that does not have the contract's shape.
+ * A response that the contract does not specify for the operation: a proxy's HTML page instead of a problem
+ * document, a redirect, or JSON that does not have the contract's shape.
  */
 export class HTTPError extends APIError {
   override name = "HTTPError";
