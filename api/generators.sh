@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Shows that clients which OpenAPI Generator makes of the contract compile and work: generates one in
-# each language, compiles it with the program in generators/, and runs that against the server at
-# PAGILA_URL. Runs beside a server, as `pagila-api exec -serve` gives one.
+# Shows that the clients that OpenAPI Generator generates from the contract compile and work: generates one
+# in each language, compiles it with the program in generators/, and runs that against the server at
+# PAGILA_URL. `pagila-api exec -serve` starts the server.
 #
 # OPENAPI_GENERATOR is the generator's jar, VERSION its version. Clients and logs are left in
 # bin/generators. A client whose tools or libraries are not on this machine is skipped.
@@ -26,7 +26,7 @@ generate() {
     --global-property apiDocs=false,modelDocs=false,apiTests=false,modelTests=false "$@"
 }
 
-# skip REASON: ends the client at hand, whose function runs in a shell of its own.
+# skip REASON: ends the current client, whose function runs in a subshell.
 skip() {
   echo "$*" >&3
   exit 3
@@ -81,12 +81,12 @@ python_client() {
   bounded 120 venv/bin/python main.py >&3
 }
 
-# try NAME VERSION: one line about the client. What it prints besides goes to a log.
+# try NAME VERSION: prints one line about the client. Other output goes to a log.
 failed=0
 try() {
   local name=$1 version=$2 log=$out/$1.log result=0
   printf 'contract-generators: %-10s ' "$name"
-  # Not in an if or with ||, where the shell would go on after an error within.
+  # Not in an if or with ||, because the shell would then ignore set -e in the subshell.
   set +e
   said=$(exec 3>&1 >"$log" 2>&1; set -e; "${name}_client")
   result=$?

@@ -164,7 +164,7 @@ func encode(value any) (string, error) {
 	return strings.TrimSpace(document.String()), nil
 }
 
-// refName is the name of the schema that a reference points to.
+// refName returns the name of the schema that a reference points to.
 func refName(ref *openapi3.SchemaRef) string {
 	if ref == nil {
 		return ""

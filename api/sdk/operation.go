@@ -101,7 +101,7 @@ func (op *operation) readParameters(refs openapi3.Parameters) error {
 	return nil
 }
 
-// sortRequired puts what is required first.
+// sortRequired puts the required parameters first.
 func sortRequired(parameters []parameter) {
 	slices.SortStableFunc(parameters, func(a, b parameter) int {
 		switch {
@@ -132,7 +132,7 @@ func (op *operation) readBody() error {
 	return nil
 }
 
-// members are the members of an object: the required ones in the contract's order, then the others by name.
+// members returns the members of an object: the required ones in the contract's order, then the others by name.
 func members(schema *openapi3.Schema) []parameter {
 	var all []parameter
 	for name, property := range schema.Properties {
@@ -184,10 +184,10 @@ func (op *operation) readPages(result *openapi3.Schema) {
 	op.Pages = &pages{Item: refName(items.Value.Items), Size: int(*op.Params[size].schema.Value.Max)}
 }
 
-// Handwritten says whether the method is written by hand.
+// Handwritten reports whether the method is written by hand.
 func (op operation) Handwritten() bool { return op.Stream || op.Form }
 
-// exampleOf is the contract's example of a schema, or one made of its members'.
+// exampleOf returns the contract's example of a schema, or one made from those of its members.
 func exampleOf(schema *openapi3.Schema) any {
 	switch {
 	case schema.Example != nil:
@@ -204,7 +204,7 @@ func exampleOf(schema *openapi3.Schema) any {
 	return nil
 }
 
-// All is the name of the method that reads all pages, such as listAllFilms for listFilms.
+// All returns the name of the method that reads all pages, such as listAllFilms for listFilms.
 func (op operation) All() string {
 	if rest, ok := strings.CutPrefix(op.ID, "list"); ok {
 		return "listAll" + rest
@@ -212,7 +212,7 @@ func (op operation) All() string {
 	return "all" + upper(op.ID)
 }
 
-// HasRequired says whether a parameter in the query or in a header is required.
+// HasRequired reports whether a parameter in the query or in a header is required.
 func (op operation) HasRequired() bool {
 	return len(op.Params) > 0 && op.Params[0].Required
 }

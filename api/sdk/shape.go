@@ -9,15 +9,15 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// shapes says what each response has to look like, so that all three SDKs refuse the same ones. The keys are
-// the operation's id and the status, or the event's name.
+// shapes returns the shape of each response, so that all three SDKs reject the same ones. The keys are the
+// operation's id and the status, or the event's name.
 //
-// A shape is the part of a schema that tells whether a value can be used: the types, and which members
-// are required. It is written in JSON, which TypeScript and Python read as it is:
+// A shape is the part of a schema that decides whether a value can be used: the types, and which members
+// are required. It is written in JSON, which is valid TypeScript and Python:
 //
 //	{"film_id": "int32", "category?": "string", "return_date": "date-time|null", "actors": [{…}]}
 //
-// Enumerations and limits are left out, because a later version of the server may widen them. A response
+// Enumerations and limits are omitted, because a later version of the server may widen them. A response
 // without a body has the shape "none".
 func shapes(doc *openapi3.T, operations []operation) (map[string]any, error) {
 	all := map[string]any{}

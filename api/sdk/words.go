@@ -12,7 +12,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// functions give the templates the names and types of each language.
+// functions are the template functions for the names and types of each language.
 var functions = template.FuncMap{
 	"json":      encode,
 	"upper":     upper,
@@ -56,12 +56,12 @@ func stop(s string) string {
 	return s + "."
 }
 
-// described are the parameters that have a description.
+// described returns the parameters that have a description.
 func described(all []parameter) []parameter {
 	return slices.DeleteFunc(slices.Clone(all), func(p parameter) bool { return p.Description == "" })
 }
 
-// Uses says whether a type in Python contains a string.
+// Uses reports whether a type in Python contains a string.
 func (c contract) Uses(part string) (bool, error) {
 	for _, op := range c.Operations {
 		for _, p := range slices.Concat(op.Places, op.Params, op.Members) {
@@ -88,7 +88,7 @@ var (
 	hump      = regexp.MustCompile(`([a-z0-9])([A-Z])`)
 )
 
-// camel is a name such as filmId.
+// camel returns a name such as filmId.
 func camel(name string) string {
 	words := separator.Split(name, -1)
 	for i := range words[1:] {
@@ -98,17 +98,17 @@ func camel(name string) string {
 	return strings.Join(words, "")
 }
 
-// goName is a name such as filmID.
+// goName returns a name such as filmID.
 func goName(name string) string {
 	return free(regexp.MustCompile(`Id\b`).ReplaceAllString(camel(name), "ID"), taken)
 }
 
-// snake is a name such as film_id.
+// snake returns a name such as film_id.
 func snake(name string) string {
 	return strings.ToLower(separator.ReplaceAllString(hump.ReplaceAllString(name, "${1}_$2"), "_"))
 }
 
-// pyName is a name such as film_id, as a parameter.
+// pyName returns the name of a parameter, such as film_id.
 func pyName(name string) string { return free(snake(name), takenInPython) }
 
 // Names that a language or a generated method reserves.

@@ -1,6 +1,6 @@
 // Package client calls the Pagila API from Go.
 //
-// A client is made once and used from any number of goroutines:
+// Create a client once. It can be used from any number of goroutines:
 //
 //	api, err := client.New("http://localhost:8080", client.WithToken("dvd_admin"))
 //	if err != nil {
@@ -13,7 +13,7 @@
 //		fmt.Println(film.Title)
 //	}
 //
-// Each operation of the contract is a method with its name, which returns what the operation promises:
+// Each operation of the contract is a method with its name, which returns the operation's result:
 //
 //	rental, err := api.CreateRental(ctx, 1, client.RentalRequest{InventoryID: 1, StaffID: 1})
 //	if problem, ok := errors.AsType[*client.ProblemError](err); ok && problem.Code == client.ProblemCodeInventoryNotAvailable {
@@ -23,11 +23,11 @@
 //	}
 //	fmt.Println(rental.DueDate)
 //
-// Every error is an [APIError]. GET and HEAD are tried again when the network or the server fails; a POST
-// is sent once.
+// Every error of a call is an [APIError]. GET and HEAD are retried after a network error, 429, 502, 503 or
+// 504. POST is never retried.
 //
-// [API.ListAllFilms] reads all pages of the catalogue. [API.AskQuestion] and [API.AskQuestionEvents] read
-// the language model's answer as it is written.
+// [API.ListAllFilms] reads all pages of the catalogue. [API.AskQuestion] and [API.AskQuestionEvents]
+// stream the language model's answer.
 package client
 
 import (
@@ -39,17 +39,16 @@ import (
 	"time"
 )
 
-// What a client does unless an option says otherwise.
+// The defaults of the options.
 const (
-	// DefaultTimeout is a little more than the 120 s that a server gives its language model, so
-	// that its own answer arrives first.
+	// DefaultTimeout is a little longer than the 120 s that the server allows its language model, so
+	// that the server's own error arrives first.
 	DefaultTimeout = 130 * time.Second
-	// DefaultIdleTimeout is for a stream. A server that sends nothing for so long is gone.
+	// DefaultIdleTimeout is for a stream. A server that is silent for longer is considered gone.
 	DefaultIdleTimeout = time.Minute
-	// DefaultRetries carries a call over a server's restart.
+	// DefaultRetries lets a call survive a restart of the server.
 	DefaultRetries = 2
-	// DefaultBackoff is long enough for a busy server to recover, and too short for a person to
-	// mind.
+	// DefaultBackoff is long enough for a busy server to recover, and too short to be noticed.
 	DefaultBackoff = 200 * time.Millisecond
 )
 
@@ -59,7 +58,7 @@ type API struct {
 }
 
 // New returns a client for the server at an http or https URL, which may have a path. It makes no
-// connection. It fails when the URL or an option cannot be used.
+// connection. It returns an error if the URL or an option is invalid.
 func New(server string, options ...Option) (*API, error) {
 	u, err := url.Parse(server)
 	if err != nil {
@@ -98,18 +97,18 @@ type Option func(*doer)
 // [API.CreateToken] gives one for a name and a password.
 func WithToken(token string) Option { return func(d *doer) { d.token = token } }
 
-// WithTimeout limits each attempt: until its body is read, or until a stream's head has come. The
-// default is [DefaultTimeout]; 0 is no limit. An attempt that timed out is not repeated. A context
-// with a deadline limits a call as a whole, with its retries and the pauses between them.
+// WithTimeout limits each attempt: until the body is read, or for a stream until the headers arrive. The
+// default is [DefaultTimeout], and 0 means no limit. An attempt that timed out is not retried. A context
+// with a deadline limits the entire call, including its retries and the pauses between them.
 func WithTimeout(limit time.Duration) Option { return func(d *doer) { d.timeout = limit } }
 
-// WithIdleTimeout limits how long a stream may be silent after its head. The default is
-// [DefaultIdleTimeout]; 0 is no limit.
+// WithIdleTimeout limits how long a stream may be silent after its headers. The default is
+// [DefaultIdleTimeout], and 0 means no limit.
 func WithIdleTimeout(limit time.Duration) Option { return func(d *doer) { d.idleTimeout = limit } }
 
-// WithRetries says how often GET and HEAD are tried again after a network error, 429, 502, 503 or
-// 504, and about how long the first pause is, which doubles each time. The defaults are
-// [DefaultRetries] and [DefaultBackoff]. With 0 every call is made once.
+// WithRetries sets how often GET and HEAD are retried after a network error, 429, 502, 503 or 504, and
+// about how long the first pause is, which doubles each time. The defaults are [DefaultRetries] and
+// [DefaultBackoff]. With 0 nothing is retried.
 func WithRetries(retries int, backoff time.Duration) Option {
 	return func(d *doer) { d.retries, d.backoff = retries, backoff }
 }

@@ -18,13 +18,13 @@ func (SourcesEvent) askEvent() {}
 func (DeltaEvent) askEvent()   {}
 func (DoneEvent) askEvent()    {}
 
-// ErrTokenLimit is the reason of an [*IncompleteAnswerError] where the model reached its token limit.
+// ErrTokenLimit is the reason of an [*IncompleteAnswerError] if the model reached its token limit.
 var ErrTokenLimit = errors.New("the model reached its token limit")
 
-// AskQuestion asks the language model about the catalogue and yields its answer piece by piece, as it is
-// written. An error is the last thing it yields: an answer that ends without an error is whole. One that
-// broke off, or that the model cut at its token limit, ends with an [*IncompleteAnswerError]. Each range
-// over the result asks anew, and leaving the loop stops the model.
+// AskQuestion asks the language model about the catalogue and streams the answer in chunks. After an error
+// the iteration ends. If there is no error, the answer is complete. An answer that broke off, or that
+// reached the model's token limit, ends with an [*IncompleteAnswerError]. Each range over the result sends
+// a new request. Leaving the loop stops the model.
 func (a *API) AskQuestion(ctx context.Context, question string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for event, err := range a.AskQuestionEvents(ctx, question) {
@@ -39,9 +39,9 @@ func (a *API) AskQuestion(ctx context.Context, question string) iter.Seq2[string
 	}
 }
 
-// AskQuestionEvents is [API.AskQuestion] with all that the server tells: the sources, the pieces of text
-// and, in the end, the model and its usage. Where the model was stopped at its token limit, the
-// [DoneEvent] is followed by the error. Events of kinds that this package does not know are left out.
+// AskQuestionEvents streams the events of an answer: the sources, the chunks, then the model and its
+// usage. If the model reached its token limit, the error follows the [DoneEvent]. Unknown events are
+// skipped. Otherwise it behaves like [API.AskQuestion].
 func (a *API) AskQuestionEvents(ctx context.Context, question string) iter.Seq2[AskEvent, error] {
 	return func(yield func(AskEvent, error) bool) {
 		response, err := a.doer.do(ctx, exchange{
@@ -84,8 +84,8 @@ func readAnswer(ctx context.Context, response *http.Response, yield func(AskEven
 	}
 }
 
-// brokenOff is the error of an answer that is not whole. When the caller has ended it, that is the
-// caller's own reason.
+// brokenOff returns the error for an incomplete answer, or the cause of ctx if the caller canceled the
+// call.
 func brokenOff(ctx context.Context, text string, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -93,8 +93,8 @@ func brokenOff(ctx context.Context, text string, err error) error {
 	return &IncompleteAnswerError{Text: text, Err: err}
 }
 
-// parse reads an event by its name, if it could be received. One of another name is nil. The server's own
-// error is a [*ProblemError], and an event that cannot be read is an [*HTTPError].
+// parse decodes an event. It returns nil for unknown event names. An error event is returned as a
+// [*ProblemError], and a malformed event as an [*HTTPError]. err is the error of receiving the event.
 func (e serverEvent) parse(response *http.Response, err error) (AskEvent, error) {
 	switch {
 	case errors.Is(err, bufio.ErrTooLong):
@@ -124,7 +124,7 @@ func (e serverEvent) parse(response *http.Response, err error) (AskEvent, error)
 	return event, nil
 }
 
-// asNetworkError makes one of an error of the connection. A time limit stays what it is.
+// asNetworkError wraps a connection error in a NetworkError. Timeouts are returned unchanged.
 func asNetworkError(err error) error {
 	if _, ok := errors.AsType[APIError](err); ok {
 		return err

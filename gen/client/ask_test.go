@@ -14,7 +14,7 @@ import (
 	"example.com/pagila-api/llm"
 )
 
-// says is a model that writes the pieces and then ends with the result and err.
+// says returns a model that writes the chunks and then ends with the result and err.
 func says(result llm.Result, err error, pieces ...string) scripted {
 	return scripted{ask: func(_ context.Context, emit func(string) error) (llm.Result, error) {
 		for _, p := range pieces {
@@ -57,7 +57,7 @@ func TestAskOffline(t *testing.T) {
 	}
 }
 
-// A piece is there before the model writes the next, and leaving the loop stops the model.
+// A chunk arrives before the model writes the next. Leaving the loop stops the model.
 func TestAskStreams(t *testing.T) {
 	t.Parallel()
 	stopped := make(chan struct{})
@@ -131,7 +131,7 @@ func TestAskReachesTheLimitOfTokens(t *testing.T) {
 	}
 }
 
-// A silent server is left after the idle time-out, before the head and after it.
+// A silent server ends the call after a timeout, before the headers and after them.
 func TestAskStalls(t *testing.T) {
 	t.Parallel()
 	stall := func(begin ...string) string {
@@ -155,7 +155,7 @@ func TestAskStalls(t *testing.T) {
 	}
 }
 
-// An answer that the caller cancels ends with the caller's reason.
+// An answer that the caller cancels ends with the cause of the context.
 func TestAskIsCancelled(t *testing.T) {
 	t.Parallel()
 	l := start(t, scripted{ask: func(ctx context.Context, emit func(string) error) (llm.Result, error) {

@@ -23,7 +23,7 @@ type exchange struct {
 	params    any   // a struct of the parameters in the query and in headers
 	body      any   // JSON, or the values of a form
 	accept    string
-	result    any // where the JSON of the response goes
+	result    any // receives the JSON of the response
 }
 
 // call makes an exchange whose response is JSON.
@@ -82,7 +82,7 @@ func (e exchange) expandPath() (string, error) {
 }
 
 // encodeParams writes the fields of a struct by their tags: those with "form" into a query, the others
-// into headers. What is nil is left out.
+// into headers. Nil fields are omitted.
 func encodeParams(params any) (string, http.Header) {
 	query, header := url.Values{}, http.Header{}
 	if params == nil {
@@ -104,7 +104,7 @@ func encodeParams(params any) (string, http.Header) {
 	return "?" + query.Encode(), header
 }
 
-// texts are the values of a parameter: none for nil, one for each item of a slice.
+// texts returns the values of a parameter: none for nil, one for each item of a slice.
 func texts(value reflect.Value) []string {
 	switch value.Kind() {
 	case reflect.Pointer:

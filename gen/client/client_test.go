@@ -73,7 +73,7 @@ func start(t *testing.T, model server.Model) live {
 	return live{url: ts.URL, db: st.DB()}
 }
 
-// newAPI makes a client that has the token and does not wait long before it tries again.
+// newAPI creates a client that has the token and does not wait long before it retries.
 func newAPI(t *testing.T, url string, options ...client.Option) *client.API {
 	t.Helper()
 	options = append([]client.Option{client.WithToken(bearer), client.WithTimeout(time.Minute), client.WithRetries(2, time.Millisecond)}, options...)
@@ -94,7 +94,7 @@ func one[T any](t *testing.T, l live, query string, args ...any) T {
 	return v
 }
 
-// wantError checks that an error is the server's refusal with this status and code.
+// wantError checks that an error is the server's problem with this status and code.
 func wantError(t *testing.T, err error, status int, code client.ProblemCode) *client.ProblemError {
 	t.Helper()
 	refusal, ok := errors.AsType[*client.ProblemError](err)
@@ -143,7 +143,7 @@ func TestListAllFilms(t *testing.T) {
 			t.Parallel()
 			tt.params.Category = new("comedy")
 			films := newAPI(t, l.url).ListAllFilms(t.Context(), tt.params)
-			for range 2 { // each range begins anew
+			for range 2 { // each range starts again
 				var got []int32
 				for film, err := range films {
 					if err != nil {

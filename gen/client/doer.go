@@ -13,10 +13,10 @@ import (
 )
 
 const (
-	// maxBackoff ends the doubling of the pauses.
+	// maxBackoff limits the doubling of the pauses.
 	maxBackoff = 5 * time.Second
-	// maxRetryAfter is the longest pause that a server can ask for. If it asks for more, the caller
-	// gets the error at once.
+	// maxRetryAfter is the longest Retry-After that is honored. Beyond it, the error is returned
+	// immediately.
 	maxRetryAfter = 30 * time.Second
 )
 
@@ -27,8 +27,8 @@ const (
 	mediaProblem = "application/problem+json"
 )
 
-// doer makes exchanges with a server. It adds the token, keeps the time limits, and tries again where that
-// is safe.
+// doer makes exchanges with a server. It adds the token, enforces the timeouts, and retries if that is
+// safe.
 type doer struct {
 	client      *http.Client
 	server      string // its URL, without a slash at the end
@@ -39,7 +39,7 @@ type doer struct {
 	backoff     time.Duration
 }
 
-// do makes an exchange. JSON is then in the exchange's result; a stream is in the response, which the
+// do makes an exchange. It decodes JSON into the exchange's result. A stream is in the response, which the
 // caller closes.
 func (d *doer) do(ctx context.Context, e exchange) (*http.Response, error) {
 	r, err := e.request(ctx, d.server)
@@ -57,7 +57,7 @@ func (d *doer) do(ctx context.Context, e exchange) (*http.Response, error) {
 	return response, nil
 }
 
-// after calls f when the limit has passed, unless it is stopped first. A limit of 0 is no limit.
+// after calls f when the limit has passed, unless it is stopped first. A limit of 0 means no limit.
 func after(limit time.Duration, f func()) (stop func() bool) {
 	if limit == 0 {
 		return func() bool { return true }
@@ -65,7 +65,7 @@ func after(limit time.Duration, f func()) (stop func() bool) {
 	return time.AfterFunc(limit, f).Stop
 }
 
-// try sends a request until it succeeds or another attempt makes no sense.
+// try sends a request until it succeeds or cannot be retried.
 func (d *doer) try(r *http.Request, e exchange) (*http.Response, error) {
 	ctx := r.Context()
 	for attempt := 0; ; attempt++ {
@@ -85,7 +85,7 @@ func (d *doer) try(r *http.Request, e exchange) (*http.Response, error) {
 	}
 }
 
-// attempt sends a request once. The time limit covers the whole response, or the head of a stream.
+// attempt sends a request once. The timeout covers the complete response, or the headers of a stream.
 func (d *doer) attempt(r *http.Request, e exchange) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	stop := after(d.timeout, func() {
@@ -127,13 +127,13 @@ func (d *doer) send(r *http.Request, e exchange) (*http.Response, error) {
 	return response, nil
 }
 
-// mediaType is the response's, in lower case and without parameters.
+// mediaType returns the response's media type in lower case and without parameters.
 func mediaType(response *http.Response) string {
 	t, _, _ := strings.Cut(response.Header.Get("Content-Type"), ";")
 	return strings.ToLower(strings.TrimSpace(t))
 }
 
-// transient says whether the next attempt may succeed. What timed out is not tried again: that would
+// transient reports whether the next attempt may succeed. A timeout is not retried, because that would
 // multiply the wait.
 func transient(err error) bool {
 	if _, ok := errors.AsType[*NetworkError](err); ok {
@@ -150,8 +150,8 @@ func transient(err error) bool {
 	return false
 }
 
-// pause is how long to wait after a failed attempt, counted from 0. The server's
-// Retry-After is added to it, so that clients that were refused together do not return together.
+// pause returns how long to wait after a failed attempt, counted from 0. The server's Retry-After is added
+// to the backoff, so that clients that were refused together do not return together.
 func (d *doer) pause(attempt int, err error) time.Duration {
 	wait := d.backoff
 	for range attempt {
@@ -164,8 +164,8 @@ func (d *doer) pause(attempt int, err error) time.Duration {
 	return wait
 }
 
-// body is a response's body. It limits how long each Read waits for the server. What the
-// caller does between two reads does not count.
+// body is a response's body. It limits how long each Read waits for the server. The time between two
+// reads does not count.
 type body struct {
 	io.ReadCloser
 	ctx         context.Context // its cause says which limit was passed

@@ -37,7 +37,7 @@ func TestPauses(t *testing.T) {
 	for name, tt := range map[string]struct {
 		retryAfter func() string
 		requests   int
-		min, max   time.Duration // of the whole call, with 3 retries after 100 ms, 200 ms, 400 ms
+		min, max   time.Duration // of the entire call, with 3 retries after 100 ms, 200 ms, 400 ms
 	}{
 		"doubling":         {func() string { return "" }, 4, 350 * time.Millisecond, 700 * time.Millisecond},
 		"seconds":          {func() string { return "2" }, 4, 6350 * time.Millisecond, 6700 * time.Millisecond},
@@ -72,7 +72,7 @@ func TestPauses(t *testing.T) {
 	}
 }
 
-// The time limit is one for an attempt, with its body. What timed out is not tried again.
+// The timeout limits an attempt, including its body. An attempt that timed out is not retried.
 func TestTimeout(t *testing.T) {
 	t.Parallel()
 	hang := func(r *http.Request) error { <-r.Context().Done(); return r.Context().Err() }
@@ -103,7 +103,7 @@ func TestTimeout(t *testing.T) {
 	}
 }
 
-// The time limit begins anew with each attempt. A context limits the call as a whole, the pauses too.
+// The timeout restarts with each attempt. A context limits the entire call, including the pauses.
 func TestTimeoutOfAnAttempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -133,8 +133,8 @@ func TestTimeoutOfAnAttempt(t *testing.T) {
 	})
 }
 
-// The caller's context limits the call as a whole, with its attempts and pauses. The time limit is
-// one for each attempt.
+// The caller's context limits the entire call, with its attempts and pauses. The timeout applies to each
+// attempt.
 func TestDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -154,7 +154,7 @@ func TestDeadline(t *testing.T) {
 	})
 }
 
-// A stream is limited by its silences, not by its length, and not by what the caller does between.
+// The idle timeout limits the silences of a stream, not its length, nor the time between two reads.
 func TestLongStream(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -187,7 +187,7 @@ func TestLongStream(t *testing.T) {
 	})
 }
 
-// A cancelled call is not tried again, and ends with the caller's reason.
+// A canceled call is not retried, and ends with the cause of the context.
 func TestCancel(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())

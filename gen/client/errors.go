@@ -12,18 +12,18 @@ import (
 	"time"
 )
 
-// maxErrorBody is how much of an error's body is kept, in bytes. The server's own are well below 4 KiB.
+// maxErrorBody is how many bytes of an error's body are kept. The server's own errors are well below 4 KiB.
 const maxErrorBody = 64 << 10
 
 // APIError is every error of a call: a [*ProblemError], [*HTTPError], [*NetworkError], [*TimeoutError]
-// or [*IncompleteAnswerError]. Find it with [errors.AsType], because the errors name the request they
-// belong to. When the caller's own context ends a call, the error is the context's.
+// or [*IncompleteAnswerError]. Find it with [errors.AsType], because each error is wrapped with the request
+// that it belongs to. If the caller's context ends the call, the error is the context's.
 type APIError interface {
 	error
 	apiError()
 }
 
-// NetworkError means that the connection failed, or broke before the response was whole.
+// NetworkError means that the connection failed, or broke before the response was complete.
 type NetworkError struct {
 	// Err is the reason.
 	Err error
@@ -55,7 +55,7 @@ func (e *TimeoutError) Error() string { return fmt.Sprintf("%s %s", e.what, e.Li
 func (*TimeoutError) Unwrap() error { return context.DeadlineExceeded }
 
 // IncompleteAnswerError means that a streamed answer broke off, or that the model reached its token
-// limit. What fails before the head of the stream is the plain error.
+// limit. A failure before the stream begins is returned as one of the other errors.
 type IncompleteAnswerError struct {
 	// Text is the part of the answer that arrived.
 	Text string
@@ -72,18 +72,18 @@ func (e *IncompleteAnswerError) Error() string { return "the answer is incomplet
 // Unwrap returns the reason.
 func (e *IncompleteAnswerError) Unwrap() error { return e.Err }
 
-// HTTPError is a response that the operation does not promise: a proxy's page of HTML, JSON that is not
-// of the contract's shape, or a redirect. Every [*ProblemError] contains one.
+// HTTPError is a response that the contract does not specify for the operation: a proxy's page of HTML, JSON
+// that does not have the contract's shape, or a redirect. Every [*ProblemError] contains one.
 type HTTPError struct {
-	// Status is the HTTP status. It is a status of success where the rest of the response is wrong:
+	// Status is the HTTP status. It is a status of success if the rest of the response is wrong:
 	// another media type, malformed JSON or no body.
 	Status int
 	// ContentType is the response's media type, as it was sent.
 	ContentType string
-	// Body is the response's body as it came, cut after 64 KiB.
+	// Body is the response's unchanged body, truncated to 64 KiB.
 	Body []byte
-	// RequestID names the request in the server's log. It is empty where the response is not the
-	// server's.
+	// RequestID identifies the request in the server's log. It is empty if the response does not come
+	// from the server.
 	RequestID string
 	// RetryAfter is how long the server asks its clients to wait. It is 0 if the server does not say.
 	RetryAfter time.Duration
@@ -137,7 +137,7 @@ func (e *ProblemError) Unwrap() error { return &e.HTTPError }
 // readError turns a response into an error, and closes it.
 func readError(response *http.Response) APIError {
 	defer response.Body.Close()
-	// What cannot be read is left out: the status is known, and says more than a broken body.
+	// Read errors are ignored, since the status matters more than the body.
 	body, _ := io.ReadAll(io.LimitReader(response.Body, maxErrorBody))
 	e := HTTPError{
 		Status:      response.StatusCode,
@@ -155,9 +155,9 @@ func readError(response *http.Response) APIError {
 	return &e
 }
 
-// parseProblem reads the problem document in a body, and the status in it, which is 0 where there is
-// none. A document without a code does not come from the server, and gives nil. Other members of wrong
-// types are left out: the code is worth more than they are.
+// parseProblem parses the problem document in a body, and its status, which is 0 if it is missing. A
+// document without a code does not come from the server, so parseProblem returns nil. Other members of the
+// wrong type are ignored, since only the code matters.
 func parseProblem(e HTTPError) (problem *ProblemError, status int) {
 	members := lenient[map[string]json.RawMessage](bytes.TrimPrefix(e.Body, byteOrderMark))
 	problem = &ProblemError{
@@ -175,7 +175,7 @@ func parseProblem(e HTTPError) (problem *ProblemError, status int) {
 	return problem, lenient[int](members["status"])
 }
 
-// lenient reads a value, or the zero value where it is of another type.
+// lenient decodes a value. It returns the zero value if the document is of another type.
 func lenient[T any](document []byte) T {
 	var value, zero T
 	if json.Unmarshal(document, &value) != nil {

@@ -34,9 +34,9 @@ func (e *serverEvent) add(line []byte) {
 	}
 }
 
-// events reads server-sent events until the stream ends. The end is an error too, and the last
-// thing it yields. A caller that knows the last event stops there. An event that is too long ends the
-// stream with [bufio.ErrTooLong] beside the beginning of its data.
+// events reads server-sent events. It reports the end of the stream as an error ([io.ErrUnexpectedEOF]),
+// because a caller stops at the last event of an answer. After an error the iteration ends. If an event is
+// too long, the error is [bufio.ErrTooLong], and the event has the beginning of its data.
 func events(stream io.Reader) iter.Seq2[serverEvent, error] {
 	return func(yield func(serverEvent, error) bool) {
 		lines := bufio.NewScanner(withoutByteOrderMark(stream))
@@ -76,13 +76,13 @@ func withoutByteOrderMark(stream io.Reader) io.Reader {
 	return r
 }
 
-// lineSplitter splits at CR, LF and CRLF. A line that ends with CR is complete at once, because an
+// lineSplitter splits at CR, LF and CRLF. A line that ends with CR is complete immediately, because an
 // LF may never follow.
 type lineSplitter struct {
 	afterCR bool
 }
 
-// split is a [bufio.SplitFunc]. It leaves out a last line that is not terminated.
+// split is a [bufio.SplitFunc]. It ignores a last line that is not terminated.
 func (s *lineSplitter) split(data []byte, _ bool) (int, []byte, error) {
 	skipped := 0
 	if s.afterCR && len(data) > 0 {

@@ -22,8 +22,8 @@ import (
 	"example.com/pagila-api/gen/client"
 )
 
-// fault is a case of the table that the tests of all three SDKs read. Its first lines tell what the
-// members mean.
+// fault is a case of the table that the tests of all three SDKs read. Its first lines explain the
+// members.
 type fault struct {
 	Name      string          `json:"name"`
 	Call      string          `json:"call"`
@@ -146,7 +146,7 @@ func (f fault) options(t *testing.T) ([]client.Option, bool) {
 func seconds(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
 
 // faultCalls are the ways to make a call: for a stream two, for all else one. Each returns the text
-// of a success, or what came before the error.
+// of a success, or what arrived before the error.
 func faultCalls(name string) map[string]func(context.Context, *client.API) (string, error) {
 	calls := map[string]map[string]func(context.Context, *client.API) (string, error){
 		"film": {"": func(ctx context.Context, a *client.API) (string, error) {
@@ -396,7 +396,7 @@ func (r faultResponse) send(connection net.Conn, places *strings.Replacer) {
 	}
 }
 
-// decodePiece returns a piece, or how long the server is silent in its place.
+// decodePiece returns a chunk of the body, or how long the server is silent instead.
 func decodePiece(document json.RawMessage) ([]byte, time.Duration) {
 	var piece struct {
 		Hex    string

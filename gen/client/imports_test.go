@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// The package needs nothing but the standard library.
+// The package needs only the standard library.
 func TestImports(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("*.go")

@@ -101,9 +101,9 @@ func (a *API) ListFilms(ctx context.Context, params ListFilmsParams) (*FilmPage,
 	})
 }
 
-// ListAllFilms reads page after page of [API.ListFilms], until the caller stops. It begins
-// with the page in the parameters, or with the first. The default page size is 100. An error is
-// the last thing it yields. Each range over the result begins anew.
+// ListAllFilms yields the items of all pages of [API.ListFilms]. It begins with the page in
+// the parameters, or with the first. The default page size is 100. After an error the iteration ends.
+// Each range over the result starts again.
 //
 // The pages are read one after the other, not from one snapshot of the database.
 func (a *API) ListAllFilms(ctx context.Context, params ListFilmsParams) iter.Seq2[Film, error] {

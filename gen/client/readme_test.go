@@ -85,11 +85,11 @@ func readVisit(t *testing.T) (code, output string) {
 	return code, output
 }
 
-// The time-outs mean the same in all three SDKs.
+// The timeouts mean the same in all three SDKs.
 func TestReadmesAgreeOnTimeouts(t *testing.T) {
 	t.Parallel()
-	const want = "The time-out limits one attempt, for a stream until its head (130 s by default), " +
-		"the idle time-out limits each silence of a stream after its head (60 s by default), " +
+	const want = "The timeout limits one attempt, for a stream until its headers (130 s by default), " +
+		"the idle timeout limits each silence of a stream after its headers (60 s by default), " +
 		"and for both 0 means no limit."
 	for _, file := range []string{"README.md", "../typescript/README.md", "../python/README.md"} {
 		document, err := os.ReadFile(file)

@@ -14,8 +14,8 @@ import (
 	"sync"
 )
 
-// loadShapes reads what the responses and events have to look like, by the operation's id and status or
-// the event's name. The package api/sdk says how they are written.
+// loadShapes reads the shapes of the responses and events, by the operation's id and status or the event's
+// name. The package api/sdk documents their format.
 var loadShapes = sync.OnceValue(func() map[string]any {
 	var shapes map[string]any
 	if err := json.Unmarshal([]byte(shapesJSON), &shapes); err != nil {
@@ -27,14 +27,14 @@ var loadShapes = sync.OnceValue(func() map[string]any {
 // noBody is the shape of a response without a body.
 const noBody = "none"
 
-// shape is what a response with this status has to look like. It is nil where the operation does not
-// promise that status.
+// shape returns the shape of a response with this status. It is nil if the contract does not have that
+// status for the operation.
 func (e exchange) shape(status int) any {
 	return loadShapes()[e.operation+" "+strconv.Itoa(status)]
 }
 
-// promises says whether a response is what the operation promises, judging by its head. A page of HTML
-// does not come from the server, whatever its status.
+// promises reports whether the status and the media type of a response are those of the contract. A page
+// of HTML does not come from the server, whatever its status.
 func (e exchange) promises(response *http.Response) bool {
 	if e.result == nil {
 		return response.StatusCode == http.StatusOK && mediaType(response) == e.accept
@@ -43,13 +43,13 @@ func (e exchange) promises(response *http.Response) bool {
 	return shape != nil && (shape == noBody || mediaType(response) == mediaJSON)
 }
 
-// read puts JSON into the result. It returns false if that is not of the contract's shape.
+// read decodes JSON into the result. It returns false if the JSON does not have the contract's shape.
 func (e exchange) read(status int, document []byte) bool {
 	shape := e.shape(status)
 	return shape == noBody || checkJSON(document, shape) == nil && json.Unmarshal(document, e.result) == nil
 }
 
-// checkJSON returns an error if a document is not JSON, or not of the shape.
+// checkJSON returns an error if a document is not JSON or does not have the shape.
 func checkJSON(document []byte, shape any) error {
 	decoder := json.NewDecoder(bytes.NewReader(document))
 	decoder.UseNumber()
@@ -63,7 +63,7 @@ func checkJSON(document []byte, shape any) error {
 	return check(value, shape, "#")
 }
 
-// check returns an error that names the first place where a value is not of the shape.
+// check returns an error that names the first place at which a value does not have the shape.
 func check(value, shape any, at string) error {
 	ok := true
 	switch shape := shape.(type) {

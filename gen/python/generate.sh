@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Writes pagila_api/models and types.py from the contract, and _client.py from _async_client.py, which
-# differ in nothing but asyncio. api/sdk writes the methods. PYTHON_BIN is the directory of the generator's
-# programs. They are run as modules, because the first line of a script cannot name every directory.
+# Writes pagila_api/models and types.py from the contract, and _client.py from _async_client.py, from which
+# it differs only in asyncio. api/sdk writes the methods. PYTHON_BIN is the directory of the generator's
+# programs. The generator runs as a module, because a shebang line cannot hold every path.
 set -euo pipefail
 cd "$(dirname "$0")"
 export PATH="$PYTHON_BIN:$PATH"
 
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
-# It warns of /openapi.yaml, whose media type it does not know and nobody needs here.
+# It warns about /openapi.yaml, whose media type it does not support. The client does not need it.
 if ! "$PYTHON_BIN/python" -m openapi_python_client generate --path ../../api/openapi.yaml --meta none --config generator.yaml \
   --custom-template-path templates --output-path "$out/generated" >"$out/log" 2>&1; then
   cat "$out/log"
@@ -18,7 +18,7 @@ fi
 rm -rf pagila_api/models
 mv "$out/generated/models" "$out/generated/types.py" pagila_api/
 
-# A word that this version does not know is kept, as the other SDKs do, and no reason to lose all else.
+# An unknown enum value is kept, so that it does not fail the whole response.
 "$PYTHON_BIN/python" - pagila_api/models/*.py <<'EOS'
 import pathlib, re, sys
 

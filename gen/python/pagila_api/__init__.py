@@ -1,7 +1,7 @@
 """Client of the Pagila API.
 
-`Client` and `AsyncClient` have a method for each operation. What they return is in
-`pagila_api.models`. What they raise is in `pagila_api.errors`.
+`Client` and `AsyncClient` have a method for each operation. The methods return models of
+`pagila_api.models` and raise errors of `pagila_api.errors`.
 """
 
 from ._async_client import AsyncClient

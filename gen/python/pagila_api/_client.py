@@ -23,15 +23,16 @@ class Client(Operations):
     """A client of one server. Close it, or use it in a `with`.
 
     Args:
-        base_url: Where the server is, such as `http://localhost:8080`.
-        token: The bearer token, which rentals need. `create_token` gives one for a name and a
+        base_url: The URL of the server, such as `http://localhost:8080`.
+        token: The bearer token, which rentals need. `create_token` returns one for a name and a
             password.
-        timeout: Seconds that one attempt may take, for a stream until its head. 0 and `math.inf` are
-            no limit, and so is more than 24 days.
-        idle_timeout: Seconds that a stream may be silent after its head, with 0 and so on as above.
-        retries: How often GET is tried again after a broken connection, 429, 502, 503 or 504. POST
-            never is.
-        transport: Carries the requests, for tests and for proxies.
+        timeout: Seconds that one attempt may take, for a stream until its headers. 0 and `math.inf`
+            mean no limit, and so does more than 24 days.
+        idle_timeout: Seconds that a stream may be silent after its headers. 0 and `math.inf` mean no
+            limit, and so does more than 24 days.
+        retries: How often GET is retried after a network error, 429, 502, 503 or 504. POST is never
+            retried.
+        transport: Sends the requests, for tests and for proxies.
     """
 
     def __init__(  # noqa: PLR0913 what a connection has
@@ -72,19 +73,19 @@ class Client(Operations):
         self._http.close()
 
     def ask_question(self, question: str) -> Iterator[str]:
-        """The answer to a question about the catalogue, piece by piece, as it is written.
+        """Streams the answer to a question about the catalogue in chunks.
 
-        Raises `IncompleteAnswerError`, with the text that came and the cause, where the answer
-        breaks off, or the model reaches its token limit.
+        Raises `IncompleteAnswerError`, with the text that arrived and the cause, if the answer breaks
+        off or the model reaches its token limit. If there is no error, the answer is complete.
         """
         for event in self.ask_question_events(question):
             if isinstance(event, models.DeltaEvent):
                 yield event.text
 
     def ask_question_events(self, question: str) -> Iterator[AskEvent]:
-        """The answer as events: `SourcesEvent`, a `DeltaEvent` for each piece, `DoneEvent`.
+        """Streams the events of an answer: `SourcesEvent`, a `DeltaEvent` for each chunk, `DoneEvent`.
 
-        Raises as `ask_question` does, at the token limit after `DoneEvent`.
+        Raises the same errors as `ask_question`. The one for the token limit follows `DoneEvent`.
         """
         call = Call("askQuestion", "GET", "/ai/ask", accept=protocol.EVENTS)
         call.query["question"] = question
@@ -104,7 +105,7 @@ class Client(Operations):
             response.close()
 
     def create_token(self, username: str, password: str) -> models.Token:
-        """Logs in with a name and a password. The token is for a client of its own."""
+        """Logs in with a name and a password. Create another client with the token."""
         call = Call("createToken", "POST", "/token")
         call.form.update(grant_type="password", username=username, password=password)
         return self._call(call, models.Token.from_dict)
@@ -114,7 +115,7 @@ class Client(Operations):
         return protocol.decode(response, body, call, from_dict)
 
     def _send(self, call: Call) -> tuple[httpx.Response, bytes]:
-        """Sends a request, and again where that is safe."""
+        """Sends a request, with retries if that is safe."""
         request = self._http.build_request(**call.request())
         retry = 0
         while True:
@@ -131,12 +132,12 @@ class Client(Operations):
             retry += 1
 
     def _attempt(self, request: httpx.Request, call: Call) -> tuple[httpx.Response, bytes]:
-        """Sends a request once, and reads the body, unless it is a stream."""
+        """Sends a request once. Reads the body, unless it is a stream."""
         deadline = protocol.Deadline(self._timeout)
         limits = request.extensions["timeout"] = httpx.Timeout(self._timeout).as_dict()
         response = self._http.send(request, stream=True)
         promised = call.promises(response)
-        # httpx looks at the limit again when it reads the body.
+        # httpx reads the limit again for the body.
         limits["read"] = self._idle_timeout if call.is_stream and promised else deadline.left()
         if not promised:
             body = self._read(response, deadline, is_error=True)
@@ -148,7 +149,7 @@ class Client(Operations):
     def _read(
         self, response: httpx.Response, deadline: protocol.Deadline, *, is_error: bool
     ) -> bytes:
-        """Reads a body. Of an error it reads the beginning, because the status says more."""
+        """Reads a body. Read errors are ignored for an error, since its status matters more."""
         body = bytearray()
         try:
             for piece in response.iter_bytes():

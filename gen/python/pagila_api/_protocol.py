@@ -1,4 +1,4 @@
-"""What the two clients share: everything that does not wait."""
+"""Code shared by the sync and async clients: everything without I/O."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from .models import DeltaEvent, DoneEvent, SourcesEvent
 T = TypeVar("T")
 
 DEFAULT_TIMEOUT = 130.0
-"""Seconds. The server gives its language model 120."""
+"""Seconds. The server allows its language model 120."""
 
 DEFAULT_IDLE_TIMEOUT = 60.0
-"""Seconds of silence within a stream. The server breaks it every 15."""
+"""Seconds of silence within a stream. The server sends something at least every 15."""
 
 DEFAULT_RETRIES = 2
 
@@ -43,12 +43,12 @@ _RETRIED_METHODS = frozenset({"GET", "HEAD"})
 _RETRIED_STATUSES = frozenset({429, 502, 503, 504})
 _FIRST_PAUSE = 0.2
 _LONGEST_TIMEOUT = 2**31 / 1000
-"""Seconds. The sockets of some systems do not take more, which is 24 days."""
+"""Seconds: 24 days, the maximum that sockets accept on some systems."""
 _LONGEST_PAUSE = 30.0
-"""Seconds. Where the server asks for a longer wait, the caller gets the error at once."""
+"""The longest Retry-After that is honored, in seconds. Beyond it, the error is raised immediately."""
 
 MAX_ERROR_BODY = 64 << 10
-"""How much of an error's body is kept, in bytes. The server's own are well below 4 KiB."""
+"""How many bytes of an error's body are kept. The server's own errors are well below 4 KiB."""
 
 _MAX_EVENT = 1 << 20
 _LINE_END = re.compile(r"\r\n|\n|\r")
@@ -57,11 +57,11 @@ JSON = "application/json"
 EVENTS = "text/event-stream"
 
 _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
-"""What reading raises if the data is malformed, nested too deeply, or not of the contract's shape."""
+"""What decoding raises if data is malformed, too deeply nested or not of the contract's shape."""
 
 
 AskEvent = SourcesEvent | DeltaEvent | DoneEvent
-"""A part of an answer: its sources first, then its pieces, and its end."""
+"""An event of an answer: first its sources, then its chunks, then its end."""
 
 _NO_BODY = "none"
 """The shape of a response without a body."""
@@ -69,7 +69,7 @@ _NO_BODY = "none"
 
 @dataclass
 class Call:
-    """A call of an operation. What is None is left out."""
+    """A call of an operation. None values are omitted."""
 
     operation: str
     method: str
@@ -106,11 +106,11 @@ class Call:
         return url
 
     def shape(self, response: httpx.Response) -> Any:
-        """What the response has to look like. None where its status is not promised."""
+        """The shape of the response. None if the contract does not have its status."""
         return SHAPES.get(f"{self.operation} {response.status_code}")
 
     def promises(self, response: httpx.Response) -> bool:
-        """Whether a response is what the operation promises, judging by its head."""
+        """Whether the status and the media type of a response are those of the contract."""
         if self.is_stream:
             return response.status_code == httpx.codes.OK and media_type(response) == EVENTS
         shape = self.shape(response)
@@ -122,7 +122,7 @@ def _given(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON and queries have it."""
+    """Converts a value for JSON and queries."""
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, list | tuple):
@@ -131,20 +131,20 @@ def _plain(value: Any) -> Any:
 
 
 def seconds(timeout: float) -> float | None:
-    """A time-out as httpx takes it. None is no limit."""
+    """Converts a timeout for httpx. None means no limit."""
     if not timeout >= 0:  # NaN too
         raise ValueError(f"a time-out of {timeout} s: it must be 0, for no limit, or more")
     return timeout if 0 < timeout < _LONGEST_TIMEOUT else None
 
 
 class Deadline:
-    """The end of the time that one attempt may take. httpx limits the wait for each piece alone."""
+    """The deadline of one attempt. httpx limits only the wait for each chunk."""
 
     def __init__(self, limit: float | None) -> None:
         self._end = None if limit is None else time.monotonic() + limit
 
     def left(self) -> float | None:
-        """The seconds until then, but not 0, which a socket takes for no wait at all."""
+        """The seconds that are left, but never 0, which would make the socket non-blocking."""
         return None if self._end is None else max(self._end - time.monotonic(), 0.001)
 
     def check(self, request: httpx.Request) -> None:
@@ -153,7 +153,7 @@ class Deadline:
 
 
 def attempts(retries: int) -> int:
-    """The number of retries, which is not negative."""
+    """Returns the number of retries. Raises a ValueError if it is negative."""
     if retries < 0:
         raise ValueError(f"{retries} retries: the number must not be negative")
     return retries
@@ -204,7 +204,7 @@ def media_type(response: httpx.Response) -> str:
 
 
 def http_error(response: httpx.Response, body: bytes) -> HTTPError:
-    """Turns a response into an error, with what there is of its body."""
+    """Turns a response into an error, with as much of its body as could be read."""
     status, content_type = response.status_code, response.headers.get("Content-Type", "")
     body = body[:MAX_ERROR_BODY]
     text = body.decode("utf-8", "replace")
@@ -221,7 +221,7 @@ def http_error(response: httpx.Response, body: bytes) -> HTTPError:
 
 
 def _problem(document: bytes) -> dict[str, Any] | None:
-    """The problem in a document. One without a code does not come from the server."""
+    """Parses a problem document. Returns None without a code, since the server always sends one."""
     try:
         problem = _json(document)
     except (ValueError, RecursionError):
@@ -242,9 +242,9 @@ def request_error(cause: httpx.RequestError) -> APIError:
 
 
 def pause(request: httpx.Request, error: APIError, retry: int, retries: int) -> float | None:
-    """How many seconds to wait before the request is sent again, or None if it is not to be.
+    """How many seconds to wait before the request is retried, or None if it is not retried.
 
-    Only GET and HEAD are repeated, and not after a time-out, which would multiply the wait.
+    Only GET and HEAD are retried, and not after a timeout, which would multiply the wait.
     Retry-After is added, so that clients that were refused together do not return together.
     """
     if retry >= retries or request.method not in _RETRIED_METHODS:
@@ -258,7 +258,7 @@ def pause(request: httpx.Request, error: APIError, retry: int, retries: int) -> 
 
 
 def _retry_after(value: str) -> float:
-    """What Retry-After asks for, as seconds or a date (RFC 9110, section 10.2.3). 0 if malformed."""
+    """The seconds in Retry-After, a number or a date (RFC 9110, section 10.2.3). 0 if malformed."""
     try:
         if value.isascii() and value.isdigit():
             return float(value)
@@ -269,7 +269,7 @@ def _retry_after(value: str) -> float:
 
 
 class EventStream:
-    """Reads server-sent events (WHATWG HTML, section 9.2) out of pieces of bytes."""
+    """Reads server-sent events (WHATWG HTML, section 9.2) from chunks of bytes."""
 
     def __init__(self, response: httpx.Response) -> None:
         self._response = response
@@ -284,7 +284,7 @@ class EventStream:
         self.done = False
 
     def feed(self, piece: bytes) -> Iterator[AskEvent]:
-        """The events that the piece completes. Raises where the answer is then incomplete."""
+        """The events that the chunk completes. Raises an error if the answer is incomplete."""
         for line in self._lines(self._decode(piece)):
             event = self._take(line)
             if isinstance(event, DeltaEvent):
@@ -304,7 +304,7 @@ class EventStream:
             raise self.incomplete(cause) from cause
 
     def incomplete(self, cause: APIError | None) -> IncompleteAnswerError:
-        """The error of an answer that is not whole. Without a cause, the token limit was reached."""
+        """The error of an incomplete answer. Without a cause, the token limit was reached."""
         return IncompleteAnswerError(self.text, cause)
 
     def _lines(self, text: str) -> Iterator[str]:
@@ -321,7 +321,7 @@ class EventStream:
         self._line += rest
 
     def _grow(self, text: str) -> None:
-        """Counts what is kept of an event, which should be a few words."""
+        """Limits the size of an event, which should be a few words."""
         self._size += len(text)
         if self._size > _MAX_EVENT:
             cause = self._malformed("\n".join([*self._data, self._line + text]))

@@ -1,4 +1,4 @@
-"""Checks JSON against the shapes that api/sdk derives from the contract, and explains."""
+"""Checks JSON against the shapes that api/sdk derives from the contract and documents."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d
 
 
 def check(value: Any, shape: Any, at: str = "#") -> None:
-    """Raises a ValueError that names the first place where a value is not of the shape."""
+    """Raises a ValueError that names the first place at which a value does not have the shape."""
     if isinstance(shape, dict) and isinstance(value, dict):
         _check_members(value, shape, at)
     elif isinstance(shape, list) and isinstance(value, list):

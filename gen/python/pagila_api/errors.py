@@ -1,4 +1,4 @@
-"""What a call can raise. All of it is an `APIError`, which can be pickled and copied."""
+"""The errors of a call. Each is an `APIError`, which can be pickled and copied."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class APIError(Exception):
     """A call has failed."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # The one of Exception would call the class with the message alone.
+        # Exception.__reduce__ would call the class with only the message.
         return _restore, (type(self), self.args), self.__dict__
 
 
@@ -28,13 +28,13 @@ class NetworkError(APIError):
 
 
 class TimeoutError(APIError, builtins.TimeoutError):
-    """The response did not come in time. The server may have carried out the request."""
+    """The response did not arrive in time. The server may have carried out the request."""
 
 
 class IncompleteAnswerError(APIError):
     """A streamed answer broke off, or the model reached its token limit.
 
-    What fails before the head of the stream is the plain error.
+    A failure before the stream begins is raised as one of the other errors.
     """
 
     def __init__(self, text: str, cause: APIError | None = None) -> None:
@@ -45,14 +45,14 @@ class IncompleteAnswerError(APIError):
         """The part of the answer that arrived."""
         self.cause = cause
         """Why it broke off: a `ProblemError`, `TimeoutError`, `NetworkError` or `HTTPError`.
-        None where the model reached its token limit."""
+        None if the model reached its token limit."""
 
 
 class HTTPError(APIError):
-    """The response is not the one that the operation promises.
+    """The response is not one that the contract specifies for the operation.
 
-    This is the class itself where it is no problem document either, such as a proxy's page, a
-    redirect, or JSON that is not of the contract's shape.
+    A `ProblemError` has a problem document. Any other `HTTPError` is a response such as a proxy's
+    page, a redirect, or JSON that does not have the contract's shape.
     """
 
     def __init__(  # noqa: PLR0913 what a response has
@@ -69,9 +69,9 @@ class HTTPError(APIError):
         self.status = status
         self.content_type = content_type
         self.body = body
-        """The body as it came, cut after 64 KiB."""
+        """The body, truncated to 64 KiB."""
         self.request_id = request_id
-        """Names the request in the server's log."""
+        """Identifies the request in the server's log."""
         self.retry_after = retry_after
         """How many seconds the server asks its clients to wait. 0 if it does not say."""
         self.location = location
@@ -96,7 +96,7 @@ class ProblemError(HTTPError):
     ) -> None:
         super().__init__(status, content_type, body, **more)
         self.problem = problem
-        """The whole document."""
+        """The complete document."""
         self.code = str(problem["code"])
         """The kind of problem, such as `inventory_not_available`. It is stable."""
         self.detail = _text(problem, "detail")

@@ -1,4 +1,4 @@
-"""What the models use for a member that is left out."""
+"""The value of a member that is omitted in the models."""
 
 from typing import Literal
 

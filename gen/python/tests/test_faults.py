@@ -87,7 +87,7 @@ CALLS: dict[str, list[Callable[[Recording], str | Iterator[str]]]] = {
 def run(
     call: Callable[[Recording], str | Iterator[str]], client: Recording
 ) -> tuple[str, APIError | None]:
-    """The text of a call, or what came before the error."""
+    """The text of a call, or what arrived before the error."""
     text = ""
     try:
         for piece in call(client):
@@ -223,7 +223,7 @@ def test_what_would_name_another_path(make: Make) -> None:
 
 
 def test_parameters(make: Make, serve: Serve) -> None:
-    """Those without a value are left out, and lists are repeated."""
+    """Parameters without a value are omitted, and lists are repeated."""
     server = serve({"head": ["HTTP/1.1 418 X"], "body": []})
     client = make(f"{server.url}/prefix/", retries=0)
     with pytest.raises(HTTPError):

@@ -12,9 +12,9 @@ export type AskEvent =
   | ({ type: "done" } & Schemas["DoneEvent"]);
 
 /**
- * The events of an answer, ending with `done`. Throws an IncompleteAnswerError when the answer breaks off
- * or, after `done`, when the model reached its token limit. Events that it does not know are left out, because
- * a newer server may send them.
+ * Yields the events of an answer, ending with `done`. Throws an IncompleteAnswerError if the answer breaks off
+ * or, after `done`, if the model reached its token limit. Skips unknown events, which a newer server may
+ * send.
  */
 export async function* askEventsOf(pieces: AsyncIterable<string>): AsyncGenerator<AskEvent, void, undefined> {
   let text = "";
@@ -38,7 +38,7 @@ export async function* askEventsOf(pieces: AsyncIterable<string>): AsyncGenerato
     throw new NetworkError("the stream ended before the answer did");
   } catch (error) {
     const cause = error instanceof EventTooLong ? malformed("", error.beginning) : error;
-    // Not for the reason of the caller's signal, nor for the error of an answer that is cut.
+    // The reason of the caller's signal and the error for the token limit are not wrapped.
     const broken = cause instanceof APIError && !(cause instanceof IncompleteAnswerError);
     throw broken ? new IncompleteAnswerError(text, cause) : error;
   }

@@ -10,11 +10,11 @@ export type ProblemCode = components["schemas"]["ProblemCode"] | (string & {});
 export type InputError = components["schemas"]["InputError"];
 
 /**
- * Every error of a call is one of these. A call that the caller's own AbortSignal stops throws that
- * signal's reason instead, as fetch does.
+ * The base class of every error of a call. If the caller's AbortSignal aborts the call, it throws the
+ * signal's reason, like fetch.
  *
- * structuredClone and postMessage keep the message and the stack of an error, and nothing else. Give
- * them `error.toJSON()`, which has all that the error has, and is what JSON.stringify writes.
+ * structuredClone and postMessage keep only the message and the stack of an error. Give them
+ * `error.toJSON()`, which has all members of the error. JSON.stringify uses it too.
  */
 export class APIError extends Error {
   override name = "APIError";
@@ -25,19 +25,19 @@ export class APIError extends Error {
   }
 }
 
-/** The connection failed, or broke before the response was whole. `cause` has fetch's own error. */
+/** The connection failed, or broke before the response was complete. `cause` has fetch's own error. */
 export class NetworkError extends APIError {
   override name = "NetworkError";
 }
 
-/** The server took longer than the client's time-out. */
+/** The server took longer than the client's timeout. */
 export class TimeoutError extends APIError {
   override name = "TimeoutError";
 }
 
 /**
- * A streamed answer broke off, or the model reached its token limit. What fails before the head of the
- * stream is the plain error.
+ * A streamed answer broke off, or the model reached its token limit. A failure before the stream begins is
+ * thrown as one of the other errors.
  */
 export class IncompleteAnswerError extends APIError {
   override name = "IncompleteAnswerError";
@@ -52,7 +52,7 @@ export class IncompleteAnswerError extends APIError {
   }
 }
 
-/** What else is known of a response. */
+/** Further details of a response. */
 export interface ResponseDetails {
   contentType?: string;
   retryAfter?: number;
@@ -60,8 +60,8 @@ export interface ResponseDetails {
 }
 
 /**
- * A response that the operation does not promise: a proxy's HTML page instead of a problem document,
- * a redirect, or JSON that is not of the contract's shape.
+ * A response that the contract does not specify for the operation: a proxy's HTML page instead of a problem
+ * document, a redirect, or JSON that does not have the contract's shape.
  */
 export class HTTPError extends APIError {
   override name = "HTTPError";
@@ -71,7 +71,7 @@ export class HTTPError extends APIError {
   readonly retryAfter: number;
   /**
    * Where a redirect points to. It is not followed: the token and the body are for the server that the
-   * caller named. Empty where there is none, and in browsers, which hide it.
+   * caller named. Empty if there is none, and in browsers, which hide it.
    */
   readonly location: string;
 
@@ -79,9 +79,9 @@ export class HTTPError extends APIError {
     message: string,
     /** The HTTP status. 0 for a redirect in a browser. */
     readonly status: number,
-    /** The body as it came, cut after 64 KiB. */
+    /** The body, truncated to 64 KiB. */
     readonly body: string,
-    /** Names the request in the server's log. Undefined when the response is not the server's. */
+    /** Identifies the request in the server's log. Undefined if the response does not come from the server. */
     readonly requestId: string | undefined,
     { contentType = "", retryAfter = 0, location = "" }: ResponseDetails = {},
   ) {
@@ -98,11 +98,11 @@ export class ProblemError extends HTTPError {
   readonly code: ProblemCode;
   /** One sentence for a person. */
   readonly detail: string;
-  /** What is wrong with the input. Empty when the input is not the cause. */
+  /** What is wrong with the input. Empty if the input is not the cause. */
   readonly errors: readonly InputError[];
 
   constructor(
-    /** The whole document. */
+    /** The complete document. */
     readonly problem: Problem,
     body: string,
     status = problem.status,
@@ -115,10 +115,10 @@ export class ProblemError extends HTTPError {
   }
 }
 
-/** The most of an error's body that is kept, in bytes. The server's own are well below 4 KiB. */
+/** How many bytes of an error's body are kept. The server's own errors are well below 4 KiB. */
 export const maxErrorBody = 64 * 1024;
 
-/** Turns a response into an error, with what there is of its body. */
+/** Turns a response into an error, with as much of its body as could be read. */
 export function errorOf(response: Response, body: string): HTTPError {
   const location = response.headers.get("Location") ?? "";
   const contentType = response.headers.get("Content-Type") ?? "";
@@ -142,7 +142,7 @@ export function mediaTypeOf(response: Response): string {
   return (response.headers.get("Content-Type") ?? "").replace(/;.*/s, "").trim().toLowerCase();
 }
 
-/** The problem that a text is the document of. One without a code does not come from the server. */
+/** Parses a problem document. Returns undefined without a code, since the server always sends one. */
 export function problemOf(text: string): Problem | undefined {
   try {
     const value: unknown = JSON.parse(text);
@@ -155,7 +155,7 @@ export function problemOf(text: string): Problem | undefined {
 
 const httpDate = /^[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT$/;
 
-/** What Retry-After asks for (RFC 9110, section 10.2.3), in milliseconds. 0 where it is malformed. */
+/** The delay in Retry-After (RFC 9110, section 10.2.3), in milliseconds. 0 if it is malformed. */
 function retryAfterOf(response: Response): number {
   const value = response.headers.get("Retry-After") ?? "";
   if (/^\d+$/.test(value)) {

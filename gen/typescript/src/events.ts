@@ -4,17 +4,17 @@ export interface ServerSentEvent {
   data: string;
 }
 
-/** The most characters of a line, and of the data of an event. A piece of an answer is a few words. */
+/** The maximum length of a line, and of the data of an event. A chunk of an answer is a few words. */
 const maxEvent = 1 << 20;
 
-/** Thrown for an event that is too long to be a piece of an answer. */
+/** Thrown for an event that is too long to be a chunk of an answer. */
 export class EventTooLong extends Error {
   constructor(readonly beginning: string) {
     super("an event is too long");
   }
 }
 
-/** Decodes a body as UTF-8 text. A character that two pieces share is kept whole. */
+/** Decodes a body as UTF-8 text. Handles characters that are split across chunks. */
 export async function* textOf(body: ReadableStream<Uint8Array>): AsyncGenerator<string, void, undefined> {
   const reader = body.getReader();
   const decoder = new TextDecoder();
@@ -30,14 +30,14 @@ export async function* textOf(body: ReadableStream<Uint8Array>): AsyncGenerator<
       }
     }
   } finally {
-    // Also reached by a break in the caller's loop: the server then stops writing.
+    // This also runs after a break in the caller's loop, so that the server stops writing.
     await reader.cancel().catch(() => undefined); // a body that has failed cannot be cancelled, and need not be
   }
 }
 
 /**
- * Splits text into server-sent events (WHATWG HTML, section 9.2.6). Comments, ids and retry times
- * are left out, and so is an event that is not complete when the text ends.
+ * Splits text into server-sent events (WHATWG HTML, section 9.2.6). Ignores comments, ids, retry times, and
+ * an event that is incomplete when the text ends.
  */
 export async function* eventsOf(pieces: AsyncIterable<string>): AsyncGenerator<ServerSentEvent, void, undefined> {
   let name = "";
@@ -66,13 +66,13 @@ export async function* eventsOf(pieces: AsyncIterable<string>): AsyncGenerator<S
   }
 }
 
-/** The lines of a text, ended by LF, CR LF or CR. The last one counts only if it is terminated. */
+/** The lines of a text, ended by LF, CR LF or CR. An unterminated last line is ignored. */
 async function* linesOf(pieces: AsyncIterable<string>): AsyncGenerator<string, void, undefined> {
   let rest = "";
   let afterCR = false;
   for await (const piece of pieces) {
     const text = afterCR && piece.startsWith("\n") ? piece.slice(1) : piece;
-    afterCR = piece.endsWith("\r"); // its LF may come with the next piece
+    afterCR = piece.endsWith("\r"); // its LF may come with the next chunk
     const lines = text.split(/\r\n|\n|\r/);
     lines[0] = rest + lines[0];
     rest = lines.pop() ?? "";

@@ -1,8 +1,8 @@
 /**
  * A typed client of the Pagila API, for Node 20 and browsers.
  *
- * operations.ts and schema.ts are generated from the contract: the methods, their parameters and results.
- * What a contract cannot say is written by hand: errors, time-outs, retries and streams.
+ * operations.ts, schema.ts and shapes.ts are generated from the contract: the methods, their parameters and
+ * results. Errors, timeouts, retries and streams are written by hand.
  */
 import { type AskEvent, askEventsOf } from "./ask.js";
 import { textOf } from "./events.js";
@@ -34,22 +34,22 @@ export type Schemas = components["schemas"];
 export interface ClientOptions {
   /** Where the API is, such as `https://pagila.example.com`. */
   baseUrl: string;
-  /** The bearer token. Without one, only the open operations answer. `createToken` gives one for a name and a password. */
+  /** The bearer token. Without one, only operations that need no token can be called. `createToken` gives one for a name and a password. */
   token?: string;
   /**
-   * Milliseconds that one attempt may take, for a stream until its head: 130,000 by default, since the
-   * server gives its language model 120,000. 0 and Infinity are no limit, and so is more than 24 days.
-   * The signal of a call limits it as a whole.
+   * Milliseconds that one attempt may take, for a stream until its headers: 130,000 by default, since the
+   * server allows its language model 120,000. 0, Infinity and more than 24 days mean no limit. The signal
+   * of a call limits the entire call.
    */
   timeout?: number;
   /**
-   * Milliseconds that a stream may be silent after its head: 60,000 by default. 0 and Infinity are no
-   * limit, and so is more than 24 days.
+   * Milliseconds that a stream may be silent after its headers: 60,000 by default. 0, Infinity and more
+   * than 24 days mean no limit.
    */
   idleTimeout?: number;
   /**
-   * How often a GET is tried again after a network error, 429, 502, 503 or 504: 2 by
-   * default. A POST is never sent twice, and nothing is tried again after a time-out.
+   * How often GET is retried after a network error, 429, 502, 503 or 504: 2 by default. POST is never
+   * retried, nor is a call that timed out.
    */
   retries?: number;
   /** Used instead of the global fetch. */
@@ -59,19 +59,19 @@ export interface ClientOptions {
 /** A client of the Pagila API. Each operation of the contract is a method with its name. */
 export interface Client extends Operations {
   /**
-   * The answer to a question, as it is written. Throws when it breaks off or reaches the model's token
-   * limit: an answer that ends without an error is whole.
+   * Streams the answer to a question in chunks. Throws an IncompleteAnswerError if the answer breaks off or
+   * reaches the model's token limit. If there is no error, the answer is complete.
    */
   askQuestion(question: string, options?: CallOptions): AsyncGenerator<string, void, undefined>;
-  /** The answer as events: pieces of text, the films it was given from, and `done` at the end. */
+  /** Streams the events of an answer: the films it is based on, the chunks, and `done` at the end. */
   askQuestionEvents(question: string, options?: CallOptions): AsyncGenerator<AskEvent, void, undefined>;
-  /** Logs in with a name and a password. The token is for a client of its own. */
+  /** Logs in with a name and a password. Create another client with the token. */
   createToken(username: string, password: string, options?: CallOptions): Promise<Schemas["Token"]>;
 }
 
 /**
- * Makes a client. It keeps no connection and need not be closed. Throws a RangeError for a time-out,
- * retries or a token that cannot be used.
+ * Creates a client. It need not be closed. Throws a RangeError for an invalid timeout, number of retries or
+ * token.
  */
 export function createClient(options: ClientOptions): Client {
   const server = { baseUrl: options.baseUrl, token: options.token ?? "" };
@@ -89,7 +89,7 @@ export function createClient(options: ClientOptions): Client {
     return text === "" ? undefined : JSON.parse(text);
   }
 
-  // Always as events: of plain text, an old proxy could make a broken answer look whole.
+  // Always requests events, since a proxy can make a truncated plain-text response look complete.
   async function* askQuestionEvents(question: string, options: CallOptions = {}) {
     const request = requestOf("askQuestion", server, { params: { question }, options }, eventStream);
     const { body } = await send(request, wantedEvents, transport);

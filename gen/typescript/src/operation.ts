@@ -5,20 +5,20 @@ import { shapes } from "./shapes.js";
 
 export type OperationID = keyof typeof table;
 
-/** What distinguishes the response that an operation promises from any other. */
+/** How to recognize the response that the contract specifies for an operation. */
 export interface Wanted {
-  /** The body is handed on as it comes. */
+  /** Whether the body is streamed. */
   stream: boolean;
-  /** Whether the head is that of a success. A proxy's page is not, whatever its status. */
+  /** Whether the status and the headers are those of a success. A proxy's page is not, whatever its status. */
   isSuccess(response: Response): boolean;
-  /** Whether the body is what the head promises. */
+  /** Whether the body is complete and has the contract's shape. */
   isWhole(text: string, response: Response): boolean;
 }
 
 export const eventStream = "text/event-stream";
 const noBody = "none";
 
-/** The JSON that an operation promises. */
+/** The JSON of an operation. */
 export function wantedJSON(id: OperationID): Wanted {
   const shape = (response: Response) => shapes[`${id} ${response.status}`];
   return {
@@ -92,7 +92,7 @@ export function requestOf(id: OperationID, { baseUrl, token }: Server, { places 
   });
 }
 
-/** The path with its parameters. Throws a RangeError for a value that would lead to another path. */
+/** The path with its parameters. Throws a RangeError for a value that would change the path. */
 function fill(path: string, places: readonly unknown[]): string {
   let i = 0;
   return path.replace(/\{\w+\}/g, (place) => {
@@ -104,7 +104,7 @@ function fill(path: string, places: readonly unknown[]): string {
   });
 }
 
-/** Browsers send their own name. Another one would need a preflight request to a server of another origin. */
+/** Browsers send their own User-Agent. Another one would need a preflight request for cross-origin calls. */
 function isNode(): boolean {
   return (globalThis as { process?: { versions?: { node?: string } } }).process?.versions?.node !== undefined;
 }

@@ -8,7 +8,7 @@ export const version = "2.0.0";
 
 /** The options of a call. */
 export interface CallOptions {
-  /** Stops the call, which then throws the signal's reason. */
+  /** Aborts the call, which then throws the signal's reason. */
   signal?: AbortSignal;
 }
 
@@ -87,13 +87,13 @@ export interface Operation {
   body?: boolean;
   /** Whether it has parameters in the query or in headers. */
   params?: boolean;
-  /** Those that go into headers. */
+  /** The parameters in headers. */
   headers?: readonly string[];
   /** The method that reads all pages, and how many items a page has at most. */
   pages?: { name: string; size: number };
 }
 
-/** The operations by their ids, in the contract's words. */
+/** The operations of the contract by their ids. */
 export const table = {
   askQuestion: { method: "GET", path: "/ai/ask", params: true },
   createRental: { method: "POST", path: "/customers/{customer_id}/rentals", body: true },

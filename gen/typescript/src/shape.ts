@@ -1,11 +1,11 @@
 import { shapes } from "./shapes.js";
 
-/** What a value has to look like. api/sdk, which derives the shapes from the contract, explains them. */
+/** The shape that a value must have. api/sdk derives the shapes from the contract and documents them. */
 export type Shape = string | readonly [Shape] | { readonly [member: string]: Shape };
 
 /**
- * Whether a text is JSON of the shape with this name: an operation's id and status, or an event.
- * Where there is no such shape, any JSON will do.
+ * Whether a text is JSON of the shape with this name: an operation's id and status, or an event. If there
+ * is no such shape, any JSON is accepted.
  */
 export function isJSON(text: string, name: string): boolean {
   const shape = shapes[name];

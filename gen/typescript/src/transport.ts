@@ -4,11 +4,11 @@ import type { Wanted } from "./operation.js";
 /** How requests are sent. */
 export interface TransportOptions {
   fetch: (request: Request, init?: RequestInit) => Promise<Response>;
-  /** Milliseconds that one attempt may take, for a stream until its head. 0: any. */
+  /** Milliseconds that one attempt may take, for a stream until its headers. 0 means no limit. */
   timeout: number;
-  /** Milliseconds that a stream may be silent after its head. 0: any. */
+  /** Milliseconds that a stream may be silent after its headers. 0 means no limit. */
   idleTimeout: number;
-  /** How often a GET is tried again. */
+  /** How often GET is retried. */
   retries: number;
 }
 
@@ -18,18 +18,18 @@ const transient = new Set([429, 502, 503, 504]);
 /** The first wait before a retry, in milliseconds. Each further one is twice as long. */
 const firstWait = 200;
 
-/** The longest wait, in milliseconds. Where Retry-After asks for more, the caller gets the error at once. */
+/** The longest Retry-After that is honored, in milliseconds. Beyond it, the error is thrown immediately. */
 const longestWait = 30_000;
 
-/** The longest time-out of timers, in milliseconds, 24 days. A longer one would end at once. */
+/** The longest delay of a timer, in milliseconds: 24 days. A timer with a longer delay fires immediately. */
 const longestTimeout = 2 ** 31 - 1;
 
 /**
- * Sends a request until it has the response that is wanted. Throws an APIError, or the reason of the
+ * Sends a request, with retries, and returns the wanted response. Throws an APIError, or the reason of the
  * request's signal.
  */
 export async function send(request: Request, wanted: Wanted, options: TransportOptions): Promise<Response> {
-  // A POST that is sent twice may do something twice (RFC 9110, section 9.2.2).
+  // POST is not idempotent (RFC 9110, section 9.2.2).
   const retries = request.method === "GET" ? options.retries : 0;
   for (let tried = 0; ; tried++) {
     try {
@@ -50,7 +50,7 @@ function isTransient(error: unknown): boolean {
   return error instanceof HTTPError ? transient.has(error.status) && error.retryAfter <= longestWait : error instanceof NetworkError;
 }
 
-/** Sends a request once. The body of the response is in memory, unless it is wanted as a stream. */
+/** Sends a request once. Reads the body of the response into memory, unless it is a stream. */
 async function attempt(request: Request, wanted: Wanted, options: TransportOptions): Promise<Response> {
   const watch = new Watch(request.signal);
   watch.start(options.timeout, "no response");
@@ -77,7 +77,7 @@ async function attempt(request: Request, wanted: Wanted, options: TransportOptio
   }
 }
 
-/** The pieces of a body. Not with arrayBuffer, which may never end if the body cannot be decompressed. */
+/** The chunks of a body. arrayBuffer is not used, because it may hang if the body cannot be decompressed. */
 async function read(response: Response, watch: Watch, most: number): Promise<Uint8Array<ArrayBuffer>[]> {
   const pieces: Uint8Array<ArrayBuffer>[] = [];
   const reader = response.body?.getReader();
@@ -94,7 +94,7 @@ async function read(response: Response, watch: Watch, most: number): Promise<Uin
     if (most === Infinity || !(error instanceof NetworkError)) {
       throw error;
     }
-    // The status of an error says more than its broken body.
+    // Read errors are ignored, since the status matters more than the body.
   } finally {
     reader?.cancel().catch(() => undefined); // a body that has failed cannot be cancelled, and need not be
   }
@@ -106,7 +106,7 @@ function decode(pieces: Uint8Array[]): string {
   return pieces.map((piece) => decoder.decode(piece, { stream: true })).join("") + decoder.decode();
 }
 
-/** The body, each piece of which has the idle time-out for itself. Cancelling it closes the connection. */
+/** The body, with an idle timeout for each chunk. Cancelling it closes the connection. */
 function watched(body: ReadableStream<Uint8Array>, watch: Watch, idleTimeout: number): ReadableStream<Uint8Array> {
   const reader = body.getReader();
   watch.pause();
@@ -133,11 +133,11 @@ function watched(body: ReadableStream<Uint8Array>, watch: Watch, idleTimeout: nu
         await reader.cancel(reason);
       },
     },
-    { highWaterMark: 0 }, // read only when asked, so that the time-out measures the server alone
+    { highWaterMark: 0 }, // read on demand, so that the timeout measures only the server
   );
 }
 
-/** Stops an attempt when its time is up or when the caller's signal says so. */
+/** Stops an attempt after its timeout or when the caller's signal is aborted. */
 class Watch {
   private readonly controller = new AbortController();
   private readonly abort = () => this.controller.abort(this.caller.reason);
@@ -154,7 +154,7 @@ class Watch {
     return this.controller.signal;
   }
 
-  /** Starts the clock anew, and says what is missing when the time is up. */
+  /** Restarts the timer. `missing` is what the error says is missing after the timeout. */
   start(timeout: number, missing: string): void {
     this.pause();
     if (timeout === 0 || timeout > longestTimeout) {
@@ -174,7 +174,7 @@ class Watch {
     this.caller.removeEventListener("abort", this.abort);
   }
 
-  /** The result of a step of the attempt. If it fails, the error is the true cause. */
+  /** Awaits a step of the attempt. If the attempt was stopped, it throws the reason. */
   async run<T>(step: Promise<T>): Promise<T> {
     try {
       return await step;

@@ -125,7 +125,7 @@ for (const fault of cases) {
   });
 }
 
-/** A time-out of the table: seconds, and above an hour the SDK's own unit. */
+/** A timeout of the table: seconds, and above an hour the SDK's own unit. */
 function milliseconds(timeout: number | string): number {
   if (typeof timeout === "string") {
     return timeout === "nan" ? NaN : timeout.startsWith("-") ? -Infinity : Infinity;

@@ -12,7 +12,7 @@ export async function refused(): Promise<void> {
   await api.getFilm("1");
   // @ts-expect-error The contract has no such parameter.
   await api.listFilms({ colour: "red" });
-  // @ts-expect-error A body has to be whole.
+  // @ts-expect-error A body has to be complete.
   await api.createRental(1, { inventory_id: 1 });
   // @ts-expect-error Money is a decimal string.
   const rate: number = (await api.getFilm(1)).rental_rate;

@@ -1,0 +1,2 @@
+// Package gen is the server interface and the types that oapi-codegen generates from the contract.
+package gen
