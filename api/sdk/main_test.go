@@ -113,7 +113,7 @@ func TestMethods(t *testing.T) {
 	}
 }
 
-// What the methods cannot do yet is an error, and not a method that does something else.
+// An operation that the templates cannot express is an error.
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string][2]string{
