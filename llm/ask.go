@@ -3,8 +3,8 @@ package llm
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"strings"
+	"unicode"
 
 	"github.com/tmc/langchaingo/llms"
 
@@ -32,8 +32,14 @@ type Question struct {
 //
 // A model is given at most eight films, those that match the question first. Films that do not fit
 // into the prompt are left out.
+//
+// A text without a visible character becomes the replacement character U+FFFD: models do not answer an empty
+// message.
 func NewQuestion(text string, films []Film) Question {
 	q := Question{text: strings.TrimSpace(upstream.Clean(text))}
+	if q.text == "" {
+		q.text = string(unicode.ReplacementChar)
+	}
 	found := entries(films)
 	r := read(q.text, found)
 	q.given = r.choose(found)
@@ -91,8 +97,7 @@ func sourcesOf(films []filmEntry) []Source {
 }
 
 // Blank reports whether a text counts as empty: it has nothing but whitespace, control characters and
-// invisible characters, such as zero-width ones. [Client.Ask] and [Client.Handoff] refuse a blank
-// question.
+// invisible characters, such as zero-width ones.
 func Blank(text string) bool { return upstream.Blank(text) }
 
 // Ask streams the answer to a question.
@@ -116,9 +121,6 @@ func (c *Client) generate(ctx context.Context, q Question, r upstream.Request) (
 }
 
 func (c *Client) askMessages(q Question) ([]llms.MessageContent, error) {
-	if q.text == "" {
-		return nil, errors.New("the question is empty")
-	}
 	films, err := catalogueBlock(q.given)
 	if err != nil {
 		return nil, err

@@ -142,13 +142,6 @@ func TestOfflineStops(t *testing.T) {
 	}
 }
 
-func TestEmptyQuestion(t *testing.T) {
-	t.Parallel()
-	c := offline(t)
-	_, err := c.Ask(bounded(t), llm.NewQuestion(" \x00\u200b\n ", nil), func(string) error { return nil })
-	checkKind(t, err, llm.KindRejected)
-}
-
 // TestModelError has a prompt that puts the catalogue where the offline model does not look for it.
 func TestModelError(t *testing.T) {
 	t.Parallel()
@@ -157,13 +150,18 @@ func TestModelError(t *testing.T) {
 	checkKind(t, err, llm.KindBadResponse)
 }
 
-func TestBlankQuestion(t *testing.T) {
+// A model gets a message, also if nothing of the question is visible.
+func TestInvisibleQuestion(t *testing.T) {
 	t.Parallel()
-	for _, blank := range []string{"", "\t\r\n", "\u00a0\u3000", "\u200b\u2060\ufeff", "\u2800"} {
+	for _, blank := range []string{"", "\t\r\n", "\u00a0\u3000", "\u200b\u2060\ufeff", "\u2800", "\U000e0041"} {
 		if !llm.Blank(blank) {
 			t.Errorf("%+q is not blank", blank)
 		}
-		_, _, err := askQuestion(bounded(t), offline(t), llm.NewQuestion(blank, nil))
-		checkKind(t, err, llm.KindRejected)
+		if text := llm.NewQuestion(blank, nil).Text(); text != "\ufffd" {
+			t.Errorf("the question of %+q is %+q", blank, text)
+		}
+		if _, _, err := askQuestion(bounded(t), offline(t), llm.NewQuestion(blank, nil)); err != nil {
+			t.Errorf("%+q: %v", blank, err)
+		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 
 	"example.com/pagila-api/gen"
 	"example.com/pagila-api/llm"
-	"example.com/pagila-api/server/internal/contract"
 	"example.com/pagila-api/store"
 )
 
@@ -16,7 +15,7 @@ const groundingFilms = 1000
 
 // AskQuestion streams the language model's answer to a question about the catalogue.
 func (s *Server) AskQuestion(ctx context.Context, request gen.AskQuestionRequestObject) (gen.AskQuestionResponseObject, error) {
-	question, err := s.question(ctx, request.Params.Question, contract.Place{Parameter: "question", Detail: blankQuestion})
+	question, err := s.question(ctx, request.Params.Question)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +39,7 @@ func (s *Server) AskQuestion(ctx context.Context, request gen.AskQuestionRequest
 
 // HandOff hands a question off to the agent that can answer it.
 func (s *Server) HandOff(ctx context.Context, request gen.HandOffRequestObject) (gen.HandOffResponseObject, error) {
-	question, err := s.question(ctx, request.Body.Question, contract.Place{Pointer: "#/question", Detail: blankQuestion})
+	question, err := s.question(ctx, request.Body.Question)
 	if err != nil {
 		return nil, err
 	}
@@ -61,12 +60,8 @@ func (s *Server) HandOff(ctx context.Context, request gen.HandOffRequestObject) 
 	return response, nil
 }
 
-// question searches the catalogue for a question. If the question has no visible character, the error has
-// this place: the contract's pattern does not know all characters that are invisible.
-func (s *Server) question(ctx context.Context, text string, place contract.Place) (llm.Question, error) {
-	if llm.Blank(text) {
-		return llm.Question{}, contract.Invalid(place)
-	}
+// question searches the catalogue for a question.
+func (s *Server) question(ctx context.Context, text string) (llm.Question, error) {
 	found, err := s.deps.Store.SearchFilms(ctx, text, groundingFilms)
 	if err != nil {
 		return llm.Question{}, err
@@ -79,8 +74,6 @@ func (s *Server) question(ctx context.Context, text string, place contract.Place
 	}
 	return llm.NewQuestion(text, films), nil
 }
-
-const blankQuestion = "the question has no visible character"
 
 func sources(films []llm.Source) []gen.Source {
 	list := make([]gen.Source, len(films)) // never nil: JSON needs [], not null
