@@ -34,6 +34,78 @@ func (e AnswerAgent) Valid() bool {
 	}
 }
 
+// Defines values for CountMode.
+const (
+	CountModeEstimated CountMode = "estimated"
+	CountModeExact     CountMode = "exact"
+	CountModeNone      CountMode = "none"
+)
+
+// Valid indicates whether the value is a known member of the CountMode enum.
+func (e CountMode) Valid() bool {
+	switch e {
+	case CountModeEstimated:
+		return true
+	case CountModeExact:
+		return true
+	case CountModeNone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FilmSort.
+const (
+	FilmSortFilmID               FilmSort = "film_id"
+	FilmSortLength               FilmSort = "length"
+	FilmSortMinusFilmID          FilmSort = "-film_id"
+	FilmSortMinusLength          FilmSort = "-length"
+	FilmSortMinusReleaseYear     FilmSort = "-release_year"
+	FilmSortMinusRentalRate      FilmSort = "-rental_rate"
+	FilmSortMinusReplacementCost FilmSort = "-replacement_cost"
+	FilmSortMinusTitle           FilmSort = "-title"
+	FilmSortReleaseYear          FilmSort = "release_year"
+	FilmSortRelevance            FilmSort = "relevance"
+	FilmSortRentalRate           FilmSort = "rental_rate"
+	FilmSortReplacementCost      FilmSort = "replacement_cost"
+	FilmSortTitle                FilmSort = "title"
+)
+
+// Valid indicates whether the value is a known member of the FilmSort enum.
+func (e FilmSort) Valid() bool {
+	switch e {
+	case FilmSortFilmID:
+		return true
+	case FilmSortLength:
+		return true
+	case FilmSortMinusFilmID:
+		return true
+	case FilmSortMinusLength:
+		return true
+	case FilmSortMinusReleaseYear:
+		return true
+	case FilmSortMinusRentalRate:
+		return true
+	case FilmSortMinusReplacementCost:
+		return true
+	case FilmSortMinusTitle:
+		return true
+	case FilmSortReleaseYear:
+		return true
+	case FilmSortRelevance:
+		return true
+	case FilmSortRentalRate:
+		return true
+	case FilmSortReplacementCost:
+		return true
+	case FilmSortTitle:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthStatus.
 const (
 	HealthStatusOK HealthStatus = "ok"
@@ -51,6 +123,7 @@ func (e HealthStatus) Valid() bool {
 
 // Defines values for ProblemCode.
 const (
+	ProblemCodeActorNotFound         ProblemCode = "actor_not_found"
 	ProblemCodeBodyTooLarge          ProblemCode = "body_too_large"
 	ProblemCodeCustomerInactive      ProblemCode = "customer_inactive"
 	ProblemCodeCustomerNotFound      ProblemCode = "customer_not_found"
@@ -86,6 +159,8 @@ const (
 // Valid indicates whether the value is a known member of the ProblemCode enum.
 func (e ProblemCode) Valid() bool {
 	switch e {
+	case ProblemCodeActorNotFound:
+		return true
 	case ProblemCodeBodyTooLarge:
 		return true
 	case ProblemCodeCustomerInactive:
@@ -256,6 +331,64 @@ type Actor struct {
 	LastName string `json:"last_name"`
 }
 
+// ActorDetail An actor with the films.
+type ActorDetail struct {
+	// ActorID Example: 1
+	ActorID int32 `json:"actor_id"`
+
+	// Films The films by title.
+	Films []Source `json:"films"`
+
+	// FirstName Example: PENELOPE
+	FirstName string `json:"first_name"`
+
+	// LastName Example: GUINESS
+	LastName string `json:"last_name"`
+}
+
+// ActorPage One page of actors.
+type ActorPage struct {
+	// Items The actors by name.
+	Items []ActorSummary `json:"items"`
+
+	// Page The number of the page.
+	//
+	// Example: 1
+	Page int32 `json:"page"`
+
+	// PageSize The largest number of actors on a page.
+	//
+	// Example: 20
+	PageSize int32 `json:"page_size"`
+
+	// Total The number of actors on all pages.
+	//
+	// Example: 200
+	Total int64 `json:"total"`
+}
+
+// ActorSummary An actor and the number of the films.
+type ActorSummary struct {
+	// ActorID Example: 1
+	ActorID int32 `json:"actor_id"`
+
+	// FilmCount The number of films that the actor is in.
+	//
+	// Example: 19
+	FilmCount int64 `json:"film_count"`
+
+	// FirstName Example: PENELOPE
+	FirstName string `json:"first_name"`
+
+	// LastName Example: GUINESS
+	LastName string `json:"last_name"`
+}
+
+// Amount A sum of money to compare with, as a decimal number. It is compared exactly.
+//
+// Example: 2.99
+type Amount = string
+
 // Answer defines model for Answer.
 type Answer struct {
 	// Agent The agent that answered. `search` looks up facts, `model` is the language model.
@@ -268,12 +401,87 @@ type Answer struct {
 
 	// Sources The films that the answer is based on, best first.
 	Sources []Source `json:"sources"`
+
+	// Total The number of films that were found. `sources` has only the first of many.
+	//
+	// Example: 58
+	Total int64 `json:"total"`
 }
 
 // AnswerAgent The agent that answered. `search` looks up facts, `model` is the language model.
 //
 // Example: search
 type AnswerAgent string
+
+// Availability How many copies of a film a store has.
+type Availability struct {
+	// Copies The number of its copies, rented out or not.
+	//
+	// Example: 4
+	Copies int32 `json:"copies"`
+
+	// InStock The number of its copies that are there to be rented.
+	//
+	// Example: 3
+	InStock int32 `json:"in_stock"`
+
+	// StoreID The number of the store.
+	//
+	// Example: 1
+	StoreID int32 `json:"store_id"`
+}
+
+// Category A category of films.
+type Category struct {
+	// CategoryID The number of the category.
+	//
+	// Example: 1
+	CategoryID int32 `json:"category_id"`
+
+	// FilmCount The number of its films.
+	//
+	// Example: 64
+	FilmCount int64 `json:"film_count"`
+
+	// Name Its name.
+	//
+	// Example: Action
+	Name string `json:"name"`
+}
+
+// CategoryList The categories of the catalogue.
+type CategoryList struct {
+	// Items The categories by name.
+	Items []Category `json:"items"`
+}
+
+// Copy A copy of a film.
+type Copy struct {
+	// DueDate When the copy is due, if it is rented out.
+	//
+	// Example: 2022-08-29T22:51:32Z
+	DueDate *time.Time `json:"due_date,omitempty"`
+
+	// InStock Whether the copy is there to be rented.
+	//
+	// Example: false
+	InStock bool `json:"in_stock"`
+
+	// InventoryID The number of the copy. A rental names it.
+	//
+	// Example: 6
+	InventoryID int32 `json:"inventory_id"`
+
+	// StoreID The number of its store.
+	//
+	// Example: 2
+	StoreID int32 `json:"store_id"`
+}
+
+// CountMode How the number of films on all pages is found.
+//
+// Example: exact
+type CountMode string
 
 // DeltaEvent The data of the server-sent event `delta`. The next chunk of the answer.
 type DeltaEvent struct {
@@ -302,7 +510,9 @@ type DoneEvent struct {
 // Film A film of the catalogue. Members whose value the database does not know are absent. The database
 // allows a price or a length to be negative.
 type Film struct {
-	// Category Example: Documentary
+	// Category The category, the first by name if the film has several.
+	//
+	// Example: Documentary
 	Category *string `json:"category,omitempty"`
 
 	// Description Example: A Epic Drama of a Feminist And a Mad Scientist who must Battle a Teacher in The Canadian Rockies
@@ -352,11 +562,22 @@ type Film struct {
 	Title string `json:"title"`
 }
 
-// FilmDetail A film with its actors.
+// FilmDetail A film with its categories, its actors and its copies.
 type FilmDetail struct {
+	// Actors The actors by name.
 	Actors []Actor `json:"actors"`
 
-	// Category Example: Documentary
+	// Availability The stores that have a copy, by number.
+	Availability []Availability `json:"availability"`
+
+	// Categories All categories of the film by name.
+	//
+	// Example: ["Documentary"]
+	Categories []string `json:"categories"`
+
+	// Category The category, the first by name if the film has several.
+	//
+	// Example: Documentary
 	Category *string `json:"category,omitempty"`
 
 	// Description Example: A Epic Drama of a Feminist And a Mad Scientist who must Battle a Teacher in The Canadian Rockies
@@ -406,21 +627,42 @@ type FilmDetail struct {
 	Title string `json:"title"`
 }
 
-// FilmPage defines model for FilmPage.
+// FilmInventory The copies of a film.
+type FilmInventory struct {
+	// Items The copies by number.
+	Items []Copy `json:"items"`
+}
+
+// FilmPage One page of films.
 type FilmPage struct {
+	// Items The films in the order of the request.
 	Items []Film `json:"items"`
 
-	// Page Example: 1
-	Page int32 `json:"page"`
+	// NextCursor Leads to the next page. Absent on the last page.
+	//
+	// Example: eyJ2IjoxLCJzIjoiZmlsbV9pZCIsImlkIjo3fQ
+	NextCursor *string `json:"next_cursor,omitempty"`
 
-	// PageSize Example: 20
+	// Page The number of the page. Absent if the request had a cursor.
+	//
+	// Example: 1
+	Page *int32 `json:"page,omitempty"`
+
+	// PageSize The largest number of films on a page.
+	//
+	// Example: 20
 	PageSize int32 `json:"page_size"`
 
-	// Total The number of films on all pages.
+	// Total The number of films on all pages, as `count` says.
 	//
 	// Example: 1000
-	Total int64 `json:"total"`
+	Total *int64 `json:"total,omitempty"`
 }
+
+// FilmSort An order of films. A minus sign reverses it.
+//
+// Example: title
+type FilmSort string
 
 // FilmSummary The language model's summary of a film. The model must follow this schema.
 type FilmSummary struct {
@@ -463,6 +705,30 @@ type InputError struct {
 	//
 	// Example: #/inventory_id
 	Pointer *string `json:"pointer,omitempty"`
+}
+
+// Language A language of films.
+type Language struct {
+	// FilmCount The number of its films.
+	//
+	// Example: 1000
+	FilmCount int64 `json:"film_count"`
+
+	// LanguageID The number of the language.
+	//
+	// Example: 1
+	LanguageID int32 `json:"language_id"`
+
+	// Name Its name.
+	//
+	// Example: English
+	Name string `json:"name"`
+}
+
+// LanguageList The languages of the catalogue.
+type LanguageList struct {
+	// Items The languages by name.
+	Items []Language `json:"items"`
 }
 
 // LanguageModel defines model for LanguageModel.
@@ -642,7 +908,47 @@ type Source struct {
 
 // SourcesEvent The data of the server-sent event `sources`. The films that the model was given, best first.
 type SourcesEvent struct {
+	// Films The films.
 	Films []Source `json:"films"`
+
+	// Total The number of films that were found. The model is given only the first of many.
+	//
+	// Example: 58
+	Total int64 `json:"total"`
+}
+
+// Store A store and its address. Members whose value the database does not know are absent.
+type Store struct {
+	// Address The street and the number.
+	//
+	// Example: 47 MySakila Drive
+	Address *string `json:"address,omitempty"`
+
+	// City The city.
+	//
+	// Example: Lethbridge
+	City *string `json:"city,omitempty"`
+
+	// Country The country.
+	//
+	// Example: Canada
+	Country *string `json:"country,omitempty"`
+
+	// District The district, such as a province.
+	//
+	// Example: Alberta
+	District *string `json:"district,omitempty"`
+
+	// StoreID The number of the store.
+	//
+	// Example: 1
+	StoreID int32 `json:"store_id"`
+}
+
+// StoreList The stores of the chain.
+type StoreList struct {
+	// Items The stores by number.
+	Items []Store `json:"items"`
 }
 
 // SummaryRequest defines model for SummaryRequest.
@@ -687,6 +993,34 @@ type TokenRequest struct {
 // Example: password
 type TokenRequestGrantType string
 
+// ToolEvent The data of the server-sent event `tool`. A call of a tool, after it has returned.
+type ToolEvent struct {
+	// Arguments The arguments of the call. Empty if they are not a JSON object.
+	//
+	// Example: {"title":"academy dinosaur"}
+	Arguments map[string]interface{} `json:"arguments"`
+
+	// DurationMs How long the call took, in milliseconds.
+	//
+	// Example: 3
+	DurationMs int64 `json:"duration_ms"`
+
+	// Films The number of films in the result.
+	//
+	// Example: 1
+	Films int32 `json:"films"`
+
+	// Name The tool, by the `operationId` of its operation, or by the name that the model made up.
+	//
+	// Example: listFilms
+	Name string `json:"name"`
+
+	// Status The HTTP status of the operation.
+	//
+	// Example: 200
+	Status int32 `json:"status"`
+}
+
 // Usage The tokens that the answer used. 0 if the provider does not say.
 type Usage struct {
 	// CompletionTokens Example: 31
@@ -696,11 +1030,35 @@ type Usage struct {
 	PromptTokens int64 `json:"prompt_tokens"`
 }
 
+// ActorID defines model for ActorID.
+type ActorID = int32
+
+// Cursor defines model for Cursor.
+type Cursor = string
+
 // CustomerID defines model for CustomerID.
 type CustomerID = int32
 
 // FilmID defines model for FilmID.
 type FilmID = int32
+
+// Page defines model for Page.
+type Page = int32
+
+// PageSize defines model for PageSize.
+type PageSize = int32
+
+// ListActorsParams defines parameters for ListActors.
+type ListActorsParams struct {
+	// Page The number of the page, from 1.
+	Page *int32 `form:"page,omitempty" json:"page,omitempty"`
+
+	// PageSize The largest number of items on a page.
+	PageSize *PageSize `form:"page_size,omitempty" json:"page_size,omitempty"`
+
+	// Q A part of the name, such as `guiness` or `penelope g`. Case does not matter.
+	Q *string `form:"q,omitempty" json:"q,omitempty"`
+}
 
 // AskQuestionParams defines parameters for AskQuestion.
 type AskQuestionParams struct {
@@ -710,14 +1068,91 @@ type AskQuestionParams struct {
 
 // ListFilmsParams defines parameters for ListFilms.
 type ListFilmsParams struct {
-	// Page The number of the page, from 1.
-	Page *int32 `form:"page,omitempty" json:"page,omitempty"`
+	// Page The number of the page, from 1, which is the default. It excludes `cursor`.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
-	// PageSize The number of films on a page.
-	PageSize *int32 `form:"page_size,omitempty" json:"page_size,omitempty"`
+	// PageSize The largest number of items on a page.
+	PageSize *PageSize `form:"page_size,omitempty" json:"page_size,omitempty"`
 
-	// Category Only films of this category. Case does not matter.
-	Category *string `form:"category,omitempty" json:"category,omitempty"`
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Count How `total` is found. `exact` counts all films that match, which takes long in a large
+	// catalogue. `estimated` asks the database's planner, which may be wrong. `none` leaves the
+	// total out. The default is `exact`, and `none` with a cursor.
+	Count *CountMode `form:"count,omitempty" json:"count,omitempty"`
+
+	// Sort The order. A minus sign reverses it. Unknown values come last in both directions, and films
+	// with equal values are ordered by `film_id`. `relevance` needs `q`, and puts the best match
+	// first. The default is `film_id`, and `relevance` with `q`.
+	Sort *FilmSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Q Searches the titles and descriptions for words, in the syntax of web search engines: all
+	// words have to occur, in any form, `or` allows either of two, a minus sign excludes a word,
+	// and quotes enclose a phrase. Words of a title may be abbreviated: `dino` finds ACADEMY
+	// DINOSAUR.
+	Q *string `form:"q,omitempty" json:"q,omitempty"`
+
+	// Title A part of the title. Case does not matter.
+	Title *string `form:"title,omitempty" json:"title,omitempty"`
+
+	// Category A category. Case does not matter. Given several times, a film may have any of them.
+	Category []string `form:"category,omitempty" json:"category,omitempty"`
+
+	// Rating A rating. Given several times, a film may have any of them.
+	Rating []Rating `form:"rating,omitempty" json:"rating,omitempty"`
+
+	// Language A language. Case does not matter. Given several times, a film may have any of them.
+	Language []string `form:"language,omitempty" json:"language,omitempty"`
+
+	// Actor A part of an actor's name: the first name, the last name, or both. Case does not matter. Given
+	// several times, a film must have an actor for each of them.
+	Actor []string `form:"actor,omitempty" json:"actor,omitempty"`
+
+	// ActorID The number of an actor. Given several times, a film must have all of these actors.
+	ActorID []int32 `form:"actor_id,omitempty" json:"actor_id,omitempty"`
+
+	// SpecialFeature A special feature. Case does not matter. Given several times, a film must have all of them.
+	SpecialFeature []string `form:"special_feature,omitempty" json:"special_feature,omitempty"`
+
+	// ReleaseYearMin The earliest year of release.
+	ReleaseYearMin *int32 `form:"release_year_min,omitempty" json:"release_year_min,omitempty"`
+
+	// ReleaseYearMax The latest year of release.
+	ReleaseYearMax *int32 `form:"release_year_max,omitempty" json:"release_year_max,omitempty"`
+
+	// LengthMin The shortest running time, in minutes.
+	LengthMin *int32 `form:"length_min,omitempty" json:"length_min,omitempty"`
+
+	// LengthMax The longest running time, in minutes.
+	LengthMax *int32 `form:"length_max,omitempty" json:"length_max,omitempty"`
+
+	// RentalRateMin The lowest price of a rental.
+	RentalRateMin *Amount `form:"rental_rate_min,omitempty" json:"rental_rate_min,omitempty"`
+
+	// RentalRateMax The highest price of a rental.
+	RentalRateMax *Amount `form:"rental_rate_max,omitempty" json:"rental_rate_max,omitempty"`
+
+	// ReplacementCostMin The lowest cost of replacing a lost copy.
+	ReplacementCostMin *Amount `form:"replacement_cost_min,omitempty" json:"replacement_cost_min,omitempty"`
+
+	// ReplacementCostMax The highest cost of replacing a lost copy.
+	ReplacementCostMax *Amount `form:"replacement_cost_max,omitempty" json:"replacement_cost_max,omitempty"`
+
+	// RentalDurationMin The fewest days that a rental lasts.
+	RentalDurationMin *int32 `form:"rental_duration_min,omitempty" json:"rental_duration_min,omitempty"`
+
+	// RentalDurationMax The most days that a rental lasts.
+	RentalDurationMax *int32 `form:"rental_duration_max,omitempty" json:"rental_duration_max,omitempty"`
+
+	// StreamingAvailable Whether the film can be streamed.
+	StreamingAvailable *bool `form:"streaming_available,omitempty" json:"streaming_available,omitempty"`
+
+	// InStock Whether a copy of the film is there to be rented, in the store `store_id` or in any.
+	InStock *bool `form:"in_stock,omitempty" json:"in_stock,omitempty"`
+
+	// StoreID The number of a store. Without `in_stock`, the store must have a copy, rented out or not.
+	StoreID *int32 `form:"store_id,omitempty" json:"store_id,omitempty"`
 }
 
 // HandOffJSONRequestBody defines body for HandOff for application/json ContentType.
@@ -734,6 +1169,12 @@ type CreateTokenFormdataRequestBody = TokenRequest
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// ListActors List actors
+	// (GET /actors)
+	ListActors(c *gin.Context, params ListActorsParams)
+	// GetActor Read an actor
+	// (GET /actors/{actor_id})
+	GetActor(c *gin.Context, actorID ActorID)
 	// AskQuestion Ask about the catalogue
 	// (GET /ai/ask)
 	AskQuestion(c *gin.Context, params AskQuestionParams)
@@ -743,6 +1184,9 @@ type ServerInterface interface {
 	// SummarizeFilm Summarize a film as JSON
 	// (POST /ai/summary)
 	SummarizeFilm(c *gin.Context)
+	// ListCategories List the categories
+	// (GET /categories)
+	ListCategories(c *gin.Context)
 	// CreateRental Rent a copy
 	// (POST /customers/{customer_id}/rentals)
 	CreateRental(c *gin.Context, customerID CustomerID)
@@ -761,9 +1205,15 @@ type ServerInterface interface {
 	// GetFilm Read a film
 	// (GET /films/{film_id})
 	GetFilm(c *gin.Context, filmID FilmID)
+	// ListFilmInventory List the copies of a film
+	// (GET /films/{film_id}/inventory)
+	ListFilmInventory(c *gin.Context, filmID FilmID)
 	// GetHealth Is the server alive?
 	// (GET /healthz)
 	GetHealth(c *gin.Context)
+	// ListLanguages List the languages
+	// (GET /languages)
+	ListLanguages(c *gin.Context)
 	// GetContractJSON This contract as JSON
 	// (GET /openapi.json)
 	GetContractJSON(c *gin.Context)
@@ -773,6 +1223,9 @@ type ServerInterface interface {
 	// GetReadiness Is the server ready?
 	// (GET /readyz)
 	GetReadiness(c *gin.Context)
+	// ListStores List the stores
+	// (GET /stores)
+	ListStores(c *gin.Context)
 	// CreateToken Log in
 	// (POST /token)
 	CreateToken(c *gin.Context)
@@ -786,6 +1239,74 @@ type ServerInterfaceWrapper struct {
 }
 
 type MiddlewareFunc func(c *gin.Context)
+
+// ListActors operation middleware
+func (siw *ServerInterfaceWrapper) ListActors(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListActorsParams
+
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", c.Request.URL.Query(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "page_size" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page_size", c.Request.URL.Query(), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page_size: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "q" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "q", c.Request.URL.Query(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter q: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListActors(c, params)
+}
+
+// GetActor operation middleware
+func (siw *ServerInterfaceWrapper) GetActor(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "actor_id" -------------
+	var actorID ActorID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "actor_id", c.Param("actor_id"), &actorID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter actor_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetActor(c, actorID)
+}
 
 // AskQuestion operation middleware
 func (siw *ServerInterfaceWrapper) AskQuestion(c *gin.Context) {
@@ -838,6 +1359,19 @@ func (siw *ServerInterfaceWrapper) SummarizeFilm(c *gin.Context) {
 	}
 
 	siw.Handler.SummarizeFilm(c)
+}
+
+// ListCategories operation middleware
+func (siw *ServerInterfaceWrapper) ListCategories(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListCategories(c)
 }
 
 // CreateRental operation middleware
@@ -962,11 +1496,195 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 		return
 	}
 
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", c.Request.URL.Query(), &params.Count, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter count: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", c.Request.URL.Query(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter sort: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "q" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "q", c.Request.URL.Query(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter q: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "title" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "title", c.Request.URL.Query(), &params.Title, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter title: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	// ------------- Optional query parameter "category" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "category", c.Request.URL.Query(), &params.Category, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "category", c.Request.URL.Query(), &params.Category, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter category: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "rating" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "rating", c.Request.URL.Query(), &params.Rating, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter rating: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "language" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "language", c.Request.URL.Query(), &params.Language, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter language: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "actor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "actor", c.Request.URL.Query(), &params.Actor, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter actor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "actor_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "actor_id", c.Request.URL.Query(), &params.ActorID, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter actor_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "special_feature" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "special_feature", c.Request.URL.Query(), &params.SpecialFeature, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter special_feature: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "release_year_min" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "release_year_min", c.Request.URL.Query(), &params.ReleaseYearMin, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter release_year_min: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "release_year_max" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "release_year_max", c.Request.URL.Query(), &params.ReleaseYearMax, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter release_year_max: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "length_min" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "length_min", c.Request.URL.Query(), &params.LengthMin, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter length_min: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "length_max" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "length_max", c.Request.URL.Query(), &params.LengthMax, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter length_max: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "rental_rate_min" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "rental_rate_min", c.Request.URL.Query(), &params.RentalRateMin, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter rental_rate_min: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "rental_rate_max" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "rental_rate_max", c.Request.URL.Query(), &params.RentalRateMax, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter rental_rate_max: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "replacement_cost_min" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "replacement_cost_min", c.Request.URL.Query(), &params.ReplacementCostMin, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter replacement_cost_min: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "replacement_cost_max" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "replacement_cost_max", c.Request.URL.Query(), &params.ReplacementCostMax, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter replacement_cost_max: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "rental_duration_min" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "rental_duration_min", c.Request.URL.Query(), &params.RentalDurationMin, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter rental_duration_min: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "rental_duration_max" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "rental_duration_max", c.Request.URL.Query(), &params.RentalDurationMax, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter rental_duration_max: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "streaming_available" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "streaming_available", c.Request.URL.Query(), &params.StreamingAvailable, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter streaming_available: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "in_stock" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "in_stock", c.Request.URL.Query(), &params.InStock, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter in_stock: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "store_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "store_id", c.Request.URL.Query(), &params.StoreID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter store_id: %w", err), http.StatusBadRequest)
 		return
 	}
 
@@ -1005,6 +1723,31 @@ func (siw *ServerInterfaceWrapper) GetFilm(c *gin.Context) {
 	siw.Handler.GetFilm(c, filmID)
 }
 
+// ListFilmInventory operation middleware
+func (siw *ServerInterfaceWrapper) ListFilmInventory(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "film_id" -------------
+	var filmID FilmID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "film_id", c.Param("film_id"), &filmID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter film_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListFilmInventory(c, filmID)
+}
+
 // GetHealth operation middleware
 func (siw *ServerInterfaceWrapper) GetHealth(c *gin.Context) {
 
@@ -1016,6 +1759,19 @@ func (siw *ServerInterfaceWrapper) GetHealth(c *gin.Context) {
 	}
 
 	siw.Handler.GetHealth(c)
+}
+
+// ListLanguages operation middleware
+func (siw *ServerInterfaceWrapper) ListLanguages(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListLanguages(c)
 }
 
 // GetContractJSON operation middleware
@@ -1055,6 +1811,19 @@ func (siw *ServerInterfaceWrapper) GetReadiness(c *gin.Context) {
 	}
 
 	siw.Handler.GetReadiness(c)
+}
+
+// ListStores operation middleware
+func (siw *ServerInterfaceWrapper) ListStores(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListStores(c)
 }
 
 // CreateToken operation middleware
@@ -1097,20 +1866,70 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 		ErrorHandler:       errorHandler,
 	}
 
+	router.GET(options.BaseURL+"/actors", wrapper.ListActors)
+	router.GET(options.BaseURL+"/actors/:actor_id", wrapper.GetActor)
 	router.GET(options.BaseURL+"/ai/ask", wrapper.AskQuestion)
 	router.POST(options.BaseURL+"/ai/handoff", wrapper.HandOff)
 	router.POST(options.BaseURL+"/ai/summary", wrapper.SummarizeFilm)
+	router.GET(options.BaseURL+"/categories", wrapper.ListCategories)
 	router.POST(options.BaseURL+"/customers/:customer_id/rentals", wrapper.CreateRental)
 	router.GET(options.BaseURL+"/customers/:customer_id/rentals/:rental_id", wrapper.GetRental)
 	router.GET(options.BaseURL+"/docs", wrapper.GetDocs)
 	router.GET(options.BaseURL+"/docs/:asset", wrapper.GetDocsAsset)
 	router.GET(options.BaseURL+"/films", wrapper.ListFilms)
 	router.GET(options.BaseURL+"/films/:film_id", wrapper.GetFilm)
+	router.GET(options.BaseURL+"/films/:film_id/inventory", wrapper.ListFilmInventory)
 	router.GET(options.BaseURL+"/healthz", wrapper.GetHealth)
+	router.GET(options.BaseURL+"/languages", wrapper.ListLanguages)
 	router.GET(options.BaseURL+"/openapi.json", wrapper.GetContractJSON)
 	router.GET(options.BaseURL+"/openapi.yaml", wrapper.GetContractYAML)
 	router.GET(options.BaseURL+"/readyz", wrapper.GetReadiness)
+	router.GET(options.BaseURL+"/stores", wrapper.ListStores)
 	router.POST(options.BaseURL+"/token", wrapper.CreateToken)
+}
+
+type ListActorsRequestObject struct {
+	Params ListActorsParams
+}
+
+type ListActorsResponseObject interface {
+	VisitListActorsResponse(w http.ResponseWriter) error
+}
+
+type ListActors200JSONResponse ActorPage
+
+func (response ListActors200JSONResponse) VisitListActorsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetActorRequestObject struct {
+	ActorID ActorID `json:"actor_id"`
+}
+
+type GetActorResponseObject interface {
+	VisitGetActorResponse(w http.ResponseWriter) error
+}
+
+type GetActor200JSONResponse ActorDetail
+
+func (response GetActor200JSONResponse) VisitGetActorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type AskQuestionRequestObject struct {
@@ -1125,7 +1944,7 @@ type AskQuestion200ResponseHeaders struct {
 	XAIModel    string
 	XAIPrompt   string
 	XAIProvider string
-	XAISources  string
+	XAISources  *string
 }
 
 type AskQuestion200TextEventStreamResponse struct {
@@ -1143,7 +1962,9 @@ func (response AskQuestion200TextEventStreamResponse) VisitAskQuestionResponse(w
 	w.Header().Set("X-AI-Model", fmt.Sprint(response.Headers.XAIModel))
 	w.Header().Set("X-AI-Prompt", fmt.Sprint(response.Headers.XAIPrompt))
 	w.Header().Set("X-AI-Provider", fmt.Sprint(response.Headers.XAIProvider))
-	w.Header().Set("X-AI-Sources", fmt.Sprint(response.Headers.XAISources))
+	if response.Headers.XAISources != nil {
+		w.Header().Set("X-AI-Sources", fmt.Sprint(*response.Headers.XAISources))
+	}
 	w.WriteHeader(200)
 
 	if closer, ok := response.Body.(io.ReadCloser); ok {
@@ -1187,7 +2008,9 @@ func (response AskQuestion200TextResponse) VisitAskQuestionResponse(w http.Respo
 	w.Header().Set("X-AI-Model", fmt.Sprint(response.Headers.XAIModel))
 	w.Header().Set("X-AI-Prompt", fmt.Sprint(response.Headers.XAIPrompt))
 	w.Header().Set("X-AI-Provider", fmt.Sprint(response.Headers.XAIProvider))
-	w.Header().Set("X-AI-Sources", fmt.Sprint(response.Headers.XAISources))
+	if response.Headers.XAISources != nil {
+		w.Header().Set("X-AI-Sources", fmt.Sprint(*response.Headers.XAISources))
+	}
 	w.WriteHeader(200)
 
 	_, err := w.Write([]byte(fmt.Sprint(response.Body)))
@@ -1271,6 +2094,27 @@ func (response SummarizeFilm200JSONResponse) VisitSummarizeFilmResponse(w http.R
 	w.Header().Set("X-AI-Model", fmt.Sprint(response.Headers.XAIModel))
 	w.Header().Set("X-AI-Prompt", fmt.Sprint(response.Headers.XAIPrompt))
 	w.Header().Set("X-AI-Provider", fmt.Sprint(response.Headers.XAIProvider))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCategoriesRequestObject struct {
+}
+
+type ListCategoriesResponseObject interface {
+	VisitListCategoriesResponse(w http.ResponseWriter) error
+}
+
+type ListCategories200JSONResponse CategoryList
+
+func (response ListCategories200JSONResponse) VisitListCategoriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -1433,15 +2277,25 @@ type ListFilmsResponseObject interface {
 	VisitListFilmsResponse(w http.ResponseWriter) error
 }
 
-type ListFilms200JSONResponse FilmPage
+type ListFilms200ResponseHeaders struct {
+	Link *string
+}
+
+type ListFilms200JSONResponse struct {
+	Body    FilmPage
+	Headers ListFilms200ResponseHeaders
+}
 
 func (response ListFilms200JSONResponse) VisitListFilmsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -1469,6 +2323,28 @@ func (response GetFilm200JSONResponse) VisitGetFilmResponse(w http.ResponseWrite
 	return err
 }
 
+type ListFilmInventoryRequestObject struct {
+	FilmID FilmID `json:"film_id"`
+}
+
+type ListFilmInventoryResponseObject interface {
+	VisitListFilmInventoryResponse(w http.ResponseWriter) error
+}
+
+type ListFilmInventory200JSONResponse FilmInventory
+
+func (response ListFilmInventory200JSONResponse) VisitListFilmInventoryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetHealthRequestObject struct {
 }
 
@@ -1479,6 +2355,27 @@ type GetHealthResponseObject interface {
 type GetHealth200JSONResponse Health
 
 func (response GetHealth200JSONResponse) VisitGetHealthResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListLanguagesRequestObject struct {
+}
+
+type ListLanguagesResponseObject interface {
+	VisitListLanguagesResponse(w http.ResponseWriter) error
+}
+
+type ListLanguages200JSONResponse LanguageList
+
+func (response ListLanguages200JSONResponse) VisitListLanguagesResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -1559,6 +2456,27 @@ func (response GetReadiness200JSONResponse) VisitGetReadinessResponse(w http.Res
 	return err
 }
 
+type ListStoresRequestObject struct {
+}
+
+type ListStoresResponseObject interface {
+	VisitListStoresResponse(w http.ResponseWriter) error
+}
+
+type ListStores200JSONResponse StoreList
+
+func (response ListStores200JSONResponse) VisitListStoresResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateTokenRequestObject struct {
 	Body *CreateTokenFormdataRequestBody
 }
@@ -1583,6 +2501,12 @@ func (response CreateToken200JSONResponse) VisitCreateTokenResponse(w http.Respo
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// ListActors List actors
+	// (GET /actors)
+	ListActors(ctx context.Context, request ListActorsRequestObject) (ListActorsResponseObject, error)
+	// GetActor Read an actor
+	// (GET /actors/{actor_id})
+	GetActor(ctx context.Context, request GetActorRequestObject) (GetActorResponseObject, error)
 	// AskQuestion Ask about the catalogue
 	// (GET /ai/ask)
 	AskQuestion(ctx context.Context, request AskQuestionRequestObject) (AskQuestionResponseObject, error)
@@ -1592,6 +2516,9 @@ type StrictServerInterface interface {
 	// SummarizeFilm Summarize a film as JSON
 	// (POST /ai/summary)
 	SummarizeFilm(ctx context.Context, request SummarizeFilmRequestObject) (SummarizeFilmResponseObject, error)
+	// ListCategories List the categories
+	// (GET /categories)
+	ListCategories(ctx context.Context, request ListCategoriesRequestObject) (ListCategoriesResponseObject, error)
 	// CreateRental Rent a copy
 	// (POST /customers/{customer_id}/rentals)
 	CreateRental(ctx context.Context, request CreateRentalRequestObject) (CreateRentalResponseObject, error)
@@ -1610,9 +2537,15 @@ type StrictServerInterface interface {
 	// GetFilm Read a film
 	// (GET /films/{film_id})
 	GetFilm(ctx context.Context, request GetFilmRequestObject) (GetFilmResponseObject, error)
+	// ListFilmInventory List the copies of a film
+	// (GET /films/{film_id}/inventory)
+	ListFilmInventory(ctx context.Context, request ListFilmInventoryRequestObject) (ListFilmInventoryResponseObject, error)
 	// GetHealth Is the server alive?
 	// (GET /healthz)
 	GetHealth(ctx context.Context, request GetHealthRequestObject) (GetHealthResponseObject, error)
+	// ListLanguages List the languages
+	// (GET /languages)
+	ListLanguages(ctx context.Context, request ListLanguagesRequestObject) (ListLanguagesResponseObject, error)
 	// GetContractJSON This contract as JSON
 	// (GET /openapi.json)
 	GetContractJSON(ctx context.Context, request GetContractJSONRequestObject) (GetContractJSONResponseObject, error)
@@ -1622,6 +2555,9 @@ type StrictServerInterface interface {
 	// GetReadiness Is the server ready?
 	// (GET /readyz)
 	GetReadiness(ctx context.Context, request GetReadinessRequestObject) (GetReadinessResponseObject, error)
+	// ListStores List the stores
+	// (GET /stores)
+	ListStores(ctx context.Context, request ListStoresRequestObject) (ListStoresResponseObject, error)
 	// CreateToken Log in
 	// (POST /token)
 	CreateToken(ctx context.Context, request CreateTokenRequestObject) (CreateTokenResponseObject, error)
@@ -1682,6 +2618,58 @@ type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
 	options     StrictGinServerOptions
+}
+
+// ListActors operation middleware
+func (sh *strictHandler) ListActors(ctx *gin.Context, params ListActorsParams) {
+	var request ListActorsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListActors(ctx, request.(ListActorsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListActors")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListActorsResponseObject); ok {
+		if err := validResponse.VisitListActorsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetActor operation middleware
+func (sh *strictHandler) GetActor(ctx *gin.Context, actorID ActorID) {
+	var request GetActorRequestObject
+
+	request.ActorID = actorID
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetActor(ctx, request.(GetActorRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetActor")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(GetActorResponseObject); ok {
+		if err := validResponse.VisitGetActorResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
 }
 
 // AskQuestion operation middleware
@@ -1787,6 +2775,30 @@ func (sh *strictHandler) SummarizeFilm(ctx *gin.Context) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(SummarizeFilmResponseObject); ok {
 		if err := validResponse.VisitSummarizeFilmResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListCategories operation middleware
+func (sh *strictHandler) ListCategories(ctx *gin.Context) {
+	var request ListCategoriesRequestObject
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListCategories(ctx, request.(ListCategoriesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListCategories")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListCategoriesResponseObject); ok {
+		if err := validResponse.VisitListCategoriesResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
@@ -1967,6 +2979,32 @@ func (sh *strictHandler) GetFilm(ctx *gin.Context, filmID FilmID) {
 	}
 }
 
+// ListFilmInventory operation middleware
+func (sh *strictHandler) ListFilmInventory(ctx *gin.Context, filmID FilmID) {
+	var request ListFilmInventoryRequestObject
+
+	request.FilmID = filmID
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListFilmInventory(ctx, request.(ListFilmInventoryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListFilmInventory")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListFilmInventoryResponseObject); ok {
+		if err := validResponse.VisitListFilmInventoryResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // GetHealth operation middleware
 func (sh *strictHandler) GetHealth(ctx *gin.Context) {
 	var request GetHealthRequestObject
@@ -1984,6 +3022,30 @@ func (sh *strictHandler) GetHealth(ctx *gin.Context) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(GetHealthResponseObject); ok {
 		if err := validResponse.VisitGetHealthResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListLanguages operation middleware
+func (sh *strictHandler) ListLanguages(ctx *gin.Context) {
+	var request ListLanguagesRequestObject
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListLanguages(ctx, request.(ListLanguagesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListLanguages")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListLanguagesResponseObject); ok {
+		if err := validResponse.VisitListLanguagesResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
@@ -2056,6 +3118,30 @@ func (sh *strictHandler) GetReadiness(ctx *gin.Context) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(GetReadinessResponseObject); ok {
 		if err := validResponse.VisitGetReadinessResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListStores operation middleware
+func (sh *strictHandler) ListStores(ctx *gin.Context) {
+	var request ListStoresRequestObject
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListStores(ctx, request.(ListStoresRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListStores")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListStoresResponseObject); ok {
+		if err := validResponse.VisitListStoresResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

@@ -11,10 +11,12 @@ import (
 
 // ListFilms responds with a page of the catalogue.
 func (s *Server) ListFilms(ctx context.Context, request gen.ListFilmsRequestObject) (gen.ListFilmsResponseObject, error) {
-	// The validation has set the contract's defaults.
-	q := store.FilmQuery{Page: *request.Params.Page, PageSize: *request.Params.PageSize}
-	if request.Params.Category != nil {
-		q.Category = *request.Params.Category
+	q := store.FilmQuery{Page: 1, PageSize: *request.Params.PageSize}
+	if request.Params.Page != nil {
+		q.Page = *request.Params.Page
+	}
+	if len(request.Params.Category) > 0 {
+		q.Category = request.Params.Category[0]
 	}
 	page, err := s.deps.Store.Films(ctx, q)
 	if err != nil {
@@ -24,7 +26,7 @@ func (s *Server) ListFilms(ctx context.Context, request gen.ListFilmsRequestObje
 	for i, f := range page.Items {
 		items[i] = film(f)
 	}
-	return gen.ListFilms200JSONResponse{Items: items, Page: q.Page, PageSize: q.PageSize, Total: page.Total}, nil
+	return gen.ListFilms200JSONResponse{Body: gen.FilmPage{Items: items, Page: &q.Page, PageSize: q.PageSize, Total: &page.Total}}, nil
 }
 
 // GetFilm responds with a film and its actors.

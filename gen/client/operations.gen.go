@@ -25,9 +25,21 @@ func (a *API) CreateRental(ctx context.Context, customerID int32, body RentalReq
 	})
 }
 
+// GetActor calls GET /actors/{actor_id}: read an actor.
+//
+// The actor with the films by title, at most 1000.
+func (a *API) GetActor(ctx context.Context, actorID int32) (*ActorDetail, error) {
+	return call[ActorDetail](ctx, a, exchange{
+		operation: "getActor",
+		method:    "GET",
+		path:      "/actors/{actor_id}",
+		places:    []any{actorID},
+	})
+}
+
 // GetFilm calls GET /films/{film_id}: read a film.
 //
-// The film with its actors.
+// The film with its categories, its actors, and how many copies each store has.
 func (a *API) GetFilm(ctx context.Context, filmID int32) (*FilmDetail, error) {
 	return call[FilmDetail](ctx, a, exchange{
 		operation: "getFilm",
@@ -75,10 +87,9 @@ func (a *API) GetRental(ctx context.Context, customerID int32, rentalID int32) (
 
 // HandOff calls POST /ai/handoff: ask the right agent.
 //
-// Two agents share the questions. `search` answers questions about the films that it finds, from
-// the database alone: price, category, rating, length, actors, stock and streaming. It hands off
-// everything else to `model`, the language model, which answers as in `GET /ai/ask`. `sources` are
-// the films that the answer is based on.
+// Two agents share the questions. `search` answers a question if it understands each word of it,
+// from the database alone. It hands off everything else to `model`, the language model, which
+// answers as in `GET /ai/ask`. `sources` are the films that the answer is based on.
 func (a *API) HandOff(ctx context.Context, body Question) (*Answer, error) {
 	return call[Answer](ctx, a, exchange{
 		operation: "handOff",
@@ -88,10 +99,73 @@ func (a *API) HandOff(ctx context.Context, body Question) (*Answer, error) {
 	})
 }
 
+// ListActors calls GET /actors: list actors.
+//
+// One page of the actors, ordered by last name, first name and `actor_id`, with the number of
+// their films. A page past the end is empty.
+func (a *API) ListActors(ctx context.Context, params ListActorsParams) (*ActorPage, error) {
+	return call[ActorPage](ctx, a, exchange{
+		operation: "listActors",
+		method:    "GET",
+		path:      "/actors",
+		params:    params,
+	})
+}
+
+// ListAllActors yields the items of all pages of [API.ListActors]. It begins with the page in
+// the parameters, or with the first. The default page size is 100. After an error the iteration ends.
+// Each range over the result starts again.
+//
+// The pages are read one after the other, not from one snapshot of the database.
+func (a *API) ListAllActors(ctx context.Context, params ListActorsParams) iter.Seq2[ActorSummary, error] {
+	return allPages(params.Page, params.PageSize, 100, func(page, size int32) ([]ActorSummary, int64, error) {
+		params := params
+		params.Page, params.PageSize = &page, &size
+		found, err := a.ListActors(ctx, params)
+		if err != nil {
+			return nil, 0, err
+		}
+		return found.Items, found.Total, nil
+	})
+}
+
+// ListCategories calls GET /categories: list the categories.
+//
+// All categories by name, at most 1000, with the number of their films.
+func (a *API) ListCategories(ctx context.Context) (*CategoryList, error) {
+	return call[CategoryList](ctx, a, exchange{
+		operation: "listCategories",
+		method:    "GET",
+		path:      "/categories",
+	})
+}
+
+// ListFilmInventory calls GET /films/{film_id}/inventory: list the copies of a film.
+//
+// The copies of the film with their stores, by `inventory_id`. A copy that is rented out has the
+// date on which it is due. There are at most 1000.
+func (a *API) ListFilmInventory(ctx context.Context, filmID int32) (*FilmInventory, error) {
+	return call[FilmInventory](ctx, a, exchange{
+		operation: "listFilmInventory",
+		method:    "GET",
+		path:      "/films/{film_id}/inventory",
+		places:    []any{filmID},
+	})
+}
+
 // ListFilms calls GET /films: list films.
 //
-// One page of the catalogue, ordered by `film_id`. Page and total come from one snapshot of
-// the database. A page past the end, or an unknown category, is an empty page.
+// The films of the catalogue that meet all of the conditions. A condition on a value that the
+// database does not know is not met. An unknown name, such as a category that does not exist,
+// gives an empty page.
+//
+// There are two ways to read more than one page: by number, with `page`, and by cursor, with the
+// `next_cursor` of the page before or its header `Link`. By cursor, each film that stays in the
+// catalogue comes exactly once, whatever is inserted or deleted meanwhile, and a page far back
+// costs no more than the first one. A cursor belongs to the conditions and the order of its
+// request. Only `page_size` and `count` may change.
+//
+// A page and its total come from one snapshot of the database.
 func (a *API) ListFilms(ctx context.Context, params ListFilmsParams) (*FilmPage, error) {
 	return call[FilmPage](ctx, a, exchange{
 		operation: "listFilms",
@@ -115,6 +189,28 @@ func (a *API) ListAllFilms(ctx context.Context, params ListFilmsParams) iter.Seq
 			return nil, 0, err
 		}
 		return found.Items, found.Total, nil
+	})
+}
+
+// ListLanguages calls GET /languages: list the languages.
+//
+// All languages by name, at most 1000, with the number of their films.
+func (a *API) ListLanguages(ctx context.Context) (*LanguageList, error) {
+	return call[LanguageList](ctx, a, exchange{
+		operation: "listLanguages",
+		method:    "GET",
+		path:      "/languages",
+	})
+}
+
+// ListStores calls GET /stores: list the stores.
+//
+// All stores by `store_id`, at most 1000, with their addresses.
+func (a *API) ListStores(ctx context.Context) (*StoreList, error) {
+	return call[StoreList](ctx, a, exchange{
+		operation: "listStores",
+		method:    "GET",
+		path:      "/stores",
 	})
 }
 

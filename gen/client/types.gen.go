@@ -22,6 +22,78 @@ func (e AnswerAgent) Valid() bool {
 	}
 }
 
+// Defines values for CountMode.
+const (
+	CountModeEstimated CountMode = "estimated"
+	CountModeExact     CountMode = "exact"
+	CountModeNone      CountMode = "none"
+)
+
+// Valid indicates whether the value is a known member of the CountMode enum.
+func (e CountMode) Valid() bool {
+	switch e {
+	case CountModeEstimated:
+		return true
+	case CountModeExact:
+		return true
+	case CountModeNone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FilmSort.
+const (
+	FilmSortFilmID               FilmSort = "film_id"
+	FilmSortLength               FilmSort = "length"
+	FilmSortMinusFilmID          FilmSort = "-film_id"
+	FilmSortMinusLength          FilmSort = "-length"
+	FilmSortMinusReleaseYear     FilmSort = "-release_year"
+	FilmSortMinusRentalRate      FilmSort = "-rental_rate"
+	FilmSortMinusReplacementCost FilmSort = "-replacement_cost"
+	FilmSortMinusTitle           FilmSort = "-title"
+	FilmSortReleaseYear          FilmSort = "release_year"
+	FilmSortRelevance            FilmSort = "relevance"
+	FilmSortRentalRate           FilmSort = "rental_rate"
+	FilmSortReplacementCost      FilmSort = "replacement_cost"
+	FilmSortTitle                FilmSort = "title"
+)
+
+// Valid indicates whether the value is a known member of the FilmSort enum.
+func (e FilmSort) Valid() bool {
+	switch e {
+	case FilmSortFilmID:
+		return true
+	case FilmSortLength:
+		return true
+	case FilmSortMinusFilmID:
+		return true
+	case FilmSortMinusLength:
+		return true
+	case FilmSortMinusReleaseYear:
+		return true
+	case FilmSortMinusRentalRate:
+		return true
+	case FilmSortMinusReplacementCost:
+		return true
+	case FilmSortMinusTitle:
+		return true
+	case FilmSortReleaseYear:
+		return true
+	case FilmSortRelevance:
+		return true
+	case FilmSortRentalRate:
+		return true
+	case FilmSortReplacementCost:
+		return true
+	case FilmSortTitle:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthStatus.
 const (
 	HealthStatusOK HealthStatus = "ok"
@@ -39,6 +111,7 @@ func (e HealthStatus) Valid() bool {
 
 // Defines values for ProblemCode.
 const (
+	ProblemCodeActorNotFound         ProblemCode = "actor_not_found"
 	ProblemCodeBodyTooLarge          ProblemCode = "body_too_large"
 	ProblemCodeCustomerInactive      ProblemCode = "customer_inactive"
 	ProblemCodeCustomerNotFound      ProblemCode = "customer_not_found"
@@ -74,6 +147,8 @@ const (
 // Valid indicates whether the value is a known member of the ProblemCode enum.
 func (e ProblemCode) Valid() bool {
 	switch e {
+	case ProblemCodeActorNotFound:
+		return true
 	case ProblemCodeBodyTooLarge:
 		return true
 	case ProblemCodeCustomerInactive:
@@ -244,6 +319,64 @@ type Actor struct {
 	LastName string `json:"last_name"`
 }
 
+// ActorDetail An actor with the films.
+type ActorDetail struct {
+	// ActorID Example: 1
+	ActorID int32 `json:"actor_id"`
+
+	// Films The films by title.
+	Films []Source `json:"films"`
+
+	// FirstName Example: PENELOPE
+	FirstName string `json:"first_name"`
+
+	// LastName Example: GUINESS
+	LastName string `json:"last_name"`
+}
+
+// ActorPage One page of actors.
+type ActorPage struct {
+	// Items The actors by name.
+	Items []ActorSummary `json:"items"`
+
+	// Page The number of the page.
+	//
+	// Example: 1
+	Page int32 `json:"page"`
+
+	// PageSize The largest number of actors on a page.
+	//
+	// Example: 20
+	PageSize int32 `json:"page_size"`
+
+	// Total The number of actors on all pages.
+	//
+	// Example: 200
+	Total int64 `json:"total"`
+}
+
+// ActorSummary An actor and the number of the films.
+type ActorSummary struct {
+	// ActorID Example: 1
+	ActorID int32 `json:"actor_id"`
+
+	// FilmCount The number of films that the actor is in.
+	//
+	// Example: 19
+	FilmCount int64 `json:"film_count"`
+
+	// FirstName Example: PENELOPE
+	FirstName string `json:"first_name"`
+
+	// LastName Example: GUINESS
+	LastName string `json:"last_name"`
+}
+
+// Amount A sum of money to compare with, as a decimal number. It is compared exactly.
+//
+// Example: 2.99
+type Amount = string
+
 // Answer defines model for Answer.
 type Answer struct {
 	// Agent The agent that answered. `search` looks up facts, `model` is the language model.
@@ -256,12 +389,87 @@ type Answer struct {
 
 	// Sources The films that the answer is based on, best first.
 	Sources []Source `json:"sources"`
+
+	// Total The number of films that were found. `sources` has only the first of many.
+	//
+	// Example: 58
+	Total int64 `json:"total"`
 }
 
 // AnswerAgent The agent that answered. `search` looks up facts, `model` is the language model.
 //
 // Example: search
 type AnswerAgent string
+
+// Availability How many copies of a film a store has.
+type Availability struct {
+	// Copies The number of its copies, rented out or not.
+	//
+	// Example: 4
+	Copies int32 `json:"copies"`
+
+	// InStock The number of its copies that are there to be rented.
+	//
+	// Example: 3
+	InStock int32 `json:"in_stock"`
+
+	// StoreID The number of the store.
+	//
+	// Example: 1
+	StoreID int32 `json:"store_id"`
+}
+
+// Category A category of films.
+type Category struct {
+	// CategoryID The number of the category.
+	//
+	// Example: 1
+	CategoryID int32 `json:"category_id"`
+
+	// FilmCount The number of its films.
+	//
+	// Example: 64
+	FilmCount int64 `json:"film_count"`
+
+	// Name Its name.
+	//
+	// Example: Action
+	Name string `json:"name"`
+}
+
+// CategoryList The categories of the catalogue.
+type CategoryList struct {
+	// Items The categories by name.
+	Items []Category `json:"items"`
+}
+
+// Copy A copy of a film.
+type Copy struct {
+	// DueDate When the copy is due, if it is rented out.
+	//
+	// Example: 2022-08-29T22:51:32Z
+	DueDate *time.Time `json:"due_date,omitempty"`
+
+	// InStock Whether the copy is there to be rented.
+	//
+	// Example: false
+	InStock bool `json:"in_stock"`
+
+	// InventoryID The number of the copy. A rental names it.
+	//
+	// Example: 6
+	InventoryID int32 `json:"inventory_id"`
+
+	// StoreID The number of its store.
+	//
+	// Example: 2
+	StoreID int32 `json:"store_id"`
+}
+
+// CountMode How the number of films on all pages is found.
+//
+// Example: exact
+type CountMode string
 
 // DeltaEvent The data of the server-sent event `delta`. The next chunk of the answer.
 type DeltaEvent struct {
@@ -290,7 +498,9 @@ type DoneEvent struct {
 // Film A film of the catalogue. Members whose value the database does not know are absent. The database
 // allows a price or a length to be negative.
 type Film struct {
-	// Category Example: Documentary
+	// Category The category, the first by name if the film has several.
+	//
+	// Example: Documentary
 	Category *string `json:"category,omitempty"`
 
 	// Description Example: A Epic Drama of a Feminist And a Mad Scientist who must Battle a Teacher in The Canadian Rockies
@@ -340,11 +550,22 @@ type Film struct {
 	Title string `json:"title"`
 }
 
-// FilmDetail A film with its actors.
+// FilmDetail A film with its categories, its actors and its copies.
 type FilmDetail struct {
+	// Actors The actors by name.
 	Actors []Actor `json:"actors"`
 
-	// Category Example: Documentary
+	// Availability The stores that have a copy, by number.
+	Availability []Availability `json:"availability"`
+
+	// Categories All categories of the film by name.
+	//
+	// Example: ["Documentary"]
+	Categories []string `json:"categories"`
+
+	// Category The category, the first by name if the film has several.
+	//
+	// Example: Documentary
 	Category *string `json:"category,omitempty"`
 
 	// Description Example: A Epic Drama of a Feminist And a Mad Scientist who must Battle a Teacher in The Canadian Rockies
@@ -394,21 +615,42 @@ type FilmDetail struct {
 	Title string `json:"title"`
 }
 
-// FilmPage defines model for FilmPage.
+// FilmInventory The copies of a film.
+type FilmInventory struct {
+	// Items The copies by number.
+	Items []Copy `json:"items"`
+}
+
+// FilmPage One page of films.
 type FilmPage struct {
+	// Items The films in the order of the request.
 	Items []Film `json:"items"`
 
-	// Page Example: 1
-	Page int32 `json:"page"`
+	// NextCursor Leads to the next page. Absent on the last page.
+	//
+	// Example: eyJ2IjoxLCJzIjoiZmlsbV9pZCIsImlkIjo3fQ
+	NextCursor *string `json:"next_cursor,omitempty"`
 
-	// PageSize Example: 20
+	// Page The number of the page. Absent if the request had a cursor.
+	//
+	// Example: 1
+	Page *int32 `json:"page,omitempty"`
+
+	// PageSize The largest number of films on a page.
+	//
+	// Example: 20
 	PageSize int32 `json:"page_size"`
 
-	// Total The number of films on all pages.
+	// Total The number of films on all pages, as `count` says.
 	//
 	// Example: 1000
-	Total int64 `json:"total"`
+	Total *int64 `json:"total,omitempty"`
 }
+
+// FilmSort An order of films. A minus sign reverses it.
+//
+// Example: title
+type FilmSort string
 
 // FilmSummary The language model's summary of a film. The model must follow this schema.
 type FilmSummary struct {
@@ -451,6 +693,30 @@ type InputError struct {
 	//
 	// Example: #/inventory_id
 	Pointer *string `json:"pointer,omitempty"`
+}
+
+// Language A language of films.
+type Language struct {
+	// FilmCount The number of its films.
+	//
+	// Example: 1000
+	FilmCount int64 `json:"film_count"`
+
+	// LanguageID The number of the language.
+	//
+	// Example: 1
+	LanguageID int32 `json:"language_id"`
+
+	// Name Its name.
+	//
+	// Example: English
+	Name string `json:"name"`
+}
+
+// LanguageList The languages of the catalogue.
+type LanguageList struct {
+	// Items The languages by name.
+	Items []Language `json:"items"`
 }
 
 // LanguageModel defines model for LanguageModel.
@@ -630,7 +896,47 @@ type Source struct {
 
 // SourcesEvent The data of the server-sent event `sources`. The films that the model was given, best first.
 type SourcesEvent struct {
+	// Films The films.
 	Films []Source `json:"films"`
+
+	// Total The number of films that were found. The model is given only the first of many.
+	//
+	// Example: 58
+	Total int64 `json:"total"`
+}
+
+// Store A store and its address. Members whose value the database does not know are absent.
+type Store struct {
+	// Address The street and the number.
+	//
+	// Example: 47 MySakila Drive
+	Address *string `json:"address,omitempty"`
+
+	// City The city.
+	//
+	// Example: Lethbridge
+	City *string `json:"city,omitempty"`
+
+	// Country The country.
+	//
+	// Example: Canada
+	Country *string `json:"country,omitempty"`
+
+	// District The district, such as a province.
+	//
+	// Example: Alberta
+	District *string `json:"district,omitempty"`
+
+	// StoreID The number of the store.
+	//
+	// Example: 1
+	StoreID int32 `json:"store_id"`
+}
+
+// StoreList The stores of the chain.
+type StoreList struct {
+	// Items The stores by number.
+	Items []Store `json:"items"`
 }
 
 // SummaryRequest defines model for SummaryRequest.
@@ -675,6 +981,34 @@ type TokenRequest struct {
 // Example: password
 type TokenRequestGrantType string
 
+// ToolEvent The data of the server-sent event `tool`. A call of a tool, after it has returned.
+type ToolEvent struct {
+	// Arguments The arguments of the call. Empty if they are not a JSON object.
+	//
+	// Example: {"title":"academy dinosaur"}
+	Arguments map[string]interface{} `json:"arguments"`
+
+	// DurationMs How long the call took, in milliseconds.
+	//
+	// Example: 3
+	DurationMs int64 `json:"duration_ms"`
+
+	// Films The number of films in the result.
+	//
+	// Example: 1
+	Films int32 `json:"films"`
+
+	// Name The tool, by the `operationId` of its operation, or by the name that the model made up.
+	//
+	// Example: listFilms
+	Name string `json:"name"`
+
+	// Status The HTTP status of the operation.
+	//
+	// Example: 200
+	Status int32 `json:"status"`
+}
+
 // Usage The tokens that the answer used. 0 if the provider does not say.
 type Usage struct {
 	// CompletionTokens Example: 31
@@ -684,11 +1018,35 @@ type Usage struct {
 	PromptTokens int64 `json:"prompt_tokens"`
 }
 
+// ActorID defines model for ActorID.
+type ActorID = int32
+
+// Cursor defines model for Cursor.
+type Cursor = string
+
 // CustomerID defines model for CustomerID.
 type CustomerID = int32
 
 // FilmID defines model for FilmID.
 type FilmID = int32
+
+// Page defines model for Page.
+type Page = int32
+
+// PageSize defines model for PageSize.
+type PageSize = int32
+
+// ListActorsParams defines parameters for ListActors.
+type ListActorsParams struct {
+	// Page The number of the page, from 1.
+	Page *int32 `form:"page,omitempty" json:"page,omitempty"`
+
+	// PageSize The largest number of items on a page.
+	PageSize *PageSize `form:"page_size,omitempty" json:"page_size,omitempty"`
+
+	// Q A part of the name, such as `guiness` or `penelope g`. Case does not matter.
+	Q *string `form:"q,omitempty" json:"q,omitempty"`
+}
 
 // AskQuestionParams defines parameters for AskQuestion.
 type AskQuestionParams struct {
@@ -698,12 +1056,89 @@ type AskQuestionParams struct {
 
 // ListFilmsParams defines parameters for ListFilms.
 type ListFilmsParams struct {
-	// Page The number of the page, from 1.
-	Page *int32 `form:"page,omitempty" json:"page,omitempty"`
+	// Page The number of the page, from 1, which is the default. It excludes `cursor`.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
-	// PageSize The number of films on a page.
-	PageSize *int32 `form:"page_size,omitempty" json:"page_size,omitempty"`
+	// PageSize The largest number of items on a page.
+	PageSize *PageSize `form:"page_size,omitempty" json:"page_size,omitempty"`
 
-	// Category Only films of this category. Case does not matter.
-	Category *string `form:"category,omitempty" json:"category,omitempty"`
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Count How `total` is found. `exact` counts all films that match, which takes long in a large
+	// catalogue. `estimated` asks the database's planner, which may be wrong. `none` leaves the
+	// total out. The default is `exact`, and `none` with a cursor.
+	Count *CountMode `form:"count,omitempty" json:"count,omitempty"`
+
+	// Sort The order. A minus sign reverses it. Unknown values come last in both directions, and films
+	// with equal values are ordered by `film_id`. `relevance` needs `q`, and puts the best match
+	// first. The default is `film_id`, and `relevance` with `q`.
+	Sort *FilmSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Q Searches the titles and descriptions for words, in the syntax of web search engines: all
+	// words have to occur, in any form, `or` allows either of two, a minus sign excludes a word,
+	// and quotes enclose a phrase. Words of a title may be abbreviated: `dino` finds ACADEMY
+	// DINOSAUR.
+	Q *string `form:"q,omitempty" json:"q,omitempty"`
+
+	// Title A part of the title. Case does not matter.
+	Title *string `form:"title,omitempty" json:"title,omitempty"`
+
+	// Category A category. Case does not matter. Given several times, a film may have any of them.
+	Category []string `form:"category,omitempty" json:"category,omitempty"`
+
+	// Rating A rating. Given several times, a film may have any of them.
+	Rating []Rating `form:"rating,omitempty" json:"rating,omitempty"`
+
+	// Language A language. Case does not matter. Given several times, a film may have any of them.
+	Language []string `form:"language,omitempty" json:"language,omitempty"`
+
+	// Actor A part of an actor's name: the first name, the last name, or both. Case does not matter. Given
+	// several times, a film must have an actor for each of them.
+	Actor []string `form:"actor,omitempty" json:"actor,omitempty"`
+
+	// ActorID The number of an actor. Given several times, a film must have all of these actors.
+	ActorID []int32 `form:"actor_id,omitempty" json:"actor_id,omitempty"`
+
+	// SpecialFeature A special feature. Case does not matter. Given several times, a film must have all of them.
+	SpecialFeature []string `form:"special_feature,omitempty" json:"special_feature,omitempty"`
+
+	// ReleaseYearMin The earliest year of release.
+	ReleaseYearMin *int32 `form:"release_year_min,omitempty" json:"release_year_min,omitempty"`
+
+	// ReleaseYearMax The latest year of release.
+	ReleaseYearMax *int32 `form:"release_year_max,omitempty" json:"release_year_max,omitempty"`
+
+	// LengthMin The shortest running time, in minutes.
+	LengthMin *int32 `form:"length_min,omitempty" json:"length_min,omitempty"`
+
+	// LengthMax The longest running time, in minutes.
+	LengthMax *int32 `form:"length_max,omitempty" json:"length_max,omitempty"`
+
+	// RentalRateMin The lowest price of a rental.
+	RentalRateMin *Amount `form:"rental_rate_min,omitempty" json:"rental_rate_min,omitempty"`
+
+	// RentalRateMax The highest price of a rental.
+	RentalRateMax *Amount `form:"rental_rate_max,omitempty" json:"rental_rate_max,omitempty"`
+
+	// ReplacementCostMin The lowest cost of replacing a lost copy.
+	ReplacementCostMin *Amount `form:"replacement_cost_min,omitempty" json:"replacement_cost_min,omitempty"`
+
+	// ReplacementCostMax The highest cost of replacing a lost copy.
+	ReplacementCostMax *Amount `form:"replacement_cost_max,omitempty" json:"replacement_cost_max,omitempty"`
+
+	// RentalDurationMin The fewest days that a rental lasts.
+	RentalDurationMin *int32 `form:"rental_duration_min,omitempty" json:"rental_duration_min,omitempty"`
+
+	// RentalDurationMax The most days that a rental lasts.
+	RentalDurationMax *int32 `form:"rental_duration_max,omitempty" json:"rental_duration_max,omitempty"`
+
+	// StreamingAvailable Whether the film can be streamed.
+	StreamingAvailable *bool `form:"streaming_available,omitempty" json:"streaming_available,omitempty"`
+
+	// InStock Whether a copy of the film is there to be rented, in the store `store_id` or in any.
+	InStock *bool `form:"in_stock,omitempty" json:"in_stock,omitempty"`
+
+	// StoreID The number of a store. Without `in_stock`, the store must have a copy, rented out or not.
+	StoreID *int32 `form:"store_id,omitempty" json:"store_id,omitempty"`
 }

@@ -129,7 +129,7 @@ func (s *callSpan) end(ctx context.Context, answer Answer, retries []Kind, err e
 		s.retries.Add(ctx, 1, metric.WithAttributes(s.with(attribute.String(keyErrorType, string(kind)))...))
 	}
 	attributes := s.with()
-	if answer != (Answer{}) {
+	if answer.Model != "" {
 		attributes = s.answer(ctx, answer)
 	}
 	if err != nil {

@@ -103,6 +103,8 @@ type Request struct {
 	MaxTokens   int     // Config.MaxTokens is the upper limit
 	// Schema is the form of an answer in JSON. Nil asks for free text.
 	Schema *Schema
+	// Tools are offered to the model, which may call some of them instead of answering.
+	Tools []Tool
 	// Emit is called with each chunk of the answer as it arrives, in the caller's goroutine and never
 	// with empty text. Its error ends the call. Nil asks for an answer that is not streamed.
 	Emit func(text string) error
@@ -121,8 +123,9 @@ type Schema struct {
 // Answer is a model's answer.
 type Answer struct {
 	Text         string
-	Model        string // as the upstream names it, or else as configured
-	FinishReason string // "stop" for a whole answer, "length" for one that was cut at the token limit
+	Calls        []ToolCall // if there are any, the model has not answered yet, and Text is empty
+	Model        string     // as the upstream names it, or else as configured
+	FinishReason string     // "stop" for a whole answer, "length" for one that was cut at the token limit
 	Usage        Usage
 }
 

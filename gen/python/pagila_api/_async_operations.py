@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from . import models
@@ -42,13 +42,25 @@ class AsyncOperations:
         _call.body["staff_id"] = staff_id
         return await self._call(_call, models.Rental.from_dict)
 
+    async def get_actor(
+        self,
+        actor_id: int,
+    ) -> models.ActorDetail:
+        """Read an actor.
+
+        The actor with the films by title, at most 1000.
+        """
+        _call = Call("getActor", "GET", "/actors/{actor_id}")
+        _call.places["actor_id"] = actor_id
+        return await self._call(_call, models.ActorDetail.from_dict)
+
     async def get_film(
         self,
         film_id: int,
     ) -> models.FilmDetail:
         """Read a film.
 
-        The film with its actors.
+        The film with its categories, its actors, and how many copies each store has.
         """
         _call = Call("getFilm", "GET", "/films/{film_id}")
         _call.places["film_id"] = film_id
@@ -97,10 +109,9 @@ class AsyncOperations:
     ) -> models.Answer:
         """Ask the right agent.
 
-        Two agents share the questions. `search` answers questions about the films that it finds, from
-        the database alone: price, category, rating, length, actors, stock and streaming. It hands off
-        everything else to `model`, the language model, which answers as in `GET /ai/ask`. `sources` are
-        the films that the answer is based on.
+        Two agents share the questions. `search` answers a question if it understands each word of it,
+        from the database alone. It hands off everything else to `model`, the language model, which
+        answers as in `GET /ai/ask`. `sources` are the films that the answer is based on.
 
         Args:
             question: A question in plain language. It must contain a visible character.
@@ -109,27 +120,189 @@ class AsyncOperations:
         _call.body["question"] = question
         return await self._call(_call, models.Answer.from_dict)
 
+    async def list_actors(
+        self,
+        *,
+        page: int | None = None,
+        page_size: int | None = None,
+        q: str | None = None,
+    ) -> models.ActorPage:
+        """List actors.
+
+        One page of the actors, ordered by last name, first name and `actor_id`, with the number of
+        their films. A page past the end is empty.
+
+        Args:
+            page: The number of the page, from 1.
+            page_size: The largest number of items on a page.
+            q: A part of the name, such as `guiness` or `penelope g`. Case does not matter.
+        """
+        _call = Call("listActors", "GET", "/actors")
+        _call.query["page"] = page
+        _call.query["page_size"] = page_size
+        _call.query["q"] = q
+        return await self._call(_call, models.ActorPage.from_dict)
+
+    async def list_all_actors(
+        self,
+        *,
+        page: int | None = None,
+        page_size: int | None = None,
+        q: str | None = None,
+    ) -> AsyncIterator[models.ActorSummary]:
+        """The items of all pages of `list_actors`, beginning with `page`, or with the first.
+
+        The default of `page_size` is 100. The pages are read one after the other, not from one snapshot
+        of the database.
+        """
+        page = 1 if page is None else page
+        page_size = 100 if page_size is None else page_size
+        while True:
+            _found = await self.list_actors(
+                page=page,
+                page_size=page_size,
+                q=q,
+            )
+            for _item in _found.items:
+                yield _item
+            if page * page_size >= _found.total or not _found.items:
+                return
+            page += 1
+
+    async def list_categories(
+        self,
+    ) -> models.CategoryList:
+        """List the categories.
+
+        All categories by name, at most 1000, with the number of their films.
+        """
+        _call = Call("listCategories", "GET", "/categories")
+        return await self._call(_call, models.CategoryList.from_dict)
+
+    async def list_film_inventory(
+        self,
+        film_id: int,
+    ) -> models.FilmInventory:
+        """List the copies of a film.
+
+        The copies of the film with their stores, by `inventory_id`. A copy that is rented out has the
+        date on which it is due. There are at most 1000.
+        """
+        _call = Call("listFilmInventory", "GET", "/films/{film_id}/inventory")
+        _call.places["film_id"] = film_id
+        return await self._call(_call, models.FilmInventory.from_dict)
+
     async def list_films(
         self,
         *,
         page: int | None = None,
         page_size: int | None = None,
-        category: str | None = None,
+        cursor: str | None = None,
+        count: models.CountMode | None = None,
+        sort: models.FilmSort | None = None,
+        q: str | None = None,
+        title: str | None = None,
+        category: Sequence[str] | None = None,
+        rating: Sequence[models.Rating] | None = None,
+        language: Sequence[str] | None = None,
+        actor: Sequence[str] | None = None,
+        actor_id: Sequence[int] | None = None,
+        special_feature: Sequence[str] | None = None,
+        release_year_min: int | None = None,
+        release_year_max: int | None = None,
+        length_min: int | None = None,
+        length_max: int | None = None,
+        rental_rate_min: str | None = None,
+        rental_rate_max: str | None = None,
+        replacement_cost_min: str | None = None,
+        replacement_cost_max: str | None = None,
+        rental_duration_min: int | None = None,
+        rental_duration_max: int | None = None,
+        streaming_available: bool | None = None,
+        in_stock: bool | None = None,
+        store_id: int | None = None,
     ) -> models.FilmPage:
         """List films.
 
-        One page of the catalogue, ordered by `film_id`. Page and total come from one snapshot of
-        the database. A page past the end, or an unknown category, is an empty page.
+        The films of the catalogue that meet all of the conditions. A condition on a value that the
+        database does not know is not met. An unknown name, such as a category that does not exist,
+        gives an empty page.
+
+        There are two ways to read more than one page: by number, with `page`, and by cursor, with the
+        `next_cursor` of the page before or its header `Link`. By cursor, each film that stays in the
+        catalogue comes exactly once, whatever is inserted or deleted meanwhile, and a page far back
+        costs no more than the first one. A cursor belongs to the conditions and the order of its
+        request. Only `page_size` and `count` may change.
+
+        A page and its total come from one snapshot of the database.
 
         Args:
-            page: The number of the page, from 1.
-            page_size: The number of films on a page.
-            category: Only films of this category. Case does not matter.
+            page: The number of the page, from 1, which is the default. It excludes `cursor`.
+            page_size: The largest number of items on a page.
+            cursor: The `next_cursor` of the page before.
+            count: How `total` is found. `exact` counts all films that match, which takes long in a large
+catalogue. `estimated` asks the database's planner, which may be wrong. `none` leaves the
+total out. The default is `exact`, and `none` with a cursor.
+
+            sort: The order. A minus sign reverses it. Unknown values come last in both directions, and films
+with equal values are ordered by `film_id`. `relevance` needs `q`, and puts the best match
+first. The default is `film_id`, and `relevance` with `q`.
+
+            q: Searches the titles and descriptions for words, in the syntax of web search engines: all
+words have to occur, in any form, `or` allows either of two, a minus sign excludes a word,
+and quotes enclose a phrase. Words of a title may be abbreviated: `dino` finds ACADEMY
+DINOSAUR.
+
+            title: A part of the title. Case does not matter.
+            category: A category. Case does not matter. Given several times, a film may have any of them.
+            rating: A rating. Given several times, a film may have any of them.
+            language: A language. Case does not matter. Given several times, a film may have any of them.
+            actor: A part of an actor's name: the first name, the last name, or both. Case does not matter. Given
+several times, a film must have an actor for each of them.
+
+            actor_id: The number of an actor. Given several times, a film must have all of these actors.
+            special_feature: A special feature. Case does not matter. Given several times, a film must have all of them.
+            release_year_min: The earliest year of release.
+            release_year_max: The latest year of release.
+            length_min: The shortest running time, in minutes.
+            length_max: The longest running time, in minutes.
+            rental_rate_min: The lowest price of a rental.
+            rental_rate_max: The highest price of a rental.
+            replacement_cost_min: The lowest cost of replacing a lost copy.
+            replacement_cost_max: The highest cost of replacing a lost copy.
+            rental_duration_min: The fewest days that a rental lasts.
+            rental_duration_max: The most days that a rental lasts.
+            streaming_available: Whether the film can be streamed.
+            in_stock: Whether a copy of the film is there to be rented, in the store `store_id` or in any.
+            store_id: The number of a store. Without `in_stock`, the store must have a copy, rented out or not.
         """
         _call = Call("listFilms", "GET", "/films")
         _call.query["page"] = page
         _call.query["page_size"] = page_size
+        _call.query["cursor"] = cursor
+        _call.query["count"] = count
+        _call.query["sort"] = sort
+        _call.query["q"] = q
+        _call.query["title"] = title
         _call.query["category"] = category
+        _call.query["rating"] = rating
+        _call.query["language"] = language
+        _call.query["actor"] = actor
+        _call.query["actor_id"] = actor_id
+        _call.query["special_feature"] = special_feature
+        _call.query["release_year_min"] = release_year_min
+        _call.query["release_year_max"] = release_year_max
+        _call.query["length_min"] = length_min
+        _call.query["length_max"] = length_max
+        _call.query["rental_rate_min"] = rental_rate_min
+        _call.query["rental_rate_max"] = rental_rate_max
+        _call.query["replacement_cost_min"] = replacement_cost_min
+        _call.query["replacement_cost_max"] = replacement_cost_max
+        _call.query["rental_duration_min"] = rental_duration_min
+        _call.query["rental_duration_max"] = rental_duration_max
+        _call.query["streaming_available"] = streaming_available
+        _call.query["in_stock"] = in_stock
+        _call.query["store_id"] = store_id
         return await self._call(_call, models.FilmPage.from_dict)
 
     async def list_all_films(
@@ -137,7 +310,30 @@ class AsyncOperations:
         *,
         page: int | None = None,
         page_size: int | None = None,
-        category: str | None = None,
+        cursor: str | None = None,
+        count: models.CountMode | None = None,
+        sort: models.FilmSort | None = None,
+        q: str | None = None,
+        title: str | None = None,
+        category: Sequence[str] | None = None,
+        rating: Sequence[models.Rating] | None = None,
+        language: Sequence[str] | None = None,
+        actor: Sequence[str] | None = None,
+        actor_id: Sequence[int] | None = None,
+        special_feature: Sequence[str] | None = None,
+        release_year_min: int | None = None,
+        release_year_max: int | None = None,
+        length_min: int | None = None,
+        length_max: int | None = None,
+        rental_rate_min: str | None = None,
+        rental_rate_max: str | None = None,
+        replacement_cost_min: str | None = None,
+        replacement_cost_max: str | None = None,
+        rental_duration_min: int | None = None,
+        rental_duration_max: int | None = None,
+        streaming_available: bool | None = None,
+        in_stock: bool | None = None,
+        store_id: int | None = None,
     ) -> AsyncIterator[models.Film]:
         """The items of all pages of `list_films`, beginning with `page`, or with the first.
 
@@ -150,13 +346,56 @@ class AsyncOperations:
             _found = await self.list_films(
                 page=page,
                 page_size=page_size,
+                cursor=cursor,
+                count=count,
+                sort=sort,
+                q=q,
+                title=title,
                 category=category,
+                rating=rating,
+                language=language,
+                actor=actor,
+                actor_id=actor_id,
+                special_feature=special_feature,
+                release_year_min=release_year_min,
+                release_year_max=release_year_max,
+                length_min=length_min,
+                length_max=length_max,
+                rental_rate_min=rental_rate_min,
+                rental_rate_max=rental_rate_max,
+                replacement_cost_min=replacement_cost_min,
+                replacement_cost_max=replacement_cost_max,
+                rental_duration_min=rental_duration_min,
+                rental_duration_max=rental_duration_max,
+                streaming_available=streaming_available,
+                in_stock=in_stock,
+                store_id=store_id,
             )
             for _item in _found.items:
                 yield _item
             if page * page_size >= _found.total or not _found.items:
                 return
             page += 1
+
+    async def list_languages(
+        self,
+    ) -> models.LanguageList:
+        """List the languages.
+
+        All languages by name, at most 1000, with the number of their films.
+        """
+        _call = Call("listLanguages", "GET", "/languages")
+        return await self._call(_call, models.LanguageList.from_dict)
+
+    async def list_stores(
+        self,
+    ) -> models.StoreList:
+        """List the stores.
+
+        All stores by `store_id`, at most 1000, with their addresses.
+        """
+        _call = Call("listStores", "GET", "/stores")
+        return await self._call(_call, models.StoreList.from_dict)
 
     async def summarize_film(
         self,

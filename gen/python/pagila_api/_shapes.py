@@ -34,7 +34,26 @@ SHAPES: dict[str, Any] = {
         "film_id": "int32",
         "title": "string"
       }
-    ]
+    ],
+    "total": "integer"
+  },
+  "event tool": {
+    "arguments": {},
+    "duration_ms": "integer",
+    "films": "int32",
+    "name": "string",
+    "status": "int32"
+  },
+  "getActor 200": {
+    "actor_id": "int32",
+    "films": [
+      {
+        "film_id": "int32",
+        "title": "string"
+      }
+    ],
+    "first_name": "string",
+    "last_name": "string"
   },
   "getFilm 200": {
     "actors": [
@@ -43,6 +62,16 @@ SHAPES: dict[str, Any] = {
         "first_name": "string",
         "last_name": "string"
       }
+    ],
+    "availability": [
+      {
+        "copies": "int32",
+        "in_stock": "int32",
+        "store_id": "int32"
+      }
+    ],
+    "categories": [
+      "string"
     ],
     "category?": "string",
     "description?": "string",
@@ -93,6 +122,39 @@ SHAPES: dict[str, Any] = {
         "film_id": "int32",
         "title": "string"
       }
+    ],
+    "total": "integer"
+  },
+  "listActors 200": {
+    "items": [
+      {
+        "actor_id": "int32",
+        "film_count": "integer",
+        "first_name": "string",
+        "last_name": "string"
+      }
+    ],
+    "page": "int32",
+    "page_size": "int32",
+    "total": "integer"
+  },
+  "listCategories 200": {
+    "items": [
+      {
+        "category_id": "int32",
+        "film_count": "integer",
+        "name": "string"
+      }
+    ]
+  },
+  "listFilmInventory 200": {
+    "items": [
+      {
+        "due_date?": "date-time",
+        "in_stock": "boolean",
+        "inventory_id": "int32",
+        "store_id": "int32"
+      }
     ]
   },
   "listFilms 200": {
@@ -115,9 +177,30 @@ SHAPES: dict[str, Any] = {
         "title": "string"
       }
     ],
-    "page": "int32",
+    "next_cursor?": "string",
+    "page?": "int32",
     "page_size": "int32",
-    "total": "integer"
+    "total?": "integer"
+  },
+  "listLanguages 200": {
+    "items": [
+      {
+        "film_count": "integer",
+        "language_id": "int32",
+        "name": "string"
+      }
+    ]
+  },
+  "listStores 200": {
+    "items": [
+      {
+        "address?": "string",
+        "city?": "string",
+        "country?": "string",
+        "district?": "string",
+        "store_id": "int32"
+      }
+    ]
   },
   "summarizeFilm 200": {
     "rating": "string",

@@ -23,9 +23,15 @@ export interface Operations {
    */
   createRental(customerId: number, body: Schemas["RentalRequest"], options?: CallOptions): Promise<Schemas["Rental"]>;
   /**
+   * GET /actors/{actor_id}: read an actor.
+   *
+   * The actor with the films by title, at most 1000.
+   */
+  getActor(actorId: number, options?: CallOptions): Promise<Schemas["ActorDetail"]>;
+  /**
    * GET /films/{film_id}: read a film.
    *
-   * The film with its actors.
+   * The film with its categories, its actors, and how many copies each store has.
    */
   getFilm(filmId: number, options?: CallOptions): Promise<Schemas["FilmDetail"]>;
   /**
@@ -51,17 +57,50 @@ export interface Operations {
   /**
    * POST /ai/handoff: ask the right agent.
    *
-   * Two agents share the questions. `search` answers questions about the films that it finds, from
-   * the database alone: price, category, rating, length, actors, stock and streaming. It hands off
-   * everything else to `model`, the language model, which answers as in `GET /ai/ask`. `sources` are
-   * the films that the answer is based on.
+   * Two agents share the questions. `search` answers a question if it understands each word of it,
+   * from the database alone. It hands off everything else to `model`, the language model, which
+   * answers as in `GET /ai/ask`. `sources` are the films that the answer is based on.
    */
   handOff(body: Schemas["Question"], options?: CallOptions): Promise<Schemas["Answer"]>;
   /**
+   * GET /actors: list actors.
+   *
+   * One page of the actors, ordered by last name, first name and `actor_id`, with the number of
+   * their films. A page past the end is empty.
+   */
+  listActors(params?: NonNullable<operations["listActors"]["parameters"]["query"]>, options?: CallOptions): Promise<Schemas["ActorPage"]>;
+  /**
+   * The items of all pages of `listActors`, beginning with the page in the parameters, or with the first. The
+   * default page size is 100. The pages are read one after the other, not from one snapshot of the database.
+   */
+  listAllActors(params?: NonNullable<operations["listActors"]["parameters"]["query"]>, options?: CallOptions): AsyncGenerator<Schemas["ActorSummary"], void, undefined>;
+  /**
+   * GET /categories: list the categories.
+   *
+   * All categories by name, at most 1000, with the number of their films.
+   */
+  listCategories(options?: CallOptions): Promise<Schemas["CategoryList"]>;
+  /**
+   * GET /films/{film_id}/inventory: list the copies of a film.
+   *
+   * The copies of the film with their stores, by `inventory_id`. A copy that is rented out has the
+   * date on which it is due. There are at most 1000.
+   */
+  listFilmInventory(filmId: number, options?: CallOptions): Promise<Schemas["FilmInventory"]>;
+  /**
    * GET /films: list films.
    *
-   * One page of the catalogue, ordered by `film_id`. Page and total come from one snapshot of
-   * the database. A page past the end, or an unknown category, is an empty page.
+   * The films of the catalogue that meet all of the conditions. A condition on a value that the
+   * database does not know is not met. An unknown name, such as a category that does not exist,
+   * gives an empty page.
+   * 
+   * There are two ways to read more than one page: by number, with `page`, and by cursor, with the
+   * `next_cursor` of the page before or its header `Link`. By cursor, each film that stays in the
+   * catalogue comes exactly once, whatever is inserted or deleted meanwhile, and a page far back
+   * costs no more than the first one. A cursor belongs to the conditions and the order of its
+   * request. Only `page_size` and `count` may change.
+   * 
+   * A page and its total come from one snapshot of the database.
    */
   listFilms(params?: NonNullable<operations["listFilms"]["parameters"]["query"]>, options?: CallOptions): Promise<Schemas["FilmPage"]>;
   /**
@@ -69,6 +108,18 @@ export interface Operations {
    * default page size is 100. The pages are read one after the other, not from one snapshot of the database.
    */
   listAllFilms(params?: NonNullable<operations["listFilms"]["parameters"]["query"]>, options?: CallOptions): AsyncGenerator<Schemas["Film"], void, undefined>;
+  /**
+   * GET /languages: list the languages.
+   *
+   * All languages by name, at most 1000, with the number of their films.
+   */
+  listLanguages(options?: CallOptions): Promise<Schemas["LanguageList"]>;
+  /**
+   * GET /stores: list the stores.
+   *
+   * All stores by `store_id`, at most 1000, with their addresses.
+   */
+  listStores(options?: CallOptions): Promise<Schemas["StoreList"]>;
   /**
    * POST /ai/summary: summarize a film as JSON.
    *
@@ -98,12 +149,18 @@ export const table = {
   askQuestion: { method: "GET", path: "/ai/ask", params: true },
   createRental: { method: "POST", path: "/customers/{customer_id}/rentals", body: true },
   createToken: { method: "POST", path: "/token" },
+  getActor: { method: "GET", path: "/actors/{actor_id}" },
   getFilm: { method: "GET", path: "/films/{film_id}" },
   getHealth: { method: "GET", path: "/healthz" },
   getReadiness: { method: "GET", path: "/readyz" },
   getRental: { method: "GET", path: "/customers/{customer_id}/rentals/{rental_id}" },
   handOff: { method: "POST", path: "/ai/handoff", body: true },
+  listActors: { method: "GET", path: "/actors", params: true, pages: { name: "listAllActors", size: 100 } },
+  listCategories: { method: "GET", path: "/categories" },
+  listFilmInventory: { method: "GET", path: "/films/{film_id}/inventory" },
   listFilms: { method: "GET", path: "/films", params: true, pages: { name: "listAllFilms", size: 100 } },
+  listLanguages: { method: "GET", path: "/languages" },
+  listStores: { method: "GET", path: "/stores" },
   summarizeFilm: { method: "POST", path: "/ai/summary", body: true },
 } as const satisfies Record<string, Operation>;
 

@@ -13,8 +13,17 @@ export interface paths {
         };
         /**
          * List films
-         * @description One page of the catalogue, ordered by `film_id`. Page and total come from one snapshot of
-         *     the database. A page past the end, or an unknown category, is an empty page.
+         * @description The films of the catalogue that meet all of the conditions. A condition on a value that the
+         *     database does not know is not met. An unknown name, such as a category that does not exist,
+         *     gives an empty page.
+         *
+         *     There are two ways to read more than one page: by number, with `page`, and by cursor, with the
+         *     `next_cursor` of the page before or its header `Link`. By cursor, each film that stays in the
+         *     catalogue comes exactly once, whatever is inserted or deleted meanwhile, and a page far back
+         *     costs no more than the first one. A cursor belongs to the conditions and the order of its
+         *     request. Only `page_size` and `count` may change.
+         *
+         *     A page and its total come from one snapshot of the database.
          */
         get: operations["listFilms"];
         put?: never;
@@ -34,9 +43,131 @@ export interface paths {
         };
         /**
          * Read a film
-         * @description The film with its actors.
+         * @description The film with its categories, its actors, and how many copies each store has.
          */
         get: operations["getFilm"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/films/{film_id}/inventory": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the copies of a film
+         * @description The copies of the film with their stores, by `inventory_id`. A copy that is rented out has the
+         *     date on which it is due. There are at most 1000.
+         */
+        get: operations["listFilmInventory"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/categories": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the categories
+         * @description All categories by name, at most 1000, with the number of their films.
+         */
+        get: operations["listCategories"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/languages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the languages
+         * @description All languages by name, at most 1000, with the number of their films.
+         */
+        get: operations["listLanguages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/stores": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the stores
+         * @description All stores by `store_id`, at most 1000, with their addresses.
+         */
+        get: operations["listStores"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/actors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List actors
+         * @description One page of the actors, ordered by last name, first name and `actor_id`, with the number of
+         *     their films. A page past the end is empty.
+         */
+        get: operations["listActors"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/actors/{actor_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read an actor
+         * @description The actor with the films by title, at most 1000.
+         */
+        get: operations["getActor"];
         put?: never;
         post?: never;
         delete?: never;
@@ -96,24 +227,25 @@ export interface paths {
         };
         /**
          * Ask about the catalogue
-         * @description Streams the language model's answer. The server first searches the catalogue for films that fit
-         *     the question, and the model answers from them.
+         * @description Streams the language model's answer. The model looks up what it needs: it calls the reading
+         *     operations of this contract that are marked as tools, and then answers from what they returned.
          *
          *     The default is plain text, also for a client that accepts both types alike. `X-AI-Sources` lists
          *     the films that the model was given. If the model fails midway, the server breaks the connection,
          *     so an answer that ends without an error is complete.
          *
-         *     A client that prefers `text/event-stream` gets server-sent events: `sources` (`SourcesEvent`), a
-         *     `delta` for each chunk (`DeltaEvent`), and `done` (`DoneEvent`). If the model fails after the
-         *     response has begun, the last event is `error` (`Problem`) instead of `done`. The response begins
-         *     with the first chunk, or after some seconds without one. From then on, comments keep the
-         *     connection alive while the model thinks.
+         *     A client that prefers `text/event-stream` gets server-sent events: a `tool` for each call of a
+         *     tool (`ToolEvent`), `sources` before the answer (`SourcesEvent`), a `delta` for each chunk
+         *     (`DeltaEvent`), and `done` (`DoneEvent`). If the model fails after the response has begun, the
+         *     last event is `error` (`Problem`) instead of `done`. The response begins with the first call or
+         *     chunk, or after some seconds without one. From then on, comments keep the connection alive
+         *     while the model thinks.
          *
          *     A browser's `EventSource` reconnects after the end of the stream, with the header
          *     `Last-Event-ID`. The response to a request with that header is 204, which stops the browser. An
          *     answer is never repeated.
          *
-         *     HEAD searches the catalogue to return the same headers. It counts as a question.
+         *     HEAD counts as a question, but the model is not asked.
          */
         get: operations["askQuestion"];
         put?: never;
@@ -157,10 +289,9 @@ export interface paths {
         put?: never;
         /**
          * Ask the right agent
-         * @description Two agents share the questions. `search` answers questions about the films that it finds, from
-         *     the database alone: price, category, rating, length, actors, stock and streaming. It hands off
-         *     everything else to `model`, the language model, which answers as in `GET /ai/ask`. `sources` are
-         *     the films that the answer is based on.
+         * @description Two agents share the questions. `search` answers a question if it understands each word of it,
+         *     from the database alone. It hands off everything else to `model`, the language model, which
+         *     answers as in `GET /ai/ask`. `sources` are the films that the answer is based on.
          */
         post: operations["handOff"];
         delete?: never;
@@ -328,6 +459,23 @@ export interface components {
          */
         Money: string;
         /**
+         * @description An order of films. A minus sign reverses it.
+         * @example title
+         * @enum {string}
+         */
+        FilmSort: "film_id" | "-film_id" | "title" | "-title" | "release_year" | "-release_year" | "length" | "-length" | "rental_rate" | "-rental_rate" | "replacement_cost" | "-replacement_cost" | "relevance";
+        /**
+         * @description How the number of films on all pages is found.
+         * @example exact
+         * @enum {string}
+         */
+        CountMode: "exact" | "estimated" | "none";
+        /**
+         * @description A sum of money to compare with, as a decimal number. It is compared exactly.
+         * @example 2.99
+         */
+        Amount: string;
+        /**
          * @description A film of the catalogue. Members whose value the database does not know are absent. The database
          *     allows a price or a length to be negative.
          */
@@ -348,7 +496,10 @@ export interface components {
             release_year?: number;
             /** @example English */
             language: string;
-            /** @example Documentary */
+            /**
+             * @description The category, the first by name if the film has several.
+             * @example Documentary
+             */
             category?: string;
             rating?: components["schemas"]["Rating"];
             /**
@@ -375,9 +526,192 @@ export interface components {
             /** @example false */
             streaming_available: boolean;
         };
-        /** @description A film with its actors. */
+        /** @description A film with its categories, its actors and its copies. */
         FilmDetail: components["schemas"]["Film"] & {
+            /** @description The actors by name. */
             actors: components["schemas"]["Actor"][];
+            /**
+             * @description All categories of the film by name.
+             * @example [
+             *       "Documentary"
+             *     ]
+             */
+            categories: string[];
+            /** @description The stores that have a copy, by number. */
+            availability: components["schemas"]["Availability"][];
+        };
+        /** @description How many copies of a film a store has. */
+        Availability: {
+            /**
+             * Format: int32
+             * @description The number of the store.
+             * @example 1
+             */
+            store_id: number;
+            /**
+             * Format: int32
+             * @description The number of its copies, rented out or not.
+             * @example 4
+             */
+            copies: number;
+            /**
+             * Format: int32
+             * @description The number of its copies that are there to be rented.
+             * @example 3
+             */
+            in_stock: number;
+        };
+        /** @description The copies of a film. */
+        FilmInventory: {
+            /** @description The copies by number. */
+            items: components["schemas"]["Copy"][];
+        };
+        /** @description A copy of a film. */
+        Copy: {
+            /**
+             * Format: int32
+             * @description The number of the copy. A rental names it.
+             * @example 6
+             */
+            inventory_id: number;
+            /**
+             * Format: int32
+             * @description The number of its store.
+             * @example 2
+             */
+            store_id: number;
+            /**
+             * @description Whether the copy is there to be rented.
+             * @example false
+             */
+            in_stock: boolean;
+            /**
+             * Format: date-time
+             * @description When the copy is due, if it is rented out.
+             * @example 2022-08-29T22:51:32Z
+             */
+            due_date?: string;
+        };
+        /** @description The categories of the catalogue. */
+        CategoryList: {
+            /** @description The categories by name. */
+            items: components["schemas"]["Category"][];
+        };
+        /** @description A category of films. */
+        Category: {
+            /**
+             * Format: int32
+             * @description The number of the category.
+             * @example 1
+             */
+            category_id: number;
+            /**
+             * @description Its name.
+             * @example Action
+             */
+            name: string;
+            /**
+             * Format: int64
+             * @description The number of its films.
+             * @example 64
+             */
+            film_count: number;
+        };
+        /** @description The languages of the catalogue. */
+        LanguageList: {
+            /** @description The languages by name. */
+            items: components["schemas"]["Language"][];
+        };
+        /** @description A language of films. */
+        Language: {
+            /**
+             * Format: int32
+             * @description The number of the language.
+             * @example 1
+             */
+            language_id: number;
+            /**
+             * @description Its name.
+             * @example English
+             */
+            name: string;
+            /**
+             * Format: int64
+             * @description The number of its films.
+             * @example 1000
+             */
+            film_count: number;
+        };
+        /** @description The stores of the chain. */
+        StoreList: {
+            /** @description The stores by number. */
+            items: components["schemas"]["Store"][];
+        };
+        /** @description A store and its address. Members whose value the database does not know are absent. */
+        Store: {
+            /**
+             * Format: int32
+             * @description The number of the store.
+             * @example 1
+             */
+            store_id: number;
+            /**
+             * @description The street and the number.
+             * @example 47 MySakila Drive
+             */
+            address?: string;
+            /**
+             * @description The district, such as a province.
+             * @example Alberta
+             */
+            district?: string;
+            /**
+             * @description The city.
+             * @example Lethbridge
+             */
+            city?: string;
+            /**
+             * @description The country.
+             * @example Canada
+             */
+            country?: string;
+        };
+        /** @description One page of actors. */
+        ActorPage: {
+            /** @description The actors by name. */
+            items: components["schemas"]["ActorSummary"][];
+            /**
+             * Format: int32
+             * @description The number of the page.
+             * @example 1
+             */
+            page: number;
+            /**
+             * Format: int32
+             * @description The largest number of actors on a page.
+             * @example 20
+             */
+            page_size: number;
+            /**
+             * Format: int64
+             * @description The number of actors on all pages.
+             * @example 200
+             */
+            total: number;
+        };
+        /** @description An actor and the number of the films. */
+        ActorSummary: components["schemas"]["Actor"] & {
+            /**
+             * Format: int64
+             * @description The number of films that the actor is in.
+             * @example 19
+             */
+            film_count: number;
+        };
+        /** @description An actor with the films. */
+        ActorDetail: components["schemas"]["Actor"] & {
+            /** @description The films by title. */
+            films: components["schemas"]["Source"][];
         };
         Actor: {
             /**
@@ -390,24 +724,33 @@ export interface components {
             /** @example GUINESS */
             last_name: string;
         };
+        /** @description One page of films. */
         FilmPage: {
+            /** @description The films in the order of the request. */
             items: components["schemas"]["Film"][];
             /**
              * Format: int32
+             * @description The number of the page. Absent if the request had a cursor.
              * @example 1
              */
-            page: number;
+            page?: number;
             /**
              * Format: int32
+             * @description The largest number of films on a page.
              * @example 20
              */
             page_size: number;
             /**
              * Format: int64
-             * @description The number of films on all pages.
+             * @description The number of films on all pages, as `count` says.
              * @example 1000
              */
-            total: number;
+            total?: number;
+            /**
+             * @description Leads to the next page. Absent on the last page.
+             * @example eyJ2IjoxLCJzIjoiZmlsbV9pZCIsImlkIjo3fQ
+             */
+            next_cursor?: string;
         };
         RentalRequest: {
             /**
@@ -511,6 +854,12 @@ export interface components {
             answer: string;
             /** @description The films that the answer is based on, best first. */
             sources: components["schemas"]["Source"][];
+            /**
+             * Format: int64
+             * @description The number of films that were found. `sources` has only the first of many.
+             * @example 58
+             */
+            total: number;
         };
         Source: {
             /**
@@ -521,9 +870,51 @@ export interface components {
             /** @example ACADEMY DINOSAUR */
             title: string;
         };
+        /** @description The data of the server-sent event `tool`. A call of a tool, after it has returned. */
+        ToolEvent: {
+            /**
+             * @description The tool, by the `operationId` of its operation, or by the name that the model made up.
+             * @example listFilms
+             */
+            name: string;
+            /**
+             * @description The arguments of the call. Empty if they are not a JSON object.
+             * @example {
+             *       "title": "academy dinosaur"
+             *     }
+             */
+            arguments: {
+                [key: string]: unknown;
+            };
+            /**
+             * Format: int32
+             * @description The HTTP status of the operation.
+             * @example 200
+             */
+            status: number;
+            /**
+             * Format: int32
+             * @description The number of films in the result.
+             * @example 1
+             */
+            films: number;
+            /**
+             * Format: int64
+             * @description How long the call took, in milliseconds.
+             * @example 3
+             */
+            duration_ms: number;
+        };
         /** @description The data of the server-sent event `sources`. The films that the model was given, best first. */
         SourcesEvent: {
+            /** @description The films. */
             films: components["schemas"]["Source"][];
+            /**
+             * Format: int64
+             * @description The number of films that were found. The model is given only the first of many.
+             * @example 58
+             */
+            total: number;
         };
         /** @description The data of the server-sent event `delta`. The next chunk of the answer. */
         DeltaEvent: {
@@ -690,7 +1081,7 @@ export interface components {
          * @example film_not_found
          * @enum {string}
          */
-        ProblemCode: "invalid_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "not_found" | "film_not_found" | "customer_not_found" | "rental_not_found" | "method_not_allowed" | "inventory_not_available" | "customer_inactive" | "staff_inactive" | "refused_by_database" | "body_too_large" | "unsupported_media_type" | "unknown_reference" | "film_not_rated" | "rate_limited" | "llm_refused" | "internal_error" | "llm_bad_response" | "llm_unverified" | "llm_unavailable" | "llm_busy" | "llm_timeout" | "database_unavailable" | "database_busy" | "outcome_unknown" | "server_busy" | "not_ready";
+        ProblemCode: "invalid_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "not_found" | "film_not_found" | "actor_not_found" | "customer_not_found" | "rental_not_found" | "method_not_allowed" | "inventory_not_available" | "customer_inactive" | "staff_inactive" | "refused_by_database" | "body_too_large" | "unsupported_media_type" | "unknown_reference" | "film_not_rated" | "rate_limited" | "llm_refused" | "internal_error" | "llm_bad_response" | "llm_unverified" | "llm_unavailable" | "llm_busy" | "llm_timeout" | "database_unavailable" | "database_busy" | "outcome_unknown" | "server_busy" | "not_ready";
         InputError: {
             /**
              * @description The place in the body, as a JSON pointer in a URI fragment (RFC 6901, section 6).
@@ -805,6 +1196,29 @@ export interface components {
                  *       "detail": "There is no film 5000.",
                  *       "instance": "/films/5000",
                  *       "code": "film_not_found",
+                 *       "request_id": "01a2b3c4d5e6f708"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description There is no such actor. */
+        ActorNotFound: {
+            headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                traceparent: components["headers"]["traceparent"];
+                "Cache-Control": components["headers"]["Cache-Control"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Not Found",
+                 *       "status": 404,
+                 *       "detail": "There is no actor 5000.",
+                 *       "instance": "/actors/5000",
+                 *       "code": "actor_not_found",
                  *       "request_id": "01a2b3c4d5e6f708"
                  *     }
                  */
@@ -1170,6 +1584,23 @@ export interface components {
          */
         FilmID: number;
         /**
+         * @description The actor's number.
+         * @example 1
+         */
+        ActorID: number;
+        /**
+         * @description The number of the page, from 1, which is the default. It excludes `cursor`.
+         * @example 1
+         */
+        Page: number;
+        /**
+         * @description The largest number of items on a page.
+         * @example 20
+         */
+        PageSize: number;
+        /** @description The `next_cursor` of the page before. */
+        Cursor: string;
+        /**
          * @description The customer's number.
          * @example 1
          */
@@ -1192,6 +1623,11 @@ export interface components {
          * @example no-store
          */
         "Cache-Control": string;
+        /**
+         * @description The next page, as `rel="next"` (RFC 8288), relative to the request's own URL. Absent on the last page.
+         * @example <films?category=Comedy&cursor=eyJ2IjoxLCJzIjoiZmlsbV9pZCIsImlkIjo3fQ>; rel="next"
+         */
+        Link: string;
         /**
          * @description Restricts the page to files of this server.
          * @example default-src 'none'; script-src 'self'
@@ -1218,7 +1654,8 @@ export interface components {
          */
         "X-AI-Prompt": string;
         /**
-         * @description The numbers of the films that the model was given, best first, separated by commas.
+         * @description The numbers of the films that the model was given, best first, separated by commas. Absent from
+         *     events, which have `sources`, and from the response to HEAD.
          * @example 1, 23
          */
         "X-AI-Sources": string;
@@ -1246,20 +1683,153 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description The number of the page, from 1.
+                 * @description The number of the page, from 1, which is the default. It excludes `cursor`.
                  * @example 1
                  */
-                page?: number;
+                page?: components["parameters"]["Page"];
                 /**
-                 * @description The number of films on a page.
+                 * @description The largest number of items on a page.
                  * @example 20
                  */
-                page_size?: number;
+                page_size?: components["parameters"]["PageSize"];
+                /** @description The `next_cursor` of the page before. */
+                cursor?: components["parameters"]["Cursor"];
                 /**
-                 * @description Only films of this category. Case does not matter.
-                 * @example Comedy
+                 * @description How `total` is found. `exact` counts all films that match, which takes long in a large
+                 *     catalogue. `estimated` asks the database's planner, which may be wrong. `none` leaves the
+                 *     total out. The default is `exact`, and `none` with a cursor.
+                 * @example exact
                  */
-                category?: string;
+                count?: components["schemas"]["CountMode"];
+                /**
+                 * @description The order. A minus sign reverses it. Unknown values come last in both directions, and films
+                 *     with equal values are ordered by `film_id`. `relevance` needs `q`, and puts the best match
+                 *     first. The default is `film_id`, and `relevance` with `q`.
+                 * @example title
+                 */
+                sort?: components["schemas"]["FilmSort"];
+                /**
+                 * @description Searches the titles and descriptions for words, in the syntax of web search engines: all
+                 *     words have to occur, in any form, `or` allows either of two, a minus sign excludes a word,
+                 *     and quotes enclose a phrase. Words of a title may be abbreviated: `dino` finds ACADEMY
+                 *     DINOSAUR.
+                 * @example drama dinosaur
+                 */
+                q?: string;
+                /**
+                 * @description A part of the title. Case does not matter.
+                 * @example academy
+                 */
+                title?: string;
+                /**
+                 * @description A category. Case does not matter. Given several times, a film may have any of them.
+                 * @example [
+                 *       "Comedy"
+                 *     ]
+                 */
+                category?: string[];
+                /**
+                 * @description A rating. Given several times, a film may have any of them.
+                 * @example [
+                 *       "G",
+                 *       "PG"
+                 *     ]
+                 */
+                rating?: components["schemas"]["Rating"][];
+                /**
+                 * @description A language. Case does not matter. Given several times, a film may have any of them.
+                 * @example [
+                 *       "English"
+                 *     ]
+                 */
+                language?: string[];
+                /**
+                 * @description A part of an actor's name: the first name, the last name, or both. Case does not matter. Given
+                 *     several times, a film must have an actor for each of them.
+                 * @example [
+                 *       "guiness"
+                 *     ]
+                 */
+                actor?: string[];
+                /**
+                 * @description The number of an actor. Given several times, a film must have all of these actors.
+                 * @example [
+                 *       1
+                 *     ]
+                 */
+                actor_id?: number[];
+                /**
+                 * @description A special feature. Case does not matter. Given several times, a film must have all of them.
+                 * @example [
+                 *       "Trailers"
+                 *     ]
+                 */
+                special_feature?: string[];
+                /**
+                 * @description The earliest year of release.
+                 * @example 2000
+                 */
+                release_year_min?: number;
+                /**
+                 * @description The latest year of release.
+                 * @example 2006
+                 */
+                release_year_max?: number;
+                /**
+                 * @description The shortest running time, in minutes.
+                 * @example 60
+                 */
+                length_min?: number;
+                /**
+                 * @description The longest running time, in minutes.
+                 * @example 90
+                 */
+                length_max?: number;
+                /**
+                 * @description The lowest price of a rental.
+                 * @example 0.99
+                 */
+                rental_rate_min?: components["schemas"]["Amount"];
+                /**
+                 * @description The highest price of a rental.
+                 * @example 2.99
+                 */
+                rental_rate_max?: components["schemas"]["Amount"];
+                /**
+                 * @description The lowest cost of replacing a lost copy.
+                 * @example 9.99
+                 */
+                replacement_cost_min?: components["schemas"]["Amount"];
+                /**
+                 * @description The highest cost of replacing a lost copy.
+                 * @example 19.99
+                 */
+                replacement_cost_max?: components["schemas"]["Amount"];
+                /**
+                 * @description The fewest days that a rental lasts.
+                 * @example 3
+                 */
+                rental_duration_min?: number;
+                /**
+                 * @description The most days that a rental lasts.
+                 * @example 7
+                 */
+                rental_duration_max?: number;
+                /**
+                 * @description Whether the film can be streamed.
+                 * @example false
+                 */
+                streaming_available?: boolean;
+                /**
+                 * @description Whether a copy of the film is there to be rented, in the store `store_id` or in any.
+                 * @example true
+                 */
+                in_stock?: boolean;
+                /**
+                 * @description The number of a store. Without `in_stock`, the store must have a copy, rented out or not.
+                 * @example 1
+                 */
+                store_id?: number;
             };
             header?: never;
             path?: never;
@@ -1270,6 +1840,7 @@ export interface operations {
             /** @description One page of films. */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     traceparent: components["headers"]["traceparent"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -1300,7 +1871,8 @@ export interface operations {
                      *       ],
                      *       "page": 1,
                      *       "page_size": 1,
-                     *       "total": 58
+                     *       "total": 58,
+                     *       "next_cursor": "eyJ2IjoxLCJzIjoiZmlsbV9pZCIsImlkIjo3fQ"
                      *     }
                      */
                     "application/json": components["schemas"]["FilmPage"];
@@ -1404,6 +1976,21 @@ export interface operations {
                      *           "first_name": "LUCILLE",
                      *           "last_name": "TRACY"
                      *         }
+                     *       ],
+                     *       "categories": [
+                     *         "Documentary"
+                     *       ],
+                     *       "availability": [
+                     *         {
+                     *           "store_id": 1,
+                     *           "copies": 4,
+                     *           "in_stock": 4
+                     *         },
+                     *         {
+                     *           "store_id": 2,
+                     *           "copies": 4,
+                     *           "in_stock": 3
+                     *         }
                      *       ]
                      *     }
                      */
@@ -1412,6 +1999,293 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             404: components["responses"]["FilmNotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["DatabaseUnavailable"];
+        };
+    };
+    listFilmInventory: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The film's number.
+                 * @example 1
+                 */
+                film_id: components["parameters"]["FilmID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The copies. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "inventory_id": 1,
+                     *           "store_id": 1,
+                     *           "in_stock": true
+                     *         },
+                     *         {
+                     *           "inventory_id": 6,
+                     *           "store_id": 2,
+                     *           "in_stock": false,
+                     *           "due_date": "2022-08-29T22:51:32Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["FilmInventory"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            404: components["responses"]["FilmNotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["DatabaseUnavailable"];
+        };
+    };
+    listCategories: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The categories. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "category_id": 1,
+                     *           "name": "Action",
+                     *           "film_count": 64
+                     *         },
+                     *         {
+                     *           "category_id": 2,
+                     *           "name": "Animation",
+                     *           "film_count": 66
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CategoryList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["DatabaseUnavailable"];
+        };
+    };
+    listLanguages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The languages. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "language_id": 1,
+                     *           "name": "English",
+                     *           "film_count": 1000
+                     *         },
+                     *         {
+                     *           "language_id": 5,
+                     *           "name": "French",
+                     *           "film_count": 0
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["LanguageList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["DatabaseUnavailable"];
+        };
+    };
+    listStores: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The stores. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "store_id": 1,
+                     *           "address": "47 MySakila Drive",
+                     *           "district": "Alberta",
+                     *           "city": "Lethbridge",
+                     *           "country": "Canada"
+                     *         },
+                     *         {
+                     *           "store_id": 2,
+                     *           "address": "28 MySQL Boulevard",
+                     *           "district": "QLD",
+                     *           "city": "Woodridge",
+                     *           "country": "Australia"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["StoreList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["DatabaseUnavailable"];
+        };
+    };
+    listActors: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The number of the page, from 1.
+                 * @example 1
+                 */
+                page?: number;
+                /**
+                 * @description The largest number of items on a page.
+                 * @example 20
+                 */
+                page_size?: components["parameters"]["PageSize"];
+                /**
+                 * @description A part of the name, such as `guiness` or `penelope g`. Case does not matter.
+                 * @example guiness
+                 */
+                q?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of actors. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "actor_id": 1,
+                     *           "first_name": "PENELOPE",
+                     *           "last_name": "GUINESS",
+                     *           "film_count": 19
+                     *         }
+                     *       ],
+                     *       "page": 1,
+                     *       "page_size": 1,
+                     *       "total": 3
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ActorPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["DatabaseUnavailable"];
+        };
+    };
+    getActor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The actor's number.
+                 * @example 1
+                 */
+                actor_id: components["parameters"]["ActorID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The actor. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "actor_id": 1,
+                     *       "first_name": "PENELOPE",
+                     *       "last_name": "GUINESS",
+                     *       "films": [
+                     *         {
+                     *           "film_id": 1,
+                     *           "title": "ACADEMY DINOSAUR"
+                     *         },
+                     *         {
+                     *           "film_id": 23,
+                     *           "title": "ANACONDA CONFESSIONS"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ActorDetail"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            404: components["responses"]["ActorNotFound"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["DatabaseUnavailable"];
         };
@@ -1544,14 +2418,18 @@ export interface operations {
                     "text/plain": string;
                     /**
                      * @example id: 1
-                     *     event: sources
-                     *     data: {"films":[{"film_id":1,"title":"ACADEMY DINOSAUR"}]}
+                     *     event: tool
+                     *     data: {"arguments":{"title":"academy dinosaur"},"duration_ms":3,"films":1,"name":"listFilms","status":200}
                      *
                      *     id: 2
+                     *     event: sources
+                     *     data: {"films":[{"film_id":1,"title":"ACADEMY DINOSAUR"}],"total":1}
+                     *
+                     *     id: 3
                      *     event: delta
                      *     data: {"text":"ACADEMY "}
                      *
-                     *     id: 3
+                     *     id: 4
                      *     event: done
                      *     data: {"finish_reason":"stop","model":"offline","usage":{"completion_tokens":31,"prompt_tokens":212}}
                      */

@@ -23,11 +23,13 @@ class Answer:
             search.
         answer (str):  Example: ACADEMY DINOSAUR stars CHRISTIAN GABLE, JOHNNY CAGE..
         sources (list[Source]): The films that the answer is based on, best first.
+        total (int): The number of films that were found. `sources` has only the first of many. Example: 58.
     """
 
     agent: AnswerAgent
     answer: str
     sources: list[Source]
+    total: int
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -40,6 +42,8 @@ class Answer:
             sources_item = sources_item_data.to_dict()
             sources.append(sources_item)
 
+        total = self.total
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -47,6 +51,7 @@ class Answer:
                 "agent": agent,
                 "answer": answer,
                 "sources": sources,
+                "total": total,
             }
         )
 
@@ -68,10 +73,13 @@ class Answer:
 
             sources.append(sources_item)
 
+        total = d.pop("total")
+
         answer = cls(
             agent=agent,
             answer=answer,
             sources=sources,
+            total=total,
         )
 
         answer.additional_properties = d

@@ -27,7 +27,7 @@ class Film:
             description (str | Unset):  Example: A Epic Drama of a Feminist And a Mad Scientist who must Battle a Teacher in
                 The Canadian Rockies.
             release_year (int | Unset):  Example: 2006.
-            category (str | Unset):  Example: Documentary.
+            category (str | Unset): The category, the first by name if the film has several. Example: Documentary.
             rating (Rating | Unset): The rating of the Motion Picture Association, mildest first. Example: PG.
             length (int | Unset): Running time in minutes. Example: 86.
             rental_rate (str | Unset): A sum of money as a decimal number with two digits after the point. Example: 0.99.

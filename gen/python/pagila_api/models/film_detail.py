@@ -11,6 +11,7 @@ from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from ..models.actor import Actor
+    from ..models.availability import Availability
 
 
 T = TypeVar("T", bound="FilmDetail")
@@ -18,7 +19,7 @@ T = TypeVar("T", bound="FilmDetail")
 
 @_attrs_define
 class FilmDetail:
-    """A film with its actors.
+    """A film with its categories, its actors and its copies.
 
     Attributes:
         film_id (int):  Example: 1.
@@ -27,11 +28,13 @@ class FilmDetail:
         rental_duration (int): The number of days that a rental lasts. Example: 6.
         special_features (list[str]):  Example: ['Deleted Scenes', 'Behind the Scenes'].
         streaming_available (bool):  Example: False.
-        actors (list[Actor]):
+        actors (list[Actor]): The actors by name.
+        categories (list[str]): All categories of the film by name. Example: ['Documentary'].
+        availability (list[Availability]): The stores that have a copy, by number.
         description (str | Unset):  Example: A Epic Drama of a Feminist And a Mad Scientist who must Battle a Teacher in
             The Canadian Rockies.
         release_year (int | Unset):  Example: 2006.
-        category (str | Unset):  Example: Documentary.
+        category (str | Unset): The category, the first by name if the film has several. Example: Documentary.
         rating (Rating | Unset): The rating of the Motion Picture Association, mildest first. Example: PG.
         length (int | Unset): Running time in minutes. Example: 86.
         rental_rate (str | Unset): A sum of money as a decimal number with two digits after the point. Example: 0.99.
@@ -46,6 +49,8 @@ class FilmDetail:
     special_features: list[str]
     streaming_available: bool
     actors: list[Actor]
+    categories: list[str]
+    availability: list[Availability]
     description: str | Unset = UNSET
     release_year: int | Unset = UNSET
     category: str | Unset = UNSET
@@ -72,6 +77,13 @@ class FilmDetail:
         for actors_item_data in self.actors:
             actors_item = actors_item_data.to_dict()
             actors.append(actors_item)
+
+        categories = self.categories
+
+        availability = []
+        for availability_item_data in self.availability:
+            availability_item = availability_item_data.to_dict()
+            availability.append(availability_item)
 
         description = self.description
 
@@ -100,6 +112,8 @@ class FilmDetail:
                 "special_features": special_features,
                 "streaming_available": streaming_available,
                 "actors": actors,
+                "categories": categories,
+                "availability": availability,
             }
         )
         if description is not UNSET:
@@ -122,6 +136,7 @@ class FilmDetail:
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
         from ..models.actor import Actor  # noqa: PLC0415
+        from ..models.availability import Availability  # noqa: PLC0415
 
         d = dict(src_dict)
         film_id = d.pop("film_id")
@@ -142,6 +157,15 @@ class FilmDetail:
             actors_item = Actor.from_dict(actors_item_data)
 
             actors.append(actors_item)
+
+        categories = cast(list[str], d.pop("categories"))
+
+        availability = []
+        _availability = d.pop("availability")
+        for availability_item_data in _availability:
+            availability_item = Availability.from_dict(availability_item_data)
+
+            availability.append(availability_item)
 
         description = d.pop("description", UNSET)
 
@@ -170,6 +194,8 @@ class FilmDetail:
             special_features=special_features,
             streaming_available=streaming_available,
             actors=actors,
+            categories=categories,
+            availability=availability,
             description=description,
             release_year=release_year,
             category=category,

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
+from ..types import UNSET, Unset
+
 if TYPE_CHECKING:
     from ..models.film import Film
 
@@ -15,18 +17,22 @@ T = TypeVar("T", bound="FilmPage")
 
 @_attrs_define
 class FilmPage:
-    """
+    """One page of films.
+
     Attributes:
-        items (list[Film]):
-        page (int):  Example: 1.
-        page_size (int):  Example: 20.
-        total (int): The number of films on all pages. Example: 1000.
+        items (list[Film]): The films in the order of the request.
+        page_size (int): The largest number of films on a page. Example: 20.
+        page (int | Unset): The number of the page. Absent if the request had a cursor. Example: 1.
+        total (int | Unset): The number of films on all pages, as `count` says. Example: 1000.
+        next_cursor (str | Unset): Leads to the next page. Absent on the last page. Example:
+            eyJ2IjoxLCJzIjoiZmlsbV9pZCIsImlkIjo3fQ.
     """
 
     items: list[Film]
-    page: int
     page_size: int
-    total: int
+    page: int | Unset = UNSET
+    total: int | Unset = UNSET
+    next_cursor: str | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -35,22 +41,28 @@ class FilmPage:
             items_item = items_item_data.to_dict()
             items.append(items_item)
 
-        page = self.page
-
         page_size = self.page_size
 
+        page = self.page
+
         total = self.total
+
+        next_cursor = self.next_cursor
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
             {
                 "items": items,
-                "page": page,
                 "page_size": page_size,
-                "total": total,
             }
         )
+        if page is not UNSET:
+            field_dict["page"] = page
+        if total is not UNSET:
+            field_dict["total"] = total
+        if next_cursor is not UNSET:
+            field_dict["next_cursor"] = next_cursor
 
         return field_dict
 
@@ -66,17 +78,20 @@ class FilmPage:
 
             items.append(items_item)
 
-        page = d.pop("page")
-
         page_size = d.pop("page_size")
 
-        total = d.pop("total")
+        page = d.pop("page", UNSET)
+
+        total = d.pop("total", UNSET)
+
+        next_cursor = d.pop("next_cursor", UNSET)
 
         film_page = cls(
             items=items,
-            page=page,
             page_size=page_size,
+            page=page,
             total=total,
+            next_cursor=next_cursor,
         )
 
         film_page.additional_properties = d

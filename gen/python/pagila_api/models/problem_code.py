@@ -1,6 +1,7 @@
 from typing import Literal, cast
 
 ProblemCode = Literal[
+    "actor_not_found",
     "body_too_large",
     "customer_inactive",
     "customer_not_found",
@@ -34,6 +35,7 @@ ProblemCode = Literal[
 ]
 
 PROBLEM_CODE_VALUES: set[ProblemCode] = {
+    "actor_not_found",
     "body_too_large",
     "customer_inactive",
     "customer_not_found",

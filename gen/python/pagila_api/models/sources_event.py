@@ -18,10 +18,12 @@ class SourcesEvent:
     """The data of the server-sent event `sources`. The films that the model was given, best first.
 
     Attributes:
-        films (list[Source]):
+        films (list[Source]): The films.
+        total (int): The number of films that were found. The model is given only the first of many. Example: 58.
     """
 
     films: list[Source]
+    total: int
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -30,11 +32,14 @@ class SourcesEvent:
             films_item = films_item_data.to_dict()
             films.append(films_item)
 
+        total = self.total
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
             {
                 "films": films,
+                "total": total,
             }
         )
 
@@ -52,8 +57,11 @@ class SourcesEvent:
 
             films.append(films_item)
 
+        total = d.pop("total")
+
         sources_event = cls(
             films=films,
+            total=total,
         )
 
         sources_event.additional_properties = d

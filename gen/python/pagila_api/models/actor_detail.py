@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from attrs import define as _attrs_define
+from attrs import field as _attrs_field
+
+if TYPE_CHECKING:
+    from ..models.source import Source
+
+
+T = TypeVar("T", bound="ActorDetail")
+
+
+@_attrs_define
+class ActorDetail:
+    """An actor with the films.
+
+    Attributes:
+        actor_id (int):  Example: 1.
+        first_name (str):  Example: PENELOPE.
+        last_name (str):  Example: GUINESS.
+        films (list[Source]): The films by title.
+    """
+
+    actor_id: int
+    first_name: str
+    last_name: str
+    films: list[Source]
+    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        actor_id = self.actor_id
+
+        first_name = self.first_name
+
+        last_name = self.last_name
+
+        films = []
+        for films_item_data in self.films:
+            films_item = films_item_data.to_dict()
+            films.append(films_item)
+
+        field_dict: dict[str, Any] = {}
+        field_dict.update(self.additional_properties)
+        field_dict.update(
+            {
+                "actor_id": actor_id,
+                "first_name": first_name,
+                "last_name": last_name,
+                "films": films,
+            }
+        )
+
+        return field_dict
+
+    @classmethod
+    def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.source import Source  # noqa: PLC0415
+
+        d = dict(src_dict)
+        actor_id = d.pop("actor_id")
+
+        first_name = d.pop("first_name")
+
+        last_name = d.pop("last_name")
+
+        films = []
+        _films = d.pop("films")
+        for films_item_data in _films:
+            films_item = Source.from_dict(films_item_data)
+
+            films.append(films_item)
+
+        actor_detail = cls(
+            actor_id=actor_id,
+            first_name=first_name,
+            last_name=last_name,
+            films=films,
+        )
+
+        actor_detail.additional_properties = d
+        return actor_detail
+
+    @property
+    def additional_keys(self) -> list[str]:
+        return list(self.additional_properties.keys())
+
+    def __getitem__(self, key: str) -> Any:
+        return self.additional_properties[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.additional_properties[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self.additional_properties[key]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.additional_properties

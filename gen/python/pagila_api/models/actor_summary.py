@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from attrs import define as _attrs_define
+from attrs import field as _attrs_field
+
+T = TypeVar("T", bound="ActorSummary")
+
+
+@_attrs_define
+class ActorSummary:
+    """An actor and the number of the films.
+
+    Attributes:
+        actor_id (int):  Example: 1.
+        first_name (str):  Example: PENELOPE.
+        last_name (str):  Example: GUINESS.
+        film_count (int): The number of films that the actor is in. Example: 19.
+    """
+
+    actor_id: int
+    first_name: str
+    last_name: str
+    film_count: int
+    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        actor_id = self.actor_id
+
+        first_name = self.first_name
+
+        last_name = self.last_name
+
+        film_count = self.film_count
+
+        field_dict: dict[str, Any] = {}
+        field_dict.update(self.additional_properties)
+        field_dict.update(
+            {
+                "actor_id": actor_id,
+                "first_name": first_name,
+                "last_name": last_name,
+                "film_count": film_count,
+            }
+        )
+
+        return field_dict
+
+    @classmethod
+    def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        d = dict(src_dict)
+        actor_id = d.pop("actor_id")
+
+        first_name = d.pop("first_name")
+
+        last_name = d.pop("last_name")
+
+        film_count = d.pop("film_count")
+
+        actor_summary = cls(
+            actor_id=actor_id,
+            first_name=first_name,
+            last_name=last_name,
+            film_count=film_count,
+        )
+
+        actor_summary.additional_properties = d
+        return actor_summary
+
+    @property
+    def additional_keys(self) -> list[str]:
+        return list(self.additional_properties.keys())
+
+    def __getitem__(self, key: str) -> Any:
+        return self.additional_properties[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.additional_properties[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self.additional_properties[key]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.additional_properties

@@ -1,0 +1,13 @@
+from typing import Literal, cast
+
+CountMode = Literal["estimated", "exact", "none"]
+
+COUNT_MODE_VALUES: set[CountMode] = {
+    "estimated",
+    "exact",
+    "none",
+}
+
+
+def check_count_mode(value: str) -> CountMode:
+    return cast(CountMode, value)
