@@ -35,7 +35,6 @@ const maxBody = 1 << 20
 type Store interface {
 	Films(ctx context.Context, q store.FilmQuery) (store.FilmPage, error)
 	Film(ctx context.Context, id int32) (store.FilmDetail, error)
-	SearchFilms(ctx context.Context, question string, limit int) ([]store.FoundFilm, error)
 	CreateRental(ctx context.Context, n store.NewRental) (store.Rental, error)
 	Rental(ctx context.Context, customerID, id int32) (store.Rental, error)
 	Status(ctx context.Context) (store.Status, error)
@@ -44,7 +43,7 @@ type Store interface {
 // Model is what the handlers need of the language model. The errors are those of package llm.
 type Model interface {
 	Info() llm.Info
-	Ask(ctx context.Context, q llm.Question, emit func(text string) error) (llm.Result, error)
+	Ask(ctx context.Context, q llm.Question, o llm.Observer) (llm.Result, error)
 	Handoff(ctx context.Context, q llm.Question) (llm.Handoff, error)
 	Summarize(ctx context.Context, f llm.Film) (llm.Summary, llm.Result, error)
 }

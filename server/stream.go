@@ -19,17 +19,16 @@ import (
 // send it as a whole.
 //
 // The head is delayed until there is text, so that a model that fails before has the status of its
-// failure. A client that accepts events waits no longer than Limits.HeadHold after its request: then it gets
-// the head, and comments until there is text.
+// failure. A client that accepts events gets the head with the first call of a tool, and at the latest
+// Limits.HeadHold after its request, and then comments until there is text.
 type streamedAnswer struct {
 	info    llm.Info
-	sources []gen.Source // the films that the model is given
-	events  bool         // server-sent events, not plain text
-	whole   bool         // for plain text to a client that cannot tell a broken connection from the end
+	events  bool // server-sent events, not plain text
+	whole   bool // for plain text to a client that cannot tell a broken connection from the end
 	limits  Limits
-	arrival time.Time                                              // of the request, since the time of the search counts too
-	ask     func(emit func(text string) error) (llm.Result, error) // nil if only the head is sent
-	problem func(err error) []byte                                 // the problem document for an error
+	arrival time.Time                              // of the request
+	ask     func(llm.Observer) (llm.Result, error) // nil if only the head is sent
+	problem func(err error) []byte                 // the problem document for an error
 }
 
 // VisitAskQuestionResponse writes the response. After an error that comes later than the head, the
@@ -41,7 +40,7 @@ func (a streamedAnswer) VisitAskQuestionResponse(w http.ResponseWriter) error {
 	}
 	out := newStream(w, a)
 	defer out.close()
-	result, err := a.ask(out.writeChunk)
+	result, err := a.ask(llm.Observer{Called: out.writeCall, Sources: out.writeSources, Chunk: out.writeChunk})
 	return out.writeEnd(result, err)
 }
 
@@ -51,14 +50,15 @@ type stream struct {
 	answer  streamedAnswer
 	control *http.ResponseController
 
-	mu     sync.Mutex
-	w      http.ResponseWriter
-	held   strings.Builder // text that could not be sent yet
-	begun  bool            // the head has been sent
-	events int             // the number of events so far
-	buffer bytes.Buffer    // what is sent next
-	timer  *time.Timer     // for the head, then for the next keep-alive; nil for plain text
-	closed bool            // the answer has ended, and keepAlive must not use w any more
+	mu      sync.Mutex
+	w       http.ResponseWriter
+	held    strings.Builder   // text that could not be sent yet
+	sources *gen.SourcesEvent // that could not be sent yet
+	begun   bool              // the head has been sent
+	events  int               // the number of events so far
+	buffer  bytes.Buffer      // what is sent next
+	timer   *time.Timer       // for the head, then for the next keep-alive; nil for plain text
+	closed  bool              // the answer has ended, and keepAlive must not use w any more
 }
 
 func newStream(w http.ResponseWriter, a streamedAnswer) *stream {
@@ -94,16 +94,41 @@ func (s *stream) close() {
 	}
 }
 
-// begin writes the head, and the first event into the buffer.
+// begin writes the head.
 func (s *stream) begin() {
-	if s.begun {
-		return
+	if !s.begun {
+		s.begun = true
+		s.answer.writeHead(s.w)
 	}
-	s.begun = true
-	s.answer.writeHead(s.w)
+}
+
+// writeCall sends an event about a call of a tool.
+func (s *stream) writeCall(c llm.Call) error {
+	if !s.answer.events {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.begin()
+	s.putEvent("tool", toolEvent(c))
+	return s.send()
+}
+
+// writeSources puts the films that the model was given before the first chunk: into the head of plain text,
+// and into an event of a stream of events.
+func (s *stream) writeSources(found llm.Sources) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.answer.events {
-		s.putEvent("sources", gen.SourcesEvent{Films: s.answer.sources})
+		s.sources = &gen.SourcesEvent{Films: sources(found.Films), Total: found.Total}
+		return nil
 	}
+	ids := make([]string, len(found.Films))
+	for i, film := range found.Films {
+		ids[i] = strconv.Itoa(int(film.FilmID))
+	}
+	s.w.Header().Set("X-AI-Sources", strings.Join(ids, ", "))
+	return nil
 }
 
 // writeChunk sends a chunk of text. Whitespace does not count as an answer yet: a model that fails after it
@@ -116,6 +141,10 @@ func (s *stream) writeChunk(text string) error {
 		return nil
 	}
 	s.begin()
+	if s.sources != nil {
+		s.putEvent("sources", s.sources)
+		s.sources = nil
+	}
 	s.putHeld()
 	return s.send()
 }
@@ -217,10 +246,15 @@ func (a streamedAnswer) writeHead(w http.ResponseWriter) {
 	header.Set("X-AI-Provider", a.info.Provider)
 	header.Set("X-AI-Model", a.info.Model)
 	header.Set("X-AI-Prompt", a.info.AskPrompt)
-	ids := make([]string, len(a.sources))
-	for i, film := range a.sources {
-		ids[i] = strconv.Itoa(int(film.FilmID))
-	}
-	header.Set("X-AI-Sources", strings.Join(ids, ", "))
 	w.WriteHeader(http.StatusOK)
+}
+
+func toolEvent(c llm.Call) gen.ToolEvent {
+	event := gen.ToolEvent{
+		Name: c.Name, Arguments: map[string]any{}, Status: int32(c.Status), Films: int32(c.Films), DurationMs: c.Duration.Milliseconds(), //nolint:gosec // small
+	}
+	decoder := json.NewDecoder(bytes.NewReader(c.Arguments))
+	decoder.UseNumber()                  // exactly as the model wrote it
+	_ = decoder.Decode(&event.Arguments) // it is an object
+	return event
 }

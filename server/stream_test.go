@@ -36,8 +36,18 @@ func (s scripted) Info() llm.Info {
 	return llm.Info{Provider: "scripted", Model: "script-1", AskPrompt: "ask@1", SummaryPrompt: "summary@1", Problem: s.problem}
 }
 
-func (s scripted) Ask(ctx context.Context, q llm.Question, emit func(string) error) (llm.Result, error) {
-	return s.ask(ctx, q, emit)
+// Ask tells the observer of one film before the first chunk.
+func (s scripted) Ask(ctx context.Context, q llm.Question, o llm.Observer) (llm.Result, error) {
+	told := false
+	return s.ask(ctx, q, func(chunk string) error {
+		if !told {
+			told = true
+			if err := o.Sources(llm.Sources{Films: []llm.Source{{FilmID: 7, Title: "AIRPLANE SIERRA"}}, Total: 58}); err != nil {
+				return err
+			}
+		}
+		return o.Chunk(chunk)
+	})
 }
 
 func (scripted) Handoff(context.Context, llm.Question) (llm.Handoff, error) {
@@ -113,7 +123,7 @@ func TestAskAsEvents(t *testing.T) {
 	t.Parallel()
 	a := start(t, withModel(says(nil, "line one\n", "\"two\"")))
 	response := a.get(t, "/ai/ask?question=x", "Accept", "text/event-stream").want(t, 200)
-	want := "id: 1\nevent: sources\ndata: {\"films\":[]}\n\n" +
+	want := "id: 1\nevent: sources\ndata: {\"films\":[{\"film_id\":7,\"title\":\"AIRPLANE SIERRA\"}],\"total\":58}\n\n" +
 		"id: 2\nevent: delta\ndata: {\"text\":\"line one\\n\"}\n\n" +
 		"id: 3\nevent: delta\ndata: {\"text\":\"\\\"two\\\"\"}\n\n" +
 		"id: 4\nevent: done\ndata: {\"finish_reason\":\"stop\",\"model\":\"script-1\",\"usage\":{\"completion_tokens\":2,\"prompt_tokens\":7}}\n\n"
@@ -260,18 +270,15 @@ func thinks(err error, pieces ...string) (m scripted, end func()) {
 // quick are limits with which a stream of events begins at once, and is never silent for long.
 var quick = server.Limits{HeadHold: time.Millisecond, KeepAlive: time.Millisecond}
 
-// While a model thinks for a long time, a client that accepts events gets the head, the sources and comments.
+// While a model thinks for a long time, a client that accepts events gets the head and comments.
 func TestAskThinks(t *testing.T) {
 	t.Parallel()
 	model, end := thinks(nil, " ", "\n", "text")
 	a := start(t, withLimits(quick), withModel(model))
 	lines := bufio.NewReader(a.open(t, "/ai/ask?question=x", "text/event-stream"))
-	if name, data := readEvent(t, lines); name != "sources" || data != `{"films":[]}` {
-		t.Errorf("the first event is %s %s", name, data)
-	}
 	readComments(t, lines, 3)
 	end()
-	for _, want := range []string{`delta {"text":" "}`, `delta {"text":"\n"}`, `delta {"text":"text"}`} {
+	for _, want := range []string{`sources {"films":[{"film_id":7,"title":"AIRPLANE SIERRA"}],"total":58}`, `delta {"text":" "}`, `delta {"text":"\n"}`, `delta {"text":"text"}`} {
 		if name, data := readEventAfterComments(t, lines); name+" "+data != want {
 			t.Errorf("got %s %s, want %s", name, data, want)
 		}
@@ -319,26 +326,33 @@ func TestAskHoldsHead(t *testing.T) {
 	t.Parallel()
 	const hold = 5 * time.Second
 	for name, test := range map[string]struct {
-		accept           string
-		search, thinking time.Duration
-		status           int
-		head             time.Duration // from the request
+		accept      string
+		lookup, end time.Duration // from the request; no call of a tool if lookup is 0
+		status      int
+		head        time.Duration // from the request
 	}{
-		"text":                         {"text/plain", 0, time.Minute, 504, time.Minute},
-		"events, in the hold":          {"text/event-stream", 2 * time.Second, 2 * time.Second, 504, 4 * time.Second},
-		"events":                       {"text/event-stream", 0, time.Minute, 200, hold},
-		"events after a search":        {"text/event-stream", 3 * time.Second, time.Minute, 200, hold},
-		"events after a longer search": {"text/event-stream", 8 * time.Second, time.Minute, 200, 8 * time.Second},
+		"text":                            {"text/plain", 0, time.Minute, 504, time.Minute},
+		"text, with a call":               {"text/plain", time.Second, time.Minute, 504, time.Minute},
+		"events, in the hold":             {"text/event-stream", 0, 4 * time.Second, 504, 4 * time.Second},
+		"events":                          {"text/event-stream", 0, time.Minute, 200, hold},
+		"events, with a call in the hold": {"text/event-stream", 2 * time.Second, 3 * time.Second, 200, 2 * time.Second},
+		"events, with a call after it":    {"text/event-stream", 8 * time.Second, time.Minute, 200, hold},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				model := scripted{ask: func(context.Context, llm.Question, func(string) error) (llm.Result, error) {
-					<-time.After(test.thinking)
-					return llm.Result{}, &llm.Error{Kind: llm.KindTimeout, Err: errors.New("too slow")}
+				model := thinker{scripted{}, func(o llm.Observer) error {
+					if test.lookup > 0 {
+						<-time.After(test.lookup)
+						if err := o.Called(llm.Call{Name: "listFilms", Status: 200}); err != nil {
+							return err
+						}
+					}
+					<-time.After(test.end - test.lookup)
+					return &llm.Error{Kind: llm.KindTimeout, Err: errors.New("too slow")}
 				}}
 				s, err := server.New(server.Deps{
-					Contract: loadContract(t), Store: slowSearch{wait: test.search}, Model: model, Logger: slog.New(slog.DiscardHandler),
+					Contract: loadContract(t), Store: struct{ server.Store }{}, Model: model, Logger: slog.New(slog.DiscardHandler),
 					Credentials: server.Credentials{Token: token}, Limits: server.Limits{HeadHold: hold, KeepAlive: 15 * time.Second},
 				})
 				if err != nil {
@@ -361,15 +375,14 @@ func TestAskHoldsHead(t *testing.T) {
 	}
 }
 
-// slowSearch is a store whose search takes a while and finds nothing.
-type slowSearch struct {
-	server.Store
-	wait time.Duration
+// thinker is a model that does something with the observer, and then fails.
+type thinker struct {
+	scripted
+	think func(llm.Observer) error
 }
 
-func (s slowSearch) SearchFilms(context.Context, string, int) ([]store.FoundFilm, error) {
-	<-time.After(s.wait)
-	return nil, nil
+func (m thinker) Ask(_ context.Context, _ llm.Question, o llm.Observer) (llm.Result, error) {
+	return llm.Result{}, m.think(o)
 }
 
 // timedRecorder records when the head of a response is written.
@@ -393,7 +406,7 @@ func TestAskHeadAmongPieces(t *testing.T) {
 	failure := &llm.Error{Kind: llm.KindTruncated, Err: errors.New("cut")}
 	a := start(t, withLimits(server.Limits{HeadHold: time.Nanosecond, KeepAlive: time.Nanosecond}), withModel(scripted{
 		ask: func(ctx context.Context, q llm.Question, emit func(string) error) (llm.Result, error) {
-			if q.Text() == "fails" {
+			if q.Text == "fails" {
 				return llm.Result{}, failure
 			}
 			return says(nil, "one ", "two").ask(ctx, q, emit)
@@ -522,7 +535,7 @@ func TestAskIsCut(t *testing.T) {
 func TestAskPanics(t *testing.T) {
 	t.Parallel()
 	a := start(t, withModel(scripted{ask: func(_ context.Context, q llm.Question, emit func(string) error) (llm.Result, error) {
-		if q.Text() == "late" {
+		if q.Text == "late" {
 			if err := emit("half an "); err != nil {
 				return llm.Result{}, err
 			}
@@ -581,22 +594,6 @@ func TestAskIsTraced(t *testing.T) {
 	span := <-asked
 	if got := fmt.Sprintf("00-%s-%s-01", span.TraceID(), span.SpanID()); span.TraceID().String() != traceID || got != response.header.Get("traceparent") {
 		t.Errorf("the call to the model was in %s, the header has %s", got, response.header.Get("traceparent"))
-	}
-}
-
-// The catalogue is searched for the question, and the model gets the films that were found.
-func TestAskIsGrounded(t *testing.T) {
-	t.Parallel()
-	asked := make(chan llm.Question, 1)
-	a := start(t, withModel(scripted{ask: func(_ context.Context, q llm.Question, emit func(string) error) (llm.Result, error) {
-		asked <- q
-		return llm.Result{FinishReason: "stop"}, emit("x")
-	}}))
-	title := one[string](t, a, `SELECT title FROM film WHERE film_id = 7`)
-	a.call(t, http.MethodGet, "/ai/ask?question=Is+"+strings.ReplaceAll(title, " ", "+")+"+any+good%3F", "").want(t, 200)
-	q := <-asked
-	if given := q.Sources(); len(given) == 0 || given[0] != (llm.Source{FilmID: 7, Title: title}) {
-		t.Errorf("the model was given %+v", given)
 	}
 }
 

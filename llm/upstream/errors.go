@@ -85,8 +85,8 @@ func isKind(err error, kind Kind) bool {
 // errMalformed replaces the decoder's error, which can quote the response.
 var errMalformed = errors.New("a malformed response")
 
-// contextError says why ctx ended. errors.Is finds both the context's error and a custom cause.
-func contextError(ctx context.Context) *Error {
+// ContextError says why ctx ended. errors.Is finds both the context's error and a custom cause.
+func ContextError(ctx context.Context) *Error {
 	kind, err := KindCanceled, ctx.Err()
 	if errors.Is(err, context.DeadlineExceeded) {
 		kind = KindTimeout

@@ -105,7 +105,7 @@ func (m *Model) newAttempt(c *call) *attempt {
 
 func (m *Model) attempt(ctx context.Context, c *call, t *attempt) (Answer, error) {
 	if ctx.Err() != nil {
-		return Answer{}, contextError(ctx)
+		return Answer{}, ContextError(ctx)
 	}
 	x := t.exchange
 	options := c.options(x.limit())
@@ -130,7 +130,7 @@ func (t *attempt) failure(ctx context.Context, resp *llms.ContentResponse, err e
 	case failure != nil:
 		return failure
 	case ctx.Err() != nil: // the adapters often report an aborted call as a success
-		return contextError(ctx)
+		return ContextError(ctx)
 	case err != nil:
 		return typed(err)
 	case len(resp.Choices) == 0:

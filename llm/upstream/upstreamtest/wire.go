@@ -82,3 +82,12 @@ func Stream(body io.Reader) *http.Response {
 		Body:       io.NopCloser(body),
 	}
 }
+
+// Calls is an event with calls of tools. Each call is a name and its arguments in JSON.
+func Calls(calls ...[2]string) string {
+	list := make([]string, len(calls))
+	for i, call := range calls {
+		list[i] = fmt.Sprintf(`{"index":%d,"id":"call_%d","type":"function","function":{"name":%s,"arguments":%s}}`, i, i, Quoted(call[0]), Quoted(call[1]))
+	}
+	return Event(`{"model":"m-1","choices":[{"index":0,"delta":{"role":"assistant","tool_calls":[` + strings.Join(list, ",") + `]}}]}`)
+}

@@ -1,0 +1,7 @@
+package upstream
+
+// Tools is a stub until branch guard is merged.
+func (m *Model) Tools() bool { return true }
+
+// KindNoTools is a stub until branch guard is merged.
+const KindNoTools Kind = "no_tools"
