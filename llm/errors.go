@@ -23,6 +23,7 @@ const (
 	KindBadResponse = upstream.KindBadResponse
 	KindRejected    = upstream.KindRejected
 	KindNoModel     = upstream.KindNoModel
+	KindNoTools     = upstream.KindNoTools
 	KindTooLong     = upstream.KindTooLong
 	KindFiltered    = upstream.KindFiltered
 	KindLength      = upstream.KindLength
