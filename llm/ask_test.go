@@ -264,8 +264,8 @@ func TestLongResults(t *testing.T) {
 	}
 }
 
-// TestAskWithoutTools has a server that refuses tools. The model gets the result of one search, and the
-// next question offers no tools.
+// TestAskWithoutTools has a server that refuses tools, which a request without them proves. The model gets the
+// result of one search, and the next question offers no tools.
 func TestAskWithoutTools(t *testing.T) {
 	t.Parallel()
 	u := listen(t, upstreamtest.Status(400, "", `{"error":{"message":"m-1 does not support tools"}}`), streamed("Yes."))
@@ -277,7 +277,7 @@ func TestAskWithoutTools(t *testing.T) {
 			t.Fatal(err)
 		}
 		requests := u.Requests()
-		if len(requests) != 2+i || len(offered(t, requests[1+i].Body)) != 0 || len(tools.called()) != 1 || seen.text.String() != "Yes." {
+		if len(requests) != 3+i || len(offered(t, requests[2+i].Body)) != 0 || len(tools.called()) != 1 || seen.text.String() != "Yes." {
 			t.Fatalf("question %d: %d requests, %d calls, answer %q", i, len(requests), len(tools.called()), seen.text.String())
 		}
 		if want := []string{"call", "sources", "chunk"}; !slices.Equal(seen.events, want) || len(seen.sources.Films) != 1 {
@@ -288,7 +288,7 @@ func TestAskWithoutTools(t *testing.T) {
 				ID int `json:"film_id"`
 			}
 		}
-		readBlock(t, messages(t, requests[1+i].Body), "result", &result)
+		readBlock(t, messages(t, requests[2+i].Body), "result", &result)
 		if len(result.Items) != 1 || result.Items[0].ID != 7 {
 			t.Errorf("the model is given %+v", result)
 		}

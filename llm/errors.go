@@ -27,12 +27,12 @@ const (
 	KindBadResponse = upstream.KindBadResponse
 	KindRejected    = upstream.KindRejected
 	KindNoModel     = upstream.KindNoModel
+	KindNoTools     = upstream.KindNoTools
 	KindTooLong     = upstream.KindTooLong
 	KindFiltered    = upstream.KindFiltered
 	KindLength      = upstream.KindLength
 	KindEmpty       = upstream.KindEmpty
 	KindCanceled    = upstream.KindCanceled
-	KindNoTools     = upstream.KindNoTools
 
 	// KindUnverified is the kind of an answer that is not true or has the wrong form.
 	KindUnverified Kind = "unverified"

@@ -32,7 +32,7 @@ func completed(text string) upstreamtest.Script {
 	return upstreamtest.Status(200, "", upstreamtest.Completion(text, "stop"))
 }
 
-// lines is an answer by Ollama's protocol.
+// lines is an answer of one document per line, without events.
 func lines(text string) upstreamtest.Script {
 	return upstreamtest.Raw(upstreamtest.LineHead + upstreamtest.Line(text) + upstreamtest.LastLine("stop"))
 }

@@ -104,8 +104,8 @@ func TestRequests(t *testing.T) {
 		{"openai_ask.json", upstream.Config{Provider: "openai", APIKey: key}, asking, openAIAnswer, "/v1/chat/completions"},
 		{"openai_summary.json", upstream.Config{Provider: "openai", APIKey: key}, summarize, openAISummary, "/v1/chat/completions"},
 		{"openai_thinking.json", upstream.Config{Provider: "openai", Model: "openai/o4-mini"}, summarize, openAISummary, "/v1/chat/completions"},
-		{"ollama_ask.json", upstream.Config{Provider: "ollama", Model: "qwen3"}, asking, lines("He"), "/api/chat"},
-		{"ollama_summary.json", upstream.Config{Provider: "ollama"}, summarize, lines(goodReply), "/api/chat"},
+		{"ollama_ask.json", upstream.Config{Provider: "ollama", Model: "qwen3"}, asking, streamed("He"), "/v1/chat/completions"},
+		{"ollama_summary.json", upstream.Config{Provider: "ollama"}, summarize, completed(goodReply), "/v1/chat/completions"},
 	} {
 		t.Run(test.golden, func(t *testing.T) {
 			t.Parallel()

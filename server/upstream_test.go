@@ -165,11 +165,11 @@ func TestMissingModel(t *testing.T) {
 	var there atomic.Bool
 	u := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if there.Load() {
-			fmt.Fprint(w, `{"message":{"content":"Hello."},"done":true}`)
+			fmt.Fprint(w, `{"choices":[{"message":{"content":"Hello."},"finish_reason":"stop"}]}`)
 			return
 		}
 		w.WriteHeader(http.StatusNotFound)
-		fmt.Fprint(w, `{"error":"model \"lama\" not found, asks Bob"}`)
+		fmt.Fprint(w, `{"error":{"message":"model \"lama\" not found, asks Bob","type":"not_found_error"}}`)
 	}))
 	t.Cleanup(u.Close)
 	a := start(t, withModel(newModel(t, loadContract(t), upstream.Config{Provider: "ollama", Model: "lama", OllamaHost: u.URL})))

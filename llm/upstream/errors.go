@@ -27,6 +27,7 @@ const (
 	KindBadResponse Kind = "bad_response" // the response is malformed, too large or not what was asked for
 	KindRejected    Kind = "rejected"     // the upstream refused the request or redirected it
 	KindNoModel     Kind = "no_model"     // the upstream does not have the model
+	KindNoTools     Kind = "no_tools"     // the upstream refuses the tools; it answers without them
 	KindTooLong     Kind = "too_long"     // the prompt is too long for the model
 	KindFiltered    Kind = "filtered"     // the model or a content filter refused to answer
 	KindLength      Kind = "length"       // the answer was cut at the token limit

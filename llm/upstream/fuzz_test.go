@@ -12,10 +12,10 @@ import (
 	"example.com/pagila-api/llm/upstream"
 )
 
-// FuzzResponse reads arbitrary responses in both dialects, streamed and not streamed. The caller gets
-// only text that is safe to display, and every successful answer has some.
+// FuzzResponse reads arbitrary responses, streamed and not streamed. The caller gets only text that is safe to
+// display, and every successful answer has some.
 func FuzzResponse(f *testing.F) {
-	for _, seeds := range [][]oddity{oddStreams, oddLines, oddCompletions, oddOllamaReplies} {
+	for _, seeds := range [][]oddity{oddStreams, oddLines, oddCompletions, oddLineReplies} {
 		for _, seed := range seeds {
 			f.Add(afterHead(seed.raw))
 		}

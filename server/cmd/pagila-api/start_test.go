@@ -613,7 +613,7 @@ func TestStartWithMissingModel(t *testing.T) {
 		}
 		body, err := io.ReadAll(r.Body)
 		if err == nil && !strings.Contains(string(body), `"stream":true`) { // a summary
-			fmt.Fprint(w, `{"message":`)
+			fmt.Fprint(w, `{"choices":`)
 			w.(http.Flusher).Flush()
 		}
 		select { // and sends nothing more
