@@ -197,11 +197,12 @@ func (a *calls) extend(c *partialCall, p callPart) {
 		c.index, c.indexed = p.index, true
 	}
 	c.id = cmp.Or(c.id, p.id)
-	if p.name != c.name && len(c.arguments) == 0 {
+	if c.name == "" || p.name != c.name && len(c.arguments) == 0 {
 		c.name += p.name
 		a.size += len(p.name)
 	}
-	if p.value {
+	// Some servers send all of the arguments so far in each part.
+	if p.value || bytes.HasPrefix(c.arguments, []byte("{")) && strings.HasPrefix(p.arguments, string(c.arguments)) {
 		c.arguments = c.arguments[:0]
 	}
 	if !c.closed() { // some servers repeat the end of the arguments

@@ -25,7 +25,7 @@ func (m *Model) Generate(ctx context.Context, r Request) (answer Answer, err err
 	if r.MaxTokens <= 0 || r.MaxTokens > m.maxTokens {
 		r.MaxTokens = m.maxTokens
 	}
-	ctx, span := m.telemetry.begin(ctx, r.Messages, r.MaxTokens+m.thinkingBudget(), m.temperature(r.Temperature))
+	ctx, span := m.telemetry.begin(ctx, r, r.MaxTokens+m.thinkingBudget(), m.temperature(r.Temperature))
 	c := &call{Request: r, onText: span.text}
 	err = errEmitPanicked // unless generate returns
 	defer func() { span.end(ctx, answer, c.retries, err) }()
