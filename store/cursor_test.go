@@ -21,7 +21,7 @@ import (
 var orders = []store.FilmQuery{
 	{}, {Order: "-film_id"}, {Order: "title"}, {Order: "-title"}, {Order: "release_year"}, {Order: "-release_year"},
 	{Order: "length"}, {Order: "-length"}, {Order: "rental_rate"}, {Order: "-rental_rate"}, {Order: "-replacement_cost"},
-	{Search: "drama or boat or shark", Order: "relevance"}, {Search: "dra"}, {Search: "boat", Categories: []string{"Comedy", "Horror"}},
+	{Search: "drama or boat or shark", Order: "relevance"}, {Search: "d"}, {Search: "boat", Categories: []string{"Comedy", "Horror"}},
 }
 
 // walk visits all pages and calls between after each one. It returns the films.
