@@ -48,7 +48,7 @@ func TestBadInput(t *testing.T) {
 		{"category too long", "GET", "/films?category=" + strings.Repeat("x", 101), "", 400, "invalid_request", "category"},
 		{"category with NUL", "GET", "/films?category=%00", "", 400, "invalid_request", "category"},
 		{"category not UTF-8", "GET", "/films?category=%ff", "", 400, "invalid_request", "category"},
-		{"unknown parameter", "GET", "/films?sort=title", "", 400, "invalid_request", "sort"},
+		{"unknown parameter", "GET", "/films?order=title", "", 400, "invalid_request", "order"},
 		{"unknown parameter, not UTF-8", "GET", "/films?%ff=1", "", 400, "invalid_request", "\uFFFD"},
 		{"malformed escape", "GET", "/films?page=%zz", "", 400, "invalid_request", ""},
 		{"semicolon", "GET", "/films?page=1;page_size=2", "", 400, "invalid_request", ""},
@@ -176,7 +176,7 @@ func TestExactParameters(t *testing.T) {
 		film := a.get(t, "/films/"+url.PathEscape(number))
 		if want != 0 {
 			if got := decode[gen.FilmPage](t, page.want(t, 200)); *got.Page != want {
-				t.Errorf("page %s was used as %d", number, got.Page)
+				t.Errorf("page %s was used as %d", number, *got.Page)
 			}
 			if film.status != 200 {
 				film.wantProblem(t, 404, "film_not_found")
