@@ -57,7 +57,8 @@ func KnownProblems() []gen.Problem {
 		&contract.InvalidError{}, oauthRefusal(&contract.InvalidError{}), errUnsupportedGrant, errWrongCredentials, errShuttingDown,
 		store.ErrInventoryNotAvailable, store.ErrCustomerInactive, store.ErrStaffInactive,
 		&store.RefusedError{}, &store.UnknownReferenceError{},
-		&store.NotFoundError{Kind: store.KindFilm, ID: 5000}, &store.NotFoundError{Kind: store.KindCustomer, ID: 5000}, &store.NotFoundError{Kind: store.KindRental, ID: 99999},
+		&store.NotFoundError{Kind: store.KindFilm, ID: 5000}, &store.NotFoundError{Kind: store.KindActor, ID: 5000},
+		&store.NotFoundError{Kind: store.KindCustomer, ID: 5000}, &store.NotFoundError{Kind: store.KindRental, ID: 99999},
 	}
 	for _, reason := range []store.Reason{store.Away, store.Busy, store.ReadOnly, store.NotSetUp} {
 		for _, outcome := range []store.Outcome{store.NoWrite, store.NothingWritten, store.Unknown} {

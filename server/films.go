@@ -29,7 +29,7 @@ func (s *Server) ListFilms(ctx context.Context, request gen.ListFilmsRequestObje
 	return gen.ListFilms200JSONResponse{Body: gen.FilmPage{Items: items, Page: &q.Page, PageSize: q.PageSize, Total: &page.Total}}, nil
 }
 
-// GetFilm responds with a film and its actors.
+// GetFilm responds with a film, its categories, its actors and its availability.
 func (s *Server) GetFilm(ctx context.Context, request gen.GetFilmRequestObject) (gen.GetFilmResponseObject, error) {
 	found, err := s.deps.Store.Film(ctx, request.FilmID)
 	if err != nil {
@@ -38,12 +38,18 @@ func (s *Server) GetFilm(ctx context.Context, request gen.GetFilmRequestObject) 
 	f := film(found.Film)
 	actors := make([]gen.Actor, len(found.Actors))
 	for i, a := range found.Actors {
-		actors[i] = gen.Actor{ActorID: a.ActorID, FirstName: a.FirstName, LastName: a.LastName}
+		actors[i] = gen.Actor(a)
+	}
+	availability := make([]gen.Availability, len(found.Availability))
+	for i, a := range found.Availability {
+		availability[i] = gen.Availability{StoreID: a.StoreID, Copies: a.Copies, InStock: a.InStock}
 	}
 	return gen.GetFilm200JSONResponse{
-		Actors: actors, Category: f.Category, Description: f.Description, FilmID: f.FilmID,
-		Language: f.Language, Length: f.Length, Rating: f.Rating, ReleaseYear: f.ReleaseYear,
-		RentalDuration: f.RentalDuration, RentalRate: f.RentalRate, ReplacementCost: f.ReplacementCost,
+		Actors: actors, Availability: availability,
+		Categories: append([]string{}, found.Categories...), // never nil
+		Category:   f.Category, Description: f.Description, FilmID: f.FilmID, Language: f.Language,
+		Length: f.Length, Rating: f.Rating, ReleaseYear: f.ReleaseYear, RentalDuration: f.RentalDuration,
+		RentalRate: f.RentalRate, ReplacementCost: f.ReplacementCost,
 		SpecialFeatures: f.SpecialFeatures, StreamingAvailable: f.StreamingAvailable, Title: f.Title,
 	}, nil
 }

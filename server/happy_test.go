@@ -23,8 +23,8 @@ func TestListFilms(t *testing.T) {
 	if want := one[int64](t, a, `SELECT count(*) `+inCategory); *page.Total != want {
 		t.Errorf("total is %d, want %d", page.Total, want)
 	}
-	if page.Page != 2 || page.PageSize != 5 || len(page.Items) != 5 {
-		t.Errorf("page %d, page_size %d, %d items", page.Page, page.PageSize, len(page.Items))
+	if *page.Page != 2 || page.PageSize != 5 || len(page.Items) != 5 {
+		t.Errorf("page %d, page_size %d, %d items", *page.Page, page.PageSize, len(page.Items))
 	}
 	if want := one[int32](t, a, `SELECT film_id `+inCategory+` ORDER BY film_id LIMIT 1 OFFSET 5`); page.Items[0].FilmID != want {
 		t.Errorf("the page begins with film %d, want %d", page.Items[0].FilmID, want)

@@ -175,8 +175,8 @@ func TestExactParameters(t *testing.T) {
 		page := a.get(t, "/films?page_size=1&page="+escaped)
 		film := a.get(t, "/films/"+url.PathEscape(number))
 		if want != 0 {
-			if got := decode[gen.FilmPage](t, page.want(t, 200)); got.Page != want {
-				t.Errorf("page %s was used as %d", number, got.Page)
+			if got := decode[gen.FilmPage](t, page.want(t, 200)); *got.Page != want {
+				t.Errorf("page %s was used as %d", number, *got.Page)
 			}
 			if film.status != 200 {
 				film.wantProblem(t, 404, "film_not_found")

@@ -254,6 +254,8 @@ func notFoundCode(kind store.Kind) gen.ProblemCode {
 	switch kind {
 	case store.KindFilm:
 		return gen.ProblemCodeFilmNotFound
+	case store.KindActor:
+		return gen.ProblemCodeActorNotFound
 	case store.KindCustomer:
 		return gen.ProblemCodeCustomerNotFound
 	case store.KindRental:

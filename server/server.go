@@ -35,6 +35,12 @@ const maxBody = 1 << 20
 type Store interface {
 	Films(ctx context.Context, q store.FilmQuery) (store.FilmPage, error)
 	Film(ctx context.Context, id int32) (store.FilmDetail, error)
+	Copies(ctx context.Context, filmID int32) ([]store.Copy, error)
+	Categories(ctx context.Context) ([]store.Category, error)
+	Languages(ctx context.Context) ([]store.Language, error)
+	Shops(ctx context.Context) ([]store.Shop, error)
+	Actors(ctx context.Context, q store.ActorQuery) (store.ActorPage, error)
+	Actor(ctx context.Context, id int32) (store.ActorDetail, error)
 	SearchFilms(ctx context.Context, question string, limit int) ([]store.FoundFilm, error)
 	CreateRental(ctx context.Context, n store.NewRental) (store.Rental, error)
 	Rental(ctx context.Context, customerID, id int32) (store.Rental, error)

@@ -23,6 +23,7 @@ type Kind int
 // The kinds of rows that callers name by id.
 const (
 	KindFilm Kind = iota
+	KindActor
 	KindCustomer
 	KindRental
 	KindInventory // a copy of a film
@@ -33,6 +34,7 @@ const (
 
 var kindNames = [kindCount]string{
 	KindFilm:      "film",
+	KindActor:     "actor",
 	KindCustomer:  "customer",
 	KindRental:    "rental",
 	KindInventory: "inventory",

@@ -24,17 +24,12 @@ type Film struct {
 	StreamingAvailable bool
 }
 
-// FilmDetail is a film with its actors, ordered by name.
+// FilmDetail is a film with its categories and actors by name, and its availability by store.
 type FilmDetail struct {
-	Film   `bun:",extend"`
-	Actors []Actor `bun:"type:jsonb"`
-}
-
-// Actor is a row of the table actor.
-type Actor struct {
-	ActorID   int32  `json:"actor_id"`
-	FirstName string `json:"first_name"`
-	LastName  string `json:"last_name"`
+	Film         `bun:",extend"`
+	Categories   []string       `bun:",array"`
+	Actors       []Actor        `bun:"type:jsonb"`
+	Availability []Availability `bun:"type:jsonb"`
 }
 
 // FilmQuery chooses a page of films.
@@ -69,13 +64,14 @@ const filmJoins = `
 		WHERE film_category.film_id = f.film_id
 	) c ON true`
 
-const actorsColumn = `
-	COALESCE((
-		SELECT jsonb_agg(jsonb_build_object('actor_id', a.actor_id, 'first_name', a.first_name, 'last_name', a.last_name)
-			ORDER BY a.last_name, a.first_name, a.actor_id)
-		FROM {film_actor} fa JOIN {actor} a USING (actor_id)
-		WHERE fa.film_id = f.film_id AND a.actor_id > 0
-	), '[]') AS actors`
+// categoriesColumn is the column of the categories of the film f.
+const categoriesColumn = `
+	ARRAY(
+		SELECT DISTINCT category.name
+		FROM {film_category} film_category JOIN {category} category USING (category_id)
+		WHERE film_category.film_id = f.film_id AND category.name IS NOT NULL
+		ORDER BY category.name
+	) AS categories`
 
 // filmsSQL compares categories without regard to case, by Unicode's rules. It converts to upper case first,
 // for letters that have two lower-case forms. The total and the page come from one statement, and therefore
@@ -119,7 +115,8 @@ func (s *Store) Films(ctx context.Context, q FilmQuery) (FilmPage, error) {
 	return page, nil
 }
 
-const filmSQL = `SELECT` + filmColumns + `,` + actorsColumn + ` FROM {film} f` + filmJoins + ` WHERE f.film_id = $1::integer`
+const filmSQL = `SELECT` + filmColumns + `,` + categoriesColumn + `,` + actorsColumn + `,` + availabilityColumn + `
+FROM {film} f` + filmJoins + ` WHERE f.film_id = $1::integer`
 
 // Film returns a film by its id. The error is a *NotFoundError if there is none.
 func (s *Store) Film(ctx context.Context, id int32) (FilmDetail, error) {

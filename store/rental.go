@@ -61,13 +61,16 @@ func microseconds(expression string) string {
 		'0001-01-01 00:00:00+00'), '9999-12-31 23:59:59.999999+00')) * 1000000)::bigint`
 }
 
-// rentalColumns are the columns of rentalRow, for the row r of rental. Days are counted in UTC, because the
-// session's time zone may have days of 23 hours.
+// dueDate converts the due date of the row r of rental, for the row f of film. Days are counted in UTC, because
+// the session's time zone may have days of 23 hours.
+var dueDate = microseconds(`(LEAST(GREATEST(r.rental_date, '0001-01-01 00:00:00+00'), '9999-12-31 23:59:59.999999+00')
+		AT TIME ZONE 'UTC' + make_interval(days => f.rental_duration)) AT TIME ZONE 'UTC'`)
+
+// rentalColumns are the columns of rentalRow, for the row r of rental.
 var rentalColumns = `
 	r.rental_id, ` + microseconds("r.rental_date") + ` AS rental_date, r.inventory_id, r.customer_id, r.staff_id,
 	CASE WHEN r.return_date IS NOT NULL THEN ` + microseconds("r.return_date") + ` END AS return_date,
-	i.film_id, ` + microseconds(`(LEAST(GREATEST(r.rental_date, '0001-01-01 00:00:00+00'), '9999-12-31 23:59:59.999999+00')
-		AT TIME ZONE 'UTC' + make_interval(days => f.rental_duration)) AT TIME ZONE 'UTC'`) + ` AS due_date`
+	i.film_id, ` + dueDate + ` AS due_date`
 
 const rentalJoins = ` JOIN {inventory} i USING (inventory_id) JOIN {film} f USING (film_id)`
 

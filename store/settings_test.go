@@ -381,7 +381,7 @@ func TestLeastPrivilege(t *testing.T) {
 // leastPrivileges are the privileges that the README grants to the server's role.
 var leastPrivileges = []string{
 	`USAGE ON SCHEMA public`,
-	`SELECT ON film, language, category, film_category, actor, film_actor, inventory, customer, staff, rental, atlas_schema_revisions`,
+	`SELECT ON film, language, category, film_category, actor, film_actor, inventory, store, address, city, country, customer, staff, rental, atlas_schema_revisions`,
 	`INSERT ON rental`,
 	`USAGE ON SEQUENCE rental_rental_id_seq`,
 	`UPDATE (last_update) ON inventory`,

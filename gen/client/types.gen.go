@@ -450,7 +450,7 @@ type CategoryList struct {
 type Copy struct {
 	// DueDate When the copy is due, if it is rented out.
 	//
-	// Example: 2022-08-29T22:51:32Z
+	// Example: 2022-08-26T23:30:32Z
 	DueDate *time.Time `json:"due_date,omitempty"`
 
 	// InStock Whether the copy is there to be rented.

@@ -588,7 +588,7 @@ export interface components {
             /**
              * Format: date-time
              * @description When the copy is due, if it is rented out.
-             * @example 2022-08-29T22:51:32Z
+             * @example 2022-08-26T23:30:32Z
              */
             due_date?: string;
         };
@@ -2036,10 +2036,40 @@ export interface operations {
                      *           "in_stock": true
                      *         },
                      *         {
+                     *           "inventory_id": 2,
+                     *           "store_id": 1,
+                     *           "in_stock": true
+                     *         },
+                     *         {
+                     *           "inventory_id": 3,
+                     *           "store_id": 1,
+                     *           "in_stock": true
+                     *         },
+                     *         {
+                     *           "inventory_id": 4,
+                     *           "store_id": 1,
+                     *           "in_stock": true
+                     *         },
+                     *         {
+                     *           "inventory_id": 5,
+                     *           "store_id": 2,
+                     *           "in_stock": true
+                     *         },
+                     *         {
                      *           "inventory_id": 6,
                      *           "store_id": 2,
                      *           "in_stock": false,
-                     *           "due_date": "2022-08-29T22:51:32Z"
+                     *           "due_date": "2022-08-26T23:30:32Z"
+                     *         },
+                     *         {
+                     *           "inventory_id": 7,
+                     *           "store_id": 2,
+                     *           "in_stock": true
+                     *         },
+                     *         {
+                     *           "inventory_id": 8,
+                     *           "store_id": 2,
+                     *           "in_stock": true
                      *         }
                      *       ]
                      *     }
@@ -2083,6 +2113,76 @@ export interface operations {
                      *           "category_id": 2,
                      *           "name": "Animation",
                      *           "film_count": 66
+                     *         },
+                     *         {
+                     *           "category_id": 3,
+                     *           "name": "Children",
+                     *           "film_count": 60
+                     *         },
+                     *         {
+                     *           "category_id": 4,
+                     *           "name": "Classics",
+                     *           "film_count": 57
+                     *         },
+                     *         {
+                     *           "category_id": 5,
+                     *           "name": "Comedy",
+                     *           "film_count": 58
+                     *         },
+                     *         {
+                     *           "category_id": 6,
+                     *           "name": "Documentary",
+                     *           "film_count": 68
+                     *         },
+                     *         {
+                     *           "category_id": 7,
+                     *           "name": "Drama",
+                     *           "film_count": 62
+                     *         },
+                     *         {
+                     *           "category_id": 8,
+                     *           "name": "Family",
+                     *           "film_count": 69
+                     *         },
+                     *         {
+                     *           "category_id": 9,
+                     *           "name": "Foreign",
+                     *           "film_count": 73
+                     *         },
+                     *         {
+                     *           "category_id": 10,
+                     *           "name": "Games",
+                     *           "film_count": 61
+                     *         },
+                     *         {
+                     *           "category_id": 11,
+                     *           "name": "Horror",
+                     *           "film_count": 56
+                     *         },
+                     *         {
+                     *           "category_id": 12,
+                     *           "name": "Music",
+                     *           "film_count": 51
+                     *         },
+                     *         {
+                     *           "category_id": 13,
+                     *           "name": "New",
+                     *           "film_count": 63
+                     *         },
+                     *         {
+                     *           "category_id": 14,
+                     *           "name": "Sci-Fi",
+                     *           "film_count": 61
+                     *         },
+                     *         {
+                     *           "category_id": 15,
+                     *           "name": "Sports",
+                     *           "film_count": 74
+                     *         },
+                     *         {
+                     *           "category_id": 16,
+                     *           "name": "Travel",
+                     *           "film_count": 57
                      *         }
                      *       ]
                      *     }
@@ -2124,6 +2224,26 @@ export interface operations {
                      *         {
                      *           "language_id": 5,
                      *           "name": "French",
+                     *           "film_count": 0
+                     *         },
+                     *         {
+                     *           "language_id": 6,
+                     *           "name": "German",
+                     *           "film_count": 0
+                     *         },
+                     *         {
+                     *           "language_id": 2,
+                     *           "name": "Italian",
+                     *           "film_count": 0
+                     *         },
+                     *         {
+                     *           "language_id": 3,
+                     *           "name": "Japanese",
+                     *           "film_count": 0
+                     *         },
+                     *         {
+                     *           "language_id": 4,
+                     *           "name": "Mandarin",
                      *           "film_count": 0
                      *         }
                      *       ]
@@ -2221,14 +2341,26 @@ export interface operations {
                      * @example {
                      *       "items": [
                      *         {
+                     *           "actor_id": 179,
+                     *           "first_name": "ED",
+                     *           "last_name": "GUINESS",
+                     *           "film_count": 29
+                     *         },
+                     *         {
                      *           "actor_id": 1,
                      *           "first_name": "PENELOPE",
                      *           "last_name": "GUINESS",
                      *           "film_count": 19
+                     *         },
+                     *         {
+                     *           "actor_id": 90,
+                     *           "first_name": "SEAN",
+                     *           "last_name": "GUINESS",
+                     *           "film_count": 33
                      *         }
                      *       ],
                      *       "page": 1,
-                     *       "page_size": 1,
+                     *       "page_size": 20,
                      *       "total": 3
                      *     }
                      */
@@ -2277,6 +2409,74 @@ export interface operations {
                      *         {
                      *           "film_id": 23,
                      *           "title": "ANACONDA CONFESSIONS"
+                     *         },
+                     *         {
+                     *           "film_id": 25,
+                     *           "title": "ANGELS LIFE"
+                     *         },
+                     *         {
+                     *           "film_id": 106,
+                     *           "title": "BULWORTH COMMANDMENTS"
+                     *         },
+                     *         {
+                     *           "film_id": 140,
+                     *           "title": "CHEAPER CLYDE"
+                     *         },
+                     *         {
+                     *           "film_id": 166,
+                     *           "title": "COLOR PHILADELPHIA"
+                     *         },
+                     *         {
+                     *           "film_id": 277,
+                     *           "title": "ELEPHANT TROJAN"
+                     *         },
+                     *         {
+                     *           "film_id": 361,
+                     *           "title": "GLEAMING JAWBREAKER"
+                     *         },
+                     *         {
+                     *           "film_id": 438,
+                     *           "title": "HUMAN GRAFFITI"
+                     *         },
+                     *         {
+                     *           "film_id": 499,
+                     *           "title": "KING EVOLUTION"
+                     *         },
+                     *         {
+                     *           "film_id": 506,
+                     *           "title": "LADY STAGE"
+                     *         },
+                     *         {
+                     *           "film_id": 509,
+                     *           "title": "LANGUAGE COWBOY"
+                     *         },
+                     *         {
+                     *           "film_id": 605,
+                     *           "title": "MULHOLLAND BEAST"
+                     *         },
+                     *         {
+                     *           "film_id": 635,
+                     *           "title": "OKLAHOMA JUMANJI"
+                     *         },
+                     *         {
+                     *           "film_id": 749,
+                     *           "title": "RULES HUMAN"
+                     *         },
+                     *         {
+                     *           "film_id": 832,
+                     *           "title": "SPLASH GUMP"
+                     *         },
+                     *         {
+                     *           "film_id": 939,
+                     *           "title": "VERTIGO NORTHWEST"
+                     *         },
+                     *         {
+                     *           "film_id": 970,
+                     *           "title": "WESTWARD SEABISCUIT"
+                     *         },
+                     *         {
+                     *           "film_id": 980,
+                     *           "title": "WIZARD COLDBLOODED"
                      *         }
                      *       ]
                      *     }

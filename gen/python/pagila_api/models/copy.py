@@ -20,7 +20,7 @@ class Copy:
         inventory_id (int): The number of the copy. A rental names it. Example: 6.
         store_id (int): The number of its store. Example: 2.
         in_stock (bool): Whether the copy is there to be rented. Example: False.
-        due_date (datetime.datetime | Unset): When the copy is due, if it is rented out. Example: 2022-08-29T22:51:32Z.
+        due_date (datetime.datetime | Unset): When the copy is due, if it is rented out. Example: 2022-08-26T23:30:32Z.
     """
 
     inventory_id: int
