@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -184,11 +185,13 @@ func (a *testAPI) exec(t *testing.T, query string, args ...any) {
 	pgtest.Exec(t, a.db.ExecContext, query, args...)
 }
 
-// breakFilm makes each read of a film fail with an error that is not temporary.
+// breakFilm makes each read of a film, and of what surrounds the films, fail with an error that is not temporary.
 func (a *testAPI) breakFilm(t *testing.T) {
 	t.Helper()
-	a.exec(t, `ALTER TABLE film RENAME TO film_rows`)
-	a.exec(t, `CREATE VIEW film AS SELECT * FROM film_rows WHERE 1 / (film_id - film_id) = 0`)
+	for _, table := range []string{"film", "category", "store", "actor"} {
+		a.exec(t, fmt.Sprintf(`ALTER TABLE %s RENAME TO %[1]s_rows`, table))
+		a.exec(t, fmt.Sprintf(`CREATE VIEW %s AS SELECT * FROM %[1]s_rows WHERE 1 / (%[1]s_id - %[1]s_id) = 0`, table))
+	}
 }
 
 // received is a response whose body has been read.

@@ -188,6 +188,12 @@ func wantEachCall(t *testing.T, s *store.Store, filmID int32) {
 	if _, err := s.Films(t.Context(), store.FilmQuery{Page: 1, PageSize: 5, Category: "horror"}); err != nil {
 		t.Error(err)
 	}
+	if _, err := s.Copies(t.Context(), filmID); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.Actors(t.Context(), store.ActorQuery{Page: 1, PageSize: 5, Name: "guin"}); err != nil {
+		t.Error(err)
+	}
 	if _, err := s.Rental(t.Context(), 1, 76); err != nil && !strings.Contains(err.Error(), "no rental") {
 		t.Error(err)
 	}

@@ -23,13 +23,21 @@ type Availability struct {
 
 // stores is the part of a WITH that finds the stores with copies of any film, whether or not the table store
 // has them. Pagila's index on inventory begins with the store, and only PostgreSQL 18 skips from one store to
-// the next by itself. With this table, the copies of one film are found without reading those of all films.
+// the next by itself.
 const stores = `RECURSIVE stores (store_id) AS (
 		(SELECT store_id FROM {inventory} ORDER BY store_id LIMIT 1)
 		UNION ALL
 		SELECT (SELECT i.store_id FROM {inventory} i WHERE i.store_id > stores.store_id ORDER BY i.store_id LIMIT 1)
 		FROM stores WHERE stores.store_id IS NOT NULL
 	)`
+
+// filmCopies are the copies i of the film f. They are looked up in the index, store by store. OFFSET 0 keeps the
+// planner from reading the copies of all films instead.
+const filmCopies = `stores CROSS JOIN LATERAL (
+		SELECT inventory_id, store_id FROM {inventory}
+		WHERE store_id = stores.store_id AND film_id = f.film_id AND inventory_id > 0
+		OFFSET 0
+	) i`
 
 // openRental is a condition for the row r of rental: the copy i is out.
 const openRental = `r.inventory_id = i.inventory_id AND r.return_date IS NULL`
@@ -42,10 +50,9 @@ const availabilityColumn = `
 		FROM (
 			SELECT i.store_id, count(*) AS copies,
 				count(*) FILTER (WHERE NOT EXISTS (SELECT FROM {rental} r WHERE ` + openRental + `)) AS in_stock
-			FROM stores JOIN {inventory} i USING (store_id)
-			WHERE i.film_id = f.film_id AND i.inventory_id > 0
+			FROM ` + filmCopies + `
 			GROUP BY i.store_id
-		) copies
+		) counted
 	), '[]') AS availability`
 
 // copiesSQL returns a row without a copy for a film that has none, and no row without such a film.
@@ -53,7 +60,7 @@ var copiesSQL = `
 WITH ` + stores + `
 SELECT i.inventory_id, i.store_id, o.out, o.due_date
 FROM {film} f
-LEFT JOIN (stores JOIN {inventory} i USING (store_id)) ON i.film_id = f.film_id AND i.inventory_id > 0
+LEFT JOIN (` + filmCopies + `) ON true
 LEFT JOIN LATERAL (
 	SELECT count(*) > 0 AS out, max(` + dueDate + `) AS due_date FROM {rental} r WHERE ` + openRental + `
 ) o ON true

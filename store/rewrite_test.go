@@ -61,6 +61,24 @@ func readDuringRewrite(t *testing.T, url, through string) {
 				t.Errorf("%d films of %d, %v", len(page.Items), page.Total, err)
 			}
 		},
+		"Copies": func(ctx context.Context) {
+			copies, err := s.Copies(ctx, 1)
+			if err != nil || len(copies) == 0 {
+				t.Errorf("%d copies of film 1, %v", len(copies), err)
+			}
+		},
+		"Languages": func(ctx context.Context) {
+			languages, err := s.Languages(ctx)
+			if err != nil || languages[0].FilmCount == 0 {
+				t.Errorf("languages: %v, %v", languages, err)
+			}
+		},
+		"Actor": func(ctx context.Context) {
+			actor, err := s.Actor(ctx, 1)
+			if err != nil || len(actor.Films) == 0 {
+				t.Errorf("actor 1: %v, %v", actor, err)
+			}
+		},
 		"Rental": func(ctx context.Context) {
 			if _, err := s.Rental(ctx, rental.CustomerID, rental.RentalID); err != nil {
 				t.Errorf("rental %d: %v", rental.RentalID, err)

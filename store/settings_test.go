@@ -46,6 +46,7 @@ func wantAllWell(t *testing.T, s *store.Store, conn *pgx.Conn) {
 	if found, err := s.SearchFilms(ctx, "Is "+film.Title+" a good film?", 8); err != nil || len(found) == 0 || found[0].FilmID != 1 {
 		t.Errorf("search: %v, %v", found, err)
 	}
+	wantCatalogue(t, s)
 	wantOneEach(t, s, conn, copiesInStock(t, conn, 3), 6)
 }
 
@@ -257,6 +258,7 @@ func TestCaseOfEveryLocale(t *testing.T) {
 					t.Errorf("%s: %d films, %v, want %d", query, page.Total, err, want)
 				}
 			}
+			wantActorsOfEveryCase(t, s, conn)
 			title := pgtest.Value[string](t, conn.QueryRow, `SELECT title FROM film WHERE title LIKE '%I%' ORDER BY film_id LIMIT 1`)
 			found, err := s.SearchFilms(t.Context(), "is "+strings.ToLower(title)+" any good?", 3)
 			if err != nil || len(found) == 0 || found[0].Title != title {
@@ -284,6 +286,9 @@ func TestOtherEncodings(t *testing.T) {
 			for _, foreign := range []string{"日本", "Комедия", "\U0001F3AC"} {
 				if page, err := s.Films(t.Context(), store.FilmQuery{Page: 1, PageSize: 5, Category: foreign}); err != nil || page.Total != 0 {
 					t.Errorf("%s: %+v, %v", foreign, page, err)
+				}
+				if page, err := s.Actors(t.Context(), store.ActorQuery{Page: 1, PageSize: 5, Name: foreign}); err != nil || page.Total != 0 {
+					t.Errorf("actors named %s: %+v, %v", foreign, page, err)
 				}
 				if _, err := s.SearchFilms(t.Context(), foreign, 5); err != nil {
 					t.Errorf("search for %s: %v", foreign, err)

@@ -246,7 +246,16 @@ func TestUnavailable(t *testing.T) {
 			_, err := s.Films(ctx, store.FilmQuery{Page: 1, PageSize: 1})
 			return err
 		},
-		"Film":        func(ctx context.Context) error { _, err := s.Film(ctx, 1); return err },
+		"Film":       func(ctx context.Context) error { _, err := s.Film(ctx, 1); return err },
+		"Copies":     func(ctx context.Context) error { _, err := s.Copies(ctx, 1); return err },
+		"Categories": func(ctx context.Context) error { _, err := s.Categories(ctx); return err },
+		"Languages":  func(ctx context.Context) error { _, err := s.Languages(ctx); return err },
+		"Shops":      func(ctx context.Context) error { _, err := s.Shops(ctx); return err },
+		"Actor":      func(ctx context.Context) error { _, err := s.Actor(ctx, 1); return err },
+		"Actors": func(ctx context.Context) error {
+			_, err := s.Actors(ctx, store.ActorQuery{Page: 1, PageSize: 1, Name: "x"})
+			return err
+		},
 		"SearchFilms": func(ctx context.Context) error { _, err := s.SearchFilms(ctx, "x", 1); return err },
 		"Rental":      func(ctx context.Context) error { _, err := s.Rental(ctx, 1, 1); return err },
 		"Status":      func(ctx context.Context) error { _, err := s.Status(ctx); return err },
