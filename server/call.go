@@ -12,8 +12,9 @@ type call struct {
 	id        identity
 	arrival   time.Time
 	operation *operation
-	status    int    // the status to log, if it is not the one that was sent
-	release   func() // releases the request's slot of admission control, if it has one
+	status    int       // the status to log, if it is not the one that was sent
+	release   func()    // releases the request's slot of admission control, if it has one
+	tool      *toolCall // nil unless the request is the call of a tool
 }
 
 type callKey struct{}

@@ -87,6 +87,12 @@ func (trusted proxies) client(r *http.Request) netip.Addr {
 	return client
 }
 
+// sent reports whether a request comes directly from a trusted proxy.
+func (trusted proxies) sent(r *http.Request) bool {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err == nil && trusted.contain(plain(peer.Addr()))
+}
+
 func (trusted proxies) contain(address netip.Addr) bool {
 	for _, network := range trusted {
 		if network.Contains(address) {

@@ -27,16 +27,9 @@ const preflightMaxAge = 2 * time.Hour
 
 // newCORS returns the handler that allows pages of these origins to use the API in a browser. Pages send
 // the token as a header, so any header is allowed. There are no cookies that another page could abuse.
-func newCORS(origins []string, doc *openapi3.T) (*cors.Cors, error) {
-	allowed := make([]string, len(origins))
-	for i, entry := range origins {
-		var err error
-		if allowed[i], err = ParseOrigin(entry); err != nil {
-			return nil, err
-		}
-	}
+func newCORS(origins []string, doc *openapi3.T) *cors.Cors {
 	return cors.New(cors.Options{
-		AllowedOrigins: allowed,
+		AllowedOrigins: origins,
 		// These include methods that no operation has, so that a page can read the 405.
 		AllowedMethods: []string{
 			http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
@@ -45,7 +38,19 @@ func newCORS(origins []string, doc *openapi3.T) (*cors.Cors, error) {
 		ExposedHeaders:     responseHeaders(doc),
 		MaxAge:             int(preflightMaxAge.Seconds()),
 		OptionsPassthrough: true, // a preflight request is then logged like any other
-	}), nil
+	})
+}
+
+// parseOrigins parses all entries of [Deps.Origins].
+func parseOrigins(entries []string) ([]string, error) {
+	origins := make([]string, len(entries))
+	for i, entry := range entries {
+		var err error
+		if origins[i], err = ParseOrigin(entry); err != nil {
+			return nil, err
+		}
+	}
+	return origins, nil
 }
 
 // responseHeaders returns all headers that the contract documents, and Allow of a 405, which belongs to no

@@ -27,7 +27,7 @@ var validRequestID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
 
 // identify gives the request its ID and its place in a trace, and logs it at the end.
 func (s *Server) identify(c *gin.Context) {
-	call := &call{arrival: time.Now(), id: newIdentity(c.Request), operation: noOperation}
+	call := &call{arrival: time.Now(), id: newIdentity(c.Request), operation: noOperation, tool: toolCallOf(c.Request.Context())}
 	// The spans that a handler starts are children of this one.
 	ctx := trace.ContextWithRemoteSpanContext(c.Request.Context(), call.id.span)
 	c.Request = c.Request.WithContext(withCall(ctx, call))
@@ -37,19 +37,33 @@ func (s *Server) identify(c *gin.Context) {
 	c.Next()
 }
 
+// The messages of the line in the log that each request has, and each call of a tool in a request.
+const (
+	requestMessage  = "request"
+	toolCallMessage = "tool call"
+)
+
 func (s *Server) logAccess(k *call, w gin.ResponseWriter) {
 	status := k.status
 	if status == 0 {
 		status = w.Status()
 	}
-	s.deps.Logger.LogAttrs(k.request.Context(), slog.LevelInfo, "request",
+	message := requestMessage
+	if k.tool != nil {
+		message = toolCallMessage
+	}
+	s.logRequest(message, k, status, max(w.Size(), 0))
+}
+
+func (s *Server) logRequest(message string, k *call, status, size int) {
+	s.deps.Logger.LogAttrs(k.request.Context(), slog.LevelInfo, message,
 		slog.String("request_id", k.id.request),
 		slog.String("trace_id", k.id.span.TraceID().String()),
 		slog.String("operation", k.operation.ID),
 		slog.String("method", k.request.Method),
 		slog.String("path", shownPath(k.request.URL)),
 		slog.Int("status", status),
-		slog.Int("bytes", max(w.Size(), 0)),
+		slog.Int("bytes", size),
 		slog.Duration("duration", time.Since(k.arrival)),
 	)
 }

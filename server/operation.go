@@ -32,11 +32,16 @@ var noOperation = &operation{Operation: &contract.Operation{}}
 // endpoint is a method and Gin's form of a path.
 type endpoint struct{ method, path string }
 
+var ginPath = strings.NewReplacer("{", ":", "}", "")
+
+func newEndpoint(op *contract.Operation) endpoint {
+	return endpoint{op.Method, ginPath.Replace(op.Path)}
+}
+
 func newOperations(doc *openapi3.T) map[endpoint]*operation {
 	table := map[endpoint]*operation{}
-	ginPath := strings.NewReplacer("{", ":", "}", "")
 	for _, op := range contract.Operations(doc) {
-		table[endpoint{op.Method, ginPath.Replace(op.Path)}] = &operation{
+		table[newEndpoint(op)] = &operation{
 			Operation: op,
 			validated: op.Documents(http.StatusBadRequest),
 			limited:   op.Documents(http.StatusTooManyRequests),

@@ -50,6 +50,9 @@ type problem struct {
 func (s *Server) fail(c *gin.Context, err error) {
 	c.Abort()
 	call := callOf(c.Request.Context())
+	if call.tool != nil {
+		call.tool.failure = err
+	}
 	if errors.Is(err, errClientGone) || errors.Is(err, context.Canceled) && c.Request.Context().Err() != nil {
 		call.status = statusClientGone
 		panic(http.ErrAbortHandler)
@@ -138,6 +141,11 @@ var rules = []rule{
 	forType(invalidProblem),
 	forType(invalidQueryProblem),
 	forError(errNoRoute, newProblem(http.StatusNotFound, gen.ProblemCodeNotFound, "There is nothing at this path.")),
+	forType(func(*noToolError) problem {
+		return newProblem(http.StatusNotFound, gen.ProblemCodeNotFound, "There is no such tool.")
+	}),
+	forError(errOrigin, newProblem(http.StatusForbidden, gen.ProblemCodeOriginNotAllowed,
+		"Pages of this origin may not use the server.")),
 	forError(errNoMethod, newProblem(http.StatusMethodNotAllowed, gen.ProblemCodeMethodNotAllowed,
 		"This path does not support the method. The header Allow lists the methods that it supports.")),
 	forError(contract.ErrMediaType, newProblem(http.StatusUnsupportedMediaType, gen.ProblemCodeUnsupportedMediaType,

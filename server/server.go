@@ -82,7 +82,11 @@ type Deps struct {
 type Server struct {
 	deps       Deps
 	handler    http.Handler
+	engine     http.Handler // the part of handler that the calls of tools use, too
 	operations map[endpoint]*operation
+	tools      tools
+	mcp        http.Handler
+	origins    []string // as browsers send them
 	admission  *admission
 	limiter    *limiter
 	proxies    proxies
@@ -120,16 +124,22 @@ func (s *Server) prepare() (err error) {
 	if s.docs, err = newDocs(deps.Contract); err != nil {
 		return fmt.Errorf("prepare the documentation: %w", err)
 	}
+	if s.tools, err = newTools(s.operations, contract.Operations(deps.Contract)); err != nil {
+		return fmt.Errorf("tools: %w", err)
+	}
+	if s.origins, err = parseOrigins(deps.Origins); err != nil {
+		return fmt.Errorf("origins: %w", err)
+	}
+	if s.mcp, err = s.newMCP(); err != nil {
+		return fmt.Errorf("MCP: %w", err)
+	}
+	s.engine = s.newEngine()
 	// net/http has to see that a body is too large, so that it closes the connection and does not read
 	// the rest of the body as the next request. Gin's writer would hide it, so this is outside of Gin.
-	s.handler = s.admitFirst(http.MaxBytesHandler(s.closing(s.newEngine()), maxBody))
-	if len(deps.Origins) > 0 {
+	s.handler = s.admitFirst(http.MaxBytesHandler(s.closing(s.engine), maxBody))
+	if len(s.origins) > 0 {
 		// Outermost, because a page can read no response without these headers, not even a rejection.
-		cross, err := newCORS(deps.Origins, deps.Contract)
-		if err != nil {
-			return fmt.Errorf("origins: %w", err)
-		}
-		s.handler = oneOrigin(cross.Handler(s.handler))
+		s.handler = oneOrigin(newCORS(s.origins, deps.Contract).Handler(s.handler))
 	}
 	return nil
 }
@@ -159,6 +169,7 @@ func (s *Server) newEngine() *gin.Engine {
 		gen.GinServerOptions{
 			ErrorHandler: func(c *gin.Context, err error, _ int) { s.fail(c, errBinding) },
 		})
+	engine.POST(mcpPath, s.serveMCP)
 	for _, route := range engine.Routes() {
 		if route.Method == http.MethodGet { // RFC 9110, section 9.1, requires both GET and HEAD
 			engine.HEAD(route.Path, route.HandlerFunc)

@@ -134,6 +134,7 @@ const (
 	ProblemCodeMissingToken          ProblemCode = "missing_token"
 	ProblemCodeNotFound              ProblemCode = "not_found"
 	ProblemCodeNotReady              ProblemCode = "not_ready"
+	ProblemCodeOriginNotAllowed      ProblemCode = "origin_not_allowed"
 	ProblemCodeOutcomeUnknown        ProblemCode = "outcome_unknown"
 	ProblemCodeRateLimited           ProblemCode = "rate_limited"
 	ProblemCodeRefusedByDatabase     ProblemCode = "refused_by_database"
@@ -192,6 +193,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeNotFound:
 		return true
 	case ProblemCodeNotReady:
+		return true
+	case ProblemCodeOriginNotAllowed:
 		return true
 	case ProblemCodeOutcomeUnknown:
 		return true

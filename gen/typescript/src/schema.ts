@@ -1081,7 +1081,7 @@ export interface components {
          * @example film_not_found
          * @enum {string}
          */
-        ProblemCode: "invalid_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "not_found" | "film_not_found" | "actor_not_found" | "customer_not_found" | "rental_not_found" | "method_not_allowed" | "inventory_not_available" | "customer_inactive" | "staff_inactive" | "refused_by_database" | "body_too_large" | "unsupported_media_type" | "unknown_reference" | "film_not_rated" | "rate_limited" | "llm_refused" | "internal_error" | "llm_bad_response" | "llm_unverified" | "llm_unavailable" | "llm_busy" | "llm_timeout" | "database_unavailable" | "database_busy" | "outcome_unknown" | "server_busy" | "not_ready";
+        ProblemCode: "invalid_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "not_found" | "film_not_found" | "actor_not_found" | "customer_not_found" | "rental_not_found" | "method_not_allowed" | "origin_not_allowed" | "inventory_not_available" | "customer_inactive" | "staff_inactive" | "refused_by_database" | "body_too_large" | "unsupported_media_type" | "unknown_reference" | "film_not_rated" | "rate_limited" | "llm_refused" | "internal_error" | "llm_bad_response" | "llm_unverified" | "llm_unavailable" | "llm_busy" | "llm_timeout" | "database_unavailable" | "database_busy" | "outcome_unknown" | "server_busy" | "not_ready";
         InputError: {
             /**
              * @description The place in the body, as a JSON pointer in a URI fragment (RFC 6901, section 6).
