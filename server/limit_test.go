@@ -18,7 +18,6 @@ import (
 	"example.com/pagila-api/llm"
 	"example.com/pagila-api/server"
 	"example.com/pagila-api/server/internal/contract"
-	"example.com/pagila-api/store"
 )
 
 func withLimits(l server.Limits) option { return func(d *server.Deps) { d.Limits = l } }
