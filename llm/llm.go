@@ -22,7 +22,6 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"go.opentelemetry.io/otel/metric"
 
-	"example.com/pagila-api/llm/offline"
 	"example.com/pagila-api/llm/upstream"
 )
 
@@ -81,7 +80,7 @@ func New(cfg Config) (*Client, error) {
 		cfg.Upstream.Logger = slog.New(slog.DiscardHandler)
 	}
 	if cfg.Upstream.Provider == providerOffline {
-		cfg.Upstream.Local = offline.New(answerOffline)
+		cfg.Upstream.Local = newStandIn(answerOffline)
 	}
 	prompts, promptErr := loadPrompts(cfg.PromptDir)
 	schema, schemaErr := newReplySchema(cfg.Summary)
