@@ -21,7 +21,6 @@ import (
 	"log/slog"
 
 	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/tmc/langchaingo/llms"
 	"go.opentelemetry.io/otel/metric"
 
 	"example.com/pagila-api/llm/offline"
@@ -83,12 +82,7 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Upstream.Logger == nil {
 		cfg.Upstream.Logger = slog.New(slog.DiscardHandler)
 	}
-	local := upstream.Config{Provider: providerOffline, Local: offline.New(func(p []llms.MessageContent, json bool) (string, error) {
-		if json {
-			return summarizeOffline(p)
-		}
-		return "stub", nil
-	}), Logger: cfg.Upstream.Logger}
+	local := upstream.Config{Provider: providerOffline, Local: offline.New(summarizeOffline), Logger: cfg.Upstream.Logger}
 	if cfg.Upstream.Provider == providerOffline {
 		cfg.Upstream.Local = local.Local
 	}

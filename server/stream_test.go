@@ -22,7 +22,6 @@ import (
 	"example.com/pagila-api/gen"
 	"example.com/pagila-api/llm"
 	"example.com/pagila-api/server"
-	"example.com/pagila-api/store"
 )
 
 // scripted is a language model with the behaviour that a test specifies.
