@@ -53,7 +53,7 @@ type stream struct {
 	mu      sync.Mutex
 	w       http.ResponseWriter
 	held    strings.Builder   // text that could not be sent yet
-	sources *gen.SourcesEvent // that could not be sent yet
+	sources *gen.SourcesEvent // nil until they are known, and after their event
 	begun   bool              // the head has been sent
 	events  int               // the number of events so far
 	buffer  bytes.Buffer      // what is sent next
@@ -96,10 +96,14 @@ func (s *stream) close() {
 
 // begin writes the head.
 func (s *stream) begin() {
-	if !s.begun {
-		s.begun = true
-		s.answer.writeHead(s.w)
+	if s.begun {
+		return
 	}
+	s.begun = true
+	if !s.answer.events {
+		s.w.Header().Set("X-AI-Sources", filmIDs(s.sources.Films))
+	}
+	s.answer.writeHead(s.w)
 }
 
 // writeCall sends an event about a call of a tool.
@@ -114,20 +118,12 @@ func (s *stream) writeCall(c llm.Call) error {
 	return s.send()
 }
 
-// writeSources puts the films that the model was given before the first chunk: into the head of plain text,
-// and into an event of a stream of events.
+// writeSources keeps the films that the model was given until the first chunk. They come in the head of plain
+// text, and in an event of a stream of events.
 func (s *stream) writeSources(found llm.Sources) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.answer.events {
-		s.sources = &gen.SourcesEvent{Films: sources(found.Films), Total: found.Total}
-		return nil
-	}
-	ids := make([]string, len(found.Films))
-	for i, film := range found.Films {
-		ids[i] = strconv.Itoa(int(film.FilmID))
-	}
-	s.w.Header().Set("X-AI-Sources", strings.Join(ids, ", "))
+	s.sources = &gen.SourcesEvent{Films: sources(found.Films), Total: found.Total}
 	return nil
 }
 
@@ -141,7 +137,7 @@ func (s *stream) writeChunk(text string) error {
 		return nil
 	}
 	s.begin()
-	if s.sources != nil {
+	if s.answer.events && s.sources != nil {
 		s.putEvent("sources", s.sources)
 		s.sources = nil
 	}
@@ -257,4 +253,13 @@ func toolEvent(c llm.Call) gen.ToolEvent {
 	decoder.UseNumber()                  // exactly as the model wrote it
 	_ = decoder.Decode(&event.Arguments) // it is an object
 	return event
+}
+
+// filmIDs lists the numbers of films as in X-AI-Sources.
+func filmIDs(films []gen.Source) string {
+	ids := make([]string, len(films))
+	for i, film := range films {
+		ids[i] = strconv.Itoa(int(film.FilmID))
+	}
+	return strings.Join(ids, ", ")
 }
