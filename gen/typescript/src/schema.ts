@@ -241,7 +241,7 @@ export interface paths {
         };
         /**
          * This contract as YAML
-         * @description The source of the contract, with its comments.
+         * @description The contract with its comments.
          */
         get: operations["getContractYAML"];
         put?: never;
@@ -1762,7 +1762,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The source of the contract. */
+            /** @description The contract. */
             200: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
