@@ -67,7 +67,7 @@ func serveUpstream(b *testing.B, u modelServer) (direct, through string, s *serv
 	b.Cleanup(model.Close)
 	s = serveProgram(b, environment(b, "DATABASE_URL="+pgtest.New(b), "OPENAI_BASE_URL="+model.URL,
 		"LLM_RATE_LIMIT=0", "LLM_MAX_CALLS=0", "LOG_LEVEL=error",
-		"CHECK_ANSWERS=false")) // as users run it
+		"CHECK_RESPONSES=false")) // as users run it
 	return model.URL + "/chat/completions", s.url + "/ai/ask?question=Hello", s
 }
 
