@@ -71,12 +71,13 @@ func newLimiter(l Limits) (*limiter, error) {
 	return &created, nil
 }
 
-// limit is the middleware that rejects calls to the language model above the limits. It counts every
-// request of an operation, whatever the method and the headers: HEAD searches the catalogue like GET. A
-// request to resume an answer does not count, since it ends here.
-func (s *Server) limit(c *gin.Context) {
-	op := callOf(c.Request.Context()).operation
+// limit continues to the handler, unless the request is a call to the language model above the limits. It
+// counts every request of an operation, whatever the method and the headers: HEAD searches the catalogue like
+// GET. A request to resume an answer does not count, since it ends here.
+func (s *Server) limit(c *gin.Context, call *call) {
+	op := call.operation
 	if !op.limited {
+		c.Next()
 		return
 	}
 	if op.resumes(c.Request) {
@@ -88,13 +89,13 @@ func (s *Server) limit(c *gin.Context) {
 		case s.limiter.slots <- struct{}{}:
 			defer func() { <-s.limiter.slots }()
 		default:
-			s.fail(c, errBusy)
+			s.fail(c, call, errBusy)
 			return
 		}
 	}
 	// This comes last, since a client that finds the model busy has not called it.
 	if wait := s.limiter.take(s.proxies.client(c.Request)); wait > 0 {
-		s.fail(c, &rateLimitError{wait})
+		s.fail(c, call, &rateLimitError{wait})
 		return
 	}
 	c.Next()

@@ -47,9 +47,8 @@ type problem struct {
 
 // fail sends the response for err. Every error of a handler or of the middleware ends here. The log has
 // the cause of a fault; the client gets only the request's ID.
-func (s *Server) fail(c *gin.Context, err error) {
+func (s *Server) fail(c *gin.Context, call *call, err error) {
 	c.Abort()
-	call := callOf(c.Request.Context())
 	if errors.Is(err, errClientGone) || errors.Is(err, context.Canceled) && c.Request.Context().Err() != nil {
 		call.status = statusClientGone
 		panic(http.ErrAbortHandler)
@@ -71,18 +70,21 @@ func (s *Server) fail(c *gin.Context, err error) {
 	c.Data(int(p.Status), "application/problem+json", p.document(call))
 }
 
+// onError calls fail for Gin and the generated code, which do not know the call.
+func (s *Server) onError(c *gin.Context, err error) { s.fail(c, callOf(c), err) }
+
 func (p problem) logged() bool {
 	return p.hidden || p.Status >= http.StatusInternalServerError && !p.announced
 }
 
-func (s *Server) logFailure(k *call, p problem, err error) {
+func (s *Server) logFailure(call *call, p problem, err error) {
 	level := slog.LevelError
 	if p.Status < http.StatusInternalServerError {
 		level = slog.LevelWarn
 	}
-	s.deps.Logger.LogAttrs(k.request.Context(), level, "request failed",
-		slog.String("request_id", k.id.request),
-		slog.String("operation", k.operation.ID),
+	s.deps.Logger.LogAttrs(call.request.Context(), level, "request failed",
+		slog.String("request_id", call.id.request),
+		slog.String("operation", call.operation.ID),
 		slog.String("code", string(p.Code)),
 		slog.String("error", err.Error()),
 	)
@@ -98,8 +100,8 @@ func (p problem) setHeaders(header http.Header) {
 }
 
 // document is the problem document of a call.
-func (p problem) document(k *call) []byte {
-	document, err := json.Marshal(p.complete(shownPath(k.request.URL), k.id.request))
+func (p problem) document(call *call) []byte {
+	document, err := json.Marshal(p.complete(shownPath(call.request.URL), call.id.request))
 	if err != nil {
 		panic(err) // a struct of strings and numbers
 	}

@@ -129,6 +129,23 @@ func (s *Server) prepare() (err error) {
 	return nil
 }
 
+// process is the one Gin middleware. It takes a request through the steps before its handler.
+func (s *Server) process(c *gin.Context) {
+	call := identify(c)
+	defer s.logAccess(call, c.Writer) // deferred, since an aborted response ends in a panic
+	defer s.recoverPanic(c, call)
+	if s.isPreflight(c.Request) {
+		c.AbortWithStatus(http.StatusNoContent)
+		return
+	}
+	call.operation = s.operationOf(c)
+	if err := s.check(c, call.operation); err != nil {
+		s.fail(c, call, err)
+		return
+	}
+	s.limit(c, call)
+}
+
 // newEngine returns the Gin engine with the middleware and all routes.
 func (s *Server) newEngine() *gin.Engine {
 	contract.RegisterDecoders()
@@ -141,18 +158,18 @@ func (s *Server) newEngine() *gin.Engine {
 	// Without this, the context of a handler is not canceled when the client disconnects.
 	engine.ContextWithFallback = true
 	engine.ForwardedByClientIP = false // Gin trusts more headers than the type proxies does
-	engine.NoRoute(func(c *gin.Context) { s.fail(c, errNoRoute) })
-	engine.NoMethod(func(c *gin.Context) { s.fail(c, errNoMethod) })
-	engine.Use(s.identify, s.recover, s.preflight, s.validate, s.awaitStore, s.limit)
+	engine.NoRoute(func(c *gin.Context) { s.onError(c, errNoRoute) })
+	engine.NoMethod(func(c *gin.Context) { s.onError(c, errNoMethod) })
+	engine.Use(s.process)
 
 	gen.RegisterHandlersWithOptions(engine,
 		gen.NewStrictHandlerWithOptions(s, []gen.StrictMiddlewareFunc{detach, s.admit}, gen.StrictGinServerOptions{
-			RequestErrorHandlerFunc:  func(c *gin.Context, err error) { s.fail(c, errBinding) },
-			HandlerErrorFunc:         s.fail,
-			ResponseErrorHandlerFunc: s.fail,
+			RequestErrorHandlerFunc:  func(c *gin.Context, err error) { s.onError(c, errBinding) },
+			HandlerErrorFunc:         s.onError,
+			ResponseErrorHandlerFunc: s.onError,
 		}),
 		gen.GinServerOptions{
-			ErrorHandler: func(c *gin.Context, err error, _ int) { s.fail(c, errBinding) },
+			ErrorHandler: func(c *gin.Context, err error, _ int) { s.onError(c, errBinding) },
 		})
 	for _, route := range engine.Routes() {
 		if route.Method == http.MethodGet { // RFC 9110, section 9.1, requires both GET and HEAD

@@ -1,10 +1,6 @@
 package server
 
-import (
-	"sync/atomic"
-
-	"github.com/gin-gonic/gin"
-)
+import "sync/atomic"
 
 // startup is the state of a server that accepts requests before its store is ready.
 type startup struct {
@@ -22,10 +18,10 @@ func (s *Server) Ready(store Store) {
 	s.startup.over.Store(true) // a request that sees this also sees the store
 }
 
-// awaitStore is the middleware that rejects the operations that need the store until there is one.
-func (s *Server) awaitStore(c *gin.Context) {
-	op := callOf(c.Request.Context()).operation
+// checkStarted rejects the operations that need the store until there is one.
+func (s *Server) checkStarted(op *operation) error {
 	if !s.startup.over.Load() && (op.stored || op.ID == getReadiness) {
-		s.fail(c, &notReadyError{"The server is starting: " + *s.startup.step.Load() + ".", true})
+		return &notReadyError{"The server is starting: " + *s.startup.step.Load() + ".", true}
 	}
+	return nil
 }
