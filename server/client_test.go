@@ -123,8 +123,8 @@ func TestRateLimitBehindProxy(t *testing.T) {
 	} {
 		from(forms[0]).want(t, 200)
 		from(forms[1]).want(t, 200)
-		refused := from(forms[2])
-		refused.wantProblem(t, 429, "rate_limited")
+		rejected := from(forms[2])
+		rejected.wantProblem(t, 429, "rate_limited")
 		for _, header := range []string{
 			"X-Real-IP", "CF-Connecting-IP", "True-Client-IP", "X-Client-IP", "X-Appengine-Remote-Addr", "Fly-Client-IP", "Forwarded", "X-Forwarded",
 		} {

@@ -61,8 +61,8 @@ func responseHeaders(doc *openapi3.T) []string {
 	return slices.Sorted(maps.Keys(headers))
 }
 
-// oneOrigin removes the header Origin from a request that has several, which no browser sends.
-func oneOrigin(next http.Handler) http.Handler {
+// dropRepeatedOrigin removes the header Origin from a request that has several, which no browser sends.
+func dropRepeatedOrigin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if len(r.Header["Origin"]) > 1 {
 			r.Header.Del("Origin")

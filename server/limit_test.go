@@ -36,10 +36,10 @@ func TestRateLimit(t *testing.T) {
 		from("192.0.2.1").want(t, 200)
 	}
 	for range 2 { // rejected calls do not count, so the wait does not grow
-		refused := from("192.0.2.1")
-		refused.wantProblem(t, 429, "rate_limited")
-		if seconds, err := strconv.Atoi(refused.header.Get("Retry-After")); err != nil || seconds < 1 || seconds > 20 {
-			t.Errorf("Retry-After is %q, want 1 to 20", refused.header.Get("Retry-After"))
+		rejected := from("192.0.2.1")
+		rejected.wantProblem(t, 429, "rate_limited")
+		if seconds, err := strconv.Atoi(rejected.header.Get("Retry-After")); err != nil || seconds < 1 || seconds > 20 {
+			t.Errorf("Retry-After is %q, want 1 to 20", rejected.header.Get("Retry-After"))
 		}
 	}
 	a.get(t, "/ai/ask?question=x", "X-Forwarded-For", "192.0.2.1").wantProblem(t, 429, "rate_limited")

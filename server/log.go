@@ -46,7 +46,7 @@ func (s *Server) logAccess(call *call, w gin.ResponseWriter) {
 		slog.String("trace_id", call.id.span.TraceID().String()),
 		slog.String("operation", call.operation.ID),
 		slog.String("method", call.request.Method),
-		slog.String("path", shownPath(call.request.URL)),
+		slog.String("path", truncatedPath(call.request.URL)),
 		slog.Int("status", status),
 		slog.Int("bytes", max(w.Size(), 0)),
 		slog.Duration("duration", time.Since(call.arrival)),
@@ -103,8 +103,8 @@ func (i identity) writeTo(header http.Header) {
 // maxPath is the longest path in the log and in a problem, in bytes. The contract's paths are far shorter.
 const maxPath = 200
 
-// shownPath returns a request's path, escaped, and truncated if it is very long.
-func shownPath(u *url.URL) string {
+// truncatedPath returns a request's path, escaped, and truncated if it is very long.
+func truncatedPath(u *url.URL) string {
 	path := u.EscapedPath()
 	if len(path) <= maxPath {
 		return path

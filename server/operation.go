@@ -21,9 +21,9 @@ const (
 // contract documents for it.
 type operation struct {
 	*contract.Operation
-	validated bool // 400. Probes and documentation ignore what load balancers and links add to their URLs
-	limited   bool // 429
-	stored    bool // 503: it uses the database, so admission control may reject it
+	validated    bool // 400. Probes and documentation ignore what load balancers and links add to their URLs
+	usesModel    bool // 429: the limits of the language model apply
+	usesDatabase bool // 503: admission control may reject it
 }
 
 // noOperation is the operation of a request that has none.
@@ -39,9 +39,9 @@ func newOperations(doc *openapi3.T) map[endpoint]*operation {
 		table[endpoint{op.Method, ginPath.Replace(op.Path)}] = &operation{
 			Operation: op,
 			validated: op.Documents(http.StatusBadRequest),
-			limited:   op.Documents(http.StatusTooManyRequests),
+			usesModel: op.Documents(http.StatusTooManyRequests),
 			// A busy server still has to say whether it is ready.
-			stored: op.Documents(http.StatusServiceUnavailable) && op.ID != getReadiness,
+			usesDatabase: op.Documents(http.StatusServiceUnavailable) && op.ID != getReadiness,
 		}
 	}
 	return table

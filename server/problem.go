@@ -41,8 +41,8 @@ type problem struct {
 	gen.Problem
 	retryAfter time.Duration
 	header     [2]string // the name and the value of a header
-	hidden     bool      // the cause belongs in the log, although the status is below 500
-	announced  bool      // it is not a fault, although the status is 5xx: a limit or a state that an operator has chosen
+	logCause   bool      // although the status is below 500
+	expected   bool      // not a fault, although the status is 5xx: a limit or a state that an operator has chosen
 }
 
 // fail sends the response for err. Every error of a handler or of the middleware ends here. The log has
@@ -54,7 +54,7 @@ func (s *Server) fail(c *gin.Context, call *call, err error) {
 		panic(http.ErrAbortHandler)
 	}
 	if call.operation.ID == createToken {
-		err = oauthRefusal(err)
+		err = asOAuthError(err)
 	}
 	p := problemOf(err)
 	if p.logged() {
@@ -74,7 +74,7 @@ func (s *Server) fail(c *gin.Context, call *call, err error) {
 func (s *Server) onError(c *gin.Context, err error) { s.fail(c, callOf(c), err) }
 
 func (p problem) logged() bool {
-	return p.hidden || p.Status >= http.StatusInternalServerError && !p.announced
+	return p.logCause || p.Status >= http.StatusInternalServerError && !p.expected
 }
 
 func (s *Server) logFailure(call *call, p problem, err error) {
@@ -101,7 +101,7 @@ func (p problem) setHeaders(header http.Header) {
 
 // document is the problem document of a call.
 func (p problem) document(call *call) []byte {
-	document, err := json.Marshal(p.complete(shownPath(call.request.URL), call.id.request))
+	document, err := json.Marshal(p.complete(truncatedPath(call.request.URL), call.id.request))
 	if err != nil {
 		panic(err) // a struct of strings and numbers
 	}
@@ -157,13 +157,13 @@ var rules = []rule{
 		"The film has no rating, so it cannot be summarized.")),
 	forType(func(*store.RefusedError) problem {
 		p := newProblem(http.StatusConflict, gen.ProblemCodeRefusedByDatabase, "A rule of the database does not allow this change. Nothing was written.")
-		p.hidden = true
+		p.logCause = true
 		return p
 	}),
 	forType(databaseProblem),
 	forType(func(e *notReadyError) problem {
 		p := unavailable(gen.ProblemCodeNotReady, e.detail)
-		p.announced = e.announced
+		p.expected = e.expected
 		return p
 	}),
 
@@ -172,7 +172,7 @@ var rules = []rule{
 		p.retryAfter = e.wait
 		return p
 	}),
-	forError(errBusy, limitReached(gen.ProblemCodeLLMBusy, "The language model is busy with the requests of other clients.")),
+	forError(errModelBusy, limitReached(gen.ProblemCodeLLMBusy, "The language model is busy with the requests of other clients.")),
 	forError(errServerBusy, limitReached(gen.ProblemCodeServerBusy, "The server is busy with other requests. Nothing was done.")),
 	forType(modelProblem),
 }
@@ -215,7 +215,7 @@ func unavailable(code gen.ProblemCode, detail string) problem {
 // limitReached is the problem of a request above a limit that an operator has set.
 func limitReached(code gen.ProblemCode, detail string) problem {
 	p := unavailable(code, detail)
-	p.announced = true
+	p.expected = true
 	return p
 }
 

@@ -92,10 +92,10 @@ var _ gen.StrictServerInterface = (*Server)(nil)
 func New(deps Deps) (*Server, error) {
 	deps.Limits.WriteTimeout = cmp.Or(deps.Limits.WriteTimeout, defaultWriteTimeout)
 	deps.Limits.KeepAlive = cmp.Or(deps.Limits.KeepAlive, defaultKeepAlive)
-	deps.Limits.HeadHold = cmp.Or(deps.Limits.HeadHold, defaultHeadHold)
+	deps.Limits.HeadDelay = cmp.Or(deps.Limits.HeadDelay, defaultHeadDelay)
 	s := &Server{deps: deps, operations: newOperations(deps.Contract)}
 	s.admission = newAdmission(deps.Limits.InFlight, s.operations, deps.Logger)
-	s.startup.over.Store(deps.Store != nil)
+	s.startup.done.Store(deps.Store != nil)
 	s.Starting("its database is not ready yet")
 	if err := s.prepare(); err != nil {
 		return nil, err
@@ -117,14 +117,14 @@ func (s *Server) prepare() (err error) {
 	}
 	// net/http has to see that a body is too large, so that it closes the connection and does not read
 	// the rest of the body as the next request. Gin's writer would hide it, so this is outside of Gin.
-	s.handler = s.admitFirst(http.MaxBytesHandler(s.closing(s.newEngine()), maxBody))
+	s.handler = s.admitFirst(http.MaxBytesHandler(s.closeWhileDraining(s.newEngine()), maxBody))
 	if len(deps.Origins) > 0 {
 		// Outermost, because a page can read no response without these headers, not even a rejection.
 		cross, err := newCORS(deps.Origins, deps.Contract)
 		if err != nil {
 			return fmt.Errorf("origins: %w", err)
 		}
-		s.handler = oneOrigin(cross.Handler(s.handler))
+		s.handler = dropRepeatedOrigin(cross.Handler(s.handler))
 	}
 	return nil
 }

@@ -258,7 +258,7 @@ func thinks(err error, pieces ...string) (m scripted, end func()) {
 }
 
 // quick are limits with which a stream of events begins at once, and is never silent for long.
-var quick = server.Limits{HeadHold: time.Millisecond, KeepAlive: time.Millisecond}
+var quick = server.Limits{HeadDelay: time.Millisecond, KeepAlive: time.Millisecond}
 
 // While a model thinks for a long time, a client that accepts events gets the head, the sources and comments.
 func TestAskThinks(t *testing.T) {
@@ -315,9 +315,9 @@ func TestAskFailsAfterThinking(t *testing.T) {
 // A failure before the head is sent has its own status. Plain text has no other way to report it, so its head
 // waits as long as the model thinks. The head of events waits for a time that begins with the request, so a
 // slow search is a part of it.
-func TestAskHoldsHead(t *testing.T) {
+func TestAskDelaysHead(t *testing.T) {
 	t.Parallel()
-	const hold = 5 * time.Second
+	const delay = 5 * time.Second
 	for name, test := range map[string]struct {
 		accept           string
 		search, thinking time.Duration
@@ -325,9 +325,9 @@ func TestAskHoldsHead(t *testing.T) {
 		head             time.Duration // from the request
 	}{
 		"text":                         {"text/plain", 0, time.Minute, 504, time.Minute},
-		"events, in the hold":          {"text/event-stream", 2 * time.Second, 2 * time.Second, 504, 4 * time.Second},
-		"events":                       {"text/event-stream", 0, time.Minute, 200, hold},
-		"events after a search":        {"text/event-stream", 3 * time.Second, time.Minute, 200, hold},
+		"events, within the delay":     {"text/event-stream", 2 * time.Second, 2 * time.Second, 504, 4 * time.Second},
+		"events":                       {"text/event-stream", 0, time.Minute, 200, delay},
+		"events after a search":        {"text/event-stream", 3 * time.Second, time.Minute, 200, delay},
 		"events after a longer search": {"text/event-stream", 8 * time.Second, time.Minute, 200, 8 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -339,7 +339,7 @@ func TestAskHoldsHead(t *testing.T) {
 				}}
 				s, err := server.New(server.Deps{
 					Contract: loadContract(t), Store: slowSearch{wait: test.search}, Model: model, Logger: slog.New(slog.DiscardHandler),
-					Credentials: server.Credentials{Token: token}, Limits: server.Limits{HeadHold: hold, KeepAlive: 15 * time.Second},
+					Credentials: server.Credentials{Token: token}, Limits: server.Limits{HeadDelay: delay, KeepAlive: 15 * time.Second},
 				})
 				if err != nil {
 					t.Fatal(err)
@@ -391,7 +391,7 @@ func (w *timedRecorder) SetWriteDeadline(time.Time) error { return nil }
 func TestAskHeadAmongPieces(t *testing.T) {
 	t.Parallel()
 	failure := &llm.Error{Kind: llm.KindTruncated, Err: errors.New("cut")}
-	a := start(t, withLimits(server.Limits{HeadHold: time.Nanosecond, KeepAlive: time.Nanosecond}), withModel(scripted{
+	a := start(t, withLimits(server.Limits{HeadDelay: time.Nanosecond, KeepAlive: time.Nanosecond}), withModel(scripted{
 		ask: func(ctx context.Context, q llm.Question, emit func(string) error) (llm.Result, error) {
 			if q.Text() == "fails" {
 				return llm.Result{}, failure

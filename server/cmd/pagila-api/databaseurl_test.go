@@ -153,7 +153,7 @@ func TestExecHandsOutAPlainURL(t *testing.T) {
 		path    string // the default if empty
 	}{
 		"prefer":          {given: "postgres://postgres@" + at + "?sslmode=prefer", sslmode: "require"},
-		"nothing said":    {given: "postgresql://postgres@" + at, sslmode: "require"},
+		"no sslmode":      {given: "postgresql://postgres@" + at, sslmode: "require"},
 		"allow":           {given: "postgres://postgres@" + at + "?sslmode=allow", sslmode: "disable"},
 		"disable":         {given: "postgres://postgres@" + at + "?sslmode=disable", sslmode: "disable"},
 		"require":         {given: "postgres://postgres@" + at + "?sslmode=require", sslmode: "require"},

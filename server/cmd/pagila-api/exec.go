@@ -27,7 +27,7 @@ func (e *exitError) Error() string { return fmt.Sprintf("exit status %d", e.code
 type child struct {
 	args, environ []string
 	stdout        io.Writer
-	stderr        *lossyWriter
+	stderr        *nonblockingWriter
 }
 
 // execute runs a command with DATABASE_URL set to the database in use: the one of the environment, or the
@@ -40,7 +40,7 @@ type child struct {
 //
 // With -serve, a server runs on a throwaway Pagila during the command. PAGILA_URL is its URL, and it
 // accepts API_TOKEN, API_USERNAME and API_PASSWORD.
-func execute(ctx context.Context, c config, args, environ []string, stdout io.Writer, stderr *lossyWriter) error {
+func execute(ctx context.Context, c config, args, environ []string, stdout io.Writer, stderr *nonblockingWriter) error {
 	flags := flag.NewFlagSet("exec", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	scratch := flags.Bool("scratch", false, "set ATLAS_DEV_URL to an empty database")

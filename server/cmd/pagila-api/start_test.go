@@ -343,7 +343,7 @@ func TestSecondSignalWithFullLog(t *testing.T) {
 func TestLossyWriter(t *testing.T) {
 	t.Parallel()
 	reader, writer := io.Pipe()
-	w := newLossyWriter(writer)
+	w := newNonblockingWriter(writer)
 	w.setOnLoss(func(lost int) { fmt.Fprintf(w, "lost %d\n", lost) })
 	line := []byte(strings.Repeat("x", 1023) + "\n")
 	const lines = 3 * maxBacklog / 1024
