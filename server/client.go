@@ -127,12 +127,12 @@ func parseHop(entry string) (netip.Addr, bool) {
 	return normalize(withPort.Addr()), err == nil
 }
 
-// normalize normalizes an address: an IPv4-mapped IPv6 address becomes the IPv4 address. A zone is dropped,
+// normalize gives an address one form: an IPv4-mapped IPv6 address becomes the IPv4 address. A zone is dropped,
 // since it has a meaning on one machine only.
 func normalize(address netip.Addr) netip.Addr { return address.Unmap().WithZone("") }
 
-// clientNetwork returns the addresses that count as one client: an IPv4 address, or an IPv6 network with a prefix
-// of 64 bits, since one customer controls all of its addresses. All clients without an address count as one.
+// clientNetwork returns the addresses that count as one client: an IPv4 address, or an IPv6 network with a
+// prefix of 64 bits, since one customer controls all of its addresses. All clients without an address count as one.
 func clientNetwork(client netip.Addr) netip.Prefix {
 	bits := 64
 	if client.Is4() {

@@ -74,9 +74,9 @@ func clean(value string) string {
 	return value
 }
 
-// standard are variables of others that resemble those of this program: those that OpenTelemetry's library
-// reads, and those of HTTP clients and of the Makefile's targets.
-var standard = strings.Fields(`
+// unrelated are variables that resemble those of this program, but belong to OpenTelemetry's library, to HTTP
+// clients or to the Makefile's targets.
+var unrelated = strings.Fields(`
 	OTEL_SDK_DISABLED OTEL_LOG_LEVEL OTEL_PROPAGATORS
 	OTEL_TRACES_EXPORTER OTEL_METRICS_EXPORTER OTEL_LOGS_EXPORTER OTEL_TRACES_SAMPLER OTEL_TRACES_SAMPLER_ARG
 	OTEL_EXPORTER_OTLP_PROTOCOL OTEL_EXPORTER_OTLP_TRACES_PROTOCOL OTEL_EXPORTER_OTLP_METRICS_PROTOCOL
@@ -104,7 +104,7 @@ const (
 func misspelt(vars, file map[string]string) []string {
 	var warnings []string
 	known := knownVariables()
-	all := slices.Concat(known, standard)
+	all := slices.Concat(known, unrelated)
 	for name := range vars {
 		if slices.Contains(all, name) {
 			continue

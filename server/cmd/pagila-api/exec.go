@@ -32,8 +32,8 @@ type child struct {
 
 // execute runs a command with DATABASE_URL set to the database in use: the one of the environment, or the
 // private one, which is started for the duration of the command if no server runs it. The directory of its
-// PostgreSQL programs comes first in PATH. So make needs to distinguish neither. Every program understands
-// the form of DATABASE_URL, and the command needs no other variable.
+// PostgreSQL programs comes first in PATH. So make does not need to distinguish the two. Every program
+// understands the form of DATABASE_URL, and the command needs no other variable.
 //
 // With -scratch, ATLAS_DEV_URL is an empty database that is dropped afterwards. With -pristine,
 // DATABASE_URL is dropped too: it is Pagila as it was restored, without this project's migrations.

@@ -9,8 +9,8 @@ import (
 const (
 	// maxBacklog limits the output that waits for a reader, in bytes. It holds several thousand lines.
 	maxBacklog = 1 << 20
-	// flushOutput is how long the program waits for a reader of its output at the end.
-	flushOutput = time.Second
+	// outputFlushTimeout is how long the program waits for a reader of its output at the end.
+	outputFlushTimeout = time.Second
 )
 
 // nonblockingWriter forwards what is written to it without blocking. A pipe whose reader has stopped reading is
@@ -71,7 +71,7 @@ func (w *nonblockingWriter) setOnLoss(report func(lost int)) {
 	w.onLoss = report
 }
 
-// flush waits until everything has been written, for flushOutput at most.
+// flush waits until everything has been written, for outputFlushTimeout at most.
 func (w *nonblockingWriter) flush() {
 	w.mu.Lock()
 	idle, busy := w.idle, w.busy
@@ -81,6 +81,6 @@ func (w *nonblockingWriter) flush() {
 	}
 	select {
 	case <-idle:
-	case <-time.After(flushOutput):
+	case <-time.After(outputFlushTimeout):
 	}
 }
