@@ -21,7 +21,7 @@ func TestClientAddress(t *testing.T) {
 		want      string // "" for no address
 	}{
 		"no proxy":                          {"203.0.113.5:1", nil, "203.0.113.5"},
-		"a stranger's header":               {"203.0.113.5:1", lines{"198.51.100.1"}, "203.0.113.5"},
+		"a header of an untrusted client":   {"203.0.113.5:1", lines{"198.51.100.1"}, "203.0.113.5"},
 		"a proxy without the header":        {"10.1.2.3:1", nil, "10.1.2.3"},
 		"an address":                        {"10.1.2.3:1", lines{"203.0.113.9"}, "203.0.113.9"},
 		"an address with a port":            {"10.1.2.3:1", lines{"203.0.113.9:51000"}, "203.0.113.9"},
