@@ -307,7 +307,7 @@ func TestRejectionRate(t *testing.T) {
 }
 
 // A delayed rejection is not sent if a slot has become free by then.
-func TestHeldRequestsTakeAFreeSlot(t *testing.T) {
+func TestDelayedRequestsTakeAFreeSlot(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := busy(t)

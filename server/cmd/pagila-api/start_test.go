@@ -272,7 +272,7 @@ func servePiped(t *testing.T, env []string) (s *served, stdout, stderr *os.File)
 }
 
 // The program shuts down in order even if the reader of its output, such as head, has ended.
-func TestReaderOfOutputLeaves(t *testing.T) {
+func TestReaderOfOutputEnds(t *testing.T) {
 	t.Parallel()
 	env := environment(t)
 	s, stdout, stderr := servePiped(t, env)
