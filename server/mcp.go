@@ -134,12 +134,12 @@ func (s *Server) callMCPTool(ctx context.Context, t *tool, arguments json.RawMes
 func (s *Server) serveMCP(c *gin.Context) {
 	callOf(c.Request.Context()).operation = mcpOperation
 	if !s.allowsOrigin(c.Request) {
-		s.fail(c, errOrigin)
+		s.onError(c, errOrigin)
 		return
 	}
 	body, err := io.ReadAll(c.Request.Body)
 	if err != nil {
-		s.fail(c, contract.UnreadBody(err))
+		s.onError(c, contract.UnreadBody(err))
 		return
 	}
 	c.Request.Body = io.NopCloser(bytes.NewReader(body))
