@@ -98,7 +98,7 @@ func readContract(doc *openapi3.T) (contract, error) {
 
 // render executes the template of a file.
 func (c contract) render(path string) ([]byte, error) {
-	set, err := template.New("").Funcs(functions).ParseFS(templates, "*.tmpl")
+	set, err := template.New("").Funcs(funcs).ParseFS(templates, "*.tmpl")
 	if err != nil {
 		return nil, fmt.Errorf("parse the templates: %w", err)
 	}

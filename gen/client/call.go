@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"iter"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -14,16 +13,16 @@ import (
 	"time"
 )
 
-// exchange is a call of an operation.
+// exchange is a call of an operation: its request and the response.
 type exchange struct {
-	operation string // its id
-	method    string
-	path      string
-	places    []any // the values of the path's parameters
-	params    any   // a struct of the parameters in the query and in headers
-	body      any   // JSON, or the values of a form
-	accept    string
-	result    any // receives the JSON of the response
+	operation  string // its id
+	method     string
+	path       string
+	pathParams []any // in the path's order
+	params     any   // a struct of the parameters in the query and in headers
+	body       any   // encoded as JSON, unless it is a form; nil or a nil pointer if there is none
+	accept     string
+	result     any // receives the JSON of the response
 }
 
 // call makes an exchange whose response is JSON.
@@ -45,19 +44,12 @@ func (e exchange) request(ctx context.Context, server string) (*http.Request, er
 	}
 	query, header := encodeParams(e.params)
 	header.Set("Accept", e.accept)
-	var body io.Reader
-	switch content := e.body.(type) {
-	case nil:
-	case url.Values:
-		header.Set("Content-Type", "application/x-www-form-urlencoded")
-		body = strings.NewReader(content.Encode())
-	default:
-		document, err := json.Marshal(content)
-		if err != nil {
-			return nil, fmt.Errorf("encode the body: %w", err)
-		}
-		header.Set("Content-Type", mediaJSON)
-		body = bytes.NewReader(document)
+	body, contentType, err := encodeBody(e.body)
+	if err != nil {
+		return nil, err
+	}
+	if contentType != "" {
+		header.Set("Content-Type", contentType)
 	}
 	r, err := http.NewRequestWithContext(ctx, e.method, server+path+query, body)
 	if err != nil {
@@ -67,10 +59,25 @@ func (e exchange) request(ctx context.Context, server string) (*http.Request, er
 	return r, nil
 }
 
-// expandPath puts the values into the path.
+// encodeBody returns a body and its media type. Both are empty if there is no body.
+func encodeBody(content any) (body io.Reader, contentType string, err error) {
+	if form, ok := content.(url.Values); ok {
+		return strings.NewReader(form.Encode()), "application/x-www-form-urlencoded", nil
+	}
+	if value := reflect.ValueOf(content); content == nil || value.Kind() == reflect.Pointer && value.IsNil() {
+		return nil, "", nil
+	}
+	document, err := json.Marshal(content)
+	if err != nil {
+		return nil, "", fmt.Errorf("encode the body: %w", err)
+	}
+	return bytes.NewReader(document), mediaJSON, nil
+}
+
+// expandPath replaces the parameters in the path with their values.
 func (e exchange) expandPath() (string, error) {
 	path := e.path
-	for _, value := range e.places {
+	for _, value := range e.pathParams {
 		segment := fmt.Sprint(value)
 		if strings.Trim(segment, ".") == "" && len(segment) < 3 {
 			return "", fmt.Errorf("%q cannot be a parameter of the path %s", segment, e.path)
@@ -124,34 +131,4 @@ func texts(value reflect.Value) []string {
 		}
 		return []string{fmt.Sprint(value.Interface())}
 	}
-}
-
-// allPages yields the items of page after page.
-func allPages[T any](first, perPage *int32, most int32, read func(page, size int32) ([]T, int64, error)) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		page, size := orElse(first, 1), orElse(perPage, most)
-		for ; ; page++ {
-			items, total, err := read(page, size)
-			if err != nil {
-				var none T
-				yield(none, err)
-				return
-			}
-			for _, item := range items {
-				if !yield(item, nil) {
-					return
-				}
-			}
-			if len(items) == 0 || int64(page)*int64(size) >= total {
-				return
-			}
-		}
-	}
-}
-
-func orElse(value *int32, otherwise int32) int32 {
-	if value == nil {
-		return otherwise
-	}
-	return *value
 }

@@ -17,11 +17,11 @@ const Version = "2.0.0"
 // active. A customer is active unless one of Pagila's columns `active` and `activebool` is false.
 func (a *API) CreateRental(ctx context.Context, customerID int32, body RentalRequest) (*Rental, error) {
 	return call[Rental](ctx, a, exchange{
-		operation: "createRental",
-		method:    "POST",
-		path:      "/customers/{customer_id}/rentals",
-		places:    []any{customerID},
-		body:      body,
+		operation:  "createRental",
+		method:     "POST",
+		path:       "/customers/{customer_id}/rentals",
+		pathParams: []any{customerID},
+		body:       body,
 	})
 }
 
@@ -30,10 +30,10 @@ func (a *API) CreateRental(ctx context.Context, customerID int32, body RentalReq
 // The film with its actors.
 func (a *API) GetFilm(ctx context.Context, filmID int32) (*FilmDetail, error) {
 	return call[FilmDetail](ctx, a, exchange{
-		operation: "getFilm",
-		method:    "GET",
-		path:      "/films/{film_id}",
-		places:    []any{filmID},
+		operation:  "getFilm",
+		method:     "GET",
+		path:       "/films/{film_id}",
+		pathParams: []any{filmID},
 	})
 }
 
@@ -66,10 +66,10 @@ func (a *API) GetReadiness(ctx context.Context) (*Readiness, error) {
 // Returns 404 if the rental belongs to another customer.
 func (a *API) GetRental(ctx context.Context, customerID int32, rentalID int32) (*Rental, error) {
 	return call[Rental](ctx, a, exchange{
-		operation: "getRental",
-		method:    "GET",
-		path:      "/customers/{customer_id}/rentals/{rental_id}",
-		places:    []any{customerID, rentalID},
+		operation:  "getRental",
+		method:     "GET",
+		path:       "/customers/{customer_id}/rentals/{rental_id}",
+		pathParams: []any{customerID, rentalID},
 	})
 }
 
@@ -107,14 +107,16 @@ func (a *API) ListFilms(ctx context.Context, params ListFilmsParams) (*FilmPage,
 //
 // The pages are read one after the other, not from one snapshot of the database.
 func (a *API) ListAllFilms(ctx context.Context, params ListFilmsParams) iter.Seq2[Film, error] {
-	return allPages(params.Page, params.PageSize, 100, func(page, size int32) ([]Film, int64, error) {
+	size := orElse(params.PageSize, 100)
+	return allPages(position{number: params.Page}, size, func(at position) (page[Film], error) {
 		params := params
-		params.Page, params.PageSize = &page, &size
+		params.PageSize = &size
+		params.Page = at.number
 		found, err := a.ListFilms(ctx, params)
 		if err != nil {
-			return nil, 0, err
+			return page[Film]{}, err
 		}
-		return found.Items, found.Total, nil
+		return page[Film]{items: found.Items, total: int64(found.Total)}, nil
 	})
 }
 

@@ -21,7 +21,7 @@ import (
 // as its arguments.
 type listed struct {
 	ID, Method, Path string
-	Places           []json.RawMessage
+	PathParams       []json.RawMessage `json:"path_params"`
 	Params           map[string]any
 	Body             map[string]any
 	Pages            string
@@ -100,7 +100,7 @@ func (op listed) call(t *testing.T, a *client.API) error {
 		t.Fatal("there is no method")
 	}
 	arguments := []reflect.Value{reflect.ValueOf(t.Context())}
-	documents := slices.Clone(op.Places)
+	documents := slices.Clone(op.PathParams)
 	for _, object := range []map[string]any{op.Body, op.Params} {
 		if len(object) > 0 {
 			document, err := json.Marshal(object)
@@ -122,15 +122,15 @@ func (op listed) call(t *testing.T, a *client.API) error {
 	return err
 }
 
-var place = regexp.MustCompile(`\{\w+\}`)
+var pathParam = regexp.MustCompile(`\{\w+\}`)
 
 // check holds a request against the arguments.
 func (op listed) check(t *testing.T, request string) {
 	t.Helper()
-	places := op.Places
-	path := place.ReplaceAllStringFunc(op.Path, func(string) string {
-		value := places[0]
-		places = places[1:]
+	values := op.PathParams
+	path := pathParam.ReplaceAllStringFunc(op.Path, func(string) string {
+		value := values[0]
+		values = values[1:]
 		return url.PathEscape(strings.Trim(string(value), `"`))
 	})
 	line, rest, _ := strings.Cut(request, "\n")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Callable, Mapping
 from typing import Any, TypeVar
 
 from . import models
-from ._protocol import Call
+from ._protocol import Call, Position
 
 __all__ = ["Operations"]
 
@@ -37,9 +37,10 @@ class Operations:
             staff_id: The member of staff who rents it out.
         """
         _call = Call("createRental", "POST", "/customers/{customer_id}/rentals")
-        _call.places["customer_id"] = customer_id
+        _call.path_params["customer_id"] = customer_id
         _call.body["inventory_id"] = inventory_id
         _call.body["staff_id"] = staff_id
+        _call.body_required = True
         return self._call(_call, models.Rental.from_dict)
 
     def get_film(
@@ -51,7 +52,7 @@ class Operations:
         The film with its actors.
         """
         _call = Call("getFilm", "GET", "/films/{film_id}")
-        _call.places["film_id"] = film_id
+        _call.path_params["film_id"] = film_id
         return self._call(_call, models.FilmDetail.from_dict)
 
     def get_health(
@@ -86,8 +87,8 @@ class Operations:
         Returns 404 if the rental belongs to another customer.
         """
         _call = Call("getRental", "GET", "/customers/{customer_id}/rentals/{rental_id}")
-        _call.places["customer_id"] = customer_id
-        _call.places["rental_id"] = rental_id
+        _call.path_params["customer_id"] = customer_id
+        _call.path_params["rental_id"] = rental_id
         return self._call(_call, models.Rental.from_dict)
 
     def hand_off(
@@ -107,6 +108,7 @@ class Operations:
         """
         _call = Call("handOff", "POST", "/ai/handoff")
         _call.body["question"] = question
+        _call.body_required = True
         return self._call(_call, models.Answer.from_dict)
 
     def list_films(
@@ -139,24 +141,22 @@ class Operations:
         page_size: int | None = None,
         category: str | None = None,
     ) -> Iterator[models.Film]:
-        """The items of all pages of `list_films`, beginning with `page`, or with the first.
+        """Yields the items of all pages of `list_films`.
 
-        The default of `page_size` is 100. The pages are read one after the other, not from one snapshot
-        of the database.
+        Begins with the page in the arguments, or with the first. The default of `page_size` is 100.
+        The pages are read one after the other, not from one snapshot of the database.
         """
-        page = 1 if page is None else page
         page_size = 100 if page_size is None else page_size
-        while True:
+        _at: Position | None = Position(number=page, size=page_size)
+        while _at is not None:
             _found = self.list_films(
-                page=page,
+                page=_at.number,
                 page_size=page_size,
                 category=category,
             )
             for _item in _found.items:
                 yield _item
-            if page * page_size >= _found.total or not _found.items:
-                return
-            page += 1
+            _at = _at.following(len(_found.items), total=_found.total or 0)
 
     def summarize_film(
         self,
@@ -171,5 +171,6 @@ class Operations:
         """
         _call = Call("summarizeFilm", "POST", "/ai/summary")
         _call.body["film_id"] = film_id
+        _call.body_required = True
         return self._call(_call, models.FilmSummary.from_dict)
 

@@ -8,10 +8,10 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -28,6 +28,7 @@ from .errors import (
     TimeoutError,
 )
 from .models import DeltaEvent, DoneEvent, SourcesEvent
+from .types import UNSET
 
 T = TypeVar("T")
 
@@ -69,15 +70,16 @@ _NO_BODY = "none"
 
 @dataclass
 class Call:
-    """A call of an operation. None values are omitted."""
+    """A call of an operation. In the query and in headers, None values are omitted."""
 
     operation: str
     method: str
     path: str
-    places: dict[str, Any] = field(default_factory=dict)
+    path_params: dict[str, Any] = field(default_factory=dict)
     query: dict[str, Any] = field(default_factory=dict)
     headers: dict[str, Any] = field(default_factory=dict)
     body: dict[str, Any] = field(default_factory=dict)
+    body_required: bool = False
     form: dict[str, str] = field(default_factory=dict)
     accept: str = JSON
 
@@ -87,19 +89,19 @@ class Call:
 
     def request(self) -> dict[str, Any]:
         """The arguments of httpx for the request."""
-        headers = {name: str(value) for name, value in _given(self.headers).items()}
+        body = {name: _plain(value) for name, value in self.body.items() if value is not UNSET}
         return {
             "method": self.method,
             "url": self._url(),
             "params": _given(self.query) or None,
-            "headers": {"Accept": self.accept, **headers},
-            "json": _given(self.body) if self.body else None,
+            "headers": {"Accept": self.accept, **_header_texts(self.headers)},
+            "json": body if body or self.body_required else None,
             "data": self.form or None,
         }
 
     def _url(self) -> str:
         url = self.path
-        for name, value in self.places.items():
+        for name, value in self.path_params.items():
             if str(value) in ("", ".", "..") or value is None:
                 raise ValueError(f"{value!r} cannot be {name} in {self.path}")
             url = url.replace(f"{{{name}}}", quote(str(value), safe=""))
@@ -121,13 +123,42 @@ def _given(values: dict[str, Any]) -> dict[str, Any]:
     return {name: _plain(value) for name, value in values.items() if value is not None}
 
 
+def _header_texts(values: dict[str, Any]) -> dict[str, str]:
+    """Converts values for headers. The items of a list are joined."""
+    lists = httpx.QueryParams(_given(values))  # writes booleans as JSON does
+    return {name: ",".join(lists.get_list(name)) for name in lists}
+
+
 def _plain(value: Any) -> Any:
     """Converts a value for JSON and queries."""
-    if isinstance(value, datetime):
+    if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return value.to_dict() if hasattr(value, "to_dict") else value
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a page of a list begins: the number of the page, or a cursor."""
+
+    number: int | None = None
+    size: int = 0
+    """The number of items on a page."""
+    cursor: str | None = None
+
+    def following(self, items: int, *, total: int = 0, cursor: str | None = None) -> Self | None:
+        """The position of the next page, or None if there is none.
+
+        Follows the server's cursor. Without one it counts the pages, unless this page has been
+        found by a cursor, which ends with the last page.
+        """
+        if cursor:
+            return replace(self, number=None, cursor=cursor)
+        number = 1 if self.number is None else self.number
+        if self.cursor is not None or items == 0 or number * self.size >= total:
+            return None
+        return replace(self, number=number + 1)
 
 
 def seconds(timeout: float) -> float | None:

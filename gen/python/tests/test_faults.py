@@ -11,6 +11,7 @@ import pickle
 import re
 import socket
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qs, quote, urlsplit
@@ -28,6 +29,8 @@ from pagila_api import (
     TimeoutError,
     __version__,
 )
+from pagila_api._protocol import Call
+from pagila_api.types import UNSET
 
 from .conftest import Make, Recording
 from .server import Server
@@ -231,6 +234,21 @@ def test_parameters(make: Make, serve: Serve) -> None:
     assert server.requests[0].startswith("GET /prefix/films?category=A+%26+B&category=C HTTP/")
 
 
+def test_body_and_headers() -> None:
+    """None is sent as null. UNSET is omitted, and so is a body without members that is optional."""
+    call = Call("x", "PATCH", "/x", body={"a": None, "b": UNSET, "c": date(2026, 1, 31)})
+    call.headers.update({"X-Dry-Run": True, "X-List": ["a", 1], "X-None": None})
+    request = call.request()
+    assert request["json"] == {"a": None, "c": "2026-01-31"}
+    assert request["headers"] == {
+        "Accept": "application/json",
+        "X-Dry-Run": "true",
+        "X-List": "a,1",
+    }
+    assert Call("x", "PUT", "/x", body={"a": UNSET}).request()["json"] is None
+    assert Call("x", "PUT", "/x", body={"a": UNSET}, body_required=True).request()["json"] == {}
+
+
 def snake_case(name: str) -> str:
     """A name of the contract as Python has it."""
     name = re.sub(r"\W+", "_", re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)).lower()
@@ -259,16 +277,16 @@ def test_operation(make: Make, serve: Serve, operation: dict[str, Any]) -> None:
     method = getattr(make(server.url, retries=0), snake_case(operation["id"]))
     given = BY_HAND.get(operation["id"], operation["params"] | operation["body"])
     with pytest.raises(HTTPError):
-        list(method(*operation["places"], **{snake_case(name): given[name] for name in given}))
+        list(method(*operation["path_params"], **{snake_case(name): given[name] for name in given}))
     line, *headers, body = server.requests[0].split("\n")
     sent, target, _ = line.split()
-    places = iter(operation["places"])
-    path = re.sub(r"\{\w+\}", lambda _: quote(str(next(places)), safe=""), operation["path"])
+    path_params = iter(operation["path_params"])
+    path = re.sub(r"\{\w+\}", lambda _: quote(str(next(path_params)), safe=""), operation["path"])
     assert (sent, urlsplit(target).path) == (operation["method"], path)
     query = parse_qs(urlsplit(target).query)
     for name, value in operation["params"].items():
         values = [as_text(item) for item in (value if isinstance(value, list) else [value])]
-        assert query.get(name) == values or f"{name.lower()}: {value}" in headers
+        assert query.get(name) == values or f"{name.lower()}: {','.join(values)}" in headers
     if operation["body"]:
         assert json.loads(body) == operation["body"]
     assert f"user-agent: pagila-api-python/{__version__}" in headers

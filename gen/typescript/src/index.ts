@@ -8,6 +8,7 @@ import { type AskEvent, askEventsOf } from "./ask.js";
 import { textOf } from "./events.js";
 import { type Arguments, type OperationID, argumentsOf, eventStream, requestOf, wantedEvents, wantedJSON } from "./operation.js";
 import { type CallOptions, type Operation, type Operations, table } from "./operations.js";
+import { type Page, allPages } from "./pages.js";
 import type { components } from "./schema.js";
 import { type TransportOptions, send } from "./transport.js";
 
@@ -120,22 +121,13 @@ function methodsOf(call: Call): Operations {
     const id = name as OperationID;
     methods[id] = async (...given) => call(id, argumentsOf(id, given));
     if (pages) {
-      methods[pages.name] = (...given) => allPages(call, id, argumentsOf(id, given), pages.size);
+      methods[pages.name] = (...given) => {
+        const { params = {}, ...rest } = argumentsOf(id, given);
+        return allPages(pages, params, (params) => call(id, { ...rest, params }) as Promise<Page>);
+      };
     }
   }
   return methods as unknown as Operations;
-}
-
-/** The items of page after page. */
-async function* allPages(call: Call, id: OperationID, given: Arguments, most: number): AsyncGenerator<unknown, void, undefined> {
-  const params = { page_size: most, ...given.params };
-  for (let page = Number(given.params?.["page"] ?? 1); ; page++) {
-    const found = (await call(id, { ...given, params: { ...params, page } })) as { items: unknown[]; page_size: number; total: number };
-    yield* found.items;
-    if (found.items.length === 0 || page * found.page_size >= found.total) {
-      return;
-    }
-  }
 }
 
 function check({ timeout, idleTimeout, retries }: TransportOptions, token: string): void {

@@ -41,9 +41,9 @@ export interface Server {
   token: string;
 }
 
-/** The arguments of an operation. `places` are the parameters of the path, `params` all others. */
+/** The arguments of an operation. `params` are the parameters in the query and in headers. */
 export interface Arguments {
-  places?: readonly unknown[];
+  pathParams?: readonly unknown[];
   params?: Record<string, unknown>;
   body?: unknown;
   options?: CallOptions;
@@ -54,7 +54,7 @@ export function argumentsOf(id: OperationID, given: readonly unknown[]): Argumen
   const { path, body, params }: Operation = table[id];
   const rest = [...given];
   return {
-    places: rest.splice(0, path.split("{").length - 1),
+    pathParams: rest.splice(0, path.split("{").length - 1),
     ...(body && { body: rest.shift() }),
     ...(params && { params: (rest.shift() ?? {}) as Record<string, unknown> }),
     options: (rest.shift() ?? {}) as CallOptions,
@@ -62,7 +62,7 @@ export function argumentsOf(id: OperationID, given: readonly unknown[]): Argumen
 }
 
 /** Builds the request of an operation. A form is sent as it is, any other body as JSON. */
-export function requestOf(id: OperationID, { baseUrl, token }: Server, { places = [], params = {}, body, options = {} }: Arguments, accept: string): Request {
+export function requestOf(id: OperationID, { baseUrl, token }: Server, { pathParams = [], params = {}, body, options = {} }: Arguments, accept: string): Request {
   const { method, path, headers: inHeaders = [] }: Operation = table[id];
   const isForm = body instanceof URLSearchParams;
   const headers = new Headers({ Accept: accept });
@@ -84,7 +84,7 @@ export function requestOf(id: OperationID, { baseUrl, token }: Server, { places 
     }
   }
   const search = query.size > 0 ? `?${query}` : "";
-  return new Request(baseUrl.replace(/\/$/, "") + fill(path, places) + search, {
+  return new Request(baseUrl.replace(/\/$/, "") + expandPath(path, pathParams) + search, {
     method,
     headers,
     ...(body !== undefined && { body: isForm ? body : JSON.stringify(body) }),
@@ -92,13 +92,13 @@ export function requestOf(id: OperationID, { baseUrl, token }: Server, { places 
   });
 }
 
-/** The path with its parameters. Throws a RangeError for a value that would change the path. */
-function fill(path: string, places: readonly unknown[]): string {
+/** Replaces the parameters in the path with their values. Throws a RangeError for a value that would change the path. */
+function expandPath(path: string, values: readonly unknown[]): string {
   let i = 0;
-  return path.replace(/\{\w+\}/g, (place) => {
-    const segment = String(places[i++] ?? "");
+  return path.replace(/\{\w+\}/g, (name) => {
+    const segment = String(values[i++] ?? "");
     if (/^\.{0,2}$/.test(segment)) {
-      throw new RangeError(`"${segment}" cannot be ${place} in ${path}`);
+      throw new RangeError(`"${segment}" cannot be ${name} in ${path}`);
     }
     return encodeURIComponent(segment);
   });

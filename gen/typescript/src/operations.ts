@@ -1,4 +1,5 @@
 // Written by api/sdk. Do not edit.
+import type { Pages } from "./pages.js";
 import type { components, operations } from "./schema.js";
 
 type Schemas = components["schemas"];
@@ -65,8 +66,9 @@ export interface Operations {
    */
   listFilms(params?: NonNullable<operations["listFilms"]["parameters"]["query"]>, options?: CallOptions): Promise<Schemas["FilmPage"]>;
   /**
-   * The items of all pages of `listFilms`, beginning with the page in the parameters, or with the first. The
-   * default page size is 100. The pages are read one after the other, not from one snapshot of the database.
+   * The items of all pages of `listFilms`, beginning with the page in the parameters, or with the first.
+   * The default page size is 100.
+   * The pages are read one after the other, not from one snapshot of the database.
    */
   listAllFilms(params?: NonNullable<operations["listFilms"]["parameters"]["query"]>, options?: CallOptions): AsyncGenerator<Schemas["Film"], void, undefined>;
   /**
@@ -89,8 +91,8 @@ export interface Operation {
   params?: boolean;
   /** The parameters in headers. */
   headers?: readonly string[];
-  /** The method that reads all pages, and how many items a page has at most. */
-  pages?: { name: string; size: number };
+  /** The method that reads all pages, and how it does that. */
+  pages?: Pages & { name: string };
 }
 
 /** The operations of the contract by their ids. */
@@ -103,7 +105,7 @@ export const table = {
   getReadiness: { method: "GET", path: "/readyz" },
   getRental: { method: "GET", path: "/customers/{customer_id}/rentals/{rental_id}" },
   handOff: { method: "POST", path: "/ai/handoff", body: true },
-  listFilms: { method: "GET", path: "/films", params: true, pages: { name: "listAllFilms", size: 100 } },
+  listFilms: { method: "GET", path: "/films", params: true, pages: { name: "listAllFilms", size: 100, numbered: true } },
   summarizeFilm: { method: "POST", path: "/ai/summary", body: true },
 } as const satisfies Record<string, Operation>;
 

@@ -236,7 +236,7 @@ interface Listed {
   id: string;
   method: string;
   path: string;
-  places: (string | number)[];
+  path_params: (string | number)[];
   params: Record<string, unknown>;
   body: Record<string, unknown>;
 }
@@ -249,18 +249,18 @@ const byHand: Record<string, (api: Client) => Promise<unknown>> = {
 
 const isEmpty = (object: object) => Object.keys(object).length === 0;
 
-for (const { id, method, path, places, params, body } of JSON.parse(readFileSync(new URL("operations.json", testdata), "utf8")) as Listed[]) {
+for (const { id, method, path, path_params, params, body } of JSON.parse(readFileSync(new URL("operations.json", testdata), "utf8")) as Listed[]) {
   test(`the operation ${id} can be called`, async (t) => {
     const server = await startServer(t, [{ head: ["HTTP/1.1 418 X"], body: [] }]);
     const api = createClient({ baseUrl: server.url, retries: 0 });
     const call = (api as unknown as Record<string, (...given: unknown[]) => Promise<unknown>>)[id] ?? assert.fail("there is no method");
-    const given = [...places, ...[body, params].filter((object) => !isEmpty(object))];
+    const given = [...path_params, ...[body, params].filter((object) => !isEmpty(object))];
     await assert.rejects(byHand[id]?.(api) ?? call(...given), HTTPError);
     const [line = "", ...rest] = (server.requests[0] ?? "").split("\n");
     const [sent, target = ""] = line.split(" ");
     const { pathname, searchParams } = new URL(target, server.url);
     let i = 0;
-    assert.deepEqual([sent, pathname], [method, path.replace(/\{\w+\}/g, () => encodeURIComponent(places[i++]!))]);
+    assert.deepEqual([sent, pathname], [method, path.replace(/\{\w+\}/g, () => encodeURIComponent(path_params[i++]!))]);
     for (const [name, value] of Object.entries(params)) {
       assert.ok(searchParams.getAll(name).join() === String(value) || rest.includes(`${name.toLowerCase()}: ${value}`), `${line} has no ${name}`);
     }

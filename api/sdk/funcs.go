@@ -12,8 +12,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// functions are the template functions for the names and types of each language.
-var functions = template.FuncMap{
+// funcs are the template functions for the names, types and texts of each language.
+var funcs = template.FuncMap{
 	"json":      encode,
 	"upper":     upper,
 	"lower":     lower,
@@ -61,20 +61,33 @@ func described(all []parameter) []parameter {
 	return slices.DeleteFunc(slices.Clone(all), func(p parameter) bool { return p.Description == "" })
 }
 
-// Uses reports whether a type in Python contains a string.
-func (c contract) Uses(part string) (bool, error) {
+// Uses reports whether the Python code needs a type.
+func (c contract) Uses(word string) (bool, error) {
+	pattern := regexp.MustCompile(`\b` + word + `\b`)
 	for _, op := range c.Operations {
-		for _, p := range slices.Concat(op.Places, op.Params, op.Members) {
+		for _, p := range slices.Concat(op.PathParams, op.Params, op.Members) {
 			name, err := pyType(p)
 			if err != nil {
 				return false, err
 			}
-			if strings.Contains(name, part) {
+			if pattern.MatchString(name) {
 				return true, nil
 			}
 		}
 	}
 	return false, nil
+}
+
+// HasPages reports whether an operation is a list with pages.
+func (c contract) HasPages() bool {
+	return slices.ContainsFunc(c.Operations, func(op operation) bool { return op.Pages != nil })
+}
+
+// HasOptionalMembers reports whether a property of a body is optional.
+func (c contract) HasOptionalMembers() bool {
+	return slices.ContainsFunc(c.Operations, func(op operation) bool {
+		return slices.ContainsFunc(op.Members, func(p parameter) bool { return !p.Required })
+	})
 }
 
 // indent indents text, except for empty lines.
@@ -160,13 +173,19 @@ func pyType(p parameter) (string, error) {
 	if p.schema.Value.Nullable || !p.Required {
 		name += " | None"
 	}
+	if p.ClearsInPython() {
+		name += " | Unset"
+	}
 	return name, nil
 }
+
+// ClearsInPython reports whether None and an omitted argument differ: null clears an optional property.
+func (p parameter) ClearsInPython() bool { return p.In == "" && p.schema.Value.Nullable && !p.Required }
 
 func pySchema(ref *openapi3.SchemaRef) (string, error) {
 	schema, name := ref.Value, refName(ref)
 	switch {
-	case len(schema.Enum) > 0 && name != "", schema.Type.Is("object") && name != "":
+	case len(schema.Enum) > 0 && name != "", isObject(schema) && name != "":
 		return "models." + name, nil
 	case len(schema.Enum) > 0:
 		var words []string
@@ -179,10 +198,12 @@ func pySchema(ref *openapi3.SchemaRef) (string, error) {
 		return "Sequence[" + item + "]", err
 	case schema.Type.Is("string") && schema.Format == "date-time":
 		return "datetime", nil
+	case schema.Type.Is("string") && schema.Format == "date":
+		return "date", nil
 	}
 	names := map[string]string{"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
 	if len(schema.Type.Slice()) == 1 && names[schema.Type.Slice()[0]] != "" {
 		return names[schema.Type.Slice()[0]], nil
 	}
-	return "", errors.New("there is no type in Python for it")
+	return "", errors.New("there is no Python type for it")
 }
