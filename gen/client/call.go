@@ -25,7 +25,7 @@ type exchange struct {
 	result     any // receives the JSON of the response
 }
 
-// call makes an exchange whose response is JSON.
+// call makes an exchange whose response is JSON or has no body.
 func call[T any](ctx context.Context, a *API, e exchange) (*T, error) {
 	result := new(T)
 	e.accept, e.result = mediaJSON, result
@@ -33,11 +33,11 @@ func call[T any](ctx context.Context, a *API, e exchange) (*T, error) {
 	if err != nil {
 		return nil, err
 	}
-	return result, response.Body.Close() // which ends the exchange
+	return result, response.Body.Close() // closing it releases the context of the call
 }
 
 // request builds the request of an exchange.
-func (e exchange) request(ctx context.Context, server string) (*http.Request, error) {
+func (e exchange) request(ctx context.Context, baseURL string) (*http.Request, error) {
 	path, err := e.expandPath()
 	if err != nil {
 		return nil, err
@@ -51,9 +51,9 @@ func (e exchange) request(ctx context.Context, server string) (*http.Request, er
 	if contentType != "" {
 		header.Set("Content-Type", contentType)
 	}
-	r, err := http.NewRequestWithContext(ctx, e.method, server+path+query, body)
+	r, err := http.NewRequestWithContext(ctx, e.method, baseURL+path+query, body)
 	if err != nil {
-		return nil, fmt.Errorf("make the request: %w", err)
+		return nil, fmt.Errorf("create the request: %w", err)
 	}
 	r.Header = header
 	return r, nil
@@ -88,8 +88,8 @@ func (e exchange) expandPath() (string, error) {
 	return path, nil
 }
 
-// encodeParams writes the fields of a struct by their tags: those with "form" into a query, the others
-// into headers. Nil fields are omitted.
+// encodeParams encodes the fields of a struct. Those with the tag "form" are for the query, the others are
+// for headers. Nil fields are omitted.
 func encodeParams(params any) (string, http.Header) {
 	query, header := url.Values{}, http.Header{}
 	if params == nil {
@@ -101,7 +101,7 @@ func encodeParams(params any) (string, http.Header) {
 		if field.Tag.Get("form") != "" {
 			add = query.Add
 		}
-		for _, text := range texts(value) {
+		for _, text := range encodeParam(value) {
 			add(name, text)
 		}
 	}
@@ -111,23 +111,23 @@ func encodeParams(params any) (string, http.Header) {
 	return "?" + query.Encode(), header
 }
 
-// texts returns the values of a parameter: none for nil, one for each item of a slice.
-func texts(value reflect.Value) []string {
+// encodeParam returns the values of a parameter: none for nil, one for each item of a slice.
+func encodeParam(value reflect.Value) []string {
 	switch value.Kind() {
 	case reflect.Pointer:
 		if value.IsNil() {
 			return nil
 		}
-		return texts(value.Elem())
+		return encodeParam(value.Elem())
 	case reflect.Slice:
 		var all []string
 		for _, item := range value.Seq2() {
-			all = append(all, texts(item)...)
+			all = append(all, encodeParam(item)...)
 		}
 		return all
 	default:
-		if moment, ok := value.Interface().(time.Time); ok {
-			return []string{moment.Format(time.RFC3339Nano)}
+		if t, ok := value.Interface().(time.Time); ok {
+			return []string{t.Format(time.RFC3339Nano)}
 		}
 		return []string{fmt.Sprint(value.Interface())}
 	}

@@ -6,33 +6,33 @@ import { shapes } from "./shapes.js";
 export type OperationID = keyof typeof table;
 
 /** How to recognize the response that the contract specifies for an operation. */
-export interface Wanted {
+export interface Expected {
   /** Whether the body is streamed. */
   stream: boolean;
-  /** Whether the status and the headers are those of a success. A proxy's page is not, whatever its status. */
+  /** Whether the contract has the status and the media type. A proxy's page is no success, whatever its status. */
   isSuccess(response: Response): boolean;
   /** Whether the body is complete and has the contract's shape. */
-  isWhole(text: string, response: Response): boolean;
+  isComplete(text: string, response: Response): boolean;
 }
 
 export const eventStream = "text/event-stream";
 const noBody = "none";
 
-/** The JSON of an operation. */
-export function wantedJSON(id: OperationID): Wanted {
+/** Expects the JSON of an operation, or no body. */
+export function expectJSON(id: OperationID): Expected {
   const shape = (response: Response) => shapes[`${id} ${response.status}`];
   return {
     stream: false,
     isSuccess: (response) => shape(response) === noBody || (shape(response) !== undefined && mediaTypeOf(response) === "application/json"),
-    isWhole: (text, response) => shape(response) === noBody || isJSON(text, `${id} ${response.status}`),
+    isComplete: (text, response) => shape(response) === noBody || isJSON(text, `${id} ${response.status}`),
   };
 }
 
-/** A stream of server-sent events. */
-export const wantedEvents: Wanted = {
+/** Expects a stream of server-sent events. */
+export const expectEvents: Expected = {
   stream: true,
   isSuccess: (response) => response.status === 200 && mediaTypeOf(response) === eventStream,
-  isWhole: () => true,
+  isComplete: () => true,
 };
 
 /** The server, and the token for it. */
@@ -50,7 +50,7 @@ export interface Arguments {
 }
 
 /** Splits the arguments of a method into path parameters, body, other parameters and options. */
-export function argumentsOf(id: OperationID, given: readonly unknown[]): Arguments {
+export function splitArguments(id: OperationID, given: readonly unknown[]): Arguments {
   const { path, body, params }: Operation = table[id];
   const rest = [...given];
   return {
@@ -62,7 +62,7 @@ export function argumentsOf(id: OperationID, given: readonly unknown[]): Argumen
 }
 
 /** Builds the request of an operation. A form is sent as it is, any other body as JSON. */
-export function requestOf(id: OperationID, { baseUrl, token }: Server, { pathParams = [], params = {}, body, options = {} }: Arguments, accept: string): Request {
+export function buildRequest(id: OperationID, { baseUrl, token }: Server, { pathParams = [], params = {}, body, options = {} }: Arguments, accept: string): Request {
   const { method, path, headers: inHeaders = [] }: Operation = table[id];
   const isForm = body instanceof URLSearchParams;
   const headers = new Headers({ Accept: accept });
