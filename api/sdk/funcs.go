@@ -14,42 +14,42 @@ import (
 
 // funcs are the template functions for the names, types and texts of each language.
 var funcs = template.FuncMap{
-	"json":      encode,
-	"upper":     upper,
-	"lower":     lower,
-	"stop":      stop,
-	"described": described,
-	"goName":    goName,
-	"goType":    goType,
-	"tsName":    func(name string) string { return free(camel(name), taken) },
-	"tsType":    tsType,
-	"snake":     snake,
-	"pyName":    pyName,
-	"pyType":    pyType,
-	"pyText":    func(s string) string { return strings.NewReplacer(`\`, `\\`, `"""`, `\"\"\"`).Replace(s) },
-	"tsText":    func(s string) string { return strings.ReplaceAll(s, "*/", `*\/`) },
-	"lines":     func(prefix, s string) string { return prefix + strings.ReplaceAll(s, "\n", "\n"+prefix) },
-	"indent":    indent,
-	"inHeaders": func(all []parameter) []parameter { return in(openapi3.ParameterInHeader, all) },
-	"inQuery":   func(all []parameter) []parameter { return in(openapi3.ParameterInQuery, all) },
+	"json":       encode,
+	"upperFirst": upperFirst,
+	"lowerFirst": lowerFirst,
+	"sentence":   sentence,
+	"described":  described,
+	"goName":     goName,
+	"goType":     goType,
+	"tsName":     func(name string) string { return avoid(camel(name), reserved) },
+	"tsType":     tsType,
+	"snake":      snake,
+	"pyName":     pyName,
+	"pyType":     pyType,
+	"pyText":     func(s string) string { return strings.NewReplacer(`\`, `\\`, `"""`, `\"\"\"`).Replace(s) },
+	"tsText":     func(s string) string { return strings.ReplaceAll(s, "*/", `*\/`) },
+	"lines":      func(prefix, s string) string { return prefix + strings.ReplaceAll(s, "\n", "\n"+prefix) },
+	"indent":     indent,
+	"inHeaders":  func(all []parameter) []parameter { return in(openapi3.ParameterInHeader, all) },
+	"inQuery":    func(all []parameter) []parameter { return in(openapi3.ParameterInQuery, all) },
 }
 
-func in(where string, all []parameter) []parameter {
-	return slices.DeleteFunc(slices.Clone(all), func(p parameter) bool { return p.In != where })
+func in(location string, all []parameter) []parameter {
+	return slices.DeleteFunc(slices.Clone(all), func(p parameter) bool { return p.In != location })
 }
 
-func upper(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+func upperFirst(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
-// lower writes the first word in lower case, unless it is one letter or an abbreviation.
-func lower(s string) string {
+// lowerFirst changes the first letter to lower case, unless the first word is a single letter or an abbreviation.
+func lowerFirst(s string) string {
 	if len(s) < 2 || !unicode.IsLower(rune(s[1])) {
 		return s
 	}
 	return strings.ToLower(s[:1]) + s[1:]
 }
 
-// stop adds a full stop, except to a question.
-func stop(s string) string {
+// sentence adds a period, except to a question.
+func sentence(s string) string {
 	if strings.HasSuffix(s, "?") {
 		return s
 	}
@@ -61,7 +61,7 @@ func described(all []parameter) []parameter {
 	return slices.DeleteFunc(slices.Clone(all), func(p parameter) bool { return p.Description == "" })
 }
 
-// Uses reports whether the Python code needs a type.
+// Uses reports whether the Python code uses a type.
 func (c contract) Uses(word string) (bool, error) {
 	pattern := regexp.MustCompile(`\b` + word + `\b`)
 	for _, op := range c.Operations {
@@ -97,15 +97,15 @@ func indent(spaces int, s string) string {
 }
 
 var (
-	separator = regexp.MustCompile(`[^A-Za-z0-9]+`)
-	hump      = regexp.MustCompile(`([a-z0-9])([A-Z])`)
+	separator    = regexp.MustCompile(`[^A-Za-z0-9]+`)
+	caseBoundary = regexp.MustCompile(`([a-z0-9])([A-Z])`)
 )
 
 // camel returns a name such as filmId.
 func camel(name string) string {
 	words := separator.Split(name, -1)
 	for i := range words[1:] {
-		words[i+1] = upper(words[i+1])
+		words[i+1] = upperFirst(words[i+1])
 	}
 	words[0] = strings.ToLower(words[0][:1]) + words[0][1:]
 	return strings.Join(words, "")
@@ -113,30 +113,31 @@ func camel(name string) string {
 
 // goName returns a name such as filmID.
 func goName(name string) string {
-	return free(regexp.MustCompile(`Id\b`).ReplaceAllString(camel(name), "ID"), taken)
+	return avoid(regexp.MustCompile(`Id\b`).ReplaceAllString(camel(name), "ID"), reserved)
 }
 
 // snake returns a name such as film_id.
 func snake(name string) string {
-	return strings.ToLower(separator.ReplaceAllString(hump.ReplaceAllString(name, "${1}_$2"), "_"))
+	return strings.ToLower(separator.ReplaceAllString(caseBoundary.ReplaceAllString(name, "${1}_$2"), "_"))
 }
 
 // pyName returns the name of a parameter, such as film_id.
-func pyName(name string) string { return free(snake(name), takenInPython) }
+func pyName(name string) string { return avoid(snake(name), reservedInPython) }
 
-// Names that a language or a generated method reserves.
+// Names that a language reserves or that a generated method uses.
 var (
-	taken = strings.Fields(`a any api await body break case catch chan class const continue ctx debugger default
+	reserved = strings.Fields(`a any api await body break case catch chan class const continue ctx debugger default
 		defer delete do else enum export extends fallthrough finally for func function go goto if import in
 		instanceof interface let map new null options package params range return select static string struct
 		super switch this throw try type typeof var void while with yield`)
-	takenInPython = strings.Fields(`and as assert async await break class continue def del elif else except False
+	reservedInPython = strings.Fields(`and as assert async await break class continue def del elif else except False
 		finally for from global if import in is lambda None nonlocal not or pass raise return self True try
 		while with yield`)
 )
 
-func free(name string, taken []string) string {
-	if slices.Contains(taken, name) {
+// avoid adds an underscore to a reserved name.
+func avoid(name string, reserved []string) string {
+	if slices.Contains(reserved, name) {
 		return name + "_"
 	}
 	return name

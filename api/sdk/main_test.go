@@ -103,7 +103,7 @@ func load(t *testing.T, document string) (contract, error) {
 	return readContract(doc)
 }
 
-func TestMethods(t *testing.T) {
+func TestGeneratedCode(t *testing.T) {
 	t.Parallel()
 	c, err := load(t, sample)
 	if err != nil {
@@ -156,37 +156,37 @@ func TestMethods(t *testing.T) {
 		}
 		for _, part := range want {
 			if !strings.Contains(string(text), part) {
-				t.Errorf("%s has no %s", path, part)
+				t.Errorf("%s lacks %s", path, part)
 			}
 		}
 		if strings.Contains(strings.ToLower(string(text)), "deleteplan") {
-			t.Errorf("%s has a method for the documentation", path)
+			t.Errorf("%s has a method for an operation of the documentation", path)
 		}
 	}
 }
 
-// An operation that the templates cannot express is an error.
-func TestRefused(t *testing.T) {
+// An operation that the SDKs cannot express is an error.
+func TestUnsupportedOperations(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string][2]string{
-		"a cookie":           {"in: header", "in: cookie"},
-		"a body of text":     {"requestBody: { content: { application/json: ", "requestBody: { content: { text/plain: "},
-		"a nameless body":    {`required: true, content: { application/json: { schema: { $ref: "#/components/schemas/Plan" }`, `required: true, content: { application/json: { schema: { type: object }`},
-		"a nameless result":  {`{ $ref: "#/components/schemas/PlanPage" }`, "{ type: object }"},
-		"two results":        {`"201": { description: New., content: { application/json: { schema: { $ref: "#/components/schemas/Plan" } } } }`, `"204": { description: Done. }`},
-		"a joined list":      {"{ name: rating, in: query, ", "{ name: rating, in: query, explode: false, "},
-		"an object":          {"{ name: until, in: query, schema: { type: string, format: date } }", "{ name: until, in: query, schema: { type: object } }"},
-		"the same name":      {"{ name: If-Match, in: header", "{ name: class, in: header"},
-		"pages of any size":  {"format: int32, maximum: 50 }", "format: int32 }"},
-		"nameless items":     {`items: { type: array, items: { $ref: "#/components/schemas/Plan" } }`, "items: { type: array, items: { type: object } }"},
-		"no status":          {`{ "204": { description: Done. } }`, `{ default: { description: Done. } }`},
-		"a fraction in path": {"{ name: store_id, in: path, required: true, schema: { type: integer, format: int32 } }", "{ name: store_id, in: path, required: true, schema: { type: number } }"},
+		"a cookie":                         {"in: header", "in: cookie"},
+		"a text body":                      {"requestBody: { content: { application/json: ", "requestBody: { content: { text/plain: "},
+		"an unnamed body":                  {`required: true, content: { application/json: { schema: { $ref: "#/components/schemas/Plan" }`, `required: true, content: { application/json: { schema: { type: object }`},
+		"an unnamed result":                {`{ $ref: "#/components/schemas/PlanPage" }`, "{ type: object }"},
+		"two results":                      {`"201": { description: New., content: { application/json: { schema: { $ref: "#/components/schemas/Plan" } } } }`, `"204": { description: Done. }`},
+		"a list that is not exploded":      {"{ name: rating, in: query, ", "{ name: rating, in: query, explode: false, "},
+		"an object":                        {"{ name: until, in: query, schema: { type: string, format: date } }", "{ name: until, in: query, schema: { type: object } }"},
+		"two arguments with the same name": {"{ name: If-Match, in: header", "{ name: class, in: header"},
+		"an unlimited page size":           {"format: int32, maximum: 50 }", "format: int32 }"},
+		"unnamed items":                    {`items: { type: array, items: { $ref: "#/components/schemas/Plan" } }`, "items: { type: array, items: { type: object } }"},
+		"no 2xx response":                  {`{ "204": { description: Done. } }`, `{ default: { description: Done. } }`},
+		"a number in the path":             {"{ name: store_id, in: path, required: true, schema: { type: integer, format: int32 } }", "{ name: store_id, in: path, required: true, schema: { type: number } }"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			document := strings.ReplaceAll(sample, change[0], change[1])
 			if document == sample {
-				t.Fatal("nothing is changed")
+				t.Fatal("the sample does not have the text to replace")
 			}
 			c, err := load(t, document)
 			for path := range files {
@@ -195,7 +195,7 @@ func TestRefused(t *testing.T) {
 				}
 			}
 			if err == nil {
-				t.Error("it is accepted")
+				t.Error("the generator accepts it")
 			}
 		})
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// operation is what the SDKs need to know about an operation.
+// operation describes an operation of the contract for the templates.
 type operation struct {
 	ID, Method, Path     string
 	Summary, Description string
@@ -25,8 +25,8 @@ type operation struct {
 	// no JSON.
 	Body, Result string
 	BodyRequired bool
-	// Stream and Form mark the operations whose methods are written by hand: the streams, and
-	// createToken, which sends a form.
+	// Stream and Form mark operations whose methods are written by hand: streams, and createToken, which
+	// sends a form.
 	Stream, Form bool
 	Pages        *pages
 
@@ -294,7 +294,7 @@ func (op *operation) param(name string) *parameter {
 // Field returns the Go expression for a property of a page. Its value is zero if the page does not have it.
 func (p pages) Field(name, zero string) string {
 	properties, required := flatten(p.result)
-	field := "found." + upper(camel(name))
+	field := "found." + upperFirst(camel(name))
 	if slices.Contains(required, name) && !properties[name].Value.Nullable {
 		return field
 	}
@@ -339,12 +339,12 @@ func exampleText(format string) string {
 	return "text"
 }
 
-// All returns the name of the method that reads all pages, such as listAllFilms for listFilms.
-func (op operation) All() string {
+// PagesMethod returns the name of the method that reads all pages, such as listAllFilms for listFilms.
+func (op operation) PagesMethod() string {
 	if rest, ok := strings.CutPrefix(op.ID, "list"); ok {
 		return "listAll" + rest
 	}
-	return "all" + upper(op.ID)
+	return "all" + upperFirst(op.ID)
 }
 
 // HasRequired reports whether a parameter in the query or in a header is required.
@@ -377,7 +377,7 @@ func (c contract) Examples() []example {
 			e.Body[p.Name] = p.example
 		}
 		if op.Pages != nil {
-			e.Pages = op.All()
+			e.Pages = op.PagesMethod()
 		}
 		all = append(all, e)
 	}

@@ -7,7 +7,7 @@ import (
 	"iter"
 )
 
-// Version is that of the contract and of this package.
+// Version is the version of the contract and of this package.
 const Version = "2.0.0"
 
 // CreateRental calls POST /customers/{customer_id}/rentals: rent a copy.
@@ -103,7 +103,7 @@ func (a *API) ListFilms(ctx context.Context, params ListFilmsParams) (*FilmPage,
 
 // ListAllFilms yields the items of all pages of [API.ListFilms]. It begins with the page in
 // the parameters, or with the first. The default page size is 100. After an error the iteration ends.
-// Each range over the result starts again.
+// Each range over the result begins again.
 //
 // The pages are read one after the other, not from one snapshot of the database.
 func (a *API) ListAllFilms(ctx context.Context, params ListFilmsParams) iter.Seq2[Film, error] {

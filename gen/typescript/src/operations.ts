@@ -66,7 +66,7 @@ export interface Operations {
    */
   listFilms(params?: NonNullable<operations["listFilms"]["parameters"]["query"]>, options?: CallOptions): Promise<Schemas["FilmPage"]>;
   /**
-   * The items of all pages of `listFilms`, beginning with the page in the parameters, or with the first.
+   * Yields the items of all pages of `listFilms`, beginning with the page in the parameters, or with the first.
    * The default page size is 100.
    * The pages are read one after the other, not from one snapshot of the database.
    */
@@ -81,11 +81,11 @@ export interface Operations {
   summarizeFilm(body: Schemas["SummaryRequest"], options?: CallOptions): Promise<Schemas["FilmSummary"]>;
 }
 
-/** How an operation is called. */
+/** How to call an operation. */
 export interface Operation {
   method: string;
   path: string;
-  /** Whether its body is JSON. */
+  /** Whether it has a JSON body. */
   body?: boolean;
   /** Whether it has parameters in the query or in headers. */
   params?: boolean;
@@ -95,7 +95,7 @@ export interface Operation {
   pages?: Pages & { name: string };
 }
 
-/** The operations of the contract by their ids. */
+/** The operations of the contract by id. */
 export const table = {
   askQuestion: { method: "GET", path: "/ai/ask", params: true },
   createRental: { method: "POST", path: "/customers/{customer_id}/rentals", body: true },
