@@ -1,6 +1,6 @@
 // Package client calls the Pagila API from Go.
 //
-// Create a client once. It can be used from any number of goroutines:
+// A client is safe for concurrent use, so create it once:
 //
 //	api, err := client.New("http://localhost:8080", client.WithToken("dvd_admin"))
 //	if err != nil {
@@ -13,11 +13,11 @@
 //		fmt.Println(film.Title)
 //	}
 //
-// Each operation of the contract is a method with its name, which returns the operation's result:
+// Each operation of the contract is a method of the same name, which returns the operation's result:
 //
 //	rental, err := api.CreateRental(ctx, 1, client.RentalRequest{InventoryID: 1, StaffID: 1})
 //	if problem, ok := errors.AsType[*client.ProblemError](err); ok && problem.Code == client.ProblemCodeInventoryNotAvailable {
-//		return fmt.Errorf("the copy is out: %w", err)
+//		return fmt.Errorf("the copy is rented out: %w", err)
 //	} else if err != nil {
 //		return err
 //	}
@@ -44,7 +44,7 @@ const (
 	// DefaultTimeout is a little longer than the 120 s that the server allows its language model, so
 	// that the server's own error arrives first.
 	DefaultTimeout = 130 * time.Second
-	// DefaultIdleTimeout is for a stream. A server that is silent for longer is considered gone.
+	// DefaultIdleTimeout is for streams. The server sends something at least every 15 seconds.
 	DefaultIdleTimeout = time.Minute
 	// DefaultRetries lets a call survive a restart of the server.
 	DefaultRetries = 2
@@ -52,7 +52,7 @@ const (
 	DefaultBackoff = 200 * time.Millisecond
 )
 
-// API is the Pagila API of one server. It is safe for concurrent use.
+// API is a client of one server. It is safe for concurrent use.
 type API struct {
 	doer *doer
 }

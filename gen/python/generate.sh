@@ -32,7 +32,7 @@ EOS
 {
   echo '# Written by generate.sh from _async_client.py. Edit that file.'
   sed -E \
-    -e 's/async (def|for|with) /\1 /; s/an async `with`/a `with`/; s/, for asyncio//' \
+    -e 's/async (def|for|with) /\1 /; s/an `async with`/a `with`/; s/, for asyncio//' \
     -e 's/\bawait //; s/Awaitable\[object\]/object/; s/, Awaitable//' \
     -e 's/\basyncio\b/time/; s/__a(enter|exit)__/__\1__/g; s/\ba(close|read|iter_bytes)\b/\1/g' \
     -e 's/Async(Client|Iterator|BaseTransport|Operations)/\1/g; s/_async_operations/_operations/' \

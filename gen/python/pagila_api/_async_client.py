@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class AsyncClient(AsyncOperations):
-    """A client of a server, for asyncio. Close it, or use it in an async `with`.
+    """A client of a server, for asyncio. Close it, or use it in an `async with` statement.
 
     Args:
         base_url: The URL of the server, such as `http://localhost:8080`.

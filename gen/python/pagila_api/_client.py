@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Client(Operations):
-    """A client of a server. Close it, or use it in a `with`.
+    """A client of a server. Close it, or use it in a `with` statement.
 
     Args:
         base_url: The URL of the server, such as `http://localhost:8080`.

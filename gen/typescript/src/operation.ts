@@ -9,7 +9,7 @@ export type OperationID = keyof typeof table;
 export interface Expected {
   /** Whether the body is streamed. */
   stream: boolean;
-  /** Whether the contract has the status and the media type. A proxy's page is no success, whatever its status. */
+  /** Whether the contract has the status and the media type. A proxy's page is not a success, whatever its status. */
   isSuccess(response: Response): boolean;
   /** Whether the body is complete and has the contract's shape. */
   isComplete(text: string, response: Response): boolean;
