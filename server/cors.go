@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/gin-gonic/gin"
 	"github.com/rs/cors"
 
 	"example.com/pagila-api/server/internal/contract"
@@ -62,8 +61,8 @@ func responseHeaders(doc *openapi3.T) []string {
 	return slices.Sorted(maps.Keys(headers))
 }
 
-// oneOrigin removes the header Origin from a request that has several, which no browser sends.
-func oneOrigin(next http.Handler) http.Handler {
+// dropRepeatedOrigin removes the header Origin from a request that has several, which no browser sends.
+func dropRepeatedOrigin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if len(r.Header["Origin"]) > 1 {
 			r.Header.Del("Origin")
@@ -72,11 +71,9 @@ func oneOrigin(next http.Handler) http.Handler {
 	})
 }
 
-// preflight is the middleware that ends preflight requests. The CORS handler has set the headers by then.
-func (s *Server) preflight(c *gin.Context) {
-	if len(s.deps.Origins) > 0 && contract.IsPreflight(c.Request) {
-		c.AbortWithStatus(http.StatusNoContent)
-	}
+// isPreflight reports whether a request is a preflight request that the CORS handler has processed.
+func (s *Server) isPreflight(r *http.Request) bool {
+	return len(s.deps.Origins) > 0 && contract.IsPreflight(r)
 }
 
 // ParseOrigin parses an entry of [Deps.Origins]: an origin as browsers send it, such as

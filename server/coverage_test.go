@@ -30,12 +30,12 @@ type triple struct {
 func (t triple) String() string { return fmt.Sprintf("%s %d %s", t.operation, t.status, t.mediaType) }
 
 // coverage counts the responses in all tests of this package. The servers under test fill it.
-var coverage = &tally{counts: map[triple]int{}, strays: map[string]int{}}
+var coverage = &tally{counts: map[triple]int{}, undocumented: map[string]int{}}
 
 type tally struct {
-	mu     sync.Mutex
-	counts map[triple]int
-	strays map[string]int // undocumented responses
+	mu           sync.Mutex
+	counts       map[triple]int
+	undocumented map[string]int // undocumented responses
 }
 
 func (c *tally) count(got server.Response) {
@@ -43,7 +43,7 @@ func (c *tally) count(got server.Response) {
 	defer c.mu.Unlock()
 	switch {
 	case got.Err != nil:
-		c.strays[fmt.Sprintf("%s %s: %d %s", got.Request.Method, got.Request.URL.Path, got.Status, got.MediaType)]++
+		c.undocumented[fmt.Sprintf("%s %s: %d %s", got.Request.Method, got.Request.URL.Path, got.Status, got.MediaType)]++
 	case got.Operation != "":
 		c.counts[triple{got.Operation, got.Status, got.MediaType}]++
 	}
@@ -122,8 +122,8 @@ func (c *tally) report(w io.Writer, documented []triple) {
 	for _, t := range documented {
 		fmt.Fprintf(w, "%s\t%d\t%s\t%d\n", t.operation, t.status, t.mediaType, c.counts[t])
 	}
-	for _, what := range slices.Sorted(maps.Keys(c.strays)) {
-		fmt.Fprintf(w, "undocumented\t\t%s\t%d\n", what, c.strays[what])
+	for _, what := range slices.Sorted(maps.Keys(c.undocumented)) {
+		fmt.Fprintf(w, "undocumented\t\t%s\t%d\n", what, c.undocumented[what])
 	}
 }
 
@@ -141,16 +141,16 @@ func (c *tally) summarize(w io.Writer, documented []triple, whole bool) bool {
 		}
 	}
 	fmt.Fprintf(w, "contract coverage: %d of %d documented responses exercised, by %d responses; %d undocumented\n",
-		len(documented)-len(missing), len(documented), responses, len(c.strays))
-	for _, what := range slices.Sorted(maps.Keys(c.strays)) {
+		len(documented)-len(missing), len(documented), responses, len(c.undocumented))
+	for _, what := range slices.Sorted(maps.Keys(c.undocumented)) {
 		fmt.Fprintln(w, "  undocumented:", what)
 	}
 	if !whole {
 		fmt.Fprintln(w, "  (only a part of the tests ran, so the coverage is not checked)")
-		return len(c.strays) == 0
+		return len(c.undocumented) == 0
 	}
 	for _, t := range missing {
 		fmt.Fprintln(w, "  never exercised:", t)
 	}
-	return len(missing) == 0 && len(c.strays) == 0
+	return len(missing) == 0 && len(c.undocumented) == 0
 }

@@ -84,7 +84,7 @@ func TestDocsInBrowser(t *testing.T) {
 	}
 
 	// The page, its four files, the contract, the token and four operations, less what may be cached.
-	b.noComplaints(a.URL, 9)
+	b.wantCleanConsole(a.URL, 9)
 }
 
 // dialog is the dialog to log in.
@@ -195,9 +195,9 @@ func (b *browser) listen(event any) {
 	}
 }
 
-// noComplaints checks that the console is clean, and that the page sent at least this many requests, all of
+// wantCleanConsole checks that the console is clean, and that the page sent at least this many requests, all of
 // them to this server.
-func (b *browser) noComplaints(server string, least int) {
+func (b *browser) wantCleanConsole(server string, least int) {
 	b.t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()

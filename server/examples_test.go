@@ -17,6 +17,7 @@ import (
 
 	"example.com/pagila-api/gen"
 	"example.com/pagila-api/server"
+	"example.com/pagila-api/server/internal/conformance"
 	"example.com/pagila-api/server/internal/contract"
 )
 
@@ -213,7 +214,7 @@ func TestResponseExamples(t *testing.T) {
 				if mediaType != "text/event-stream" || content.Example == nil {
 					continue
 				}
-				if err := contract.CheckEvents(doc, content.Example.(string)); err != nil {
+				if err := conformance.CheckEvents(doc, content.Example.(string)); err != nil {
 					t.Errorf("%s: %v", where, err)
 				}
 			}
@@ -347,7 +348,7 @@ func problemExample(t *testing.T, doc *openapi3.T, where string, example any) ge
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := contract.CheckDocument(doc, "Problem", document); err != nil {
+	if err := conformance.CheckDocument(doc, "Problem", document); err != nil {
 		t.Errorf("%s: %v", where, err)
 	}
 	var p gen.Problem

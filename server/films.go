@@ -54,12 +54,12 @@ func film(f store.Film) gen.Film {
 	return gen.Film{
 		FilmID:             f.FilmID,
 		Title:              f.Title,
-		Description:        known(f.Description),
-		ReleaseYear:        known(f.ReleaseYear),
+		Description:        nilIfZero(f.Description),
+		ReleaseYear:        nilIfZero(f.ReleaseYear),
 		Language:           f.Language,
-		Category:           known(f.Category),
-		Rating:             known(gen.Rating(f.Rating)),
-		Length:             known(f.Length),
+		Category:           nilIfZero(f.Category),
+		Rating:             nilIfZero(gen.Rating(f.Rating)),
+		Length:             nilIfZero(f.Length),
 		RentalRate:         money(f.RentalRate),
 		RentalDuration:     f.RentalDuration,
 		ReplacementCost:    money(f.ReplacementCost),
@@ -68,8 +68,8 @@ func film(f store.Film) gen.Film {
 	}
 }
 
-// known returns nil for a value that the database does not know, so that the response omits it.
-func known[T comparable](v T) *T {
+// nilIfZero returns nil for a value that the database does not know, so that the response omits it.
+func nilIfZero[T comparable](v T) *T {
 	var unknown T
 	if v == unknown {
 		return nil

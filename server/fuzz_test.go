@@ -53,9 +53,9 @@ func FuzzContract(f *testing.F) {
 		}
 		got := r.send(t, a)
 		// Any other error would be about a made-up value, and not about the violation.
-		refused := slices.Contains([]int{400, 401, 415}, got.status)
+		rejected := slices.Contains([]int{400, 401, 415}, got.status)
 		switch {
-		case broken && !refused:
+		case broken && !rejected:
 			t.Errorf("%s with %s: status %d: %+v: %s", operation.ID, what, got.status, r, got.body)
 		case broken:
 			if mediaType := got.header.Get("Content-Type"); mediaType != "application/problem+json" {

@@ -36,10 +36,10 @@ func TestRateLimit(t *testing.T) {
 		from("192.0.2.1").want(t, 200)
 	}
 	for range 2 { // rejected calls do not count, so the wait does not grow
-		refused := from("192.0.2.1")
-		refused.wantProblem(t, 429, "rate_limited")
-		if seconds, err := strconv.Atoi(refused.header.Get("Retry-After")); err != nil || seconds < 1 || seconds > 20 {
-			t.Errorf("Retry-After is %q, want 1 to 20", refused.header.Get("Retry-After"))
+		rejected := from("192.0.2.1")
+		rejected.wantProblem(t, 429, "rate_limited")
+		if seconds, err := strconv.Atoi(rejected.header.Get("Retry-After")); err != nil || seconds < 1 || seconds > 20 {
+			t.Errorf("Retry-After is %q, want 1 to 20", rejected.header.Get("Retry-After"))
 		}
 	}
 	a.get(t, "/ai/ask?question=x", "X-Forwarded-For", "192.0.2.1").wantProblem(t, 429, "rate_limited")
@@ -55,7 +55,7 @@ func TestRateLimit(t *testing.T) {
 }
 
 // A client that is not a trusted proxy cannot pretend to be another client.
-func TestRateLimitBelievesNobody(t *testing.T) {
+func TestRateLimitIgnoresForgedAddresses(t *testing.T) {
 	t.Parallel()
 	a := start(t, withLimits(server.Limits{PerMinute: 1}))
 	a.call(t, http.MethodPost, "/ai/summary", `{"film_id": 1}`, "X-Forwarded-For", "192.0.2.1").want(t, 200)
@@ -205,10 +205,10 @@ func TestKeepAlive(t *testing.T) {
 }
 
 // Keep-alives at the same moment as chunks or the end do not damage the stream.
-func TestKeepAliveAmongPieces(t *testing.T) {
+func TestKeepAliveBetweenChunks(t *testing.T) {
 	t.Parallel()
-	pieces := slices.Repeat([]string{"piece"}, 300)
-	a := start(t, withLimits(server.Limits{KeepAlive: time.Nanosecond}), withModel(says(nil, pieces...)))
+	chunks := slices.Repeat([]string{"chunk"}, 300)
+	a := start(t, withLimits(server.Limits{KeepAlive: time.Nanosecond}), withModel(says(nil, chunks...)))
 	const comment = ": keep-alive\n\n"
 	comments := 0
 	// On a busy machine the timer rarely fires before the end.
@@ -216,7 +216,7 @@ func TestKeepAliveAmongPieces(t *testing.T) {
 		body := string(a.get(t, "/ai/ask?question=x", "Accept", "text/event-stream").want(t, 200).body)
 		comments += strings.Count(body, comment)
 		lines := bufio.NewReader(strings.NewReader(strings.ReplaceAll(body, comment, "")))
-		for i, want := range slices.Concat([]string{"sources"}, slices.Repeat([]string{"delta"}, len(pieces)), []string{"done"}) {
+		for i, want := range slices.Concat([]string{"sources"}, slices.Repeat([]string{"delta"}, len(chunks)), []string{"done"}) {
 			if line, _ := lines.Peek(4); !strings.HasPrefix(string(line), "id: ") {
 				t.Fatalf("event %d begins with %q", i+1, line)
 			}

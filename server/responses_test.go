@@ -157,7 +157,7 @@ func TestMediaTypeParameters(t *testing.T) {
 }
 
 // Each operation with a body rejects one that is too large, and one of another media type.
-func TestBodyRefused(t *testing.T) {
+func TestBodyRejected(t *testing.T) {
 	t.Parallel()
 	a := start(t, withDocumentedCredentials)
 	for _, r := range exampleRequests(t, hasBody) {

@@ -132,7 +132,7 @@ func TestUnknownPriceIsNotMadeUp(t *testing.T) {
 }
 
 // The API's IDs begin at 1. Films and actors with another ID are not shown.
-func TestRowsWithoutANumber(t *testing.T) {
+func TestRowsWithoutAPositiveID(t *testing.T) {
 	t.Parallel()
 	a := start(t)
 	before := decode[gen.FilmPage](t, a.get(t, "/films").want(t, 200)).Total
@@ -230,7 +230,7 @@ func TestOddRentals(t *testing.T) {
 }
 
 // A rental of rows that the API does not show can still be read.
-func TestRentalOfRowsWithoutANumber(t *testing.T) {
+func TestRentalOfRowsWithoutAPositiveID(t *testing.T) {
 	t.Parallel()
 	a := start(t)
 	film := a.insertFilm(t, map[string]string{"film_id": "-5", "rental_duration": "-3"})

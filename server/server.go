@@ -92,10 +92,10 @@ var _ gen.StrictServerInterface = (*Server)(nil)
 func New(deps Deps) (*Server, error) {
 	deps.Limits.WriteTimeout = cmp.Or(deps.Limits.WriteTimeout, defaultWriteTimeout)
 	deps.Limits.KeepAlive = cmp.Or(deps.Limits.KeepAlive, defaultKeepAlive)
-	deps.Limits.HeadHold = cmp.Or(deps.Limits.HeadHold, defaultHeadHold)
+	deps.Limits.HeadDelay = cmp.Or(deps.Limits.HeadDelay, defaultHeadDelay)
 	s := &Server{deps: deps, operations: newOperations(deps.Contract)}
 	s.admission = newAdmission(deps.Limits.InFlight, s.operations, deps.Logger)
-	s.startup.over.Store(deps.Store != nil)
+	s.startup.done.Store(deps.Store != nil)
 	s.Starting("its database is not ready yet")
 	if err := s.prepare(); err != nil {
 		return nil, err
@@ -117,16 +117,33 @@ func (s *Server) prepare() (err error) {
 	}
 	// net/http has to see that a body is too large, so that it closes the connection and does not read
 	// the rest of the body as the next request. Gin's writer would hide it, so this is outside of Gin.
-	s.handler = s.admitFirst(http.MaxBytesHandler(s.closing(s.newEngine()), maxBody))
+	s.handler = s.admitFirst(http.MaxBytesHandler(s.closeWhileDraining(s.newEngine()), maxBody))
 	if len(deps.Origins) > 0 {
 		// Outermost, because a page can read no response without these headers, not even a rejection.
 		cross, err := newCORS(deps.Origins, deps.Contract)
 		if err != nil {
 			return fmt.Errorf("origins: %w", err)
 		}
-		s.handler = oneOrigin(cross.Handler(s.handler))
+		s.handler = dropRepeatedOrigin(cross.Handler(s.handler))
 	}
 	return nil
+}
+
+// process is the one Gin middleware. It takes a request through the steps before its handler.
+func (s *Server) process(c *gin.Context) {
+	call := identify(c)
+	defer s.logAccess(call, c.Writer) // deferred, since an aborted response ends in a panic
+	defer s.recoverPanic(c, call)
+	if s.isPreflight(c.Request) {
+		c.AbortWithStatus(http.StatusNoContent)
+		return
+	}
+	call.operation = s.operationOf(c)
+	if err := s.check(c, call.operation); err != nil {
+		s.fail(c, call, err)
+		return
+	}
+	s.limit(c, call)
 }
 
 // newEngine returns the Gin engine with the middleware and all routes.
@@ -141,18 +158,18 @@ func (s *Server) newEngine() *gin.Engine {
 	// Without this, the context of a handler is not canceled when the client disconnects.
 	engine.ContextWithFallback = true
 	engine.ForwardedByClientIP = false // Gin trusts more headers than the type proxies does
-	engine.NoRoute(func(c *gin.Context) { s.fail(c, errNoRoute) })
-	engine.NoMethod(func(c *gin.Context) { s.fail(c, errNoMethod) })
-	engine.Use(s.identify, s.recover, s.preflight, s.validate, s.awaitStore, s.limit)
+	engine.NoRoute(func(c *gin.Context) { s.onError(c, errNoRoute) })
+	engine.NoMethod(func(c *gin.Context) { s.onError(c, errNoMethod) })
+	engine.Use(s.process)
 
 	gen.RegisterHandlersWithOptions(engine,
 		gen.NewStrictHandlerWithOptions(s, []gen.StrictMiddlewareFunc{detach, s.admit}, gen.StrictGinServerOptions{
-			RequestErrorHandlerFunc:  func(c *gin.Context, err error) { s.fail(c, errBinding) },
-			HandlerErrorFunc:         s.fail,
-			ResponseErrorHandlerFunc: s.fail,
+			RequestErrorHandlerFunc:  func(c *gin.Context, err error) { s.onError(c, errBinding) },
+			HandlerErrorFunc:         s.onError,
+			ResponseErrorHandlerFunc: s.onError,
 		}),
 		gen.GinServerOptions{
-			ErrorHandler: func(c *gin.Context, err error, _ int) { s.fail(c, errBinding) },
+			ErrorHandler: func(c *gin.Context, err error, _ int) { s.onError(c, errBinding) },
 		})
 	for _, route := range engine.Routes() {
 		if route.Method == http.MethodGet { // RFC 9110, section 9.1, requires both GET and HEAD

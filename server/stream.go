@@ -19,7 +19,7 @@ import (
 // send it as a whole.
 //
 // The head is delayed until there is text, so that a model that fails before has the status of its
-// failure. A client that accepts events waits no longer than Limits.HeadHold after its request: then it gets
+// failure. A client that accepts events waits no longer than Limits.HeadDelay after its request: then it gets
 // the head, and comments until there is text.
 type streamedAnswer struct {
 	info    llm.Info
@@ -51,14 +51,14 @@ type stream struct {
 	answer  streamedAnswer
 	control *http.ResponseController
 
-	mu     sync.Mutex
-	w      http.ResponseWriter
-	held   strings.Builder // text that could not be sent yet
-	begun  bool            // the head has been sent
-	events int             // the number of events so far
-	buffer bytes.Buffer    // what is sent next
-	timer  *time.Timer     // for the head, then for the next keep-alive; nil for plain text
-	closed bool            // the answer has ended, and keepAlive must not use w any more
+	mu      sync.Mutex
+	w       http.ResponseWriter
+	pending strings.Builder // text that could not be sent yet
+	begun   bool            // the head has been sent
+	events  int             // the number of events so far
+	buffer  bytes.Buffer    // what is sent next
+	timer   *time.Timer     // for the head, then for the next keep-alive; nil for plain text
+	closed  bool            // the answer has ended, and keepAlive must not use w any more
 }
 
 func newStream(w http.ResponseWriter, a streamedAnswer) *stream {
@@ -66,7 +66,7 @@ func newStream(w http.ResponseWriter, a streamedAnswer) *stream {
 	s.mu.Lock() // the timer may fire before this function returns
 	defer s.mu.Unlock()
 	if a.events {
-		s.timer = time.AfterFunc(a.limits.HeadHold-time.Since(a.arrival), s.keepAlive)
+		s.timer = time.AfterFunc(a.limits.HeadDelay-time.Since(a.arrival), s.keepAlive)
 	}
 	return s
 }
@@ -111,19 +111,19 @@ func (s *stream) begin() {
 func (s *stream) writeChunk(text string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.held.WriteString(text)
+	s.pending.WriteString(text)
 	if s.answer.whole || !s.begun && llm.Blank(text) {
 		return nil
 	}
 	s.begin()
-	s.putHeld()
+	s.putPending()
 	return s.send()
 }
 
-// putHeld moves the held text into the buffer.
-func (s *stream) putHeld() {
-	text := s.held.String()
-	s.held.Reset()
+// putPending moves the pending text into the buffer.
+func (s *stream) putPending() {
+	text := s.pending.String()
+	s.pending.Reset()
 	if s.answer.events {
 		s.putEvent("delta", gen.DeltaEvent{Text: text})
 	} else {
@@ -141,13 +141,13 @@ func (s *stream) writeEnd(result llm.Result, err error) error {
 	switch {
 	case s.answer.whole && err == nil:
 		s.begin()
-		s.putHeld()
+		s.putPending()
 		return s.send()
 	case !s.begun || !s.answer.events && err != nil:
 		return err
 	case !s.answer.events:
 		return s.renew() // net/http still has to end the body, perhaps long after the last chunk
-	case err != nil && !isCut(err):
+	case err != nil && !isTruncated(err):
 		s.putEvent("error", json.RawMessage(s.answer.problem(err)))
 		_ = s.send() // best effort: the connection is about to break, which has the same meaning
 		return err
@@ -200,8 +200,8 @@ func (s *stream) putEvent(name string, data any) {
 	s.buffer.WriteByte('\n')
 }
 
-// isCut reports whether the token limit cut the answer off.
-func isCut(err error) bool {
+// isTruncated reports whether the token limit cut the answer off.
+func isTruncated(err error) bool {
 	var model *llm.Error
 	return errors.As(err, &model) && model.Kind == llm.KindLength
 }

@@ -49,19 +49,19 @@ func (s scripted) Summarize(ctx context.Context, f llm.Film) (llm.Summary, llm.R
 }
 
 // says returns a model that writes the chunks and then fails with err, unless that is nil.
-func says(err error, pieces ...string) scripted {
+func says(err error, chunks ...string) scripted {
 	return scripted{ask: func(_ context.Context, _ llm.Question, emit func(string) error) (llm.Result, error) {
-		for _, p := range pieces {
+		for _, p := range chunks {
 			if err := emit(p); err != nil {
 				return llm.Result{}, err
 			}
 		}
-		return llm.Result{Model: "script-1", FinishReason: "stop", Usage: llm.Usage{Prompt: 7, Completion: len(pieces)}}, err
+		return llm.Result{Model: "script-1", FinishReason: "stop", Usage: llm.Usage{Prompt: 7, Completion: len(chunks)}}, err
 	}}
 }
 
 // Each chunk reaches the client before the model writes the next one.
-func TestAskStreamsPieceByPiece(t *testing.T) {
+func TestAskStreamsEachChunk(t *testing.T) {
 	t.Parallel()
 	for _, accept := range []string{"", "text/event-stream"} {
 		t.Run("accept "+accept, func(t *testing.T) {
@@ -243,9 +243,9 @@ func TestAskFailsMidway(t *testing.T) {
 }
 
 // thinks returns a model that thinks until end is called.
-func thinks(err error, pieces ...string) (m scripted, end func()) {
+func thinks(err error, chunks ...string) (m scripted, end func()) {
 	ended := make(chan struct{})
-	answer := says(err, pieces...)
+	answer := says(err, chunks...)
 	m.ask = func(ctx context.Context, q llm.Question, emit func(string) error) (llm.Result, error) {
 		select {
 		case <-ended:
@@ -258,7 +258,7 @@ func thinks(err error, pieces ...string) (m scripted, end func()) {
 }
 
 // quick are limits with which a stream of events begins at once, and is never silent for long.
-var quick = server.Limits{HeadHold: time.Millisecond, KeepAlive: time.Millisecond}
+var quick = server.Limits{HeadDelay: time.Millisecond, KeepAlive: time.Millisecond}
 
 // While a model thinks for a long time, a client that accepts events gets the head, the sources and comments.
 func TestAskThinks(t *testing.T) {
@@ -288,15 +288,15 @@ func TestAskThinks(t *testing.T) {
 // event, and the connection breaks.
 func TestAskFailsAfterThinking(t *testing.T) {
 	t.Parallel()
-	for _, pieces := range [][]string{nil, {" "}} {
-		model, end := thinks(&llm.Error{Kind: llm.KindTimeout, Err: errors.New("too slow")}, pieces...)
+	for _, chunks := range [][]string{nil, {" "}} {
+		model, end := thinks(&llm.Error{Kind: llm.KindTimeout, Err: errors.New("too slow")}, chunks...)
 		a := start(t, withLimits(quick), withModel(model))
 		lines := bufio.NewReader(a.open(t, "/ai/ask?question=x", "text/event-stream", "X-Request-ID", "thinker"))
 		readEvent(t, lines) // sources
 		readComments(t, lines, 1)
 		end()
 		name, data := readEventAfterComments(t, lines)
-		for range pieces {
+		for range chunks {
 			name, data = readEventAfterComments(t, lines)
 		}
 		var p gen.Problem
@@ -315,9 +315,9 @@ func TestAskFailsAfterThinking(t *testing.T) {
 // A failure before the head is sent has its own status. Plain text has no other way to report it, so its head
 // waits as long as the model thinks. The head of events waits for a time that begins with the request, so a
 // slow search is a part of it.
-func TestAskHoldsHead(t *testing.T) {
+func TestAskDelaysHead(t *testing.T) {
 	t.Parallel()
-	const hold = 5 * time.Second
+	const delay = 5 * time.Second
 	for name, test := range map[string]struct {
 		accept           string
 		search, thinking time.Duration
@@ -325,9 +325,9 @@ func TestAskHoldsHead(t *testing.T) {
 		head             time.Duration // from the request
 	}{
 		"text":                         {"text/plain", 0, time.Minute, 504, time.Minute},
-		"events, in the hold":          {"text/event-stream", 2 * time.Second, 2 * time.Second, 504, 4 * time.Second},
-		"events":                       {"text/event-stream", 0, time.Minute, 200, hold},
-		"events after a search":        {"text/event-stream", 3 * time.Second, time.Minute, 200, hold},
+		"events, within the delay":     {"text/event-stream", 2 * time.Second, 2 * time.Second, 504, 4 * time.Second},
+		"events":                       {"text/event-stream", 0, time.Minute, 200, delay},
+		"events after a search":        {"text/event-stream", 3 * time.Second, time.Minute, 200, delay},
 		"events after a longer search": {"text/event-stream", 8 * time.Second, time.Minute, 200, 8 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -339,7 +339,7 @@ func TestAskHoldsHead(t *testing.T) {
 				}}
 				s, err := server.New(server.Deps{
 					Contract: loadContract(t), Store: slowSearch{wait: test.search}, Model: model, Logger: slog.New(slog.DiscardHandler),
-					Credentials: server.Credentials{Token: token}, Limits: server.Limits{HeadHold: hold, KeepAlive: 15 * time.Second},
+					Credentials: server.Credentials{Token: token}, Limits: server.Limits{HeadDelay: delay, KeepAlive: 15 * time.Second},
 				})
 				if err != nil {
 					t.Fatal(err)
@@ -388,10 +388,10 @@ func (w *timedRecorder) WriteHeader(status int) {
 func (w *timedRecorder) SetWriteDeadline(time.Time) error { return nil }
 
 // The head that a timer sends, the first chunk, a failure and the end may all come at the same moment.
-func TestAskHeadAmongPieces(t *testing.T) {
+func TestAskHeadBetweenChunks(t *testing.T) {
 	t.Parallel()
 	failure := &llm.Error{Kind: llm.KindTruncated, Err: errors.New("cut")}
-	a := start(t, withLimits(server.Limits{HeadHold: time.Nanosecond, KeepAlive: time.Nanosecond}), withModel(scripted{
+	a := start(t, withLimits(server.Limits{HeadDelay: time.Nanosecond, KeepAlive: time.Nanosecond}), withModel(scripted{
 		ask: func(ctx context.Context, q llm.Question, emit func(string) error) (llm.Result, error) {
 			if q.Text() == "fails" {
 				return llm.Result{}, failure
@@ -451,7 +451,7 @@ func readEventAfterComments(t *testing.T, r *bufio.Reader) (name, data string) {
 }
 
 // Whitespace is not an answer: a model that fails after it gets the status of its failure.
-func TestAskFailsAfterBlanks(t *testing.T) {
+func TestAskFailsAfterWhitespace(t *testing.T) {
 	t.Parallel()
 	failure := &llm.Error{Kind: llm.KindRateLimited, Err: errors.New("in-band")}
 	a := start(t, withModel(says(failure, "\n", " ")))
@@ -501,7 +501,7 @@ func TestAskOverHTTP10(t *testing.T) {
 
 // A client can tell that the token limit cut an answer off: events have the finish reason, and plain text ends
 // with a broken connection.
-func TestAskIsCut(t *testing.T) {
+func TestAskIsTruncated(t *testing.T) {
 	t.Parallel()
 	a := start(t, withModel(scripted{ask: func(_ context.Context, _ llm.Question, emit func(string) error) (llm.Result, error) {
 		if err := emit("half an "); err != nil {
@@ -539,7 +539,7 @@ func TestAskPanics(t *testing.T) {
 }
 
 // The model stops when the client disconnects.
-func TestAskClientLeaves(t *testing.T) {
+func TestAskClientDisconnects(t *testing.T) {
 	t.Parallel()
 	stopped := make(chan error, 1)
 	a := start(t, withModel(scripted{ask: func(ctx context.Context, _ llm.Question, emit func(string) error) (llm.Result, error) {
@@ -604,10 +604,10 @@ func TestAskIsGrounded(t *testing.T) {
 func TestAskClientDoesNotRead(t *testing.T) {
 	t.Parallel()
 	ended := make(chan error, 1)
-	piece := strings.Repeat("x", 64<<10)
+	chunk := strings.Repeat("x", 64<<10)
 	a := start(t, withLimits(server.Limits{WriteTimeout: 500 * time.Millisecond}), withModel(scripted{ask: func(_ context.Context, _ llm.Question, emit func(string) error) (llm.Result, error) {
 		for {
-			if err := emit(piece); err != nil {
+			if err := emit(chunk); err != nil {
 				ended <- err
 				return llm.Result{}, err
 			}

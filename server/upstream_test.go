@@ -206,8 +206,8 @@ func TestMissingModel(t *testing.T) {
 func TestControlCharacters(t *testing.T) {
 	t.Parallel()
 	u := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		for _, piece := range []string{`\u001b]0;title\u0007`, `red \u001b[31`, `m\r`, `\nnext\u009b\u0000\tend`} {
-			fmt.Fprintf(w, `data: {"choices":[{"delta":{"content":"%s"}}]}`+"\n\n", piece)
+		for _, chunk := range []string{`\u001b]0;title\u0007`, `red \u001b[31`, `m\r`, `\nnext\u009b\u0000\tend`} {
+			fmt.Fprintf(w, `data: {"choices":[{"delta":{"content":"%s"}}]}`+"\n\n", chunk)
 		}
 		fmt.Fprint(w, `data: {"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":-1,"completion_tokens":2.0}}`+"\n\ndata: [DONE]\n\n")
 	}))

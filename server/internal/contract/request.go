@@ -288,8 +288,3 @@ func unknownMember(e *openapi3.SchemaError) []string {
 	}
 	return []string{name}
 }
-
-// IsPreflight reports whether a browser asks if a page may send a request.
-func IsPreflight(r *http.Request) bool {
-	return r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != ""
-}

@@ -1,4 +1,4 @@
-package contract_test
+package conformance_test
 
 import (
 	"net/http"
@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"example.com/pagila-api/api"
-	"example.com/pagila-api/server/internal/contract"
+	"example.com/pagila-api/server/internal/conformance"
 )
 
 // A response that deviates from the contract in any of its parts is reported.
@@ -63,14 +63,14 @@ func TestCheckResponses(t *testing.T) {
 }
 
 // check returns what CheckResponses reports for the handler's response.
-func check(t *testing.T, r *http.Request, handler http.HandlerFunc) contract.Response {
+func check(t *testing.T, r *http.Request, handler http.HandlerFunc) conformance.Response {
 	t.Helper()
 	doc, err := api.Load(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	var reported []contract.Response
-	checked, err := contract.CheckResponses(doc, handler, func(got contract.Response) { reported = append(reported, got) })
+	var reported []conformance.Response
+	checked, err := conformance.CheckResponses(doc, handler, func(got conformance.Response) { reported = append(reported, got) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestCheckEvents(t *testing.T) {
 		"a missing member":   {strings.Replace(sources+delta+done, `"text":"a"`, "", 1), "text"},
 		"something after it": {sources + strings.Replace(done, "id: 3", "id: 2", 1) + strings.Replace(delta, "id: 2", "id: 3", 1), `"done" is number 2 of 3`},
 	} {
-		if err := contract.CheckEvents(doc, tt.stream); (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+		if err := conformance.CheckEvents(doc, tt.stream); (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: the error is %v, want %q", name, err, tt.want)
 		}
 	}

@@ -1,4 +1,4 @@
-package contract
+package conformance
 
 import (
 	"fmt"
