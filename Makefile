@@ -103,8 +103,14 @@ migrate-check: postgres $(ATLAS) ## Prove that the migrations are the difference
 
 ##@ Change the contract
 
+# The whole contract: api/openapi.yaml with the headers that every response has. Other programs read this file.
+CONTRACT := api/openapi.gen.yaml
+
+$(CONTRACT): api/openapi.yaml api/headers.overlay.yaml $(wildcard api/overlay/*.go)
+	@go generate -run 'overlay$$' ./api
+
 .PHONY: generate
-generate: generate-typescript generate-python ## Generate gen/ from api/openapi.yaml
+generate: generate-typescript generate-python ## Generate the whole contract and gen/ from api/openapi.yaml
 	go generate ./api
 
 TYPESCRIPT := gen/typescript
@@ -114,7 +120,7 @@ TYPESCRIPT_MODULES := $(TYPESCRIPT)/node_modules/.package-lock.json
 # and ignore the machine's registry, proxy and certificate authority.
 
 .PHONY: generate-typescript
-generate-typescript: ## Generate the types of the TypeScript SDK (needs npm)
+generate-typescript: $(CONTRACT) ## Generate the types of the TypeScript SDK (needs npm)
 	@if command -v npm >/dev/null; then \
 		$(MAKE) --silent $(TYPESCRIPT_MODULES) && cd $(TYPESCRIPT) && npm run --silent generate; \
 	else \
@@ -126,7 +132,7 @@ PYTHON_BIN := bin/venv-python/bin
 PYTHON_3_11 = command -v python3 >/dev/null && python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 
 .PHONY: generate-python
-generate-python: ## Generate the Python SDK (needs Python 3.11)
+generate-python: $(CONTRACT) ## Generate the Python SDK (needs Python 3.11)
 	@if $(PYTHON_3_11) && $(MAKE) --silent $(PYTHON_BIN)/pytest; then \
 		PYTHON_BIN="$$PWD/$(PYTHON_BIN)" $(PYTHON)/generate.sh; \
 	else \
@@ -144,8 +150,8 @@ $(TYPESCRIPT_MODULES): $(TYPESCRIPT)/package.json $(TYPESCRIPT)/package-lock.jso
 	@touch $@
 
 .PHONY: generate-check
-generate-check: generate ## Fail if gen/ is not what the contract generates
-	@git diff --exit-code -- gen || { echo 'gen/ differs from what the contract generates: commit the result of make generate'; exit 1; }
+generate-check: generate ## Fail if a generated file is not what the contract generates
+	@git diff --exit-code -- gen $(CONTRACT) || { echo 'these files differ from what the contract generates: commit the result of make generate'; exit 1; }
 	@test -z "$$(git ls-files --others --exclude-standard -- gen)" || { git ls-files --others --exclude-standard -- gen; echo 'gen/ has untracked files: commit them'; exit 1; }
 
 .PHONY: module
@@ -156,14 +162,14 @@ module: ## Rename the Go module for publishing: make module name=github.com/you/
 	git ls-files -z -- '*.go' '*go.mod' '*.md' | xargs -0 -I {} rm -f {}.bak
 
 .PHONY: contract-lint
-contract-lint: ## Lint the contract with redocly and spectral
+contract-lint: $(CONTRACT) ## Lint the contract with redocly and spectral
 	@command -v npx >/dev/null || { echo 'contract-lint: skipped: there is no npx (Node.js) on this machine'; exit $(IN_CI); }; \
 	echo 'linting the contract: npx downloads the linters the first time'; \
-	npx --yes @redocly/cli@$(REDOCLY_VERSION) lint --config api/redocly.yaml api/openapi.yaml && \
-	npx --yes @stoplight/spectral-cli@$(SPECTRAL_VERSION) lint --ruleset api/spectral.yaml --fail-severity hint api/openapi.yaml
+	npx --yes @redocly/cli@$(REDOCLY_VERSION) lint --config api/redocly.yaml $(CONTRACT) && \
+	npx --yes @stoplight/spectral-cli@$(SPECTRAL_VERSION) lint --ruleset api/spectral.yaml --fail-severity hint $(CONTRACT)
 
 .PHONY: contract-breaking
-contract-breaking: ## Fail if the contract breaks clients of the previous one
+contract-breaking: $(CONTRACT) ## Fail if the contract breaks clients of the previous one
 	@OASDIFF_VERSION=$(OASDIFF_VERSION) api/breaking.sh
 
 SCHEMATHESIS := bin/venv-schemathesis/bin/schemathesis

@@ -30,13 +30,15 @@ type triple struct {
 func (t triple) String() string { return fmt.Sprintf("%s %d %s", t.operation, t.status, t.mediaType) }
 
 // coverage counts the responses in all tests of this package. The servers under test fill it.
-var coverage = &tally{counts: map[triple]int{}, undocumented: map[string]int{}}
+var coverage = newTally()
 
 type tally struct {
 	mu           sync.Mutex
 	counts       map[triple]int
 	undocumented map[string]int // undocumented responses
 }
+
+func newTally() *tally { return &tally{counts: map[triple]int{}, undocumented: map[string]int{}} }
 
 func (c *tally) count(got server.Response) {
 	c.mu.Lock()
@@ -114,6 +116,13 @@ func documentedTriples() ([]triple, error) {
 	return all, nil
 }
 
+// missing returns those of the triples that were not received.
+func (c *tally) missing(all []triple) []triple {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(all), func(t triple) bool { return c.counts[t] > 0 })
+}
+
 // report lists each triple with its count, as tab-separated columns.
 func (c *tally) report(w io.Writer, documented []triple) {
 	c.mu.Lock()
@@ -130,15 +139,12 @@ func (c *tally) report(w io.Writer, documented []triple) {
 // summarize writes how much of the contract was exercised, and reports whether it is enough: unless whole is
 // set, parts may be missing.
 func (c *tally) summarize(w io.Writer, documented []triple, whole bool) bool {
+	missing := c.missing(documented)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var missing []triple
 	responses := 0
 	for _, t := range documented {
 		responses += c.counts[t]
-		if c.counts[t] == 0 {
-			missing = append(missing, t)
-		}
 	}
 	fmt.Fprintf(w, "contract coverage: %d of %d documented responses exercised, by %d responses; %d undocumented\n",
 		len(documented)-len(missing), len(documented), responses, len(c.undocumented))

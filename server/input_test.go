@@ -477,7 +477,7 @@ func TestLongPath(t *testing.T) {
 func TestFault(t *testing.T) {
 	t.Parallel()
 	a := start(t)
-	a.breakFilm(t)
+	a.breakTables(t)
 	response := a.get(t, "/films/1", "X-Request-ID", "broken")
 	response.wantProblem(t, 500, "internal_error")
 	if strings.Contains(string(response.body), "zero") {

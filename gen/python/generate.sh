@@ -9,7 +9,7 @@ export PATH="$PYTHON_BIN:$PATH"
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 # It warns about /openapi.yaml, whose media type it does not support. The client does not need it.
-if ! "$PYTHON_BIN/python" -m openapi_python_client generate --path ../../api/openapi.yaml --meta none --config generator.yaml \
+if ! "$PYTHON_BIN/python" -m openapi_python_client generate --path ../../api/openapi.gen.yaml --meta none --config generator.yaml \
   --custom-template-path templates --output-path "$out/generated" >"$out/log" 2>&1; then
   cat "$out/log"
   exit 1

@@ -168,6 +168,9 @@ class Operations:
         The language model names the film and says whether it recommends it. A film is recommended if its
         rating is above PG-13 (R or NC-17) and its rental rate is below 3.00. The server checks the
         model's answer against the schema, the database and that rule.
+
+        Args:
+            film_id: The film's number.
         """
         _call = Call("summarizeFilm", "POST", "/ai/summary")
         _call.body["film_id"] = film_id

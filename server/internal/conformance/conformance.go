@@ -138,12 +138,17 @@ func checkHeaders(response *openapi3.Response, header http.Header) error {
 	for name := range response.Headers {
 		documented = append(documented, http.CanonicalHeaderKey(name))
 	}
+	var others []string
 	for name := range header {
 		if !slices.Contains(documented, name) {
-			return fmt.Errorf("the header %s is not documented", name)
+			others = append(others, name)
 		}
 	}
-	return nil
+	if others == nil {
+		return nil
+	}
+	slices.Sort(others)
+	return fmt.Errorf("these headers are not documented: %s", strings.Join(others, ", "))
 }
 
 func checkBody(doc *openapi3.T, response *openapi3.Response, sent *teeWriter, head bool) error {

@@ -15,11 +15,12 @@ T = TypeVar("T", bound="FilmPage")
 
 @_attrs_define
 class FilmPage:
-    """
+    """One page of the catalogue.
+
     Attributes:
-        items (list[Film]):
-        page (int):  Example: 1.
-        page_size (int):  Example: 20.
+        items (list[Film]): The films on this page, ordered by `film_id`.
+        page (int): The number of this page, from 1. Example: 1.
+        page_size (int): The number of films on a full page. Example: 20.
         total (int): The number of films on all pages. Example: 1000.
     """
 

@@ -15,10 +15,10 @@ T = TypeVar("T", bound="SourcesEvent")
 
 @_attrs_define
 class SourcesEvent:
-    """The data of the server-sent event `sources`. The films that the model was given, best first.
+    """The data of the server-sent event `sources`.
 
     Attributes:
-        films (list[Source]):
+        films (list[Source]): The films that the model was given, best first.
     """
 
     films: list[Source]
