@@ -11,20 +11,20 @@ import (
 	"strings"
 )
 
-// AskEvent is a part of an answer: a [SourcesEvent], [DeltaEvent] or [DoneEvent].
+// AskEvent is an event of an answer: a [SourcesEvent], [DeltaEvent] or [DoneEvent].
 type AskEvent interface{ askEvent() }
 
 func (SourcesEvent) askEvent() {}
 func (DeltaEvent) askEvent()   {}
 func (DoneEvent) askEvent()    {}
 
-// ErrTokenLimit is the reason of an [*IncompleteAnswerError] if the model reached its token limit.
+// ErrTokenLimit is the reason for an [*IncompleteAnswerError] if the model reached its token limit.
 var ErrTokenLimit = errors.New("the model reached its token limit")
 
 // AskQuestion asks the language model about the catalogue and streams the answer in chunks. After an error
-// the iteration ends. If there is no error, the answer is complete. An answer that broke off, or that
-// reached the model's token limit, ends with an [*IncompleteAnswerError]. Each range over the result sends
-// a new request. Leaving the loop stops the model.
+// the iteration ends. If there is no error, the answer is complete. If the answer broke off or reached the
+// model's token limit, the error is an [*IncompleteAnswerError]. Each range over the result sends a new
+// request. Leaving the loop stops the model.
 func (a *API) AskQuestion(ctx context.Context, question string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for event, err := range a.AskQuestionEvents(ctx, question) {

@@ -38,12 +38,12 @@ func ExampleAPI_AskQuestion() {
 		fmt.Println(err)
 		return
 	}
-	for piece, err := range api.AskQuestion(context.Background(), "Do you have a comedy with aeroplanes?") {
+	for chunk, err := range api.AskQuestion(context.Background(), "Do you have a comedy with aeroplanes?") {
 		if err != nil {
 			fmt.Println(err)
 			return
 		}
-		fmt.Print(piece)
+		fmt.Print(chunk)
 	}
 	fmt.Println()
 	// Output:
