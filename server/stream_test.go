@@ -330,12 +330,12 @@ func TestAskDelaysHead(t *testing.T) {
 		status      int
 		head        time.Duration // from the request
 	}{
-		"text":                            {"text/plain", 0, time.Minute, 504, time.Minute},
-		"text, with a call":               {"text/plain", time.Second, time.Minute, 504, time.Minute},
+		"text":                                 {"text/plain", 0, time.Minute, 504, time.Minute},
+		"text, with a call":                    {"text/plain", time.Second, time.Minute, 504, time.Minute},
 		"events, within the delay":             {"text/event-stream", 0, 4 * time.Second, 504, 4 * time.Second},
-		"events":                          {"text/event-stream", 0, time.Minute, 200, delay},
+		"events":                               {"text/event-stream", 0, time.Minute, 200, delay},
 		"events, with a call within the delay": {"text/event-stream", 2 * time.Second, 3 * time.Second, 200, 2 * time.Second},
-		"events, with a call after it":    {"text/event-stream", 8 * time.Second, time.Minute, 200, delay},
+		"events, with a call after it":         {"text/event-stream", 8 * time.Second, time.Minute, 200, delay},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -6,7 +6,7 @@
 //	if err != nil {
 //		return err
 //	}
-//	for film, err := range api.ListAllFilms(ctx, client.ListFilmsParams{Category: new("Comedy")}) {
+//	for film, err := range api.ListAllFilms(ctx, client.ListFilmsParams{Category: []string{"Comedy"}}) {
 //		if err != nil {
 //			return err
 //		}

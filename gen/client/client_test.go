@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"encoding/json"
 	"database/sql"
 	"errors"
 	"log/slog"
@@ -141,7 +142,7 @@ func TestListAllFilms(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			tt.params.Category = new("comedy")
+			tt.params.Category = []string{"comedy"}
 			films := newAPI(t, l.url).ListAllFilms(t.Context(), tt.params)
 			for range 2 { // each range over the result starts again
 				var got []int32
@@ -281,6 +282,17 @@ type fakeModel struct {
 
 func (fakeModel) Info() llm.Info { return llm.Info{Provider: "fake", Model: "fake-1"} }
 
-func (m fakeModel) Ask(ctx context.Context, _ llm.Question, emit func(string) error) (llm.Result, error) {
-	return m.ask(ctx, emit)
+// Ask tells the observer of a call and of one film before the first chunk.
+func (m fakeModel) Ask(ctx context.Context, _ llm.Question, o llm.Observer) (llm.Result, error) {
+	told := false
+	return m.ask(ctx, func(chunk string) error {
+		if told {
+			return o.Chunk(chunk)
+		}
+		told = true
+		return errors.Join(
+			o.Called(llm.Call{Name: "listFilms", Arguments: json.RawMessage(`{"title":"academy"}`), Status: 200, Films: 1}),
+			o.Sources(llm.Sources{Films: []llm.Source{{FilmID: 1, Title: "ACADEMY DINOSAUR"}}, Total: 1}),
+			o.Chunk(chunk))
+	})
 }

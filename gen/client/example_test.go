@@ -17,7 +17,7 @@ func ExampleAPI_ListAllFilms() {
 		fmt.Println(err)
 		return
 	}
-	for film, err := range api.ListAllFilms(context.Background(), client.ListFilmsParams{Category: new("Comedy")}) {
+	for film, err := range api.ListAllFilms(context.Background(), client.ListFilmsParams{Category: []string{"Comedy"}}) {
 		if err != nil {
 			fmt.Println(err)
 			return

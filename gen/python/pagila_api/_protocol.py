@@ -27,7 +27,7 @@ from .errors import (
     ProblemError,
     TimeoutError,
 )
-from .models import DeltaEvent, DoneEvent, SourcesEvent
+from .models import DeltaEvent, DoneEvent, SourcesEvent, ToolEvent
 from .types import UNSET
 
 T = TypeVar("T")
@@ -65,8 +65,8 @@ _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 """The errors of decoding data that is malformed, too deeply nested or without the contract's shape."""
 
 
-AskEvent = SourcesEvent | DeltaEvent | DoneEvent
-"""An event of an answer: first the sources, then the chunks, then the end."""
+AskEvent = ToolEvent | SourcesEvent | DeltaEvent | DoneEvent
+"""An event of an answer: the calls of tools, the sources, the chunks, then the end."""
 
 _NO_BODY = "none"
 """The shape of a response without a body."""
@@ -385,6 +385,8 @@ class EventStream:
     def _event(self, name: str, data: str) -> AskEvent | None:
         try:
             match name:
+                case "tool":
+                    return self._read(name, data, ToolEvent.from_dict)
                 case "sources":
                     return self._read(name, data, SourcesEvent.from_dict)
                 case "delta":

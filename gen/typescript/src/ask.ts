@@ -7,6 +7,7 @@ type Schemas = components["schemas"];
 
 /** An event of an answer: its data, with its name as the type. */
 export type AskEvent =
+  | ({ type: "tool" } & Schemas["ToolEvent"])
   | ({ type: "sources" } & Schemas["SourcesEvent"])
   | ({ type: "delta" } & Schemas["DeltaEvent"])
   | ({ type: "done" } & Schemas["DoneEvent"]);
@@ -48,6 +49,7 @@ function parse({ name, data }: ServerSentEvent): AskEvent | undefined {
   switch (name) {
     case "delta":
     case "sources":
+    case "tool":
     case "done":
       if (!isJSON(data, `event ${name}`)) {
         throw malformed(name, data);

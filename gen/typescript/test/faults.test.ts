@@ -290,14 +290,16 @@ test("events are typed, and unknown events are skipped", async (t) => {
   const api = await startClient(t, (_, response) =>
     response.writeHead(200, { "Content-Type": "text/event-stream" }).end(
     ": keep-alive\n\n" +
-      'event: sources\ndata: {"films":[{"film_id":1,"title":"ACADEMY DINOSAUR"}]}\n\n' +
+      'event: tool\ndata: {"name":"listFilms","arguments":{"q":"dino"},"status":200,"films":1,"duration_ms":3}\n\n' +
+      'event: sources\ndata: {"films":[{"film_id":1,"title":"ACADEMY DINOSAUR"}],"total":1}\n\n' +
       'event: delta\r\ndata: {"text":\r\ndata: "é"}\r\n\r\n' +
       "event: later\rdata: 1\r\r" +
       `id: 3\nevent: done\ndata: ${done}\n\n`,
     ),
   );
   assert.deepEqual(await all(api.askQuestionEvents("?")), [
-    { type: "sources", films: [{ film_id: 1, title: "ACADEMY DINOSAUR" }] },
+    { type: "tool", name: "listFilms", arguments: { q: "dino" }, status: 200, films: 1, duration_ms: 3 },
+    { type: "sources", films: [{ film_id: 1, title: "ACADEMY DINOSAUR" }], total: 1 },
     { type: "delta", text: "é" },
     { type: "done", ...JSON.parse(done) },
   ]);

@@ -90,21 +90,24 @@ func TestCheckEvents(t *testing.T) {
 		t.Fatal(err)
 	}
 	const (
-		sources = "id: 1\nevent: sources\ndata: {\"films\":[]}\n\n"
+		tool    = "id: 0\nevent: tool\ndata: {\"arguments\":{\"q\":\"a\"},\"duration_ms\":1,\"films\":1,\"name\":\"listFilms\",\"status\":200}\n\n"
+		sources = "id: 1\nevent: sources\ndata: {\"films\":[],\"total\":0}\n\n"
 		delta   = "id: 2\nevent: delta\ndata: {\"text\":\"a\"}\n\n"
 		done    = "id: 3\nevent: done\ndata: {\"finish_reason\":\"stop\",\"model\":\"m\",\"usage\":{\"completion_tokens\":1,\"prompt_tokens\":1}}\n\n"
 	)
 	for name, tt := range map[string]struct{ stream, want string }{
 		"complete":           {sources + ": keep-alive\n\n" + delta + done, ""},
 		"cut":                {strings.TrimSuffix(sources+delta+done, "\n"), "does not end"},
-		"no end":             {sources + delta, `"delta" is number 2 of 2`},
-		"no sources":         {strings.Replace(delta+done, "id: 2", "id: 1", 1), `"delta" is number 1`},
+		"a call of a tool":   {strings.Replace(tool, "id: 0", "id: 1", 1) + strings.NewReplacer("id: 3", "id: 4", "id: 2", "id: 3", "id: 1", "id: 2").Replace(sources+delta+done), ""},
+		"a late call":        {sources + strings.Replace(tool, "id: 0", "id: 2", 1), `"tool" comes after "sources"`},
+		"no end":             {sources + delta, `ends with the event "delta"`},
+		"no sources":         {strings.Replace(delta+done, "id: 2", "id: 1", 1), `"delta" comes after ""`},
 		"a wrong ID":         {sources + done, "not event 2"},
 		"an unknown event":   {strings.Replace(sources+delta+done, "event: delta", "event: ping", 1), `"ping"`},
 		"no data":            {strings.Replace(sources+delta+done, "data: {\"text\":\"a\"}", ": x", 1), "no data"},
 		"an unknown member":  {strings.Replace(sources+delta+done, `{"text":"a"`, `{"text":"a","more":1`, 1), "#/more"},
 		"a missing member":   {strings.Replace(sources+delta+done, `"text":"a"`, "", 1), "text"},
-		"something after it": {sources + strings.Replace(done, "id: 3", "id: 2", 1) + strings.Replace(delta, "id: 2", "id: 3", 1), `"done" is number 2 of 3`},
+		"something after it": {sources + strings.Replace(done, "id: 3", "id: 2", 1) + strings.Replace(delta, "id: 2", "id: 3", 1), `"done" comes after "sources"`},
 	} {
 		if err := conformance.CheckEvents(doc, tt.stream); (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: the error is %v, want %q", name, err, tt.want)
