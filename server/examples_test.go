@@ -45,6 +45,9 @@ func exampleRequest(t *testing.T, op *contract.Operation) request {
 		if p.In == openapi3.ParameterInHeader && !p.Required {
 			continue // Swagger UI leaves it empty
 		}
+		if p.Name == "cursor" {
+			continue // it has no example, because it comes from a page
+		}
 		if p.Example == nil {
 			t.Errorf("%s: the parameter %s has no example", op.ID, p.Name)
 			continue
@@ -91,6 +94,12 @@ func (r *request) set(p *openapi3.Parameter, value any) {
 		r.header[p.Name] = text
 	default:
 		r.query.Set(p.Name, text)
+		if values, ok := value.([]any); ok {
+			r.query.Del(p.Name)
+			for _, v := range values {
+				r.query.Add(p.Name, fmt.Sprint(v))
+			}
+		}
 	}
 }
 
@@ -375,6 +384,11 @@ func TestLinks(t *testing.T) {
 				continue
 			}
 			from := exampleRequest(t, op)
+			for _, p := range op.Parameters() {
+				if !p.Required {
+					from.query.Del(p.Name) // it may leave nothing to link to
+				}
+			}
 			first := from.send(t, a)
 			if strconv.Itoa(first.status) != status {
 				t.Errorf("%s responds with %d, but the links belong to %s: %s", op.ID, first.status, status, first.body)

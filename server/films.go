@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"net/url"
 
 	"github.com/shopspring/decimal"
 
@@ -11,22 +12,48 @@ import (
 
 // ListFilms responds with a page of the catalogue.
 func (s *Server) ListFilms(ctx context.Context, request gen.ListFilmsRequestObject) (gen.ListFilmsResponseObject, error) {
-	q := store.FilmQuery{Page: 1, PageSize: *request.Params.PageSize}
-	if request.Params.Page != nil {
-		q.Page = *request.Params.Page
-	}
-	if len(request.Params.Category) > 0 {
-		q.Category = request.Params.Category[0]
-	}
-	page, err := s.deps.Store.Films(ctx, q)
+	q := filmQuery(request.Params)
+	found, err := s.deps.Store.Films(ctx, q)
 	if err != nil {
 		return nil, err
 	}
-	items := make([]gen.Film, len(page.Items)) // never nil: JSON needs [], not null
-	for i, f := range page.Items {
-		items[i] = film(f)
+	page := gen.FilmPage{
+		Items: make([]gen.Film, len(found.Items)), // never nil: JSON needs [], not null
+		Page:  known(found.Page), PageSize: q.PageSize, Total: found.Total, NextCursor: known(found.Next),
 	}
-	return gen.ListFilms200JSONResponse{Body: gen.FilmPage{Items: items, Page: &q.Page, PageSize: q.PageSize, Total: &page.Total}}, nil
+	for i, f := range found.Items {
+		page.Items[i] = film(f)
+	}
+	var headers gen.ListFilms200ResponseHeaders
+	if found.Next != "" {
+		headers.Link = new(nextPage(callOf(ctx).request.URL, found.Next))
+	}
+	return gen.ListFilms200JSONResponse{Body: page, Headers: headers}, nil
+}
+
+func filmQuery(p gen.ListFilmsParams) store.FilmQuery {
+	return store.FilmQuery{
+		Search: value(p.Q), Title: value(p.Title), Categories: p.Category, Ratings: strs(p.Rating), Languages: p.Language,
+		Actors: p.Actor, ActorIDs: p.ActorID, SpecialFeatures: p.SpecialFeature,
+		ReleaseYear:     store.Range[int32]{Min: p.ReleaseYearMin, Max: p.ReleaseYearMax},
+		Length:          store.Range[int32]{Min: p.LengthMin, Max: p.LengthMax},
+		RentalRate:      store.Range[decimal.Decimal]{Min: amount(p.RentalRateMin), Max: amount(p.RentalRateMax)},
+		ReplacementCost: store.Range[decimal.Decimal]{Min: amount(p.ReplacementCostMin), Max: amount(p.ReplacementCostMax)},
+		RentalDuration:  store.Range[int32]{Min: p.RentalDurationMin, Max: p.RentalDurationMax},
+
+		StreamingAvailable: p.StreamingAvailable, InStock: p.InStock, StoreID: value(p.StoreID),
+		Order: string(value(p.Sort)), Count: store.Count(value(p.Count)),
+		Page: value(p.Page), Cursor: value(p.Cursor), PageSize: value(p.PageSize),
+	}
+}
+
+// nextPage returns a Link to the next page. The target is relative, so it works behind a prefix, and has all
+// parameters of the request except for page.
+func nextPage(u *url.URL, cursor string) string {
+	query := u.Query()
+	query.Del("page")
+	query.Set("cursor", cursor)
+	return "<films?" + query.Encode() + `>; rel="next"`
 }
 
 // GetFilm responds with a film, its categories, its actors and its availability.
@@ -83,6 +110,31 @@ func known[T comparable](v T) *T {
 		return nil
 	}
 	return &v
+}
+
+// value returns the value of an optional parameter, or the zero value.
+func value[T any](v *T) (zero T) {
+	if v == nil {
+		return zero
+	}
+	return *v
+}
+
+// strs converts the values of an enum.
+func strs[T ~string](values []T) []string {
+	all := make([]string, len(values))
+	for i, v := range values {
+		all[i] = string(v)
+	}
+	return all
+}
+
+// amount reads an amount that follows the contract.
+func amount(text *gen.Amount) *decimal.Decimal {
+	if text == nil {
+		return nil
+	}
+	return new(decimal.RequireFromString(*text))
 }
 
 // money formats an amount like the database, with two decimal places.

@@ -48,7 +48,7 @@ func TestBadInput(t *testing.T) {
 		{"category too long", "GET", "/films?category=" + strings.Repeat("x", 101), "", 400, "invalid_request", "category"},
 		{"category with NUL", "GET", "/films?category=%00", "", 400, "invalid_request", "category"},
 		{"category not UTF-8", "GET", "/films?category=%ff", "", 400, "invalid_request", "category"},
-		{"unknown parameter", "GET", "/films?sort=title", "", 400, "invalid_request", "sort"},
+		{"unknown parameter", "GET", "/films?order=title", "", 400, "invalid_request", "order"},
 		{"unknown parameter, not UTF-8", "GET", "/films?%ff=1", "", 400, "invalid_request", "\uFFFD"},
 		{"malformed escape", "GET", "/films?page=%zz", "", 400, "invalid_request", ""},
 		{"semicolon", "GET", "/films?page=1;page_size=2", "", 400, "invalid_request", ""},

@@ -139,6 +139,7 @@ var rules = []rule{
 		withHeader("WWW-Authenticate", `Bearer realm="pagila", error="invalid_token"`)),
 	forType(oauthProblem),
 	forType(invalidProblem),
+	forType(invalidQueryProblem),
 	forError(errNoRoute, newProblem(http.StatusNotFound, gen.ProblemCodeNotFound, "There is nothing at this path.")),
 	forType(func(*noToolError) problem {
 		return newProblem(http.StatusNotFound, gen.ProblemCodeNotFound, "There is no such tool.")
@@ -247,6 +248,16 @@ func invalidProblem(e *contract.InvalidError) problem {
 		p.Errors = append(p.Errors, input)
 	}
 	return p
+}
+
+// invalidQueryProblem is the problem of parameters that are valid alone, but not together. The store names them
+// as the contract does.
+func invalidQueryProblem(e *store.InvalidQueryError) problem {
+	var invalid contract.InvalidError
+	for _, fault := range e.Faults {
+		invalid.Places = append(invalid.Places, contract.Place{Parameter: fault.Field, Detail: fault.Detail})
+	}
+	return invalidProblem(&invalid)
 }
 
 // notFoundCode returns the code for a missing row. Kinds without a code of their own share the generic one.

@@ -32,19 +32,6 @@ type FilmDetail struct {
 	Availability []Availability `bun:"type:jsonb"`
 }
 
-// FilmQuery chooses a page of films.
-type FilmQuery struct {
-	Page     int32  // from 1
-	PageSize int32  // at least 1
-	Category string // a name in any case; "" means all
-}
-
-// FilmPage is a page of films, ordered by film_id.
-type FilmPage struct {
-	Items []Film // empty past the last page
-	Total int64  // the number of films on all pages
-}
-
 // filmColumns are the columns of Film, for the film f, the language l and the category c. The cast to text
 // drops the blanks that character(20) adds to a language's name. PostgreSQL accepts NaN as a numeric, but it
 // is not an amount of money. An array in PostgreSQL may have NULL elements and several dimensions.
@@ -72,48 +59,6 @@ const categoriesColumn = `
 		WHERE film_category.film_id = f.film_id AND category.name IS NOT NULL
 		ORDER BY category.name
 	) AS categories`
-
-// filmsSQL compares categories without regard to case, by Unicode's rules. It converts to upper case first,
-// for letters that have two lower-case forms. The total and the page come from one statement, and therefore
-// from one snapshot. The outer join keeps the total if the page is empty.
-const filmsSQL = `
-WITH matching AS (
-	SELECT film_id FROM {film}
-	WHERE film_id > 0 AND ($1::text = '' OR film_id IN (
-		SELECT fc.film_id FROM {film_category} fc JOIN {category} c USING (category_id)
-		WHERE lower(upper(c.name {unicode})) = lower(upper($1::text {unicode}))))
-), page AS (
-	SELECT film_id FROM matching ORDER BY film_id LIMIT $2::bigint OFFSET $3::bigint
-)
-SELECT total.total,` + filmColumns + `
-FROM (SELECT count(*) AS total FROM matching) total
-LEFT JOIN page ON true
-LEFT JOIN {film} f USING (film_id)` + filmJoins + `
-ORDER BY f.film_id`
-
-// Films returns one page of films. A page past the last one is empty. The ids of films and actors begin at 1.
-// Rows with other ids are left out.
-func (s *Store) Films(ctx context.Context, q FilmQuery) (FilmPage, error) {
-	var rows []struct {
-		Film  `bun:",extend"`
-		Total int64
-	}
-	offset := int64(q.Page-1) * int64(q.PageSize)
-	err := s.read(ctx, &rows, filmsSQL, q.Category, q.PageSize, offset)
-	if lacksCharacter(err) {
-		return FilmPage{Items: []Film{}}, nil
-	}
-	if err != nil {
-		return FilmPage{}, fmt.Errorf("read films: %w", err)
-	}
-	page := FilmPage{Items: make([]Film, 0, len(rows)), Total: rows[0].Total}
-	for _, row := range rows {
-		if row.FilmID != 0 { // with 0, the row carries only the total
-			page.Items = append(page.Items, row.Film)
-		}
-	}
-	return page, nil
-}
 
 const filmSQL = `SELECT` + filmColumns + `,` + categoriesColumn + `,` + actorsColumn + `,` + availabilityColumn + `
 FROM {film} f` + filmJoins + ` WHERE f.film_id = $1::integer`

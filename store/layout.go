@@ -73,6 +73,9 @@ func (s *Store) forget(except string) {
 // braces matches what a statement leaves open: {film} is the table film, and {unicode} is the collation.
 var braces = regexp.MustCompile(`\{([a-z_]+)\}`)
 
+// maxTexts bounds the memory for completed statements. FilmQuery can write many more than are in use.
+const maxTexts = 1000
+
 // write completes a statement.
 func (l *layout) write(statement string) string {
 	l.mu.RLock()
@@ -89,6 +92,9 @@ func (l *layout) write(statement string) string {
 	})
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if len(l.texts) >= maxTexts {
+		clear(l.texts)
+	}
 	l.texts[statement] = text
 	return text
 }

@@ -35,7 +35,7 @@ func wantAllWell(t *testing.T, s *store.Store, conn *pgx.Conn) {
 	if err != nil || len(status.Missing) > 0 || status.Migration == "" {
 		t.Errorf("status: %+v, %v", status, err)
 	}
-	page, err := s.Films(ctx, store.FilmQuery{Page: 1, PageSize: 3, Category: "COMEDY"})
+	page, err := s.Films(ctx, store.FilmQuery{Page: 1, PageSize: 3, Categories: []string{"COMEDY"}})
 	if err != nil || len(page.Items) != 3 || page.Items[0].Category != "Comedy" {
 		t.Errorf("films: %+v, %v", page, err)
 	}
@@ -168,7 +168,7 @@ func wantTenPages(t *testing.T, s *store.Store) {
 		if _, err := s.Film(t.Context(), 1+i); err != nil {
 			t.Error(err)
 		}
-		if _, err := s.Films(t.Context(), store.FilmQuery{Page: 1 + i, PageSize: 2, Category: "comedy"}); err != nil {
+		if _, err := s.Films(t.Context(), store.FilmQuery{Page: 1 + i, PageSize: 2, Categories: []string{"comedy"}}); err != nil {
 			t.Error(err)
 		}
 	}
@@ -253,9 +253,9 @@ func TestCaseOfEveryLocale(t *testing.T) {
 				"MUSIC":      pgtest.Value[int64](t, conn.QueryRow, `SELECT count(*) FROM film_category JOIN category USING (category_id) WHERE name = 'Music'`),
 				"çIZGI FILM": 1, "STRAßE": 1, "ΣΊΣΥΦΟΣ": 1, "κωμωδία": 1, "УЖАСЫ": 1, "éROTIQUE": 1, "no such thing": 0,
 			} {
-				page, err := s.Films(t.Context(), store.FilmQuery{Page: 1, PageSize: 1, Category: query})
-				if err != nil || page.Total != want {
-					t.Errorf("%s: %d films, %v, want %d", query, page.Total, err, want)
+				page, err := s.Films(t.Context(), store.FilmQuery{Page: 1, PageSize: 1, Categories: []string{query}})
+				if err != nil || *page.Total != want {
+					t.Errorf("%s: %d films, %v, want %d", query, *page.Total, err, want)
 				}
 			}
 			wantActorsOfEveryCase(t, s, conn)
@@ -279,12 +279,12 @@ func TestOtherEncodings(t *testing.T) {
 			t.Parallel()
 			address := pgtest.Sample(t, "TEMPLATE template0 ENCODING '"+encoding+"' LC_COLLATE 'C' LC_CTYPE 'C'")
 			s := open(t, address)
-			page, err := s.Films(t.Context(), store.FilmQuery{Page: 1, PageSize: 5, Category: "COMEDY"})
-			if err != nil || page.Total == 0 {
+			page, err := s.Films(t.Context(), store.FilmQuery{Page: 1, PageSize: 5, Categories: []string{"COMEDY"}})
+			if err != nil || *page.Total == 0 {
 				t.Errorf("COMEDY: %+v, %v", page, err)
 			}
 			for _, foreign := range []string{"日本", "Комедия", "\U0001F3AC"} {
-				if page, err := s.Films(t.Context(), store.FilmQuery{Page: 1, PageSize: 5, Category: foreign}); err != nil || page.Total != 0 {
+				if page, err := s.Films(t.Context(), store.FilmQuery{Page: 1, PageSize: 5, Categories: []string{foreign}}); err != nil || *page.Total != 0 {
 					t.Errorf("%s: %+v, %v", foreign, page, err)
 				}
 				if page, err := s.Actors(t.Context(), store.ActorQuery{Page: 1, PageSize: 5, Name: foreign}); err != nil || page.Total != 0 {

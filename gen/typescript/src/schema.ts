@@ -1724,14 +1724,13 @@ export interface operations {
                 /**
                  * @description A category. Case does not matter. Given several times, a film may have any of them.
                  * @example [
-                 *       "Comedy"
+                 *       "Documentary"
                  *     ]
                  */
                 category?: string[];
                 /**
                  * @description A rating. Given several times, a film may have any of them.
                  * @example [
-                 *       "G",
                  *       "PG"
                  *     ]
                  */
@@ -1761,7 +1760,7 @@ export interface operations {
                 /**
                  * @description A special feature. Case does not matter. Given several times, a film must have all of them.
                  * @example [
-                 *       "Trailers"
+                 *       "Deleted Scenes"
                  *     ]
                  */
                 special_feature?: string[];
@@ -1797,12 +1796,12 @@ export interface operations {
                 rental_rate_max?: components["schemas"]["Amount"];
                 /**
                  * @description The lowest cost of replacing a lost copy.
-                 * @example 9.99
+                 * @example 19.99
                  */
                 replacement_cost_min?: components["schemas"]["Amount"];
                 /**
                  * @description The highest cost of replacing a lost copy.
-                 * @example 19.99
+                 * @example 29.99
                  */
                 replacement_cost_max?: components["schemas"]["Amount"];
                 /**

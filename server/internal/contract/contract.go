@@ -22,7 +22,7 @@ type Operation struct {
 	Secured bool   // requires a token
 
 	route *routers.Route
-	query []string // the names of its query parameters
+	query map[string]*openapi3.Schema // its query parameters by name
 }
 
 // Operations returns all operations of the contract in the order of their IDs.
@@ -38,10 +38,13 @@ func Operations(doc *openapi3.T) []*Operation {
 }
 
 func newOperation(route *routers.Route) *Operation {
-	o := &Operation{ID: route.Operation.OperationID, Method: route.Method, Path: route.Path, route: route}
+	o := &Operation{
+		ID: route.Operation.OperationID, Method: route.Method, Path: route.Path,
+		route: route, query: map[string]*openapi3.Schema{},
+	}
 	for _, p := range o.Parameters() {
 		if p.In == openapi3.ParameterInQuery {
-			o.query = append(o.query, p.Name)
+			o.query[p.Name] = p.Schema.Value
 		}
 	}
 	security := route.Operation.Security

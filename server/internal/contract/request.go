@@ -124,7 +124,7 @@ const (
 // checkStrings rejects what the contract cannot express: a malformed query string, unknown, repeated and
 // empty query parameters (kin-openapi would replace an empty value by the default), and strings that
 // PostgreSQL cannot store.
-func checkStrings(u *url.URL, path map[string]string, known []string) error {
+func checkStrings(u *url.URL, path map[string]string, known map[string]*openapi3.Schema) error {
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
 		return Invalid(Place{Detail: "the query string is malformed: " + err.Error()})
@@ -133,9 +133,9 @@ func checkStrings(u *url.URL, path map[string]string, known []string) error {
 	for _, name := range slices.Sorted(maps.Keys(query)) {
 		if name == "" {
 			places = append(places, Place{Detail: "the query string has a parameter without a name"})
-		} else if !slices.Contains(known, name) {
+		} else if known[name] == nil {
 			places = append(places, Place{Parameter: printable(name), Detail: "the operation has no such query parameter"})
-		} else if detail := checkQueryValue(query[name]); detail != "" {
+		} else if detail := checkQueryValues(query[name], known[name]); detail != "" {
 			places = append(places, Place{Parameter: name, Detail: detail})
 		}
 	}
@@ -150,14 +150,17 @@ func checkStrings(u *url.URL, path map[string]string, known []string) error {
 	return &InvalidError{Places: places}
 }
 
-func checkQueryValue(values []string) (detail string) {
+func checkQueryValues(values []string, schema *openapi3.Schema) (detail string) {
+	isBoolean := schema.Type.Is(openapi3.TypeBoolean)
 	switch {
-	case len(values) > 1:
+	case len(values) > 1 && !schema.Type.Is(openapi3.TypeArray):
 		return repeated
-	case values[0] == "":
+	case slices.Contains(values, ""):
 		return "the value is empty"
-	case !storable(values[0]):
+	case slices.ContainsFunc(values, func(v string) bool { return !storable(v) }):
 		return badString
+	case isBoolean && values[0] != "true" && values[0] != "false": // kin-openapi also takes t and 1
+		return "the value must be true or false"
 	default:
 		return ""
 	}
@@ -257,7 +260,11 @@ func newPlace(in *openapi3filter.RequestError, pointer []string, detail string) 
 
 func parseDetail(e *openapi3filter.ParseError, in *openapi3filter.RequestError) string {
 	if in != nil && in.Parameter != nil {
-		if expected := expectedInteger(in.Parameter.Schema.Value); expected != "" {
+		schema := in.Parameter.Schema.Value
+		if schema.Items != nil {
+			schema = schema.Items.Value
+		}
+		if expected := expectedInteger(schema); expected != "" {
 			return expected
 		}
 	}

@@ -1,0 +1,137 @@
+package store
+
+import (
+	"bytes"
+	"compress/flate"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"hash/crc32"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// position is the place of a film in an order.
+type position struct {
+	ID  int32   `json:"id"`
+	Key *string `json:"key,omitempty"` // the text of the film's sort key; nil if it is NULL
+}
+
+// A cursor is base64url without padding. It consists of a head and a body. The head has the sign, the version,
+// and the length and the checksum of the body. The body has the fingerprint of the query and the compressed
+// JSON of the position. It needs no secret: whoever makes one up can read what any query returns, no more.
+const (
+	cursorSign      = 'f'
+	cursorVersion   = 1
+	cursorHead      = 1 + 1 + 4 + 4
+	fingerprintSize = 8
+	// maxPosition bounds the memory for a cursor that was made up. idx_title refuses titles that are longer.
+	maxPosition = 1 << 20
+)
+
+// The reasons why a cursor is refused.
+var (
+	errNoCursor        = errors.New("the value is not a cursor of this operation")
+	errCursorVersion   = errors.New("the cursor is of another version of this API: begin with the first page")
+	errCursorTruncated = errors.New("the cursor is truncated")
+	errCursorExtended  = errors.New("the cursor continues after its end")
+	errCursorChanged   = errors.New("the cursor was changed")
+	errCursorForeign   = errors.New("the cursor belongs to a request with other conditions or another order")
+)
+
+// encode returns the cursor for what follows the position.
+func (p position) encode(query [fingerprintSize]byte) string {
+	data, err := json.Marshal(p)
+	if err != nil {
+		panic(err) // a number and a string
+	}
+	return seal(query, data)
+}
+
+// seal returns the cursor with the JSON of a position.
+func seal(query [fingerprintSize]byte, data []byte) string {
+	body := bytes.NewBuffer(query[:])
+	w, err := flate.NewWriter(body, flate.DefaultCompression)
+	if err == nil {
+		_, err = w.Write(data)
+	}
+	if err = errors.Join(err, w.Close()); err != nil {
+		panic(err) // the level is valid, and a buffer takes everything
+	}
+	head := []byte{cursorSign, cursorVersion}
+	head = binary.BigEndian.AppendUint32(head, uint32(body.Len())) //nolint:gosec // far below 4 GB
+	head = binary.BigEndian.AppendUint32(head, crc32.ChecksumIEEE(body.Bytes()))
+	return base64.RawURLEncoding.EncodeToString(append(head, body.Bytes()...))
+}
+
+// decodePosition reads a cursor for a query.
+func decodePosition(cursor string, query [fingerprintSize]byte, order filmOrder) (*position, error) {
+	body, err := openCursor(cursor)
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.HasPrefix(body, query[:]) {
+		return nil, errCursorForeign
+	}
+	data, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(body[fingerprintSize:])), maxPosition))
+	if err != nil {
+		return nil, errCursorChanged
+	}
+	var p position
+	if json.Unmarshal(data, &p) != nil || p.ID < 1 || !order.accepts(p.Key) {
+		return nil, errCursorChanged
+	}
+	return &p, nil
+}
+
+// openCursor checks the form of a cursor and returns its body.
+func openCursor(cursor string) ([]byte, error) {
+	whole := cursor
+	if len(whole)%4 == 1 { // base64 has no such length, but a part of it may
+		whole = whole[:len(whole)-1]
+	}
+	data, err := base64.RawURLEncoding.DecodeString(whole)
+	switch {
+	case err != nil || len(data) == 0 || data[0] != cursorSign:
+		return nil, errNoCursor
+	case len(data) > 1 && data[1] != cursorVersion:
+		return nil, errCursorVersion
+	case len(data) < cursorHead+fingerprintSize:
+		return nil, errCursorTruncated
+	}
+	body := data[cursorHead:]
+	length, checksum := binary.BigEndian.Uint32(data[2:]), binary.BigEndian.Uint32(data[6:])
+	switch {
+	case uint64(len(body)) < uint64(length):
+		return nil, errCursorTruncated
+	case uint64(len(body)) > uint64(length) || whole != cursor:
+		return nil, errCursorExtended
+	case crc32.ChecksumIEEE(body) != checksum || base64.RawURLEncoding.EncodeToString(data) != cursor:
+		return nil, errCursorChanged
+	}
+	return body, nil
+}
+
+// number is the text of a numeric sort key.
+var number = regexp.MustCompile(`^-?[0-9]{1,10}(\.[0-9]{1,60})?$`)
+
+// accepts reports whether the text can be a sort key of the order, so that PostgreSQL can read it.
+func (o filmOrder) accepts(key *string) bool {
+	switch {
+	case o.key == `f.film_id`:
+		return true // the key is the id
+	case key == nil:
+		return o.nullable
+	case o.is == "integer":
+		_, err := strconv.ParseInt(*key, 10, 32)
+		return err == nil
+	case o.is == "numeric":
+		return number.MatchString(*key)
+	default:
+		return utf8.ValidString(*key) && !strings.Contains(*key, "\x00")
+	}
+}
