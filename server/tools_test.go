@@ -484,7 +484,7 @@ func TestToolFailures(t *testing.T) {
 	}
 	server.Free(a.server)
 
-	a.breakFilm(t)
+	a.breakTables(t)
 	if p := problem(); p.Code != gen.ProblemCodeInternalError || p.Status != 500 {
 		t.Errorf("with a broken table the problem is %+v", p)
 	}
