@@ -231,7 +231,7 @@ func (q question) checkTotal(t *testing.T, a *testAPI, answer string) {
 		return
 	}
 	if total == 0 {
-		want = "No film"
+		want = "None of the films fits"
 	}
 	if !regexp.MustCompile(want).MatchString(answer) {
 		t.Errorf("the answer does not say %q:\n%s", want, answer)

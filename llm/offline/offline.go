@@ -33,8 +33,19 @@ func Understood(conversation []llms.MessageContent) bool {
 }
 
 // Search returns the one call that finds films for a question without the help of a model that calls tools.
-func Search(question string) (tool string, arguments json.RawMessage) {
-	return "listFilms", single(question)
+func Search(question string) (tool string, args json.RawMessage) {
+
+	words := split(question)
+	q := newQuery(words, nil)
+	var names []string
+	for _, run := range unknowns(words) {
+		names = append(names, texts(words[run.at:run.at+run.len]))
+	}
+	if text := strings.Join(names, " or "); len(q.args) == 0 && text != "" && len(text) <= 200 {
+		q.args["q"] = []string{text}
+	}
+	q.args["page_size"] = []string{maxListed}
+	return "listFilms", json.RawMessage(arguments(q.args))
 }
 
 // Call is the short form of GenerateContent that [llms.Model] requires.
@@ -86,8 +97,8 @@ func questionOf(conversation []llms.MessageContent) (string, error) {
 }
 
 // resultsOf collects the results of the calls of a conversation.
-func resultsOf(conversation []llms.MessageContent) map[call]string {
-	calls, results := map[string]call{}, map[call]string{}
+func resultsOf(conversation []llms.MessageContent) map[call]record {
+	calls, results := map[string]call{}, map[call]record{}
 	for _, m := range conversation {
 		for _, part := range m.Parts {
 			switch part := part.(type) {
@@ -99,7 +110,11 @@ func resultsOf(conversation []llms.MessageContent) map[call]string {
 				}
 			case llms.ToolCallResponse:
 				object := part.Content[max(0, strings.Index(part.Content, "{")):]
-				results[calls[part.ToolCallID]] = object[:strings.LastIndex(object, "}")+1]
+				var r record
+				if json.Unmarshal([]byte(object[:strings.LastIndex(object, "}")+1]), &r) != nil {
+					r = record{}
+				}
+				results[calls[part.ToolCallID]] = r
 			}
 		}
 	}
