@@ -46,7 +46,7 @@ help: ## List the targets
 
 .PHONY: build
 build: ## Build bin/pagila-api
-	@test -x $(BIN) || echo 'compiling $(BIN): the first time this takes some minutes'
+	@test -x $(BIN) || echo 'compiling $(BIN): this takes a few minutes the first time'
 	@go build -trimpath -o $(BIN) ./server/cmd/pagila-api
 
 .PHONY: postgres
@@ -71,7 +71,7 @@ export ATLAS_NO_UPDATE_NOTIFIER := 1
 atlas: $(ATLAS) ## Build bin/atlas, the pinned Atlas command (takes minutes, once)
 
 $(ATLAS): schema/atlas/go.mod schema/atlas/go.sum
-	@echo 'compiling $@: this takes some minutes, once'
+	@echo 'compiling $@: this takes a few minutes, once'
 	@CGO_ENABLED=0 go -C schema/atlas build -trimpath -ldflags '$(ATLAS_LDFLAGS)' -o ../../$@ ariga.io/atlas/cmd/atlas
 	@touch $@
 
@@ -85,7 +85,7 @@ migrate-status: build ## Show how far the database in use has been migrated
 	@$(BIN) exec -- schema/migrate.sh status
 
 .PHONY: migrate-down
-migrate-down: build ## Roll the migrations back, and delete the data in what they added
+migrate-down: build ## Roll back the migrations and delete the data in what they added
 	@$(BIN) exec -- schema/migrate.sh down
 
 .PHONY: migrate-diff
@@ -103,18 +103,24 @@ migrate-check: postgres $(ATLAS) ## Prove that the migrations are the difference
 
 ##@ Change the contract
 
+# The whole contract: api/openapi.yaml with the headers that every response has. Other programs read this file.
+CONTRACT := api/openapi.gen.yaml
+
+$(CONTRACT): api/openapi.yaml api/headers.overlay.yaml $(wildcard api/overlay/*.go)
+	@go generate -run 'overlay$$' ./api
+
 .PHONY: generate
-generate: generate-typescript generate-python ## Generate gen/ from api/openapi.yaml
+generate: generate-typescript generate-python ## Generate the whole contract and gen/ from api/openapi.yaml
 	go generate ./api
 
 TYPESCRIPT := gen/typescript
 TYPESCRIPT_MODULES := $(TYPESCRIPT)/node_modules/.package-lock.json
 
-# npm runs in the package's directory. With --prefix it would look there for its global configuration
-# too, and so drop the machine's registry, proxy and certificate authority.
+# npm runs in the package's directory. With --prefix it would also look there for its global configuration,
+# and ignore the machine's registry, proxy and certificate authority.
 
 .PHONY: generate-typescript
-generate-typescript: ## Generate the types of the TypeScript SDK (needs npm)
+generate-typescript: $(CONTRACT) ## Generate the types of the TypeScript SDK (needs npm)
 	@if command -v npm >/dev/null; then \
 		$(MAKE) --silent $(TYPESCRIPT_MODULES) && cd $(TYPESCRIPT) && npm run --silent generate; \
 	else \
@@ -126,7 +132,7 @@ PYTHON_BIN := bin/venv-python/bin
 PYTHON_3_11 = command -v python3 >/dev/null && python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 
 .PHONY: generate-python
-generate-python: ## Generate the Python SDK (needs Python 3.11)
+generate-python: $(CONTRACT) ## Generate the Python SDK (needs Python 3.11)
 	@if $(PYTHON_3_11) && $(MAKE) --silent $(PYTHON_BIN)/pytest; then \
 		PYTHON_BIN="$$PWD/$(PYTHON_BIN)" $(PYTHON)/generate.sh; \
 	else \
@@ -144,26 +150,26 @@ $(TYPESCRIPT_MODULES): $(TYPESCRIPT)/package.json $(TYPESCRIPT)/package-lock.jso
 	@touch $@
 
 .PHONY: generate-check
-generate-check: generate ## Fail if gen/ is not what the contract generates
-	@git diff --exit-code -- gen || { echo 'gen/ differs from what the contract generates: commit the result of make generate'; exit 1; }
+generate-check: generate ## Fail if a generated file is not what the contract generates
+	@git diff --exit-code -- gen $(CONTRACT) || { echo 'these files differ from what the contract generates: commit the result of make generate'; exit 1; }
 	@test -z "$$(git ls-files --others --exclude-standard -- gen)" || { git ls-files --others --exclude-standard -- gen; echo 'gen/ has untracked files: commit them'; exit 1; }
 
 .PHONY: module
 module: ## Rename the Go module for publishing: make module name=github.com/you/pagila-api/v2
-	@test -n '$(name)' || { echo 'give the new path: make module name=github.com/you/pagila-api/v2'; exit 1; }
+	@test -n '$(name)' || { echo 'set the new path: make module name=github.com/you/pagila-api/v2'; exit 1; }
 	@old=$$(go list -m | sed 's/[.]/\\./g'); \
 	git ls-files -z -- '*.go' '*go.mod' '*.md' | xargs -0 sed -i.bak "s#$$old#$(name)#g"; \
 	git ls-files -z -- '*.go' '*go.mod' '*.md' | xargs -0 -I {} rm -f {}.bak
 
 .PHONY: contract-lint
-contract-lint: ## Lint the contract with redocly and spectral
+contract-lint: $(CONTRACT) ## Lint the contract with redocly and spectral
 	@command -v npx >/dev/null || { echo 'contract-lint: skipped: there is no npx (Node.js) on this machine'; exit $(IN_CI); }; \
-	echo 'linting the contract: the first time npx downloads the linters'; \
-	npx --yes @redocly/cli@$(REDOCLY_VERSION) lint --config api/redocly.yaml api/openapi.yaml && \
-	npx --yes @stoplight/spectral-cli@$(SPECTRAL_VERSION) lint --ruleset api/spectral.yaml --fail-severity hint api/openapi.yaml
+	echo 'linting the contract: npx downloads the linters the first time'; \
+	npx --yes @redocly/cli@$(REDOCLY_VERSION) lint --config api/redocly.yaml $(CONTRACT) && \
+	npx --yes @stoplight/spectral-cli@$(SPECTRAL_VERSION) lint --ruleset api/spectral.yaml --fail-severity hint $(CONTRACT)
 
 .PHONY: contract-breaking
-contract-breaking: ## Fail if the contract breaks clients of the previous one
+contract-breaking: $(CONTRACT) ## Fail if the contract breaks clients of the previous one
 	@OASDIFF_VERSION=$(OASDIFF_VERSION) api/breaking.sh
 
 SCHEMATHESIS := bin/venv-schemathesis/bin/schemathesis
@@ -185,7 +191,7 @@ $(SCHEMATHESIS): Makefile
 
 OPENAPI_GENERATOR := bin/openapi-generator-cli.jar
 
-# Not in CI, because it downloads from the package registries of four languages.
+# Not part of CI, because it downloads from the package registries of four languages.
 .PHONY: contract-generators
 contract-generators: postgres ## Generate clients with OpenAPI Generator, compile them and run them (needs Java and Maven)
 	@command -v mvn >/dev/null && java -version >/dev/null 2>&1 || { \
@@ -197,7 +203,7 @@ contract-generators: postgres ## Generate clients with OpenAPI Generator, compil
 	OPENAPI_GENERATOR="$$PWD/$(OPENAPI_GENERATOR)" VERSION=$(OPENAPI_GENERATOR_VERSION) \
 	  $(BIN) exec -serve -- api/generators.sh
 
-# A missing network is not an error here. A jar with another checksum is.
+# A missing network is not an error here, but a wrong checksum is.
 $(OPENAPI_GENERATOR): Makefile
 	@echo 'fetching OpenAPI Generator $(OPENAPI_GENERATOR_VERSION): this takes a minute, once'
 	@rm -f $@
@@ -206,13 +212,13 @@ $(OPENAPI_GENERATOR): Makefile
 	  -Dartifact=org.openapitools:openapi-generator-cli:$(OPENAPI_GENERATOR_VERSION) -Dmdep.stripVersion \
 	  -DoutputDirectory="$$PWD/bin" >bin/maven.log 2>&1 || { grep -m 1 ERROR bin/maven.log; exit 0; }; \
 	sum=$$({ sha256sum $@ || shasum -a 256 $@; } 2>/dev/null | cut -d ' ' -f 1); \
-	test "$$sum" = $(OPENAPI_GENERATOR_SHA256) || { rm -f $@; echo "$@ has the checksum $$sum"; exit 1; }
+	test "$$sum" = $(OPENAPI_GENERATOR_SHA256) || { rm -f $@; echo "$@ has the wrong checksum $$sum"; exit 1; }
 	@touch -c $@
 
 ##@ Check
 
 .PHONY: check
-check: generate-check contract-lint contract-breaking lint vet atlas test sdk-test migrate-check ## All that CI runs, except for contract-fuzz
+check: generate-check contract-lint contract-breaking lint vet atlas test sdk-test migrate-check ## Run everything that CI runs, except for contract-fuzz
 
 # The race detector needs a C compiler. Without one the tests run anyway.
 RACE = $(shell command -v $$(go env CC) >/dev/null && echo -race)
@@ -231,6 +237,10 @@ test: postgres compiler ## Run the tests on a disposable Postgres, under the rac
 chaos: postgres compiler ## Run the server for a minute while everything around it fails at once
 	CHAOS_DURATION=60s go test $(RACE) -count=1 -v -run '^TestChaos$$' ./server/cmd/pagila-api
 
+.PHONY: bench-million
+bench-million: postgres ## Measure pages of films at a thousand and at a million films (takes 10 minutes and 4 GB); films=100000 for fewer
+	FILMS=$(or $(films),1000000) go test ./store -count=1 -timeout 60m -run '^TestMillionFilms$$' -v
+
 .PHONY: docs-test
 docs-test: postgres compiler ## Test Swagger UI and cross-origin pages in headless Chromium; DOCS_SCREENSHOTS=directory keeps pictures
 	go test $(RACE) -count=1 -v -run '^Test(Docs|ForeignPage)' ./server
@@ -247,7 +257,7 @@ sdk-test-go: compiler
 
 .PHONY: sdk-test-typescript
 sdk-test-typescript:
-	@test -n "$${PAGILA_URL:-}" || { echo 'say where a server runs: PAGILA_URL=http://localhost:8080 make sdk-test-typescript'; exit 1; }
+	@test -n "$${PAGILA_URL:-}" || { echo 'set the URL of a running server: PAGILA_URL=http://localhost:8080 make sdk-test-typescript'; exit 1; }
 	@if command -v npm >/dev/null; then \
 		$(MAKE) --silent $(TYPESCRIPT_MODULES) && cd $(TYPESCRIPT) && npm test; \
 	else \
@@ -256,7 +266,7 @@ sdk-test-typescript:
 
 .PHONY: sdk-test-python
 sdk-test-python:
-	@test -n "$${PAGILA_URL:-}" || { echo 'say where a server runs: PAGILA_URL=http://localhost:8080 make sdk-test-python'; exit 1; }
+	@test -n "$${PAGILA_URL:-}" || { echo 'set the URL of a running server: PAGILA_URL=http://localhost:8080 make sdk-test-python'; exit 1; }
 	@if $(PYTHON_3_11) && $(MAKE) --silent $(PYTHON_BIN)/pytest; then \
 		cd $(PYTHON) && python=../../$(PYTHON_BIN)/python && \
 		"$$python" -m ruff format --check --quiet && "$$python" -m ruff check --quiet && "$$python" -m mypy && "$$python" -m pytest; \
@@ -269,7 +279,7 @@ vet: ## Run go vet, for macOS too
 	go vet ./...
 	GOOS=darwin CGO_ENABLED=0 go vet ./...
 
-# Without bin, where contract-generators leaves a generated client.
+# All but bin, where contract-generators leaves a generated client.
 GO_DIRECTORIES := api gen llm schema server store
 
 .PHONY: lint
@@ -278,6 +288,6 @@ lint: $(LINTER) ## Run gofmt and golangci-lint
 	$(LINTER) run ./...
 
 $(LINTER): Makefile
-	@echo 'compiling $@: this takes some minutes, once'
+	@echo 'compiling $@: this takes a few minutes, once'
 	@GOBIN="$$PWD/bin" go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINTER_VERSION)
 	@touch $@

@@ -1,8 +1,9 @@
-// Package api holds the contract: openapi.yaml, from which everything on the wire comes.
+// Package api holds the contract, from which everything on the wire comes.
 //
-// The server interface and the models (package gen), the client (package gen/client), the
-// validation of requests, the schema that the language model must obey, Swagger UI and the
-// contract tests are all made from that one file. Change it, then run `make generate`.
+// People edit openapi.yaml. `make generate` adds the headers that every response has, which
+// headers.overlay.yaml states once, and writes the whole contract to openapi.gen.yaml. Everything else is made
+// from that file: the server interface and the models (package gen), the SDKs, the validation of requests, the
+// schema that the language model must obey, Swagger UI and the contract tests.
 package api
 
 import (
@@ -13,13 +14,14 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-//go:generate go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v2.8.2 -config server.cfg.yaml openapi.yaml
-//go:generate go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v2.8.2 -config client.cfg.yaml openapi.yaml
+//go:generate go run ./overlay
+//go:generate go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v2.8.2 -config server.cfg.yaml openapi.gen.yaml
+//go:generate go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v2.8.2 -config client.cfg.yaml openapi.gen.yaml
 //go:generate go run ./sdk
 
-// YAML is the contract as it was written, comments and order included.
+// YAML is the whole contract, with the comments and in the order of openapi.yaml.
 //
-//go:embed openapi.yaml
+//go:embed openapi.gen.yaml
 var YAML []byte
 
 // Load parses the contract and checks it: against OpenAPI 3.0, and each example and default

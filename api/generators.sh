@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Shows that the clients that OpenAPI Generator generates from the contract compile and work: generates one
-# in each language, compiles it with the program in generators/, and runs that against the server at
-# PAGILA_URL. `pagila-api exec -serve` starts the server.
+# Checks that the clients that OpenAPI Generator generates from the contract compile and work: generates a
+# client in each language, compiles it with the program in generators/, and runs the program against the server
+# at PAGILA_URL. `pagila-api exec -serve` starts the server.
 #
-# OPENAPI_GENERATOR is the generator's jar, VERSION its version. Clients and logs are left in
-# bin/generators. A client whose tools or libraries are not on this machine is skipped.
+# OPENAPI_GENERATOR is the generator's jar, VERSION its version. Clients and logs are in bin/generators. A client
+# is skipped if its tools or libraries are not available.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,7 +16,7 @@ bounded() {
   if command -v timeout >/dev/null; then timeout "$@"; else perl -e 'alarm shift; exec @ARGV' "$@"; fi
 }
 
-# generate NAME GENERATOR [OPTION...]: a new client in $out/NAME.
+# generate NAME GENERATOR [OPTION...]: generates a client in $out/NAME.
 generate() {
   local name=$1 generator=$2
   shift 2
@@ -81,19 +81,19 @@ python_client() {
   bounded 120 venv/bin/python main.py >&3
 }
 
-# try NAME VERSION: prints one line about the client. Other output goes to a log.
+# try NAME VERSION: generates, compiles and runs a client. Prints one line; other output goes to a log.
 failed=0
 try() {
   local name=$1 version=$2 log=$out/$1.log result=0
   printf 'contract-generators: %-10s ' "$name"
-  # Not in an if or with ||, because the shell would then ignore set -e in the subshell.
+  # The shell ignores set -e in a subshell within an if or an || list.
   set +e
-  said=$(exec 3>&1 >"$log" 2>&1; set -e; "${name}_client")
+  summary=$(exec 3>&1 >"$log" 2>&1; set -e; "${name}_client")
   result=$?
   set -e
   case $result in
-    0) echo "$version: $said" ;;
-    3) echo "skipped: $said" ;;
+    0) echo "$version: $summary" ;;
+    3) echo "skipped: $summary" ;;
     *) echo 'FAILED' && tail -n 20 "$log" && failed=1 ;;
   esac
 }

@@ -9,11 +9,10 @@ import (
 	"example.com/pagila-api/api"
 )
 
-// Generators copy descriptions into comments and patterns into literals. `*/` ends a comment, a byte
-// order mark or a line separator does not compile in Go or C#, and the marks that turn the direction of
-// text round are refused by Rust. Of the escapes in patterns, \u is none in RE2, and \x80 to \xFF mean
-// bytes in Ruby.
-func TestTextsMayStandInSourceCode(t *testing.T) {
+// Generators copy descriptions into comments and patterns into string literals. `*/` ends a comment, a byte
+// order mark or a line separator does not compile in Go or C#, and Rust rejects marks that change the direction
+// of text. In patterns, RE2 does not support the escape \u, and \x80 to \xFF mean bytes in Ruby.
+func TestTextsAreValidInSourceCode(t *testing.T) {
 	t.Parallel()
 	doc, err := api.Load(t.Context())
 	if err != nil {
@@ -27,36 +26,36 @@ func TestTextsMayStandInSourceCode(t *testing.T) {
 	if err := json.Unmarshal(raw, &contract); err != nil {
 		t.Fatal(err)
 	}
-	unsuited := regexp.MustCompile(`\*/|[\x00-\x08\x0B-\x1F\x7F-\x9F\x{2028}-\x{202E}\x{2066}-\x{2069}\x{FEFF}]|\\u|\\x[89A-Fa-f]`)
+	invalid := regexp.MustCompile(`\*/|[\x00-\x08\x0B-\x1F\x7F-\x9F\x{2028}-\x{202E}\x{2066}-\x{2069}\x{FEFF}]|\\u|\\x[89A-Fa-f]`)
 	walkTexts(contract, func(text string) {
-		if at := unsuited.FindString(text); at != "" {
+		if at := invalid.FindString(text); at != "" {
 			t.Errorf("%+q in %+q", at, text)
 		}
 	})
 }
 
-// Generators make more names of the contract's: the constructor NewFilm of a schema Film in Go, the
-// parameters ListFilmsRequest of an operation listFilms in TypeScript. No schema may have such a name.
+// Generators derive more names from the contract's: in Go the constructor NewFilm from a schema Film, in
+// TypeScript the parameters ListFilmsRequest from an operation listFilms. No schema may have such a name.
 func TestGeneratedNamesDoNotCollide(t *testing.T) {
 	t.Parallel()
 	doc, err := api.Load(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	takenBy := map[string]string{}
-	take := func(name, by string) {
-		if other, taken := takenBy[strings.ToLower(name)]; taken {
-			t.Errorf("%s and %s yield the same name, %s", other, by, name)
+	origins := map[string]string{}
+	add := func(name, origin string) {
+		if other, ok := origins[strings.ToLower(name)]; ok {
+			t.Errorf("%s and %s produce the same name, %s", other, origin, name)
 		}
-		takenBy[strings.ToLower(name)] = by
+		origins[strings.ToLower(name)] = origin
 	}
 	for name := range doc.Components.Schemas {
-		take(name, "the schema "+name)
-		take("New"+name, "the schema "+name)
+		add(name, "the schema "+name)
+		add("New"+name, "the schema "+name)
 	}
 	for _, item := range doc.Paths.Map() {
 		for _, op := range item.Operations() {
-			take(op.OperationID+"Request", "the operation "+op.OperationID)
+			add(op.OperationID+"Request", "the operation "+op.OperationID)
 		}
 	}
 }

@@ -3,58 +3,47 @@ package llm
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"strings"
 	"unicode"
 
 	"github.com/tmc/langchaingo/llms"
 
+	"example.com/pagila-api/llm/offline"
 	"example.com/pagila-api/llm/upstream"
 )
 
 const (
-	// maxFilms is how many films a model is given. More of them make its answers vaguer, not better.
-	maxFilms = 8
-	// maxCatalogue is how many bytes of films a model is given, about 4,000 tokens. That leaves half of
-	// what the smallest local models can read for the rest and the answer.
-	maxCatalogue = 12 << 10
+	// maxRounds is how often a model may call tools before it has to answer. A good model needs one or two
+	// rounds: one to look a name up, one to search with it.
+	maxRounds = 4
+	// maxCalls is how many calls an answer may have in all.
+	maxCalls = 12
+	// maxResults is how many bytes of results a model is given, about 8,000 tokens. That leaves room for the
+	// rest of the conversation in the context of small local models.
+	maxResults = 24 << 10
 )
 
-// Question is what a customer asks, with the films that an answer may use. [NewQuestion] makes one.
+// Question is what a customer asks, with the tools that a model may use to answer it.
 type Question struct {
-	text   string      // clean
-	given  []filmEntry // to a model
-	answer string      // of the search agent; empty if the question is for a model
-	cited  []Source    // in that answer
+	Text  string
+	Tools Tools
 }
 
-// NewQuestion prepares a question. The films are those that were found for it, the best first. There
-// may be none, and there may be a whole catalogue: the question keeps only the films that it needs.
-//
-// A model is given at most eight films, those that match the question first. Films that do not fit
-// into the prompt are left out.
-//
-// A text without a visible character becomes the replacement character U+FFFD: models do not answer an empty
+// clean is the text as a model reads it, without surrounding whitespace and invisible characters. A text
+// without a visible character becomes the replacement character U+FFFD: models do not answer an empty
 // message.
-func NewQuestion(text string, films []Film) Question {
-	q := Question{text: strings.TrimSpace(upstream.Clean(text))}
-	if q.text == "" {
-		q.text = string(unicode.ReplacementChar)
+func (q Question) clean() string {
+	if text := strings.TrimSpace(upstream.Clean(q.Text)); text != "" {
+		return text
 	}
-	found := entries(films)
-	r := read(q.text, found)
-	q.given = r.choose(found)
-	if r.takes() {
-		q.answer, q.cited = r.answer(found)
-	}
-	return q
+	return string(unicode.ReplacementChar)
 }
 
-// Text is the question as a model reads it, without surrounding whitespace and invisible characters.
-func (q Question) Text() string { return q.text }
-
-// Sources returns exactly the films that [Client.Ask] gives the model, in the same order. A caller can
-// send them before the answer.
-func (q Question) Sources() []Source { return sourcesOf(q.given) }
+// Blank reports whether a text counts as empty: it has nothing but whitespace, control characters and
+// invisible characters, such as zero-width ones.
+func Blank(text string) bool { return upstream.Blank(text) }
 
 // Source is a film that an answer is based on.
 type Source struct {
@@ -62,72 +51,163 @@ type Source struct {
 	Title  string
 }
 
-// choose returns the films that a model is given.
-func (r reading) choose(found []filmEntry) []filmEntry {
-	wanted := r.narrow(found)
-	first := map[int32]bool{}
-	for _, f := range wanted {
-		first[f.ID] = true
-	}
-	for _, f := range found {
-		if !first[f.ID] {
-			wanted = append(wanted, f)
-		}
-	}
-	given, size := []filmEntry{}, 0
-	for _, f := range wanted {
-		raw, err := json.Marshal(f)
-		if err != nil || size+len(raw) > maxCatalogue {
-			continue
-		}
-		given, size = append(given, f), size+len(raw)
-		if len(given) == maxFilms {
-			break
-		}
-	}
-	return given
+// Sources are the films that a model was given, in the order of the results.
+type Sources struct {
+	Films []Source // never nil
+	Total int64    // the number of films that were found, at least len(Films)
 }
 
-func sourcesOf(films []filmEntry) []Source {
-	sources := make([]Source, len(films)) // [] and not null if there are none
-	for i, f := range films {
-		sources[i] = Source{FilmID: f.ID, Title: f.Title}
-	}
-	return sources
+// Observer is told how a question is answered. The functions are called one at a time, in the caller's
+// goroutine. The error of one ends the call of the model, and comes back wrapped.
+type Observer struct {
+	Called  func(Call) error         // after each call of a tool
+	Sources func(Sources) error      // once, before the first chunk
+	Chunk   func(chunk string) error // with each chunk of the answer, never empty
 }
 
-// Blank reports whether a text counts as empty: it has nothing but whitespace, control characters and
-// invisible characters, such as zero-width ones.
-func Blank(text string) bool { return upstream.Blank(text) }
-
-// Ask streams the answer to a question.
+// Ask answers a question. The model is offered the tools. It calls some of them, in at most four rounds
+// and twelve calls, and then answers, all within the model's one time limit and one limit of tokens. Only
+// the answer is streamed. A model that cannot call tools gets the result of one search instead, which is
+// made from the words of the question.
 //
-// The function emit is called with non-empty chunks of text, in the caller's goroutine. Its error ends
-// the call to the upstream and comes back wrapped. Every other failure is an [*Error]. After an error,
-// the emitted text is not a whole answer. With [KindLength] it is complete up to the token limit, and
-// the Result is filled in.
-func (c *Client) Ask(ctx context.Context, q Question, emit func(chunk string) error) (Result, error) {
-	return c.generate(ctx, q, upstream.Request{Emit: emit})
-}
-
-// generate asks the model a question. The request says how the answer is delivered.
-func (c *Client) generate(ctx context.Context, q Question, r upstream.Request) (Result, error) {
-	messages, err := c.askMessages(q)
+// An error of an observer or of a tool comes back wrapped. Every other failure is an [*Error]. After an
+// error, the streamed text is not a whole answer. With [KindLength] it is complete up to the token limit,
+// and the Result is filled in.
+func (c *Client) Ask(ctx context.Context, q Question, o Observer) (Result, error) {
+	ctx, cancel := c.model.WithTimeout(ctx)
+	defer cancel()
+	d, err := c.newDialogue(q, o)
 	if err != nil {
-		return c.result(c.ask, upstream.Answer{}), rejected(err)
+		return c.result(c.ask, upstream.Answer{}), err
 	}
-	answer, err := c.model.Generate(ctx, c.ask.request(messages, r))
+	answer, err := d.run(ctx, c.model, c.ask.request(nil, upstream.Request{}))
 	return c.result(c.ask, answer), err
 }
 
-func (c *Client) askMessages(q Question) ([]llms.MessageContent, error) {
-	films, err := catalogueBlock(q.given)
+// dialogue is the conversation of one question: the prompt, then the model's calls and their results.
+type dialogue struct {
+	question string
+	tools    *toolRunner
+	observer Observer
+	messages []llms.MessageContent
+	tokens   int // that the model may still write
+	usage    Usage
+	searched bool // for a model that cannot call tools
+	told     bool // the observer knows the sources
+}
+
+func (c *Client) newDialogue(q Question, o Observer) (*dialogue, error) {
+	d := &dialogue{question: q.clean(), tools: newToolRunner(q.Tools, o.Called), observer: o, tokens: c.ask.maxTokens}
+	question, err := block(questionTag, d.question)
 	if err != nil {
-		return nil, err
+		return nil, rejected(err)
 	}
-	question, err := questionBlock(q.text)
+	d.messages = c.ask.render(map[string]string{"question": question})
+	return d, nil
+}
+
+// run asks a model until it answers. The request says how the answer is delivered. The usage of the answer
+// is the sum of all rounds.
+func (d *dialogue) run(ctx context.Context, model *upstream.Model, r upstream.Request) (upstream.Answer, error) {
+	r.Emit = d.chunk
+	tools := model.Tools()
+	for round := 0; ; round++ {
+		if !tools && !d.searched {
+			if err := d.search(ctx); err != nil {
+				return upstream.Answer{}, err
+			}
+		}
+		r.Messages, r.MaxTokens, r.Tools = d.messages, d.tokens, nil
+		if tools && round < maxRounds && d.tools.left() {
+			r.Tools = d.tools.offered
+		}
+		answer, err := model.Generate(ctx, r)
+		if tools && round == 0 && isKind(err, KindNoTools) {
+			tools = false // nobody knew
+			continue
+		}
+		d.spend(answer)
+		answer.Usage = d.usage
+		if err != nil || len(answer.Calls) == 0 {
+			return answer, err
+		}
+		if err := d.call(ctx, answer.Calls); err != nil {
+			return upstream.Answer{}, err
+		}
+	}
+}
+
+// call runs the calls of a round. The next round gets their results.
+func (d *dialogue) call(ctx context.Context, calls []upstream.ToolCall) error {
+	if d.tokens <= 0 {
+		return &Error{Kind: KindBadResponse, Err: errors.New("calls of tools have used up the tokens of the answer")}
+	}
+	results, err := d.tools.run(ctx, calls)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return c.ask.render(map[string]string{"catalogue": films, "question": question}), nil
+	d.messages = append(append(d.messages, callMessage(calls)), results...)
+	return nil
+}
+
+// search makes one call from the words of the question, for a model that cannot call tools. Its result
+// follows the question in the same message, since some models' templates want the roles to alternate.
+func (d *dialogue) search(ctx context.Context) error {
+	d.searched = true
+	name, arguments := offline.Search(d.question)
+	results, err := d.tools.run(ctx, []upstream.ToolCall{{ID: name, Name: name, Arguments: arguments}})
+	if err != nil {
+		return err
+	}
+	found := results[0].Parts[0].(llms.ToolCallResponse)
+	data, err := block(resultTag, json.RawMessage(found.Content))
+	if err != nil {
+		return rejected(err)
+	}
+	last := &d.messages[len(d.messages)-1]
+	*last = llms.TextParts(last.Role, upstream.MessageText(*last)+"\n\nThe shop has searched for it, and there is no other tool:\n"+data)
+	return nil
+}
+
+// spend counts what a round has cost.
+func (d *dialogue) spend(a upstream.Answer) {
+	d.usage.Prompt += a.Usage.Prompt
+	d.usage.Completion += a.Usage.Completion
+	written := 0
+	for _, call := range a.Calls {
+		written += (len(call.Name) + len(call.Arguments)) / bytesPerToken
+	}
+	d.tokens -= max(written, 1) // the thoughts of a model have a budget of their own
+}
+
+// bytesPerToken is roughly how long a token of JSON is.
+const bytesPerToken = 4
+
+// chunk passes on a chunk of the answer, the sources first.
+func (d *dialogue) chunk(text string) error {
+	if !d.told {
+		d.told = true
+		if err := d.observer.Sources(d.tools.sources()); err != nil {
+			return fmt.Errorf("report the sources: %w", err)
+		}
+	}
+	return d.observer.Chunk(text)
+}
+
+// callMessage is the model's message with its calls.
+func callMessage(calls []upstream.ToolCall) llms.MessageContent {
+	m := llms.MessageContent{Role: llms.ChatMessageTypeAI}
+	for _, call := range calls {
+		m.Parts = append(m.Parts, llms.ToolCall{
+			ID: call.ID, Type: "function", FunctionCall: &llms.FunctionCall{Name: call.Name, Arguments: string(call.Arguments)},
+		})
+	}
+	return m
+}
+
+// resultMessage is the message with the result of a call.
+func resultMessage(call upstream.ToolCall, result json.RawMessage) llms.MessageContent {
+	return llms.MessageContent{Role: llms.ChatMessageTypeTool, Parts: []llms.ContentPart{
+		llms.ToolCallResponse{ToolCallID: call.ID, Name: call.Name, Content: string(result)},
+	}}
 }

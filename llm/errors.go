@@ -1,6 +1,10 @@
 package llm
 
-import "example.com/pagila-api/llm/upstream"
+import (
+	"errors"
+
+	"example.com/pagila-api/llm/upstream"
+)
 
 // The errors of a language model, so that a caller needs to import nothing but this package.
 type (
@@ -23,6 +27,7 @@ const (
 	KindBadResponse = upstream.KindBadResponse
 	KindRejected    = upstream.KindRejected
 	KindNoModel     = upstream.KindNoModel
+	KindNoTools     = upstream.KindNoTools
 	KindTooLong     = upstream.KindTooLong
 	KindFiltered    = upstream.KindFiltered
 	KindLength      = upstream.KindLength
@@ -32,3 +37,9 @@ const (
 	// KindUnverified is the kind of an answer that is not true or has the wrong form.
 	KindUnverified Kind = "unverified"
 )
+
+// isKind reports whether err is an [*Error] of the kind.
+func isKind(err error, kind Kind) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Kind == kind
+}

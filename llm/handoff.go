@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"example.com/pagila-api/llm/offline"
 	"example.com/pagila-api/llm/upstream"
 )
 
@@ -20,42 +21,45 @@ const (
 type Handoff struct {
 	Agent   Agent
 	Answer  string
-	Sources []Source // of the search agent, the films in the answer; of the model, the films it was given
-	Result  Result   // of the model; zero if it was not asked
+	Sources Sources // the films that the agent was given
+	Result  Result  // of the model; zero if it was not asked
 }
 
-// Handoff answers a question with the search agent if it can, and otherwise asks the model.
+// Handoff answers a question with the search agent if that understands each word of the question, and
+// otherwise asks the model, as [Client.Ask] does. The search agent is the offline model, and sends no
+// request.
 //
-// The search agent takes a question if it understands every meaningful word of it, and one of these
-// is true:
-//   - The question names films by their titles. It may ask for their cast, rating, suitability for
-//     children, length, price, replacement cost, rental period, category, stock, streaming, year,
-//     special features, language or story.
-//   - The question gives criteria for films: a rating, a category, an actor's full name, a
-//     special feature, in stock, for streaming, for children, short, long or cheap, a price or a
-//     length with its limits ("under 1 dollar", "60 to 90 minutes"), or the longest, shortest,
-//     cheapest or most expensive. All but the last may be negated ("not rated R", "without
-//     trailers").
-//
-// If no films were found, the answer says so. All other questions go to the model, which answers as
-// in [Client.Ask]: any that ask for an opinion, a comparison or a detail of a film's story.
-//
-// The search agent states only what is in the films of the question, and sends no request. An answer
-// of the model that was cut at the token limit is an error.
+// An answer of the model that was cut at the token limit is an error.
 func (c *Client) Handoff(ctx context.Context, q Question) (Handoff, error) {
-	if q.answer != "" {
-		return Handoff{Agent: AgentSearch, Answer: q.answer, Sources: q.cited}, nil
-	}
-	var text strings.Builder
-	result, err := c.generate(ctx, q, upstream.Request{
-		Buffer: true,
-		Emit: func(piece string) error {
-			text.WriteString(piece)
-			return nil
-		},
-	})
+	ctx, cancel := c.model.WithTimeout(ctx)
+	defer cancel()
+	found, d, err := c.gather(ctx, c.search, q)
 	if err != nil {
 		return Handoff{}, err
 	}
-	return Handoff{Agent: AgentModel, Answer: text.String(), Sources: q.Sources(), Result: result}, nil
+	if offline.Understood(d.messages) {
+		return Handoff{Agent: AgentSearch, Answer: found.Answer, Sources: found.Sources}, nil
+	}
+	found, _, err = c.gather(ctx, c.model, q)
+	return found, err
+}
+
+// gather collects the whole answer of a model. It returns the conversation as well.
+func (c *Client) gather(ctx context.Context, model *upstream.Model, q Question) (Handoff, *dialogue, error) {
+	found := Handoff{Agent: AgentModel}
+	var text strings.Builder
+	d, err := c.newDialogue(q, Observer{
+		Called:  func(Call) error { return nil },
+		Sources: func(s Sources) error { found.Sources = s; return nil },
+		Chunk:   func(chunk string) error { text.WriteString(chunk); return nil },
+	})
+	if err != nil {
+		return Handoff{}, nil, err
+	}
+	answer, err := d.run(ctx, model, c.ask.request(nil, upstream.Request{Buffer: true}))
+	if err != nil {
+		return Handoff{}, nil, err
+	}
+	found.Answer, found.Result = text.String(), c.result(c.ask, answer)
+	return found, d, nil
 }

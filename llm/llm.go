@@ -1,15 +1,16 @@
 // Package llm asks a language model about the films of the catalogue.
 //
 // [New] makes a [Client] with one model for all endpoints. [Client.Ask] streams an answer,
-// [Client.Summarize] returns verified facts, and [Client.Handoff] asks the model only if the films
-// that were found do not answer the question by themselves. Each of them is a chain in a file of its
-// own: a prompt, the model, and checks of its answer. The prompts are files in the directory prompts.
+// [Client.Summarize] returns verified facts, and [Client.Handoff] asks the model only if the search
+// agent does not understand the question. Each of them is a chain in a file of its own: a prompt, the
+// model, and checks of its answer. The prompts are files in the directory prompts.
+//
+// To answer a question, a model calls [Tools]. The loop that runs the calls is in ask.go.
 //
 // The model is that of package upstream, or the stand-in of package offline. A failure is an
 // [*Error].
 //
-// The package knows neither the database nor HTTP handlers. All that it may know of a film is a
-// [Film].
+// The package knows neither the database nor HTTP handlers.
 package llm
 
 import (
@@ -22,6 +23,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"go.opentelemetry.io/otel/metric"
 
+	"example.com/pagila-api/llm/offline"
 	"example.com/pagila-api/llm/upstream"
 )
 
@@ -42,6 +44,7 @@ type Config struct {
 type Client struct {
 	info      Info
 	model     *upstream.Model
+	search    *upstream.Model // the offline model, as the search agent
 	logger    *slog.Logger
 	ask       *prompt
 	summary   *prompt
@@ -79,14 +82,16 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Upstream.Logger == nil {
 		cfg.Upstream.Logger = slog.New(slog.DiscardHandler)
 	}
+	local := upstream.Config{Provider: providerOffline, Local: offline.New(summarizeOffline), Logger: cfg.Upstream.Logger}
 	if cfg.Upstream.Provider == providerOffline {
-		cfg.Upstream.Local = newStandIn(answerOffline)
+		cfg.Upstream.Local = local.Local
 	}
 	prompts, promptErr := loadPrompts(cfg.PromptDir)
 	schema, schemaErr := newReplySchema(cfg.Summary)
 	rejection, metricErr := newRejectionCounter(cfg.Upstream.MeterProvider)
 	model, modelErr := upstream.New(cfg.Upstream)
-	if err := errors.Join(promptErr, schemaErr, modelErr, metricErr); err != nil {
+	search, searchErr := upstream.New(local)
+	if err := errors.Join(promptErr, schemaErr, modelErr, searchErr, metricErr); err != nil {
 		return nil, fmt.Errorf("language model %q: %w", cfg.Upstream.Provider, err)
 	}
 	return &Client{
@@ -95,6 +100,7 @@ func New(cfg Config) (*Client, error) {
 			AskPrompt: prompts[askPrompt].version, SummaryPrompt: prompts[summaryPrompt].version,
 		},
 		model:     model,
+		search:    search,
 		logger:    cfg.Upstream.Logger,
 		ask:       prompts[askPrompt],
 		summary:   prompts[summaryPrompt],

@@ -32,7 +32,7 @@ func completed(text string) upstreamtest.Script {
 	return upstreamtest.Status(200, "", upstreamtest.Completion(text, "stop"))
 }
 
-// lines is an answer by Ollama's protocol.
+// lines is an answer of one document per line, without events.
 func lines(text string) upstreamtest.Script {
 	return upstreamtest.Raw(upstreamtest.LineHead + upstreamtest.Line(text) + upstreamtest.LastLine("stop"))
 }
@@ -99,25 +99,18 @@ func bounded(t *testing.T) context.Context {
 
 // film is rated above PG-13 and cheap, so it is recommended.
 func film() llm.Film {
-	return llm.Film{
-		ID: 7, Title: "ALIEN CENTER", Description: "A Brilliant Drama of a Cat And a Mad Scientist", Category: "Foreign",
-		Rating: "NC-17", ReleaseYear: 2006, Length: 46, Language: "English", RentalRate: decimal.NewNullDecimal(decimal.RequireFromString("2.99")),
-		RentalDuration: 5, Actors: []string{"BURT DUKAKIS", "MENA TEMPLE"}, SpecialFeatures: []string{"Trailers"},
-	}
+	return llm.Film{ID: 7, Title: "ALIEN CENTER", Rating: "NC-17", RentalRate: decimal.NewNullDecimal(decimal.RequireFromString("2.99"))}
 }
 
-// ask asks the client about the film and returns the text that was streamed.
+// ask asks the client a question that needs no tool, and returns the text that was streamed.
 func ask(ctx context.Context, c *llm.Client) (string, llm.Result, error) {
-	return askQuestion(ctx, c, llm.NewQuestion("Which film is it?", []llm.Film{film()}))
+	return askQuestion(ctx, c, llm.Question{Text: "Which film is it?", Tools: &shelf{}})
 }
 
 func askQuestion(ctx context.Context, c *llm.Client, q llm.Question) (string, llm.Result, error) {
-	var text strings.Builder
-	result, err := c.Ask(ctx, q, func(piece string) error {
-		text.WriteString(piece)
-		return nil
-	})
-	return text.String(), result, err
+	var seen record
+	result, err := c.Ask(ctx, q, seen.observer())
+	return seen.text.String(), result, err
 }
 
 // checkKind fails the test unless err is an *llm.Error of the kind, without the key in its text.

@@ -33,8 +33,8 @@ const (
 
 // promptVariables are the variables that each prompt is rendered with.
 var promptVariables = map[string][]string{
-	askPrompt:     {"catalogue", "question"},
-	summaryPrompt: {"catalogue"},
+	askPrompt:     {"question"},
+	summaryPrompt: {"film"},
 }
 
 // promptOutputs are the outputs that the callers of each prompt expect.

@@ -1,7 +1,6 @@
 package llm_test
 
 import (
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -9,6 +8,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
+	"example.com/pagila-api/api"
 	"example.com/pagila-api/llm"
 	"example.com/pagila-api/llm/upstream"
 )
@@ -17,11 +17,7 @@ import (
 // with their order in the contract, which a parsed contract has lost.
 func TestPropertyOrder(t *testing.T) {
 	t.Parallel()
-	contract, err := os.ReadFile("../api/openapi.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, component, _ := strings.Cut(string(contract), "\n    FilmSummary:\n")
+	_, component, _ := strings.Cut(string(api.YAML), "\n    FilmSummary:\n")
 	component = regexp.MustCompile(`(?m)^    \w`).Split(component, 2)[0]
 	var names []string
 	for _, found := range regexp.MustCompile(`(?m)^        (\w+):$`).FindAllStringSubmatch(component, -1) {

@@ -97,7 +97,7 @@ func (c *Client) summaryTask(f Film) (*summaryTask, error) {
 		return nil, unverified("no true summary of film %d follows the contract: %w", f.ID, err)
 	}
 	read := entry(f)
-	block, err := catalogueBlock([]filmEntry{read})
+	data, err := block(filmTag, read)
 	if err != nil {
 		return nil, rejected(err)
 	}
@@ -107,7 +107,7 @@ func (c *Client) summaryTask(f Film) (*summaryTask, error) {
 	if err != nil {
 		return nil, rejected(err)
 	}
-	messages := c.summary.render(map[string]string{"catalogue": block})
+	messages := c.summary.render(map[string]string{"film": data})
 	return &summaryTask{c.summary.request(messages, upstream.Request{Schema: schema}), facts}, nil
 }
 

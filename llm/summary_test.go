@@ -219,7 +219,11 @@ func TestOneDeadline(t *testing.T) {
 	}
 }
 
-type message struct{ Role, Content string }
+type message struct {
+	Role, Content string
+	ToolCalls     []struct{ ID string } `json:"tool_calls"`
+	ToolCallID    string                `json:"tool_call_id"`
+}
 
 // messages are the messages of a request body.
 func messages(t *testing.T, body []byte) []message {

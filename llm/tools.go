@@ -1,8 +1,14 @@
 package llm
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/tmc/langchaingo/llms"
+	"golang.org/x/sync/errgroup"
 
 	"example.com/pagila-api/llm/upstream"
 )
@@ -10,7 +16,8 @@ import (
 // Tool is an operation that a model may call to look something up.
 type Tool = upstream.Tool
 
-// Tools are the operations that a model may call. The server implements them.
+// Tools are the operations that a model may call. The server implements them. They are safe for concurrent
+// use.
 type Tools interface {
 	// List returns the tools in a fixed order.
 	List() []Tool
@@ -26,4 +33,144 @@ type ToolResult struct {
 	Body   json.RawMessage // the response, or a problem document. It may have been cut, and says so.
 	Films  []Source        // the films in Body, in their order
 	Total  int64           // the number of films that were found. Body may have only the first of them.
+}
+
+// Call describes a call of a tool to an observer.
+type Call struct {
+	Name      string
+	Arguments json.RawMessage // a JSON object, which is empty if the model wrote anything else
+	Status    int             // of HTTP
+	Films     int             // in the result
+	Duration  time.Duration
+}
+
+// parallelCalls is how many calls of one round run at the same time. Each of them takes a connection to the
+// database.
+const parallelCalls = 4
+
+// The results that take the place of one that a model is not given.
+var (
+	tooManyCalls = json.RawMessage(`{"detail":"The limit of calls is reached. Answer from the results that you have."}`)
+	tooLong      = json.RawMessage(`{"detail":"The result is left out, since the results are too long in all. Ask for fewer films."}`)
+)
+
+// toolRunner runs the calls of one question, within its limits.
+type toolRunner struct {
+	tools   Tools
+	offered []Tool
+	called  func(Call) error
+
+	calls   int                 // so far, repeated ones included
+	size    int                 // of the results that the model was given, in bytes
+	results map[string]*outcome // by the name and the arguments of the call
+	found   Sources
+	known   map[int32]bool // the films in found
+}
+
+// outcome is the result of a call that has been made.
+type outcome struct {
+	ToolResult
+	duration time.Duration
+}
+
+func newToolRunner(tools Tools, called func(Call) error) *toolRunner {
+	return &toolRunner{
+		tools: tools, offered: tools.List(), called: called,
+		results: map[string]*outcome{}, found: Sources{Films: []Source{}}, known: map[int32]bool{},
+	}
+}
+
+// left reports whether the model may call another tool.
+func (t *toolRunner) left() bool { return t.calls < maxCalls }
+
+// sources returns the films that the model was given.
+func (t *toolRunner) sources() Sources {
+	t.found.Total = max(t.found.Total, int64(len(t.found.Films)))
+	return t.found
+}
+
+// run runs the calls of a round and returns a message for each. A call that repeats an earlier one is not
+// run again.
+func (t *toolRunner) run(ctx context.Context, calls []upstream.ToolCall) ([]llms.MessageContent, error) {
+	allowed := calls[:min(len(calls), maxCalls-t.calls)]
+	t.calls += len(allowed)
+	if err := t.fetch(ctx, allowed); err != nil {
+		return nil, err
+	}
+	messages := make([]llms.MessageContent, len(calls))
+	for i, call := range calls {
+		result := tooManyCalls
+		if i < len(allowed) {
+			o := t.results[keyOf(call)]
+			if err := t.called(o.describe(call)); err != nil {
+				return nil, fmt.Errorf("report a call of a tool: %w", err)
+			}
+			result = t.give(o)
+		}
+		messages[i] = resultMessage(call, result)
+	}
+	return messages, nil
+}
+
+// fetch makes the calls that have not been made yet, some at a time.
+func (t *toolRunner) fetch(ctx context.Context, calls []upstream.ToolCall) error {
+	group, each := errgroup.WithContext(ctx)
+	group.SetLimit(parallelCalls)
+	for _, call := range calls {
+		if t.results[keyOf(call)] != nil {
+			continue
+		}
+		o := &outcome{}
+		t.results[keyOf(call)] = o
+		group.Go(func() (err error) {
+			start := time.Now()
+			o.ToolResult, err = t.tools.Call(each, call.Name, call.Arguments)
+			o.duration = time.Since(start)
+			return err
+		})
+	}
+	err := group.Wait()
+	switch {
+	case ctx.Err() != nil:
+		return upstream.ContextError(ctx)
+	case err != nil:
+		return fmt.Errorf("call a tool: %w", err)
+	}
+	return nil
+}
+
+// give returns a result as the model reads it, and remembers its films. A "<" is escaped, so that no text of
+// the catalogue contains the marks of roles that local models use ("<|im_start|>").
+func (t *toolRunner) give(o *outcome) json.RawMessage {
+	var escaped bytes.Buffer
+	json.HTMLEscape(&escaped, []byte(upstream.Clean(string(o.Body))))
+	if t.size+escaped.Len() > maxResults {
+		return tooLong
+	}
+	t.size += escaped.Len()
+	for _, film := range o.Films {
+		if !t.known[film.FilmID] {
+			t.known[film.FilmID] = true
+			t.found.Films = append(t.found.Films, film)
+		}
+	}
+	t.found.Total = max(t.found.Total, o.Total)
+	return escaped.Bytes()
+}
+
+func (o *outcome) describe(call upstream.ToolCall) Call {
+	arguments := call.Arguments
+	if object := map[string]json.RawMessage(nil); json.Unmarshal(arguments, &object) != nil || object == nil {
+		arguments = json.RawMessage("{}")
+	}
+	return Call{Name: cut(upstream.Clean(call.Name), maxTitle), Arguments: arguments, Status: o.Status, Films: len(o.Films), Duration: o.duration}
+}
+
+// keyOf identifies what a call asks for.
+func keyOf(call upstream.ToolCall) string {
+	var compact bytes.Buffer
+	if json.Compact(&compact, call.Arguments) != nil {
+		return call.Name + " " + string(call.Arguments)
+	}
+	return call.Name + " " + compact.String()
 }

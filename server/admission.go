@@ -26,13 +26,13 @@ var errServerBusy = errors.New("too many requests at once")
 // admission limits the requests in flight that use the database. Under any load, the admitted requests
 // get their response in time, and the others are rejected at once or within a second.
 //
-// A request is rejected in one of two places. [admission.rejects] comes first and costs almost nothing:
+// A request is rejected in one of two places. [admission.shouldReject] comes first and costs almost nothing:
 // under overload it rejects nearly all. [Server.admit] comes just before the handler. It takes a slot for
 // as long as the handler needs the database, so a client that sends its body or reads its response slowly
 // does not occupy one.
 type admission struct {
 	slots    chan struct{} // nil means no limit
-	paths    []storedPath
+	patterns []pathPattern
 	document [3][]byte // the problem document, around the instance and the request's ID
 	rejected rejections
 	pace     *rate.Limiter // of rejections
@@ -43,14 +43,14 @@ type admission struct {
 // than the second in Retry-After.
 const (
 	rejectionsPerSecond = 200 // a few percent of one processor
-	maxHold             = retryAfter
-	// holdGrid makes delayed rejections wake the process together, since waking it costs more than a
+	maxDelay            = retryAfter
+	// delayStep makes delayed rejections wake the process together, since waking it costs more than a
 	// rejection.
-	holdGrid = 50 * time.Millisecond
+	delayStep = 50 * time.Millisecond
 )
 
-// storedPath is the path of an operation that uses the database.
-type storedPath struct {
+// pathPattern is the path of an operation that uses the database.
+type pathPattern struct {
 	method    string
 	segments  []string // "" for a parameter
 	operation *operation
@@ -63,22 +63,22 @@ func newAdmission(limit int, all map[endpoint]*operation, logger *slog.Logger) *
 	a := &admission{slots: make(chan struct{}, limit), rejected: rejections{limit: limit, logger: logger}}
 	a.pace = rate.NewLimiter(rejectionsPerSecond, rejectionsPerSecond)
 	for _, op := range all {
-		if op.stored {
-			a.paths = append(a.paths, newStoredPath(op))
+		if op.usesDatabase {
+			a.patterns = append(a.patterns, newPathPattern(op))
 		}
 	}
 	a.document = busyDocument()
 	return a
 }
 
-func newStoredPath(op *operation) storedPath {
+func newPathPattern(op *operation) pathPattern {
 	segments := strings.Split(strings.TrimPrefix(op.Path, "/"), "/")
 	for i, segment := range segments {
 		if strings.HasPrefix(segment, "{") {
 			segments[i] = ""
 		}
 	}
-	return storedPath{op.Method, segments, op}
+	return pathPattern{op.Method, segments, op}
 }
 
 // busyDocument is the problem document of a rejection in three parts: the text before the instance, the
@@ -98,7 +98,7 @@ func busyDocument() [3][]byte {
 // admitFirst applies the first check of admission control before next.
 func (s *Server) admitFirst(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.admission.rejects(r) && s.admission.reject(&drainWriter{w, s}, r) {
+		if s.admission.shouldReject(r) && s.admission.reject(&drainWriter{w, s}, r) {
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -109,12 +109,12 @@ func (s *Server) admitFirst(next http.Handler) http.Handler {
 // [Server.admit].
 func (a *admission) full() bool { return a.slots != nil && len(a.slots) == cap(a.slots) }
 
-// rejects reports whether to reject a request before anything else is done with it.
-func (a *admission) rejects(r *http.Request) bool {
+// shouldReject reports whether to reject a request before anything else is done with it.
+func (a *admission) shouldReject(r *http.Request) bool {
 	if !a.full() {
 		return false
 	}
-	for _, p := range a.paths {
+	for _, p := range a.patterns {
 		if p.method == contract.Method(r) && p.matches(r.URL.Path) {
 			return !p.operation.resumes(r)
 		}
@@ -122,7 +122,7 @@ func (a *admission) rejects(r *http.Request) bool {
 	return false
 }
 
-func (p storedPath) matches(path string) bool {
+func (p pathPattern) matches(path string) bool {
 	rest, more := strings.CutPrefix(path, "/")
 	for _, want := range p.segments {
 		if !more {
@@ -147,7 +147,7 @@ var (
 // by then. It reports whether it rejected the request. A rejection has no line of its own in the log,
 // since writing one would cost more than everything else.
 func (a *admission) reject(w http.ResponseWriter, r *http.Request) bool {
-	connected := a.hold(r.Context())
+	connected := a.delay(r.Context())
 	if connected && !a.full() {
 		return false
 	}
@@ -162,7 +162,7 @@ func (a *admission) reject(w http.ResponseWriter, r *http.Request) bool {
 	w.WriteHeader(http.StatusServiceUnavailable)
 	document := make([]byte, 0, 512)
 	document = append(document, a.document[0]...)
-	document = strconv.AppendQuote(document, shownPath(r.URL)) // an escaped path contains nothing that JSON escapes
+	document = strconv.AppendQuote(document, truncatedPath(r.URL)) // an escaped path contains nothing that JSON escapes
 	document = append(document, a.document[1]...)
 	document = strconv.AppendQuote(document, id.request)
 	document = append(document, a.document[2]...)
@@ -170,18 +170,18 @@ func (a *admission) reject(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// hold waits as long as a rejection has to be delayed. It reports whether the client is still connected.
-func (a *admission) hold(client context.Context) bool {
+// delay waits as long as a rejection has to be delayed. It reports whether the client is still connected.
+func (a *admission) delay(client context.Context) bool {
 	reservation := a.pace.Reserve()
 	delay := reservation.Delay()
 	if delay == 0 {
 		return true
 	}
-	if delay > maxHold {
+	if delay > maxDelay {
 		reservation.Cancel()
-		delay = maxHold
+		delay = maxDelay
 	}
-	timer := time.NewTimer(time.Until(time.Now().Add(delay).Truncate(holdGrid)))
+	timer := time.NewTimer(time.Until(time.Now().Add(delay).Truncate(delayStep)))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -196,7 +196,7 @@ func (a *admission) hold(client context.Context) bool {
 func (s *Server) admit(handle gen.StrictHandlerFunc, _ string) gen.StrictHandlerFunc {
 	return func(c *gin.Context, request any) (any, error) {
 		call := callOf(c)
-		if s.admission.slots == nil || !call.operation.stored {
+		if s.admission.slots == nil || !call.operation.usesDatabase {
 			return handle(c, request)
 		}
 		select {
@@ -230,6 +230,6 @@ func (r *rejections) add() {
 // write logs the number of rejections since the last line, if there were any.
 func (r *rejections) write() {
 	if n := r.count.Swap(0); n > 0 {
-		r.logger.Warn("requests were refused: the limit of requests in flight was reached", "refused", n, "max_in_flight", r.limit)
+		r.logger.Warn("requests were rejected: the limit of requests in flight was reached", "rejected", n, "max_in_flight", r.limit)
 	}
 }

@@ -258,7 +258,7 @@ func TestRejectionRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := busy(t)
 		start := time.Now()
-		refuse := func(ctx context.Context) (after time.Duration) {
+		reject := func(ctx context.Context) (after time.Duration) {
 			w := httptest.NewRecorder()
 			s.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "/films", nil))
 			if w.Code != http.StatusServiceUnavailable {
@@ -270,7 +270,7 @@ func TestRejectionRate(t *testing.T) {
 		var atOnce, late atomic.Int32
 		for range 1000 {
 			wg.Go(func() {
-				switch after := refuse(t.Context()); {
+				switch after := reject(t.Context()); {
 				case after == 0:
 					atOnce.Add(1)
 				case after > time.Second:
@@ -288,7 +288,7 @@ func TestRejectionRate(t *testing.T) {
 				}()
 				gone, leave := context.WithCancel(t.Context())
 				leave()
-				refuse(gone)
+				reject(gone)
 			}()
 		}
 		if took := time.Since(start); took != 0 {
@@ -300,14 +300,14 @@ func TestRejectionRate(t *testing.T) {
 		}
 		<-time.After(time.Minute)
 		start = time.Now()
-		if after := refuse(t.Context()); after != 0 {
+		if after := reject(t.Context()); after != 0 {
 			t.Errorf("after the flood, a rejection takes %s", after)
 		}
 	})
 }
 
 // A delayed rejection is not sent if a slot has become free by then.
-func TestHeldRequestsTakeAFreeSlot(t *testing.T) {
+func TestDelayedRequestsTakeAFreeSlot(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := busy(t)
@@ -329,13 +329,13 @@ func TestHeldRequestsTakeAFreeSlot(t *testing.T) {
 		}
 		synctest.Wait()
 		mu.Lock()
-		refused := codes[gen.ProblemCodeServerBusy]
+		rejected := codes[gen.ProblemCodeServerBusy]
 		mu.Unlock()
 		server.Free(s)
 		wg.Wait()
 		// The server has no database yet, which it notices after the first check of the slots.
-		if codes[gen.ProblemCodeServerBusy] != refused || codes[gen.ProblemCodeNotReady] != 300-refused || refused == 300 {
-			t.Errorf("%d were rejected at first, and the codes are then %v", refused, codes)
+		if codes[gen.ProblemCodeServerBusy] != rejected || codes[gen.ProblemCodeNotReady] != 300-rejected || rejected == 300 {
+			t.Errorf("%d were rejected at first, and the codes are then %v", rejected, codes)
 		}
 	})
 }
@@ -370,11 +370,11 @@ func TestRejectionsAreLoggedTogether(t *testing.T) {
 			synctest.Wait()
 			var got []int
 			for line := range strings.Lines(log.String()) {
-				var entry struct{ Refused int }
+				var entry struct{ Rejected int }
 				if err := json.Unmarshal([]byte(line), &entry); err != nil {
 					t.Fatal(err)
 				}
-				got = append(got, entry.Refused)
+				got = append(got, entry.Rejected)
 			}
 			if fmt.Sprint(got) != fmt.Sprint(counts) {
 				t.Errorf("the log has %v, want %v", got, counts)
@@ -431,9 +431,9 @@ func (s sink) WriteHeader(int)             {}
 // Under overload there are many rejections for each success, so they have to be cheap.
 func TestRejectionIsCheap(t *testing.T) { //nolint:paralleltest // AllocsPerRun forbids it
 	s, r, w := busy(t), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/customers/1/rentals/2", nil), sink{http.Header{}}
-	const most = 8
-	if allocs := testing.AllocsPerRun(100, func() { clear(w.header); s.ServeHTTP(w, r) }); allocs > most {
-		t.Errorf("a rejection allocates %v times, want %d at most", allocs, most)
+	const maxAllocs = 8
+	if allocs := testing.AllocsPerRun(100, func() { clear(w.header); s.ServeHTTP(w, r) }); allocs > maxAllocs {
+		t.Errorf("a rejection allocates %v times, want %d at most", allocs, maxAllocs)
 	}
 }
 

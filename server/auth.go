@@ -28,9 +28,9 @@ type oauthError struct {
 
 func (e *oauthError) Error() string { return e.code + ": " + e.description }
 
-// oauthRefusal translates the error of a token request that does not follow the contract into OAuth2's
+// asOAuthError translates the error of a token request that does not follow the contract into OAuth2's
 // terms. An unknown grant takes precedence over missing parameters, since the grant decides which are required.
-func oauthRefusal(err error) error {
+func asOAuthError(err error) error {
 	var invalid *contract.InvalidError
 	switch {
 	case !errors.As(err, &invalid):

@@ -3,33 +3,49 @@ package server
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"time"
 )
 
 // call is what the server knows about a request while it handles it.
+//
+// Functions of this package get the call as an argument. It is also in the request's context, for the
+// functions whose parameters Gin or the generated code prescribes: the handlers, [Server.admit],
+// [Server.onError] and the endpoint of MCP.
 type call struct {
 	request   *http.Request
 	id        identity
 	arrival   time.Time
 	operation *operation
-	status    int    // the status to log, if it is not the one that was sent
-	release   func() // releases the request's slot of admission control, if it has one
+	status    int       // the status to log, if it is not the one that was sent
+	release   func()    // releases the request's slot of admission control, if it has one
+	tool      *toolCall // nil unless the request is the call of a tool
+}
+
+func newCall(r *http.Request) *call {
+	return &call{request: r, id: newIdentity(r), arrival: time.Now(), operation: noOperation, tool: toolCallOf(r.Context())}
 }
 
 type callKey struct{}
 
 // withCall returns the context of a request that is handled as this call.
-func withCall(ctx context.Context, k *call) context.Context {
-	return context.WithValue(ctx, callKey{}, k)
+func withCall(ctx context.Context, c *call) context.Context {
+	return context.WithValue(ctx, callKey{}, c)
 }
 
-// callOf returns the call of a context that comes from [Server.identify].
-func callOf(ctx context.Context) *call { return ctx.Value(callKey{}).(*call) }
+// callOf returns the call of a context. A context that does not come from [Server.process], such as that of
+// a handler that is called directly, has a call without an operation.
+func callOf(ctx context.Context) *call {
+	if c, ok := ctx.Value(callKey{}).(*call); ok {
+		return c
+	}
+	return newCall((&http.Request{URL: &url.URL{}}).WithContext(ctx))
+}
 
 // doneWithDatabase releases the request's slot of admission control before its handler returns. A handler
 // calls it before it waits for the language model, which has limits of its own and may take minutes.
-func (k *call) doneWithDatabase() {
-	if k.release != nil {
-		k.release()
+func (c *call) doneWithDatabase() {
+	if c.release != nil {
+		c.release()
 	}
 }

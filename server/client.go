@@ -37,7 +37,7 @@ func newProxies(entries []string) (proxies, error) {
 func ParseProxy(entry string) (netip.Prefix, error) {
 	entry = strings.TrimSpace(entry)
 	if address, err := netip.ParseAddr(entry); err == nil {
-		address = plain(address)
+		address = normalize(address)
 		return netip.PrefixFrom(address, address.BitLen()), nil
 	}
 	network, err := netip.ParsePrefix(entry)
@@ -64,7 +64,7 @@ func (trusted proxies) client(r *http.Request) netip.Addr {
 	if err != nil {
 		return netip.Addr{}
 	}
-	client := plain(peer.Addr())
+	client := normalize(peer.Addr())
 	lines := r.Header["X-Forwarded-For"] // several lines are one list (RFC 9110, section 5.3)
 	hops := 0
 	for i := len(lines) - 1; i >= 0; i-- {
@@ -85,6 +85,12 @@ func (trusted proxies) client(r *http.Request) netip.Addr {
 		}
 	}
 	return client
+}
+
+// sent reports whether a request comes directly from a trusted proxy.
+func (trusted proxies) sent(r *http.Request) bool {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err == nil && trusted.contain(normalize(peer.Addr()))
 }
 
 func (trusted proxies) contain(address netip.Addr) bool {
@@ -117,23 +123,23 @@ func parseHop(entry string) (netip.Addr, bool) {
 		}
 	}
 	if address, err := netip.ParseAddr(entry); err == nil {
-		return plain(address), true
+		return normalize(address), true
 	}
 	if inner, ok := strings.CutPrefix(entry, "["); ok && strings.HasSuffix(inner, "]") {
 		address, err := netip.ParseAddr(strings.TrimSuffix(inner, "]"))
-		return plain(address), err == nil && address.Is6()
+		return normalize(address), err == nil && address.Is6()
 	}
 	withPort, err := netip.ParseAddrPort(entry)
-	return plain(withPort.Addr()), err == nil
+	return normalize(withPort.Addr()), err == nil
 }
 
-// plain normalizes an address: an IPv4-mapped IPv6 address becomes the IPv4 address. A zone is dropped,
+// normalize gives an address one form: an IPv4-mapped IPv6 address becomes the IPv4 address. A zone is dropped,
 // since it has a meaning on one machine only.
-func plain(address netip.Addr) netip.Addr { return address.Unmap().WithZone("") }
+func normalize(address netip.Addr) netip.Addr { return address.Unmap().WithZone("") }
 
-// network returns the addresses that count as one client: an IPv4 address, or an IPv6 network with a prefix
-// of 64 bits, since one customer controls all of its addresses. All clients without an address count as one.
-func network(client netip.Addr) netip.Prefix {
+// clientNetwork returns the addresses that count as one client: an IPv4 address, or an IPv6 network with a
+// prefix of 64 bits, since one customer controls all of its addresses. All clients without an address count as one.
+func clientNetwork(client netip.Addr) netip.Prefix {
 	bits := 64
 	if client.Is4() {
 		bits = 32

@@ -21,7 +21,7 @@ func TestClientAddress(t *testing.T) {
 		want      string // "" for no address
 	}{
 		"no proxy":                          {"203.0.113.5:1", nil, "203.0.113.5"},
-		"a stranger's header":               {"203.0.113.5:1", lines{"198.51.100.1"}, "203.0.113.5"},
+		"a header of an untrusted client":   {"203.0.113.5:1", lines{"198.51.100.1"}, "203.0.113.5"},
 		"a proxy without the header":        {"10.1.2.3:1", nil, "10.1.2.3"},
 		"an address":                        {"10.1.2.3:1", lines{"203.0.113.9"}, "203.0.113.9"},
 		"an address with a port":            {"10.1.2.3:1", lines{"203.0.113.9:51000"}, "203.0.113.9"},
@@ -45,8 +45,8 @@ func TestClientAddress(t *testing.T) {
 		"proxies only":                      {"10.1.2.3:1", lines{"10.4.4.4, 10.5.5.5"}, "10.4.4.4"},
 		"several lines":                     {"10.1.2.3:1", lines{"198.51.100.1", "203.0.113.9", "10.9.9.9"}, "203.0.113.9"},
 		"several lines, several entries":    {"10.1.2.3:1", lines{"198.51.100.1,203.0.113.9", "10.9.9.9,10.8.8.8"}, "203.0.113.9"},
-		"blanks":                            {"10.1.2.3:1", lines{" \t203.0.113.9 \t, \t10.9.9.9\t "}, "203.0.113.9"},
-		"no blanks":                         {"10.1.2.3:1", lines{"203.0.113.9,10.9.9.9"}, "203.0.113.9"},
+		"whitespace":                        {"10.1.2.3:1", lines{" \t203.0.113.9 \t, \t10.9.9.9\t "}, "203.0.113.9"},
+		"no whitespace":                     {"10.1.2.3:1", lines{"203.0.113.9,10.9.9.9"}, "203.0.113.9"},
 		"an empty header":                   {"10.1.2.3:1", lines{""}, "10.1.2.3"},
 		"empty entries":                     {"10.1.2.3:1", lines{",203.0.113.9, ,,10.9.9.9,", ""}, "203.0.113.9"},
 		"unknown":                           {"10.1.2.3:1", lines{"203.0.113.9, unknown"}, "10.1.2.3"},
@@ -123,8 +123,8 @@ func TestRateLimitBehindProxy(t *testing.T) {
 	} {
 		from(forms[0]).want(t, 200)
 		from(forms[1]).want(t, 200)
-		refused := from(forms[2])
-		refused.wantProblem(t, 429, "rate_limited")
+		rejected := from(forms[2])
+		rejected.wantProblem(t, 429, "rate_limited")
 		for _, header := range []string{
 			"X-Real-IP", "CF-Connecting-IP", "True-Client-IP", "X-Client-IP", "X-Appengine-Remote-Addr", "Fly-Client-IP", "Forwarded", "X-Forwarded",
 		} {

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/gin-gonic/gin"
 	"github.com/rs/cors"
 
 	"example.com/pagila-api/server/internal/contract"
@@ -27,16 +26,9 @@ const preflightMaxAge = 2 * time.Hour
 
 // newCORS returns the handler that allows pages of these origins to use the API in a browser. Pages send
 // the token as a header, so any header is allowed. There are no cookies that another page could abuse.
-func newCORS(origins []string, doc *openapi3.T) (*cors.Cors, error) {
-	allowed := make([]string, len(origins))
-	for i, entry := range origins {
-		var err error
-		if allowed[i], err = ParseOrigin(entry); err != nil {
-			return nil, err
-		}
-	}
+func newCORS(origins []string, doc *openapi3.T) *cors.Cors {
 	return cors.New(cors.Options{
-		AllowedOrigins: allowed,
+		AllowedOrigins: origins,
 		// These include methods that no operation has, so that a page can read the 405.
 		AllowedMethods: []string{
 			http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
@@ -45,7 +37,19 @@ func newCORS(origins []string, doc *openapi3.T) (*cors.Cors, error) {
 		ExposedHeaders:     responseHeaders(doc),
 		MaxAge:             int(preflightMaxAge.Seconds()),
 		OptionsPassthrough: true, // a preflight request is then logged like any other
-	}), nil
+	})
+}
+
+// parseOrigins parses all entries of [Deps.Origins].
+func parseOrigins(entries []string) ([]string, error) {
+	origins := make([]string, len(entries))
+	for i, entry := range entries {
+		var err error
+		if origins[i], err = ParseOrigin(entry); err != nil {
+			return nil, err
+		}
+	}
+	return origins, nil
 }
 
 // responseHeaders returns all headers that the contract documents, and Allow of a 405, which belongs to no
@@ -62,8 +66,8 @@ func responseHeaders(doc *openapi3.T) []string {
 	return slices.Sorted(maps.Keys(headers))
 }
 
-// oneOrigin removes the header Origin from a request that has several, which no browser sends.
-func oneOrigin(next http.Handler) http.Handler {
+// dropRepeatedOrigin removes the header Origin from a request that has several, which no browser sends.
+func dropRepeatedOrigin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if len(r.Header["Origin"]) > 1 {
 			r.Header.Del("Origin")
@@ -72,11 +76,9 @@ func oneOrigin(next http.Handler) http.Handler {
 	})
 }
 
-// preflight is the middleware that ends preflight requests. The CORS handler has set the headers by then.
-func (s *Server) preflight(c *gin.Context) {
-	if len(s.deps.Origins) > 0 && contract.IsPreflight(c.Request) {
-		c.AbortWithStatus(http.StatusNoContent)
-	}
+// isPreflight reports whether a request is a preflight request that the CORS handler has processed.
+func (s *Server) isPreflight(r *http.Request) bool {
+	return len(s.deps.Origins) > 0 && contract.IsPreflight(r)
 }
 
 // ParseOrigin parses an entry of [Deps.Origins]: an origin as browsers send it, such as

@@ -42,7 +42,7 @@ await attempt("missing", async () => {
   const response = await fetch(api + "/films/2147483647");
   return { ...seen(response), code: (await response.json()).code };
 });
-await attempt("stranger", async () => seen(await fetch(api + "/customers/1/rentals/1"), "WWW-Authenticate"));
+await attempt("anonymous", async () => seen(await fetch(api + "/customers/1/rentals/1"), "WWW-Authenticate"));
 await attempt("ask", async () => {
   const response = await fetch(api + "/ai/ask?question=comedies");
   return { ...seen(response, "X-AI-Provider"), sources: response.headers.has("X-AI-Sources"), whole: (await response.text()).length > 20 };
@@ -103,13 +103,13 @@ func TestForeignPage(t *testing.T) {
 	a = start(t, withOrigins(listed.URL), func(d *server.Deps) { d.Limits.PerMinute = 2 })
 	before = rentals()
 	got, want := visit(listed), map[string]any{
-		"films":    map[string]any{"status": 200., "items": 1.},
-		"rental":   map[string]any{"status": 201., "X-Request-ID": "from-a-page", "location": true},
-		"missing":  map[string]any{"status": 404., "code": "film_not_found"},
-		"stranger": map[string]any{"status": 401., "WWW-Authenticate": `Bearer realm="pagila"`},
-		"ask":      map[string]any{"status": 200., "X-AI-Provider": "offline", "sources": true, "whole": true},
-		"events":   "sources,delta,done",
-		"limited":  map[string]any{"status": 429., "wait": true},
+		"films":     map[string]any{"status": 200., "items": 1.},
+		"rental":    map[string]any{"status": 201., "X-Request-ID": "from-a-page", "location": true},
+		"missing":   map[string]any{"status": 404., "code": "film_not_found"},
+		"anonymous": map[string]any{"status": 401., "WWW-Authenticate": `Bearer realm="pagila"`},
+		"ask":       map[string]any{"status": 200., "X-AI-Provider": "offline", "sources": true, "whole": true},
+		"events":    "sources,delta,done",
+		"limited":   map[string]any{"status": 429., "wait": true},
 	}
 	b.screenshot("origin-listed")
 	for name := range want {

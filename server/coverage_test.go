@@ -30,20 +30,22 @@ type triple struct {
 func (t triple) String() string { return fmt.Sprintf("%s %d %s", t.operation, t.status, t.mediaType) }
 
 // coverage counts the responses in all tests of this package. The servers under test fill it.
-var coverage = &tally{counts: map[triple]int{}, strays: map[string]int{}}
+var coverage = newTally()
 
 type tally struct {
-	mu     sync.Mutex
-	counts map[triple]int
-	strays map[string]int // undocumented responses
+	mu           sync.Mutex
+	counts       map[triple]int
+	undocumented map[string]int // undocumented responses
 }
+
+func newTally() *tally { return &tally{counts: map[triple]int{}, undocumented: map[string]int{}} }
 
 func (c *tally) count(got server.Response) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case got.Err != nil:
-		c.strays[fmt.Sprintf("%s %s: %d %s", got.Request.Method, got.Request.URL.Path, got.Status, got.MediaType)]++
+		c.undocumented[fmt.Sprintf("%s %s: %d %s", got.Request.Method, got.Request.URL.Path, got.Status, got.MediaType)]++
 	case got.Operation != "":
 		c.counts[triple{got.Operation, got.Status, got.MediaType}]++
 	}
@@ -114,6 +116,13 @@ func documentedTriples() ([]triple, error) {
 	return all, nil
 }
 
+// missing returns those of the triples that were not received.
+func (c *tally) missing(all []triple) []triple {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(all), func(t triple) bool { return c.counts[t] > 0 })
+}
+
 // report lists each triple with its count, as tab-separated columns.
 func (c *tally) report(w io.Writer, documented []triple) {
 	c.mu.Lock()
@@ -122,35 +131,32 @@ func (c *tally) report(w io.Writer, documented []triple) {
 	for _, t := range documented {
 		fmt.Fprintf(w, "%s\t%d\t%s\t%d\n", t.operation, t.status, t.mediaType, c.counts[t])
 	}
-	for _, what := range slices.Sorted(maps.Keys(c.strays)) {
-		fmt.Fprintf(w, "undocumented\t\t%s\t%d\n", what, c.strays[what])
+	for _, what := range slices.Sorted(maps.Keys(c.undocumented)) {
+		fmt.Fprintf(w, "undocumented\t\t%s\t%d\n", what, c.undocumented[what])
 	}
 }
 
 // summarize writes how much of the contract was exercised, and reports whether it is enough: unless whole is
 // set, parts may be missing.
 func (c *tally) summarize(w io.Writer, documented []triple, whole bool) bool {
+	missing := c.missing(documented)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var missing []triple
 	responses := 0
 	for _, t := range documented {
 		responses += c.counts[t]
-		if c.counts[t] == 0 {
-			missing = append(missing, t)
-		}
 	}
 	fmt.Fprintf(w, "contract coverage: %d of %d documented responses exercised, by %d responses; %d undocumented\n",
-		len(documented)-len(missing), len(documented), responses, len(c.strays))
-	for _, what := range slices.Sorted(maps.Keys(c.strays)) {
+		len(documented)-len(missing), len(documented), responses, len(c.undocumented))
+	for _, what := range slices.Sorted(maps.Keys(c.undocumented)) {
 		fmt.Fprintln(w, "  undocumented:", what)
 	}
 	if !whole {
 		fmt.Fprintln(w, "  (only a part of the tests ran, so the coverage is not checked)")
-		return len(c.strays) == 0
+		return len(c.undocumented) == 0
 	}
 	for _, t := range missing {
 		fmt.Fprintln(w, "  never exercised:", t)
 	}
-	return len(missing) == 0 && len(c.strays) == 0
+	return len(missing) == 0 && len(c.undocumented) == 0
 }

@@ -127,7 +127,7 @@ func (f file) VisitGetContractJSONResponse(w http.ResponseWriter) error { return
 func (f file) VisitGetDocsResponse(w http.ResponseWriter) error         { return f.write(w) }
 func (f file) VisitGetDocsAssetResponse(w http.ResponseWriter) error    { return f.write(w) }
 
-// GetContractYAML responds with the contract's source.
+// GetContractYAML responds with the contract as YAML.
 func (s *Server) GetContractYAML(context.Context, gen.GetContractYAMLRequestObject) (gen.GetContractYAMLResponseObject, error) {
 	return s.docs.yaml, nil
 }

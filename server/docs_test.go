@@ -84,7 +84,7 @@ func TestDocsInBrowser(t *testing.T) {
 	}
 
 	// The page, its four files, the contract, the token and four operations, less what may be cached.
-	b.noComplaints(a.URL, 9)
+	b.wantCleanConsole(a.URL, 9)
 }
 
 // dialog is the dialog to log in.
@@ -186,7 +186,10 @@ func (b *browser) listen(event any) {
 			for _, arg := range e.Args {
 				fmt.Fprintf(&text, " %s%s", arg.Value, arg.Description)
 			}
-			b.complaints = append(b.complaints, fmt.Sprintf("console.%s:%s", e.Type, &text))
+			// Swagger UI reports that it shows an array of int32 as one of integers.
+			if !strings.Contains(text.String(), "JsonSchema_integer_int32") {
+				b.complaints = append(b.complaints, fmt.Sprintf("console.%s:%s", e.Type, &text))
+			}
 		}
 	case *log.EventEntryAdded:
 		if e.Entry.Level == log.EntryLevelError || e.Entry.Level == log.EntryLevelWarning {
@@ -195,9 +198,9 @@ func (b *browser) listen(event any) {
 	}
 }
 
-// noComplaints checks that the console is clean, and that the page sent at least this many requests, all of
+// wantCleanConsole checks that the console is clean, and that the page sent at least this many requests, all of
 // them to this server.
-func (b *browser) noComplaints(server string, least int) {
+func (b *browser) wantCleanConsole(server string, least int) {
 	b.t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -7,8 +7,8 @@ import "net/http"
 // connection just when the server closes it.
 func (s *Server) Drain() { s.draining.Store(true) }
 
-// closing makes the responses of next close their connection while the server drains.
-func (s *Server) closing(next http.Handler) http.Handler {
+// closeWhileDraining makes the responses of next close their connection while the server drains.
+func (s *Server) closeWhileDraining(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(&drainWriter{w, s}, r)
 	})

@@ -52,9 +52,9 @@ func NewRejections(logger *slog.Logger) (add, write func()) {
 // KnownProblems returns the problem of each kind of error. The IDs are those of the contract's examples.
 func KnownProblems() []gen.Problem {
 	errs := []error{
-		errMissingToken, errInvalidToken, errNoRoute, errNoMethod, contract.ErrMediaType, contract.ErrContentCoding, errFilmNotRated, errBusy, errServerBusy,
+		errMissingToken, errInvalidToken, errNoRoute, errNoMethod, errOrigin, &noToolError{}, contract.ErrMediaType, contract.ErrContentCoding, errFilmNotRated, errModelBusy, errServerBusy,
 		errors.New("a fault"), &rateLimitError{}, &http.MaxBytesError{Limit: maxBody},
-		&contract.InvalidError{}, oauthRefusal(&contract.InvalidError{}), errUnsupportedGrant, errWrongCredentials, errShuttingDown,
+		&contract.InvalidError{}, asOAuthError(&contract.InvalidError{}), errUnsupportedGrant, errWrongCredentials, errShuttingDown,
 		store.ErrInventoryNotAvailable, store.ErrCustomerInactive, store.ErrStaffInactive,
 		&store.RefusedError{}, &store.UnknownReferenceError{},
 		&store.NotFoundError{Kind: store.KindFilm, ID: 5000}, &store.NotFoundError{Kind: store.KindActor, ID: 5000},

@@ -19,7 +19,7 @@ func (s *Server) ListFilms(ctx context.Context, request gen.ListFilmsRequestObje
 	}
 	page := gen.FilmPage{
 		Items: make([]gen.Film, len(found.Items)), // never nil: JSON needs [], not null
-		Page:  known(found.Page), PageSize: q.PageSize, Total: found.Total, NextCursor: known(found.Next),
+		Page:  nilIfZero(found.Page), PageSize: q.PageSize, Total: found.Total, NextCursor: nilIfZero(found.Next),
 	}
 	for i, f := range found.Items {
 		page.Items[i] = film(f)
@@ -89,12 +89,12 @@ func film(f store.Film) gen.Film {
 	return gen.Film{
 		FilmID:             f.FilmID,
 		Title:              f.Title,
-		Description:        known(f.Description),
-		ReleaseYear:        known(f.ReleaseYear),
+		Description:        nilIfZero(f.Description),
+		ReleaseYear:        nilIfZero(f.ReleaseYear),
 		Language:           f.Language,
-		Category:           known(f.Category),
-		Rating:             known(gen.Rating(f.Rating)),
-		Length:             known(f.Length),
+		Category:           nilIfZero(f.Category),
+		Rating:             nilIfZero(gen.Rating(f.Rating)),
+		Length:             nilIfZero(f.Length),
 		RentalRate:         money(f.RentalRate),
 		RentalDuration:     f.RentalDuration,
 		ReplacementCost:    money(f.ReplacementCost),
@@ -103,8 +103,8 @@ func film(f store.Film) gen.Film {
 	}
 }
 
-// known returns nil for a value that the database does not know, so that the response omits it.
-func known[T comparable](v T) *T {
+// nilIfZero returns nil for a value that the database does not know, so that the response omits it.
+func nilIfZero[T comparable](v T) *T {
 	var unknown T
 	if v == unknown {
 		return nil

@@ -102,13 +102,13 @@ func TestHandOffOfManyQuestions(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, seed))
 	pick := func(from []phrase) phrase { return from[random.IntN(len(from))] }
 	for range questions {
-		said := []phrase{pick(heads)}
+		phrases := []phrase{pick(heads)}
 		for _, i := range random.Perm(len(rows))[:1+random.IntN(3)] {
-			said = append(said, pick(rows[i]))
+			phrases = append(phrases, pick(rows[i]))
 		}
 		var text strings.Builder
 		var conditions []string
-		for i, p := range said {
+		for i, p := range phrases {
 			if i > 0 {
 				text.WriteString([]string{" ", ", ", " and "}[random.IntN(min(3, 2*i-1))]) // no "and" after the head
 			}

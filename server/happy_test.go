@@ -9,14 +9,66 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"example.com/pagila-api/gen"
 )
 
-// One happy path for each endpoint. The expectations are computed from the database.
+// happyPaths has a happy path for each operation of the contract, by its ID: requests that succeed in each way
+// that the contract documents. The expectations are computed from the database.
+var happyPaths = map[string]func(*testing.T, *testAPI){
+	"askQuestion":     happyAskQuestion,
+	"createRental":    happyCreateRental,
+	"createToken":     happyCreateToken,
+	"getContractJSON": happyGetContractJSON,
+	"getContractYAML": happyGetContractYAML,
+	"getDocs":         happyGetDocs,
+	"getDocsAsset":    happyGetDocsAsset,
+	"getFilm":         happyGetFilm,
+	"getHealth":       happyGetHealth,
+	"getReadiness":    happyGetReadiness,
+	"getRental":       happyGetRental,
+	"handOff":         happyHandOff,
+	"listFilms":       happyListFilms,
+	"summarizeFilm":   happySummarizeFilm,
+}
 
-func TestListFilms(t *testing.T) {
+// Each operation has a happy path, which receives each successful response that the contract documents.
+func TestHappyPaths(t *testing.T) {
 	t.Parallel()
-	a := start(t)
+	documented, err := documentedTriples()
+	if err != nil {
+		t.Fatal(err)
+	}
+	successes := map[string][]triple{}
+	for _, triple := range documented {
+		if triple.status/100 == 2 {
+			successes[triple.operation] = append(successes[triple.operation], triple)
+		}
+	}
+	for id := range happyPaths {
+		if successes[id] == nil {
+			t.Errorf("the contract has no operation %s: remove its happy path", id)
+		}
+	}
+	for id, want := range successes {
+		t.Run(id, func(t *testing.T) {
+			t.Parallel()
+			path := happyPaths[id]
+			if path == nil {
+				t.Fatalf("the operation %s has no happy path: add one to happyPaths", id)
+			}
+			a := start(t)
+			path(t, a)
+			a.Close() // the server counts a response after it is sent
+			for _, triple := range a.received.missing(want) {
+				t.Errorf("the happy path does not receive %s", triple)
+			}
+		})
+	}
+}
+
+func happyListFilms(t *testing.T, a *testAPI) {
 	page := decode[gen.FilmPage](t, a.get(t, "/films?page=2&page_size=5&category=comedy").want(t, 200))
 
 	inCategory := `FROM film JOIN film_category USING (film_id) JOIN category c USING (category_id) WHERE c.name = 'Comedy'`
@@ -31,9 +83,7 @@ func TestListFilms(t *testing.T) {
 	}
 }
 
-func TestGetFilm(t *testing.T) {
-	t.Parallel()
-	a := start(t)
+func happyGetFilm(t *testing.T, a *testAPI) {
 	film := decode[gen.FilmDetail](t, a.get(t, "/films/1").want(t, 200))
 	if want := one[string](t, a, `SELECT title FROM film WHERE film_id = 1`); film.Title != want {
 		t.Errorf("title is %q, want %q", film.Title, want)
@@ -43,23 +93,13 @@ func TestGetFilm(t *testing.T) {
 	}
 }
 
-func TestCreateRental(t *testing.T) {
-	t.Parallel()
-	a := start(t)
+func happyCreateRental(t *testing.T, a *testAPI) {
 	copyID := inStock(t, a)
 	response := a.rent(t, "/customers/1/rentals", fmt.Sprintf(`{"inventory_id": %d, "staff_id": 2}`, copyID)).want(t, 201)
 	rental := decode[gen.Rental](t, response)
-
-	var row gen.Rental
-	if err := json.Unmarshal([]byte(one[string](t, a, `
-		SELECT (to_jsonb(r) || jsonb_build_object('film_id', film_id, 'due_date', rental_date + make_interval(days => rental_duration)))::text
-		FROM rental r JOIN inventory USING (inventory_id) JOIN film USING (film_id)
-		WHERE rental_id = ?`, rental.RentalID)), &row); err != nil {
-		t.Fatal(err)
-	}
-	if !rental.RentalDate.Equal(row.RentalDate) || !rental.DueDate.Equal(row.DueDate) || rental.FilmID != row.FilmID ||
-		rental.CustomerID != 1 || row.CustomerID != 1 || row.InventoryID != copyID || row.StaffID != 2 || row.ReturnDate != nil {
-		t.Errorf("the response is %+v, the row %+v", rental, row)
+	wantRow(t, a, rental)
+	if rental.CustomerID != 1 || rental.InventoryID != copyID || rental.StaffID != 2 || rental.ReturnDate != nil {
+		t.Errorf("the rental is %+v", rental)
 	}
 	if !one[bool](t, a, `SELECT rental_date BETWEEN now() - interval '1 minute' AND now() FROM rental WHERE rental_id = ?`, rental.RentalID) {
 		t.Errorf("rental_date %s is not the current time of the database", rental.RentalDate)
@@ -71,9 +111,31 @@ func TestCreateRental(t *testing.T) {
 	}
 }
 
-func TestAskQuestion(t *testing.T) {
-	t.Parallel()
-	a := start(t)
+func happyGetRental(t *testing.T, a *testAPI) {
+	path := one[string](t, a, `SELECT format('/customers/%s/rentals/%s', customer_id, rental_id) FROM rental WHERE return_date IS NOT NULL ORDER BY rental_id LIMIT 1`)
+	rental := decode[gen.Rental](t, a.get(t, path, "Authorization", "Bearer "+token).want(t, 200))
+	wantRow(t, a, rental)
+	if !strings.HasSuffix(path, fmt.Sprint("/", rental.RentalID)) {
+		t.Errorf("the rental at %s is %d", path, rental.RentalID)
+	}
+}
+
+// wantRow compares a rental with its row.
+func wantRow(t *testing.T, a *testAPI, rental gen.Rental) {
+	t.Helper()
+	var row gen.Rental
+	if err := json.Unmarshal([]byte(one[string](t, a, `
+		SELECT (to_jsonb(r) || jsonb_build_object('film_id', film_id, 'due_date', rental_date + make_interval(days => rental_duration)))::text
+		FROM rental r JOIN inventory USING (inventory_id) JOIN film USING (film_id)
+		WHERE rental_id = ?`, rental.RentalID)), &row); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(row, rental); diff != "" {
+		t.Errorf("the row and the response differ: %s", diff)
+	}
+}
+
+func happyAskQuestion(t *testing.T, a *testAPI) {
 	title := one[string](t, a, `SELECT title FROM film WHERE film_id = 1`)
 	response := a.get(t, "/ai/ask?question="+url.QueryEscape("What is the film "+title+" about?")).want(t, 200)
 	if got := response.header.Get("Content-Type"); got != "text/plain; charset=utf-8" {
@@ -82,11 +144,16 @@ func TestAskQuestion(t *testing.T) {
 	if !strings.Contains(string(response.body), title) {
 		t.Errorf("the answer does not name %s: %s", title, response.body)
 	}
+	events := a.get(t, "/ai/ask?question="+url.QueryEscape("What is the film "+title+" about?"), "Accept", "text/event-stream").want(t, 200)
+	if want := fmt.Sprintf(`data: {"films":[{"film_id":1,"title":%q}`, title); !strings.Contains(string(events.body), want) {
+		t.Errorf("the events are not about the film %s: %s", title, events.body)
+	}
+	if again := a.get(t, "/ai/ask?question=x", "Last-Event-ID", "1").want(t, 204); len(again.body) > 0 {
+		t.Errorf("the answer is repeated: %s", again.body)
+	}
 }
 
-func TestSummarizeFilm(t *testing.T) {
-	t.Parallel()
-	a := start(t)
+func happySummarizeFilm(t *testing.T, a *testAPI) {
 	response := a.call(t, http.MethodPost, "/ai/summary", `{"film_id": 1}`).want(t, 200)
 	want := one[string](t, a, `
 		SELECT jsonb_build_object('title', title, 'rating', rating, 'recommended', rating > 'PG-13' AND rental_rate < 3.00)::text
@@ -96,9 +163,7 @@ func TestSummarizeFilm(t *testing.T) {
 	}
 }
 
-func TestHandOff(t *testing.T) {
-	t.Parallel()
-	a := start(t)
+func happyHandOff(t *testing.T, a *testAPI) {
 	title := one[string](t, a, `SELECT title FROM film WHERE film_id = 1`)
 	response := a.call(t, http.MethodPost, "/ai/handoff", fmt.Sprintf(`{"question": "Who stars in %s?"}`, title)).want(t, 200)
 	got := decode[gen.Answer](t, response)
@@ -114,9 +179,7 @@ func TestHandOff(t *testing.T) {
 	}
 }
 
-func TestCreateToken(t *testing.T) {
-	t.Parallel()
-	a := start(t)
+func happyCreateToken(t *testing.T, a *testAPI) {
 	form := "grant_type=password&username=somebody&password=secret"
 	got := decode[gen.Token](t, a.call(t, http.MethodPost, "/token", form, "Content-Type", "application/x-www-form-urlencoded").want(t, 200))
 	if got.AccessToken != token || got.TokenType != "bearer" {
@@ -124,17 +187,13 @@ func TestCreateToken(t *testing.T) {
 	}
 }
 
-func TestHealth(t *testing.T) {
-	t.Parallel()
-	a := start(t)
+func happyGetHealth(t *testing.T, a *testAPI) {
 	if got := decode[gen.Health](t, a.get(t, "/healthz").want(t, 200)); got.Status != "ok" {
 		t.Errorf("status is %q", got.Status)
 	}
 }
 
-func TestReadiness(t *testing.T) {
-	t.Parallel()
-	a := start(t)
+func happyGetReadiness(t *testing.T, a *testAPI) {
 	got := decode[gen.Readiness](t, a.get(t, "/readyz").want(t, 200))
 	want := gen.Readiness{
 		Status:    "ready",
@@ -152,13 +211,14 @@ func TestReadiness(t *testing.T) {
 	}
 }
 
-func TestContract(t *testing.T) {
-	t.Parallel()
-	a := start(t)
+func happyGetContractYAML(t *testing.T, a *testAPI) {
 	yaml := a.get(t, "/openapi.yaml").want(t, 200)
 	if !strings.HasPrefix(string(yaml.body), "openapi: 3.0.3\n") {
 		t.Errorf("the YAML begins with %.40q", yaml.body)
 	}
+}
+
+func happyGetContractJSON(t *testing.T, a *testAPI) {
 	var doc struct {
 		OpenAPI string
 		Paths   map[string]any
@@ -171,22 +231,28 @@ func TestContract(t *testing.T) {
 	}
 }
 
-func TestDocs(t *testing.T) {
-	t.Parallel()
-	a := start(t)
+// pageFiles are the files that the page of Swagger UI refers to.
+var pageFiles = []string{"swagger-ui.css", "page.css", "swagger-ui-bundle.js", "init.js", "favicon-32x32.png"}
+
+func happyGetDocs(t *testing.T, a *testAPI) {
 	page := a.get(t, "/docs").want(t, 200)
-	for _, reference := range []string{"docs/swagger-ui.css", "docs/page.css", "docs/swagger-ui-bundle.js", "docs/init.js", "docs/favicon-32x32.png"} {
-		if !strings.Contains(string(page.body), `"`+reference+`"`) {
-			t.Errorf("the page does not refer to %s", reference)
-		}
-		if asset := a.get(t, "/"+reference).want(t, 200); len(asset.body) == 0 {
-			t.Errorf("%s is empty", reference)
+	for _, file := range pageFiles {
+		if !strings.Contains(string(page.body), `"docs/`+file+`"`) {
+			t.Errorf("the page does not refer to docs/%s", file)
 		}
 	}
 	want := "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
 		"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 	if policy := page.header.Get("Content-Security-Policy"); policy != want {
 		t.Errorf("the policy is %q, want %q", policy, want)
+	}
+}
+
+func happyGetDocsAsset(t *testing.T, a *testAPI) {
+	for _, file := range pageFiles {
+		if asset := a.get(t, "/docs/"+file).want(t, 200); len(asset.body) == 0 {
+			t.Errorf("%s is empty", file)
+		}
 	}
 }
 

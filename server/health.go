@@ -9,8 +9,8 @@ import (
 
 // notReadyError means that the server is not ready.
 type notReadyError struct {
-	detail    string // full sentences for the client
-	announced bool   // it is temporary, or an operator has asked for it, so it is not logged as an error
+	detail   string // full sentences for the client
+	expected bool   // temporary, or caused by an operator, so it is not logged as an error
 }
 
 func (e *notReadyError) Error() string { return e.detail }

@@ -66,7 +66,7 @@ func TestBadInput(t *testing.T) {
 		{"no question", "GET", "/ai/ask", "", 400, "invalid_request", "question"},
 		{"empty question", "GET", "/ai/ask?question=", "", 400, "invalid_request", "question"},
 		{"blank question", "GET", "/ai/ask?question=%20%20", "", 400, "invalid_request", "question"},
-		{"question of a blank beyond ASCII", "GET", "/ai/ask?question=%C2%A0", "", 400, "invalid_request", "question"},
+		{"question of a space beyond ASCII", "GET", "/ai/ask?question=%C2%A0", "", 400, "invalid_request", "question"},
 		{"invisible question", "GET", "/ai/ask?question=%E2%80%8B", "", 400, "invalid_request", "question"},
 		{"invisible question to hand off", "POST", "/ai/handoff", `{"question": "\u200b\u00a0"}`, 400, "invalid_request", "#/question"},
 		{"question too long", "GET", "/ai/ask?question=" + strings.Repeat("x", 1001), "", 400, "invalid_request", "question"},
@@ -302,7 +302,7 @@ func TestAuthentication(t *testing.T) {
 	a.get(t, "/customers/1/rentals/2147483647", "Authorization", "bearer "+token).wantProblem(t, 404, "rental_not_found")
 }
 
-func TestTokenRefusals(t *testing.T) {
+func TestTokenErrors(t *testing.T) {
 	t.Parallel()
 	a := start(t)
 	for _, tt := range []struct {
@@ -319,7 +319,7 @@ func TestTokenRefusals(t *testing.T) {
 		{"another grant with its members", "client_id=a&client_secret=b&scope=c&grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=d", "invalid_credentials", "unsupported_grant_type"},
 		{"another grant, empty name", "username=&grant_type=authorization_code&code=x", "invalid_credentials", "unsupported_grant_type"},
 		{"in another case", "grant_type=Password&username=somebody&password=secret", "invalid_credentials", "unsupported_grant_type"},
-		{"with a blank", "grant_type=password+&username=somebody&password=secret", "invalid_credentials", "unsupported_grant_type"},
+		{"with a space", "grant_type=password+&username=somebody&password=secret", "invalid_credentials", "unsupported_grant_type"},
 		{"two grants", "grant_type=client_credentials&grant_type=password&username=somebody&password=secret", "invalid_request", "invalid_request"},
 		{"another grant and two names", "grant_type=client_credentials&username=a&username=b", "invalid_request", "invalid_request"},
 		{"empty grant type", "grant_type=&username=somebody&password=secret", "invalid_request", "invalid_request"},
@@ -382,7 +382,7 @@ func TestHead(t *testing.T) {
 }
 
 // A HEAD request needs no answer, so the model is not asked.
-func TestHeadAsksNoModel(t *testing.T) {
+func TestHeadDoesNotCallTheModel(t *testing.T) {
 	t.Parallel()
 	a := start(t, withModel(scripted{ask: func(context.Context, llm.Question, func(string) error) (llm.Result, error) {
 		t.Error("the model is asked")
@@ -477,7 +477,7 @@ func TestLongPath(t *testing.T) {
 func TestFault(t *testing.T) {
 	t.Parallel()
 	a := start(t)
-	a.breakFilm(t)
+	a.breakTables(t)
 	response := a.get(t, "/films/1", "X-Request-ID", "broken")
 	response.wantProblem(t, 500, "internal_error")
 	if strings.Contains(string(response.body), "zero") {

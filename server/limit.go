@@ -12,8 +12,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// errBusy means that the limit of concurrent calls to the language model is reached.
-var errBusy = errors.New("too many concurrent calls to the language model")
+// errModelBusy means that the limit of concurrent calls to the language model is reached.
+var errModelBusy = errors.New("too many concurrent calls to the language model")
 
 // rateLimitError means that a client calls the language model too often.
 type rateLimitError struct{ wait time.Duration }
@@ -30,10 +30,10 @@ type Limits struct {
 	Concurrent   int           // concurrent calls to the language model; 0 means no limit
 	WriteTimeout time.Duration // how long a client may take to accept a chunk of a stream; 0 means 10 s
 	KeepAlive    time.Duration // the longest silence in a stream of events; 0 means 15 s
-	// HeadHold is how long a stream of events waits for the first text of its answer before its head is
+	// HeadDelay is how long a stream of events waits for the first text of its answer before its head is
 	// sent; 0 means 5 s. A model that fails within this time gets the status of its failure. A later
 	// failure, perhaps after a minute of thinking, is an event.
-	HeadHold time.Duration
+	HeadDelay time.Duration
 }
 
 const (
@@ -42,9 +42,9 @@ const (
 	defaultWriteTimeout = 10 * time.Second
 	// defaultKeepAlive is less than the 30 to 60 s of silence after which proxies close a connection.
 	defaultKeepAlive = 15 * time.Second
-	// defaultHeadHold is longer than an upstream takes to reject a call, and short enough for people who
+	// defaultHeadDelay is longer than an upstream takes to reject a call, and short enough for people who
 	// want to see that something happens.
-	defaultHeadHold = 5 * time.Second
+	defaultHeadDelay = 5 * time.Second
 	// maxClients is the number of clients that are counted: the most recent ones, in about 3 MB.
 	maxClients = 1 << 14
 )
@@ -71,12 +71,13 @@ func newLimiter(l Limits) (*limiter, error) {
 	return &created, nil
 }
 
-// limit is the middleware that rejects calls to the language model above the limits. It counts every
-// request of an operation, whatever the method and the headers: HEAD searches the catalogue like GET. A
-// request to resume an answer does not count, since it ends here.
-func (s *Server) limit(c *gin.Context) {
-	op := callOf(c.Request.Context()).operation
-	if !op.limited {
+// limit continues to the handler, unless the request is a call to the language model above the limits. It
+// counts every request of an operation, whatever the method and the headers: HEAD searches the catalogue like
+// GET. A request to resume an answer does not count, since it ends here.
+func (s *Server) limit(c *gin.Context, call *call) {
+	op := call.operation
+	if !op.usesModel {
+		c.Next()
 		return
 	}
 	if op.resumes(c.Request) {
@@ -88,13 +89,13 @@ func (s *Server) limit(c *gin.Context) {
 		case s.limiter.slots <- struct{}{}:
 			defer func() { <-s.limiter.slots }()
 		default:
-			s.fail(c, errBusy)
+			s.fail(c, call, errModelBusy)
 			return
 		}
 	}
 	// This comes last, since a client that finds the model busy has not called it.
 	if wait := s.limiter.take(s.proxies.client(c.Request)); wait > 0 {
-		s.fail(c, &rateLimitError{wait})
+		s.fail(c, call, &rateLimitError{wait})
 		return
 	}
 	c.Next()
@@ -111,7 +112,7 @@ func (l *limiter) take(client netip.Addr) time.Duration {
 	if l.clients == nil {
 		return 0
 	}
-	key := network(client)
+	key := clientNetwork(client)
 	calls, ok := l.clients.Get(key)
 	if !ok {
 		calls = rate.NewLimiter(rate.Limit(l.perMinute)/60, l.perMinute)

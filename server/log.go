@@ -25,32 +25,45 @@ const statusClientGone = 499
 // validRequestID prevents clients from forging log lines or filling the log.
 var validRequestID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
 
-// identify gives the request its ID and its place in a trace, and logs it at the end.
-func (s *Server) identify(c *gin.Context) {
-	call := &call{arrival: time.Now(), id: newIdentity(c.Request), operation: noOperation}
+// identify gives a request its ID and its place in a trace.
+func identify(c *gin.Context) *call {
+	call := newCall(c.Request)
 	// The spans that a handler starts are children of this one.
 	ctx := trace.ContextWithRemoteSpanContext(c.Request.Context(), call.id.span)
 	c.Request = c.Request.WithContext(withCall(ctx, call))
 	call.request = c.Request
 	call.id.writeTo(c.Writer.Header())
-	defer s.logAccess(call, c.Writer) // deferred, since an aborted response ends in a panic
-	c.Next()
+	return call
 }
 
-func (s *Server) logAccess(k *call, w gin.ResponseWriter) {
-	status := k.status
+// The messages of the line in the log that each request has, and each call of a tool in a request.
+const (
+	requestMessage  = "request"
+	toolCallMessage = "tool call"
+)
+
+func (s *Server) logAccess(call *call, w gin.ResponseWriter) {
+	status := call.status
 	if status == 0 {
 		status = w.Status()
 	}
-	s.deps.Logger.LogAttrs(k.request.Context(), slog.LevelInfo, "request",
-		slog.String("request_id", k.id.request),
-		slog.String("trace_id", k.id.span.TraceID().String()),
-		slog.String("operation", k.operation.ID),
-		slog.String("method", k.request.Method),
-		slog.String("path", shownPath(k.request.URL)),
+	message := requestMessage
+	if call.tool != nil {
+		message = toolCallMessage
+	}
+	s.logRequest(message, call, status, max(w.Size(), 0))
+}
+
+func (s *Server) logRequest(message string, call *call, status, size int) {
+	s.deps.Logger.LogAttrs(call.request.Context(), slog.LevelInfo, message,
+		slog.String("request_id", call.id.request),
+		slog.String("trace_id", call.id.span.TraceID().String()),
+		slog.String("operation", call.operation.ID),
+		slog.String("method", call.request.Method),
+		slog.String("path", truncatedPath(call.request.URL)),
 		slog.Int("status", status),
-		slog.Int("bytes", max(w.Size(), 0)),
-		slog.Duration("duration", time.Since(k.arrival)),
+		slog.Int("bytes", size),
+		slog.Duration("duration", time.Since(call.arrival)),
 	)
 }
 
@@ -104,8 +117,8 @@ func (i identity) writeTo(header http.Header) {
 // maxPath is the longest path in the log and in a problem, in bytes. The contract's paths are far shorter.
 const maxPath = 200
 
-// shownPath returns a request's path, escaped, and truncated if it is very long.
-func shownPath(u *url.URL) string {
+// truncatedPath returns a request's path, escaped, and truncated if it is very long.
+func truncatedPath(u *url.URL) string {
 	path := u.EscapedPath()
 	if len(path) <= maxPath {
 		return path
@@ -117,21 +130,18 @@ func shownPath(u *url.URL) string {
 	return path
 }
 
-// recover turns a panic of a handler into a 500. It lets http.ErrAbortHandler pass, which breaks the
-// connection and so tells the client that the response is incomplete. Gin's own recovery swallows it, and
-// the response would look complete.
-func (s *Server) recover(c *gin.Context) {
-	defer func() {
-		p := recover()
-		if p == nil {
-			return
-		}
-		if p == http.ErrAbortHandler { //nolint:errorlint // it is this very value or another panic
-			panic(p)
-		}
-		s.fail(c, &panicError{value: p, stack: debug.Stack()})
-	}()
-	c.Next()
+// recoverPanic is deferred, and turns a panic of a handler into a 500. It lets http.ErrAbortHandler pass,
+// which breaks the connection and so tells the client that the response is incomplete. Gin's own recovery
+// swallows it, and the response would look complete.
+func (s *Server) recoverPanic(c *gin.Context, call *call) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if p == http.ErrAbortHandler { //nolint:errorlint // it is this very value or another panic
+		panic(p)
+	}
+	s.fail(c, call, &panicError{value: p, stack: debug.Stack()})
 }
 
 // panicError is a panic of a handler.

@@ -21,9 +21,9 @@ const (
 // contract documents for it.
 type operation struct {
 	*contract.Operation
-	validated bool // 400. Probes and documentation ignore what load balancers and links add to their URLs
-	limited   bool // 429
-	stored    bool // 503: it uses the database, so admission control may reject it
+	validated    bool // 400. Probes and documentation ignore what load balancers and links add to their URLs
+	usesModel    bool // 429: the limits of the language model apply
+	usesDatabase bool // 503: admission control may reject it
 }
 
 // noOperation is the operation of a request that has none.
@@ -32,45 +32,53 @@ var noOperation = &operation{Operation: &contract.Operation{}}
 // endpoint is a method and Gin's form of a path.
 type endpoint struct{ method, path string }
 
+var ginPath = strings.NewReplacer("{", ":", "}", "")
+
+func newEndpoint(op *contract.Operation) endpoint {
+	return endpoint{op.Method, ginPath.Replace(op.Path)}
+}
+
 func newOperations(doc *openapi3.T) map[endpoint]*operation {
 	table := map[endpoint]*operation{}
-	ginPath := strings.NewReplacer("{", ":", "}", "")
 	for _, op := range contract.Operations(doc) {
-		table[endpoint{op.Method, ginPath.Replace(op.Path)}] = &operation{
+		table[newEndpoint(op)] = &operation{
 			Operation: op,
 			validated: op.Documents(http.StatusBadRequest),
-			limited:   op.Documents(http.StatusTooManyRequests),
+			usesModel: op.Documents(http.StatusTooManyRequests),
 			// A busy server still has to say whether it is ready.
-			stored: op.Documents(http.StatusServiceUnavailable) && op.ID != getReadiness,
+			usesDatabase: op.Documents(http.StatusServiceUnavailable) && op.ID != getReadiness,
 		}
 	}
 	return table
 }
 
-// validate is the middleware that rejects requests that do not follow the contract. It finds the
-// operation by the route that Gin has matched, so that no request is routed twice.
-func (s *Server) validate(c *gin.Context) {
-	op, ok := s.operations[endpoint{contract.Method(c.Request), c.FullPath()}]
-	if !ok {
-		return // no such path or method: NoRoute or NoMethod responds
+// operationOf returns the operation of a request. It finds it by the route that Gin has matched, so that no
+// request is routed twice.
+func (s *Server) operationOf(c *gin.Context) *operation {
+	if op, ok := s.operations[endpoint{contract.Method(c.Request), c.FullPath()}]; ok {
+		return op
 	}
-	callOf(c.Request.Context()).operation = op
-	if err := s.check(c, op); err != nil {
-		s.fail(c, err)
-	}
+	return noOperation // no such path or method: NoRoute or NoMethod responds
 }
 
-// check authenticates a request before it validates it: without a token, a client does not learn what
-// else is wrong.
+// check rejects a request of an operation that cannot be served. It authenticates the client before it
+// validates the request: without a token, a client does not learn what else is wrong.
 func (s *Server) check(c *gin.Context, op *operation) error {
 	if op.Secured {
 		if err := s.authenticate(c.Request); err != nil {
 			return err
 		}
 	}
-	if !op.validated {
-		return nil
+	if op.validated {
+		if err := validate(c, op); err != nil {
+			return err
+		}
 	}
+	return s.checkStarted(op)
+}
+
+// validate checks a request against the contract.
+func validate(c *gin.Context, op *operation) error {
 	path := make(map[string]string, len(c.Params))
 	for _, p := range c.Params {
 		path[p.Key] = p.Value

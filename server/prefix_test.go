@@ -57,7 +57,7 @@ func TestDocsBehindPrefix(t *testing.T) {
 			if !one[bool](t, a, `SELECT EXISTS (SELECT FROM rental WHERE rental_id = ? AND inventory_id = 1)`, rental.RentalID) {
 				t.Errorf("there is no rental %d", rental.RentalID)
 			}
-			b.noComplaints(base, 7)
+			b.wantCleanConsole(base, 7)
 		})
 	}
 }

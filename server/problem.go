@@ -41,21 +41,23 @@ type problem struct {
 	gen.Problem
 	retryAfter time.Duration
 	header     [2]string // the name and the value of a header
-	hidden     bool      // the cause belongs in the log, although the status is below 500
-	announced  bool      // it is not a fault, although the status is 5xx: a limit or a state that an operator has chosen
+	logCause   bool      // although the status is below 500
+	expected   bool      // not a fault, although the status is 5xx: a limit or a state that an operator has chosen
 }
 
 // fail sends the response for err. Every error of a handler or of the middleware ends here. The log has
 // the cause of a fault; the client gets only the request's ID.
-func (s *Server) fail(c *gin.Context, err error) {
+func (s *Server) fail(c *gin.Context, call *call, err error) {
 	c.Abort()
-	call := callOf(c.Request.Context())
+	if call.tool != nil {
+		call.tool.failure = err
+	}
 	if errors.Is(err, errClientGone) || errors.Is(err, context.Canceled) && c.Request.Context().Err() != nil {
 		call.status = statusClientGone
 		panic(http.ErrAbortHandler)
 	}
 	if call.operation.ID == createToken {
-		err = oauthRefusal(err)
+		err = asOAuthError(err)
 	}
 	p := problemOf(err)
 	if p.logged() {
@@ -71,18 +73,21 @@ func (s *Server) fail(c *gin.Context, err error) {
 	c.Data(int(p.Status), "application/problem+json", p.document(call))
 }
 
+// onError calls fail for Gin and the generated code, which do not know the call.
+func (s *Server) onError(c *gin.Context, err error) { s.fail(c, callOf(c), err) }
+
 func (p problem) logged() bool {
-	return p.hidden || p.Status >= http.StatusInternalServerError && !p.announced
+	return p.logCause || p.Status >= http.StatusInternalServerError && !p.expected
 }
 
-func (s *Server) logFailure(k *call, p problem, err error) {
+func (s *Server) logFailure(call *call, p problem, err error) {
 	level := slog.LevelError
 	if p.Status < http.StatusInternalServerError {
 		level = slog.LevelWarn
 	}
-	s.deps.Logger.LogAttrs(k.request.Context(), level, "request failed",
-		slog.String("request_id", k.id.request),
-		slog.String("operation", k.operation.ID),
+	s.deps.Logger.LogAttrs(call.request.Context(), level, "request failed",
+		slog.String("request_id", call.id.request),
+		slog.String("operation", call.operation.ID),
 		slog.String("code", string(p.Code)),
 		slog.String("error", err.Error()),
 	)
@@ -98,8 +103,8 @@ func (p problem) setHeaders(header http.Header) {
 }
 
 // document is the problem document of a call.
-func (p problem) document(k *call) []byte {
-	document, err := json.Marshal(p.complete(shownPath(k.request.URL), k.id.request))
+func (p problem) document(call *call) []byte {
+	document, err := json.Marshal(p.complete(truncatedPath(call.request.URL), call.id.request))
 	if err != nil {
 		panic(err) // a struct of strings and numbers
 	}
@@ -138,6 +143,11 @@ var rules = []rule{
 	forType(invalidProblem),
 	forType(invalidQueryProblem),
 	forError(errNoRoute, newProblem(http.StatusNotFound, gen.ProblemCodeNotFound, "There is nothing at this path.")),
+	forType(func(*noToolError) problem {
+		return newProblem(http.StatusNotFound, gen.ProblemCodeNotFound, "There is no such tool.")
+	}),
+	forError(errOrigin, newProblem(http.StatusForbidden, gen.ProblemCodeOriginNotAllowed,
+		"Pages of this origin may not use the server.")),
 	forError(errNoMethod, newProblem(http.StatusMethodNotAllowed, gen.ProblemCodeMethodNotAllowed,
 		"This path does not support the method. The header Allow lists the methods that it supports.")),
 	forError(contract.ErrMediaType, newProblem(http.StatusUnsupportedMediaType, gen.ProblemCodeUnsupportedMediaType,
@@ -156,13 +166,13 @@ var rules = []rule{
 		"The film has no rating, so it cannot be summarized.")),
 	forType(func(*store.RefusedError) problem {
 		p := newProblem(http.StatusConflict, gen.ProblemCodeRefusedByDatabase, "A rule of the database does not allow this change. Nothing was written.")
-		p.hidden = true
+		p.logCause = true
 		return p
 	}),
 	forType(databaseProblem),
 	forType(func(e *notReadyError) problem {
 		p := unavailable(gen.ProblemCodeNotReady, e.detail)
-		p.announced = e.announced
+		p.expected = e.expected
 		return p
 	}),
 
@@ -171,7 +181,7 @@ var rules = []rule{
 		p.retryAfter = e.wait
 		return p
 	}),
-	forError(errBusy, limitReached(gen.ProblemCodeLLMBusy, "The language model is busy with the requests of other clients.")),
+	forError(errModelBusy, limitReached(gen.ProblemCodeLLMBusy, "The language model is busy with the requests of other clients.")),
 	forError(errServerBusy, limitReached(gen.ProblemCodeServerBusy, "The server is busy with other requests. Nothing was done.")),
 	forType(modelProblem),
 }
@@ -214,7 +224,7 @@ func unavailable(code gen.ProblemCode, detail string) problem {
 // limitReached is the problem of a request above a limit that an operator has set.
 func limitReached(code gen.ProblemCode, detail string) problem {
 	p := unavailable(code, detail)
-	p.announced = true
+	p.expected = true
 	return p
 }
 

@@ -206,7 +206,7 @@ func TestRentalOfLockedCopy(t *testing.T) {
 }
 
 // Each reason to reject a rental, and each outcome of a failed one, has its own code.
-func TestRentalRefused(t *testing.T) {
+func TestRentalRejected(t *testing.T) {
 	t.Parallel()
 	a := start(t)
 	body := fmt.Sprintf(`{"inventory_id": %d, "staff_id": 1}`, inStock(t, a))

@@ -157,7 +157,7 @@ func TestMediaTypeParameters(t *testing.T) {
 }
 
 // Each operation with a body rejects one that is too large, and one of another media type.
-func TestBodyRefused(t *testing.T) {
+func TestBodyRejected(t *testing.T) {
 	t.Parallel()
 	a := start(t, withDocumentedCredentials)
 	for _, r := range exampleRequests(t, hasBody) {
@@ -172,10 +172,9 @@ func TestBodyRefused(t *testing.T) {
 func TestFaultOfEachOperation(t *testing.T) {
 	t.Parallel()
 	a := start(t, withDocumentedCredentials)
-	a.insertExampleRental(t)
-	a.breakFilm(t)
-	readsFilms := func(op *contract.Operation) bool { return op.Documents(500) && op.ID != "getReadiness" }
-	for _, r := range exampleRequests(t, readsFilms) {
+	a.breakTables(t)
+	usesTables := func(op *contract.Operation) bool { return op.Documents(500) && op.ID != "getReadiness" }
+	for _, r := range exampleRequests(t, usesTables) {
 		t.Run(r.Method+" "+r.Path, func(t *testing.T) { r.send(t, a).wantProblem(t, 500, "internal_error") })
 	}
 }

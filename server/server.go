@@ -41,7 +41,6 @@ type Store interface {
 	Shops(ctx context.Context) ([]store.Shop, error)
 	Actors(ctx context.Context, q store.ActorQuery) (store.ActorPage, error)
 	Actor(ctx context.Context, id int32) (store.ActorDetail, error)
-	SearchFilms(ctx context.Context, question string, limit int) ([]store.FoundFilm, error)
 	CreateRental(ctx context.Context, n store.NewRental) (store.Rental, error)
 	Rental(ctx context.Context, customerID, id int32) (store.Rental, error)
 	Status(ctx context.Context) (store.Status, error)
@@ -50,7 +49,7 @@ type Store interface {
 // Model is what the handlers need of the language model. The errors are those of package llm.
 type Model interface {
 	Info() llm.Info
-	Ask(ctx context.Context, q llm.Question, emit func(text string) error) (llm.Result, error)
+	Ask(ctx context.Context, q llm.Question, o llm.Observer) (llm.Result, error)
 	Handoff(ctx context.Context, q llm.Question) (llm.Handoff, error)
 	Summarize(ctx context.Context, f llm.Film) (llm.Summary, llm.Result, error)
 }
@@ -83,7 +82,11 @@ type Deps struct {
 type Server struct {
 	deps       Deps
 	handler    http.Handler
+	engine     http.Handler // the part of handler that the calls of tools use, too
 	operations map[endpoint]*operation
+	tools      tools
+	mcp        http.Handler
+	origins    []string // as browsers send them
 	admission  *admission
 	limiter    *limiter
 	proxies    proxies
@@ -98,10 +101,10 @@ var _ gen.StrictServerInterface = (*Server)(nil)
 func New(deps Deps) (*Server, error) {
 	deps.Limits.WriteTimeout = cmp.Or(deps.Limits.WriteTimeout, defaultWriteTimeout)
 	deps.Limits.KeepAlive = cmp.Or(deps.Limits.KeepAlive, defaultKeepAlive)
-	deps.Limits.HeadHold = cmp.Or(deps.Limits.HeadHold, defaultHeadHold)
+	deps.Limits.HeadDelay = cmp.Or(deps.Limits.HeadDelay, defaultHeadDelay)
 	s := &Server{deps: deps, operations: newOperations(deps.Contract)}
 	s.admission = newAdmission(deps.Limits.InFlight, s.operations, deps.Logger)
-	s.startup.over.Store(deps.Store != nil)
+	s.startup.done.Store(deps.Store != nil)
 	s.Starting("its database is not ready yet")
 	if err := s.prepare(); err != nil {
 		return nil, err
@@ -121,18 +124,41 @@ func (s *Server) prepare() (err error) {
 	if s.docs, err = newDocs(deps.Contract); err != nil {
 		return fmt.Errorf("prepare the documentation: %w", err)
 	}
+	if s.tools, err = newTools(s.operations, contract.Operations(deps.Contract)); err != nil {
+		return fmt.Errorf("tools: %w", err)
+	}
+	if s.origins, err = parseOrigins(deps.Origins); err != nil {
+		return fmt.Errorf("origins: %w", err)
+	}
+	if s.mcp, err = s.newMCP(); err != nil {
+		return fmt.Errorf("MCP: %w", err)
+	}
+	s.engine = s.newEngine()
 	// net/http has to see that a body is too large, so that it closes the connection and does not read
 	// the rest of the body as the next request. Gin's writer would hide it, so this is outside of Gin.
-	s.handler = s.admitFirst(http.MaxBytesHandler(s.closing(s.newEngine()), maxBody))
-	if len(deps.Origins) > 0 {
+	s.handler = s.admitFirst(http.MaxBytesHandler(s.closeWhileDraining(s.engine), maxBody))
+	if len(s.origins) > 0 {
 		// Outermost, because a page can read no response without these headers, not even a rejection.
-		cross, err := newCORS(deps.Origins, deps.Contract)
-		if err != nil {
-			return fmt.Errorf("origins: %w", err)
-		}
-		s.handler = oneOrigin(cross.Handler(s.handler))
+		s.handler = dropRepeatedOrigin(newCORS(s.origins, deps.Contract).Handler(s.handler))
 	}
 	return nil
+}
+
+// process is the one Gin middleware. It takes a request through the steps before its handler.
+func (s *Server) process(c *gin.Context) {
+	call := identify(c)
+	defer s.logAccess(call, c.Writer) // deferred, since an aborted response ends in a panic
+	defer s.recoverPanic(c, call)
+	if s.isPreflight(c.Request) {
+		c.AbortWithStatus(http.StatusNoContent)
+		return
+	}
+	call.operation = s.operationOf(c)
+	if err := s.check(c, call.operation); err != nil {
+		s.fail(c, call, err)
+		return
+	}
+	s.limit(c, call)
 }
 
 // newEngine returns the Gin engine with the middleware and all routes.
@@ -147,19 +173,20 @@ func (s *Server) newEngine() *gin.Engine {
 	// Without this, the context of a handler is not canceled when the client disconnects.
 	engine.ContextWithFallback = true
 	engine.ForwardedByClientIP = false // Gin trusts more headers than the type proxies does
-	engine.NoRoute(func(c *gin.Context) { s.fail(c, errNoRoute) })
-	engine.NoMethod(func(c *gin.Context) { s.fail(c, errNoMethod) })
-	engine.Use(s.identify, s.recover, s.preflight, s.validate, s.awaitStore, s.limit)
+	engine.NoRoute(func(c *gin.Context) { s.onError(c, errNoRoute) })
+	engine.NoMethod(func(c *gin.Context) { s.onError(c, errNoMethod) })
+	engine.Use(s.process)
 
 	gen.RegisterHandlersWithOptions(engine,
 		gen.NewStrictHandlerWithOptions(s, []gen.StrictMiddlewareFunc{detach, s.admit}, gen.StrictGinServerOptions{
-			RequestErrorHandlerFunc:  func(c *gin.Context, err error) { s.fail(c, errBinding) },
-			HandlerErrorFunc:         s.fail,
-			ResponseErrorHandlerFunc: s.fail,
+			RequestErrorHandlerFunc:  func(c *gin.Context, err error) { s.onError(c, errBinding) },
+			HandlerErrorFunc:         s.onError,
+			ResponseErrorHandlerFunc: s.onError,
 		}),
 		gen.GinServerOptions{
-			ErrorHandler: func(c *gin.Context, err error, _ int) { s.fail(c, errBinding) },
+			ErrorHandler: func(c *gin.Context, err error, _ int) { s.onError(c, errBinding) },
 		})
+	engine.POST(mcpPath, s.serveMCP)
 	for _, route := range engine.Routes() {
 		if route.Method == http.MethodGet { // RFC 9110, section 9.1, requires both GET and HEAD
 			engine.HEAD(route.Path, route.HandlerFunc)

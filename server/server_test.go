@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -39,10 +38,11 @@ func TestMain(m *testing.M) {
 // against the contract.
 type testAPI struct {
 	*httptest.Server
-	server *server.Server
-	db     *bun.DB // the server's database, for expectations and checks in SQL
-	log    *logBuffer
-	fail   atomic.Pointer[func(format string, args ...any)] // reports responses that do not follow the contract
+	server   *server.Server
+	db       *bun.DB // the server's database, for expectations and checks in SQL
+	log      *logBuffer
+	received *tally                                           // its responses
+	fail     atomic.Pointer[func(format string, args ...any)] // reports responses that do not follow the contract
 }
 
 // option changes the dependencies of the server under test.
@@ -79,10 +79,11 @@ func startOn(tb testing.TB, url string, options ...option) *testAPI {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	a := &testAPI{server: handler, db: bun.NewDB(st.DB(), pgdialect.New()), log: log}
+	a := &testAPI{server: handler, db: bun.NewDB(st.DB(), pgdialect.New()), log: log, received: newTally()}
 	a.fail.Store(new(tb.Errorf))
 	checked, err := server.CheckResponses(doc, handler, func(got server.Response) {
 		coverage.count(got)
+		a.received.count(got)
 		if got.Err != nil {
 			(*a.fail.Load())("%s %s: the response %d does not follow the contract: %v\n%.2000q", got.Request.Method, got.Request.URL, got.Status, got.Err, got.Body)
 		}
@@ -185,13 +186,22 @@ func (a *testAPI) exec(t *testing.T, query string, args ...any) {
 	pgtest.Exec(t, a.db.ExecContext, query, args...)
 }
 
-// breakFilm makes each read of a film, and of what surrounds the films, fail with an error that is not temporary.
-func (a *testAPI) breakFilm(t *testing.T) {
+// breakTables makes each statement that reads or writes a table of Pagila fail with an error that is not temporary.
+func (a *testAPI) breakTables(t *testing.T) {
 	t.Helper()
-	for _, table := range []string{"film", "category", "store", "actor"} {
-		a.exec(t, fmt.Sprintf(`ALTER TABLE %s RENAME TO %[1]s_rows`, table))
-		a.exec(t, fmt.Sprintf(`CREATE VIEW %s AS SELECT * FROM %[1]s_rows WHERE 1 / (%[1]s_id - %[1]s_id) = 0`, table))
-	}
+	a.exec(t, `CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM 1 / 0; RETURN NULL; END'`)
+	a.exec(t, `
+DO $$
+DECLARE name text;
+BEGIN
+	FOR name IN SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relname <> 'atlas_schema_revisions'
+		AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'film'::regclass)
+	LOOP
+		EXECUTE format('ALTER TABLE %I RENAME TO %I', name, name || '_rows');
+		EXECUTE format('CREATE VIEW %I AS SELECT * FROM %I WHERE 1 / 0 = 0', name, name || '_rows');
+		EXECUTE format('CREATE TRIGGER fail INSTEAD OF INSERT OR UPDATE OR DELETE ON %I FOR EACH ROW EXECUTE FUNCTION fail()', name);
+	END LOOP;
+END $$`)
 }
 
 // received is a response whose body has been read.

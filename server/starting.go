@@ -1,14 +1,10 @@
 package server
 
-import (
-	"sync/atomic"
-
-	"github.com/gin-gonic/gin"
-)
+import "sync/atomic"
 
 // startup is the state of a server that accepts requests before its store is ready.
 type startup struct {
-	over atomic.Bool
+	done atomic.Bool
 	step atomic.Pointer[string]
 }
 
@@ -19,13 +15,13 @@ func (s *Server) Starting(step string) { s.startup.step.Store(&step) }
 // Ready sets the store of a server that was created without one. It is called once.
 func (s *Server) Ready(store Store) {
 	s.deps.Store = store
-	s.startup.over.Store(true) // a request that sees this also sees the store
+	s.startup.done.Store(true) // a request that sees this also sees the store
 }
 
-// awaitStore is the middleware that rejects the operations that need the store until there is one.
-func (s *Server) awaitStore(c *gin.Context) {
-	op := callOf(c.Request.Context()).operation
-	if !s.startup.over.Load() && (op.stored || op.ID == getReadiness) {
-		s.fail(c, &notReadyError{"The server is starting: " + *s.startup.step.Load() + ".", true})
+// checkStarted rejects the operations that need the store until there is one.
+func (s *Server) checkStarted(op *operation) error {
+	if !s.startup.done.Load() && (op.usesDatabase || op.ID == getReadiness) {
+		return &notReadyError{"The server is starting: " + *s.startup.step.Load() + ".", true}
 	}
+	return nil
 }

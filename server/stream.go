@@ -19,17 +19,16 @@ import (
 // send it as a whole.
 //
 // The head is delayed until there is text, so that a model that fails before has the status of its
-// failure. A client that accepts events waits no longer than Limits.HeadHold after its request: then it gets
-// the head, and comments until there is text.
+// failure. A client that accepts events gets the head with the first call of a tool, and at the latest
+// Limits.HeadDelay after its request, and then comments until there is text.
 type streamedAnswer struct {
 	info    llm.Info
-	sources []gen.Source // the films that the model is given
-	events  bool         // server-sent events, not plain text
-	whole   bool         // for plain text to a client that cannot tell a broken connection from the end
+	events  bool // server-sent events, not plain text
+	whole   bool // for plain text to a client that cannot tell a broken connection from the end
 	limits  Limits
-	arrival time.Time                                              // of the request, since the time of the search counts too
-	ask     func(emit func(text string) error) (llm.Result, error) // nil if only the head is sent
-	problem func(err error) []byte                                 // the problem document for an error
+	arrival time.Time                              // of the request
+	ask     func(llm.Observer) (llm.Result, error) // nil if only the head is sent
+	problem func(err error) []byte                 // the problem document for an error
 }
 
 // VisitAskQuestionResponse writes the response. After an error that comes later than the head, the
@@ -41,7 +40,7 @@ func (a streamedAnswer) VisitAskQuestionResponse(w http.ResponseWriter) error {
 	}
 	out := newStream(w, a)
 	defer out.close()
-	result, err := a.ask(out.writeChunk)
+	result, err := a.ask(llm.Observer{Called: out.writeCall, Sources: out.writeSources, Chunk: out.writeChunk})
 	return out.writeEnd(result, err)
 }
 
@@ -51,14 +50,15 @@ type stream struct {
 	answer  streamedAnswer
 	control *http.ResponseController
 
-	mu     sync.Mutex
-	w      http.ResponseWriter
-	held   strings.Builder // text that could not be sent yet
-	begun  bool            // the head has been sent
-	events int             // the number of events so far
-	buffer bytes.Buffer    // what is sent next
-	timer  *time.Timer     // for the head, then for the next keep-alive; nil for plain text
-	closed bool            // the answer has ended, and keepAlive must not use w any more
+	mu      sync.Mutex
+	w       http.ResponseWriter
+	pending strings.Builder   // text that could not be sent yet
+	sources *gen.SourcesEvent // nil until they are known, and after their event
+	begun   bool              // the head has been sent
+	events  int               // the number of events so far
+	buffer  bytes.Buffer      // what is sent next
+	timer   *time.Timer       // for the head, then for the next keep-alive; nil for plain text
+	closed  bool              // the answer has ended, and keepAlive must not use w any more
 }
 
 func newStream(w http.ResponseWriter, a streamedAnswer) *stream {
@@ -66,7 +66,7 @@ func newStream(w http.ResponseWriter, a streamedAnswer) *stream {
 	s.mu.Lock() // the timer may fire before this function returns
 	defer s.mu.Unlock()
 	if a.events {
-		s.timer = time.AfterFunc(a.limits.HeadHold-time.Since(a.arrival), s.keepAlive)
+		s.timer = time.AfterFunc(a.limits.HeadDelay-time.Since(a.arrival), s.keepAlive)
 	}
 	return s
 }
@@ -94,16 +94,37 @@ func (s *stream) close() {
 	}
 }
 
-// begin writes the head, and the first event into the buffer.
+// begin writes the head.
 func (s *stream) begin() {
 	if s.begun {
 		return
 	}
 	s.begun = true
-	s.answer.writeHead(s.w)
-	if s.answer.events {
-		s.putEvent("sources", gen.SourcesEvent{Films: s.answer.sources})
+	if !s.answer.events {
+		s.w.Header().Set("X-AI-Sources", filmIDs(s.sources.Films))
 	}
+	s.answer.writeHead(s.w)
+}
+
+// writeCall sends an event about a call of a tool.
+func (s *stream) writeCall(c llm.Call) error {
+	if !s.answer.events {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.begin()
+	s.putEvent("tool", toolEvent(c))
+	return s.send()
+}
+
+// writeSources keeps the films that the model was given until the first chunk. They come in the head of plain
+// text, and in an event of a stream of events.
+func (s *stream) writeSources(found llm.Sources) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sources = &gen.SourcesEvent{Films: sources(found.Films), Total: found.Total}
+	return nil
 }
 
 // writeChunk sends a chunk of text. Whitespace does not count as an answer yet: a model that fails after it
@@ -111,19 +132,23 @@ func (s *stream) begin() {
 func (s *stream) writeChunk(text string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.held.WriteString(text)
+	s.pending.WriteString(text)
 	if s.answer.whole || !s.begun && llm.Blank(text) {
 		return nil
 	}
 	s.begin()
-	s.putHeld()
+	if s.answer.events && s.sources != nil {
+		s.putEvent("sources", s.sources)
+		s.sources = nil
+	}
+	s.putPending()
 	return s.send()
 }
 
-// putHeld moves the held text into the buffer.
-func (s *stream) putHeld() {
-	text := s.held.String()
-	s.held.Reset()
+// putPending moves the pending text into the buffer.
+func (s *stream) putPending() {
+	text := s.pending.String()
+	s.pending.Reset()
 	if s.answer.events {
 		s.putEvent("delta", gen.DeltaEvent{Text: text})
 	} else {
@@ -141,13 +166,13 @@ func (s *stream) writeEnd(result llm.Result, err error) error {
 	switch {
 	case s.answer.whole && err == nil:
 		s.begin()
-		s.putHeld()
+		s.putPending()
 		return s.send()
 	case !s.begun || !s.answer.events && err != nil:
 		return err
 	case !s.answer.events:
 		return s.renew() // net/http still has to end the body, perhaps long after the last chunk
-	case err != nil && !isCut(err):
+	case err != nil && !isTruncated(err):
 		s.putEvent("error", json.RawMessage(s.answer.problem(err)))
 		_ = s.send() // best effort: the connection is about to break, which has the same meaning
 		return err
@@ -200,8 +225,8 @@ func (s *stream) putEvent(name string, data any) {
 	s.buffer.WriteByte('\n')
 }
 
-// isCut reports whether the token limit cut the answer off.
-func isCut(err error) bool {
+// isTruncated reports whether the token limit cut the answer off.
+func isTruncated(err error) bool {
 	var model *llm.Error
 	return errors.As(err, &model) && model.Kind == llm.KindLength
 }
@@ -217,10 +242,24 @@ func (a streamedAnswer) writeHead(w http.ResponseWriter) {
 	header.Set("X-AI-Provider", a.info.Provider)
 	header.Set("X-AI-Model", a.info.Model)
 	header.Set("X-AI-Prompt", a.info.AskPrompt)
-	ids := make([]string, len(a.sources))
-	for i, film := range a.sources {
+	w.WriteHeader(http.StatusOK)
+}
+
+func toolEvent(c llm.Call) gen.ToolEvent {
+	event := gen.ToolEvent{
+		Name: c.Name, Arguments: map[string]any{}, Status: int32(c.Status), Films: int32(c.Films), DurationMs: c.Duration.Milliseconds(), //nolint:gosec // small
+	}
+	decoder := json.NewDecoder(bytes.NewReader(c.Arguments))
+	decoder.UseNumber()                  // exactly as the model wrote it
+	_ = decoder.Decode(&event.Arguments) // it is an object
+	return event
+}
+
+// filmIDs lists the numbers of films as in X-AI-Sources.
+func filmIDs(films []gen.Source) string {
+	ids := make([]string, len(films))
+	for i, film := range films {
 		ids[i] = strconv.Itoa(int(film.FilmID))
 	}
-	header.Set("X-AI-Sources", strings.Join(ids, ", "))
-	w.WriteHeader(http.StatusOK)
+	return strings.Join(ids, ", ")
 }

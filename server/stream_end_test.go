@@ -14,7 +14,7 @@ func TestNoHeadAfterFailure(t *testing.T) {
 	t.Parallel()
 	w := httptest.NewRecorder()
 	failure := errors.New("failed")
-	s := newStream(w, streamedAnswer{events: true, arrival: time.Now(), limits: Limits{HeadHold: time.Hour, KeepAlive: time.Hour}})
+	s := newStream(w, streamedAnswer{events: true, arrival: time.Now(), limits: Limits{HeadDelay: time.Hour, KeepAlive: time.Hour}})
 	defer s.close()
 	if err := s.writeEnd(llm.Result{}, failure); !errors.Is(err, failure) {
 		t.Errorf("the error is %v", err)

@@ -22,7 +22,6 @@ import (
 	"example.com/pagila-api/gen"
 	"example.com/pagila-api/llm"
 	"example.com/pagila-api/server"
-	"example.com/pagila-api/store"
 )
 
 // scripted is a language model with the behaviour that a test specifies.
@@ -36,8 +35,18 @@ func (s scripted) Info() llm.Info {
 	return llm.Info{Provider: "scripted", Model: "script-1", AskPrompt: "ask@1", SummaryPrompt: "summary@1", Problem: s.problem}
 }
 
-func (s scripted) Ask(ctx context.Context, q llm.Question, emit func(string) error) (llm.Result, error) {
-	return s.ask(ctx, q, emit)
+// Ask tells the observer of one film before the first chunk.
+func (s scripted) Ask(ctx context.Context, q llm.Question, o llm.Observer) (llm.Result, error) {
+	told := false
+	return s.ask(ctx, q, func(chunk string) error {
+		if !told {
+			told = true
+			if err := o.Sources(llm.Sources{Films: []llm.Source{{FilmID: 7, Title: "AIRPLANE SIERRA"}}, Total: 58}); err != nil {
+				return err
+			}
+		}
+		return o.Chunk(chunk)
+	})
 }
 
 func (scripted) Handoff(context.Context, llm.Question) (llm.Handoff, error) {
@@ -49,19 +58,19 @@ func (s scripted) Summarize(ctx context.Context, f llm.Film) (llm.Summary, llm.R
 }
 
 // says returns a model that writes the chunks and then fails with err, unless that is nil.
-func says(err error, pieces ...string) scripted {
+func says(err error, chunks ...string) scripted {
 	return scripted{ask: func(_ context.Context, _ llm.Question, emit func(string) error) (llm.Result, error) {
-		for _, p := range pieces {
+		for _, p := range chunks {
 			if err := emit(p); err != nil {
 				return llm.Result{}, err
 			}
 		}
-		return llm.Result{Model: "script-1", FinishReason: "stop", Usage: llm.Usage{Prompt: 7, Completion: len(pieces)}}, err
+		return llm.Result{Model: "script-1", FinishReason: "stop", Usage: llm.Usage{Prompt: 7, Completion: len(chunks)}}, err
 	}}
 }
 
 // Each chunk reaches the client before the model writes the next one.
-func TestAskStreamsPieceByPiece(t *testing.T) {
+func TestAskStreamsEachChunk(t *testing.T) {
 	t.Parallel()
 	for _, accept := range []string{"", "text/event-stream"} {
 		t.Run("accept "+accept, func(t *testing.T) {
@@ -113,7 +122,7 @@ func TestAskAsEvents(t *testing.T) {
 	t.Parallel()
 	a := start(t, withModel(says(nil, "line one\n", "\"two\"")))
 	response := a.get(t, "/ai/ask?question=x", "Accept", "text/event-stream").want(t, 200)
-	want := "id: 1\nevent: sources\ndata: {\"films\":[]}\n\n" +
+	want := "id: 1\nevent: sources\ndata: {\"films\":[{\"film_id\":7,\"title\":\"AIRPLANE SIERRA\"}],\"total\":58}\n\n" +
 		"id: 2\nevent: delta\ndata: {\"text\":\"line one\\n\"}\n\n" +
 		"id: 3\nevent: delta\ndata: {\"text\":\"\\\"two\\\"\"}\n\n" +
 		"id: 4\nevent: done\ndata: {\"finish_reason\":\"stop\",\"model\":\"script-1\",\"usage\":{\"completion_tokens\":2,\"prompt_tokens\":7}}\n\n"
@@ -243,9 +252,9 @@ func TestAskFailsMidway(t *testing.T) {
 }
 
 // thinks returns a model that thinks until end is called.
-func thinks(err error, pieces ...string) (m scripted, end func()) {
+func thinks(err error, chunks ...string) (m scripted, end func()) {
 	ended := make(chan struct{})
-	answer := says(err, pieces...)
+	answer := says(err, chunks...)
 	m.ask = func(ctx context.Context, q llm.Question, emit func(string) error) (llm.Result, error) {
 		select {
 		case <-ended:
@@ -258,20 +267,17 @@ func thinks(err error, pieces ...string) (m scripted, end func()) {
 }
 
 // quick are limits with which a stream of events begins at once, and is never silent for long.
-var quick = server.Limits{HeadHold: time.Millisecond, KeepAlive: time.Millisecond}
+var quick = server.Limits{HeadDelay: time.Millisecond, KeepAlive: time.Millisecond}
 
-// While a model thinks for a long time, a client that accepts events gets the head, the sources and comments.
+// While a model thinks for a long time, a client that accepts events gets the head and comments.
 func TestAskThinks(t *testing.T) {
 	t.Parallel()
 	model, end := thinks(nil, " ", "\n", "text")
 	a := start(t, withLimits(quick), withModel(model))
 	lines := bufio.NewReader(a.open(t, "/ai/ask?question=x", "text/event-stream"))
-	if name, data := readEvent(t, lines); name != "sources" || data != `{"films":[]}` {
-		t.Errorf("the first event is %s %s", name, data)
-	}
 	readComments(t, lines, 3)
 	end()
-	for _, want := range []string{`delta {"text":" "}`, `delta {"text":"\n"}`, `delta {"text":"text"}`} {
+	for _, want := range []string{`sources {"films":[{"film_id":7,"title":"AIRPLANE SIERRA"}],"total":58}`, `delta {"text":" "}`, `delta {"text":"\n"}`, `delta {"text":"text"}`} {
 		if name, data := readEventAfterComments(t, lines); name+" "+data != want {
 			t.Errorf("got %s %s, want %s", name, data, want)
 		}
@@ -288,15 +294,15 @@ func TestAskThinks(t *testing.T) {
 // event, and the connection breaks.
 func TestAskFailsAfterThinking(t *testing.T) {
 	t.Parallel()
-	for _, pieces := range [][]string{nil, {" "}} {
-		model, end := thinks(&llm.Error{Kind: llm.KindTimeout, Err: errors.New("too slow")}, pieces...)
+	for _, chunks := range [][]string{nil, {" "}} {
+		model, end := thinks(&llm.Error{Kind: llm.KindTimeout, Err: errors.New("too slow")}, chunks...)
 		a := start(t, withLimits(quick), withModel(model))
 		lines := bufio.NewReader(a.open(t, "/ai/ask?question=x", "text/event-stream", "X-Request-ID", "thinker"))
 		readEvent(t, lines) // sources
 		readComments(t, lines, 1)
 		end()
 		name, data := readEventAfterComments(t, lines)
-		for range pieces {
+		for range chunks {
 			name, data = readEventAfterComments(t, lines)
 		}
 		var p gen.Problem
@@ -315,31 +321,38 @@ func TestAskFailsAfterThinking(t *testing.T) {
 // A failure before the head is sent has its own status. Plain text has no other way to report it, so its head
 // waits as long as the model thinks. The head of events waits for a time that begins with the request, so a
 // slow search is a part of it.
-func TestAskHoldsHead(t *testing.T) {
+func TestAskDelaysHead(t *testing.T) {
 	t.Parallel()
-	const hold = 5 * time.Second
+	const delay = 5 * time.Second
 	for name, test := range map[string]struct {
-		accept           string
-		search, thinking time.Duration
-		status           int
-		head             time.Duration // from the request
+		accept      string
+		lookup, end time.Duration // from the request; no call of a tool if lookup is 0
+		status      int
+		head        time.Duration // from the request
 	}{
-		"text":                         {"text/plain", 0, time.Minute, 504, time.Minute},
-		"events, in the hold":          {"text/event-stream", 2 * time.Second, 2 * time.Second, 504, 4 * time.Second},
-		"events":                       {"text/event-stream", 0, time.Minute, 200, hold},
-		"events after a search":        {"text/event-stream", 3 * time.Second, time.Minute, 200, hold},
-		"events after a longer search": {"text/event-stream", 8 * time.Second, time.Minute, 200, 8 * time.Second},
+		"text":                                 {"text/plain", 0, time.Minute, 504, time.Minute},
+		"text, with a call":                    {"text/plain", time.Second, time.Minute, 504, time.Minute},
+		"events, within the delay":             {"text/event-stream", 0, 4 * time.Second, 504, 4 * time.Second},
+		"events":                               {"text/event-stream", 0, time.Minute, 200, delay},
+		"events, with a call within the delay": {"text/event-stream", 2 * time.Second, 3 * time.Second, 200, 2 * time.Second},
+		"events, with a call after it":         {"text/event-stream", 8 * time.Second, time.Minute, 200, delay},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				model := scripted{ask: func(context.Context, llm.Question, func(string) error) (llm.Result, error) {
-					<-time.After(test.thinking)
-					return llm.Result{}, &llm.Error{Kind: llm.KindTimeout, Err: errors.New("too slow")}
+				model := thinker{scripted{}, func(o llm.Observer) error {
+					if test.lookup > 0 {
+						<-time.After(test.lookup)
+						if err := o.Called(llm.Call{Name: "listFilms", Status: 200}); err != nil {
+							return err
+						}
+					}
+					<-time.After(test.end - test.lookup)
+					return &llm.Error{Kind: llm.KindTimeout, Err: errors.New("too slow")}
 				}}
 				s, err := server.New(server.Deps{
-					Contract: loadContract(t), Store: slowSearch{wait: test.search}, Model: model, Logger: slog.New(slog.DiscardHandler),
-					Credentials: server.Credentials{Token: token}, Limits: server.Limits{HeadHold: hold, KeepAlive: 15 * time.Second},
+					Contract: loadContract(t), Store: struct{ server.Store }{}, Model: model, Logger: slog.New(slog.DiscardHandler),
+					Credentials: server.Credentials{Token: token}, Limits: server.Limits{HeadDelay: delay, KeepAlive: 15 * time.Second},
 				})
 				if err != nil {
 					t.Fatal(err)
@@ -361,15 +374,14 @@ func TestAskHoldsHead(t *testing.T) {
 	}
 }
 
-// slowSearch is a store whose search takes a while and finds nothing.
-type slowSearch struct {
-	server.Store
-	wait time.Duration
+// thinker is a model that does something with the observer, and then fails.
+type thinker struct {
+	scripted
+	think func(llm.Observer) error
 }
 
-func (s slowSearch) SearchFilms(context.Context, string, int) ([]store.FoundFilm, error) {
-	<-time.After(s.wait)
-	return nil, nil
+func (m thinker) Ask(_ context.Context, _ llm.Question, o llm.Observer) (llm.Result, error) {
+	return llm.Result{}, m.think(o)
 }
 
 // timedRecorder records when the head of a response is written.
@@ -388,12 +400,12 @@ func (w *timedRecorder) WriteHeader(status int) {
 func (w *timedRecorder) SetWriteDeadline(time.Time) error { return nil }
 
 // The head that a timer sends, the first chunk, a failure and the end may all come at the same moment.
-func TestAskHeadAmongPieces(t *testing.T) {
+func TestAskHeadBetweenChunks(t *testing.T) {
 	t.Parallel()
 	failure := &llm.Error{Kind: llm.KindTruncated, Err: errors.New("cut")}
-	a := start(t, withLimits(server.Limits{HeadHold: time.Nanosecond, KeepAlive: time.Nanosecond}), withModel(scripted{
+	a := start(t, withLimits(server.Limits{HeadDelay: time.Nanosecond, KeepAlive: time.Nanosecond}), withModel(scripted{
 		ask: func(ctx context.Context, q llm.Question, emit func(string) error) (llm.Result, error) {
-			if q.Text() == "fails" {
+			if q.Text == "fails" {
 				return llm.Result{}, failure
 			}
 			return says(nil, "one ", "two").ask(ctx, q, emit)
@@ -451,7 +463,7 @@ func readEventAfterComments(t *testing.T, r *bufio.Reader) (name, data string) {
 }
 
 // Whitespace is not an answer: a model that fails after it gets the status of its failure.
-func TestAskFailsAfterBlanks(t *testing.T) {
+func TestAskFailsAfterWhitespace(t *testing.T) {
 	t.Parallel()
 	failure := &llm.Error{Kind: llm.KindRateLimited, Err: errors.New("in-band")}
 	a := start(t, withModel(says(failure, "\n", " ")))
@@ -501,7 +513,7 @@ func TestAskOverHTTP10(t *testing.T) {
 
 // A client can tell that the token limit cut an answer off: events have the finish reason, and plain text ends
 // with a broken connection.
-func TestAskIsCut(t *testing.T) {
+func TestAskIsTruncated(t *testing.T) {
 	t.Parallel()
 	a := start(t, withModel(scripted{ask: func(_ context.Context, _ llm.Question, emit func(string) error) (llm.Result, error) {
 		if err := emit("half an "); err != nil {
@@ -522,7 +534,7 @@ func TestAskIsCut(t *testing.T) {
 func TestAskPanics(t *testing.T) {
 	t.Parallel()
 	a := start(t, withModel(scripted{ask: func(_ context.Context, q llm.Question, emit func(string) error) (llm.Result, error) {
-		if q.Text() == "late" {
+		if q.Text == "late" {
 			if err := emit("half an "); err != nil {
 				return llm.Result{}, err
 			}
@@ -539,7 +551,7 @@ func TestAskPanics(t *testing.T) {
 }
 
 // The model stops when the client disconnects.
-func TestAskClientLeaves(t *testing.T) {
+func TestAskClientDisconnects(t *testing.T) {
 	t.Parallel()
 	stopped := make(chan error, 1)
 	a := start(t, withModel(scripted{ask: func(ctx context.Context, _ llm.Question, emit func(string) error) (llm.Result, error) {
@@ -584,30 +596,14 @@ func TestAskIsTraced(t *testing.T) {
 	}
 }
 
-// The catalogue is searched for the question, and the model gets the films that were found.
-func TestAskIsGrounded(t *testing.T) {
-	t.Parallel()
-	asked := make(chan llm.Question, 1)
-	a := start(t, withModel(scripted{ask: func(_ context.Context, q llm.Question, emit func(string) error) (llm.Result, error) {
-		asked <- q
-		return llm.Result{FinishReason: "stop"}, emit("x")
-	}}))
-	title := one[string](t, a, `SELECT title FROM film WHERE film_id = 7`)
-	a.call(t, http.MethodGet, "/ai/ask?question=Is+"+strings.ReplaceAll(title, " ", "+")+"+any+good%3F", "").want(t, 200)
-	q := <-asked
-	if given := q.Sources(); len(given) == 0 || given[0] != (llm.Source{FilmID: 7, Title: title}) {
-		t.Errorf("the model was given %+v", given)
-	}
-}
-
 // A client that does not read is disconnected, and does not occupy the model forever.
 func TestAskClientDoesNotRead(t *testing.T) {
 	t.Parallel()
 	ended := make(chan error, 1)
-	piece := strings.Repeat("x", 64<<10)
+	chunk := strings.Repeat("x", 64<<10)
 	a := start(t, withLimits(server.Limits{WriteTimeout: 500 * time.Millisecond}), withModel(scripted{ask: func(_ context.Context, _ llm.Question, emit func(string) error) (llm.Result, error) {
 		for {
-			if err := emit(piece); err != nil {
+			if err := emit(chunk); err != nil {
 				ended <- err
 				return llm.Result{}, err
 			}

@@ -165,11 +165,11 @@ func TestMissingModel(t *testing.T) {
 	var there atomic.Bool
 	u := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if there.Load() {
-			fmt.Fprint(w, `{"message":{"content":"Hello."},"done":true}`)
+			fmt.Fprint(w, `{"choices":[{"message":{"content":"Hello."},"finish_reason":"stop"}]}`)
 			return
 		}
 		w.WriteHeader(http.StatusNotFound)
-		fmt.Fprint(w, `{"error":"model \"lama\" not found, asks Bob"}`)
+		fmt.Fprint(w, `{"error":{"message":"model \"lama\" not found, asks Bob","type":"not_found_error"}}`)
 	}))
 	t.Cleanup(u.Close)
 	a := start(t, withModel(newModel(t, loadContract(t), upstream.Config{Provider: "ollama", Model: "lama", OllamaHost: u.URL})))
@@ -206,8 +206,8 @@ func TestMissingModel(t *testing.T) {
 func TestControlCharacters(t *testing.T) {
 	t.Parallel()
 	u := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		for _, piece := range []string{`\u001b]0;title\u0007`, `red \u001b[31`, `m\r`, `\nnext\u009b\u0000\tend`} {
-			fmt.Fprintf(w, `data: {"choices":[{"delta":{"content":"%s"}}]}`+"\n\n", piece)
+		for _, chunk := range []string{`\u001b]0;title\u0007`, `red \u001b[31`, `m\r`, `\nnext\u009b\u0000\tend`} {
+			fmt.Fprintf(w, `data: {"choices":[{"delta":{"content":"%s"}}]}`+"\n\n", chunk)
 		}
 		fmt.Fprint(w, `data: {"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":-1,"completion_tokens":2.0}}`+"\n\ndata: [DONE]\n\n")
 	}))

@@ -45,10 +45,19 @@ var (
 
 // encode returns the cursor for what follows the position.
 func (p position) encode(query [fingerprintSize]byte) string {
+	data, err := json.Marshal(p)
+	if err != nil {
+		panic(err) // a number and a string
+	}
+	return seal(query, data)
+}
+
+// seal returns the cursor with the JSON of a position.
+func seal(query [fingerprintSize]byte, data []byte) string {
 	body := bytes.NewBuffer(query[:])
-	w, err := flate.NewWriter(body, flate.BestSpeed)
+	w, err := flate.NewWriter(body, flate.DefaultCompression)
 	if err == nil {
-		err = json.NewEncoder(w).Encode(p)
+		_, err = w.Write(data)
 	}
 	if err = errors.Join(err, w.Close()); err != nil {
 		panic(err) // the level is valid, and a buffer takes everything

@@ -49,15 +49,6 @@ func (k Kind) String() string {
 	return kindNames[k]
 }
 
-// Kinds returns every kind.
-func Kinds() []Kind {
-	kinds := make([]Kind, kindCount)
-	for i := range kinds {
-		kinds[i] = Kind(i)
-	}
-	return kinds
-}
-
 // NotFoundError says that what the caller asked for does not exist.
 type NotFoundError struct {
 	Kind Kind

@@ -10,7 +10,7 @@ import (
 func TestKindNames(t *testing.T) {
 	t.Parallel()
 	kindOf := map[string]store.Kind{}
-	for _, kind := range append(store.Kinds(), -1, store.Kind(len(store.Kinds()))) {
+	for kind := store.Kind(-1); kind < 100; kind++ { // those that do not exist, too
 		name := kind.String()
 		if name == "" {
 			t.Errorf("kind %d has no name", int(kind))

@@ -23,7 +23,7 @@ import (
 //go:embed *.tmpl
 var templates embed.FS
 
-// files are the files that templates write.
+// files are the generated files and their templates.
 var files = map[string]struct {
 	template string
 	async    bool
@@ -39,7 +39,7 @@ var files = map[string]struct {
 	"../gen/testdata/operations.json":               {template: "operations.json.tmpl"},
 }
 
-// versions are the places where a package has its version.
+// versions are the files that contain the version of a package.
 var versions = []struct {
 	file    string
 	pattern *regexp.Regexp
@@ -50,7 +50,7 @@ var versions = []struct {
 	{"../gen/python/pyproject.toml", regexp.MustCompile(`(?m)^(version = ")[^"]*(")`), 1},
 }
 
-// contract is the data of the templates.
+// contract is the data for the templates.
 type contract struct {
 	Version    string
 	Operations []operation
@@ -98,14 +98,14 @@ func readContract(doc *openapi3.T) (contract, error) {
 
 // render executes the template of a file.
 func (c contract) render(path string) ([]byte, error) {
-	set, err := template.New("").Funcs(functions).ParseFS(templates, "*.tmpl")
+	set, err := template.New("").Funcs(funcs).ParseFS(templates, "*.tmpl")
 	if err != nil {
 		return nil, fmt.Errorf("parse the templates: %w", err)
 	}
 	c.Async = files[path].async
 	var text bytes.Buffer
 	if err := set.ExecuteTemplate(&text, files[path].template, c); err != nil {
-		return nil, fmt.Errorf("make %s: %w", path, err)
+		return nil, fmt.Errorf("execute the template of %s: %w", path, err)
 	}
 	if !strings.HasSuffix(path, ".go") {
 		return text.Bytes(), nil
@@ -126,12 +126,12 @@ func (c contract) writeVersions() error {
 		left := v.times
 		text = v.pattern.ReplaceAllFunc(text, func(found []byte) []byte {
 			if left--; left < 0 {
-				return found // the version of another package
+				return found // this is the version of another package
 			}
 			return v.pattern.ReplaceAll(found, []byte("${1}"+c.Version+"${2}"))
 		})
 		if left > 0 {
-			return fmt.Errorf("%s has no version where one is expected", v.file)
+			return fmt.Errorf("%s lacks the version of the package", v.file)
 		}
 		if err := write(v.file, text); err != nil {
 			return err
@@ -140,19 +140,19 @@ func (c contract) writeVersions() error {
 	return nil
 }
 
-// write does not touch a file that has not changed, because make compares modification times.
+// write writes a file unless it is unchanged, because make compares modification times.
 func write(path string, text []byte) error {
 	old, err := os.ReadFile(path) //nolint:gosec // one of the files above
 	if err == nil && bytes.Equal(old, text) {
 		return nil
 	}
-	if err := os.WriteFile(path, text, 0o644); err != nil { //nolint:gosec // source is for everybody
+	if err := os.WriteFile(path, text, 0o644); err != nil { //nolint:gosec // everyone may read source code
 		return fmt.Errorf("write a generated file: %w", err)
 	}
 	return nil
 }
 
-// encode writes a value as JSON with an indent.
+// encode returns a value as indented JSON.
 func encode(value any) (string, error) {
 	var document bytes.Buffer
 	encoder := json.NewEncoder(&document)

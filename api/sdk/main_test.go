@@ -7,8 +7,9 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// sample has what the contract may come to have: headers, lists, names that languages keep for
-// themselves, paths with text in them, pages below another resource, and a response without a body.
+// sample has what the contract may come to have: headers, repeated parameters, names that languages
+// reserve, text in paths, pages of a subresource by number and by cursor, optional and composed bodies,
+// two statuses with the same result, and responses without a body.
 const sample = `
 openapi: 3.0.3
 info: { title: Sample, version: 7.8.9 }
@@ -23,14 +24,22 @@ paths:
       parameters:
         - { name: from, in: query, schema: { type: string, format: date-time } }
         - { name: rating, in: query, schema: { type: array, items: { $ref: "#/components/schemas/Rating" } } }
+        - { name: until, in: query, schema: { type: string, format: date } }
       responses: { "200": { description: It., content: { application/json: { schema: { $ref: "#/components/schemas/Plan" } } } } }
     patch:
       operationId: changePlan
       summary: Change a plan
       parameters:
         - { name: If-Match, in: header, required: true, schema: { type: string } }
-      requestBody: { content: { application/json: { schema: { $ref: "#/components/schemas/Plan" } } } }
+      requestBody: { required: true, content: { application/json: { schema: { $ref: "#/components/schemas/Plan" } } } }
       responses: { "204": { description: Done. } }
+    put:
+      operationId: replacePlan
+      summary: Replace a plan
+      requestBody: { content: { application/json: { schema: { $ref: "#/components/schemas/NewPlan" } } } }
+      responses:
+        "200": { description: Old., content: { application/json: { schema: { $ref: "#/components/schemas/Plan" } } } }
+        "201": { description: New., content: { application/json: { schema: { $ref: "#/components/schemas/Plan" } } } }
     delete:
       operationId: deletePlan
       tags: [Contract]
@@ -41,9 +50,29 @@ paths:
       summary: List plans
       parameters:
         - { name: store_id, in: path, required: true, schema: { type: integer, format: int32 } }
-        - { name: page, in: query, schema: { type: integer, format: int32 } }
+        - { name: page, in: query, schema: { type: integer, format: int32, maximum: 9 } }
         - { name: page_size, in: query, schema: { type: integer, format: int32, maximum: 50 } }
       responses: { "200": { description: It., content: { application/json: { schema: { $ref: "#/components/schemas/PlanPage" } } } } }
+  /stores:
+    get:
+      operationId: searchStores
+      summary: Search stores
+      parameters:
+        - { name: page, in: query, schema: { type: integer, format: int32, maximum: 9 } }
+        - { name: page_size, in: query, schema: { type: integer, format: int32, maximum: 50 } }
+        - { name: cursor, in: query, schema: { type: string } }
+      responses: { "200": { description: It., content: { application/json: { schema: { $ref: "#/components/schemas/StorePage" } } } } }
+    delete:
+      operationId: deleteStores
+      summary: Delete all stores
+      responses: { "204": { description: Done. } }
+  /stores/by-cursor:
+    get:
+      operationId: listStores
+      summary: List stores
+      parameters:
+        - { name: cursor, in: query, schema: { type: string } }
+      responses: { "200": { description: It., content: { application/json: { schema: { $ref: "#/components/schemas/StorePage" } } } } }
 components:
   schemas:
     Rating: { type: string, enum: [G, R] }
@@ -51,6 +80,14 @@ components:
       type: object
       required: [name]
       properties: { class: { type: boolean }, name: { type: string } }
+    NewPlan:
+      allOf:
+        - { $ref: "#/components/schemas/Plan" }
+        - { type: object, required: [note], properties: { note: { type: string, nullable: true }, size: { type: integer, nullable: true } } }
+    StorePage:
+      allOf:
+        - { $ref: "#/components/schemas/PlanPage" }
+        - { type: object, properties: { next_cursor: { type: string, nullable: true } } }
     PlanPage:
       type: object
       required: [items, total]
@@ -66,7 +103,7 @@ func load(t *testing.T, document string) (contract, error) {
 	return readContract(doc)
 }
 
-func TestMethods(t *testing.T) {
+func TestGeneratedCode(t *testing.T) {
 	t.Parallel()
 	c, err := load(t, sample)
 	if err != nil {
@@ -79,6 +116,12 @@ func TestMethods(t *testing.T) {
 			"func (a *API) ChangePlan(ctx context.Context, type_ string, body Plan, params ChangePlanParams) error {",
 			"func (a *API) ListAllPlans(ctx context.Context, storeID int32, params ListPlansParams) iter.Seq2[Plan, error] {",
 			"a.ListPlans(ctx, storeID, params)",
+			"return page[Plan]{items: found.Items, total: int64(found.Total)}, nil",
+			"func (a *API) ReplacePlan(ctx context.Context, type_ string, body *NewPlan) (*Plan, error) {",
+			"return allPages(position{number: params.Page, cursor: params.Cursor}, size, func(at position) (page[Plan], error) {",
+			`total: int64(found.Total), cursor: orElse(found.NextCursor, "")}, nil`,
+			"return allPages(position{cursor: params.Cursor}, 0, func(at position) (page[Plan], error) {",
+			"func (a *API) DeleteStores(ctx context.Context) error {",
 		},
 		"../gen/typescript/src/operations.ts": {
 			`version = "7.8.9"`,
@@ -86,13 +129,22 @@ func TestMethods(t *testing.T) {
 			`getPlan(type_: string, params?: NonNullable<operations["getPlan"]["parameters"]["query"]>, options?: CallOptions): Promise<Schemas["Plan"]>;`,
 			`changePlan(type_: string, body: Schemas["Plan"], params: NonNullable<operations["changePlan"]["parameters"]["header"]>, options?: CallOptions): Promise<void>;`,
 			`changePlan: { method: "PATCH", path: "/plans/{type}", body: true, params: true, headers: ["If-Match"] },`,
-			`pages: { name: "listAllPlans", size: 50 }`,
+			`pages: { name: "listAllPlans", size: 50, numbered: true }`,
+			`pages: { name: "allSearchStores", size: 50, numbered: true, cursor: true }`,
+			`pages: { name: "listAllStores", cursor: true }`,
+			`replacePlan(type_: string, body: Schemas["NewPlan"] | undefined, options?: CallOptions): Promise<Schemas["Plan"]>;`,
 		},
 		"../gen/python/pagila_api/_async_operations.py": {
 			`It says */ and \"\"\".`,
-			"type: str,\n        *,\n        from_: datetime | None = None,\n        rating: Sequence[models.Rating] | None = None,\n    ) -> models.Plan:",
+			"type: str,\n        *,\n        from_: datetime | None = None,\n        rating: Sequence[models.Rating] | None = None,\n        until: date | None = None,\n    ) -> models.Plan:",
 			"name: str,\n        class_: bool | None = None,\n        if_match: str,\n    ) -> None:",
-			`_call.body["class"] = class_`,
+			`_call.body["class"] = class_ if class_ is not None else UNSET`,
+			"note: str | None,\n        class_: bool | None = None,\n        size: int | None | Unset = UNSET,\n    )",
+			"_at: Position | None = Position(number=page, size=page_size, cursor=cursor)",
+			"_at.following(len(_found.items), total=_found.total or 0, cursor=_found.next_cursor or None)",
+			"page=_at.number,\n                page_size=page_size,\n                cursor=_at.cursor,\n",
+			"_at: Position | None = Position(cursor=cursor)",
+			"async def delete_stores(\n        self,\n    ) -> None:",
 			"async def list_all_plans(\n        self,\n        store_id: int,",
 		},
 		"../gen/testdata/operations.json": {`"id": "getPlan"`, `"pages": "listAllPlans"`},
@@ -104,32 +156,37 @@ func TestMethods(t *testing.T) {
 		}
 		for _, part := range want {
 			if !strings.Contains(string(text), part) {
-				t.Errorf("%s has no %s", path, part)
+				t.Errorf("%s lacks %s", path, part)
 			}
 		}
 		if strings.Contains(strings.ToLower(string(text)), "deleteplan") {
-			t.Errorf("%s has a method for the documentation", path)
+			t.Errorf("%s has a method for an operation of the documentation", path)
 		}
 	}
 }
 
-// An operation that the templates cannot express is an error.
-func TestRefused(t *testing.T) {
+// An operation that the SDKs cannot express is an error.
+func TestUnsupportedOperations(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string][2]string{
-		"a cookie":           {"in: header", "in: cookie"},
-		"a body of text":     {"requestBody: { content: { application/json: ", "requestBody: { content: { text/plain: "},
-		"a nameless body":    {`requestBody: { content: { application/json: { schema: { $ref: "#/components/schemas/Plan" }`, `requestBody: { content: { application/json: { schema: { type: object }`},
-		"a nameless result":  {`{ $ref: "#/components/schemas/PlanPage" }`, "{ type: object }"},
-		"two statuses":       {`{ "204": { description: Done. } }`, `{ "202": { description: Later. }, "204": { description: Done. } }`},
-		"no status":          {`{ "204": { description: Done. } }`, `{ default: { description: Done. } }`},
-		"a fraction in path": {"{ name: store_id, in: path, required: true, schema: { type: integer, format: int32 } }", "{ name: store_id, in: path, required: true, schema: { type: number } }"},
+		"a cookie":                         {"in: header", "in: cookie"},
+		"a text body":                      {"requestBody: { content: { application/json: ", "requestBody: { content: { text/plain: "},
+		"an unnamed body":                  {`required: true, content: { application/json: { schema: { $ref: "#/components/schemas/Plan" }`, `required: true, content: { application/json: { schema: { type: object }`},
+		"an unnamed result":                {`{ $ref: "#/components/schemas/PlanPage" }`, "{ type: object }"},
+		"two results":                      {`"201": { description: New., content: { application/json: { schema: { $ref: "#/components/schemas/Plan" } } } }`, `"204": { description: Done. }`},
+		"a list that is not exploded":      {"{ name: rating, in: query, ", "{ name: rating, in: query, explode: false, "},
+		"an object":                        {"{ name: until, in: query, schema: { type: string, format: date } }", "{ name: until, in: query, schema: { type: object } }"},
+		"two arguments with the same name": {"{ name: If-Match, in: header", "{ name: class, in: header"},
+		"an unlimited page size":           {"format: int32, maximum: 50 }", "format: int32 }"},
+		"unnamed items":                    {`items: { type: array, items: { $ref: "#/components/schemas/Plan" } }`, "items: { type: array, items: { type: object } }"},
+		"no 2xx response":                  {`{ "204": { description: Done. } }`, `{ default: { description: Done. } }`},
+		"a number in the path":             {"{ name: store_id, in: path, required: true, schema: { type: integer, format: int32 } }", "{ name: store_id, in: path, required: true, schema: { type: number } }"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			document := strings.ReplaceAll(sample, change[0], change[1])
 			if document == sample {
-				t.Fatal("nothing is changed")
+				t.Fatal("the sample does not have the text to replace")
 			}
 			c, err := load(t, document)
 			for path := range files {
@@ -138,7 +195,7 @@ func TestRefused(t *testing.T) {
 				}
 			}
 			if err == nil {
-				t.Error("it is accepted")
+				t.Error("the generator accepts it")
 			}
 		})
 	}

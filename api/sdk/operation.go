@@ -4,32 +4,36 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// operation is what the SDKs need to know about an operation.
+// operation describes an operation of the contract for the templates.
 type operation struct {
 	ID, Method, Path     string
 	Summary, Description string
-	// Places are the parameters in the path, in the path's order.
-	Places []parameter
-	// Params are those in the query and in headers, Members those of the JSON body. The required ones
-	// come first.
+	// PathParams are in the path's order.
+	PathParams []parameter
+	// Params are the parameters in the query and in headers, Members the properties of the JSON body. The
+	// required ones come first.
 	Params, Members []parameter
-	// Body and Result name the schemas of the request's and the response's JSON.
+	// Body and Result are the names of the request's and the response's schemas. They are empty if there is
+	// no JSON.
 	Body, Result string
-	// Stream and Form mark the operations whose methods are written by hand: the streams, and
-	// createToken, which sends a form.
+	BodyRequired bool
+	// Stream and Form mark operations whose methods are written by hand: streams, and createToken, which
+	// sends a form.
 	Stream, Form bool
 	Pages        *pages
 
 	source *openapi3.Operation
 }
 
-// parameter is one of a path, a query or a header, or a member of a body.
+// parameter is a parameter in a path, a query or a header, or a property of a body.
 type parameter struct {
 	Name, In    string
 	Required    bool
@@ -39,10 +43,14 @@ type parameter struct {
 	example any
 }
 
-// pages describes an operation that returns numbered pages: the schema of an item, and the largest page.
+// pages describes how to read all pages of a list.
 type pages struct {
-	Item string
-	Size int
+	Item     string // the schema of an item
+	Size     int    // the largest page, or 0 if the client cannot choose
+	Numbered bool   // by the parameter page
+	Cursor   bool   // by the parameter cursor
+
+	result *openapi3.Schema
 }
 
 // operations reads the operations of the contract, except those that serve its documentation.
@@ -76,7 +84,10 @@ func newOperation(method, path string, item *openapi3.PathItem, source *openapi3
 	if err := op.readBody(); err != nil {
 		return operation{}, err
 	}
-	return op, op.readResult()
+	if err := op.readResult(); err != nil {
+		return operation{}, err
+	}
+	return op, op.checkNames()
 }
 
 func (op *operation) readParameters(refs openapi3.Parameters) error {
@@ -88,16 +99,38 @@ func (op *operation) readParameters(refs openapi3.Parameters) error {
 		}
 		switch p.In {
 		case openapi3.ParameterInPath:
-			op.Places = append(op.Places, p)
+			op.PathParams = append(op.PathParams, p)
 		case openapi3.ParameterInQuery, openapi3.ParameterInHeader:
+			if err := checkStyle(ref.Value); err != nil {
+				return err
+			}
 			op.Params = append(op.Params, p)
 		default:
 			return fmt.Errorf("the SDKs cannot send the parameter %s in a %s", p.Name, p.In)
 		}
 	}
 	order := func(p parameter) int { return strings.Index(op.Path, "{"+p.Name+"}") }
-	slices.SortFunc(op.Places, func(a, b parameter) int { return order(a) - order(b) })
+	slices.SortFunc(op.PathParams, func(a, b parameter) int { return order(a) - order(b) })
 	sortRequired(op.Params)
+	return nil
+}
+
+// checkStyle returns an error for a parameter that is not sent as one value, or as one value for each item.
+func checkStyle(p *openapi3.Parameter) error {
+	schema := p.Schema.Value
+	if schema.Type.Is("array") {
+		method, err := p.SerializationMethod()
+		if err != nil {
+			return fmt.Errorf("the parameter %s: %w", p.Name, err)
+		}
+		if p.In == openapi3.ParameterInQuery && (method.Style != openapi3.SerializationForm || !method.Explode) {
+			return fmt.Errorf("the SDKs repeat the parameter %s for each item, and cannot join the items", p.Name)
+		}
+		schema = schema.Items.Value
+	}
+	if schema.Type.Is("array") || schema.Type.Is("object") {
+		return fmt.Errorf("the SDKs cannot send the parameter %s, which is not a value or a list of values", p.Name)
+	}
 	return nil
 }
 
@@ -127,34 +160,68 @@ func (op *operation) readBody() error {
 	if media == nil || refName(media.Schema) == "" {
 		return errors.New("its body must be JSON with a named schema")
 	}
-	op.Body = refName(media.Schema)
+	if !isObject(media.Schema.Value) {
+		return errors.New("its body must be an object")
+	}
+	op.Body, op.BodyRequired = refName(media.Schema), op.source.RequestBody.Value.Required
 	op.Members = members(media.Schema.Value)
 	return nil
 }
 
-// members returns the members of an object: the required ones in the contract's order, then the others by name.
+// checkNames returns an error if two arguments have the same name. In Python the members of the body are
+// arguments too.
+func (op *operation) checkNames() error {
+	used := map[string]bool{}
+	for _, p := range slices.Concat(op.PathParams, op.Params, op.Members) {
+		if name := pyName(p.Name); used[name] {
+			return fmt.Errorf("it has two arguments with the name %s", name)
+		}
+		used[pyName(p.Name)] = true
+	}
+	return nil
+}
+
+func isObject(schema *openapi3.Schema) bool {
+	return schema.Type.Is("object") || len(schema.AllOf) > 0
+}
+
+// flatten returns the properties of an object and the names of the required ones, including those of the
+// schemas that it is composed of.
+func flatten(schema *openapi3.Schema) (openapi3.Schemas, []string) {
+	properties, required := openapi3.Schemas{}, slices.Clone(schema.Required)
+	for _, part := range schema.AllOf {
+		more, names := flatten(part.Value)
+		maps.Copy(properties, more)
+		required = append(required, names...)
+	}
+	maps.Copy(properties, schema.Properties)
+	return properties, required
+}
+
+// members returns the properties of an object: the required ones in the contract's order, then the others by name.
 func members(schema *openapi3.Schema) []parameter {
 	var all []parameter
-	for name, property := range schema.Properties {
+	properties, required := flatten(schema)
+	for name, property := range properties {
 		all = append(all, parameter{
-			Name: name, Required: slices.Contains(schema.Required, name),
+			Name: name, Required: slices.Contains(required, name),
 			Description: property.Value.Description, schema: property, example: exampleOf(property.Value),
 		})
 	}
 	slices.SortFunc(all, func(a, b parameter) int {
-		return cmp.Or(slices.Index(schema.Required, a.Name)-slices.Index(schema.Required, b.Name), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(slices.Index(required, a.Name)-slices.Index(required, b.Name), cmp.Compare(a.Name, b.Name))
 	})
 	sortRequired(all)
 	return all
 }
 
+// readResult reads the responses of a success. There may be several statuses if all have the same result.
 func (op *operation) readResult() error {
-	promised := 0
+	results := map[string]bool{}
 	for _, status := range op.source.Responses.Keys() {
 		if !strings.HasPrefix(status, "2") {
 			continue
 		}
-		promised++
 		content := op.source.Responses.Value(status).Value.Content
 		if content.Get("text/event-stream") != nil {
 			op.Stream = true
@@ -162,54 +229,122 @@ func (op *operation) readResult() error {
 		}
 		media := content.Get("application/json")
 		if media == nil {
+			results[""] = true
 			continue
 		}
-		if op.Result = refName(media.Schema); op.Result == "" {
-			return errors.New("its result must be JSON with a named schema")
+		if op.Result = refName(media.Schema); op.Result == "" || !isObject(media.Schema.Value) {
+			return errors.New("its result must be a JSON object with a named schema")
 		}
-		op.readPages(media.Schema.Value)
+		results[op.Result] = true
+		if err := op.readPages(media.Schema.Value); err != nil {
+			return err
+		}
 	}
-	if promised != 1 {
-		return fmt.Errorf("it has %d statuses of success, and a method returns one result", promised)
+	if len(results) != 1 {
+		return fmt.Errorf("it has %d results, and a method returns one", len(results))
 	}
 	return nil
 }
 
-func (op *operation) readPages(result *openapi3.Schema) {
-	items, total := result.Properties["items"], result.Properties["total"]
-	size := slices.IndexFunc(op.Params, func(p parameter) bool { return p.Name == "page_size" })
-	if items == nil || total == nil || size < 0 || !slices.ContainsFunc(op.Params, func(p parameter) bool { return p.Name == "page" }) {
-		return
+// readPages recognizes a list with pages by its schema: the response has items, and either a total, which
+// belongs to the parameters page and page_size, or next_cursor, which belongs to the parameter cursor.
+func (op *operation) readPages(result *openapi3.Schema) error {
+	properties, _ := flatten(result)
+	size, number, cursor := op.param("page_size"), op.param("page"), op.param("cursor")
+	p := pages{
+		Numbered: number != nil && size != nil && properties["total"] != nil,
+		Cursor:   cursor != nil && properties["next_cursor"] != nil,
+		result:   result,
 	}
-	op.Pages = &pages{Item: refName(items.Value.Items), Size: int(*op.Params[size].schema.Value.Max)}
+	if properties["items"] == nil || !p.Numbered && !p.Cursor {
+		return nil
+	}
+	if p.Item = refName(properties["items"].Value.Items); p.Item == "" {
+		return errors.New("the items of its pages must have a named schema")
+	}
+	if size != nil && size.schema.Value.Max != nil {
+		p.Size = int(*size.schema.Value.Max)
+	}
+	op.Pages = &p
+	return cmp.Or(number.checkPaging(), size.checkPaging(), cursor.checkPaging())
+}
+
+// checkPaging returns an error if an iterator cannot set the parameter.
+func (p *parameter) checkPaging() error {
+	switch {
+	case p == nil:
+		return nil
+	case p.Required:
+		return fmt.Errorf("the parameter %s of pages must be optional", p.Name)
+	case p.Name != "cursor" && (p.schema.Value.Format != "int32" || p.schema.Value.Max == nil):
+		return fmt.Errorf("the parameter %s of pages must be an int32 with a maximum", p.Name)
+	}
+	return nil
+}
+
+// param returns a parameter in the query or in a header, or nil.
+func (op *operation) param(name string) *parameter {
+	i := slices.IndexFunc(op.Params, func(p parameter) bool { return p.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &op.Params[i]
+}
+
+// Field returns the Go expression for a property of a page. Its value is zero if the page does not have it.
+func (p pages) Field(name, zero string) string {
+	properties, required := flatten(p.result)
+	field := "found." + upperFirst(camel(name))
+	if slices.Contains(required, name) && !properties[name].Value.Nullable {
+		return field
+	}
+	return "orElse(" + field + ", " + zero + ")"
 }
 
 // Handwritten reports whether the method is written by hand.
 func (op operation) Handwritten() bool { return op.Stream || op.Form }
 
-// exampleOf returns the contract's example of a schema, or one made from those of its members.
+// exampleOf returns the contract's example of a schema, or a value of its type.
 func exampleOf(schema *openapi3.Schema) any {
 	switch {
 	case schema.Example != nil:
 		return schema.Example
-	case schema.Type.Is("object"):
+	case schema.Default != nil:
+		return schema.Default
+	case len(schema.Enum) > 0:
+		return schema.Enum[0]
+	case isObject(schema):
 		object := map[string]any{}
-		for name, property := range schema.Properties {
-			object[name] = exampleOf(property.Value)
+		for _, p := range members(schema) {
+			object[p.Name] = p.example
 		}
 		return object
 	case schema.Type.Is("array"):
 		return []any{exampleOf(schema.Items.Value)}
+	case schema.Type.Is("boolean"):
+		return true
+	case schema.Type.Is("integer"), schema.Type.Is("number"):
+		return 1
 	}
-	return nil
+	return exampleText(schema.Format)
 }
 
-// All returns the name of the method that reads all pages, such as listAllFilms for listFilms.
-func (op operation) All() string {
+func exampleText(format string) string {
+	switch format {
+	case "date":
+		return time.DateOnly
+	case "date-time":
+		return "2006-01-02T15:04:05Z"
+	}
+	return "text"
+}
+
+// PagesMethod returns the name of the method that reads all pages, such as listAllFilms for listFilms.
+func (op operation) PagesMethod() string {
 	if rest, ok := strings.CutPrefix(op.ID, "list"); ok {
 		return "listAll" + rest
 	}
-	return "all" + upper(op.ID)
+	return "all" + upperFirst(op.ID)
 }
 
 // HasRequired reports whether a parameter in the query or in a header is required.
@@ -219,21 +354,21 @@ func (op operation) HasRequired() bool {
 
 // example is an operation with the contract's examples as its arguments, for the SDKs' tests.
 type example struct {
-	ID     string         `json:"id"`
-	Method string         `json:"method"`
-	Path   string         `json:"path"`
-	Places []any          `json:"places"`
-	Params map[string]any `json:"params"`
-	Body   map[string]any `json:"body"`
-	Pages  string         `json:"pages,omitempty"`
+	ID         string         `json:"id"`
+	Method     string         `json:"method"`
+	Path       string         `json:"path"`
+	PathParams []any          `json:"path_params"`
+	Params     map[string]any `json:"params"`
+	Body       map[string]any `json:"body"`
+	Pages      string         `json:"pages,omitempty"`
 }
 
 func (c contract) Examples() []example {
 	var all []example
 	for _, op := range c.Operations {
-		e := example{ID: op.ID, Method: op.Method, Path: op.Path, Places: []any{}, Params: map[string]any{}, Body: map[string]any{}}
-		for _, p := range op.Places {
-			e.Places = append(e.Places, p.example)
+		e := example{ID: op.ID, Method: op.Method, Path: op.Path, PathParams: []any{}, Params: map[string]any{}, Body: map[string]any{}}
+		for _, p := range op.PathParams {
+			e.PathParams = append(e.PathParams, p.example)
 		}
 		for _, p := range op.Params {
 			e.Params[p.Name] = p.example
@@ -242,7 +377,7 @@ func (c contract) Examples() []example {
 			e.Body[p.Name] = p.example
 		}
 		if op.Pages != nil {
-			e.Pages = op.All()
+			e.Pages = op.PagesMethod()
 		}
 		all = append(all, e)
 	}

@@ -17,8 +17,8 @@ import (
 //
 //	{"film_id": "int32", "category?": "string", "return_date": "date-time|null", "actors": [{…}]}
 //
-// Enumerations and limits are omitted, because a later version of the server may widen them. A response
-// without a body has the shape "none".
+// Enums and bounds are omitted, because a newer server may extend them. A response without a body has the shape
+// "none".
 func shapes(doc *openapi3.T, operations []operation) (map[string]any, error) {
 	all := map[string]any{}
 	for _, op := range operations {
@@ -50,8 +50,8 @@ func collect(all map[string]any, doc *openapi3.T, op operation) error {
 	return nil
 }
 
-// collectEvents adds the shapes of a stream's events. An error is a problem, which is read like any
-// other.
+// collectEvents adds the shapes of a stream's events. The event error has none, because its data is a problem
+// document, which the SDKs read leniently.
 func collectEvents(all map[string]any, schemas openapi3.Schemas, media *openapi3.MediaType) error {
 	document, err := json.Marshal(media.Extensions["x-event-data"])
 	if err != nil {

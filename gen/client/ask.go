@@ -11,20 +11,21 @@ import (
 	"strings"
 )
 
-// AskEvent is a part of an answer: a [SourcesEvent], [DeltaEvent] or [DoneEvent].
+// AskEvent is an event of an answer: a [ToolEvent], [SourcesEvent], [DeltaEvent] or [DoneEvent].
 type AskEvent interface{ askEvent() }
 
+func (ToolEvent) askEvent()    {}
 func (SourcesEvent) askEvent() {}
 func (DeltaEvent) askEvent()   {}
 func (DoneEvent) askEvent()    {}
 
-// ErrTokenLimit is the reason of an [*IncompleteAnswerError] if the model reached its token limit.
+// ErrTokenLimit is the reason for an [*IncompleteAnswerError] if the model reached its token limit.
 var ErrTokenLimit = errors.New("the model reached its token limit")
 
 // AskQuestion asks the language model about the catalogue and streams the answer in chunks. After an error
-// the iteration ends. If there is no error, the answer is complete. An answer that broke off, or that
-// reached the model's token limit, ends with an [*IncompleteAnswerError]. Each range over the result sends
-// a new request. Leaving the loop stops the model.
+// the iteration ends. If there is no error, the answer is complete. If the answer broke off or reached the
+// model's token limit, the error is an [*IncompleteAnswerError]. Each range over the result sends a new
+// request. Leaving the loop stops the model.
 func (a *API) AskQuestion(ctx context.Context, question string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for event, err := range a.AskQuestionEvents(ctx, question) {
@@ -39,8 +40,8 @@ func (a *API) AskQuestion(ctx context.Context, question string) iter.Seq2[string
 	}
 }
 
-// AskQuestionEvents streams the events of an answer: the sources, the chunks, then the model and its
-// usage. If the model reached its token limit, the error follows the [DoneEvent]. Unknown events are
+// AskQuestionEvents streams the events of an answer: the calls of tools, the sources, the chunks, then the model
+// and its usage. If the model reached its token limit, the error follows the [DoneEvent]. Unknown events are
 // skipped. Otherwise it behaves like [API.AskQuestion].
 func (a *API) AskQuestionEvents(ctx context.Context, question string) iter.Seq2[AskEvent, error] {
 	return func(yield func(AskEvent, error) bool) {
@@ -104,6 +105,8 @@ func (e serverEvent) parse(response *http.Response, err error) (AskEvent, error)
 	}
 	var event AskEvent
 	switch e.name {
+	case "tool":
+		event, err = parseData[ToolEvent](e)
 	case "sources":
 		event, err = parseData[SourcesEvent](e)
 	case "delta":

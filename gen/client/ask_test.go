@@ -14,11 +14,11 @@ import (
 	"example.com/pagila-api/llm"
 )
 
-// says returns a model that writes the chunks and then ends with the result and err.
-func says(result llm.Result, err error, pieces ...string) scripted {
-	return scripted{ask: func(_ context.Context, emit func(string) error) (llm.Result, error) {
-		for _, p := range pieces {
-			if err := emit(p); err != nil {
+// answering returns a model that writes the chunks and then returns result and err.
+func answering(result llm.Result, err error, chunks ...string) fakeModel {
+	return fakeModel{ask: func(_ context.Context, emit func(string) error) (llm.Result, error) {
+		for _, chunk := range chunks {
+			if err := emit(chunk); err != nil {
 				return llm.Result{}, err
 			}
 		}
@@ -31,26 +31,26 @@ func collect(t *testing.T, a *client.API) ([]string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	var pieces []string
-	for piece, err := range a.AskQuestion(ctx, "Which comedies are short?") {
+	var chunks []string
+	for chunk, err := range a.AskQuestion(ctx, "Which comedies are short?") {
 		if err != nil {
-			return pieces, err
+			return chunks, err
 		}
-		pieces = append(pieces, piece)
+		chunks = append(chunks, chunk)
 	}
-	return pieces, nil
+	return chunks, nil
 }
 
-func TestAskOffline(t *testing.T) {
+func TestAskQuestionOffline(t *testing.T) {
 	t.Parallel()
 	l := start(t, nil)
-	title := one[string](t, l, `SELECT title FROM film WHERE film_id = 1`)
+	title := queryValue[string](t, l, `SELECT title FROM film WHERE film_id = 1`)
 	var text strings.Builder
-	for piece, err := range newAPI(t, l.url).AskQuestion(t.Context(), "What is the film "+title+" about?") {
+	for chunk, err := range newAPI(t, l.url).AskQuestion(t.Context(), "What is the film "+title+" about?") {
 		if err != nil {
 			t.Fatal(err)
 		}
-		text.WriteString(piece)
+		text.WriteString(chunk)
 	}
 	if !strings.Contains(text.String(), title) {
 		t.Errorf("the answer does not name %s: %s", title, &text)
@@ -58,10 +58,10 @@ func TestAskOffline(t *testing.T) {
 }
 
 // A chunk arrives before the model writes the next. Leaving the loop stops the model.
-func TestAskStreams(t *testing.T) {
+func TestAskQuestionStreams(t *testing.T) {
 	t.Parallel()
 	stopped := make(chan struct{})
-	l := start(t, scripted{ask: func(ctx context.Context, emit func(string) error) (llm.Result, error) {
+	l := start(t, fakeModel{ask: func(ctx context.Context, emit func(string) error) (llm.Result, error) {
 		defer close(stopped)
 		if err := emit("größer \n"); err != nil {
 			return llm.Result{}, err
@@ -69,75 +69,75 @@ func TestAskStreams(t *testing.T) {
 		<-ctx.Done()
 		return llm.Result{}, ctx.Err()
 	}})
-	for piece, err := range newAPI(t, l.url).AskQuestion(t.Context(), "x") {
-		if err != nil || piece != "größer \n" {
-			t.Fatalf("got %q, %v", piece, err)
+	for chunk, err := range newAPI(t, l.url).AskQuestion(t.Context(), "x") {
+		if err != nil || chunk != "größer \n" {
+			t.Fatalf("got %q, %v", chunk, err)
 		}
 		break
 	}
 	select {
 	case <-stopped:
 	case <-time.After(time.Minute):
-		t.Error("the model goes on although the caller has left")
+		t.Error("the model is still running after the caller left the loop")
 	}
 }
 
-func TestAskEvents(t *testing.T) {
+func TestAskQuestionEvents(t *testing.T) {
 	t.Parallel()
-	result := llm.Result{Model: "script-1", FinishReason: "stop", Usage: llm.Usage{Prompt: 7, Completion: 2}}
-	l := start(t, says(result, nil, "one ", "two"))
+	result := llm.Result{Model: "fake-1", FinishReason: "stop", Usage: llm.Usage{Prompt: 7, Completion: 2}}
+	l := start(t, answering(result, nil, "one ", "two"))
 	var got []client.AskEvent
 	for event, err := range newAPI(t, l.url).AskQuestionEvents(t.Context(), "x") {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, ok := event.(client.SourcesEvent); !ok { // tested below
-			got = append(got, event)
-		}
+		got = append(got, event)
 	}
 	want := []client.AskEvent{
+		client.ToolEvent{Name: "listFilms", Arguments: map[string]any{"title": "academy"}, Status: 200, Films: 1},
+		client.SourcesEvent{Films: []client.Source{{FilmID: 1, Title: "ACADEMY DINOSAUR"}}, Total: 1},
 		client.DeltaEvent{Text: "one "}, client.DeltaEvent{Text: "two"},
-		client.DoneEvent{FinishReason: "stop", Model: "script-1", Usage: client.Usage{PromptTokens: 7, CompletionTokens: 2}},
+		client.DoneEvent{FinishReason: "stop", Model: "fake-1", Usage: client.Usage{PromptTokens: 7, CompletionTokens: 2}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the events differ (-want +got):\n%s", diff)
 	}
 }
 
-// A model that fails early is the server's problem, and so is one that fails midway.
-func TestAskModelFails(t *testing.T) {
+// A model that fails is a problem of the server, before the first chunk and after it.
+func TestAskQuestionReturnsAFailureOfTheModel(t *testing.T) {
 	t.Parallel()
 	failure := &llm.Error{Kind: llm.KindTruncated, Err: errors.New("the stream ended early")}
 
-	pieces, err := collect(t, newAPI(t, start(t, says(llm.Result{}, failure)).url))
-	wantError(t, err, http.StatusBadGateway, client.ProblemCodeLLMBadResponse)
-	if len(pieces) != 0 {
-		t.Errorf("got %q and %v", pieces, err)
+	chunks, err := collect(t, newAPI(t, start(t, answering(llm.Result{}, failure)).url))
+	wantProblem(t, err, http.StatusBadGateway, client.ProblemCodeLLMBadResponse)
+	if len(chunks) != 0 {
+		t.Errorf("got %q and %v", chunks, err)
 	}
 
-	pieces, err = collect(t, newAPI(t, start(t, says(llm.Result{}, failure, "half an ")).url))
-	wantError(t, err, http.StatusBadGateway, client.ProblemCodeLLMBadResponse)
-	if len(pieces) != 1 {
-		t.Errorf("got %q and %v", pieces, err)
-	}
-}
-
-func TestAskReachesTheLimitOfTokens(t *testing.T) {
-	t.Parallel()
-	l := start(t, says(llm.Result{FinishReason: "length"}, &llm.Error{Kind: llm.KindLength, Err: errors.New("the token limit")}, "half an "))
-	pieces, err := collect(t, newAPI(t, l.url))
-	if incomplete, ok := errors.AsType[*client.IncompleteAnswerError](err); !ok || incomplete.Text != "half an " || len(pieces) != 1 {
-		t.Errorf("got %q and %v", pieces, err)
+	chunks, err = collect(t, newAPI(t, start(t, answering(llm.Result{}, failure, "half an ")).url))
+	wantProblem(t, err, http.StatusBadGateway, client.ProblemCodeLLMBadResponse)
+	if len(chunks) != 1 {
+		t.Errorf("got %q and %v", chunks, err)
 	}
 }
 
-// A silent server ends the call after a timeout, before the headers and after them.
-func TestAskStalls(t *testing.T) {
+func TestAskQuestionReturnsAnErrorAtTheTokenLimit(t *testing.T) {
 	t.Parallel()
-	stall := func(begin ...string) string {
-		return start(t, scripted{ask: func(ctx context.Context, emit func(string) error) (llm.Result, error) {
-			for _, p := range begin {
-				if err := emit(p); err != nil {
+	l := start(t, answering(llm.Result{FinishReason: "length"}, &llm.Error{Kind: llm.KindLength, Err: errors.New("the token limit")}, "half an "))
+	chunks, err := collect(t, newAPI(t, l.url))
+	if incomplete, ok := errors.AsType[*client.IncompleteAnswerError](err); !ok || incomplete.Text != "half an " || len(chunks) != 1 {
+		t.Errorf("got %q and %v", chunks, err)
+	}
+}
+
+// If the server is silent, the call ends after a timeout, before the headers and after them.
+func TestAskQuestionTimesOut(t *testing.T) {
+	t.Parallel()
+	stall := func(chunks ...string) string {
+		return start(t, fakeModel{ask: func(ctx context.Context, emit func(string) error) (llm.Result, error) {
+			for _, chunk := range chunks {
+				if err := emit(chunk); err != nil {
 					return llm.Result{}, err
 				}
 			}
@@ -145,20 +145,20 @@ func TestAskStalls(t *testing.T) {
 			return llm.Result{}, ctx.Err()
 		}}).url
 	}
-	pieces, err := collect(t, newAPI(t, stall(), client.WithTimeout(time.Second)))
-	if late, ok := errors.AsType[*client.TimeoutError](err); !ok || late.Limit != time.Second || len(pieces) != 0 {
-		t.Errorf("before the head: %q and %v", pieces, err)
+	chunks, err := collect(t, newAPI(t, stall(), client.WithTimeout(time.Second)))
+	if late, ok := errors.AsType[*client.TimeoutError](err); !ok || late.Limit != time.Second || len(chunks) != 0 {
+		t.Errorf("before the headers: %q and %v", chunks, err)
 	}
 	_, err = collect(t, newAPI(t, stall("one "), client.WithIdleTimeout(time.Second)))
 	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "silent for 1s") {
-		t.Errorf("after the head: %v", err)
+		t.Errorf("after the headers: %v", err)
 	}
 }
 
-// An answer that the caller cancels ends with the cause of the context.
-func TestAskIsCancelled(t *testing.T) {
+// If the caller cancels the context, the error is the context's.
+func TestAskQuestionIsCanceled(t *testing.T) {
 	t.Parallel()
-	l := start(t, scripted{ask: func(ctx context.Context, emit func(string) error) (llm.Result, error) {
+	l := start(t, fakeModel{ask: func(ctx context.Context, emit func(string) error) (llm.Result, error) {
 		if err := emit("one "); err != nil {
 			return llm.Result{}, err
 		}

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"iter"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -14,19 +13,19 @@ import (
 	"time"
 )
 
-// exchange is a call of an operation.
+// exchange is a call of an operation: its request and the response.
 type exchange struct {
-	operation string // its id
-	method    string
-	path      string
-	places    []any // the values of the path's parameters
-	params    any   // a struct of the parameters in the query and in headers
-	body      any   // JSON, or the values of a form
-	accept    string
-	result    any // receives the JSON of the response
+	operation  string // its id
+	method     string
+	path       string
+	pathParams []any // in the path's order
+	params     any   // a struct of the parameters in the query and in headers
+	body       any   // encoded as JSON, unless it is a form; nil or a nil pointer if there is none
+	accept     string
+	result     any // receives the JSON of the response
 }
 
-// call makes an exchange whose response is JSON.
+// call makes an exchange whose response is JSON or has no body.
 func call[T any](ctx context.Context, a *API, e exchange) (*T, error) {
 	result := new(T)
 	e.accept, e.result = mediaJSON, result
@@ -34,43 +33,51 @@ func call[T any](ctx context.Context, a *API, e exchange) (*T, error) {
 	if err != nil {
 		return nil, err
 	}
-	return result, response.Body.Close() // which ends the exchange
+	return result, response.Body.Close() // closing it releases the context of the call
 }
 
 // request builds the request of an exchange.
-func (e exchange) request(ctx context.Context, server string) (*http.Request, error) {
+func (e exchange) request(ctx context.Context, baseURL string) (*http.Request, error) {
 	path, err := e.expandPath()
 	if err != nil {
 		return nil, err
 	}
 	query, header := encodeParams(e.params)
 	header.Set("Accept", e.accept)
-	var body io.Reader
-	switch content := e.body.(type) {
-	case nil:
-	case url.Values:
-		header.Set("Content-Type", "application/x-www-form-urlencoded")
-		body = strings.NewReader(content.Encode())
-	default:
-		document, err := json.Marshal(content)
-		if err != nil {
-			return nil, fmt.Errorf("encode the body: %w", err)
-		}
-		header.Set("Content-Type", mediaJSON)
-		body = bytes.NewReader(document)
-	}
-	r, err := http.NewRequestWithContext(ctx, e.method, server+path+query, body)
+	body, contentType, err := encodeBody(e.body)
 	if err != nil {
-		return nil, fmt.Errorf("make the request: %w", err)
+		return nil, err
+	}
+	if contentType != "" {
+		header.Set("Content-Type", contentType)
+	}
+	r, err := http.NewRequestWithContext(ctx, e.method, baseURL+path+query, body)
+	if err != nil {
+		return nil, fmt.Errorf("create the request: %w", err)
 	}
 	r.Header = header
 	return r, nil
 }
 
-// expandPath puts the values into the path.
+// encodeBody returns a body and its media type. Both are empty if there is no body.
+func encodeBody(content any) (body io.Reader, contentType string, err error) {
+	if form, ok := content.(url.Values); ok {
+		return strings.NewReader(form.Encode()), "application/x-www-form-urlencoded", nil
+	}
+	if value := reflect.ValueOf(content); content == nil || value.Kind() == reflect.Pointer && value.IsNil() {
+		return nil, "", nil
+	}
+	document, err := json.Marshal(content)
+	if err != nil {
+		return nil, "", fmt.Errorf("encode the body: %w", err)
+	}
+	return bytes.NewReader(document), mediaJSON, nil
+}
+
+// expandPath replaces the parameters in the path with their values.
 func (e exchange) expandPath() (string, error) {
 	path := e.path
-	for _, value := range e.places {
+	for _, value := range e.pathParams {
 		segment := fmt.Sprint(value)
 		if strings.Trim(segment, ".") == "" && len(segment) < 3 {
 			return "", fmt.Errorf("%q cannot be a parameter of the path %s", segment, e.path)
@@ -81,8 +88,8 @@ func (e exchange) expandPath() (string, error) {
 	return path, nil
 }
 
-// encodeParams writes the fields of a struct by their tags: those with "form" into a query, the others
-// into headers. Nil fields are omitted.
+// encodeParams encodes the fields of a struct. Those with the tag "form" are for the query, the others are
+// for headers. Nil fields are omitted.
 func encodeParams(params any) (string, http.Header) {
 	query, header := url.Values{}, http.Header{}
 	if params == nil {
@@ -94,7 +101,7 @@ func encodeParams(params any) (string, http.Header) {
 		if field.Tag.Get("form") != "" {
 			add = query.Add
 		}
-		for _, text := range texts(value) {
+		for _, text := range encodeParam(value) {
 			add(name, text)
 		}
 	}
@@ -104,54 +111,24 @@ func encodeParams(params any) (string, http.Header) {
 	return "?" + query.Encode(), header
 }
 
-// texts returns the values of a parameter: none for nil, one for each item of a slice.
-func texts(value reflect.Value) []string {
+// encodeParam returns the values of a parameter: none for nil, one for each item of a slice.
+func encodeParam(value reflect.Value) []string {
 	switch value.Kind() {
 	case reflect.Pointer:
 		if value.IsNil() {
 			return nil
 		}
-		return texts(value.Elem())
+		return encodeParam(value.Elem())
 	case reflect.Slice:
 		var all []string
 		for _, item := range value.Seq2() {
-			all = append(all, texts(item)...)
+			all = append(all, encodeParam(item)...)
 		}
 		return all
 	default:
-		if moment, ok := value.Interface().(time.Time); ok {
-			return []string{moment.Format(time.RFC3339Nano)}
+		if t, ok := value.Interface().(time.Time); ok {
+			return []string{t.Format(time.RFC3339Nano)}
 		}
 		return []string{fmt.Sprint(value.Interface())}
 	}
-}
-
-// allPages yields the items of page after page.
-func allPages[T any](first, perPage *int32, most int32, read func(page, size int32) ([]T, int64, error)) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		page, size := orElse(first, 1), orElse(perPage, most)
-		for ; ; page++ {
-			items, total, err := read(page, size)
-			if err != nil {
-				var none T
-				yield(none, err)
-				return
-			}
-			for _, item := range items {
-				if !yield(item, nil) {
-					return
-				}
-			}
-			if len(items) == 0 || int64(page)*int64(size) >= total {
-				return
-			}
-		}
-	}
-}
-
-func orElse(value *int32, otherwise int32) int32 {
-	if value == nil {
-		return otherwise
-	}
-	return *value
 }

@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"encoding/json"
 	"database/sql"
 	"errors"
 	"log/slog"
@@ -27,14 +28,14 @@ const bearer = "test-token"
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
-// live is the real server on a database of its own, behind a real socket.
-type live struct {
+// liveServer is the real server on a database of its own, behind a real socket.
+type liveServer struct {
 	url string
 	db  *sql.DB
 }
 
-// start runs a server with a language model; nil is the offline one.
-func start(t *testing.T, model server.Model) live {
+// start runs a server with a language model. The default is the offline model.
+func start(t *testing.T, model server.Model) liveServer {
 	t.Helper()
 	contract, err := api.Load(t.Context())
 	if err != nil {
@@ -70,13 +71,13 @@ func start(t *testing.T, model server.Model) live {
 	}
 	ts := httptest.NewServer(checked)
 	t.Cleanup(ts.Close)
-	return live{url: ts.URL, db: st.DB()}
+	return liveServer{url: ts.URL, db: st.DB()}
 }
 
-// newAPI creates a client that has the token and does not wait long before it retries.
+// newAPI creates a client with the token and short pauses between attempts.
 func newAPI(t *testing.T, url string, options ...client.Option) *client.API {
 	t.Helper()
-	options = append([]client.Option{client.WithToken(bearer), client.WithTimeout(time.Minute), client.WithRetries(2, time.Millisecond)}, options...)
+	options = append([]client.Option{client.WithToken(bearer), client.WithTimeout(time.Minute), client.WithBackoff(time.Millisecond)}, options...)
 	a, err := client.New(url, options...)
 	if err != nil {
 		t.Fatal(err)
@@ -84,8 +85,8 @@ func newAPI(t *testing.T, url string, options ...client.Option) *client.API {
 	return a
 }
 
-// one reads a value from the database by SQL.
-func one[T any](t *testing.T, l live, query string, args ...any) T {
+// queryValue reads a value from the database.
+func queryValue[T any](t *testing.T, l liveServer, query string, args ...any) T {
 	t.Helper()
 	var v T
 	if err := l.db.QueryRowContext(t.Context(), query, args...).Scan(&v); err != nil {
@@ -94,17 +95,17 @@ func one[T any](t *testing.T, l live, query string, args ...any) T {
 	return v
 }
 
-// wantError checks that an error is the server's problem with this status and code.
-func wantError(t *testing.T, err error, status int, code client.ProblemCode) *client.ProblemError {
+// wantProblem checks that an error is a problem with this status and code.
+func wantProblem(t *testing.T, err error, status int, code client.ProblemCode) *client.ProblemError {
 	t.Helper()
-	refusal, ok := errors.AsType[*client.ProblemError](err)
+	problem, ok := errors.AsType[*client.ProblemError](err)
 	if !ok {
 		t.Fatalf("got %v, want %d %s", err, status, code)
 	}
-	if refusal.Status != status || refusal.Code != code {
-		t.Fatalf("got %d %s, want %d %s: %v", refusal.Status, refusal.Code, status, code, err)
+	if problem.Status != status || problem.Code != code {
+		t.Fatalf("got %d %s, want %d %s: %v", problem.Status, problem.Code, status, code, err)
 	}
-	return refusal
+	return problem
 }
 
 func TestListAllFilms(t *testing.T) {
@@ -137,20 +138,20 @@ func TestListAllFilms(t *testing.T) {
 		"pages of 1":              {client.ListFilmsParams{PageSize: new(int32(1))}, want},
 		"the last page is full":   {client.ListFilmsParams{PageSize: new(int32(len(want)))}, want},
 		"from the second page on": {client.ListFilmsParams{PageSize: new(int32(3)), Page: new(int32(2))}, want[3:]},
-		"past the end":            {client.ListFilmsParams{Page: new(int32(1000))}, nil},
+		"a page past the end":     {client.ListFilmsParams{Page: new(int32(1000))}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			tt.params.Category = new("comedy")
+			tt.params.Category = []string{"comedy"}
 			films := newAPI(t, l.url).ListAllFilms(t.Context(), tt.params)
-			for range 2 { // each range starts again
+			for range 2 { // each range over the result starts again
 				var got []int32
 				for film, err := range films {
 					if err != nil {
 						t.Fatal(err)
 					}
 					if film.Category == nil || *film.Category != "Comedy" {
-						t.Errorf("film %d is of another category", film.FilmID)
+						t.Errorf("film %d has another category", film.FilmID)
 					}
 					got = append(got, film.FilmID)
 				}
@@ -162,17 +163,17 @@ func TestListAllFilms(t *testing.T) {
 	}
 }
 
-func TestListAllFilmsFails(t *testing.T) {
+func TestListAllFilmsStopsAfterAnError(t *testing.T) {
 	t.Parallel()
 	l := start(t, nil)
 	count := 0
 	for _, err := range newAPI(t, l.url).ListAllFilms(t.Context(), client.ListFilmsParams{PageSize: new(int32(101))}) {
 		count++
-		refusal := wantError(t, err, http.StatusBadRequest, client.ProblemCodeInvalidRequest)
-		if len(refusal.Errors) != 1 || refusal.Errors[0].Parameter == nil || *refusal.Errors[0].Parameter != "page_size" {
-			t.Errorf("the errors are %+v", refusal.Errors)
+		problem := wantProblem(t, err, http.StatusBadRequest, client.ProblemCodeInvalidRequest)
+		if len(problem.Errors) != 1 || problem.Errors[0].Parameter == nil || *problem.Errors[0].Parameter != "page_size" {
+			t.Errorf("the errors are %+v", problem.Errors)
 		}
-		if !strings.Contains(err.Error(), " page_size: ") || !strings.Contains(err.Error(), refusal.RequestID) {
+		if !strings.Contains(err.Error(), " page_size: ") || !strings.Contains(err.Error(), problem.RequestID) {
 			t.Errorf("the message is %q", err)
 		}
 	}
@@ -181,11 +182,11 @@ func TestListAllFilmsFails(t *testing.T) {
 	}
 }
 
-func TestRent(t *testing.T) {
+func TestCreateRental(t *testing.T) {
 	t.Parallel()
 	l := start(t, nil)
 	a := newAPI(t, l.url)
-	free := one[int32](t, l, `SELECT min(inventory_id) FROM inventory WHERE NOT EXISTS (
+	free := queryValue[int32](t, l, `SELECT min(inventory_id) FROM inventory WHERE NOT EXISTS (
 		SELECT FROM rental WHERE rental.inventory_id = inventory.inventory_id AND return_date IS NULL)`)
 
 	rental, err := a.CreateRental(t.Context(), 1, client.RentalRequest{InventoryID: free, StaffID: 2})
@@ -200,31 +201,31 @@ func TestRent(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(rental, read); diff != "" {
-		t.Errorf("the rental reads otherwise (-created +read):\n%s", diff)
+		t.Errorf("the rentals differ (-created +read):\n%s", diff)
 	}
 
 	_, err = a.CreateRental(t.Context(), 1, client.RentalRequest{InventoryID: free, StaffID: 2})
-	refusal := wantError(t, err, http.StatusConflict, client.ProblemCodeInventoryNotAvailable)
-	if refusal.RequestID == "" || refusal.Detail == "" || !strings.HasPrefix(err.Error(), "POST /customers/1/rentals: 409 inventory_not_available: ") {
+	problem := wantProblem(t, err, http.StatusConflict, client.ProblemCodeInventoryNotAvailable)
+	if problem.RequestID == "" || problem.Detail == "" || !strings.HasPrefix(err.Error(), "POST /customers/1/rentals: 409 inventory_not_available: ") {
 		t.Errorf("got %v", err)
 	}
 	_, err = a.CreateRental(t.Context(), 1, client.RentalRequest{InventoryID: 999999, StaffID: 2})
-	refusal = wantError(t, err, http.StatusUnprocessableEntity, client.ProblemCodeUnknownReference)
-	if len(refusal.Errors) != 1 || refusal.Errors[0].Pointer == nil || *refusal.Errors[0].Pointer != "#/inventory_id" {
-		t.Errorf("the errors are %+v", refusal.Errors)
+	problem = wantProblem(t, err, http.StatusUnprocessableEntity, client.ProblemCodeUnknownReference)
+	if len(problem.Errors) != 1 || problem.Errors[0].Pointer == nil || *problem.Errors[0].Pointer != "#/inventory_id" {
+		t.Errorf("the errors are %+v", problem.Errors)
 	}
 }
 
-func TestToken(t *testing.T) {
+func TestCreateToken(t *testing.T) {
 	t.Parallel()
 	l := start(t, nil)
-	rental := one[int32](t, l, `SELECT min(rental_id) FROM rental WHERE customer_id = 1`)
+	rental := queryValue[int32](t, l, `SELECT min(rental_id) FROM rental WHERE customer_id = 1`)
 	read := func(token string) error {
 		_, err := newAPI(t, l.url, client.WithToken(token)).GetRental(t.Context(), 1, rental)
 		return err
 	}
-	wantError(t, read(""), http.StatusUnauthorized, client.ProblemCodeMissingToken)
-	wantError(t, read("another"), http.StatusUnauthorized, client.ProblemCodeInvalidToken)
+	wantProblem(t, read(""), http.StatusUnauthorized, client.ProblemCodeMissingToken)
+	wantProblem(t, read("another"), http.StatusUnauthorized, client.ProblemCodeInvalidToken)
 
 	token, err := newAPI(t, l.url, client.WithToken("")).CreateToken(t.Context(), "somebody", "secret")
 	if err != nil {
@@ -234,10 +235,10 @@ func TestToken(t *testing.T) {
 		t.Error(err)
 	}
 	_, err = newAPI(t, l.url).CreateToken(t.Context(), "somebody", "wrong")
-	wantError(t, err, http.StatusBadRequest, client.ProblemCodeInvalidCredentials)
+	wantProblem(t, err, http.StatusBadRequest, client.ProblemCodeInvalidCredentials)
 }
 
-func TestSummarize(t *testing.T) {
+func TestSummarizeFilm(t *testing.T) {
 	t.Parallel()
 	l := start(t, nil)
 	summary, err := newAPI(t, l.url).SummarizeFilm(t.Context(), client.SummaryRequest{FilmID: 1})
@@ -245,18 +246,18 @@ func TestSummarize(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := client.FilmSummary{
-		Title:       one[string](t, l, `SELECT title FROM film WHERE film_id = 1`),
-		Rating:      client.Rating(one[string](t, l, `SELECT rating::text FROM film WHERE film_id = 1`)),
-		Recommended: one[bool](t, l, `SELECT rating > 'PG-13' AND rental_rate < 3.00 FROM film WHERE film_id = 1`),
+		Title:       queryValue[string](t, l, `SELECT title FROM film WHERE film_id = 1`),
+		Rating:      client.Rating(queryValue[string](t, l, `SELECT rating::text FROM film WHERE film_id = 1`)),
+		Recommended: queryValue[bool](t, l, `SELECT rating > 'PG-13' AND rental_rate < 3.00 FROM film WHERE film_id = 1`),
 	}
 	if *summary != want {
 		t.Errorf("got %+v, want %+v", *summary, want)
 	}
 	_, err = newAPI(t, l.url).SummarizeFilm(t.Context(), client.SummaryRequest{FilmID: 999999})
-	wantError(t, err, http.StatusNotFound, client.ProblemCodeFilmNotFound)
+	wantProblem(t, err, http.StatusNotFound, client.ProblemCodeFilmNotFound)
 }
 
-func TestNewRefuses(t *testing.T) {
+func TestNewRejectsInvalidArguments(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{"", "localhost:8080", "/films", "ftp://example.com", "http://", "http://a b"} {
 		if _, err := client.New(url); err == nil {
@@ -264,23 +265,34 @@ func TestNewRefuses(t *testing.T) {
 		}
 	}
 	for name, option := range map[string]client.Option{
-		"time-out": client.WithTimeout(-1), "idle time-out": client.WithIdleTimeout(-1),
-		"retries": client.WithRetries(-1, time.Second), "back-off": client.WithRetries(1, 0),
+		"timeout": client.WithTimeout(-1), "idle timeout": client.WithIdleTimeout(-1),
+		"number of retries": client.WithRetries(-1), "backoff": client.WithBackoff(0),
 	} {
 		if _, err := client.New("http://localhost", option); err == nil {
-			t.Errorf("a wrong %s is accepted", name)
+			t.Errorf("an invalid %s is accepted", name)
 		}
 	}
 }
 
-// scripted is a language model that does what a test says.
-type scripted struct {
+// fakeModel is a language model whose answers come from a test.
+type fakeModel struct {
 	server.Model
 	ask func(ctx context.Context, emit func(string) error) (llm.Result, error)
 }
 
-func (scripted) Info() llm.Info { return llm.Info{Provider: "scripted", Model: "script-1"} }
+func (fakeModel) Info() llm.Info { return llm.Info{Provider: "fake", Model: "fake-1"} }
 
-func (s scripted) Ask(ctx context.Context, _ llm.Question, emit func(string) error) (llm.Result, error) {
-	return s.ask(ctx, emit)
+// Ask tells the observer of a call and of one film before the first chunk.
+func (m fakeModel) Ask(ctx context.Context, _ llm.Question, o llm.Observer) (llm.Result, error) {
+	told := false
+	return m.ask(ctx, func(chunk string) error {
+		if told {
+			return o.Chunk(chunk)
+		}
+		told = true
+		return errors.Join(
+			o.Called(llm.Call{Name: "listFilms", Arguments: json.RawMessage(`{"title":"academy"}`), Status: 200, Films: 1}),
+			o.Sources(llm.Sources{Films: []llm.Source{{FilmID: 1, Title: "ACADEMY DINOSAUR"}}, Total: 1}),
+			o.Chunk(chunk))
+	})
 }

@@ -31,7 +31,7 @@ const (
 // safe.
 type doer struct {
 	client      *http.Client
-	server      string // its URL, without a slash at the end
+	baseURL     string // without a slash at the end
 	token       string
 	timeout     time.Duration
 	idleTimeout time.Duration
@@ -39,10 +39,10 @@ type doer struct {
 	backoff     time.Duration
 }
 
-// do makes an exchange. It decodes JSON into the exchange's result. A stream is in the response, which the
-// caller closes.
+// do makes an exchange. It decodes JSON into the exchange's result. For a stream, the caller reads and
+// closes the response.
 func (d *doer) do(ctx context.Context, e exchange) (*http.Response, error) {
-	r, err := e.request(ctx, d.server)
+	r, err := e.request(ctx, d.baseURL)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +57,7 @@ func (d *doer) do(ctx context.Context, e exchange) (*http.Response, error) {
 	return response, nil
 }
 
-// after calls f when the limit has passed, unless it is stopped first. A limit of 0 means no limit.
+// after calls f when the limit has passed, unless the caller stops it first. A limit of 0 means no limit.
 func after(limit time.Duration, f func()) (stop func() bool) {
 	if limit == 0 {
 		return func() bool { return true }
@@ -80,12 +80,12 @@ func (d *doer) try(r *http.Request, e exchange) (*http.Response, error) {
 		select {
 		case <-time.After(d.pause(attempt, err)):
 		case <-ctx.Done():
-			return nil, fmt.Errorf("%w, while waiting to try again after: %s", context.Cause(ctx), err.Error())
+			return nil, fmt.Errorf("%w while waiting to retry after: %s", context.Cause(ctx), err.Error())
 		}
 	}
 }
 
-// attempt sends a request once. The timeout covers the complete response, or the headers of a stream.
+// attempt sends a request once. The timeout applies to the complete response, or to the headers of a stream.
 func (d *doer) attempt(r *http.Request, e exchange) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	stop := after(d.timeout, func() {
@@ -110,7 +110,7 @@ func (d *doer) send(r *http.Request, e exchange) (*http.Response, error) {
 	if err != nil {
 		return nil, &NetworkError{Err: err}
 	}
-	if !e.promises(response) {
+	if !e.isExpected(response) {
 		return nil, readError(response)
 	}
 	if e.result == nil {
@@ -133,8 +133,8 @@ func mediaType(response *http.Response) string {
 	return strings.ToLower(strings.TrimSpace(t))
 }
 
-// transient reports whether the next attempt may succeed. A timeout is not retried, because that would
-// multiply the wait.
+// transient reports whether a retry may succeed. A timeout is not retried, because that would multiply the
+// wait.
 func transient(err error) bool {
 	if _, ok := errors.AsType[*NetworkError](err); ok {
 		return true
@@ -150,8 +150,8 @@ func transient(err error) bool {
 	return false
 }
 
-// pause returns how long to wait after a failed attempt, counted from 0. The server's Retry-After is added
-// to the backoff, so that clients that were refused together do not return together.
+// pause returns how long to wait after a failed attempt, counted from 0. Retry-After is added to the backoff, so
+// that clients that failed at the same time do not retry at the same time.
 func (d *doer) pause(attempt int, err error) time.Duration {
 	wait := d.backoff
 	for range attempt {
@@ -164,16 +164,16 @@ func (d *doer) pause(attempt int, err error) time.Duration {
 	return wait
 }
 
-// body is a response's body. It limits how long each Read waits for the server. The time between two
-// reads does not count.
+// body is a response's body. It limits how long each Read waits for the server. The time between two reads
+// does not count.
 type body struct {
 	io.ReadCloser
-	ctx         context.Context // its cause says which limit was passed
+	ctx         context.Context // its cause says which timeout has passed
 	cancel      context.CancelCauseFunc
 	idleTimeout time.Duration
 }
 
-// Read reads what has arrived.
+// Read reads from the body, and limits the wait.
 func (b *body) Read(p []byte) (int, error) {
 	stop := after(b.idleTimeout, func() {
 		b.cancel(&TimeoutError{Limit: b.idleTimeout, what: "the server was silent for"})
@@ -186,7 +186,7 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close ends the call.
+// Close closes the body and ends the call.
 func (b *body) Close() error {
 	err := b.ReadCloser.Close()
 	b.cancel(nil)

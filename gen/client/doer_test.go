@@ -16,13 +16,13 @@ import (
 
 const health = `{"status":"ok"}`
 
-// transport answers requests without a network, so that the clock may be a false one.
+// transport responds to requests without a network, so that a test can use a fake clock.
 type transport func(*http.Request) (*http.Response, error)
 
 func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// answer is a response without a body.
-func answer(status int, headers ...string) *http.Response {
+// respond returns a response without a body.
+func respond(status int, headers ...string) *http.Response {
 	w := httptest.NewRecorder()
 	for i := 0; i < len(headers); i += 2 {
 		w.Header().Set(headers[i], headers[i+1])
@@ -31,41 +31,41 @@ func answer(status int, headers ...string) *http.Response {
 	return w.Result()
 }
 
-// The pauses between attempts, on a false clock.
-func TestPauses(t *testing.T) {
+// The pauses between attempts double. Retry-After is added.
+func TestPausesBetweenAttempts(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		retryAfter func() string
 		requests   int
 		min, max   time.Duration // of the entire call, with 3 retries after 100 ms, 200 ms, 400 ms
 	}{
-		"doubling":         {func() string { return "" }, 4, 350 * time.Millisecond, 700 * time.Millisecond},
-		"seconds":          {func() string { return "2" }, 4, 6350 * time.Millisecond, 6700 * time.Millisecond},
-		"a date":           {func() string { return time.Now().Add(3 * time.Second).UTC().Format(http.TimeFormat) }, 4, 6 * time.Second, 10 * time.Second},
-		"a date gone by":   {func() string { return "Sun, 06 Nov 1994 08:49:37 GMT" }, 4, 350 * time.Millisecond, 700 * time.Millisecond},
-		"nonsense":         {func() string { return "soon" }, 4, 350 * time.Millisecond, 700 * time.Millisecond},
-		"too long to wait": {func() string { return "3600" }, 1, 0, 0},
+		"no Retry-After":     {func() string { return "" }, 4, 350 * time.Millisecond, 700 * time.Millisecond},
+		"seconds":            {func() string { return "2" }, 4, 6350 * time.Millisecond, 6700 * time.Millisecond},
+		"a date":             {func() string { return time.Now().Add(3 * time.Second).UTC().Format(http.TimeFormat) }, 4, 6 * time.Second, 10 * time.Second},
+		"a past date":        {func() string { return "Sun, 06 Nov 1994 08:49:37 GMT" }, 4, 350 * time.Millisecond, 700 * time.Millisecond},
+		"malformed":          {func() string { return "soon" }, 4, 350 * time.Millisecond, 700 * time.Millisecond},
+		"beyond the maximum": {func() string { return "3600" }, 1, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				requests := 0
-				a := newAPI(t, "http://pagila.test", client.WithRetries(3, 100*time.Millisecond), client.WithTransport(transport(func(*http.Request) (*http.Response, error) {
+				a := newAPI(t, "http://pagila.test", client.WithRetries(3), client.WithBackoff(100*time.Millisecond), client.WithTransport(transport(func(*http.Request) (*http.Response, error) {
 					requests++
-					return answer(503, "Retry-After", tt.retryAfter()), nil
+					return respond(503, "Retry-After", tt.retryAfter()), nil
 				})))
 				begin := time.Now()
 				_, err := a.GetHealth(t.Context())
 				took := time.Since(begin)
-				refusal, ok := errors.AsType[*client.HTTPError](err)
-				if !ok || refusal.Status != 503 {
+				response, ok := errors.AsType[*client.HTTPError](err)
+				if !ok || response.Status != 503 {
 					t.Fatalf("got %v", err)
 				}
 				if requests != tt.requests || took < tt.min || took > tt.max {
 					t.Errorf("%d requests in %s, want %d in %s to %s", requests, took, tt.requests, tt.min, tt.max)
 				}
-				if name == "too long to wait" && refusal.RetryAfter != time.Hour {
-					t.Errorf("RetryAfter is %s", refusal.RetryAfter)
+				if name == "beyond the maximum" && response.RetryAfter != time.Hour {
+					t.Errorf("RetryAfter is %s", response.RetryAfter)
 				}
 			})
 		})
@@ -73,13 +73,13 @@ func TestPauses(t *testing.T) {
 }
 
 // The timeout limits an attempt, including its body. An attempt that timed out is not retried.
-func TestTimeout(t *testing.T) {
+func TestTimeoutOfTheCompleteResponse(t *testing.T) {
 	t.Parallel()
 	hang := func(r *http.Request) error { <-r.Context().Done(); return r.Context().Err() }
 	for name, do := range map[string]transport{
-		"no head": func(r *http.Request) (*http.Response, error) { return nil, hang(r) },
+		"no headers": func(r *http.Request) (*http.Response, error) { return nil, hang(r) },
 		"half a body": func(r *http.Request) (*http.Response, error) {
-			response := answer(200, "Content-Type", "application/json")
+			response := respond(200, "Content-Type", "application/json")
 			reader, writer := io.Pipe()
 			response.Body = reader
 			go func() {
@@ -104,7 +104,7 @@ func TestTimeout(t *testing.T) {
 }
 
 // The timeout restarts with each attempt. A context limits the entire call, including the pauses.
-func TestTimeoutOfAnAttempt(t *testing.T) {
+func TestTimeoutRestartsWithEachAttempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		requests := 0
@@ -114,7 +114,7 @@ func TestTimeoutOfAnAttempt(t *testing.T) {
 				return nil, r.Context().Err()
 			}
 			<-time.After(6 * time.Second)
-			return answer(503, "Retry-After", "20"), nil
+			return respond(503, "Retry-After", "20"), nil
 		}))
 		a := newAPI(t, "http://pagila.test", client.WithTimeout(10*time.Second), busy)
 		begin := time.Now()
@@ -133,16 +133,15 @@ func TestTimeoutOfAnAttempt(t *testing.T) {
 	})
 }
 
-// The caller's context limits the entire call, with its attempts and pauses. The timeout applies to each
-// attempt.
-func TestDeadline(t *testing.T) {
+// The deadline of the caller's context limits the entire call, including its attempts and pauses.
+func TestDeadlineLimitsTheEntireCall(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		requests := 0
-		a := newAPI(t, "http://pagila.test", client.WithTimeout(2*time.Second), client.WithRetries(9, 200*time.Millisecond), client.WithTransport(transport(func(*http.Request) (*http.Response, error) {
+		a := newAPI(t, "http://pagila.test", client.WithTimeout(2*time.Second), client.WithRetries(9), client.WithBackoff(200*time.Millisecond), client.WithTransport(transport(func(*http.Request) (*http.Response, error) {
 			requests++
 			<-time.After(time.Second)
-			return answer(503, "Retry-After", "5"), nil
+			return respond(503, "Retry-After", "5"), nil
 		})))
 		ctx, cancel := context.WithTimeout(t.Context(), 16*time.Second)
 		defer cancel()
@@ -154,12 +153,13 @@ func TestDeadline(t *testing.T) {
 	})
 }
 
-// The idle timeout limits the silences of a stream, not its length, nor the time between two reads.
-func TestLongStream(t *testing.T) {
+// The idle timeout limits each silence of a stream. It limits neither the stream's length nor the time between
+// two reads.
+func TestIdleTimeoutAllowsLongStreams(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a := newAPI(t, "http://pagila.test", client.WithTimeout(time.Second), client.WithIdleTimeout(10*time.Second), client.WithTransport(transport(func(r *http.Request) (*http.Response, error) {
-			response := answer(200, "Content-Type", "text/event-stream")
+			response := respond(200, "Content-Type", "text/event-stream")
 			reader, writer := io.Pipe()
 			response.Body = reader
 			context.AfterFunc(r.Context(), func() { writer.CloseWithError(r.Context().Err()) })
@@ -173,22 +173,22 @@ func TestLongStream(t *testing.T) {
 			}()
 			return response, nil
 		})))
-		pieces := 0
+		chunks := 0
 		for _, err := range a.AskQuestion(t.Context(), "x") {
 			if err != nil {
 				t.Fatal(err)
 			}
 			<-time.After(time.Minute)
-			pieces++
+			chunks++
 		}
-		if pieces != 100 {
-			t.Errorf("%d pieces, want 100", pieces)
+		if chunks != 100 {
+			t.Errorf("%d chunks, want 100", chunks)
 		}
 	})
 }
 
-// A canceled call is not retried, and ends with the cause of the context.
-func TestCancel(t *testing.T) {
+// A canceled call is not retried, and its error is the context's.
+func TestCanceledCallIsNotRetried(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	requests := 0

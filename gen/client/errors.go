@@ -12,10 +12,11 @@ import (
 	"time"
 )
 
-// maxErrorBody is how many bytes of an error's body are kept. The server's own errors are well below 4 KiB.
+// maxErrorBody is the number of bytes of an error's body that are kept. The server's own errors are well below
+// 4 KiB.
 const maxErrorBody = 64 << 10
 
-// APIError is every error of a call: a [*ProblemError], [*HTTPError], [*NetworkError], [*TimeoutError]
+// APIError is the interface of every error of a call: a [*ProblemError], [*HTTPError], [*NetworkError], [*TimeoutError]
 // or [*IncompleteAnswerError]. Find it with [errors.AsType], because each error is wrapped with the request
 // that it belongs to. If the caller's context ends the call, the error is the context's.
 type APIError interface {
@@ -37,10 +38,10 @@ func (e *NetworkError) Error() string { return "the connection failed: " + e.Err
 // Unwrap returns the reason.
 func (e *NetworkError) Unwrap() error { return e.Err }
 
-// TimeoutError means that the server took longer than the client waits. The server may still
-// have carried out the request.
+// TimeoutError means that the server took longer than the client's timeout. The server may still have carried
+// out the request.
 type TimeoutError struct {
-	// Limit is how long the client waited.
+	// Limit is the timeout.
 	Limit time.Duration
 
 	what string
@@ -66,17 +67,17 @@ type IncompleteAnswerError struct {
 
 func (*IncompleteAnswerError) apiError() {}
 
-// Error says why the answer ended.
+// Error says why the answer is incomplete.
 func (e *IncompleteAnswerError) Error() string { return "the answer is incomplete: " + e.Err.Error() }
 
 // Unwrap returns the reason.
 func (e *IncompleteAnswerError) Unwrap() error { return e.Err }
 
-// HTTPError is a response that the contract does not specify for the operation: a proxy's page of HTML, JSON
+// HTTPError is a response that the contract does not specify for the operation: a proxy's HTML page, JSON
 // that does not have the contract's shape, or a redirect. Every [*ProblemError] contains one.
 type HTTPError struct {
-	// Status is the HTTP status. It is a status of success if the rest of the response is wrong:
-	// another media type, malformed JSON or no body.
+	// Status is the HTTP status. It is 2xx if something else is wrong with the response, such as the media
+	// type or malformed JSON.
 	Status int
 	// ContentType is the response's media type, as it was sent.
 	ContentType string
@@ -85,10 +86,10 @@ type HTTPError struct {
 	// RequestID identifies the request in the server's log. It is empty if the response does not come
 	// from the server.
 	RequestID string
-	// RetryAfter is how long the server asks its clients to wait. It is 0 if the server does not say.
+	// RetryAfter is how long the server asks the client to wait. It is 0 if the server does not say.
 	RetryAfter time.Duration
-	// Location is where a redirect points to. A redirect is not followed: the token and the body are
-	// for the server that the caller named.
+	// Location is the target of a redirect. A redirect is not followed, because the token and the body are
+	// meant only for the server that the caller chose.
 	Location string
 }
 
@@ -96,7 +97,7 @@ func (*HTTPError) apiError() {}
 
 // Error describes the response in one line.
 func (e *HTTPError) Error() string {
-	s := fmt.Sprintf("%d %s, not a response of the API (%s): %.200q", e.Status, http.StatusText(e.Status), e.ContentType, e.Body)
+	s := fmt.Sprintf("unexpected response: %d %s (%s): %.200q", e.Status, http.StatusText(e.Status), e.ContentType, e.Body)
 	if e.Location != "" {
 		s += fmt.Sprintf(", a redirect to %s, which is not followed", e.Location)
 	}
@@ -106,12 +107,12 @@ func (e *HTTPError) Error() string {
 // ProblemError is the server's own error, a problem document (RFC 9457).
 type ProblemError struct {
 	HTTPError
-	// Code is the kind of problem. It is stable, so that programs can compare it. It may be one
+	// Code is the kind of problem. It is stable, so a program can compare it. A newer server may send a code
 	// that this version does not know.
 	Code ProblemCode
-	// Detail is one sentence for a person.
+	// Detail explains the problem to a person.
 	Detail string
-	// Errors says what exactly is wrong with the request.
+	// Errors lists what is wrong with the request.
 	Errors []InputError
 }
 
@@ -119,13 +120,13 @@ type ProblemError struct {
 func (e *ProblemError) Error() string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "%d %s: %s", e.Status, e.Code, e.Detail)
-	for _, wrong := range e.Errors {
-		for _, place := range []*string{wrong.Pointer, wrong.Parameter} {
-			if place != nil {
-				fmt.Fprintf(&s, " %s:", *place)
+	for _, item := range e.Errors {
+		for _, location := range []*string{item.Pointer, item.Parameter} {
+			if location != nil {
+				fmt.Fprintf(&s, " %s:", *location)
 			}
 		}
-		fmt.Fprintf(&s, " %s.", strings.TrimSuffix(wrong.Detail, "."))
+		fmt.Fprintf(&s, " %s.", strings.TrimSuffix(item.Detail, "."))
 	}
 	fmt.Fprintf(&s, " (request %s)", e.RequestID)
 	return s.String()
@@ -134,10 +135,10 @@ func (e *ProblemError) Error() string {
 // Unwrap returns the [*HTTPError] within.
 func (e *ProblemError) Unwrap() error { return &e.HTTPError }
 
-// readError turns a response into an error, and closes it.
+// readError converts a response to an error and closes it.
 func readError(response *http.Response) APIError {
 	defer response.Body.Close()
-	// Read errors are ignored, since the status matters more than the body.
+	// Read errors are ignored, because the status matters more than the body.
 	body, _ := io.ReadAll(io.LimitReader(response.Body, maxErrorBody))
 	e := HTTPError{
 		Status:      response.StatusCode,
@@ -155,9 +156,9 @@ func readError(response *http.Response) APIError {
 	return &e
 }
 
-// parseProblem parses the problem document in a body, and its status, which is 0 if it is missing. A
-// document without a code does not come from the server, so parseProblem returns nil. Other members of the
-// wrong type are ignored, since only the code matters.
+// parseProblem parses the problem document in a body. It returns nil for a document without a code, which
+// does not come from the server. Other members of the wrong type are ignored, because only the code matters.
+// The status is that of the document, or 0 if it has none.
 func parseProblem(e HTTPError) (problem *ProblemError, status int) {
 	members := lenient[map[string]json.RawMessage](bytes.TrimPrefix(e.Body, byteOrderMark))
 	problem = &ProblemError{
@@ -184,10 +185,10 @@ func lenient[T any](document []byte) T {
 	return value
 }
 
-// parseRetryAfter reads a Retry-After header: seconds or a date (RFC 9110, section 10.2.3).
+// parseRetryAfter parses a Retry-After header: seconds or a date (RFC 9110, section 10.2.3).
 func parseRetryAfter(value string) time.Duration {
 	if value != "" && strings.Trim(value, "0123456789") == "" {
-		seconds, _ := strconv.ParseUint(value, 10, 31) // the largest number if that overflows
+		seconds, _ := strconv.ParseUint(value, 10, 31) // the maximum if it overflows
 		return time.Duration(seconds) * time.Second
 	}
 	if date, err := http.ParseTime(value); err == nil {

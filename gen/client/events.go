@@ -18,7 +18,7 @@ type serverEvent struct {
 	hasData bool // an event without data is not dispatched
 }
 
-// add takes a line of the event. Comments and the fields id and retry are ignored.
+// add adds a line to the event. Comments and the fields id and retry are ignored.
 func (e *serverEvent) add(line []byte) {
 	field, value, _ := bytes.Cut(line, []byte(":"))
 	value = bytes.TrimPrefix(value, []byte(" "))
@@ -34,9 +34,9 @@ func (e *serverEvent) add(line []byte) {
 	}
 }
 
-// events reads server-sent events. It reports the end of the stream as an error ([io.ErrUnexpectedEOF]),
-// because a caller stops at the last event of an answer. After an error the iteration ends. If an event is
-// too long, the error is [bufio.ErrTooLong], and the event has the beginning of its data.
+// events reads server-sent events. After an error the iteration ends. The end of the stream is an error too
+// ([io.ErrUnexpectedEOF]), because the caller stops at the last event of an answer. If an event is too long,
+// the error is [bufio.ErrTooLong], and the event has the beginning of its data.
 func events(stream io.Reader) iter.Seq2[serverEvent, error] {
 	return func(yield func(serverEvent, error) bool) {
 		lines := bufio.NewScanner(withoutByteOrderMark(stream))
@@ -71,7 +71,7 @@ var byteOrderMark = []byte("\ufeff")
 func withoutByteOrderMark(stream io.Reader) io.Reader {
 	r := bufio.NewReader(stream)
 	if begin, err := r.Peek(len(byteOrderMark)); err == nil && bytes.Equal(begin, byteOrderMark) {
-		_, _ = r.Discard(len(byteOrderMark)) // it has been read
+		_, _ = r.Discard(len(byteOrderMark)) // cannot fail, because the bytes are buffered
 	}
 	return r
 }

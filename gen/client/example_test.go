@@ -17,7 +17,7 @@ func ExampleAPI_ListAllFilms() {
 		fmt.Println(err)
 		return
 	}
-	for film, err := range api.ListAllFilms(context.Background(), client.ListFilmsParams{Category: new("Comedy")}) {
+	for film, err := range api.ListAllFilms(context.Background(), client.ListFilmsParams{Category: []string{"Comedy"}}) {
 		if err != nil {
 			fmt.Println(err)
 			return
@@ -38,12 +38,12 @@ func ExampleAPI_AskQuestion() {
 		fmt.Println(err)
 		return
 	}
-	for piece, err := range api.AskQuestion(context.Background(), "Do you have a comedy with aeroplanes?") {
+	for chunk, err := range api.AskQuestion(context.Background(), "Do you have a comedy with aeroplanes?") {
 		if err != nil {
 			fmt.Println(err)
 			return
 		}
-		fmt.Print(piece)
+		fmt.Print(chunk)
 	}
 	fmt.Println()
 	// Output:

@@ -22,7 +22,7 @@ import (
 	"example.com/pagila-api/gen/client"
 )
 
-// fault is a case of the table that the tests of all three SDKs read. Its first lines explain the
+// fault is a case of the table that the tests of all three SDKs read. The first lines of the table explain the
 // members.
 type fault struct {
 	Name      string          `json:"name"`
@@ -87,12 +87,12 @@ func (f fault) run(t *testing.T, call func(context.Context, *client.API) (string
 	server := startFaultServer(t, f.Responses, other.url)
 	options, ok := f.options(t)
 	if !ok {
-		t.Skip("a time.Duration cannot say so")
+		t.Skip("a time.Duration cannot have this value")
 	}
 	a, err := client.New(server.url, options...)
-	if f.Want.Kind == "refused" || err != nil {
-		if err == nil || f.Want.Kind != "refused" {
-			t.Errorf("New gives %v, want %s", err, f.Want.Kind)
+	if f.Want.Kind == "rejected" || err != nil {
+		if err == nil || f.Want.Kind != "rejected" {
+			t.Errorf("New returns %v, want %s", err, f.Want.Kind)
 		}
 		return
 	}
@@ -119,7 +119,7 @@ func (f fault) run(t *testing.T, call func(context.Context, *client.API) (string
 
 func (f fault) options(t *testing.T) ([]client.Option, bool) {
 	t.Helper()
-	options := []client.Option{client.WithRetries(f.Retries, time.Millisecond), client.WithToken(f.Token)}
+	options := []client.Option{client.WithRetries(f.Retries), client.WithBackoff(time.Millisecond), client.WithToken(f.Token)}
 	for _, limit := range []struct {
 		option func(time.Duration) client.Option
 		value  json.RawMessage
@@ -145,8 +145,8 @@ func (f fault) options(t *testing.T) ([]client.Option, bool) {
 
 func seconds(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
 
-// faultCalls are the ways to make a call: for a stream two, for all else one. Each returns the text
-// of a success, or what arrived before the error.
+// faultCalls returns the ways to make a call: two for a stream, one for every other operation. Each returns the
+// text of a success, or the text that arrived before the error.
 func faultCalls(name string) map[string]func(context.Context, *client.API) (string, error) {
 	calls := map[string]map[string]func(context.Context, *client.API) (string, error){
 		"film": {"": func(ctx context.Context, a *client.API) (string, error) {
@@ -183,11 +183,11 @@ func faultCalls(name string) map[string]func(context.Context, *client.API) (stri
 		"ask": {
 			"as text": func(ctx context.Context, a *client.API) (string, error) {
 				var text string
-				for piece, err := range a.AskQuestion(ctx, "x") {
+				for chunk, err := range a.AskQuestion(ctx, "x") {
 					if err != nil {
 						return text, err
 					}
-					text += piece
+					text += chunk
 				}
 				return text, nil
 			},
@@ -208,7 +208,7 @@ func faultCalls(name string) map[string]func(context.Context, *client.API) (stri
 	return calls[name]
 }
 
-// kindOf is the table's word for an error, which is of one kind only.
+// kindOf returns the table's word for an error.
 func kindOf(err error) string {
 	if err == nil {
 		return "ok"
@@ -216,11 +216,11 @@ func kindOf(err error) string {
 	if err == client.ErrTokenLimit { //nolint:errorlint // the cause itself
 		return "token_limit"
 	}
-	failure, ok := errors.AsType[client.APIError](err)
+	apiError, ok := errors.AsType[client.APIError](err)
 	if !ok {
-		return "not of the family: " + err.Error()
+		return "not an APIError: " + err.Error()
 	}
-	switch failure.(type) {
+	switch apiError.(type) {
 	case *client.ProblemError:
 		return "problem"
 	case *client.HTTPError:
@@ -232,10 +232,10 @@ func kindOf(err error) string {
 	case *client.NetworkError:
 		return "network"
 	}
-	return fmt.Sprintf("%T", failure)
+	return fmt.Sprintf("%T", apiError)
 }
 
-func (f fault) check(t *testing.T, places *strings.Replacer, text string, err error) {
+func (f fault) check(t *testing.T, addresses *strings.Replacer, text string, err error) {
 	t.Helper()
 	if got := kindOf(err); got != f.Want.Kind {
 		t.Errorf("got %s (%.300v), want %s", got, err, f.Want.Kind)
@@ -255,34 +255,35 @@ func (f fault) check(t *testing.T, places *strings.Replacer, text string, err er
 	if problem, ok := errors.AsType[*client.ProblemError](err); ok && string(problem.Code) != f.Want.Code {
 		t.Errorf("the code is %q, want %q", problem.Code, f.Want.Code)
 	}
-	refusal, ok := errors.AsType[*client.HTTPError](err)
+	response, ok := errors.AsType[*client.HTTPError](err)
 	if !ok {
 		return
 	}
-	if refusal.Status != f.Want.Status {
-		t.Errorf("the status is %d, want %d", refusal.Status, f.Want.Status)
+	if response.Status != f.Want.Status {
+		t.Errorf("the status is %d, want %d", response.Status, f.Want.Status)
 	}
-	if want := f.Want.RequestID; want != nil && refusal.RequestID != *want {
-		t.Errorf("the request's id is %q, want %q", refusal.RequestID, *want)
+	if want := f.Want.RequestID; want != nil && response.RequestID != *want {
+		t.Errorf("the request id is %q, want %q", response.RequestID, *want)
 	}
-	if want := f.Want.Body; want != nil && string(refusal.Body) != *want {
-		t.Errorf("the body is %.100q, want %q", refusal.Body, *want)
+	if want := f.Want.Body; want != nil && string(response.Body) != *want {
+		t.Errorf("the body is %.100q, want %q", response.Body, *want)
 	}
-	if want := f.Want.Length; want != nil && len(refusal.Body) != *want {
-		t.Errorf("the body has %d bytes, want %d", len(refusal.Body), *want)
+	if want := f.Want.Length; want != nil && len(response.Body) != *want {
+		t.Errorf("the body has %d bytes, want %d", len(response.Body), *want)
 	}
-	if want := f.Want.Location; want != nil && refusal.Location != places.Replace(*want) {
-		t.Errorf("the location is %q, want %q", refusal.Location, places.Replace(*want))
+	if want := f.Want.Location; want != nil && response.Location != addresses.Replace(*want) {
+		t.Errorf("the location is %q, want %q", response.Location, addresses.Replace(*want))
 	}
-	if want := f.Want.RetryAfter; want != nil && refusal.RetryAfter != time.Duration(*want)*time.Second {
-		t.Errorf("RetryAfter is %s, want %d s", refusal.RetryAfter, *want)
+	if want := f.Want.RetryAfter; want != nil && response.RetryAfter != time.Duration(*want)*time.Second {
+		t.Errorf("RetryAfter is %s, want %d s", response.RetryAfter, *want)
 	}
-	if least := time.Duration(f.Want.RetryAfterMin) * time.Second; refusal.RetryAfter < least {
-		t.Errorf("RetryAfter is %s, want at least %s", refusal.RetryAfter, least)
+	if want := time.Duration(f.Want.RetryAfterMin) * time.Second; response.RetryAfter < want {
+		t.Errorf("RetryAfter is %s, want at least %s", response.RetryAfter, want)
 	}
 }
 
-// faultServer plays a script on a socket: one response for each connection, the last for all others.
+// faultServer sends scripted responses on a socket: one for each connection, and the last one for all further
+// connections.
 type faultServer struct {
 	url      string
 	mu       sync.Mutex
@@ -344,8 +345,8 @@ func readRequest(connection net.Conn) string {
 	return s.String()
 }
 
-// send plays a response. A client that leaves early is no failure here, so errors are ignored.
-func (r faultResponse) send(connection net.Conn, places *strings.Replacer) {
+// send sends a response. Errors are ignored, because the client may leave early.
+func (r faultResponse) send(connection net.Conn, addresses *strings.Replacer) {
 	chunked := false
 	<-time.After(seconds(r.Delay))
 	if len(r.Head) > 0 {
@@ -354,31 +355,31 @@ func (r faultResponse) send(connection net.Conn, places *strings.Replacer) {
 			head += "Connection: close\r\n"
 		}
 		chunked = strings.Contains(head, "Transfer-Encoding: chunked")
-		places.WriteString(connection, head+"\r\n")
+		addresses.WriteString(connection, head+"\r\n")
 	}
-	var pieces [][]byte
+	var chunks [][]byte
 	var delays []time.Duration
-	for _, piece := range r.Body {
-		data, delay := decodePiece(piece)
-		pieces, delays = append(pieces, data), append(delays, delay)
+	for _, document := range r.Body {
+		chunk, delay := decodeChunk(document)
+		chunks, delays = append(chunks, chunk), append(delays, delay)
 	}
 	if r.Split > 0 {
-		whole := bytes.Join(pieces, nil)
-		pieces, delays = nil, nil
-		for len(whole) > 0 {
-			n := min(r.Split, len(whole))
-			pieces, whole = append(pieces, whole[:n]), whole[n:]
+		body := bytes.Join(chunks, nil)
+		chunks, delays = nil, nil
+		for len(body) > 0 {
+			n := min(r.Split, len(body))
+			chunks, body = append(chunks, body[:n]), body[n:]
 		}
 	}
-	for i, piece := range pieces {
+	for i, chunk := range chunks {
 		if len(delays) > 0 && delays[i] > 0 {
 			<-time.After(delays[i])
 			continue
 		}
 		if chunked {
-			piece = fmt.Appendf(nil, "%x\r\n%s\r\n", len(piece), piece)
+			chunk = fmt.Appendf(nil, "%x\r\n%s\r\n", len(chunk), chunk)
 		}
-		connection.Write(piece)
+		connection.Write(chunk)
 	}
 	switch r.End {
 	case "":
@@ -396,9 +397,9 @@ func (r faultResponse) send(connection net.Conn, places *strings.Replacer) {
 	}
 }
 
-// decodePiece returns a chunk of the body, or how long the server is silent instead.
-func decodePiece(document json.RawMessage) ([]byte, time.Duration) {
-	var piece struct {
+// decodeChunk returns a chunk of the body, or how long the server is silent instead.
+func decodeChunk(document json.RawMessage) ([]byte, time.Duration) {
+	var chunk struct {
 		Hex    string
 		Repeat string
 		Times  int
@@ -408,15 +409,15 @@ func decodePiece(document json.RawMessage) ([]byte, time.Duration) {
 	if json.Unmarshal(document, &text) == nil {
 		return []byte(text), 0
 	}
-	if err := json.Unmarshal(document, &piece); err != nil {
+	if err := json.Unmarshal(document, &chunk); err != nil {
 		panic(err)
 	}
-	if piece.Times > 0 {
-		return bytes.Repeat([]byte(piece.Repeat), piece.Times), 0
+	if chunk.Times > 0 {
+		return bytes.Repeat([]byte(chunk.Repeat), chunk.Times), 0
 	}
-	decoded, err := hex.DecodeString(piece.Hex)
+	decoded, err := hex.DecodeString(chunk.Hex)
 	if err != nil {
 		panic(err)
 	}
-	return decoded, seconds(piece.Delay)
+	return decoded, seconds(chunk.Delay)
 }

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// The package needs only the standard library.
-func TestImports(t *testing.T) {
+// The package imports only the standard library.
+func TestImportsOnlyTheStandardLibrary(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("*.go")
 	if err != nil || len(files) == 0 {

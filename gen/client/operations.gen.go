@@ -7,7 +7,7 @@ import (
 	"iter"
 )
 
-// Version is that of the contract and of this package.
+// Version is the version of the contract and of this package.
 const Version = "2.0.0"
 
 // CreateRental calls POST /customers/{customer_id}/rentals: rent a copy.
@@ -17,11 +17,11 @@ const Version = "2.0.0"
 // active. A customer is active unless one of Pagila's columns `active` and `activebool` is false.
 func (a *API) CreateRental(ctx context.Context, customerID int32, body RentalRequest) (*Rental, error) {
 	return call[Rental](ctx, a, exchange{
-		operation: "createRental",
-		method:    "POST",
-		path:      "/customers/{customer_id}/rentals",
-		places:    []any{customerID},
-		body:      body,
+		operation:  "createRental",
+		method:     "POST",
+		path:       "/customers/{customer_id}/rentals",
+		pathParams: []any{customerID},
+		body:       body,
 	})
 }
 
@@ -30,10 +30,10 @@ func (a *API) CreateRental(ctx context.Context, customerID int32, body RentalReq
 // The actor with the films by title, at most 1000.
 func (a *API) GetActor(ctx context.Context, actorID int32) (*ActorDetail, error) {
 	return call[ActorDetail](ctx, a, exchange{
-		operation: "getActor",
-		method:    "GET",
-		path:      "/actors/{actor_id}",
-		places:    []any{actorID},
+		operation:  "getActor",
+		method:     "GET",
+		path:       "/actors/{actor_id}",
+		pathParams: []any{actorID},
 	})
 }
 
@@ -42,10 +42,10 @@ func (a *API) GetActor(ctx context.Context, actorID int32) (*ActorDetail, error)
 // The film with its categories, its actors, and how many copies each store has.
 func (a *API) GetFilm(ctx context.Context, filmID int32) (*FilmDetail, error) {
 	return call[FilmDetail](ctx, a, exchange{
-		operation: "getFilm",
-		method:    "GET",
-		path:      "/films/{film_id}",
-		places:    []any{filmID},
+		operation:  "getFilm",
+		method:     "GET",
+		path:       "/films/{film_id}",
+		pathParams: []any{filmID},
 	})
 }
 
@@ -78,10 +78,10 @@ func (a *API) GetReadiness(ctx context.Context) (*Readiness, error) {
 // Returns 404 if the rental belongs to another customer.
 func (a *API) GetRental(ctx context.Context, customerID int32, rentalID int32) (*Rental, error) {
 	return call[Rental](ctx, a, exchange{
-		operation: "getRental",
-		method:    "GET",
-		path:      "/customers/{customer_id}/rentals/{rental_id}",
-		places:    []any{customerID, rentalID},
+		operation:  "getRental",
+		method:     "GET",
+		path:       "/customers/{customer_id}/rentals/{rental_id}",
+		pathParams: []any{customerID, rentalID},
 	})
 }
 
@@ -114,18 +114,20 @@ func (a *API) ListActors(ctx context.Context, params ListActorsParams) (*ActorPa
 
 // ListAllActors yields the items of all pages of [API.ListActors]. It begins with the page in
 // the parameters, or with the first. The default page size is 100. After an error the iteration ends.
-// Each range over the result starts again.
+// Each range over the result begins again.
 //
 // The pages are read one after the other, not from one snapshot of the database.
 func (a *API) ListAllActors(ctx context.Context, params ListActorsParams) iter.Seq2[ActorSummary, error] {
-	return allPages(params.Page, params.PageSize, 100, func(page, size int32) ([]ActorSummary, int64, error) {
+	size := orElse(params.PageSize, 100)
+	return allPages(position{number: params.Page}, size, func(at position) (page[ActorSummary], error) {
 		params := params
-		params.Page, params.PageSize = &page, &size
+		params.PageSize = &size
+		params.Page = at.number
 		found, err := a.ListActors(ctx, params)
 		if err != nil {
-			return nil, 0, err
+			return page[ActorSummary]{}, err
 		}
-		return found.Items, found.Total, nil
+		return page[ActorSummary]{items: found.Items, total: int64(found.Total)}, nil
 	})
 }
 
@@ -146,10 +148,10 @@ func (a *API) ListCategories(ctx context.Context) (*CategoryList, error) {
 // date on which it is due. There are at most 1000.
 func (a *API) ListFilmInventory(ctx context.Context, filmID int32) (*FilmInventory, error) {
 	return call[FilmInventory](ctx, a, exchange{
-		operation: "listFilmInventory",
-		method:    "GET",
-		path:      "/films/{film_id}/inventory",
-		places:    []any{filmID},
+		operation:  "listFilmInventory",
+		method:     "GET",
+		path:       "/films/{film_id}/inventory",
+		pathParams: []any{filmID},
 	})
 }
 
@@ -177,18 +179,21 @@ func (a *API) ListFilms(ctx context.Context, params ListFilmsParams) (*FilmPage,
 
 // ListAllFilms yields the items of all pages of [API.ListFilms]. It begins with the page in
 // the parameters, or with the first. The default page size is 100. After an error the iteration ends.
-// Each range over the result starts again.
+// Each range over the result begins again.
 //
 // The pages are read one after the other, not from one snapshot of the database.
 func (a *API) ListAllFilms(ctx context.Context, params ListFilmsParams) iter.Seq2[Film, error] {
-	return allPages(params.Page, params.PageSize, 100, func(page, size int32) ([]Film, int64, error) {
+	size := orElse(params.PageSize, 100)
+	return allPages(position{number: params.Page, cursor: params.Cursor}, size, func(at position) (page[Film], error) {
 		params := params
-		params.Page, params.PageSize = &page, &size
+		params.PageSize = &size
+		params.Page = at.number
+		params.Cursor = at.cursor
 		found, err := a.ListFilms(ctx, params)
 		if err != nil {
-			return nil, 0, err
+			return page[Film]{}, err
 		}
-		return found.Items, found.Total, nil
+		return page[Film]{items: found.Items, total: int64(orElse(found.Total, 0)), cursor: orElse(found.NextCursor, "")}, nil
 	})
 }
 

@@ -17,31 +17,31 @@ import (
 	"example.com/pagila-api/gen/client"
 )
 
-// listed is an operation of the list that the tests of all three SDKs go by, with the contract's examples
-// as its arguments.
-type listed struct {
+// operation is an operation of the contract with the contract's examples as its arguments. The tests of all
+// three SDKs read the same list.
+type operation struct {
 	ID, Method, Path string
-	Places           []json.RawMessage
+	PathParams       []json.RawMessage `json:"path_params"`
 	Params           map[string]any
 	Body             map[string]any
 	Pages            string
 }
 
-func listOperations(t *testing.T) []listed {
+func readOperations(t *testing.T) []operation {
 	t.Helper()
 	document, err := os.ReadFile("../testdata/operations.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var list []listed
-	if err := json.Unmarshal(document, &list); err != nil {
+	var operations []operation
+	if err := json.Unmarshal(document, &operations); err != nil {
 		t.Fatal(err)
 	}
-	return list
+	return operations
 }
 
-// Each operation of the contract is in the list, apart from its documentation.
-func TestOperationsAreListed(t *testing.T) {
+// The list has every operation of the contract, except those that serve its documentation.
+func TestListOfOperationsIsComplete(t *testing.T) {
 	t.Parallel()
 	doc, err := api.Load(t.Context())
 	if err != nil {
@@ -49,25 +49,25 @@ func TestOperationsAreListed(t *testing.T) {
 	}
 	var want, got []string
 	for _, item := range doc.Paths.Map() {
-		for _, operation := range item.Operations() {
-			if !slices.Contains(operation.Tags, "Contract") {
-				want = append(want, operation.OperationID)
+		for _, op := range item.Operations() {
+			if !slices.Contains(op.Tags, "Contract") {
+				want = append(want, op.OperationID)
 			}
 		}
 	}
 	slices.Sort(want)
-	for _, operation := range listOperations(t) {
-		got = append(got, operation.ID)
+	for _, op := range readOperations(t) {
+		got = append(got, op.ID)
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("the list is %v, want %v", got, want)
 	}
 }
 
-// Each operation has a method with its name, which sends its request.
-func TestOperations(t *testing.T) {
+// Each operation has a method of the same name, which sends its request.
+func TestEachOperationHasAMethod(t *testing.T) {
 	t.Parallel()
-	for _, op := range listOperations(t) {
+	for _, op := range readOperations(t) {
 		t.Run(op.ID, func(t *testing.T) {
 			t.Parallel()
 			server := startFaultServer(t, []faultResponse{{Head: []string{"HTTP/1.1 418 X"}}}, "")
@@ -93,14 +93,14 @@ func TestOperations(t *testing.T) {
 }
 
 // call calls the method of an operation and returns its error.
-func (op listed) call(t *testing.T, a *client.API) error {
+func (op operation) call(t *testing.T, a *client.API) error {
 	t.Helper()
 	method := reflect.ValueOf(a).MethodByName(strings.ToUpper(op.ID[:1]) + op.ID[1:])
 	if !method.IsValid() {
 		t.Fatal("there is no method")
 	}
 	arguments := []reflect.Value{reflect.ValueOf(t.Context())}
-	documents := slices.Clone(op.Places)
+	documents := slices.Clone(op.PathParams)
 	for _, object := range []map[string]any{op.Body, op.Params} {
 		if len(object) > 0 {
 			document, err := json.Marshal(object)
@@ -122,15 +122,15 @@ func (op listed) call(t *testing.T, a *client.API) error {
 	return err
 }
 
-var place = regexp.MustCompile(`\{\w+\}`)
+var pathParam = regexp.MustCompile(`\{\w+\}`)
 
-// check holds a request against the arguments.
-func (op listed) check(t *testing.T, request string) {
+// check compares a request with the arguments.
+func (op operation) check(t *testing.T, request string) {
 	t.Helper()
-	places := op.Places
-	path := place.ReplaceAllStringFunc(op.Path, func(string) string {
-		value := places[0]
-		places = places[1:]
+	values := op.PathParams
+	path := pathParam.ReplaceAllStringFunc(op.Path, func(string) string {
+		value := values[0]
+		values = values[1:]
 		return url.PathEscape(strings.Trim(string(value), `"`))
 	})
 	line, rest, _ := strings.Cut(request, "\n")
@@ -139,7 +139,7 @@ func (op listed) check(t *testing.T, request string) {
 		t.Errorf("got %s, want %s %s", line, op.Method, path)
 	}
 	for name, value := range op.Params {
-		want := texts(value)
+		want := queryValues(value)
 		if got := target.Query()[name]; !slices.Equal(got, want) && !strings.Contains(rest, strings.ToLower(name)+": "+want[0]+"\n") {
 			t.Errorf("%s is %q, want %q", name, got, want)
 		}
@@ -156,20 +156,20 @@ func (op listed) check(t *testing.T, request string) {
 	}
 }
 
-// texts is a value as a query has it.
-func texts(value any) []string {
+// queryValues returns a value as it is in a query.
+func queryValues(value any) []string {
 	if list, ok := value.([]any); ok {
 		var all []string
 		for _, item := range list {
-			all = append(all, texts(item)...)
+			all = append(all, queryValues(item)...)
 		}
 		return all
 	}
 	return []string{fmt.Sprint(value)}
 }
 
-// The version of the contract is that of all three packages.
-func TestVersion(t *testing.T) {
+// All three packages have the version of the contract.
+func TestVersionsAgree(t *testing.T) {
 	t.Parallel()
 	doc, err := api.Load(t.Context())
 	if err != nil {
@@ -191,7 +191,7 @@ func TestVersion(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, line := range lines {
-			// The first version in a file of npm's is the package's own, the second one too in its lock file.
+			// The first version in npm's files is that of the package, and in its lock file also the second.
 			if before, _, ok := strings.Cut(string(text), "\n"+line+"\n"); !ok || strings.Contains(before, `"node_modules/`) {
 				t.Errorf("%s does not have the contract's version %s: run make generate", file, version)
 			}

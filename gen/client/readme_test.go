@@ -16,7 +16,7 @@ import (
 	"example.com/pagila-api/gen/client"
 )
 
-// readmeServer answers the blocks of the three READMEs, and the examples.
+// readmeServer serves the requests of the READMEs' blocks and of the examples.
 func readmeServer() *httptest.Server {
 	document, err := os.ReadFile("../testdata/readme.json")
 	if err != nil {
@@ -60,14 +60,13 @@ func readBlocks(t *testing.T, file string) (commands, code []block) {
 		case "text":
 			code[len(code)-1].output = b.text
 		default:
-			t.Fatalf("%s has a block in %s, which nothing runs", file, b.language)
+			t.Fatalf("%s has a block in %s, which no test runs", file, b.language)
 		}
 	}
 	return commands, code
 }
 
-// readVisit reads the blocks that the page about all three SDKs has in Go, as one program, and what it
-// shows that they print.
+// readVisit reads the Go blocks of the page about all three SDKs, as one program, and their output.
 func readVisit(t *testing.T) (code, output string) {
 	t.Helper()
 	document, err := os.ReadFile("../README.md")
@@ -75,7 +74,7 @@ func readVisit(t *testing.T) (code, output string) {
 		t.Fatal(err)
 	}
 	for _, match := range fenced.FindAllStringSubmatch(string(document), -1) {
-		switch match[1] { // the others are run by the tests of the other SDKs
+		switch match[1] { // the tests of the other SDKs run the other blocks
 		case "go":
 			code += match[2]
 		case "text":
@@ -85,25 +84,34 @@ func readVisit(t *testing.T) (code, output string) {
 	return code, output
 }
 
-// The timeouts mean the same in all three SDKs.
-func TestReadmesAgreeOnTimeouts(t *testing.T) {
+// Timeouts and retries mean the same in all three SDKs.
+func TestReadmesAgreeOnTimeoutsAndRetries(t *testing.T) {
 	t.Parallel()
-	const want = "The timeout limits one attempt, for a stream until its headers (130 s by default), " +
-		"the idle timeout limits each silence of a stream after its headers (60 s by default), " +
-		"and for both 0 means no limit."
+	sentences := []string{
+		"The timeout limits one attempt, for a stream until its headers (130 s by default). " +
+			"The idle timeout limits each silence of a stream after its headers (60 s by default). " +
+			"For both, 0 means no limit.",
+		"GET and HEAD are retried twice by default, after a network error, 429, 502, 503 or 504. " +
+			"The backoff is the pause before the first retry (0.2 s by default). It doubles with each retry, " +
+			"and the delay in `Retry-After` is added. If that delay exceeds 30 s, the error is",
+		"Other methods are never retried, nor is a call that timed out",
+	}
 	for _, file := range []string{"README.md", "../typescript/README.md", "../python/README.md"} {
 		document, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(strings.Join(strings.Fields(string(document)), " "), want) {
-			t.Errorf("%s does not say: %s", file, want)
+		text := strings.Join(strings.Fields(string(document)), " ")
+		for _, sentence := range sentences {
+			if !strings.Contains(text, sentence) {
+				t.Errorf("%s does not say: %s", file, sentence)
+			}
 		}
 	}
 }
 
-// The README's commands make the client importable for a module outside of this one, and its code
-// prints there what it shows.
+// With the README's commands another module can import the client. The README's code compiles there and prints
+// the output that the README shows.
 func TestReadme(t *testing.T) {
 	t.Parallel()
 	ts := readmeServer()
@@ -152,13 +160,13 @@ func TestReadme(t *testing.T) {
 		shell(t, clone, `git ls-files -z -co --exclude-standard | tar --null -T - -cf - | tar -xf - -C '`+dir+`'`)
 		// The page about all three SDKs has the same command.
 		if page, err := os.ReadFile("../README.md"); err != nil || !bytes.Contains(page, []byte(commands[2].text)) {
-			t.Errorf("gen/README.md says otherwise how to rename the module: %v", err)
+			t.Errorf("gen/README.md has another command to rename the module: %v", err)
 		}
 		shell(t, dir, "git init -q && git add -A\n"+withoutPerl(t)+commands[2].text)
 		if left := shell(t, dir, "git ls-files -o --exclude-standard"); left != "" {
 			t.Errorf("the command leaves behind %s", left)
 		}
-		shell(t, dir, "go build ./... && go vet ./gen/client && ! git grep 'example\\.com/pagila-api' -- ':!api/openapi.yaml'")
+		shell(t, dir, "go build ./... && go vet ./gen/client && ! git grep 'example\\.com/pagila-api' -- ':!api/openapi*.yaml'")
 		major, _, _ := strings.Cut(client.Version, ".") // Go wants it in the path
 		out := shell(t, dir, "go list ./gen/client")
 		if want := "github.com/you/pagila-api/v" + major + "/gen/client\n"; out != want {
@@ -167,7 +175,7 @@ func TestReadme(t *testing.T) {
 	})
 }
 
-// withoutPerl is a command after which there is no perl, as on a slim machine.
+// withoutPerl returns a command that hides perl, which a minimal machine does not have.
 func withoutPerl(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -177,7 +185,7 @@ func withoutPerl(t *testing.T) string {
 	return fmt.Sprintf("PATH='%s':$PATH\n", dir)
 }
 
-// shell runs a block as somebody outside of this module would, who then needs no go mod tidy.
+// shell runs commands outside of this module. Go updates go.mod itself, so that they need no go mod tidy.
 func shell(t *testing.T, dir, text string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", text)
@@ -202,11 +210,11 @@ func runBlock(t *testing.T, dir, text, want string) {
 		t.Fatal(err)
 	}
 	if got := strings.TrimSpace(shell(t, dir, "go run .")); got != strings.TrimSpace(want) {
-		t.Errorf("it prints\n%s\nand not\n%s\n%s", got, want, text)
+		t.Errorf("it prints\n%s\nwant\n%s\n%s", got, want, text)
 	}
 }
 
-// program makes one of a block, which has an api and a ctx.
+// program returns a program with a block in it, which can use api and ctx.
 func program(text, url string) string {
 	imports := `"context"; "fmt"; "log"; "example.com/pagila-api/gen/client"`
 	if strings.Contains(text, "errors.") {

@@ -14,12 +14,12 @@ import (
 	"sync"
 )
 
-// loadShapes reads the shapes of the responses and events, by the operation's id and status or the event's
-// name. The package api/sdk documents their format.
+// loadShapes parses the shapes of the responses and events. The keys are the operation's id and the status, or
+// the event's name. The package api/sdk documents their format.
 var loadShapes = sync.OnceValue(func() map[string]any {
 	var shapes map[string]any
 	if err := json.Unmarshal([]byte(shapesJSON), &shapes); err != nil {
-		panic(err) // the generator writes JSON
+		panic(err) // cannot happen, because the generator writes JSON
 	}
 	return shapes
 })
@@ -33,9 +33,9 @@ func (e exchange) shape(status int) any {
 	return loadShapes()[e.operation+" "+strconv.Itoa(status)]
 }
 
-// promises reports whether the status and the media type of a response are those of the contract. A page
-// of HTML does not come from the server, whatever its status.
-func (e exchange) promises(response *http.Response) bool {
+// isExpected reports whether the contract has the status and the media type of a response. An HTML page does
+// not come from the server, whatever its status.
+func (e exchange) isExpected(response *http.Response) bool {
 	if e.result == nil {
 		return response.StatusCode == http.StatusOK && mediaType(response) == e.accept
 	}
@@ -43,7 +43,8 @@ func (e exchange) promises(response *http.Response) bool {
 	return shape != nil && (shape == noBody || mediaType(response) == mediaJSON)
 }
 
-// read decodes JSON into the result. It returns false if the JSON does not have the contract's shape.
+// read decodes a document into the result. It returns false if the document does not have the contract's
+// shape.
 func (e exchange) read(status int, document []byte) bool {
 	shape := e.shape(status)
 	return shape == noBody || checkJSON(document, shape) == nil && json.Unmarshal(document, e.result) == nil
@@ -63,7 +64,8 @@ func checkJSON(document []byte, shape any) error {
 	return check(value, shape, "#")
 }
 
-// check returns an error that names the first place at which a value does not have the shape.
+// check returns an error with the pointer to the first value that does not have its shape. at is the pointer
+// to value.
 func check(value, shape any, at string) error {
 	ok := true
 	switch shape := shape.(type) {
@@ -85,7 +87,7 @@ func check(value, shape any, at string) error {
 		ok = isScalar(value, shape)
 	}
 	if !ok {
-		return fmt.Errorf("%s is not of the contract's type", at)
+		return fmt.Errorf("%s does not have the contract's type", at)
 	}
 	return nil
 }

@@ -5,7 +5,7 @@ import (
 	"net/url"
 )
 
-// CreateToken calls POST /token: log in with a name and a password. Pass the token to [WithToken].
+// CreateToken calls POST /token: log in with a username and a password. Pass the token to [WithToken].
 func (a *API) CreateToken(ctx context.Context, username, password string) (*Token, error) {
 	return call[Token](ctx, a, exchange{
 		operation: "createToken",

@@ -134,6 +134,7 @@ const (
 	ProblemCodeMissingToken          ProblemCode = "missing_token"
 	ProblemCodeNotFound              ProblemCode = "not_found"
 	ProblemCodeNotReady              ProblemCode = "not_ready"
+	ProblemCodeOriginNotAllowed      ProblemCode = "origin_not_allowed"
 	ProblemCodeOutcomeUnknown        ProblemCode = "outcome_unknown"
 	ProblemCodeRateLimited           ProblemCode = "rate_limited"
 	ProblemCodeRefusedByDatabase     ProblemCode = "refused_by_database"
@@ -192,6 +193,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeNotFound:
 		return true
 	case ProblemCodeNotReady:
+		return true
+	case ProblemCodeOriginNotAllowed:
 		return true
 	case ProblemCodeOutcomeUnknown:
 		return true
@@ -307,30 +310,42 @@ func (e TokenRequestGrantType) Valid() bool {
 	}
 }
 
-// Actor defines model for Actor.
+// Actor An actor.
 type Actor struct {
-	// ActorID Example: 1
+	// ActorID The actor's number.
+	//
+	// Example: 1
 	ActorID int32 `json:"actor_id"`
 
-	// FirstName Example: PENELOPE
+	// FirstName The actor's first name.
+	//
+	// Example: PENELOPE
 	FirstName string `json:"first_name"`
 
-	// LastName Example: GUINESS
+	// LastName The actor's last name.
+	//
+	// Example: GUINESS
 	LastName string `json:"last_name"`
 }
 
 // ActorDetail An actor with the films.
 type ActorDetail struct {
-	// ActorID Example: 1
+	// ActorID The actor's number.
+	//
+	// Example: 1
 	ActorID int32 `json:"actor_id"`
 
 	// Films The films by title.
 	Films []Source `json:"films"`
 
-	// FirstName Example: PENELOPE
+	// FirstName The actor's first name.
+	//
+	// Example: PENELOPE
 	FirstName string `json:"first_name"`
 
-	// LastName Example: GUINESS
+	// LastName The actor's last name.
+	//
+	// Example: GUINESS
 	LastName string `json:"last_name"`
 }
 
@@ -357,7 +372,9 @@ type ActorPage struct {
 
 // ActorSummary An actor and the number of the films.
 type ActorSummary struct {
-	// ActorID Example: 1
+	// ActorID The actor's number.
+	//
+	// Example: 1
 	ActorID int32 `json:"actor_id"`
 
 	// FilmCount The number of films that the actor is in.
@@ -365,10 +382,14 @@ type ActorSummary struct {
 	// Example: 19
 	FilmCount int64 `json:"film_count"`
 
-	// FirstName Example: PENELOPE
+	// FirstName The actor's first name.
+	//
+	// Example: PENELOPE
 	FirstName string `json:"first_name"`
 
-	// LastName Example: GUINESS
+	// LastName The actor's last name.
+	//
+	// Example: GUINESS
 	LastName string `json:"last_name"`
 }
 
@@ -377,14 +398,16 @@ type ActorSummary struct {
 // Example: 2.99
 type Amount = string
 
-// Answer defines model for Answer.
+// Answer The answer to a question, and what it is based on.
 type Answer struct {
 	// Agent The agent that answered. `search` looks up facts, `model` is the language model.
 	//
 	// Example: search
 	Agent AnswerAgent `json:"agent"`
 
-	// Answer Example: ACADEMY DINOSAUR stars CHRISTIAN GABLE, JOHNNY CAGE.
+	// Answer The answer in plain language.
+	//
+	// Example: ACADEMY DINOSAUR stars CHRISTIAN GABLE, JOHNNY CAGE.
 	Answer string `json:"answer"`
 
 	// Sources The films that the answer is based on, best first.
@@ -473,7 +496,9 @@ type CountMode string
 
 // DeltaEvent The data of the server-sent event `delta`. The next chunk of the answer.
 type DeltaEvent struct {
-	// Text Example: ACADEMY
+	// Text The chunk. The answer is all chunks joined together.
+	//
+	// Example: ACADEMY
 	Text string `json:"text"`
 }
 
@@ -498,18 +523,24 @@ type DoneEvent struct {
 // Film A film of the catalogue. Members whose value the database does not know are absent. The database
 // allows a price or a length to be negative.
 type Film struct {
-	// Category The category, the first by name if the film has several.
+	// Category The film's category. If it has several, the first in alphabetical order.
 	//
 	// Example: Documentary
 	Category *string `json:"category,omitempty"`
 
-	// Description Example: A Epic Drama of a Feminist And a Mad Scientist who must Battle a Teacher in The Canadian Rockies
+	// Description The plot in a sentence.
+	//
+	// Example: A Epic Drama of a Feminist And a Mad Scientist who must Battle a Teacher in The Canadian Rockies
 	Description *string `json:"description,omitempty"`
 
-	// FilmID Example: 1
+	// FilmID The film's number.
+	//
+	// Example: 1
 	FilmID int32 `json:"film_id"`
 
-	// Language Example: English
+	// Language The name of the film's language.
+	//
+	// Example: English
 	Language string `json:"language"`
 
 	// Length Running time in minutes.
@@ -522,7 +553,9 @@ type Film struct {
 	// Example: PG
 	Rating *Rating `json:"rating,omitempty"`
 
-	// ReleaseYear Example: 2006
+	// ReleaseYear The year in which the film was released.
+	//
+	// Example: 2006
 	ReleaseYear *int32 `json:"release_year,omitempty"`
 
 	// RentalDuration The number of days that a rental lasts.
@@ -540,13 +573,19 @@ type Film struct {
 	// Example: 0.99
 	ReplacementCost *Money `json:"replacement_cost,omitempty"`
 
-	// SpecialFeatures Example: ["Deleted Scenes","Behind the Scenes"]
+	// SpecialFeatures The extras on the disc.
+	//
+	// Example: ["Deleted Scenes","Behind the Scenes"]
 	SpecialFeatures []string `json:"special_features"`
 
-	// StreamingAvailable Example: false
+	// StreamingAvailable True if the film can be streamed.
+	//
+	// Example: false
 	StreamingAvailable bool `json:"streaming_available"`
 
-	// Title Example: ACADEMY DINOSAUR
+	// Title The film's title.
+	//
+	// Example: ACADEMY DINOSAUR
 	Title string `json:"title"`
 }
 
@@ -563,18 +602,24 @@ type FilmDetail struct {
 	// Example: ["Documentary"]
 	Categories []string `json:"categories"`
 
-	// Category The category, the first by name if the film has several.
+	// Category The film's category. If it has several, the first in alphabetical order.
 	//
 	// Example: Documentary
 	Category *string `json:"category,omitempty"`
 
-	// Description Example: A Epic Drama of a Feminist And a Mad Scientist who must Battle a Teacher in The Canadian Rockies
+	// Description The plot in a sentence.
+	//
+	// Example: A Epic Drama of a Feminist And a Mad Scientist who must Battle a Teacher in The Canadian Rockies
 	Description *string `json:"description,omitempty"`
 
-	// FilmID Example: 1
+	// FilmID The film's number.
+	//
+	// Example: 1
 	FilmID int32 `json:"film_id"`
 
-	// Language Example: English
+	// Language The name of the film's language.
+	//
+	// Example: English
 	Language string `json:"language"`
 
 	// Length Running time in minutes.
@@ -587,7 +632,9 @@ type FilmDetail struct {
 	// Example: PG
 	Rating *Rating `json:"rating,omitempty"`
 
-	// ReleaseYear Example: 2006
+	// ReleaseYear The year in which the film was released.
+	//
+	// Example: 2006
 	ReleaseYear *int32 `json:"release_year,omitempty"`
 
 	// RentalDuration The number of days that a rental lasts.
@@ -605,13 +652,19 @@ type FilmDetail struct {
 	// Example: 0.99
 	ReplacementCost *Money `json:"replacement_cost,omitempty"`
 
-	// SpecialFeatures Example: ["Deleted Scenes","Behind the Scenes"]
+	// SpecialFeatures The extras on the disc.
+	//
+	// Example: ["Deleted Scenes","Behind the Scenes"]
 	SpecialFeatures []string `json:"special_features"`
 
-	// StreamingAvailable Example: false
+	// StreamingAvailable True if the film can be streamed.
+	//
+	// Example: false
 	StreamingAvailable bool `json:"streaming_available"`
 
-	// Title Example: ACADEMY DINOSAUR
+	// Title The film's title.
+	//
+	// Example: ACADEMY DINOSAUR
 	Title string `json:"title"`
 }
 
@@ -670,18 +723,24 @@ type FilmSummary struct {
 	Title string `json:"title"`
 }
 
-// Health defines model for Health.
+// Health The state of the process.
 type Health struct {
-	// Status Example: ok
+	// Status Always `ok`.
+	//
+	// Example: ok
 	Status HealthStatus `json:"status"`
 }
 
-// HealthStatus Example: ok
+// HealthStatus Always `ok`.
+//
+// Example: ok
 type HealthStatus string
 
-// InputError defines model for InputError.
+// InputError One thing that is wrong with the request.
 type InputError struct {
-	// Detail Example: there is no copy 999999
+	// Detail What is wrong, for a human reader.
+	//
+	// Example: there is no copy 999999
 	Detail string `json:"detail"`
 
 	// Parameter The name of the path or query parameter.
@@ -719,9 +778,11 @@ type LanguageList struct {
 	Items []Language `json:"items"`
 }
 
-// LanguageModel defines model for LanguageModel.
+// LanguageModel The language model that the server uses.
 type LanguageModel struct {
-	// Model Example: offline
+	// Model The provider's name for the model.
+	//
+	// Example: offline
 	Model string `json:"model"`
 
 	// Problem Why the model is not available, if the server knows. All other operations work.
@@ -729,7 +790,9 @@ type LanguageModel struct {
 	// Example: The model server may not have the model "llama3.2".
 	Problem *string `json:"problem,omitempty"`
 
-	// Provider Example: offline
+	// Provider The provider of the language model. `offline` is the server's built-in substitute.
+	//
+	// Example: offline
 	Provider string `json:"provider"`
 }
 
@@ -768,7 +831,9 @@ type Problem struct {
 	// Example: 01a2b3c4d5e6f708
 	RequestID string `json:"request_id"`
 
-	// Status Example: 404
+	// Status The status of the response.
+	//
+	// Example: 404
 	Status int32 `json:"status"`
 
 	// Title The name of the status.
@@ -788,7 +853,7 @@ type Problem struct {
 // Example: film_not_found
 type ProblemCode string
 
-// Question defines model for Question.
+// Question A question for the agents.
 type Question struct {
 	// Question A question in plain language. It must contain a visible character.
 	//
@@ -806,7 +871,7 @@ type QuestionText = string
 // Example: PG
 type Rating string
 
-// Readiness defines model for Readiness.
+// Readiness What the server runs on.
 type Readiness struct {
 	// Database The database server and its version.
 	//
@@ -818,14 +883,18 @@ type Readiness struct {
 	//
 	// Example: pagila
 	Dataset ReadinessDataset `json:"dataset"`
-	LLM     LanguageModel    `json:"llm"`
+
+	// LLM The language model that the server uses.
+	LLM LanguageModel `json:"llm"`
 
 	// Migration The newest applied migration.
 	//
 	// Example: 20261122183351
 	Migration string `json:"migration"`
 
-	// Status Example: ready
+	// Status Always `ready`. A server that is not ready responds with 503.
+	//
+	// Example: ready
 	Status ReadinessStatus `json:"status"`
 
 	// Version The version of this contract that the server implements.
@@ -839,13 +908,17 @@ type Readiness struct {
 // Example: pagila
 type ReadinessDataset string
 
-// ReadinessStatus Example: ready
+// ReadinessStatus Always `ready`. A server that is not ready responds with 503.
+//
+// Example: ready
 type ReadinessStatus string
 
 // Rental A rental. A time that RFC 3339 cannot express (before the year 1, after 9999, or infinity) is
 // replaced by the nearest one that it can.
 type Rental struct {
-	// CustomerID Example: 1
+	// CustomerID The customer who rented it.
+	//
+	// Example: 1
 	CustomerID int32 `json:"customer_id"`
 
 	// DueDate When the copy is due, from the film's `rental_duration`.
@@ -853,26 +926,36 @@ type Rental struct {
 	// Example: 2026-11-28T12:00:00Z
 	DueDate time.Time `json:"due_date"`
 
-	// FilmID Example: 1
+	// FilmID The film of the copy.
+	//
+	// Example: 1
 	FilmID int32 `json:"film_id"`
 
-	// InventoryID Example: 1
+	// InventoryID The copy.
+	//
+	// Example: 1
 	InventoryID int32 `json:"inventory_id"`
 
-	// RentalDate Example: 2026-11-22T12:00:00Z
+	// RentalDate When the rental began.
+	//
+	// Example: 2026-11-22T12:00:00Z
 	RentalDate time.Time `json:"rental_date"`
 
-	// RentalID Example: 16050
+	// RentalID The rental's number.
+	//
+	// Example: 16050
 	RentalID int32 `json:"rental_id"`
 
 	// ReturnDate When the copy was returned. Null while it is rented.
 	ReturnDate *time.Time `json:"return_date"`
 
-	// StaffID Example: 1
+	// StaffID The member of staff who rented it out.
+	//
+	// Example: 1
 	StaffID int32 `json:"staff_id"`
 }
 
-// RentalRequest defines model for RentalRequest.
+// RentalRequest The copy to rent, and the member of staff who rents it out.
 type RentalRequest struct {
 	// InventoryID The copy.
 	//
@@ -885,12 +968,16 @@ type RentalRequest struct {
 	StaffID int32 `json:"staff_id"`
 }
 
-// Source defines model for Source.
+// Source A film that an answer is based on.
 type Source struct {
-	// FilmID Example: 1
+	// FilmID The film's number.
+	//
+	// Example: 1
 	FilmID int32 `json:"film_id"`
 
-	// Title Example: ACADEMY DINOSAUR
+	// Title The film's title.
+	//
+	// Example: ACADEMY DINOSAUR
 	Title string `json:"title"`
 }
 
@@ -939,28 +1026,39 @@ type StoreList struct {
 	Items []Store `json:"items"`
 }
 
-// SummaryRequest defines model for SummaryRequest.
+// SummaryRequest The film to summarize.
 type SummaryRequest struct {
-	// FilmID Example: 1
+	// FilmID The film's number.
+	//
+	// Example: 1
 	FilmID int32 `json:"film_id"`
 }
 
-// Token defines model for Token.
+// Token A token for the operations that need one.
 type Token struct {
-	// AccessToken Example: dvd_admin
+	// AccessToken The token. Send it in the header `Authorization`, after `Bearer`.
+	//
+	// Example: dvd_admin
 	AccessToken string `json:"access_token"`
 
-	// TokenType Example: bearer
+	// TokenType How to send the token (RFC 6750).
+	//
+	// Example: bearer
 	TokenType TokenTokenType `json:"token_type"`
 }
 
-// TokenTokenType Example: bearer
+// TokenTokenType How to send the token (RFC 6750).
+//
+// Example: bearer
 type TokenTokenType string
 
 // TokenRequest RFC 6749, section 4.3.2. Unknown members and members without a value are ignored, as required by
 // section 3.2.
 type TokenRequest struct {
-	ClientID     *string `json:"client_id,omitempty"`
+	// ClientID Ignored. A client of OAuth2 may send it.
+	ClientID *string `json:"client_id,omitempty"`
+
+	// ClientSecret Ignored. A client of OAuth2 may send it.
 	ClientSecret *string `json:"client_secret,omitempty"`
 
 	// GrantType No other grant is supported.
@@ -968,11 +1066,17 @@ type TokenRequest struct {
 	// Example: password
 	GrantType TokenRequestGrantType `json:"grant_type"`
 
-	// Password Example: dvd_admin
-	Password string  `json:"password"`
-	Scope    *string `json:"scope,omitempty"`
+	// Password The user's password.
+	//
+	// Example: dvd_admin
+	Password string `json:"password"`
 
-	// Username Example: staff
+	// Scope Ignored. A client of OAuth2 may send it.
+	Scope *string `json:"scope,omitempty"`
+
+	// Username The user's name.
+	//
+	// Example: staff
 	Username string `json:"username"`
 }
 
@@ -1011,10 +1115,14 @@ type ToolEvent struct {
 
 // Usage The tokens that the answer used. 0 if the provider does not say.
 type Usage struct {
-	// CompletionTokens Example: 31
+	// CompletionTokens The number of tokens in the answer.
+	//
+	// Example: 31
 	CompletionTokens int64 `json:"completion_tokens"`
 
-	// PromptTokens Example: 212
+	// PromptTokens The number of tokens in the prompt.
+	//
+	// Example: 212
 	PromptTokens int64 `json:"prompt_tokens"`
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Writes pagila_api/models and types.py from the contract, and _client.py from _async_client.py, from which
-# it differs only in asyncio. api/sdk writes the methods. PYTHON_BIN is the directory of the generator's
-# programs. The generator runs as a module, because a shebang line cannot hold every path.
+# Writes pagila_api/models and types.py from the contract, and _client.py from _async_client.py, which differs
+# only in asyncio. api/sdk writes the methods. PYTHON_BIN is the directory of the generator's programs. The
+# generator runs as a module, because a shebang line cannot contain every path.
 set -euo pipefail
 cd "$(dirname "$0")"
 export PATH="$PYTHON_BIN:$PATH"
@@ -9,12 +9,12 @@ export PATH="$PYTHON_BIN:$PATH"
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 # It warns about /openapi.yaml, whose media type it does not support. The client does not need it.
-if ! "$PYTHON_BIN/python" -m openapi_python_client generate --path ../../api/openapi.yaml --meta none --config generator.yaml \
+if ! "$PYTHON_BIN/python" -m openapi_python_client generate --path ../../api/openapi.gen.yaml --meta none --config generator.yaml \
   --custom-template-path templates --output-path "$out/generated" >"$out/log" 2>&1; then
   cat "$out/log"
   exit 1
 fi
-# Its functions for calls are not used.
+# The functions that it generates for calls are not used.
 rm -rf pagila_api/models
 mv "$out/generated/models" "$out/generated/types.py" pagila_api/
 
@@ -30,9 +30,9 @@ for path in map(pathlib.Path, sys.argv[1:]):
 EOS
 
 {
-  echo '# Written by generate.sh from _async_client.py. Edit that one.'
+  echo '# Written by generate.sh from _async_client.py. Edit that file.'
   sed -E \
-    -e 's/async (def|for|with) /\1 /; s/an async `with`/a `with`/; s/, for asyncio//' \
+    -e 's/async (def|for|with) /\1 /; s/an `async with`/a `with`/; s/, for asyncio//' \
     -e 's/\bawait //; s/Awaitable\[object\]/object/; s/, Awaitable//' \
     -e 's/\basyncio\b/time/; s/__a(enter|exit)__/__\1__/g; s/\ba(close|read|iter_bytes)\b/\1/g' \
     -e 's/Async(Client|Iterator|BaseTransport|Operations)/\1/g; s/_async_operations/_operations/' \

@@ -100,7 +100,10 @@ func (b *checkedBody) next() ([]byte, error) {
 			return nil, err
 		}
 		wake, last := b.dialect.adapterGets(b.exchange)
-		if b.take(p); p.end {
+		if err := b.take(p); err != nil {
+			return nil, err
+		}
+		if p.end {
 			b.done.Store(true)
 			return last, nil
 		}
@@ -147,6 +150,9 @@ func (b *checkedBody) parse(doc document) (piece, error) {
 	if p.refusal {
 		return piece{}, &Error{Kind: KindFiltered, Status: http.StatusOK, Err: errors.New("the model refuses to answer")}
 	}
+	if !b.exchange.tools {
+		p.calls = nil // nobody would carry them out
+	}
 	return b.place(p, len(doc.data)), nil
 }
 
@@ -156,7 +162,7 @@ func (b *checkedBody) place(p piece, size int) piece {
 		p.text = b.unseen(p.text)
 	}
 	// If no stream was asked for, one document is the answer, and nobody waits for more.
-	p.end = p.end || p.whole && p.finish != "" && b.documents.bare && !b.exchange.stream
+	p.end = p.end || p.whole && (p.finish != "" || len(p.calls) > 0) && b.documents.bare && !b.exchange.stream
 	if p.thought && p.text == "" {
 		b.meter.allow(size)
 	}
@@ -192,16 +198,17 @@ func (b *checkedBody) unseen(text string) string {
 }
 
 // take records what a piece contains.
-func (b *checkedBody) take(p piece) {
-	if p.text != "" || p.thought || p.finish != "" {
+func (b *checkedBody) take(p piece) error {
+	if p.text != "" || len(p.calls) > 0 || p.thought || p.finish != "" {
 		b.watchdog.contentArrived()
 	}
 	b.text = append(b.text, p.text...)
 	b.hasDeltas = b.hasDeltas || p.text != "" && !p.whole
 	_, ended := kindOfReason(p.finish)
-	b.hasFinish = b.hasFinish || ended
+	// A document that is not in an event has all calls of the answer.
+	b.hasFinish = b.hasFinish || ended || p.whole && len(p.calls) > 0 && b.documents.bare
 	b.hasWhole = b.hasWhole || p.whole
-	b.exchange.take(p)
+	return b.exchange.take(p)
 }
 
 // cause finds the true cause of an error.

@@ -29,7 +29,7 @@ var abortedStreams = []struct {
 	{"ollama, before the head", ollama, "", false},
 	{"ollama, before text", ollama, lineHead, false},
 	{"ollama, after text", ollama, lineHead + line("He"), true},
-	{"ollama, within a line", ollama, lineHead + line("He") + `{"message":`, true},
+	{"ollama, within a line", ollama, lineHead + line("He") + `{"choices":`, true},
 }
 
 // watched sends bytes, and signals that it has a request and that the client has disconnected.

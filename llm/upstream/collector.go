@@ -3,7 +3,12 @@ package upstream
 import (
 	"context"
 	"strings"
+	"unicode/utf8"
 )
+
+// maxHeld is how much text is held back while it may only be a comment before the call of a tool, in
+// characters. Such comments are a sentence or two, and an answer of this length arrives within seconds.
+const maxHeld = 240
 
 // collector collects an answer's text and passes it on. All text that leaves the guard goes through
 // here, so this is where thoughts are removed and the text is made safe to display.
@@ -12,6 +17,9 @@ type collector struct {
 	onText   func(ctx context.Context) // is called for each chunk of text
 	scrubber scrubber
 	thoughts *thoughts
+	// hold says that text is held back, because a call of a tool may follow. Then the text is dropped.
+	hold     bool
+	held     strings.Builder
 	text     strings.Builder
 	emitting bool  // emit is running
 	emitted  bool  // emit was called
@@ -24,7 +32,11 @@ func (c *collector) add(ctx context.Context, x *exchange, piece string) error {
 	if x.thought() {
 		c.thoughts.separate()
 	}
-	return c.pass(ctx, c.thoughts.add(c.scrubber.add(text)))
+	answer := c.thoughts.add(c.scrubber.add(text))
+	if x.hasCalls() {
+		return nil
+	}
+	return c.pass(ctx, answer)
 }
 
 // finish takes the last chunk of an answer, and how the answer ended.
@@ -32,14 +44,26 @@ func (c *collector) finish(ctx context.Context, x *exchange, piece string, e end
 	if err := c.add(ctx, x, piece); err != nil {
 		return err
 	}
-	return c.pass(ctx, c.thoughts.add(c.scrubber.end())+c.thoughts.end(e))
+	rest := c.thoughts.add(c.scrubber.end()) + c.thoughts.end(e)
+	if x.hasCalls() {
+		return nil
+	}
+	c.hold = false
+	return c.pass(ctx, rest)
 }
 
 // blank reports whether the answer so far has no visible text.
 func (c *collector) blank() bool { return Blank(c.text.String()) }
 
-// pass passes on a chunk of the answer, unless it is empty.
+// pass passes on a chunk of the answer, and what was held back before it.
 func (c *collector) pass(ctx context.Context, piece string) error {
+	c.held.WriteString(piece)
+	if c.hold && utf8.RuneCountInString(c.held.String()) < maxHeld {
+		return nil
+	}
+	piece = c.held.String()
+	c.held.Reset()
+	c.hold = false
 	if piece == "" {
 		return nil
 	}

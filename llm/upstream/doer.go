@@ -45,15 +45,12 @@ type doer struct {
 	presence     presence
 }
 
-func newDoer(cfg *Config, base *url.URL, d dialect, known shape) *doer {
+func newDoer(cfg *Config, base *url.URL, key string, d dialect, known shape) *doer {
 	return &doer{
-		client: cfg.httpClient(), dialect: d, base: base, model: cfg.Model, key: cfg.APIKey, firstTimeout: cfg.FirstByteTimeout,
+		client: cfg.httpClient(), dialect: d, base: base, model: cfg.Model, key: key, firstTimeout: cfg.FirstByteTimeout,
 		idleTimeout: cfg.IdleTimeout, maxBytes: cfg.MaxBytes, logger: cfg.Logger, accepted: acceptedShape{shape: known},
 	}
 }
-
-// RoundTrip is Do under the name that http.Client wants, for the adapter for Ollama.
-func (d *doer) RoundTrip(r *http.Request) (*http.Response, error) { return d.Do(r) }
 
 // Do sends a request. It returns only responses of status 200 whose answer has begun.
 func (d *doer) Do(r *http.Request) (*http.Response, error) {
@@ -80,11 +77,15 @@ func readAll(body io.ReadCloser) ([]byte, error) {
 
 // send tries a request until it succeeds or no further attempt would help.
 func (d *doer) send(r *http.Request, x *exchange, body []byte) (*http.Response, *Error) {
-	search := newSearch(d.accepted.get(), d.dialect.weakest(x))
+	search := newSearch(d.accepted.get(), x.weakest())
 	for retries := 0; ; {
 		resp, e := d.try(r, x, body, search.current)
 		if e == nil {
 			d.learn(r.Context(), search)
+			if x.tools && search.current.without(optTools) {
+				_ = resp.Body.Close() // it has shown what it was for
+				return nil, noTools(search.first)
+			}
 			return resp, nil
 		}
 		if r.Context().Err() == nil && search.weaken(e) {

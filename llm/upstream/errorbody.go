@@ -101,11 +101,9 @@ func errorIn(object json.RawMessage) json.RawMessage {
 		Object  looseString       `json:"object"`
 		Type    looseString       `json:"type"`
 		Choices looseList[failed] `json:"choices"`
-		Message json.RawMessage   `json:"message"`
-		Done    looseBool         `json:"done"`
 	}
 	_ = json.Unmarshal(object, &d) // a malformed document is found later
-	alone := len(d.Choices) == 0 && !hasContent(d.Message) && !bool(d.Done) && bytes.HasPrefix(d.Error, []byte("{"))
+	alone := len(d.Choices) == 0 && bytes.HasPrefix(d.Error, []byte("{"))
 	if d.Object == errorEvent || d.Type == errorEvent || !isVacuous(d.Error) || alone {
 		return object
 	}

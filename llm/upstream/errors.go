@@ -27,6 +27,7 @@ const (
 	KindBadResponse Kind = "bad_response" // the response is malformed, too large or not what was asked for
 	KindRejected    Kind = "rejected"     // the upstream refused the request or redirected it
 	KindNoModel     Kind = "no_model"     // the upstream does not have the model
+	KindNoTools     Kind = "no_tools"     // the upstream refuses the tools; it answers without them
 	KindTooLong     Kind = "too_long"     // the prompt is too long for the model
 	KindFiltered    Kind = "filtered"     // the model or a content filter refused to answer
 	KindLength      Kind = "length"       // the answer was cut at the token limit
@@ -85,8 +86,8 @@ func isKind(err error, kind Kind) bool {
 // errMalformed replaces the decoder's error, which can quote the response.
 var errMalformed = errors.New("a malformed response")
 
-// contextError says why ctx ended. errors.Is finds both the context's error and a custom cause.
-func contextError(ctx context.Context) *Error {
+// ContextError says why ctx ended. errors.Is finds both the context's error and a custom cause.
+func ContextError(ctx context.Context) *Error {
 	kind, err := KindCanceled, ctx.Err()
 	if errors.Is(err, context.DeadlineExceeded) {
 		kind = KindTimeout

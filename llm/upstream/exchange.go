@@ -10,11 +10,13 @@ import (
 // exchange is the state of one attempt that the guard and the doer share. It bypasses the adapter
 // between them. It travels in the context, because an adapter offers no other way.
 //
-// The answer's text is also passed on here. The adapters concatenate it chunk by chunk and copy all of
-// it each time, which takes seconds of CPU time for a megabyte. So the adapters get empty chunks, and
-// the guard takes the text from here.
+// The answer is also passed on here. The adapter concatenates text chunk by chunk and copies all of it each
+// time, which takes seconds of CPU time for a megabyte. It assigns the parts of tool calls to the wrong calls,
+// and passes them on as text. So it gets empty chunks, and the guard takes the text and the calls from here.
 type exchange struct {
 	schema *Schema // nil for free text
+	tools  bool    // some are offered
+	called bool    // the messages have calls of tools
 	topP   float64 // not sent if 0. The adapter for OpenAI's protocol leaves it out
 	stream bool
 	tokens int // the longest answer
@@ -25,6 +27,7 @@ type exchange struct {
 	thoughts bool // some arrived outside the text
 	err      error
 	retries  []Kind // the reason for each retry
+	calls    calls  // of tools
 
 	// These are set before the adapter sees the end, and read after it.
 	model  string
@@ -42,14 +45,23 @@ func (x *exchange) limit() int {
 	return x.tokens + x.budget
 }
 
-// weakest is the weakest shape that a request of any dialect can take.
+// weakest is the weakest shape that a request can take.
 func (x *exchange) weakest() shape {
-	s := shape{optSampling: 1}
+	s := shape{optSampling: 1, optTokenField: 1}
+	if x.stream {
+		s[optUsage] = 1
+	}
 	if x.schema != nil {
 		s[optFormat] = int(formatPrompt)
 	}
 	if x.budget > 0 {
 		s[optThinkingBudget] = 1
+	}
+	if x.tools {
+		s[optTools] = 1
+	}
+	if x.called {
+		s[optNullContent] = 1
 	}
 	return s
 }
@@ -58,10 +70,11 @@ func (x *exchange) weakest() shape {
 func (x *exchange) reset(s shape) {
 	x.model, x.finish, x.usage, x.withoutBudget = "", "", Usage{}, s.without(optThinkingBudget)
 	x.get()
+	x.calls.list, x.calls.size = nil, 0
 }
 
-// take adds a piece that the doer has read.
-func (x *exchange) take(p piece) {
+// take adds a piece that the doer has read. It fails if there are too many calls of tools.
+func (x *exchange) take(p piece) error {
 	x.model = cmp.Or(x.model, displayName(p.model))
 	x.finish = worseReason(x.finish, p.finish)
 	x.usage = Usage{Prompt: cmp.Or(p.usage.Prompt, x.usage.Prompt), Completion: cmp.Or(p.usage.Completion, x.usage.Completion)}
@@ -69,6 +82,24 @@ func (x *exchange) take(p piece) {
 	defer x.mu.Unlock()
 	x.thoughts = x.thoughts || p.thought
 	x.pending.WriteString(p.text)
+	return x.calls.add(p.calls, p.whole)
+}
+
+// hasCalls reports whether the model calls tools.
+func (x *exchange) hasCalls() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.calls.began()
+}
+
+// ending is the reason for which the answer has ended, and the kind of error that it means. The adapter's reason
+// is that of a local model.
+func (x *exchange) ending(adapters string) (reason string, kind Kind) {
+	reason = cmp.Or(x.finish, adapters)
+	if x.hasCalls() {
+		return finishOfCalls(reason, &x.calls)
+	}
+	return finishOf(reason)
 }
 
 // get returns the text that has arrived since the last call.

@@ -210,7 +210,7 @@ func TestGoodStream(t *testing.T) {
 	}
 }
 
-// brokenLines are incomplete responses of Ollama.
+// brokenLines are incomplete responses without events.
 var brokenLines = []struct {
 	name string
 	raw  string
@@ -227,31 +227,31 @@ var brokenLines = []struct {
 	{"HTML", "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/html\r\n\r\n<html>log in</html>", upstream.KindBadResponse, ""},
 	{"no JSON", lineHead + "not json\n", upstream.KindBadResponse, ""},
 	{"error as an object", lineHead + line("He") + `{"error":{"message":"slow","code":429}}` + "\n", upstream.KindRateLimited, "He"},
-	{"error next to done", lineHead + line("He") + `{"error":"boom","done":true}` + "\n", upstream.KindUnavailable, "He"},
+	{"error next to done", lineHead + line("He") + `{"error":"boom","choices":[{"finish_reason":"stop"}]}` + "\n", upstream.KindUnavailable, "He"},
 	{"quota mid-stream", lineHead + line("He") + `{"error":{"code":"insufficient_quota"}}` + "\n", upstream.KindQuota, "He"},
 	{"content filter", lineHead + line("He") + lastLine("content_filter"), upstream.KindFiltered, "He"},
 	{"null", lineHead + "null\n", upstream.KindTruncated, ""},
 	{"list", lineHead + "[]\n", upstream.KindTruncated, ""},
-	{"wrong types", lineHead + `{"message":"hi"}` + "\n", upstream.KindBadResponse, ""},
-	{"null tool call", lineHead + `{"message":{"tool_calls":[null]}}` + "\n" + lastLine("stop"), upstream.KindEmpty, ""},
-	{"deeply nested", lineHead + strings.Repeat(`{"message":`, 20_000) + "\n", upstream.KindBadResponse, ""},
+	{"wrong types", lineHead + `{"choices":[{"delta":"hi"}]}` + "\n", upstream.KindBadResponse, ""},
+	{"null tool call", lineHead + `{"choices":[{"delta":{"tool_calls":[null]}}]}` + "\n" + lastLine("stop"), upstream.KindEmpty, ""},
+	{"deeply nested", lineHead + strings.Repeat(`{"choices":[{"delta":`, 20_000) + "\n", upstream.KindBadResponse, ""},
 	{"no HTTP", "SSH-2.0-OpenSSH\r\n", upstream.KindUnreachable, ""},
 	{"another object", lineHead + `{"status":"pulling"}` + "\n", upstream.KindTruncated, ""},
-	{"a message of null", lineHead + `{"message":null}` + "\n", upstream.KindTruncated, ""},
+	{"a delta of null", lineHead + `{"choices":[{"delta":null}]}` + "\n", upstream.KindTruncated, ""},
 	{"no text", lineHead + lastLine("stop"), upstream.KindEmpty, ""},
 	{"model just loaded", lineHead + lastLine("load"), upstream.KindBadResponse, ""},
 	{"length", lineHead + line("He") + lastLine("length"), upstream.KindLength, "He"},
 	{"too large", lineHead + strings.Repeat(line(strings.Repeat("x", 1000)), 2000), upstream.KindBadResponse, "*"},
-	{"one endless line", lineHead + `{"message":{"content":"` + strings.Repeat("x", 2<<20), upstream.KindBadResponse, ""},
+	{"one endless line", lineHead + `{"choices":[{"delta":{"content":"` + strings.Repeat("x", 2<<20), upstream.KindBadResponse, ""},
 	{"nothing at all", "", upstream.KindUnreachable, ""},
 }
 
-func TestBrokenOllama(t *testing.T) {
+func TestBrokenLines(t *testing.T) {
 	t.Parallel()
 	for _, test := range brokenLines {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			text, _, err := ask(bounded(t), ollama(t, listen(t, raw(test.raw))))
+			text, _, err := ask(bounded(t), openAI(t, listen(t, raw(test.raw))))
 			checkKind(t, err, test.want)
 			if text != test.text && test.text != "*" {
 				t.Errorf("the client got %q, want %q", text, test.text)
@@ -260,30 +260,29 @@ func TestBrokenOllama(t *testing.T) {
 	}
 }
 
-// TestBrokenOllamaReply has the same responses to a request that is not streamed.
-func TestBrokenOllamaReply(t *testing.T) {
+// TestBrokenLinesOfReply has the same responses to a request that is not streamed.
+func TestBrokenLinesOfReply(t *testing.T) {
 	t.Parallel()
 	for _, test := range brokenLines {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := reply(bounded(t), ollama(t, listen(t, raw(test.raw))))
+			_, err := reply(bounded(t), openAI(t, listen(t, raw(test.raw))))
 			checkKind(t, err, test.want)
 		})
 	}
 }
 
-func TestGoodOllama(t *testing.T) {
+func TestGoodLines(t *testing.T) {
 	t.Parallel()
-	long := strings.Repeat("A", 600<<10) // the adapter's own limit for a line is 512 kB
+	long := strings.Repeat("A", 600<<10)
 	for _, test := range []struct{ name, raw, want string }{
 		{"plain", lineHead + line("He") + line("llo") + lastLine("stop"), "Hello"},
 		{"a long line", lineHead + line(long) + lastLine("stop"), long},
 		{"no newline at the end", lineHead + line("He") + strings.TrimSpace(lastLine("stop")), "He"},
-		{"an old version gives no reason", lineHead + line("He") + `{"done":true,"prompt_eval_count":11,"eval_count":3}` + "\n", "He"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			text, result, err := ask(bounded(t), ollama(t, listen(t, raw(test.raw))))
+			text, result, err := ask(bounded(t), openAI(t, listen(t, raw(test.raw))))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -349,7 +348,7 @@ func TestStalled(t *testing.T) {
 		{"ollama, before the head", "ollama", "", "", first, upstream.KindTimeout},
 		{"ollama, after the head", "ollama", lineHead, "", first, upstream.KindTimeout},
 		{"ollama, after text", "ollama", lineHead + line("He"), "He", idle, upstream.KindStalled},
-		{"ollama, within a line", "ollama", lineHead + line("He") + `{"message":`, "He", idle, upstream.KindStalled},
+		{"ollama, within a line", "ollama", lineHead + line("He") + `{"choices":`, "He", idle, upstream.KindStalled},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

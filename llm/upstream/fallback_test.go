@@ -17,10 +17,10 @@ import (
 
 // picky is an upstream that refuses requests with certain members, by default without saying which.
 type picky struct {
-	refused []string // members of the body or of its options, or the beginning of their values
+	refused []string // members of the body, or the beginning of their values
 	status  int
 	body    string // of the refusal; empty means one whose words say nothing
-	answer  string // an event stream or lines
+	answer  string // an event stream
 	whole   string // for a request that is not streamed
 	got     []map[string]json.RawMessage
 }
@@ -30,13 +30,9 @@ func (p *picky) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	var fields, options map[string]json.RawMessage
+	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(body, &fields); err != nil {
 		return nil, err
-	}
-	_ = json.Unmarshal(fields["options"], &options) // only Ollama has options
-	for name, value := range options {
-		fields["options."+name] = value
 	}
 	p.got = append(p.got, fields)
 	for _, name := range p.refused {
@@ -56,9 +52,6 @@ func pickyModel(t *testing.T, provider string, p *picky) (*upstream.Model, *byte
 	t.Helper()
 	var log bytes.Buffer
 	p.answer, p.whole = delta("He")+goodEnd, completion(goodReply, "stop")
-	if provider == "ollama" {
-		p.answer, p.whole = line("He")+goodLineEnd, line(goodReply)+goodLineEnd
-	}
 	return newModel(t, upstream.Config{
 		Provider: provider, BaseURL: "http://upstream.test/v1", OllamaHost: "http://upstream.test", HTTPClient: &http.Client{Transport: p},
 		Logger: slog.New(slog.NewTextHandler(&log, nil)),
@@ -85,9 +78,9 @@ func TestFallback(t *testing.T) {
 		{"any format, not implemented", "openai", true, []string{"response_format"}, 501, []string{"temperature", "max_tokens"}},
 		{"temperature of a summary", "openai", true, []string{"temperature"}, 400, []string{"response_format", "max_tokens"}},
 		{"token field of a summary", "openai", true, []string{"max_tokens"}, 422, []string{"response_format", "temperature", "max_completion_tokens"}},
-		{"schema, Ollama", "ollama", true, []string{"format={"}, 400, []string{"format", "options.temperature"}},
-		{"any format, Ollama", "ollama", true, []string{"format"}, 400, []string{"options.temperature", "options.num_predict"}},
-		{"temperature, Ollama", "ollama", false, []string{"options.temperature"}, 400, []string{"options.num_predict", "stream"}},
+		{"schema, Ollama", "ollama", true, []string{"response_format=json_schema"}, 400, []string{"response_format", "temperature"}},
+		{"any format, Ollama", "ollama", true, []string{"response_format"}, 400, []string{"temperature", "max_tokens"}},
+		{"temperature, Ollama", "ollama", false, []string{"temperature"}, 400, []string{"max_tokens", "stream"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -306,9 +299,6 @@ func TestWordsDecideNoFallback(t *testing.T) {
 					}
 					if bodies = append(bodies, string(body)); strings.Contains(string(body), `"temperature"`) {
 						return response(test.status, test.body), nil
-					}
-					if provider == "ollama" {
-						return response(200, line("He")+goodLineEnd), nil
 					}
 					return response(200, delta("He")+goodEnd), nil
 				}),

@@ -10,7 +10,24 @@ import (
 const (
 	finishStop   = "stop"
 	finishLength = "length"
+	finishCalls  = "tool_calls"
 )
+
+// callReasons are finish reasons that announce calls of tools, in lower case and without separators.
+var callReasons = regexp.MustCompile(`^(finishreason)?(tools?|toolcalls?|tooluse|functions?|functioncalls?)$`)
+
+// finishOfCalls is finishOf for an answer with calls of tools, which servers end with all kinds of reasons. Calls
+// that are complete are used even if the answer was cut after them or has no reason at all.
+func finishOfCalls(reason string, c *calls) (name string, kind Kind) {
+	name, kind = finishOf(reason)
+	switch {
+	case kind == KindLength && !c.closed(false), name == "" && kind == "" && !c.closed(true):
+		return name, kind
+	case kind == "", kind == KindLength, callReasons.MatchString(plainReason(reason)):
+		return finishCalls, ""
+	}
+	return name, kind
+}
 
 // finishReasons classify finish reasons by the words in them, in lower case and without separators.
 // The first row that matches applies.
@@ -32,10 +49,13 @@ var finishReasons = []struct {
 // separators are what upstreams put between the words of a finish reason.
 var separators = strings.NewReplacer("_", "", "-", "", " ", "", ".", "")
 
+// plainReason is a finish reason in lower case and without separators.
+func plainReason(reason string) string { return separators.Replace(strings.ToLower(reason)) }
+
 // finishOf reads a finish reason. It returns the name that callers get, which is empty if there is no
 // reason, and the kind of error that the reason means, which is empty for a whole answer.
 func finishOf(reason string) (name string, kind Kind) {
-	words := separators.Replace(strings.ToLower(reason))
+	words := plainReason(reason)
 	switch words {
 	case "", "null", "none":
 		return "", ""

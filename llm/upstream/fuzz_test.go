@@ -12,10 +12,10 @@ import (
 	"example.com/pagila-api/llm/upstream"
 )
 
-// FuzzResponse reads arbitrary responses in both dialects, streamed and not streamed. The caller gets
-// only text that is safe to display, and every successful answer has some.
+// FuzzResponse reads arbitrary responses, streamed and not streamed. The caller gets only text that is safe to
+// display, and every successful answer has some.
 func FuzzResponse(f *testing.F) {
-	for _, seeds := range [][]oddity{oddStreams, oddLines, oddCompletions, oddOllamaReplies} {
+	for _, seeds := range [][]oddity{oddStreams, oddLines, oddCompletions, oddLineReplies} {
 		for _, seed := range seeds {
 			f.Add(afterHead(seed.raw))
 		}
@@ -29,6 +29,12 @@ func FuzzResponse(f *testing.F) {
 		if len(seed.raw) < 4<<10 {
 			f.Add(afterHead(seed.raw))
 		}
+	}
+	for _, seed := range oddCalls {
+		f.Add(seed.raw)
+	}
+	for _, seed := range oddCallCompletions {
+		f.Add(seed.raw)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
 		for _, provider := range []string{"openai", "ollama"} {
@@ -47,7 +53,28 @@ func FuzzResponse(f *testing.F) {
 			}
 			_, _ = reply(context.Background(), c)
 		}
+		fuzzCalls(t, body)
 	})
+}
+
+// fuzzCalls reads the response with tools. The caller gets either safe text or calls that can be sent back.
+func fuzzCalls(t *testing.T, body string) {
+	t.Helper()
+	c := newModel(t, upstream.Config{Provider: "openai", BaseURL: "http://upstream.test", HTTPClient: &http.Client{Transport: &once{body: body}}})
+	text, answer, err := askWithTools(context.Background(), c)
+	if !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }) {
+		t.Errorf("the client got %q", text)
+	}
+	if err == nil && upstream.Blank(answer.Text) == (len(answer.Calls) == 0) || err != nil && answer.Calls != nil || len(answer.Calls) > 64 {
+		t.Errorf("the answer is %+v, %v", answer, err)
+	}
+	ids := map[string]bool{"": true}
+	for _, call := range answer.Calls {
+		if ids[call.ID] || !utf8.ValidString(call.Name) || !utf8.Valid(call.Arguments) || len(call.Arguments) == 0 && call.Name == "" {
+			t.Errorf("the calls are %+v", answer.Calls)
+		}
+		ids[call.ID] = true
+	}
 }
 
 // afterHead is a response without its head, if it has one.

@@ -19,12 +19,13 @@ const (
 // comes back wrapped.
 //
 // An answer that was cut at the token limit is returned along with its error of [KindLength], so that the
-// caller can show it. With any other error the answer is zero.
+// caller can show it. With any other error the answer is zero. [KindNoTools] says that the same request can
+// succeed without tools; no text has been emitted then.
 func (m *Model) Generate(ctx context.Context, r Request) (answer Answer, err error) {
 	if r.MaxTokens <= 0 || r.MaxTokens > m.maxTokens {
 		r.MaxTokens = m.maxTokens
 	}
-	ctx, span := m.telemetry.begin(ctx, r.Messages, r.MaxTokens+m.thinkingBudget(), m.temperature(r.Temperature))
+	ctx, span := m.telemetry.begin(ctx, r, r.MaxTokens+m.thinkingBudget(), m.temperature(r.Temperature))
 	c := &call{Request: r, onText: span.text}
 	err = errEmitPanicked // unless generate returns
 	defer func() { span.end(ctx, answer, c.retries, err) }()
@@ -43,6 +44,9 @@ func (c *call) options(maxTokens int) []llms.CallOption {
 	options := []llms.CallOption{llms.WithTemperature(c.Temperature), llms.WithTopP(c.TopP), llms.WithMaxTokens(maxTokens)}
 	if c.Schema != nil {
 		options = append(options, llms.WithJSONMode())
+	}
+	if len(c.Tools) > 0 {
+		options = append(options, llms.WithTools(offered(c.Tools)))
 	}
 	return options
 }
@@ -96,25 +100,29 @@ func (m *Model) newAttempt(c *call) *attempt {
 	return &attempt{
 		exchange: &exchange{
 			schema: c.Schema, topP: c.TopP, stream: c.Emit != nil, tokens: c.MaxTokens, budget: m.thinkingBudget(),
+			tools: len(c.Tools) > 0, called: hasToolCalls(c.Messages), calls: calls{tools: toolNames(c.Tools)},
 		},
 		collector: &collector{
-			emit: c.Emit, onText: c.onText, thoughts: newThoughts(c.Emit == nil || c.Buffer, m.thinking.buffered.Load() > 0),
+			emit: c.Emit, onText: c.onText, hold: len(c.Tools) > 0, thoughts: newThoughts(c.Emit == nil || c.Buffer, m.thinking.buffered.Load() > 0),
 		},
 	}
 }
 
 func (m *Model) attempt(ctx context.Context, c *call, t *attempt) (Answer, error) {
 	if ctx.Err() != nil {
-		return Answer{}, contextError(ctx)
+		return Answer{}, ContextError(ctx)
 	}
 	x := t.exchange
+	if x.tools && !m.Tools() {
+		return Answer{}, noTools(nil)
+	}
 	options := c.options(x.limit())
 	if x.stream {
 		options = append(options, llms.WithStreamingFunc(func(ctx context.Context, chunk []byte) error {
 			return t.collector.add(ctx, x, string(chunk))
 		}))
 	}
-	resp, err := m.callAdapter(withExchange(ctx, x), t.collector, c.Messages, options)
+	resp, err := m.callAdapter(withExchange(ctx, x), t.collector, sendable(c.Messages), options)
 	if err := t.failure(ctx, resp, err); err != nil {
 		return Answer{}, err
 	}
@@ -130,7 +138,7 @@ func (t *attempt) failure(ctx context.Context, resp *llms.ContentResponse, err e
 	case failure != nil:
 		return failure
 	case ctx.Err() != nil: // the adapters often report an aborted call as a success
-		return contextError(ctx)
+		return ContextError(ctx)
 	case err != nil:
 		return typed(err)
 	case len(resp.Choices) == 0:
@@ -167,8 +175,13 @@ func (m *Model) finish(ctx context.Context, t *attempt, choice *llms.ContentChoi
 		if !x.stream {
 			rest = choice.Content
 		}
+		if x.tools {
+			if err := x.calls.add(localParts(choice.ToolCalls), true); err != nil {
+				return Answer{}, err
+			}
+		}
 	}
-	reason, kind := finishOf(cmp.Or(x.finish, choice.StopReason))
+	reason, kind := x.ending(choice.StopReason)
 	if err := t.collector.finish(ctx, x, rest, m.ending(t, reason, kind)); err != nil {
 		return Answer{}, emitError(err)
 	}
@@ -179,7 +192,7 @@ func (m *Model) finish(ctx context.Context, t *attempt, choice *llms.ContentChoi
 // learn remembers what an answer shows about how the model thinks.
 func (m *Model) learn(t *attempt, kind Kind) {
 	h := t.collector.thoughts
-	if h.seen || t.exchange.thought() || kind == KindLength && t.collector.blank() {
+	if h.seen || t.exchange.thought() || kind == KindLength && t.collector.blank() && !t.exchange.hasCalls() {
 		m.thinking.thinks.Store(true)
 	}
 	m.thinking.learn(h)
@@ -209,7 +222,7 @@ func (m *Model) judge(t *attempt, reason string, kind Kind) (Answer, error) {
 		},
 	}
 	switch {
-	case t.collector.thoughts.leaked:
+	case t.collector.thoughts.leaked && (t.collector.emitted || !x.hasCalls()):
 		return Answer{}, newError(KindBadResponse, "the answer turned out to be the model's thoughts; the next answer is buffered until that is clear")
 	case reason == "" && kind == "":
 		return Answer{}, newError(KindTruncated, "the answer ends without a finish reason")
@@ -217,6 +230,8 @@ func (m *Model) judge(t *attempt, reason string, kind Kind) (Answer, error) {
 		return answer, newError(KindLength, "the answer was cut at the token limit")
 	case kind != "":
 		return Answer{}, newError(kind, "the answer ended with the finish reason %q", reason)
+	case x.hasCalls():
+		answer.Text, answer.Calls = "", x.calls.finish()
 	case t.collector.blank():
 		return Answer{}, newError(KindEmpty, "the answer has no text")
 	}

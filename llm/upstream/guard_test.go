@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -31,7 +32,7 @@ func TestLength(t *testing.T) {
 	text, result, err := ask(bounded(t), openAI(t, u))
 	checkKind(t, err, upstream.KindLength)
 	want := upstream.Answer{Text: "He", Model: "m-1", FinishReason: "length", Usage: upstream.Usage{Prompt: 11, Completion: 3}}
-	if text != "He" || result != want {
+	if text != "He" || !reflect.DeepEqual(result, want) {
 		t.Errorf("got %q, %+v, want %+v", text, result, want)
 	}
 }

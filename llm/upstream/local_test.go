@@ -3,6 +3,7 @@ package upstream_test
 import (
 	"context"
 	"errors"
+	"reflect"
 	"testing"
 
 	"github.com/tmc/langchaingo/llms"
@@ -40,10 +41,10 @@ func TestLocal(t *testing.T) {
 	m := newModel(t, upstream.Config{Provider: "here", Model: "ignored", Local: local{}})
 	want := upstream.Answer{Text: "Hello", Model: "here", FinishReason: "stop", Usage: upstream.Usage{Prompt: 4, Completion: 2}}
 	text, streamed, err := ask(bounded(t), m)
-	if err != nil || text != "Hello" || streamed != want {
+	if err != nil || text != "Hello" || !reflect.DeepEqual(streamed, want) {
 		t.Errorf("streamed: got %q, %+v, %v", text, streamed, err)
 	}
-	if whole, err := reply(bounded(t), m); err != nil || whole != want {
+	if whole, err := reply(bounded(t), m); err != nil || !reflect.DeepEqual(whole, want) {
 		t.Errorf("whole: got %+v, %v", whole, err)
 	}
 	if m.Name() != "here" || m.Problem() != "" {

@@ -63,16 +63,6 @@ func (t *looseThought) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// looseBool is true in any notation, or else false.
-type looseBool bool
-
-// UnmarshalJSON never fails.
-func (b *looseBool) UnmarshalJSON(raw []byte) error {
-	word := strings.ToLower(strings.Trim(string(raw), `" `))
-	*b = looseBool(hasContent(raw) && word != "" && word != "false" && word != "null" && word != "0")
-	return nil
-}
-
 // looseList is a list, or one element without a list. Every empty value is an empty list.
 type looseList[E any] []E
 

@@ -1,6 +1,7 @@
 package upstream_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -25,13 +26,15 @@ func lastPart(finish, more string) string {
 	return event(`{"choices":[{"index":0,"delta":{},"finish_reason":` + finish + `}]` + more + `}`)
 }
 
-// messageLine is a line of Ollama's with a message in any form.
-func messageLine(m string) string { return `{"model":"m-1","message":` + m + `,"done":false}` + "\n" }
+// partLine is a line with a delta in any form, for a response without events.
+func partLine(delta string) string {
+	return `{"model":"m-1","choices":[{"index":0,"delta":` + delta + `}]}` + "\n"
+}
 
 // The ends of good answers.
 const (
 	goodEnd     = `data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}` + "\n\n" + done
-	goodLineEnd = `{"message":{"role":"assistant","content":""},"done":true,"done_reason":"stop"}` + "\n"
+	goodLineEnd = `{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}` + "\n"
 )
 
 // oddity is a response with an irrelevant oddity, and the text that the caller gets.
@@ -146,30 +149,30 @@ func characters(text string) string {
 	return events.String()
 }
 
-// oddLines are Ollama's streams.
+// oddLines are streams without events.
 var oddLines = []oddity{
 	{"text/plain", labelled("text/plain; charset=utf-8") + line("He") + goodLineEnd, "He"},
 	{"application/json", labelled("application/json") + line("He") + goodLineEnd, "He"},
 	{"no label", labelled("") + line("He") + goodLineEnd, "He"},
 	{"label in capitals", labelled("APPLICATION/X-NDJSON") + line("He") + goodLineEnd, "He"},
-	{"as events", labelled("text/event-stream") + "data: " + line("He") + "\ndata: " + goodLineEnd + "\n", "He"},
-	{"one JSON document", labelled("application/json") + `{"message":{"content":"He"},"done":true}`, "He"},
+	{"as events", labelled("text/event-stream") + "data: " + line("He") + "\ndata: " + goodLineEnd + "\n" + done, "He"},
+	{"one JSON document", labelled("application/json") + completion("He", "stop"), "He"},
 	{"no line breaks between", lineHead + strings.TrimSpace(line("H")) + strings.TrimSpace(line("e")) + goodLineEnd, "He"},
 	{"null, empty and other documents", lineHead + "null\n" + line("He") + "null\n[]\n{}\n" + `{"status":"loading"}` + "\n" + goodLineEnd, "He"},
 	{"empty lines", lineHead + "\n\n" + line("He") + "\r\n\n" + goodLineEnd, "He"},
-	{"message is null or empty", lineHead + messageLine(`null`) + messageLine(`{}`) + messageLine(`[]`) + line("He") + goodLineEnd, "He"},
-	{"model is a number", lineHead + `{"model":7,"message":{"content":"He"}}` + "\n" + goodLineEnd, "He"},
-	{"content is null, then a list", lineHead + messageLine(`{"content":null}`) + messageLine(`{"content":[{"type":"text","text":"He"}]}`) + goodLineEnd, "He"},
-	{"usage of odd types", lineHead + line("He") + `{"done":true,"done_reason":"stop","prompt_eval_count":"11","eval_count":-1.5}` + "\n", "He"},
-	{"huge usage", lineHead + line("He") + `{"done":true,"prompt_eval_count":1e400,"eval_count":null}` + "\n", "He"},
+	{"message is null or empty", lineHead + partLine(`null`) + partLine(`{}`) + partLine(`[]`) + line("He") + goodLineEnd, "He"},
+	{"model is a number", lineHead + `{"model":7,"choices":[{"delta":{"content":"He"}}]}` + "\n" + goodLineEnd, "He"},
+	{"content is null, then a list", lineHead + partLine(`{"content":null}`) + partLine(`{"content":[{"type":"text","text":"He"}]}`) + goodLineEnd, "He"},
+	{"usage of odd types", lineHead + line("He") + `{"choices":[{"finish_reason":"stop"}],"usage":{"prompt_tokens":"11","completion_tokens":-1.5}}` + "\n", "He"},
+	{"huge usage", lineHead + line("He") + `{"choices":[{"finish_reason":"stop"}],"usage":{"prompt_tokens":1e400,"completion_tokens":null}}` + "\n", "He"},
 	{"a reason in capitals", lineHead + line("He") + lastLine("STOP"), "He"},
 	{"an unknown reason", lineHead + line("He") + lastLine("bored"), "He"},
-	{"reason is null", lineHead + line("He") + `{"done":true,"done_reason":null}` + "\n", "He"},
-	{"thinking field", lineHead + messageLine(`{"content":"","thinking":"hm"}`) + line("He") + goodLineEnd, "He"},
+	{"reason is null, then one", lineHead + line("He") + `{"choices":[{"finish_reason":null}]}` + "\n" + goodLineEnd, "He"},
+	{"thinking field", lineHead + partLine(`{"content":"","thinking":"hm"}`) + line("He") + goodLineEnd, "He"},
 	{"think tag over lines", lineHead + line("<th") + line("ink>hm</thi") + line("nk>") + line("\n\nHe") + goodLineEnd, "He"},
 	{"closing tag alone, in one chunk", lineHead + line("hm</think>He") + goodLineEnd, "He"},
 	{"control characters", lineHead + line("H\x1b]0;x\x07\u009be\r") + line("\n!") + goodLineEnd, "H]0;xe\n!"},
-	{"a character over two lines", lineHead + messageLine("{\"content\":\"H\xc3\"}") + messageLine("{\"content\":\"\xa9\"}") + goodLineEnd, "Hé"},
+	{"a character over two lines", lineHead + partLine("{\"content\":\"H\xc3\"}") + partLine("{\"content\":\"\xa9\"}") + goodLineEnd, "Hé"},
 }
 
 func TestOddStreams(t *testing.T) {
@@ -179,7 +182,8 @@ func TestOddStreams(t *testing.T) {
 
 func TestOddLines(t *testing.T) {
 	t.Parallel()
-	checkOddities(t, oddLines, ollama)
+	checkOddities(t, oddLines, openAI)
+	checkOddities(t, oddStreams, ollama)
 }
 
 func checkOddities(t *testing.T, oddities []oddity, client func(*testing.T, *server) *upstream.Model) {
@@ -242,18 +246,18 @@ var oddCompletions = []oddity{
 	{"control characters", labelled("application/json") + whole(said("\x1b"+goodReply+"\x00\r\n"), `"stop"`, ""), goodReply},
 }
 
-// oddOllamaReplies are the same for Ollama, which streams every answer.
-var oddOllamaReplies = []oddity{
-	{"one document", labelled("text/plain") + `{"message":` + said(goodReply) + `,"done":true}`, goodReply},
-	{"thinking field", lineHead + messageLine(`{"thinking":"hm"}`) + line(goodReply) + goodLineEnd, goodReply},
+// oddLineReplies are the same without events.
+var oddLineReplies = []oddity{
+	{"one document", labelled("text/plain") + whole(said(goodReply), `"stop"`, ""), goodReply},
+	{"thinking field", lineHead + partLine(`{"thinking":"hm"}`) + line(goodReply) + goodLineEnd, goodReply},
 	{"closing tag alone", lineHead + line("hm, {}") + line("</think>") + line(goodReply) + goodLineEnd, goodReply},
 	{"unknown reason", lineHead + line(goodReply) + lastLine("done"), goodReply},
 }
 
 func TestOddReplies(t *testing.T) {
 	t.Parallel()
-	for provider, oddities := range map[string][]oddity{"openai": oddCompletions, "ollama": oddOllamaReplies} {
-		for _, test := range oddities {
+	for _, provider := range []string{"openai", "ollama"} {
+		for _, test := range slices.Concat(oddCompletions, oddLineReplies) {
 			t.Run(provider+"/"+test.name, func(t *testing.T) {
 				t.Parallel()
 				u := listen(t, raw(test.raw))

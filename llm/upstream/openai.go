@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"strconv"
 	"strings"
 	"unicode"
@@ -34,9 +35,14 @@ func newOpenAI(cfg *Config) (adapter, error) {
 		return adapter{}, fmt.Errorf("base URL: %w", err)
 	}
 	q := quirksOf(providerOpenAI, base.Hostname(), cfg.Model)
-	doer := newDoer(cfg, base, openAIDialect{tokenField: q.tokenField}, q.shape())
+	return newChat(cfg, base, cfg.APIKey, dialect{tokenField: q.tokenField}, q)
+}
+
+// newChat makes an adapter for chat completions at a base URL.
+func newChat(cfg *Config, base *url.URL, key string, d dialect, q quirks) (adapter, error) {
+	doer := newDoer(cfg, base, key, d, q.shape())
 	model, err := openai.New(
-		openai.WithToken(cmp.Or(cfg.APIKey, noKey)),
+		openai.WithToken(cmp.Or(key, noKey)),
 		openai.WithModel(cfg.Model),
 		openai.WithBaseURL(strings.TrimRight(base.String(), "/")),
 		openai.WithOrganization(""),
@@ -49,12 +55,14 @@ func newOpenAI(cfg *Config) (adapter, error) {
 	return adapter{Model: model, quirks: q, doer: doer}, nil
 }
 
-// openAIDialect is OpenAI's chat completions API, streamed and not streamed.
-type openAIDialect struct {
+// dialect is OpenAI's chat completions API as a server has it.
+type dialect struct {
 	tokenField string // the usual name of the token limit
+	ollama     bool   // the server is Ollama
 }
 
-func (d openAIDialect) edit(body map[string]json.RawMessage, x *exchange, s shape) error {
+// edit turns a request that the adapter has written into one that the server understands.
+func (d dialect) edit(body map[string]json.RawMessage, x *exchange, s shape) error {
 	delete(body, "max_completion_tokens")
 	body[d.limitField(s)] = json.RawMessage(strconv.Itoa(x.limit()))
 	if s.without(optUsage) {
@@ -64,6 +72,14 @@ func (d openAIDialect) edit(body map[string]json.RawMessage, x *exchange, s shap
 		delete(body, "temperature")
 	} else if x.topP > 0 {
 		body["top_p"] = json.RawMessage(strconv.FormatFloat(x.topP, 'f', -1, 64))
+	}
+	if s.without(optTools) {
+		delete(body, "tools")
+	}
+	if x.called && !s.without(optNullContent) {
+		if err := nullContent(body); err != nil {
+			return err
+		}
 	}
 	delete(body, "response_format") // the adapter's own has no schema
 	if x.schema == nil || s.format() == formatPrompt {
@@ -77,8 +93,25 @@ func (d openAIDialect) edit(body map[string]json.RawMessage, x *exchange, s shap
 	return nil
 }
 
+// nullContent writes null for the text of messages that only call tools, as OpenAI itself does. The adapter
+// writes an empty text, which some servers refuse.
+func nullContent(body map[string]json.RawMessage) error {
+	var messages []map[string]json.RawMessage
+	if err := json.Unmarshal(body["messages"], &messages); err != nil {
+		return fmt.Errorf("read the adapter's messages: %w", err)
+	}
+	for _, m := range messages {
+		if m["tool_calls"] != nil && !hasContent(m["content"]) {
+			m["content"] = json.RawMessage("null")
+		}
+	}
+	raw, err := json.Marshal(messages)
+	body["messages"] = raw
+	return err
+}
+
 // limitField is the name of the token limit: the usual one or the other one.
-func (d openAIDialect) limitField(s shape) string {
+func (d dialect) limitField(s shape) string {
 	const older, newer = "max_tokens", "max_completion_tokens"
 	if (d.tokenField == newer) != s.without(optTokenField) {
 		return newer
@@ -101,24 +134,33 @@ func responseFormat(schema *Schema, format replyFormat) any {
 	}{"json_schema", named{schema.Name, true, schema.JSON}}
 }
 
-func (openAIDialect) weakest(x *exchange) shape {
-	s := x.weakest().with(optTokenField, 1)
-	if x.stream {
-		s[optUsage] = 1
+// modelList is the path of the list of models, relative to the base URL.
+func (d dialect) modelList() string {
+	if d.ollama {
+		return ollamaModelList
 	}
-	return s
+	return "models"
 }
 
-func (openAIDialect) modelList() string { return "models" }
-
-// sameModel ignores versions, and the suffixes with which routers choose among the servers of a model.
-func (openAIDialect) sameModel(listed, model string) bool {
+// sameModel reports whether a name in that list may mean the model. Both are plain names. It ignores versions,
+// and the suffixes with which routers choose among the servers of a model. At Ollama these are tags.
+func (d dialect) sameModel(listed, model string) bool {
+	if d.ollama {
+		return listed == model
+	}
 	routed, _, _ := strings.Cut(model, ":")
 	listed = versionSuffix.ReplaceAllString(listed, "")
 	return listed == versionSuffix.ReplaceAllString(model, "") || listed == versionSuffix.ReplaceAllString(routed, "")
 }
 
-func (openAIDialect) remedy(string) string { return "set LLM_MODEL to a model that it has" }
+// remedy is what the operator can do if the upstream does not have the model.
+func (d dialect) remedy(model string) string {
+	const set = "set LLM_MODEL to a model that it has"
+	if d.ollama {
+		return "run ollama pull " + model + ", or " + set
+	}
+	return set
+}
 
 // openAIChoice is one choice of a completion, streamed or whole.
 type openAIChoice struct {
@@ -128,9 +170,9 @@ type openAIChoice struct {
 	FinishReason looseString   `json:"finish_reason"`
 }
 
-// parse reads a completion or a chunk of one. Only the first choice counts, since no others were
-// asked for.
-func (openAIDialect) parse(data []byte) (piece, error) {
+// parse reads one document of a response: a completion or a chunk of one. Only the first choice counts, since no
+// others were asked for. It fails for a document of another form.
+func (dialect) parse(data []byte) (piece, error) {
 	var r struct {
 		Model   looseString             `json:"model"`
 		Choices looseList[openAIChoice] `json:"choices"`
@@ -145,7 +187,7 @@ func (openAIDialect) parse(data []byte) (piece, error) {
 			continue
 		}
 		said := c.Delta.piece()
-		if said.text == "" && c.Message != nil {
+		if said.text == "" && len(said.calls) == 0 && c.Message != nil {
 			said = c.Message.piece()
 			said.whole = true
 		}
@@ -164,7 +206,9 @@ var (
 	emptyCompletion = []byte(`{"choices":[{"message":{"role":"assistant"}}]}`)
 )
 
-func (openAIDialect) adapterGets(x *exchange) (wake, last []byte) {
+// adapterGets returns what the adapter gets for a chunk of text and at the end. The text itself does not go
+// through the adapter.
+func (dialect) adapterGets(x *exchange) (wake, last []byte) {
 	if x.stream {
 		return emptyEvent, emptyEvent
 	}

@@ -6,11 +6,12 @@ import (
 	"strings"
 )
 
-// piece is what one document of a response contains, in terms that all dialects share. A piece with
-// neither text nor an error is skipped, whatever else the document has.
+// piece is what one document of a response contains. A piece with neither text, a tool call nor an error is
+// skipped, whatever else the document has.
 type piece struct {
 	text    string
 	whole   bool // the text is the whole answer, not its next part
+	calls   []callPart
 	thought bool // the document has thoughts of the model, which are not kept
 	refusal bool // the model refuses to answer
 	finish  string
@@ -22,13 +23,13 @@ type piece struct {
 // add adds the content of another choice.
 func (p *piece) add(other piece) {
 	p.text += other.text
+	p.calls = append(p.calls, other.calls...)
 	p.whole = p.whole || other.whole
 	p.thought = p.thought || other.thought
 	p.refusal = p.refusal || other.refusal
 }
 
-// looseMessage is a message, or a part of one that is streamed. Its text is read strictly. Tool calls
-// are ignored, because no tools are offered.
+// looseMessage is a message, or a part of one that is streamed. Its text is read strictly.
 type looseMessage struct {
 	Content   content      `json:"content"`
 	Refusal   looseString  `json:"refusal"`
@@ -37,6 +38,8 @@ type looseMessage struct {
 	ReasoningContent looseThought `json:"reasoning_content"`
 	ReasoningDetails looseThought `json:"reasoning_details"`
 	Thinking         looseThought `json:"thinking"`
+	ToolCalls        looseCalls   `json:"tool_calls"`
+	FunctionCall     looseCalls   `json:"function_call"` // the older name, of one call
 }
 
 // UnmarshalJSON reads every empty value as an empty message. Some servers write [] for {}.
@@ -50,8 +53,13 @@ func (m *looseMessage) UnmarshalJSON(raw []byte) error {
 
 // piece is the content of the message.
 func (m looseMessage) piece() piece {
+	calls := m.ToolCalls
+	if len(calls) == 0 {
+		calls = m.FunctionCall
+	}
 	return piece{
 		text:    m.Content.text,
+		calls:   calls,
 		refusal: saysSomething(string(m.Refusal)) || m.Content.refusal,
 		thought: m.Content.thought || bool(m.Reasoning || m.ReasoningContent || m.ReasoningDetails || m.Thinking),
 	}

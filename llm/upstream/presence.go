@@ -32,7 +32,7 @@ type presence struct {
 // recordOutcome remembers what the outcome of a call shows.
 func (d *doer) recordOutcome(e *Error) {
 	switch {
-	case e == nil:
+	case e == nil, e.Kind == KindNoTools:
 		d.presence.worked.Store(true)
 		d.presence.problem.Store(nil)
 	case e.Kind == KindNoModel:

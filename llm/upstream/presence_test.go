@@ -114,7 +114,7 @@ func TestMissingModel(t *testing.T) {
 		remedy  string
 	}{
 		"openai": {[]script{status(404, "", `{"error":{"message":"The model m-1 does not exist, Bob","code":"model_not_found"}}`)}, raw(eventHead + delta("He") + goodEnd), "LLM_MODEL"},
-		"ollama": {slices.Repeat([]script{status(404, "", `{"error":"model \"m-1\" not found, Bob"}`)}, 2), raw(lineHead + line("He") + goodLineEnd), "ollama pull m-1"},
+		"ollama": {slices.Repeat([]script{status(404, "", `{"error":{"message":"model \"m-1\" not found, Bob","type":"not_found_error","param":null,"code":null}}`)}, 5), raw(eventHead + delta("He") + goodEnd), "ollama pull m-1"},
 	} {
 		u := listen(t, append(test.missing, test.good)...)
 		c := newModel(t, upstream.Config{Provider: provider, Model: "m-1", APIKey: key, BaseURL: u.URL, OllamaHost: u.URL})

@@ -36,14 +36,14 @@ var quirkTable = []struct {
 }{
 	{providerOpenAI, openAIHosts, thinkingModels, quirks{tokenField: "max_completion_tokens", noSampling: true, thinks: true}},
 	{providerOpenAI, openAIHosts, anyName, quirks{tokenField: "max_completion_tokens"}},
-	// Ollama's own /v1 knows only max_tokens. The other servers know both names.
+	// Ollama knows only max_tokens. The other servers know both names.
 	{providerOpenAI, anyName, thinkingModels, quirks{tokenField: "max_tokens", noSampling: true, thinks: true}},
 	{providerOpenAI, deepSeekHosts, anyName, quirks{tokenField: "max_tokens", format: formatObject}}, // no support for schemas
 	// Routers pass the schema on to any upstream, including OpenAI.
 	{providerOpenAI, routerHosts, anyName, quirks{tokenField: "max_tokens"}},
 	// The rest are self-hosted servers with a local grammar, such as llama.cpp and vLLM.
 	{providerOpenAI, anyName, anyName, quirks{tokenField: "max_tokens", schemaPerCall: true}},
-	{providerOllama, anyName, anyName, quirks{schemaPerCall: true}}, // the adapter uses the right field names
+	{providerOllama, anyName, anyName, quirks{tokenField: "max_tokens", schemaPerCall: true}},
 }
 
 var (

@@ -19,7 +19,7 @@ func TestRetry(t *testing.T) {
 	t.Parallel()
 	good := map[string]script{
 		"openai": raw(eventHead + delta("He") + finish("stop") + done),
-		"ollama": raw(lineHead + line("He") + lastLine("stop")),
+		"ollama": raw(eventHead + delta("He") + finish("stop") + usageEvent + done),
 	}
 	for _, test := range []struct {
 		name string
@@ -39,9 +39,6 @@ func TestRetry(t *testing.T) {
 		{"broken after the head", []script{raw(eventHead)}, upstream.KindTruncated, 1},
 	} {
 		for provider, client := range map[string]func(*testing.T, *server) *upstream.Model{"openai": openAI, "ollama": ollama} {
-			if test.name == "broken after the head" && provider == "ollama" {
-				continue // the head is that of OpenAI's protocol
-			}
 			t.Run(provider+"/"+test.name, func(t *testing.T) {
 				t.Parallel()
 				u := listen(t, append(test.bad[:len(test.bad):len(test.bad)], good[provider])...)
@@ -125,10 +122,9 @@ func TestRetryAfterIsKept(t *testing.T) {
 func TestReplyFormat(t *testing.T) {
 	t.Parallel()
 	const good = `{"title":"ALIEN CENTER","rating":"NC-17","recommended":true}`
-	openAIGood := status(200, "", completion(good, "stop"))
-	ollamaGood := raw(lineHead + line(good) + lastLine("stop"))
+	answer := status(200, "", completion(good, "stop"))
 	openAIBad := status(400, "", `{"error":{"message":"'response_format' of type 'x' is not supported"}}`)
-	ollamaBad := status(500, "", `{"error":"invalid format: expected \"json\" or a JSON schema"}`)
+	ollamaBad := status(500, "", `{"error":{"message":"invalid format: expected \"json\" or a JSON schema","type":"api_error","param":null,"code":null}}`)
 	for _, test := range []struct {
 		name    string
 		client  func(*testing.T, *server) *upstream.Model
@@ -136,12 +132,12 @@ func TestReplyFormat(t *testing.T) {
 		field   string
 		formats []string // the beginning of the field in each request, or empty without the field
 	}{
-		{"openai, schema", openAI, []script{openAIGood}, "response_format", []string{`{"type":"json_schema"`, `{"type":"json_schema"`}},
-		{"openai, object", openAI, []script{openAIBad, openAIGood}, "response_format", []string{`{"type":"json_schema"`, `{"type":"json_object"}`, `{"type":"json_object"}`}},
-		{"openai, prompt", openAI, []script{openAIBad, openAIBad, openAIGood}, "response_format", []string{`{"type":"json_schema"`, `{"type":"json_object"}`, ``, ``}},
-		{"ollama, schema", ollama, []script{ollamaGood}, "format", []string{`{"type":"object"`, `{"type":"object"`}},
-		{"ollama, object", ollama, []script{ollamaBad, ollamaGood}, "format", []string{`{"type":"object"`, `"json"`, `"json"`}},
-		{"ollama, prompt", ollama, []script{ollamaBad, ollamaBad, ollamaGood}, "format", []string{`{"type":"object"`, `"json"`, ``, ``}},
+		{"openai, schema", openAI, []script{answer}, "response_format", []string{`{"type":"json_schema"`, `{"type":"json_schema"`}},
+		{"openai, object", openAI, []script{openAIBad, answer}, "response_format", []string{`{"type":"json_schema"`, `{"type":"json_object"}`, `{"type":"json_object"}`}},
+		{"openai, prompt", openAI, []script{openAIBad, openAIBad, answer}, "response_format", []string{`{"type":"json_schema"`, `{"type":"json_object"}`, ``, ``}},
+		{"ollama, schema", ollama, []script{answer}, "response_format", []string{`{"type":"json_schema"`, `{"type":"json_schema"`}},
+		{"ollama, object", ollama, []script{ollamaBad, answer}, "response_format", []string{`{"type":"json_schema"`, `{"type":"json_object"`, `{"type":"json_object"`}},
+		{"ollama, prompt", ollama, []script{ollamaBad, ollamaBad, answer}, "response_format", []string{`{"type":"json_schema"`, `{"type":"json_object"`, ``, ``}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -6,7 +6,7 @@ import (
 )
 
 // maxShapes limits the requests that are tried for one call.
-const maxShapes = 7
+const maxShapes = 9
 
 // search finds out, by trying, which shape of a request an upstream accepts. If a weaker request succeeds,
 // that proves that the part was refused. If all of them fail, the cause was something else.
@@ -51,19 +51,23 @@ func (s *search) suspects(e *Error) (suspects [optionalCount]bool) {
 		for o := range suspects {
 			suspects[o] = true
 		}
+		// Without the tools the prompt would be shorter, which does not mean that they are refused.
+		suspects[optTools] = e.refusal.kindByWords != KindTooLong
 	case e.Kind == KindTooLong:
 		suspects[optThinkingBudget] = true
 	case e.refusal.status == http.StatusNotImplemented, e.refusal.status == http.StatusInternalServerError:
 		// Some servers fail on a format instead of refusing it. But most server errors are temporary, so
 		// the first one that does not mention the format is taken for a temporary one.
 		suspects[optFormat] = s.failed || e.refusal.named[optFormat] || e.refusal.status == http.StatusNotImplemented
+		suspects[optTools] = e.refusal.named[optTools] || e.refusal.status == http.StatusNotImplemented
 		s.failed = true
 	}
 	return suspects
 }
 
 // candidates are the shapes to try, the best first: without what the error mentions, in addition to
-// what is left out already; without one suspect; without all suspects.
+// what is left out already; without one suspect; without all suspects, but if possible with the tools. An
+// answer without tools is a different one.
 func (s *search) candidates(e *Error, suspects [optionalCount]bool) []shape {
 	var candidates []shape
 	last := s.strongest
@@ -81,7 +85,7 @@ func (s *search) candidates(e *Error, suspects [optionalCount]bool) []shape {
 		}
 		last[o] = s.weakest[o]
 	}
-	return append(candidates, last)
+	return append(candidates, last.with(optTools, s.strongest[optTools]), last)
 }
 
 // err returns the error of a call for which every shape failed. The words of the last error decide its

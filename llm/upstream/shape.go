@@ -30,11 +30,13 @@ const (
 	optSampling                       // temperature and top_p
 	optThinkingBudget                 // the part of the token limit that is meant for thoughts
 	optTokenField                     // the usual name of the token limit. Without it, the other name is used
+	optNullContent                    // null for the text of a message that only calls tools. Without it, the text is empty
+	optTools                          // the tools
 	optionalCount
 )
 
 func (o optional) String() string {
-	return [...]string{"reply format", "stream options", "temperature", "tokens for thoughts", "name of the token limit"}[o]
+	return [...]string{"reply format", "stream options", "temperature", "tokens for thoughts", "name of the token limit", "content of null", "tools"}[o]
 }
 
 // optionalNames are what upstreams call the optional parts. They only decide what is tried first.
@@ -43,6 +45,8 @@ var optionalNames = [optionalCount]*regexp.Regexp{
 	optUsage:          regexp.MustCompile(`stream_?options|include_usage`),
 	optSampling:       regexp.MustCompile(`temperature|top_?p\b|sampling`),
 	optTokenField:     regexp.MustCompile(`max_(completion_)?tokens`),
+	optNullContent:    regexp.MustCompile(`\bcontent\b`),
+	optTools:          regexp.MustCompile(`\btools?\b|tool_|tool-|function`),
 	optThinkingBudget: regexp.MustCompile(`too large|too many|at most|exceed|greater than|maximum`),
 }
 

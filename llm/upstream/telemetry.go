@@ -34,6 +34,10 @@ const (
 	keyInput         = "gen_ai.input.messages"
 	keyOutput        = "gen_ai.output.messages"
 	keyErrorType     = "error.type"
+
+	// The conventions count neither the tools that are offered nor the calls of an answer.
+	keyTools     = "pagila.llm.tools"
+	keyToolCalls = "pagila.llm.tool_calls"
 )
 
 // operationChat is the operation's name in the conventions.
@@ -101,13 +105,16 @@ type callSpan struct {
 }
 
 // begin starts the span of a call. A negative temperature means that none is sent.
-func (t *telemetry) begin(ctx context.Context, messages []llms.MessageContent, maxTokens int, temperature float64) (context.Context, *callSpan) {
+func (t *telemetry) begin(ctx context.Context, r Request, maxTokens int, temperature float64) (context.Context, *callSpan) {
 	attributes := t.with(attribute.Int(keyRequestLimit, maxTokens))
+	if len(r.Tools) > 0 {
+		attributes = append(attributes, attribute.Int(keyTools, len(r.Tools)))
+	}
 	if temperature >= 0 {
 		attributes = append(attributes, attribute.Float64(keyTemperature, temperature))
 	}
 	if t.content {
-		attributes = append(attributes, attribute.String(keyInput, recorded(messages)))
+		attributes = append(attributes, attribute.String(keyInput, recorded(r.Messages)))
 	}
 	ctx, span := t.tracer.Start(ctx, t.name, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attributes...))
 	return ctx, &callSpan{telemetry: t, span: span, started: time.Now()}
@@ -144,8 +151,11 @@ func (s *callSpan) end(ctx context.Context, answer Answer, retries []Kind, err e
 // answer records an answer, and returns the attributes for the metrics.
 func (s *callSpan) answer(ctx context.Context, a Answer) []attribute.KeyValue {
 	s.span.SetAttributes(attribute.String(keyResponseModel, a.Model), attribute.StringSlice(keyFinishReasons, []string{a.FinishReason}))
+	if len(a.Calls) > 0 {
+		s.span.SetAttributes(attribute.Int(keyToolCalls, len(a.Calls)))
+	}
 	if s.content {
-		s.span.SetAttributes(attribute.String(keyOutput, recorded([]llms.MessageContent{llms.TextParts(llms.ChatMessageTypeAI, a.Text)})))
+		s.span.SetAttributes(attribute.String(keyOutput, recorded([]llms.MessageContent{a.message()})))
 	}
 	attributes := s.with(attribute.String(keyResponseModel, a.Model))
 	if a.Usage == (Usage{}) {
@@ -167,24 +177,59 @@ func errorType(err error) string {
 	return "caller"
 }
 
+// message is the answer as a message.
+func (a Answer) message() llms.MessageContent {
+	m := llms.MessageContent{Role: llms.ChatMessageTypeAI}
+	if a.Text != "" {
+		m.Parts = append(m.Parts, llms.TextContent{Text: a.Text})
+	}
+	for _, c := range a.Calls {
+		m.Parts = append(m.Parts, llms.ToolCall{ID: c.ID, FunctionCall: &llms.FunctionCall{Name: c.Name, Arguments: string(c.Arguments)}})
+	}
+	return m
+}
+
+// recordedPart is a part of a message in the form of the conventions.
+type recordedPart struct {
+	Type      string `json:"type"`
+	Content   string `json:"content,omitempty"`
+	ID        string `json:"id,omitempty"`
+	Name      string `json:"name,omitempty"`
+	Arguments string `json:"arguments,omitempty"`
+	Response  string `json:"response,omitempty"`
+}
+
 // recorded writes messages in the form of the conventions.
 func recorded(messages []llms.MessageContent) string {
-	type part struct {
-		Type    string `json:"type"`
-		Content string `json:"content"`
-	}
 	type recordedMessage struct {
-		Role  string `json:"role"`
-		Parts []part `json:"parts"`
+		Role  string         `json:"role"`
+		Parts []recordedPart `json:"parts"`
 	}
 	roles := map[llms.ChatMessageType]string{llms.ChatMessageTypeHuman: "user", llms.ChatMessageTypeAI: "assistant"}
 	out := make([]recordedMessage, len(messages))
 	for i, m := range messages {
-		out[i] = recordedMessage{cmp.Or(roles[m.Role], string(m.Role)), []part{{"text", MessageText(m)}}}
+		out[i] = recordedMessage{cmp.Or(roles[m.Role], string(m.Role)), recordedParts(m)}
 	}
 	raw, err := json.Marshal(out)
 	if err != nil {
 		return "" // cannot happen with strings
 	}
 	return string(raw)
+}
+
+func recordedParts(m llms.MessageContent) []recordedPart {
+	parts := []recordedPart{}
+	for _, part := range m.Parts {
+		switch p := part.(type) {
+		case llms.TextContent:
+			parts = append(parts, recordedPart{Type: "text", Content: p.Text})
+		case llms.ToolCall:
+			if p.FunctionCall != nil {
+				parts = append(parts, recordedPart{Type: "tool_call", ID: p.ID, Name: p.FunctionCall.Name, Arguments: p.FunctionCall.Arguments})
+			}
+		case llms.ToolCallResponse:
+			parts = append(parts, recordedPart{Type: "tool_call_response", ID: p.ToolCallID, Response: p.Content})
+		}
+	}
+	return parts
 }

@@ -28,7 +28,7 @@ func TestTelemetry(t *testing.T) {
 	t.Parallel()
 	for provider, answer := range map[string]script{
 		"openai": raw(eventHead + delta("He") + delta("llo") + finish("stop") + usageEvent + done),
-		"ollama": raw(lineHead + line("He") + line("llo") + lastLine("stop")),
+		"ollama": raw(lineHead + line("He") + line("llo") + lastLine("stop")), // without events
 	} {
 		t.Run(provider, func(t *testing.T) {
 			t.Parallel()

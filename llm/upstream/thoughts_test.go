@@ -89,8 +89,8 @@ func TestThinkingBudgetOfReply(t *testing.T) {
 			status(200, "", completion(goodReply, "stop")),
 		},
 		"ollama": {
-			raw(lineHead + messageLine(`{"thinking":"hm"}`) + `{"done":true,"done_reason":"length","prompt_eval_count":9,"eval_count":200}` + "\n"),
-			raw(lineHead + line(goodReply) + `{"done":true,"done_reason":"stop","prompt_eval_count":9,"eval_count":2}` + "\n"),
+			raw(lineHead + partLine(`{"reasoning":"hm"}`) + `{"choices":[{"finish_reason":"length"}],"usage":{"prompt_tokens":9,"completion_tokens":200}}` + "\n"),
+			raw(lineHead + line(goodReply) + `{"choices":[{"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":2}}` + "\n"),
 		},
 	} {
 		u := listen(t, answers...)

@@ -81,12 +81,9 @@ var harmlessBytes = []oddity{
 		event(`{"error":{"code":null},"choices":[{"delta":{"content":"e"}}]}`) + event(`{"error":[{}],"choices":[{"delta":{"content":"l"},"error":{"code":null}}]}`) + delta("p") + goodEnd, "Help"},
 }
 
-// harmlessLines are the same for Ollama.
+// harmlessLines are the same without events.
 var harmlessLines = []oddity{
-	{"done is a text", lineHead + line("He") + `{"message":{"content":""},"done":"true","done_reason":"stop"}` + "\n", "He"},
-	{"done is a number", lineHead + `{"message":{"content":"He"},"done":0}` + "\n" + `{"done":1}` + "\n", "He"},
-	{"done is null, then a text of no", lineHead + `{"message":{"content":"H"},"done":null}` + "\n" + `{"message":{"content":"e"},"done":"false"}` + "\n" + goodLineEnd, "He"},
-	{"an error that says nothing", lineHead + `{"error":{"code":0,"message":""},"message":{"content":"He"},"done":false}` + "\n" + goodLineEnd, "He"},
+	{"an error that says nothing", lineHead + `{"error":{"code":0,"message":""},"choices":[{"delta":{"content":"He"}}]}` + "\n" + goodLineEnd, "He"},
 	{"another thing after the end", lineHead + line("He") + goodLineEnd + "[DO", "He"},
 }
 
@@ -103,7 +100,8 @@ func TestFramedEnd(t *testing.T) {
 func TestHarmlessBytes(t *testing.T) {
 	t.Parallel()
 	checkOddities(t, harmlessBytes, openAI)
-	checkOddities(t, harmlessLines, ollama)
+	checkOddities(t, harmlessLines, openAI)
+	checkOddities(t, harmlessBytes, ollama)
 }
 
 // TestOpenConnection has servers that send one whole document and keep the connection open.

@@ -1,6 +1,13 @@
 package upstream
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"errors"
+	"regexp"
+	"slices"
+
+	"github.com/tmc/langchaingo/llms"
+)
 
 // Tool is a function that a model may call before it answers.
 type Tool struct {
@@ -15,4 +22,94 @@ type ToolCall struct {
 	Name string // there may be no such tool
 	// Arguments are a JSON object, or else what the model wrote in its place.
 	Arguments json.RawMessage
+}
+
+// Tools reports whether tools may be offered to the model. That is so until the upstream refuses them. From
+// then on, [Model.Generate] with tools fails at once, with [KindNoTools].
+func (m *Model) Tools() bool {
+	return m.doer == nil || !m.doer.accepted.get().without(optTools)
+}
+
+// noTools is the error of a call with tools if the upstream refuses them, because of the first error.
+func noTools(first *Error) *Error {
+	e := &Error{Kind: KindNoTools, Err: errors.New("the upstream refuses requests with tools")}
+	if first != nil {
+		e.Status, e.Code = first.Status, first.Code
+	}
+	return e
+}
+
+// offered are tools as the adapter wants them.
+func offered(tools []Tool) []llms.Tool {
+	out := make([]llms.Tool, len(tools))
+	for i, t := range tools {
+		out[i] = llms.Tool{Type: "function", Function: &llms.FunctionDefinition{Name: t.Name, Description: t.Description, Parameters: t.Parameters}}
+	}
+	return out
+}
+
+func toolNames(tools []Tool) []string {
+	names := make([]string, len(tools))
+	for i, t := range tools {
+		names[i] = t.Name
+	}
+	return names
+}
+
+// hasToolCalls reports whether some of the messages call tools.
+func hasToolCalls(messages []llms.MessageContent) bool {
+	return slices.ContainsFunc(messages, func(m llms.MessageContent) bool {
+		return slices.ContainsFunc(m.Parts, func(p llms.ContentPart) bool {
+			_, ok := p.(llms.ToolCall)
+			return ok
+		})
+	})
+}
+
+// sendable are messages whose calls of tools any upstream accepts. A name with other characters, and arguments
+// that are not an object, make many servers refuse the whole request.
+func sendable(messages []llms.MessageContent) []llms.MessageContent {
+	if !hasToolCalls(messages) {
+		return messages
+	}
+	messages = slices.Clone(messages)
+	for i := range messages {
+		messages[i].Parts = slices.Clone(messages[i].Parts)
+		for j, p := range messages[i].Parts {
+			if call, ok := p.(llms.ToolCall); ok {
+				messages[i].Parts[j] = sendableCall(call)
+			}
+		}
+	}
+	return messages
+}
+
+func sendableCall(call llms.ToolCall) llms.ToolCall {
+	f := llms.FunctionCall{Name: "unknown", Arguments: "{}"}
+	if call.FunctionCall != nil {
+		if name := notInNames.ReplaceAllString(call.FunctionCall.Name, "_"); name != "" {
+			f.Name = name[:min(len(name), maxToolName)]
+		}
+		if isObject([]byte(call.FunctionCall.Arguments)) {
+			f.Arguments = call.FunctionCall.Arguments
+		}
+	}
+	call.Type, call.FunctionCall = "function", &f
+	return call
+}
+
+// What OpenAI allows in the name of a tool.
+var notInNames = regexp.MustCompile(`[^A-Za-z0-9_-]`)
+
+const maxToolName = 64
+
+// localParts are the calls of a local model.
+func localParts(calls []llms.ToolCall) []callPart {
+	var parts []callPart
+	for _, call := range calls {
+		if call.FunctionCall != nil {
+			parts = append(parts, callPart{id: call.ID, name: call.FunctionCall.Name, arguments: call.FunctionCall.Arguments})
+		}
+	}
+	return parts
 }

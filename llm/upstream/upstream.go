@@ -1,15 +1,16 @@
 // Package upstream asks a language model, and never mistakes a broken answer for a whole one.
 //
-// [New] makes a [Model], and [Model.Generate] asks it. It uses langchaingo's adapters, which report most
-// broken responses as success, so their results are not trusted. The doer reads the upstream's bytes first
+// [New] makes a [Model], and [Model.Generate] asks it. It uses langchaingo's adapter, which reports most
+// broken responses as success, so its results are not trusted. The doer reads the upstream's bytes first
 // and passes only checked ones to the adapter, and the guard around the adapter decides what counts as a
 // success. A failure is an [*Error].
 //
 // Everything that does not affect whether an answer is good is read leniently. A response is a sequence of
-// JSON documents (documents.go). A dialect reads each document as a piece of the answer (piece.go,
-// openai.go, ollama.go), and a document with neither text nor an error is skipped. Optional parts of
-// a request that an upstream refuses are found by trying (search.go). The guard removes the model's
-// thoughts from the text (thoughts.go) and makes the text safe to display (scrub.go).
+// JSON documents (documents.go). Each document is read as a piece of the answer (openai.go, piece.go), and
+// one with neither text, a tool call nor an error is skipped. Tool calls are assembled from their parts
+// (calls.go). Optional parts of a request that an upstream refuses are found by trying (search.go). The
+// guard removes the model's thoughts from the text (thoughts.go) and makes the text safe to display
+// (scrub.go).
 //
 // The package knows nothing about what the model is asked for.
 package upstream
@@ -103,7 +104,10 @@ type Request struct {
 	MaxTokens   int     // Config.MaxTokens is the upper limit
 	// Schema is the form of an answer in JSON. Nil asks for free text.
 	Schema *Schema
-	// Tools are offered to the model, which may call some of them instead of answering.
+	// Tools are offered to the model, which may call some of them instead of answering. The calls and their
+	// results go back as further messages. Before a call the model may write a comment. So with tools the
+	// first 240 characters are held back from Emit until there is more text or the answer ends, and they are
+	// dropped if there is a call. Text that was emitted before a call is not an answer either.
 	Tools []Tool
 	// Emit is called with each chunk of the answer as it arrives, in the caller's goroutine and never
 	// with empty text. Its error ends the call. Nil asks for an answer that is not streamed.
@@ -125,7 +129,7 @@ type Answer struct {
 	Text         string
 	Calls        []ToolCall // if there are any, the model has not answered yet, and Text is empty
 	Model        string     // as the upstream names it, or else as configured
-	FinishReason string     // "stop" for a whole answer, "length" for one that was cut at the token limit
+	FinishReason string     // "stop" for a whole answer, "length" for one that was cut at the token limit, or "tool_calls"
 	Usage        Usage
 }
 

@@ -19,19 +19,19 @@ type reversal struct {
 	table string // the table that changes
 	// statement has no CASCADE, so PostgreSQL refuses to drop what other objects depend on.
 	statement string
-	// strangers is a query for objects that the migration did not add. They depend on what the migration
-	// added, so PostgreSQL would drop them silently: indexes, constraints, triggers, columns and so on. The
+	// dependents is a query for objects that the migration did not add, but that depend on what it added.
+	// PostgreSQL would drop most of them silently: indexes, constraints, triggers, columns and so on. The
 	// query also returns views and other tables' foreign keys.
-	strangers string
+	dependents string
 }
 
-// reversals has the reversal of each version. A column's default belongs to the column, so it is not a
-// stranger.
+// reversals has the reversal of each version. A column's default belongs to the column, so it is no
+// dependent.
 var reversals = map[string]reversal{
 	"20261122183350": {
 		table:     "film",
 		statement: `ALTER TABLE film DROP COLUMN IF EXISTS streaming_available`,
-		strangers: `
+		dependents: `
 SELECT pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid)
   FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_depend d
     ON d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum
@@ -42,7 +42,7 @@ SELECT pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid)
 	"20261122183351": {
 		table:     "streaming_subscription",
 		statement: `DROP TABLE streaming_subscription`,
-		strangers: `
+		dependents: `
 SELECT pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid)
   FROM pg_catalog.pg_depend d
   LEFT JOIN pg_catalog.pg_class c ON d.classid = 'pg_catalog.pg_class'::regclass AND c.oid = d.objid
@@ -135,7 +135,7 @@ func appliedVersions(ctx context.Context, r revisions) ([]string, error) {
 	return versions, nil
 }
 
-// run rolls the version back unless there are strangers. It locks the table first, so that none can be
+// run rolls the version back, unless there are dependents. It locks the table first, so that none can be
 // added meanwhile.
 func (v reversal) run(ctx context.Context, q querier) error {
 	if there, err := q.hasRelation(ctx, v.table); !there || err != nil {
@@ -144,12 +144,12 @@ func (v reversal) run(ctx context.Context, q querier) error {
 	if _, err := q.ExecContext(ctx, `LOCK TABLE `+v.table+` IN ACCESS EXCLUSIVE MODE`); err != nil {
 		return fmt.Errorf("lock the table: %w", err)
 	}
-	strangers, err := column[string](ctx, q, v.strangers)
+	dependents, err := column[string](ctx, q, v.dependents)
 	if err != nil {
 		return fmt.Errorf("look for what would be lost: %w", err)
 	}
-	if len(strangers) > 0 {
-		return fmt.Errorf("%w:\n  %s", ErrNotOurs, strings.Join(strangers, "\n  "))
+	if len(dependents) > 0 {
+		return fmt.Errorf("%w:\n  %s", ErrNotOurs, strings.Join(dependents, "\n  "))
 	}
 	_, err = q.ExecContext(ctx, v.statement)
 	return err

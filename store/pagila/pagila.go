@@ -54,24 +54,16 @@ type Options struct {
 // Source is a dataset that can be restored.
 type Source struct {
 	name     string
-	origin   string // for people
 	dir      string // the directory of the dump; empty for the sample
 	progress func(string)
 }
 
-// String returns the name of the dataset and its origin, for logs.
-func (s Source) String() string {
-	if s.origin == "" {
-		return s.name
-	}
-	return fmt.Sprintf("%s (%s)", s.name, s.origin)
-}
-
-// Real reports whether the dataset is Pagila 3.1.0 itself, and not the sample or another dump.
-func (s Source) Real() bool { return s.name == realName }
+// Pinned reports whether the dataset is the release of Pagila that this package pins, and not the sample or
+// another dump.
+func (s Source) Pinned() bool { return s.name == pinnedName }
 
 const (
-	realName   = "pagila " + version
+	pinnedName = "pagila " + version
 	customName = "pagila (custom)"
 	sampleName = "sample"
 )
@@ -101,8 +93,7 @@ func Find(ctx context.Context, o Options) (Source, error) {
 		return Sample(o.Progress), nil
 	}
 	s := Source{
-		name:     realName,
-		origin:   "cache",
+		name:     pinnedName,
 		dir:      filepath.Join(o.CacheDir, "pagila-"+version),
 		progress: o.Progress,
 	}
@@ -121,7 +112,6 @@ func Find(ctx context.Context, o Options) (Source, error) {
 		o.Progress(fmt.Sprintf("cannot download Pagila, so the built-in sample is used instead: %v", err))
 		return Sample(o.Progress), nil
 	}
-	s.origin = "download"
 	return s, nil
 }
 
@@ -131,13 +121,13 @@ func inDir(dir string, progress func(string)) (Source, error) {
 	if err != nil {
 		return Source{}, fmt.Errorf("PAGILA_DIR: %w", err)
 	}
-	s := Source{name: customName, origin: "PAGILA_DIR " + dir, dir: dir, progress: progress}
+	s := Source{name: customName, dir: dir, progress: progress}
 	pinned, err := isPinned(dir)
 	if err != nil {
 		return Source{}, fmt.Errorf("PAGILA_DIR must be a directory with %s and %s: %w", dump[0].name, dump[1].name, err)
 	}
 	if pinned {
-		s.name = realName
+		s.name = pinnedName
 	}
 	return s, nil
 }

@@ -1,6 +1,6 @@
 //go:build ignore
 
-// Command main is what a user of the generated Go client does, against the server at PAGILA_URL.
+// Command main uses the generated Go client against the server at PAGILA_URL.
 // It is compiled in the module of that client.
 package main
 
@@ -17,8 +17,8 @@ import (
 	pagila "example.com/pagila/client"
 )
 
-const fromALaterVersion = `{"type": "about:blank", "title": "Conflict", "status": 409, "detail": "New.", "instance": "/films",
-	"code": "a_later_code", "request_id": "1", "a_later_member": 1}`
+const fromNewerServer = `{"type": "about:blank", "title": "Conflict", "status": 409, "detail": "New.", "instance": "/films",
+	"code": "a_newer_code", "request_id": "1", "a_newer_member": 1}`
 
 func main() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -33,16 +33,16 @@ func run(ctx context.Context) error {
 	config := pagila.NewConfiguration()
 	config.Servers = pagila.ServerConfigurations{{URL: os.Getenv("PAGILA_URL")}}
 	client := pagila.NewAPIClient(config)
-	var later pagila.Problem
-	if err := json.Unmarshal([]byte(fromALaterVersion), &later); err != nil || later.Code != "a_later_code" {
-		return fmt.Errorf("a problem of a later version: %+v, %w", later, err)
+	var newer pagila.Problem
+	if err := json.Unmarshal([]byte(fromNewerServer), &newer); err != nil || newer.Code != "a_newer_code" {
+		return fmt.Errorf("a problem from a newer server: %+v, %w", newer, err)
 	}
 	for _, step := range []func(context.Context, *pagila.APIClient) (string, error){list, read, readMissing, rentTwice, ask} {
-		said, err := step(ctx, client)
+		summary, err := step(ctx, client)
 		if err != nil {
 			return err
 		}
-		fmt.Print(said)
+		fmt.Print(summary)
 	}
 	fmt.Println()
 	return nil
@@ -72,7 +72,7 @@ func read(ctx context.Context, client *pagila.APIClient) (string, error) {
 
 func readMissing(ctx context.Context, client *pagila.APIClient) (string, error) {
 	_, _, err := client.FilmsAPI.GetFilm(ctx, math.MaxInt32).Execute()
-	return refused(err, 404, "film_not_found")
+	return wantProblem(err, 404, "film_not_found")
 }
 
 func rentTwice(ctx context.Context, client *pagila.APIClient) (string, error) {
@@ -83,14 +83,14 @@ func rentTwice(ctx context.Context, client *pagila.APIClient) (string, error) {
 	}
 	rentals := client.RentalsAPI.CreateRental(context.WithValue(ctx, pagila.ContextAccessToken, token.AccessToken), 1)
 	for number := int32(1); number <= 1000; number++ {
-		copyWanted := rentals.RentalRequest(*pagila.NewRentalRequest(number, 1))
-		rental, _, err := copyWanted.Execute()
+		request := rentals.RentalRequest(*pagila.NewRentalRequest(number, 1))
+		rental, _, err := request.Execute()
 		if err == nil {
-			_, _, err = copyWanted.Execute()
-			said, err := refused(err, 409, "inventory_not_available")
-			return fmt.Sprintf(", rented copy %d", rental.InventoryId) + said, err
+			_, _, err = request.Execute()
+			summary, err := wantProblem(err, 409, "inventory_not_available")
+			return fmt.Sprintf(", rented copy %d", rental.InventoryId) + summary, err
 		}
-		if _, err := refused(err, 409, "inventory_not_available"); err != nil {
+		if _, err := wantProblem(err, 409, "inventory_not_available"); err != nil {
 			return "", err
 		}
 	}
@@ -108,15 +108,15 @@ func ask(ctx context.Context, client *pagila.APIClient) (string, error) {
 	return fmt.Sprintf(", answer of %d characters", len(answer)), nil
 }
 
-// refused checks that the server has refused a call with this problem.
-func refused(err error, status int32, code string) (string, error) {
-	var refusal *pagila.GenericOpenAPIError
-	if !errors.As(err, &refusal) {
-		return "", fmt.Errorf("want a refusal, got %w", err)
+// wantProblem checks that an error is a problem with this status and code.
+func wantProblem(err error, status int32, code string) (string, error) {
+	var apiError *pagila.GenericOpenAPIError
+	if !errors.As(err, &apiError) {
+		return "", fmt.Errorf("want a problem, got %w", err)
 	}
-	problem, ok := refusal.Model().(pagila.Problem)
+	problem, ok := apiError.Model().(pagila.Problem)
 	if !ok || problem.Status != status || problem.Code != code || problem.RequestId == "" {
-		return "", fmt.Errorf("want %d %s with a request id, got %+v", status, code, refusal.Model())
+		return "", fmt.Errorf("want %d %s with a request id, got %+v", status, code, apiError.Model())
 	}
 	return fmt.Sprintf(", %d %s", status, code), nil
 }

@@ -9,11 +9,11 @@ import org.openapitools.client.api.RentalsApi;
 import org.openapitools.client.model.Problem;
 import org.openapitools.client.model.RentalRequest;
 
-/** What a user of the generated Java client does, against the server at PAGILA_URL. */
+/** Uses the generated Java client against the server at PAGILA_URL. */
 public class Main {
-  private static final String FROM_A_LATER_VERSION = """
+  private static final String FROM_NEWER_SERVER = """
       {"type": "about:blank", "title": "Conflict", "status": 409, "detail": "New.", "instance": "/films",
-       "code": "a_later_code", "request_id": "1", "a_later_member": 1}""";
+       "code": "a_newer_code", "request_id": "1", "a_newer_member": 1}""";
 
   private final ApiClient client = new ApiClient();
   private final ObjectMapper mapper = client.getObjectMapper();
@@ -25,8 +25,8 @@ public class Main {
   private void run() throws Exception {
     client.updateBaseUri(System.getenv("PAGILA_URL"));
     client.setReadTimeout(Duration.ofMinutes(1));
-    var later = mapper.readValue(FROM_A_LATER_VERSION, Problem.class);
-    check(later.getCode().equals("a_later_code"), "a code that this version does not know", later);
+    var newer = mapper.readValue(FROM_NEWER_SERVER, Problem.class);
+    check(newer.getCode().equals("a_newer_code"), "a code that this version does not know", newer);
     System.out.println(readFilms(new FilmsApi(client)) + logInAndRent() + ask());
   }
 
@@ -35,16 +35,16 @@ public class Main {
     check(page.getItems().size() == 5 && page.getTotal() > 5, "5 films of many", page);
     var film = films.getFilm(1);
     check(film.getRentalRate().equals(System.getenv("RENTAL_RATE")), "money as on the wire", film);
-    check(mapper.valueToTree(film).get("rental_rate").isTextual(), "money written as text", film);
+    check(mapper.valueToTree(film).get("rental_rate").isTextual(), "money written as a string", film);
     check(!film.getActors().isEmpty(), "actors", film);
     return "%d films, film 1 for \"%s\"".formatted(page.getTotal(), film.getRentalRate())
-        + refused(() -> films.getFilm(Integer.MAX_VALUE), 404, "film_not_found");
+        + wantProblem(() -> films.getFilm(Integer.MAX_VALUE), 404, "film_not_found");
   }
 
   private String logInAndRent() throws Exception {
     var token = new AuthenticationApi(client)
         .createToken("password", System.getenv("API_USERNAME"), System.getenv("API_PASSWORD"), null, null, null);
-    // The native library leaves authentication to an interceptor.
+    // With the native library, an interceptor has to authenticate the requests.
     client.setRequestInterceptor(request -> request.header("Authorization", "Bearer " + token.getAccessToken()));
     var rentals = new RentalsApi(client);
     for (int copy = 1; copy <= 1000; copy++) {
@@ -52,7 +52,7 @@ public class Main {
       try {
         var rental = rentals.createRental(1, request);
         check(rental.getReturnDate() == null && rental.getDueDate().isAfter(rental.getRentalDate()), "a rental", rental);
-        return ", rented copy " + copy + refused(() -> rentals.createRental(1, request), 409, "inventory_not_available");
+        return ", rented copy " + copy + wantProblem(() -> rentals.createRental(1, request), 409, "inventory_not_available");
       } catch (ApiException e) {
         check(problem(e).getCode().equals("inventory_not_available"), "409 inventory_not_available", e);
       }
@@ -70,8 +70,8 @@ public class Main {
     void run() throws ApiException;
   }
 
-  /** Checks that the server refuses a call with this problem. */
-  private String refused(Call call, int status, String code) throws Exception {
+  /** Checks that a call fails with a problem of this status and code. */
+  private String wantProblem(Call call, int status, String code) throws Exception {
     try {
       call.run();
     } catch (ApiException e) {

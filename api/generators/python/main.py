@@ -1,4 +1,4 @@
-"""What a user of the generated Python client does, against the server at PAGILA_URL."""
+"""Uses the generated Python client against the server at PAGILA_URL."""
 
 import json
 import os
@@ -16,21 +16,21 @@ from pagila import (
     RentalsApi,
 )
 
-FROM_A_LATER_VERSION = {
+FROM_NEWER_SERVER = {
     "type": "about:blank",
     "title": "Conflict",
     "status": 409,
     "detail": "New.",
     "instance": "/films",
-    "code": "a_later_code",
+    "code": "a_newer_code",
     "request_id": "1",
-    "a_later_member": 1,
+    "a_newer_member": 1,
 }
 
 
-def problem_of(refused: ApiException) -> Problem:
-    assert isinstance(refused.data, Problem), refused
-    return refused.data
+def problem_of(error: ApiException) -> Problem:
+    assert isinstance(error.data, Problem), error
+    return error.data
 
 
 def rent(rentals: RentalsApi) -> Rental:
@@ -38,8 +38,8 @@ def rent(rentals: RentalsApi) -> Rental:
     for inventory_id in range(1, 1001):
         try:
             return rentals.create_rental(1, RentalRequest(inventory_id=inventory_id, staff_id=1))
-        except ApiException as refused:
-            assert problem_of(refused).code == "inventory_not_available", refused
+        except ApiException as error:
+            assert problem_of(error).code == "inventory_not_available", error
     raise AssertionError("all copies are out")
 
 
@@ -49,16 +49,16 @@ def rent_twice(rentals: RentalsApi) -> tuple[Rental, Problem]:
     assert rentals.get_rental(1, rental.rental_id) == rental
     try:
         rentals.create_rental(1, RentalRequest(inventory_id=rental.inventory_id, staff_id=1))
-    except ApiException as refused:
-        return rental, problem_of(refused)
+    except ApiException as error:
+        return rental, problem_of(error)
     raise AssertionError("one copy was rented twice")
 
 
 def read_missing(films: FilmsApi) -> Problem:
     try:
         films.get_film(2147483647)
-    except ApiException as refused:
-        return problem_of(refused)
+    except ApiException as error:
+        return problem_of(error)
     raise AssertionError("there is a film 2147483647")
 
 
@@ -84,7 +84,7 @@ def main() -> None:
 
     answer = AIApi(client).ask_question("Which comedies are rated PG?")
     assert answer and "event:" not in answer, answer
-    assert Problem.from_dict(FROM_A_LATER_VERSION).code == "a_later_code"
+    assert Problem.from_dict(FROM_NEWER_SERVER).code == "a_newer_code"
 
     print(
         f'{page.total} films, film 1 for "{film.rental_rate}", {missing.status} {missing.code}, '

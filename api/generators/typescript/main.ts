@@ -1,5 +1,4 @@
-// What a user of the generated TypeScript client does, against the server at PAGILA_URL. It is compiled
-// beside that client.
+// Uses the generated TypeScript client against the server at PAGILA_URL. It is compiled next to that client.
 import assert from "node:assert/strict";
 import { AIApi, AuthenticationApi, Configuration, CreateTokenGrantTypeEnum, FilmsApi, ProblemFromJSON, RentalsApi, ResponseError } from "./client/index.js";
 import type { Problem, Rental } from "./client/index.js";
@@ -8,12 +7,12 @@ const { PAGILA_URL: basePath = "", RENTAL_RATE = "", API_USERNAME: username = ""
 const anonymous = new Configuration({ basePath });
 
 async function problemOf(call: Promise<unknown>): Promise<Problem> {
-  const refused = await call.then(
-    () => assert.fail("the call was not refused"),
+  const error = await call.then(
+    () => assert.fail("the call succeeded, want a problem"),
     (error: unknown) => error,
   );
-  if (!(refused instanceof ResponseError)) throw refused;
-  return ProblemFromJSON(await refused.response.json());
+  if (!(error instanceof ResponseError)) throw error;
+  return ProblemFromJSON(await error.response.json());
 }
 
 /** Rents the first copy that is in. */
@@ -53,8 +52,8 @@ assert.deepEqual([again.status, again.code], [409, "inventory_not_available"]);
 const answer = await new AIApi(anonymous).askQuestion({ question: "Which comedies are rated PG?" });
 assert.ok(answer && !answer.includes("event:"), `want an answer in plain text, got ${answer}`);
 
-const later = ProblemFromJSON({ ...missing, request_id: "1", code: "a_later_code", a_later_member: 1 });
-assert.equal(later.code, "a_later_code");
+const newer = ProblemFromJSON({ ...missing, request_id: "1", code: "a_newer_code", a_newer_member: 1 });
+assert.equal(newer.code, "a_newer_code");
 
 console.log(
   `${page.total} films, film 1 for "${film.rentalRate}", ${missing.status} ${missing.code}, ` +

@@ -16,7 +16,7 @@ from .errors import (
     ProblemError,
     TimeoutError,
 )
-from .models import DeltaEvent, DoneEvent, SourcesEvent
+from .models import DeltaEvent, DoneEvent, SourcesEvent, ToolEvent
 
 __all__ = [
     "APIError",
@@ -31,5 +31,6 @@ __all__ = [
     "ProblemError",
     "SourcesEvent",
     "TimeoutError",
+    "ToolEvent",
     "__version__",
 ]

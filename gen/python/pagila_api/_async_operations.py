@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from . import models
-from ._protocol import Call
+from ._protocol import Call, Position
 
 __all__ = ["AsyncOperations"]
 
@@ -37,9 +37,10 @@ class AsyncOperations:
             staff_id: The member of staff who rents it out.
         """
         _call = Call("createRental", "POST", "/customers/{customer_id}/rentals")
-        _call.places["customer_id"] = customer_id
+        _call.path_params["customer_id"] = customer_id
         _call.body["inventory_id"] = inventory_id
         _call.body["staff_id"] = staff_id
+        _call.body_required = True
         return await self._call(_call, models.Rental.from_dict)
 
     async def get_actor(
@@ -51,7 +52,7 @@ class AsyncOperations:
         The actor with the films by title, at most 1000.
         """
         _call = Call("getActor", "GET", "/actors/{actor_id}")
-        _call.places["actor_id"] = actor_id
+        _call.path_params["actor_id"] = actor_id
         return await self._call(_call, models.ActorDetail.from_dict)
 
     async def get_film(
@@ -63,7 +64,7 @@ class AsyncOperations:
         The film with its categories, its actors, and how many copies each store has.
         """
         _call = Call("getFilm", "GET", "/films/{film_id}")
-        _call.places["film_id"] = film_id
+        _call.path_params["film_id"] = film_id
         return await self._call(_call, models.FilmDetail.from_dict)
 
     async def get_health(
@@ -98,8 +99,8 @@ class AsyncOperations:
         Returns 404 if the rental belongs to another customer.
         """
         _call = Call("getRental", "GET", "/customers/{customer_id}/rentals/{rental_id}")
-        _call.places["customer_id"] = customer_id
-        _call.places["rental_id"] = rental_id
+        _call.path_params["customer_id"] = customer_id
+        _call.path_params["rental_id"] = rental_id
         return await self._call(_call, models.Rental.from_dict)
 
     async def hand_off(
@@ -118,6 +119,7 @@ class AsyncOperations:
         """
         _call = Call("handOff", "POST", "/ai/handoff")
         _call.body["question"] = question
+        _call.body_required = True
         return await self._call(_call, models.Answer.from_dict)
 
     async def list_actors(
@@ -150,24 +152,22 @@ class AsyncOperations:
         page_size: int | None = None,
         q: str | None = None,
     ) -> AsyncIterator[models.ActorSummary]:
-        """The items of all pages of `list_actors`, beginning with `page`, or with the first.
+        """Yields the items of all pages of `list_actors`.
 
-        The default of `page_size` is 100. The pages are read one after the other, not from one snapshot
-        of the database.
+        Begins with the page in the arguments, or with the first. The default of `page_size` is 100.
+        The pages are read one after the other, not from one snapshot of the database.
         """
-        page = 1 if page is None else page
         page_size = 100 if page_size is None else page_size
-        while True:
+        _at: Position | None = Position(number=page, size=page_size)
+        while _at is not None:
             _found = await self.list_actors(
-                page=page,
+                page=_at.number,
                 page_size=page_size,
                 q=q,
             )
             for _item in _found.items:
                 yield _item
-            if page * page_size >= _found.total or not _found.items:
-                return
-            page += 1
+            _at = _at.following(len(_found.items), total=_found.total or 0)
 
     async def list_categories(
         self,
@@ -189,7 +189,7 @@ class AsyncOperations:
         date on which it is due. There are at most 1000.
         """
         _call = Call("listFilmInventory", "GET", "/films/{film_id}/inventory")
-        _call.places["film_id"] = film_id
+        _call.path_params["film_id"] = film_id
         return await self._call(_call, models.FilmInventory.from_dict)
 
     async def list_films(
@@ -335,18 +335,18 @@ several times, a film must have an actor for each of them.
         in_stock: bool | None = None,
         store_id: int | None = None,
     ) -> AsyncIterator[models.Film]:
-        """The items of all pages of `list_films`, beginning with `page`, or with the first.
+        """Yields the items of all pages of `list_films`.
 
-        The default of `page_size` is 100. The pages are read one after the other, not from one snapshot
-        of the database.
+        Begins with the page in the arguments, or with the first. The default of `page_size` is 100.
+        The pages are read one after the other, not from one snapshot of the database.
         """
-        page = 1 if page is None else page
         page_size = 100 if page_size is None else page_size
-        while True:
+        _at: Position | None = Position(number=page, size=page_size, cursor=cursor)
+        while _at is not None:
             _found = await self.list_films(
-                page=page,
+                page=_at.number,
                 page_size=page_size,
-                cursor=cursor,
+                cursor=_at.cursor,
                 count=count,
                 sort=sort,
                 q=q,
@@ -373,9 +373,7 @@ several times, a film must have an actor for each of them.
             )
             for _item in _found.items:
                 yield _item
-            if page * page_size >= _found.total or not _found.items:
-                return
-            page += 1
+            _at = _at.following(len(_found.items), total=_found.total or 0, cursor=_found.next_cursor or None)
 
     async def list_languages(
         self,
@@ -407,8 +405,12 @@ several times, a film must have an actor for each of them.
         The language model names the film and says whether it recommends it. A film is recommended if its
         rating is above PG-13 (R or NC-17) and its rental rate is below 3.00. The server checks the
         model's answer against the schema, the database and that rule.
+
+        Args:
+            film_id: The film's number.
         """
         _call = Call("summarizeFilm", "POST", "/ai/summary")
         _call.body["film_id"] = film_id
+        _call.body_required = True
         return await self._call(_call, models.FilmSummary.from_dict)
 

@@ -1,4 +1,4 @@
-# Written by generate.sh from _async_client.py. Edit that one.
+# Written by generate.sh from _async_client.py. Edit that file.
 """The client."""
 
 from __future__ import annotations
@@ -20,22 +20,27 @@ T = TypeVar("T")
 
 
 class Client(Operations):
-    """A client of one server. Close it, or use it in a `with`.
+    """A client of a server. Close it, or use it in a `with` statement.
 
     Args:
         base_url: The URL of the server, such as `http://localhost:8080`.
-        token: The bearer token, which rentals need. `create_token` returns one for a name and a
-            password.
-        timeout: Seconds that one attempt may take, for a stream until its headers. 0 and `math.inf`
-            mean no limit, and so does more than 24 days.
-        idle_timeout: Seconds that a stream may be silent after its headers. 0 and `math.inf` mean no
-            limit, and so does more than 24 days.
-        retries: How often GET is retried after a network error, 429, 502, 503 or 504. POST is never
-            retried.
-        transport: Sends the requests, for tests and for proxies.
+        token: The bearer token. Without one, only operations that need no token can be called.
+            `create_token` returns one for a username and a password.
+        timeout: How many seconds an attempt may take, for a stream until its headers. 0, `math.inf`
+            and more than 24 days mean no limit.
+        idle_timeout: How many seconds a stream may be silent after its headers. 0, `math.inf` and
+            more than 24 days mean no limit.
+        retries: How often GET and HEAD are retried after a network error, 429, 502, 503 or 504.
+            Other methods are never retried, nor is a call that timed out.
+        backoff: The pause before the first retry, in seconds. Each further pause is twice as long,
+            up to 5 s, and all are shortened at random by up to a half.
+        transport: Sends the requests, such as a transport for a proxy, certificates or tests.
+
+    Raises:
+        ValueError: An option is invalid.
     """
 
-    def __init__(  # noqa: PLR0913 what a connection has
+    def __init__(  # noqa: PLR0913 one argument for each option
         self,
         base_url: str,
         *,
@@ -43,15 +48,16 @@ class Client(Operations):
         timeout: float = protocol.DEFAULT_TIMEOUT,
         idle_timeout: float = protocol.DEFAULT_IDLE_TIMEOUT,
         retries: int = protocol.DEFAULT_RETRIES,
+        backoff: float = protocol.DEFAULT_BACKOFF,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._retries = protocol.attempts(retries)
+        self._retries = protocol.Retries(retries, backoff)
         self._timeout = protocol.seconds(timeout)
         self._idle_timeout = protocol.seconds(idle_timeout)
         self._sleep: Callable[[float], object] = time.sleep
         self._http = httpx.Client(
             base_url=base_url,
-            headers=protocol.headers(token),
+            headers=protocol.default_headers(token),
             timeout=self._timeout,
             transport=transport,
         )
@@ -75,8 +81,8 @@ class Client(Operations):
     def ask_question(self, question: str) -> Iterator[str]:
         """Streams the answer to a question about the catalogue in chunks.
 
-        Raises `IncompleteAnswerError`, with the text that arrived and the cause, if the answer breaks
-        off or the model reaches its token limit. If there is no error, the answer is complete.
+        Raises `IncompleteAnswerError` if the answer breaks off or reaches the model's token limit.
+        If there is no error, the answer is complete.
         """
         for event in self.ask_question_events(question):
             if isinstance(event, models.DeltaEvent):
@@ -85,27 +91,28 @@ class Client(Operations):
     def ask_question_events(self, question: str) -> Iterator[AskEvent]:
         """Streams the events of an answer: `SourcesEvent`, a `DeltaEvent` for each chunk, `DoneEvent`.
 
-        Raises the same errors as `ask_question`. The one for the token limit follows `DoneEvent`.
+        Raises the same errors as `ask_question`. If the model reached its token limit, the error
+        follows `DoneEvent`.
         """
         call = Call("askQuestion", "GET", "/ai/ask", accept=protocol.EVENTS)
         call.query["question"] = question
         response, _ = self._send(call)
         events = protocol.EventStream(response)
         try:
-            for piece in response.iter_bytes():
-                for event in events.feed(piece):
+            for chunk in response.iter_bytes():
+                for event in events.feed(chunk):
                     yield event
                 if events.done:
                     return
             events.end()
-        except httpx.RequestError as failure:
-            cause = protocol.request_error(failure)
+        except httpx.RequestError as error:
+            cause = protocol.request_error(error)
             raise events.incomplete(cause) from cause
         finally:
             response.close()
 
     def create_token(self, username: str, password: str) -> models.Token:
-        """Logs in with a name and a password. Create another client with the token."""
+        """Logs in with a username and a password. Create another client with the token."""
         call = Call("createToken", "POST", "/token")
         call.form.update(grant_type="password", username=username, password=password)
         return self._call(call, models.Token.from_dict)
@@ -117,29 +124,29 @@ class Client(Operations):
     def _send(self, call: Call) -> tuple[httpx.Response, bytes]:
         """Sends a request, with retries if that is safe."""
         request = self._http.build_request(**call.request())
-        retry = 0
+        failures = 0
         while True:
             try:
                 return self._attempt(request, call)
             except httpx.RequestError as cause:
                 error = protocol.request_error(cause)
-            except APIError as refusal:
-                error = refusal
-            wait = protocol.pause(request, error, retry, self._retries)
-            if wait is None:
+            except APIError as api_error:
+                error = api_error
+            pause = self._retries.pause(request, error, failures)
+            if pause is None:
                 raise error
-            self._sleep(wait)
-            retry += 1
+            self._sleep(pause)
+            failures += 1
 
     def _attempt(self, request: httpx.Request, call: Call) -> tuple[httpx.Response, bytes]:
         """Sends a request once. Reads the body, unless it is a stream."""
         deadline = protocol.Deadline(self._timeout)
         limits = request.extensions["timeout"] = httpx.Timeout(self._timeout).as_dict()
         response = self._http.send(request, stream=True)
-        promised = call.promises(response)
-        # httpx reads the limit again for the body.
-        limits["read"] = self._idle_timeout if call.is_stream and promised else deadline.left()
-        if not promised:
+        is_expected = call.is_expected(response)
+        # httpx applies the new limit to the body.
+        limits["read"] = self._idle_timeout if call.is_stream and is_expected else deadline.left()
+        if not is_expected:
             body = self._read(response, deadline, is_error=True)
             raise protocol.http_error(response, body)
         if call.is_stream:
@@ -149,11 +156,14 @@ class Client(Operations):
     def _read(
         self, response: httpx.Response, deadline: protocol.Deadline, *, is_error: bool
     ) -> bytes:
-        """Reads a body. Read errors are ignored for an error, since its status matters more."""
+        """Reads a body.
+
+        Read errors are ignored for an error response, because its status matters more.
+        """
         body = bytearray()
         try:
-            for piece in response.iter_bytes():
-                body += piece
+            for chunk in response.iter_bytes():
+                body += chunk
                 deadline.check(response.request)
                 if is_error and len(body) >= protocol.MAX_ERROR_BODY:
                     break

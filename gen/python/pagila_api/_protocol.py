@@ -8,10 +8,10 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -27,28 +27,33 @@ from .errors import (
     ProblemError,
     TimeoutError,
 )
-from .models import DeltaEvent, DoneEvent, SourcesEvent
+from .models import DeltaEvent, DoneEvent, SourcesEvent, ToolEvent
+from .types import UNSET
 
 T = TypeVar("T")
 
 DEFAULT_TIMEOUT = 130.0
-"""Seconds. The server allows its language model 120."""
+"""In seconds. The server allows its language model 120."""
 
 DEFAULT_IDLE_TIMEOUT = 60.0
-"""Seconds of silence within a stream. The server sends something at least every 15."""
+"""In seconds. The server sends something at least every 15 seconds."""
 
 DEFAULT_RETRIES = 2
 
+DEFAULT_BACKOFF = 0.2
+"""In seconds."""
+
 _RETRIED_METHODS = frozenset({"GET", "HEAD"})
 _RETRIED_STATUSES = frozenset({429, 502, 503, 504})
-_FIRST_PAUSE = 0.2
-_LONGEST_TIMEOUT = 2**31 / 1000
-"""Seconds: 24 days, the maximum that sockets accept on some systems."""
-_LONGEST_PAUSE = 30.0
+_MAX_TIMEOUT = 2**31 / 1000
+"""In seconds: 24 days, the maximum that sockets accept on some systems."""
+_MAX_BACKOFF = 5.0
+"""The longest pause before a retry, in seconds, apart from Retry-After."""
+_MAX_RETRY_AFTER = 30.0
 """The longest Retry-After that is honored, in seconds. Beyond it, the error is raised immediately."""
 
 MAX_ERROR_BODY = 64 << 10
-"""How many bytes of an error's body are kept. The server's own errors are well below 4 KiB."""
+"""The number of bytes of an error's body that are kept. The server's own errors are well below 4 KiB."""
 
 _MAX_EVENT = 1 << 20
 _LINE_END = re.compile(r"\r\n|\n|\r")
@@ -57,11 +62,11 @@ JSON = "application/json"
 EVENTS = "text/event-stream"
 
 _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
-"""What decoding raises if data is malformed, too deeply nested or not of the contract's shape."""
+"""The errors of decoding data that is malformed, too deeply nested or without the contract's shape."""
 
 
-AskEvent = SourcesEvent | DeltaEvent | DoneEvent
-"""An event of an answer: first its sources, then its chunks, then its end."""
+AskEvent = ToolEvent | SourcesEvent | DeltaEvent | DoneEvent
+"""An event of an answer: the calls of tools, the sources, the chunks, then the end."""
 
 _NO_BODY = "none"
 """The shape of a response without a body."""
@@ -69,15 +74,16 @@ _NO_BODY = "none"
 
 @dataclass
 class Call:
-    """A call of an operation. None values are omitted."""
+    """A call of an operation. In the query and in headers, None values are omitted."""
 
     operation: str
     method: str
     path: str
-    places: dict[str, Any] = field(default_factory=dict)
+    path_params: dict[str, Any] = field(default_factory=dict)
     query: dict[str, Any] = field(default_factory=dict)
     headers: dict[str, Any] = field(default_factory=dict)
     body: dict[str, Any] = field(default_factory=dict)
+    body_required: bool = False
     form: dict[str, str] = field(default_factory=dict)
     accept: str = JSON
 
@@ -86,31 +92,31 @@ class Call:
         return self.accept == EVENTS
 
     def request(self) -> dict[str, Any]:
-        """The arguments of httpx for the request."""
-        headers = {name: str(value) for name, value in _given(self.headers).items()}
+        """Returns the arguments of httpx for the request."""
+        body = {name: _plain(value) for name, value in self.body.items() if value is not UNSET}
         return {
             "method": self.method,
             "url": self._url(),
             "params": _given(self.query) or None,
-            "headers": {"Accept": self.accept, **headers},
-            "json": _given(self.body) if self.body else None,
+            "headers": {"Accept": self.accept, **_header_texts(self.headers)},
+            "json": body if body or self.body_required else None,
             "data": self.form or None,
         }
 
     def _url(self) -> str:
         url = self.path
-        for name, value in self.places.items():
+        for name, value in self.path_params.items():
             if str(value) in ("", ".", "..") or value is None:
                 raise ValueError(f"{value!r} cannot be {name} in {self.path}")
             url = url.replace(f"{{{name}}}", quote(str(value), safe=""))
         return url
 
     def shape(self, response: httpx.Response) -> Any:
-        """The shape of the response. None if the contract does not have its status."""
+        """Returns the shape of a response, or None if the contract does not have its status."""
         return SHAPES.get(f"{self.operation} {response.status_code}")
 
-    def promises(self, response: httpx.Response) -> bool:
-        """Whether the status and the media type of a response are those of the contract."""
+    def is_expected(self, response: httpx.Response) -> bool:
+        """Whether the contract has the status and the media type of a response."""
         if self.is_stream:
             return response.status_code == httpx.codes.OK and media_type(response) == EVENTS
         shape = self.shape(response)
@@ -121,20 +127,49 @@ def _given(values: dict[str, Any]) -> dict[str, Any]:
     return {name: _plain(value) for name, value in values.items() if value is not None}
 
 
+def _header_texts(values: dict[str, Any]) -> dict[str, str]:
+    """Converts values for headers. The items of a list are joined."""
+    lists = httpx.QueryParams(_given(values))  # writes booleans as JSON does
+    return {name: ",".join(lists.get_list(name)) for name in lists}
+
+
 def _plain(value: Any) -> Any:
     """Converts a value for JSON and queries."""
-    if isinstance(value, datetime):
+    if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return value.to_dict() if hasattr(value, "to_dict") else value
 
 
+@dataclass(frozen=True)
+class Position:
+    """Where a page of a list begins: the number of the page, or a cursor."""
+
+    number: int | None = None
+    size: int = 0
+    """The number of items on a page."""
+    cursor: str | None = None
+
+    def following(self, items: int, *, total: int = 0, cursor: str | None = None) -> Self | None:
+        """Returns the position of the next page, or None if there is none.
+
+        Follows the server's cursor. Without one it counts the pages, unless this page has been
+        found by a cursor, which ends with the last page.
+        """
+        if cursor:
+            return replace(self, number=None, cursor=cursor)
+        number = 1 if self.number is None else self.number
+        if self.cursor is not None or items == 0 or number * self.size >= total:
+            return None
+        return replace(self, number=number + 1)
+
+
 def seconds(timeout: float) -> float | None:
     """Converts a timeout for httpx. None means no limit."""
     if not timeout >= 0:  # NaN too
-        raise ValueError(f"a time-out of {timeout} s: it must be 0, for no limit, or more")
-    return timeout if 0 < timeout < _LONGEST_TIMEOUT else None
+        raise ValueError(f"a timeout of {timeout} s: it must not be negative")
+    return timeout if 0 < timeout < _MAX_TIMEOUT else None
 
 
 class Deadline:
@@ -144,7 +179,7 @@ class Deadline:
         self._end = None if limit is None else time.monotonic() + limit
 
     def left(self) -> float | None:
-        """The seconds that are left, but never 0, which would make the socket non-blocking."""
+        """Returns the seconds that are left, but never 0, which would make the socket non-blocking."""
         return None if self._end is None else max(self._end - time.monotonic(), 0.001)
 
     def check(self, request: httpx.Request) -> None:
@@ -152,24 +187,14 @@ class Deadline:
             raise httpx.ReadTimeout("the body took too long", request=request)
 
 
-def attempts(retries: int) -> int:
-    """Returns the number of retries. Raises a ValueError if it is negative."""
-    if retries < 0:
-        raise ValueError(f"{retries} retries: the number must not be negative")
-    return retries
-
-
-def headers(token: str | None) -> dict[str, str]:
-    """The headers of each request. An empty token is not sent."""
-    carried = {"User-Agent": f"pagila-api-python/{VERSION}"}
-    if not token:
-        return carried
-    if not re.fullmatch(r"[!-~]+", token):
-        raise ValueError(
-            "the token contains a character that is not allowed: "
-            "a space, a control character or one beyond ASCII"
-        )
-    return {**carried, "Authorization": f"Bearer {token}"}
+def default_headers(token: str | None) -> dict[str, str]:
+    """Returns the headers of each request. An empty token is not sent."""
+    headers = {"User-Agent": f"pagila-api-python/{VERSION}"}
+    if token:
+        if not re.fullmatch(r"[!-~]+", token):
+            raise ValueError("the token must contain only visible ASCII characters")
+        headers["Authorization"] = f"Bearer {token}"
+    return headers
 
 
 def decode(
@@ -178,7 +203,7 @@ def decode(
     call: Call,
     from_dict: Callable[[Mapping[str, Any]], T],
 ) -> T:
-    """The model in the body of a response."""
+    """Decodes the body of a response."""
     shape = call.shape(response)
     if shape == _NO_BODY:
         return from_dict({})
@@ -191,10 +216,10 @@ def decode(
 
 
 def _json(document: bytes) -> Any:
-    return json.loads(document.decode("utf-8-sig", "replace"), parse_constant=_refuse)
+    return json.loads(document.decode("utf-8-sig", "replace"), parse_constant=_reject)
 
 
-def _refuse(constant: str) -> None:
+def _reject(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
 
 
@@ -204,24 +229,24 @@ def media_type(response: httpx.Response) -> str:
 
 
 def http_error(response: httpx.Response, body: bytes) -> HTTPError:
-    """Turns a response into an error, with as much of its body as could be read."""
+    """Converts a response to an error, with as much of its body as could be read."""
     status, content_type = response.status_code, response.headers.get("Content-Type", "")
     body = body[:MAX_ERROR_BODY]
     text = body.decode("utf-8", "replace")
-    more = {
+    details = {
         "request_id": response.headers.get("X-Request-ID", ""),
-        "retry_after": _retry_after(response.headers.get("Retry-After", "")),
+        "retry_after": _parse_retry_after(response.headers.get("Retry-After", "")),
         "location": response.headers.get("Location", ""),
     }
     if media_type(response) == "application/problem+json":
-        problem = _problem(body)
+        problem = _parse_problem(body)
         if problem is not None:
-            return ProblemError(status, content_type, text, problem, **more)
-    return HTTPError(status, content_type, text, **more)
+            return ProblemError(status, content_type, text, problem, **details)
+    return HTTPError(status, content_type, text, **details)
 
 
-def _problem(document: bytes) -> dict[str, Any] | None:
-    """Parses a problem document. Returns None without a code, since the server always sends one."""
+def _parse_problem(document: bytes) -> dict[str, Any] | None:
+    """Parses a problem document. Returns None without a code, because the server always sends one."""
     try:
         problem = _json(document)
     except (ValueError, RecursionError):
@@ -231,34 +256,49 @@ def _problem(document: bytes) -> dict[str, Any] | None:
 
 
 def request_error(cause: httpx.RequestError) -> APIError:
-    """Turns an error of httpx into one of this package."""
+    """Converts an error of httpx to one of this package."""
     error: APIError
     if isinstance(cause, httpx.TimeoutException):
-        error = TimeoutError(f"no response in time: {type(cause).__name__}")
+        error = TimeoutError(f"the server took too long: {type(cause).__name__}")
     else:
-        error = NetworkError(f"no response: {cause}")
+        error = NetworkError(f"the connection failed: {cause}")
     error.__cause__ = cause
     return error
 
 
-def pause(request: httpx.Request, error: APIError, retry: int, retries: int) -> float | None:
-    """How many seconds to wait before the request is retried, or None if it is not retried.
+@dataclass(frozen=True)
+class Retries:
+    """Which failures are retried, and when."""
 
-    Only GET and HEAD are retried, and not after a timeout, which would multiply the wait.
-    Retry-After is added, so that clients that were refused together do not return together.
-    """
-    if retry >= retries or request.method not in _RETRIED_METHODS:
-        return None
-    wait: float = random.uniform(0.5, 1) * _FIRST_PAUSE * 2**retry
-    if isinstance(error, NetworkError):
-        return wait
-    if not isinstance(error, HTTPError) or error.status not in _RETRIED_STATUSES:
-        return None
-    return wait + error.retry_after if error.retry_after <= _LONGEST_PAUSE else None
+    limit: int
+    backoff: float
+    """The pause before the first retry, in seconds."""
+
+    def __post_init__(self) -> None:
+        if self.limit < 0:
+            raise ValueError(f"{self.limit} retries: the number must not be negative")
+        if not self.backoff > 0:  # NaN too
+            raise ValueError(f"a backoff of {self.backoff} s: it must be positive")
+
+    def pause(self, request: httpx.Request, error: APIError, failures: int) -> float | None:
+        """Returns how many seconds to wait before a retry, or None if the request is not retried.
+
+        `failures` is the number of attempts that failed before this one. A timeout is not retried,
+        because that would multiply the wait. Retry-After is added, so that clients that failed at
+        the same time do not retry at the same time.
+        """
+        if failures >= self.limit or request.method not in _RETRIED_METHODS:
+            return None
+        pause: float = min(self.backoff * 2**failures, _MAX_BACKOFF) * random.uniform(0.5, 1)
+        if isinstance(error, NetworkError):
+            return pause
+        if not isinstance(error, HTTPError) or error.status not in _RETRIED_STATUSES:
+            return None
+        return pause + error.retry_after if error.retry_after <= _MAX_RETRY_AFTER else None
 
 
-def _retry_after(value: str) -> float:
-    """The seconds in Retry-After, a number or a date (RFC 9110, section 10.2.3). 0 if malformed."""
+def _parse_retry_after(value: str) -> float:
+    """Parses a Retry-After header (RFC 9110, section 10.2.3). Returns 0 if it is malformed."""
     try:
         if value.isascii() and value.isdigit():
             return float(value)
@@ -283,9 +323,9 @@ class EventStream:
         """The part of the answer that arrived."""
         self.done = False
 
-    def feed(self, piece: bytes) -> Iterator[AskEvent]:
-        """The events that the chunk completes. Raises an error if the answer is incomplete."""
-        for line in self._lines(self._decode(piece)):
+    def feed(self, chunk: bytes) -> Iterator[AskEvent]:
+        """Yields the events that the chunk completes. Raises an error if the answer is incomplete."""
+        for line in self._lines(self._decode(chunk)):
             event = self._take(line)
             if isinstance(event, DeltaEvent):
                 self.text += event.text
@@ -298,17 +338,17 @@ class EventStream:
                 return
 
     def end(self) -> None:
-        """Ends the stream."""
+        """Ends the stream. Raises an error if the answer is incomplete."""
         if not self.done:
-            cause = NetworkError("the stream ended before the answer did")
+            cause = NetworkError("the stream ended before the answer was complete")
             raise self.incomplete(cause) from cause
 
     def incomplete(self, cause: APIError | None) -> IncompleteAnswerError:
-        """The error of an incomplete answer. Without a cause, the token limit was reached."""
+        """Returns the error for an incomplete answer. Without a cause, it is the token limit."""
         return IncompleteAnswerError(self.text, cause)
 
     def _lines(self, text: str) -> Iterator[str]:
-        """The lines that the text completes. They end with CR, LF or CRLF."""
+        """Yields the lines that the text completes. They end with CR, LF or CRLF."""
         if self._after_cr and text:
             text = text.removeprefix("\n")
         self._after_cr = text.endswith("\r") or (self._after_cr and not text)
@@ -321,7 +361,7 @@ class EventStream:
         self._line += rest
 
     def _grow(self, text: str) -> None:
-        """Limits the size of an event, which should be a few words."""
+        """Limits the size of an event, which is usually a few words."""
         self._size += len(text)
         if self._size > _MAX_EVENT:
             cause = self._malformed("\n".join([*self._data, self._line + text]))
@@ -345,6 +385,8 @@ class EventStream:
     def _event(self, name: str, data: str) -> AskEvent | None:
         try:
             match name:
+                case "tool":
+                    return self._read(name, data, ToolEvent.from_dict)
                 case "sources":
                     return self._read(name, data, SourcesEvent.from_dict)
                 case "delta":
@@ -354,7 +396,7 @@ class EventStream:
                 case "error":
                     error = self._error(data)
                 case _:
-                    return None  # one of a later version
+                    return None  # an event of a newer server
         except _UNREADABLE as cause:
             error = self._malformed(data)
             error.__cause__ = cause
@@ -366,7 +408,7 @@ class EventStream:
         return from_dict(value)
 
     def _error(self, data: str) -> HTTPError:
-        problem = _problem(data.encode())
+        problem = _parse_problem(data.encode())
         status = problem.get("status") if problem else None
         if problem is None or not isinstance(status, int):
             return self._malformed(data)

@@ -1,4 +1,4 @@
-"""Checks JSON against the shapes that api/sdk derives from the contract and documents."""
+"""Checks JSON against the shapes that api/sdk derives from the contract. It documents their format."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d
 
 
 def check(value: Any, shape: Any, at: str = "#") -> None:
-    """Raises a ValueError that names the first place at which a value does not have the shape."""
+    """Raises a ValueError with the pointer to the first value that does not have its shape."""
     if isinstance(shape, dict) and isinstance(value, dict):
         _check_members(value, shape, at)
     elif isinstance(shape, list) and isinstance(value, list):
         for i, item in enumerate(value):
             check(item, shape[0], f"{at}/{i}")
     elif not isinstance(shape, str) or not _is_scalar(value, shape):
-        raise ValueError(f"{at} is not of the contract's type")
+        raise ValueError(f"{at} does not have the contract's type")
 
 
 def _check_members(members: dict[str, Any], shape: dict[str, Any], at: str) -> None:

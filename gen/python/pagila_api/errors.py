@@ -1,4 +1,4 @@
-"""The errors of a call. Each is an `APIError`, which can be pickled and copied."""
+"""The errors of a call. All of them are an `APIError`, and can be pickled and copied."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .models import InputError
 
 
 class APIError(Exception):
-    """A call has failed."""
+    """The base class of every error of a call."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Exception.__reduce__ would call the class with only the message.
@@ -24,11 +24,17 @@ def _restore(kind: type[APIError], args: tuple[Any, ...]) -> APIError:
 
 
 class NetworkError(APIError):
-    """The connection failed or broke. `__cause__` is httpx's error."""
+    """The connection failed, or broke before the response was complete.
+
+    `__cause__` is httpx's own error.
+    """
 
 
 class TimeoutError(APIError, builtins.TimeoutError):
-    """The response did not arrive in time. The server may have carried out the request."""
+    """The server took longer than the client's timeout.
+
+    The server may still have carried out the request.
+    """
 
 
 class IncompleteAnswerError(APIError):
@@ -49,13 +55,13 @@ class IncompleteAnswerError(APIError):
 
 
 class HTTPError(APIError):
-    """The response is not one that the contract specifies for the operation.
+    """A response that the contract does not specify for the operation.
 
-    A `ProblemError` has a problem document. Any other `HTTPError` is a response such as a proxy's
-    page, a redirect, or JSON that does not have the contract's shape.
+    It may be a proxy's HTML page, JSON that does not have the contract's shape, or a redirect. Every
+    `ProblemError` is one too.
     """
 
-    def __init__(  # noqa: PLR0913 what a response has
+    def __init__(  # noqa: PLR0913 one argument for each member
         self,
         status: int,
         content_type: str,
@@ -71,20 +77,23 @@ class HTTPError(APIError):
         self.body = body
         """The body, truncated to 64 KiB."""
         self.request_id = request_id
-        """Identifies the request in the server's log."""
+        """Identifies the request in the server's log. Empty if the response does not come from the
+        server."""
         self.retry_after = retry_after
-        """How many seconds the server asks its clients to wait. 0 if it does not say."""
+        """How many seconds the server asks the client to wait. 0 if it does not say."""
         self.location = location
-        """Where a redirect points to. It is not followed: the token and the body are for the server
-        that the caller named."""
+        """The target of a redirect. A redirect is not followed, because the token and the body are
+        meant only for the server that the caller chose."""
 
     def __str__(self) -> str:
-        redirect = f" (a redirect to {self.location}, not followed)" if self.location else ""
-        return f"status {self.status}{redirect}: {self.body[:200]}"
+        redirect = (
+            f", a redirect to {self.location}, which is not followed" if self.location else ""
+        )
+        return f"unexpected response: {self.status} ({self.content_type}): {self.body[:200]!r}{redirect}"
 
 
 class ProblemError(HTTPError):
-    """The server's own error: a problem document (RFC 9457)."""
+    """The server's own error, a problem document (RFC 9457)."""
 
     def __init__(
         self,
@@ -92,18 +101,19 @@ class ProblemError(HTTPError):
         content_type: str,
         body: str,
         problem: Mapping[str, Any],
-        **more: Any,
+        **details: Any,
     ) -> None:
-        super().__init__(status, content_type, body, **more)
+        super().__init__(status, content_type, body, **details)
         self.problem = problem
         """The complete document."""
         self.code = str(problem["code"])
-        """The kind of problem, such as `inventory_not_available`. It is stable."""
+        """The kind of problem, such as `inventory_not_available`. It is stable, so a program can
+        compare it. A newer server may send a code that this version does not know."""
         self.detail = _text(problem, "detail")
-        """One sentence for a person."""
+        """Explains the problem to a person."""
         self.request_id = _text(problem, "request_id") or self.request_id
         self.errors = _input_errors(problem.get("errors"))
-        """What exactly is wrong with the request."""
+        """Lists what is wrong with the request."""
 
     def __str__(self) -> str:
         return f"{self.status} {self.code}: {self.detail} (request {self.request_id})"

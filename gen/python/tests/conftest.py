@@ -1,4 +1,4 @@
-"""Each test runs with the client and with the asyncio one, by way of the same calls."""
+"""Fixtures that run each test with `Client` and with `AsyncClient`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pagila_api import AsyncClient, Client
 
 
 class Blocking:
-    """An AsyncClient whose calls wait, so that it is used as a Client is."""
+    """An AsyncClient with the blocking interface of a Client."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._runner = asyncio.Runner()
@@ -38,15 +38,12 @@ class Blocking:
         return call
 
     def _iterate(self, items: Any) -> Iterator[Any]:
-        async def following() -> tuple[bool, Any]:
-            async for item in items:
-                return True, item
-            return False, None
+        end = object()
 
-        while True:
-            there, item = self._runner.run(following())
-            if not there:
-                return
+        async def following() -> Any:
+            return await anext(items, end)
+
+        while (item := self._runner.run(following())) is not end:
             yield item
 
     def close(self) -> None:
@@ -55,7 +52,7 @@ class Blocking:
 
 
 class Recording(Client):
-    """A Client that does not wait between tries, and remembers how long it was to."""
+    """A Client that records the pauses between attempts instead of waiting."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -66,19 +63,19 @@ class Recording(Client):
 Make = Callable[..., Recording]
 
 
-@pytest.fixture(params=["blocking", "asyncio"])
+@pytest.fixture(params=["sync", "asyncio"])
 def make(request: pytest.FixtureRequest) -> Iterator[Make]:
-    """Makes clients of either kind, and closes them."""
-    made: list[Recording] = []
+    """Creates clients of one kind, and closes them."""
+    clients: list[Recording] = []
 
-    def one(*args: Any, **kwargs: Any) -> Recording:
-        kind = Recording if request.param == "blocking" else Blocking
+    def create(*args: Any, **kwargs: Any) -> Recording:
+        kind = Recording if request.param == "sync" else Blocking
         client = cast(Recording, kind(*args, **kwargs))
-        made.append(client)
+        clients.append(client)
         return client
 
-    yield one
-    for client in made:
+    yield create
+    for client in clients:
         client.close()
 
 
@@ -87,5 +84,5 @@ def live(make: Make) -> Recording:
     """A client of the live server."""
     url = os.environ.get("PAGILA_URL")
     if not url:
-        pytest.skip("needs a server: set PAGILA_URL")
+        pytest.skip("PAGILA_URL is not set")
     return make(url, token=os.environ.get("API_TOKEN", "dvd_admin"))

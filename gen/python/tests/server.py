@@ -1,4 +1,4 @@
-"""A server that plays scripts on a real socket, as gen/testdata/faults.json has them."""
+"""A server that sends the scripted responses of gen/testdata/faults.json on a real socket."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-SLACK = 30.0
-"""Seconds after which a server here gives up a client that does nothing."""
+PATIENCE = 30.0
+"""How many seconds a server waits for its client."""
 
 Response = dict[str, Any]
 
 
 class Server:
-    """Gives each connection the next of some responses, and the last one to all further ones."""
+    """Sends one response to each connection, and the last one to all further connections."""
 
     def __init__(self, *responses: Response, other: str = "") -> None:
         self.requests: list[str] = []
@@ -26,14 +26,14 @@ class Server:
         self._connections: list[threading.Thread] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        self._places = {"{origin}": self.url, "{other}": other}
+        self._addresses = {"{origin}": self.url, "{other}": other}
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
 
-    def places(self, text: str) -> str:
-        """A text of the table with the addresses of the servers."""
-        for name, value in self._places.items():
+    def expand(self, text: str) -> str:
+        """Replaces {origin} and {other} in a text of the table with the URLs of the servers."""
+        for name, value in self._addresses.items():
             text = text.replace(name, value)
         return text
 
@@ -42,9 +42,9 @@ class Server:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._thread.join(SLACK)
+        self._thread.join(PATIENCE)
         for thread in self._connections:
-            thread.join(SLACK)
+            thread.join(PATIENCE)
 
     def _accept(self) -> None:
         for i in range(1 << 16):
@@ -57,7 +57,7 @@ class Server:
             thread.start()
 
     def _serve(self, connection: socket.socket, i: int) -> None:
-        connection.settimeout(SLACK)
+        connection.settimeout(PATIENCE)
         with connection, contextlib.suppress(OSError):  # a client may leave early
             self.requests.append(_receive(connection))
             if self._responses:
@@ -69,12 +69,12 @@ class Server:
         if response["head"]:
             close = ["Connection: close"] if "end" not in response else []
             head = "\r\n".join([*response["head"], *close, "", ""])
-            connection.sendall(self.places(head).encode())
-        for piece in _pieces(response):
-            if isinstance(piece, float):
-                time.sleep(piece)
+            connection.sendall(self.expand(head).encode())
+        for chunk in _chunks(response):
+            if isinstance(chunk, float):
+                time.sleep(chunk)
                 continue
-            connection.sendall(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+            connection.sendall(b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk)
         match response.get("end", "clean"):
             case "clean" if chunked:
                 connection.sendall(b"0\r\n\r\n")
@@ -89,7 +89,7 @@ class Server:
 
 
 def _receive(connection: socket.socket) -> str:
-    """A request, with its headers in lower case."""
+    """Reads a request. The names of headers are in lower case."""
     data = b""
     while b"\r\n\r\n" not in data:
         data += connection.recv(1 << 16)
@@ -103,23 +103,23 @@ def _receive(connection: socket.socket) -> str:
     return "\n".join([request, *lines, body.decode()])
 
 
-def _pieces(response: Response) -> Iterator[bytes | float]:
-    """What is to be sent. A number is seconds of silence."""
-    pieces = [_piece(piece) for piece in response["body"]]
+def _chunks(response: Response) -> Iterator[bytes | float]:
+    """The chunks of a body. A number is a silence in seconds."""
+    chunks = [_chunk(chunk) for chunk in response["body"]]
     size = response.get("split")
     if not size:
-        yield from pieces
+        yield from chunks
         return
-    whole = b"".join(piece for piece in pieces if isinstance(piece, bytes))
-    for i in range(0, len(whole), size):
-        yield whole[i : i + size]
+    joined = b"".join(chunk for chunk in chunks if isinstance(chunk, bytes))
+    for i in range(0, len(joined), size):
+        yield joined[i : i + size]
 
 
-def _piece(piece: str | dict[str, Any]) -> bytes | float:
-    if isinstance(piece, str):
-        return piece.encode()
-    if "delay" in piece:
-        return float(piece["delay"])
-    if "hex" in piece:
-        return bytes.fromhex(piece["hex"])
-    return str(piece["repeat"]).encode() * int(piece["times"])
+def _chunk(chunk: str | dict[str, Any]) -> bytes | float:
+    if isinstance(chunk, str):
+        return chunk.encode()
+    if "delay" in chunk:
+        return float(chunk["delay"])
+    if "hex" in chunk:
+        return bytes.fromhex(chunk["hex"])
+    return str(chunk["repeat"]).encode() * int(chunk["times"])

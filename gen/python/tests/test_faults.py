@@ -11,6 +11,7 @@ import pickle
 import re
 import socket
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qs, quote, urlsplit
@@ -28,6 +29,8 @@ from pagila_api import (
     TimeoutError,
     __version__,
 )
+from pagila_api._protocol import Call
+from pagila_api.types import UNSET
 
 from .conftest import Make, Recording
 from .server import Server
@@ -35,7 +38,7 @@ from .server import Server
 TESTDATA = Path(__file__).parents[2] / "testdata"
 
 FAULTS: list[dict[str, Any]] = json.loads((TESTDATA / "faults.json").read_text())["cases"]
-"""The cases of all three SDKs. The table's first lines tell what the members mean."""
+"""The cases of all three SDKs. The first lines of the table explain the members."""
 
 KINDS = {
     ProblemError: "problem",
@@ -52,11 +55,11 @@ Serve = Callable[..., Server]
 def serve() -> Iterator[Serve]:
     servers: list[Server] = []
 
-    def one(*responses: dict[str, Any], other: str = "") -> Server:
+    def start(*responses: dict[str, Any], other: str = "") -> Server:
         servers.append(Server(*responses, other=other))
         return servers[-1]
 
-    yield one
+    yield start
     for server in servers:
         server.close()
 
@@ -87,11 +90,11 @@ CALLS: dict[str, list[Callable[[Recording], str | Iterator[str]]]] = {
 def run(
     call: Callable[[Recording], str | Iterator[str]], client: Recording
 ) -> tuple[str, APIError | None]:
-    """The text of a call, or what arrived before the error."""
+    """Returns the text of a call, or the text that arrived before the error."""
     text = ""
     try:
-        for piece in call(client):
-            text += piece
+        for chunk in call(client):
+            text += chunk
     except APIError as error:
         return text, error
     return text, None
@@ -106,7 +109,7 @@ def test_fault(make: Make, serve: Serve, fault: dict[str, Any]) -> None:
         for limit in ("timeout", "idle_timeout"):
             if limit in fault:
                 options[limit] = float(fault[limit])
-        if fault["want"]["kind"] == "refused":
+        if fault["want"]["kind"] == "rejected":
             with pytest.raises(ValueError):
                 make(server.url, **options)
             continue
@@ -137,14 +140,14 @@ def check(want: dict[str, Any], server: Server, text: str, error: APIError | Non
     assert error.request_id == want.get("request_id", error.request_id)
     assert error.body == want.get("body", error.body)
     assert len(error.body) == want.get("length", len(error.body))
-    assert error.location == server.places(want.get("location", error.location))
+    assert error.location == server.expand(want.get("location", error.location))
     assert error.retry_after == want.get("retry_after", error.retry_after)
     assert error.retry_after >= want.get("retry_after_min", 0)
 
 
 ERRORS = [
-    NetworkError("no response"),
-    TimeoutError("late"),
+    NetworkError("the connection failed"),
+    TimeoutError("no response"),
     IncompleteAnswerError("half an ", HTTPError(200, "text/html", "<html>")),
     HTTPError(302, "text/html", "<html>", request_id="r", retry_after=7.5, location="/login"),
     ProblemError(
@@ -159,7 +162,7 @@ ERRORS = [
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 def test_errors_can_be_copied(error: APIError) -> None:
-    error.add_note("in the third try")
+    error.add_note("in the third attempt")
     protocols = range(pickle.HIGHEST_PROTOCOL + 1)
     for same in [
         copy.copy(error),
@@ -173,12 +176,12 @@ def test_errors_can_be_copied(error: APIError) -> None:
 
 
 def fail(url: str) -> None:
-    """Raises what a server answers, in a process of its own."""
+    """Raises the error of a call. The test runs this in another process."""
     with Client(url) as client:
         client.create_rental(1, inventory_id=1, staff_id=1)
 
 
-def test_error_of_another_process(serve: Serve) -> None:
+def test_error_from_another_process(serve: Serve) -> None:
     body = '{"code": "llm_busy", "detail": "Busy.", "request_id": "r1"}'
     head = ["HTTP/1.1 503 X", "Content-Type: application/problem+json", "Retry-After: 7"]
     server = serve({"head": head, "body": [body]})
@@ -194,7 +197,7 @@ def test_error_of_another_process(serve: Serve) -> None:
     )
 
 
-def test_nobody_there(make: Make) -> None:
+def test_refused_connection(make: Make) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
     with pytest.raises(NetworkError) as got:
@@ -202,7 +205,7 @@ def test_nobody_there(make: Make) -> None:
     assert isinstance(got.value, APIError)
 
 
-def test_pauses(make: Make, serve: Serve) -> None:
+def test_pauses_between_attempts(make: Make, serve: Serve) -> None:
     busy = {"head": ["HTTP/1.1 503 X", "Retry-After: 7"], "body": []}
     cut = {"head": [], "body": [], "end": "cut"}
     alive = {
@@ -216,7 +219,7 @@ def test_pauses(make: Make, serve: Serve) -> None:
     assert 7 < third < 8  # noqa: PLR2004
 
 
-def test_what_would_name_another_path(make: Make) -> None:
+def test_path_parameter_that_would_change_the_path(make: Make) -> None:
     for value in ["", ".", "..", None]:
         with pytest.raises(ValueError):
             make("http://localhost:1").get_film(cast(int, value))
@@ -231,44 +234,59 @@ def test_parameters(make: Make, serve: Serve) -> None:
     assert server.requests[0].startswith("GET /prefix/films?category=A+%26+B&category=C HTTP/")
 
 
+def test_body_and_headers() -> None:
+    """None is sent as null. UNSET is omitted, and so is a body without members that is optional."""
+    call = Call("x", "PATCH", "/x", body={"a": None, "b": UNSET, "c": date(2026, 1, 31)})
+    call.headers.update({"X-Dry-Run": True, "X-List": ["a", 1], "X-None": None})
+    request = call.request()
+    assert request["json"] == {"a": None, "c": "2026-01-31"}
+    assert request["headers"] == {
+        "Accept": "application/json",
+        "X-Dry-Run": "true",
+        "X-List": "a,1",
+    }
+    assert Call("x", "PUT", "/x", body={"a": UNSET}).request()["json"] is None
+    assert Call("x", "PUT", "/x", body={"a": UNSET}, body_required=True).request()["json"] == {}
+
+
 def snake_case(name: str) -> str:
-    """A name of the contract as Python has it."""
+    """Converts a name of the contract to Python's."""
     name = re.sub(r"\W+", "_", re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)).lower()
     return f"{name}_" if keyword.iskeyword(name) else name
 
 
 def as_text(value: Any) -> str:
-    """A value as a query has it."""
+    """Converts a value to its text in a query."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
 OPERATIONS = json.loads((TESTDATA / "operations.json").read_text())
-"""What the tests of all three SDKs go by, with the contract's examples as arguments."""
+"""The contract's operations, with its examples as arguments. All three SDKs test the same list."""
 
-BY_HAND: dict[str, dict[str, str]] = {
+HANDWRITTEN: dict[str, dict[str, str]] = {
     "askQuestion": {"question": "Which short comedies are rated PG?"},
     "createToken": {"username": "a", "password": "b"},
 }
-"""The arguments of methods that are written by hand."""
+"""The arguments of the methods that are written by hand."""
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation["id"])
 def test_operation(make: Make, serve: Serve, operation: dict[str, Any]) -> None:
-    """Each operation of the contract has a method, which sends its request."""
+    """Each operation of the contract has a method that sends its request."""
     server = serve({"head": ["HTTP/1.1 418 X"], "body": []})
     method = getattr(make(server.url, retries=0), snake_case(operation["id"]))
-    given = BY_HAND.get(operation["id"], operation["params"] | operation["body"])
+    given = HANDWRITTEN.get(operation["id"], operation["params"] | operation["body"])
     with pytest.raises(HTTPError):
-        list(method(*operation["places"], **{snake_case(name): given[name] for name in given}))
+        list(method(*operation["path_params"], **{snake_case(name): given[name] for name in given}))
     line, *headers, body = server.requests[0].split("\n")
     sent, target, _ = line.split()
-    places = iter(operation["places"])
-    path = re.sub(r"\{\w+\}", lambda _: quote(str(next(places)), safe=""), operation["path"])
+    path_params = iter(operation["path_params"])
+    path = re.sub(r"\{\w+\}", lambda _: quote(str(next(path_params)), safe=""), operation["path"])
     assert (sent, urlsplit(target).path) == (operation["method"], path)
     query = parse_qs(urlsplit(target).query)
     for name, value in operation["params"].items():
         values = [as_text(item) for item in (value if isinstance(value, list) else [value])]
-        assert query.get(name) == values or f"{name.lower()}: {value}" in headers
+        assert query.get(name) == values or f"{name.lower()}: {','.join(values)}" in headers
     if operation["body"]:
         assert json.loads(body) == operation["body"]
     assert f"user-agent: pagila-api-python/{__version__}" in headers

@@ -1,4 +1,4 @@
-"""Each block of README.md, run as a newcomer would: installed, in an environment of its own."""
+"""Runs each block of README.md as a new user would, in a separate environment."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RESPONSES = {
     (response["method"], response["path"]): response
     for response in json.loads((PACKAGE.parent / "testdata" / "readme.json").read_text())
 }
-"""What the READMEs of all three SDKs are answered."""
+"""The responses to the READMEs of all three SDKs."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -54,7 +54,7 @@ def url() -> Iterator[str]:
 
 def execute(tmp_path: Path, *command: str) -> str:
     path = f"{tmp_path / 'venv' / 'bin'}:{os.environ['PATH']}"
-    done = subprocess.run(
+    process = subprocess.run(
         command,
         check=False,
         cwd=tmp_path,
@@ -62,12 +62,12 @@ def execute(tmp_path: Path, *command: str) -> str:
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
+    assert process.returncode == 0, f"{command}\n{process.stdout}\n{process.stderr}"
+    return process.stdout
 
 
 def read_visit() -> tuple[str, str]:
-    """What the page about all three SDKs has in Python, as one program, and what it prints."""
+    """The Python blocks of the page about all three SDKs, as one program, and their output."""
     page = (PACKAGE.parent / "README.md").read_text()
     blocks = re.findall(r"^```(\w+)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     code = "".join(text for language, text in blocks if language == "python")

@@ -1,12 +1,13 @@
-import { APIError, HTTPError, IncompleteAnswerError, NetworkError, ProblemError, maxErrorBody, problemOf } from "./errors.js";
-import { EventTooLong, type ServerSentEvent, eventsOf } from "./events.js";
+import { APIError, HTTPError, IncompleteAnswerError, NetworkError, ProblemError, maxErrorBody, parseProblem } from "./errors.js";
+import { EventTooLongError, type ServerSentEvent, eventsOf } from "./events.js";
 import type { components } from "./schema.js";
 import { isJSON } from "./shape.js";
 
 type Schemas = components["schemas"];
 
-/** One event of an answer: its data, and its name as the type. */
+/** An event of an answer: its data, with its name as the type. */
 export type AskEvent =
+  | ({ type: "tool" } & Schemas["ToolEvent"])
   | ({ type: "sources" } & Schemas["SourcesEvent"])
   | ({ type: "delta" } & Schemas["DeltaEvent"])
   | ({ type: "done" } & Schemas["DoneEvent"]);
@@ -16,10 +17,10 @@ export type AskEvent =
  * or, after `done`, if the model reached its token limit. Skips unknown events, which a newer server may
  * send.
  */
-export async function* askEventsOf(pieces: AsyncIterable<string>): AsyncGenerator<AskEvent, void, undefined> {
+export async function* askEventsOf(chunks: AsyncIterable<string>): AsyncGenerator<AskEvent, void, undefined> {
   let text = "";
   try {
-    for await (const received of eventsOf(pieces)) {
+    for await (const received of eventsOf(chunks)) {
       const event = parse(received);
       if (event === undefined) {
         continue;
@@ -35,12 +36,12 @@ export async function* askEventsOf(pieces: AsyncIterable<string>): AsyncGenerato
         return;
       }
     }
-    throw new NetworkError("the stream ended before the answer did");
+    throw new NetworkError("the stream ended before the answer was complete");
   } catch (error) {
-    const cause = error instanceof EventTooLong ? malformed("", error.beginning) : error;
+    const cause = error instanceof EventTooLongError ? malformed("", error.beginning) : error;
     // The reason of the caller's signal and the error for the token limit are not wrapped.
-    const broken = cause instanceof APIError && !(cause instanceof IncompleteAnswerError);
-    throw broken ? new IncompleteAnswerError(text, cause) : error;
+    const isCause = cause instanceof APIError && !(cause instanceof IncompleteAnswerError);
+    throw isCause ? new IncompleteAnswerError(text, cause) : error;
   }
 }
 
@@ -48,20 +49,23 @@ function parse({ name, data }: ServerSentEvent): AskEvent | undefined {
   switch (name) {
     case "delta":
     case "sources":
+    case "tool":
     case "done":
       if (!isJSON(data, `event ${name}`)) {
         throw malformed(name, data);
       }
       return { ...JSON.parse(data), type: name } as AskEvent;
     case "error":
-      throw errorOf(data);
+      throw problemError(data);
   }
   return undefined;
 }
 
-function errorOf(data: string): APIError {
-  const problem = problemOf(data);
-  return problem && Number.isInteger(problem.status) ? new ProblemError(problem, data, problem.status, { contentType: "application/problem+json" }) : malformed("error", data);
+function problemError(data: string): APIError {
+  const problem = parseProblem(data);
+  return problem && Number.isInteger(problem.status)
+    ? new ProblemError(problem, data, problem.status, { contentType: "application/problem+json" })
+    : malformed("error", data);
 }
 
 function malformed(name: string, data: string): HTTPError {

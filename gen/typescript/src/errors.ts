@@ -1,12 +1,12 @@
 import type { components } from "./schema.js";
 
-/** What went wrong, as the server describes it (RFC 9457). */
+/** A problem document (RFC 9457): the server's description of an error. */
 export type Problem = components["schemas"]["Problem"];
 
 /** The kind of a problem. A newer server may send codes that this version does not know. */
 export type ProblemCode = components["schemas"]["ProblemCode"] | (string & {});
 
-/** What exactly is wrong with a request. */
+/** One thing that is wrong with a request. */
 export type InputError = components["schemas"]["InputError"];
 
 /**
@@ -25,12 +25,12 @@ export class APIError extends Error {
   }
 }
 
-/** The connection failed, or broke before the response was complete. `cause` has fetch's own error. */
+/** The connection failed, or broke before the response was complete. `cause` is fetch's own error. */
 export class NetworkError extends APIError {
   override name = "NetworkError";
 }
 
-/** The server took longer than the client's timeout. */
+/** The server took longer than the client's timeout. The server may still have carried out the request. */
 export class TimeoutError extends APIError {
   override name = "TimeoutError";
 }
@@ -65,13 +65,13 @@ export interface ResponseDetails {
  */
 export class HTTPError extends APIError {
   override name = "HTTPError";
-  /** The media type, as it was sent. */
+  /** The response's media type, as it was sent. */
   readonly contentType: string;
-  /** How many milliseconds the server asks its clients to wait. 0 if it does not say. */
+  /** How many milliseconds the server asks the client to wait. 0 if it does not say. */
   readonly retryAfter: number;
   /**
-   * Where a redirect points to. It is not followed: the token and the body are for the server that the
-   * caller named. Empty if there is none, and in browsers, which hide it.
+   * The target of a redirect. A redirect is not followed, because the token and the body are meant only for the
+   * server that the caller chose. Empty if there is none, and in browsers, which hide it.
    */
   readonly location: string;
 
@@ -92,13 +92,14 @@ export class HTTPError extends APIError {
   }
 }
 
-/** The server refused a request or failed, and said why. Tell the kinds apart by `code`. */
+/** The server's own error, a problem document (RFC 9457). */
 export class ProblemError extends HTTPError {
   override name = "ProblemError";
+  /** The kind of problem. It is stable, so a program can compare it. */
   readonly code: ProblemCode;
-  /** One sentence for a person. */
+  /** Explains the problem to a person. */
   readonly detail: string;
-  /** What is wrong with the input. Empty if the input is not the cause. */
+  /** Lists what is wrong with the request. */
   readonly errors: readonly InputError[];
 
   constructor(
@@ -115,21 +116,21 @@ export class ProblemError extends HTTPError {
   }
 }
 
-/** How many bytes of an error's body are kept. The server's own errors are well below 4 KiB. */
+/** The number of bytes of an error's body that are kept. The server's own errors are well below 4 KiB. */
 export const maxErrorBody = 64 * 1024;
 
-/** Turns a response into an error, with as much of its body as could be read. */
-export function errorOf(response: Response, body: string): HTTPError {
+/** Converts a response to an error, with as much of its body as could be read. */
+export function httpError(response: Response, body: string): HTTPError {
   const location = response.headers.get("Location") ?? "";
   const contentType = response.headers.get("Content-Type") ?? "";
-  const details = { contentType, location, retryAfter: retryAfterOf(response) };
-  const problem = mediaTypeOf(response) === "application/problem+json" ? problemOf(body) : undefined;
+  const details = { contentType, location, retryAfter: parseRetryAfter(response.headers.get("Retry-After") ?? "") };
+  const problem = mediaTypeOf(response) === "application/problem+json" ? parseProblem(body) : undefined;
   if (problem) {
     return new ProblemError(problem, body, response.status, details);
   }
-  const redirect = response.type === "opaqueredirect" || location !== "" ? `, a redirect to ${location || "a place that the browser hides"}, which is not followed` : "";
+  const redirect = response.type === "opaqueredirect" || location !== "" ? `, a redirect to ${location || "a URL that the browser hides"}, which is not followed` : "";
   return new HTTPError(
-    `unexpected response: ${response.status} ${contentType || "without a type"}${redirect}`,
+    `unexpected response: ${response.status} ${contentType || "without a media type"}${redirect}`,
     response.status,
     body,
     response.headers.get("X-Request-ID") ?? undefined,
@@ -142,8 +143,8 @@ export function mediaTypeOf(response: Response): string {
   return (response.headers.get("Content-Type") ?? "").replace(/;.*/s, "").trim().toLowerCase();
 }
 
-/** Parses a problem document. Returns undefined without a code, since the server always sends one. */
-export function problemOf(text: string): Problem | undefined {
+/** Parses a problem document. Returns undefined without a code, because the server always sends one. */
+export function parseProblem(text: string): Problem | undefined {
   try {
     const value: unknown = JSON.parse(text);
     const code = (value as Partial<Problem> | null)?.code;
@@ -155,9 +156,8 @@ export function problemOf(text: string): Problem | undefined {
 
 const httpDate = /^[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT$/;
 
-/** The delay in Retry-After (RFC 9110, section 10.2.3), in milliseconds. 0 if it is malformed. */
-function retryAfterOf(response: Response): number {
-  const value = response.headers.get("Retry-After") ?? "";
+/** The delay in a Retry-After header (RFC 9110, section 10.2.3), in milliseconds. 0 if it is malformed. */
+function parseRetryAfter(value: string): number {
   if (/^\d+$/.test(value)) {
     return Number(value) * 1000;
   }

@@ -1,14 +1,14 @@
-/** One server-sent event. */
+/** A server-sent event. */
 export interface ServerSentEvent {
   name: string;
   data: string;
 }
 
-/** The maximum length of a line, and of the data of an event. A chunk of an answer is a few words. */
+/** The maximum length of a line and of an event's data. A chunk of an answer is a few words. */
 const maxEvent = 1 << 20;
 
 /** Thrown for an event that is too long to be a chunk of an answer. */
-export class EventTooLong extends Error {
+export class EventTooLongError extends Error {
   constructor(readonly beginning: string) {
     super("an event is too long");
   }
@@ -31,7 +31,7 @@ export async function* textOf(body: ReadableStream<Uint8Array>): AsyncGenerator<
     }
   } finally {
     // This also runs after a break in the caller's loop, so that the server stops writing.
-    await reader.cancel().catch(() => undefined); // a body that has failed cannot be cancelled, and need not be
+    await reader.cancel().catch(() => undefined); // a body that has failed cannot be canceled, and need not be
   }
 }
 
@@ -39,11 +39,11 @@ export async function* textOf(body: ReadableStream<Uint8Array>): AsyncGenerator<
  * Splits text into server-sent events (WHATWG HTML, section 9.2.6). Ignores comments, ids, retry times, and
  * an event that is incomplete when the text ends.
  */
-export async function* eventsOf(pieces: AsyncIterable<string>): AsyncGenerator<ServerSentEvent, void, undefined> {
+export async function* eventsOf(chunks: AsyncIterable<string>): AsyncGenerator<ServerSentEvent, void, undefined> {
   let name = "";
   let data: string[] = [];
   let size = 0;
-  for await (const line of linesOf(pieces)) {
+  for await (const line of linesOf(chunks)) {
     if (line === "") {
       if (data.length > 0) {
         yield { name: name || "message", data: data.join("\n") };
@@ -60,24 +60,24 @@ export async function* eventsOf(pieces: AsyncIterable<string>): AsyncGenerator<S
       data.push(value);
       size += value.length;
       if (size > maxEvent) {
-        throw new EventTooLong(data.join("\n"));
+        throw new EventTooLongError(data.join("\n"));
       }
     }
   }
 }
 
-/** The lines of a text, ended by LF, CR LF or CR. An unterminated last line is ignored. */
-async function* linesOf(pieces: AsyncIterable<string>): AsyncGenerator<string, void, undefined> {
+/** Splits text into lines, which end with LF, CRLF or CR. An unterminated last line is ignored. */
+async function* linesOf(chunks: AsyncIterable<string>): AsyncGenerator<string, void, undefined> {
   let rest = "";
   let afterCR = false;
-  for await (const piece of pieces) {
-    const text = afterCR && piece.startsWith("\n") ? piece.slice(1) : piece;
-    afterCR = piece.endsWith("\r"); // its LF may come with the next chunk
+  for await (const chunk of chunks) {
+    const text = afterCR && chunk.startsWith("\n") ? chunk.slice(1) : chunk;
+    afterCR = chunk.endsWith("\r"); // the next chunk may begin with its LF
     const lines = text.split(/\r\n|\n|\r/);
     lines[0] = rest + lines[0];
     rest = lines.pop() ?? "";
     if (rest.length > maxEvent) {
-      throw new EventTooLong(rest);
+      throw new EventTooLongError(rest);
     }
     yield* lines;
   }

@@ -6,8 +6,9 @@
  */
 import { type AskEvent, askEventsOf } from "./ask.js";
 import { textOf } from "./events.js";
-import { type Arguments, type OperationID, argumentsOf, eventStream, requestOf, wantedEvents, wantedJSON } from "./operation.js";
+import { type Arguments, type OperationID, buildRequest, eventStream, expectEvents, expectJSON, splitArguments } from "./operation.js";
 import { type CallOptions, type Operation, type Operations, table } from "./operations.js";
+import { type Page, allPages } from "./pages.js";
 import type { components } from "./schema.js";
 import { type TransportOptions, send } from "./transport.js";
 
@@ -30,49 +31,54 @@ export type { components, operations, paths } from "./schema.js";
 /** The contract's schemas by their names, such as `Schemas["Film"]`. */
 export type Schemas = components["schemas"];
 
-/** How a client is set up. */
+/** The options of a client. */
 export interface ClientOptions {
-  /** Where the API is, such as `https://pagila.example.com`. */
+  /** The URL of the server, such as `https://pagila.example.com`. It may have a path. */
   baseUrl: string;
-  /** The bearer token. Without one, only operations that need no token can be called. `createToken` gives one for a name and a password. */
+  /**
+   * The bearer token. Without one, only operations that need no token can be called. `createToken` returns one
+   * for a username and a password.
+   */
   token?: string;
   /**
-   * Milliseconds that one attempt may take, for a stream until its headers: 130,000 by default, since the
-   * server allows its language model 120,000. 0, Infinity and more than 24 days mean no limit. The signal
+   * How many milliseconds an attempt may take, for a stream until its headers. The default is 130,000, because
+   * the server allows its language model 120,000. 0, Infinity and more than 24 days mean no limit. The signal
    * of a call limits the entire call.
    */
   timeout?: number;
   /**
-   * Milliseconds that a stream may be silent after its headers: 60,000 by default. 0, Infinity and more
-   * than 24 days mean no limit.
+   * How many milliseconds a stream may be silent after its headers. The default is 60,000. 0, Infinity and
+   * more than 24 days mean no limit.
    */
   idleTimeout?: number;
   /**
-   * How often GET is retried after a network error, 429, 502, 503 or 504: 2 by default. POST is never
-   * retried, nor is a call that timed out.
+   * How often GET and HEAD are retried after a network error, 429, 502, 503 or 504. The default is 2. Other
+   * methods are never retried, nor is a call that timed out.
    */
   retries?: number;
-  /** Used instead of the global fetch. */
+  /**
+   * The pause before the first retry, in milliseconds. The default is 200. Each further pause is twice as long,
+   * up to 5,000, and all are shortened at random by up to a half.
+   */
+  backoff?: number;
+  /** Replaces the global fetch. */
   fetch?: typeof globalThis.fetch;
 }
 
-/** A client of the Pagila API. Each operation of the contract is a method with its name. */
+/** A client of the Pagila API. Each operation of the contract is a method of the same name. */
 export interface Client extends Operations {
   /**
    * Streams the answer to a question in chunks. Throws an IncompleteAnswerError if the answer breaks off or
    * reaches the model's token limit. If there is no error, the answer is complete.
    */
   askQuestion(question: string, options?: CallOptions): AsyncGenerator<string, void, undefined>;
-  /** Streams the events of an answer: the films it is based on, the chunks, and `done` at the end. */
+  /** Streams the events of an answer: the films that it is based on, the chunks, and `done` at the end. */
   askQuestionEvents(question: string, options?: CallOptions): AsyncGenerator<AskEvent, void, undefined>;
-  /** Logs in with a name and a password. Create another client with the token. */
+  /** Logs in with a username and a password. Create another client with the token. */
   createToken(username: string, password: string, options?: CallOptions): Promise<Schemas["Token"]>;
 }
 
-/**
- * Creates a client. It need not be closed. Throws a RangeError for an invalid timeout, number of retries or
- * token.
- */
+/** Creates a client. It need not be closed. Throws a RangeError for an invalid option. */
 export function createClient(options: ClientOptions): Client {
   const server = { baseUrl: options.baseUrl, token: options.token ?? "" };
   const transport: TransportOptions = {
@@ -80,24 +86,25 @@ export function createClient(options: ClientOptions): Client {
     timeout: options.timeout ?? 130_000,
     idleTimeout: options.idleTimeout ?? 60_000,
     retries: options.retries ?? 2,
+    backoff: options.backoff ?? 200,
   };
   check(transport, server.token);
 
   async function call(id: OperationID, given: Arguments): Promise<unknown> {
-    const response = await send(requestOf(id, server, given, "application/json"), wantedJSON(id), transport);
+    const response = await send(buildRequest(id, server, given, "application/json"), expectJSON(id), transport);
     const text = await response.text();
     return text === "" ? undefined : JSON.parse(text);
   }
 
-  // Always requests events, since a proxy can make a truncated plain-text response look complete.
+  // Always requests events, because a proxy can make a truncated plain-text response look complete.
   async function* askQuestionEvents(question: string, options: CallOptions = {}) {
-    const request = requestOf("askQuestion", server, { params: { question }, options }, eventStream);
-    const { body } = await send(request, wantedEvents, transport);
+    const request = buildRequest("askQuestion", server, { params: { question }, options }, eventStream);
+    const { body } = await send(request, expectEvents, transport);
     yield* askEventsOf(textOf(body ?? new ReadableStream({ start: (controller) => controller.close() })));
   }
 
   return {
-    ...methodsOf(call),
+    ...createMethods(call),
     askQuestionEvents,
     async *askQuestion(question, options) {
       for await (const event of askQuestionEvents(question, options)) {
@@ -113,41 +120,35 @@ export function createClient(options: ClientOptions): Client {
 
 type Call = (id: OperationID, given: Arguments) => Promise<unknown>;
 
-/** The methods of the table, which the types of Operations describe. */
-function methodsOf(call: Call): Operations {
+/** Creates the methods of the operations in the table. */
+function createMethods(call: Call): Operations {
   const methods: Record<string, (...given: unknown[]) => unknown> = {};
   for (const [name, { pages }] of Object.entries<Operation>(table)) {
     const id = name as OperationID;
-    methods[id] = async (...given) => call(id, argumentsOf(id, given));
+    methods[id] = async (...given) => call(id, splitArguments(id, given));
     if (pages) {
-      methods[pages.name] = (...given) => allPages(call, id, argumentsOf(id, given), pages.size);
+      methods[pages.name] = (...given) => {
+        const { params = {}, ...rest } = splitArguments(id, given);
+        return allPages(pages, params, (params) => call(id, { ...rest, params }) as Promise<Page>);
+      };
     }
   }
   return methods as unknown as Operations;
 }
 
-/** The items of page after page. */
-async function* allPages(call: Call, id: OperationID, given: Arguments, most: number): AsyncGenerator<unknown, void, undefined> {
-  const params = { page_size: most, ...given.params };
-  for (let page = Number(given.params?.["page"] ?? 1); ; page++) {
-    const found = (await call(id, { ...given, params: { ...params, page } })) as { items: unknown[]; page_size: number; total: number };
-    yield* found.items;
-    if (found.items.length === 0 || page * found.page_size >= found.total) {
-      return;
-    }
-  }
-}
-
-function check({ timeout, idleTimeout, retries }: TransportOptions, token: string): void {
+function check({ timeout, idleTimeout, retries, backoff }: TransportOptions, token: string): void {
   for (const limit of [timeout, idleTimeout]) {
     if (!(limit >= 0)) {
-      throw new RangeError(`a time-out of ${limit} ms: it must be 0, for no limit, or more`);
+      throw new RangeError(`a timeout of ${limit} ms: it must not be negative`);
     }
   }
   if (!(retries >= 0)) {
     throw new RangeError(`${retries} retries: the number must not be negative`);
   }
+  if (!(backoff > 0)) {
+    throw new RangeError(`a backoff of ${backoff} ms: it must be positive`);
+  }
   if (!/^[!-~]*$/.test(token)) {
-    throw new RangeError("the token contains a character that is not allowed: a space, a control character or one beyond ASCII");
+    throw new RangeError("the token must contain only visible ASCII characters");
   }
 }

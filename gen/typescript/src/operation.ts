@@ -6,33 +6,33 @@ import { shapes } from "./shapes.js";
 export type OperationID = keyof typeof table;
 
 /** How to recognize the response that the contract specifies for an operation. */
-export interface Wanted {
+export interface Expected {
   /** Whether the body is streamed. */
   stream: boolean;
-  /** Whether the status and the headers are those of a success. A proxy's page is not, whatever its status. */
+  /** Whether the contract has the status and the media type. A proxy's page is not a success, whatever its status. */
   isSuccess(response: Response): boolean;
   /** Whether the body is complete and has the contract's shape. */
-  isWhole(text: string, response: Response): boolean;
+  isComplete(text: string, response: Response): boolean;
 }
 
 export const eventStream = "text/event-stream";
 const noBody = "none";
 
-/** The JSON of an operation. */
-export function wantedJSON(id: OperationID): Wanted {
+/** Expects the JSON of an operation, or no body. */
+export function expectJSON(id: OperationID): Expected {
   const shape = (response: Response) => shapes[`${id} ${response.status}`];
   return {
     stream: false,
     isSuccess: (response) => shape(response) === noBody || (shape(response) !== undefined && mediaTypeOf(response) === "application/json"),
-    isWhole: (text, response) => shape(response) === noBody || isJSON(text, `${id} ${response.status}`),
+    isComplete: (text, response) => shape(response) === noBody || isJSON(text, `${id} ${response.status}`),
   };
 }
 
-/** A stream of server-sent events. */
-export const wantedEvents: Wanted = {
+/** Expects a stream of server-sent events. */
+export const expectEvents: Expected = {
   stream: true,
   isSuccess: (response) => response.status === 200 && mediaTypeOf(response) === eventStream,
-  isWhole: () => true,
+  isComplete: () => true,
 };
 
 /** The server, and the token for it. */
@@ -41,20 +41,20 @@ export interface Server {
   token: string;
 }
 
-/** The arguments of an operation. `places` are the parameters of the path, `params` all others. */
+/** The arguments of an operation. `params` are the parameters in the query and in headers. */
 export interface Arguments {
-  places?: readonly unknown[];
+  pathParams?: readonly unknown[];
   params?: Record<string, unknown>;
   body?: unknown;
   options?: CallOptions;
 }
 
 /** Splits the arguments of a method into path parameters, body, other parameters and options. */
-export function argumentsOf(id: OperationID, given: readonly unknown[]): Arguments {
+export function splitArguments(id: OperationID, given: readonly unknown[]): Arguments {
   const { path, body, params }: Operation = table[id];
   const rest = [...given];
   return {
-    places: rest.splice(0, path.split("{").length - 1),
+    pathParams: rest.splice(0, path.split("{").length - 1),
     ...(body && { body: rest.shift() }),
     ...(params && { params: (rest.shift() ?? {}) as Record<string, unknown> }),
     options: (rest.shift() ?? {}) as CallOptions,
@@ -62,7 +62,7 @@ export function argumentsOf(id: OperationID, given: readonly unknown[]): Argumen
 }
 
 /** Builds the request of an operation. A form is sent as it is, any other body as JSON. */
-export function requestOf(id: OperationID, { baseUrl, token }: Server, { places = [], params = {}, body, options = {} }: Arguments, accept: string): Request {
+export function buildRequest(id: OperationID, { baseUrl, token }: Server, { pathParams = [], params = {}, body, options = {} }: Arguments, accept: string): Request {
   const { method, path, headers: inHeaders = [] }: Operation = table[id];
   const isForm = body instanceof URLSearchParams;
   const headers = new Headers({ Accept: accept });
@@ -84,7 +84,7 @@ export function requestOf(id: OperationID, { baseUrl, token }: Server, { places 
     }
   }
   const search = query.size > 0 ? `?${query}` : "";
-  return new Request(baseUrl.replace(/\/$/, "") + fill(path, places) + search, {
+  return new Request(baseUrl.replace(/\/$/, "") + expandPath(path, pathParams) + search, {
     method,
     headers,
     ...(body !== undefined && { body: isForm ? body : JSON.stringify(body) }),
@@ -92,13 +92,13 @@ export function requestOf(id: OperationID, { baseUrl, token }: Server, { places 
   });
 }
 
-/** The path with its parameters. Throws a RangeError for a value that would change the path. */
-function fill(path: string, places: readonly unknown[]): string {
+/** Replaces the parameters in the path with their values. Throws a RangeError for a value that would change the path. */
+function expandPath(path: string, values: readonly unknown[]): string {
   let i = 0;
-  return path.replace(/\{\w+\}/g, (place) => {
-    const segment = String(places[i++] ?? "");
+  return path.replace(/\{\w+\}/g, (name) => {
+    const segment = String(values[i++] ?? "");
     if (/^\.{0,2}$/.test(segment)) {
-      throw new RangeError(`"${segment}" cannot be ${place} in ${path}`);
+      throw new RangeError(`"${segment}" cannot be ${name} in ${path}`);
     }
     return encodeURIComponent(segment);
   });

@@ -1,4 +1,5 @@
 // Written by api/sdk. Do not edit.
+import type { Pages } from "./pages.js";
 import type { components, operations } from "./schema.js";
 
 type Schemas = components["schemas"];
@@ -70,8 +71,9 @@ export interface Operations {
    */
   listActors(params?: NonNullable<operations["listActors"]["parameters"]["query"]>, options?: CallOptions): Promise<Schemas["ActorPage"]>;
   /**
-   * The items of all pages of `listActors`, beginning with the page in the parameters, or with the first. The
-   * default page size is 100. The pages are read one after the other, not from one snapshot of the database.
+   * Yields the items of all pages of `listActors`, beginning with the page in the parameters, or with the first.
+   * The default page size is 100.
+   * The pages are read one after the other, not from one snapshot of the database.
    */
   listAllActors(params?: NonNullable<operations["listActors"]["parameters"]["query"]>, options?: CallOptions): AsyncGenerator<Schemas["ActorSummary"], void, undefined>;
   /**
@@ -104,8 +106,9 @@ export interface Operations {
    */
   listFilms(params?: NonNullable<operations["listFilms"]["parameters"]["query"]>, options?: CallOptions): Promise<Schemas["FilmPage"]>;
   /**
-   * The items of all pages of `listFilms`, beginning with the page in the parameters, or with the first. The
-   * default page size is 100. The pages are read one after the other, not from one snapshot of the database.
+   * Yields the items of all pages of `listFilms`, beginning with the page in the parameters, or with the first.
+   * The default page size is 100.
+   * The pages are read one after the other, not from one snapshot of the database.
    */
   listAllFilms(params?: NonNullable<operations["listFilms"]["parameters"]["query"]>, options?: CallOptions): AsyncGenerator<Schemas["Film"], void, undefined>;
   /**
@@ -130,21 +133,21 @@ export interface Operations {
   summarizeFilm(body: Schemas["SummaryRequest"], options?: CallOptions): Promise<Schemas["FilmSummary"]>;
 }
 
-/** How an operation is called. */
+/** How to call an operation. */
 export interface Operation {
   method: string;
   path: string;
-  /** Whether its body is JSON. */
+  /** Whether it has a JSON body. */
   body?: boolean;
   /** Whether it has parameters in the query or in headers. */
   params?: boolean;
   /** The parameters in headers. */
   headers?: readonly string[];
-  /** The method that reads all pages, and how many items a page has at most. */
-  pages?: { name: string; size: number };
+  /** The method that reads all pages, and how it does that. */
+  pages?: Pages & { name: string };
 }
 
-/** The operations of the contract by their ids. */
+/** The operations of the contract by id. */
 export const table = {
   askQuestion: { method: "GET", path: "/ai/ask", params: true },
   createRental: { method: "POST", path: "/customers/{customer_id}/rentals", body: true },
@@ -155,10 +158,10 @@ export const table = {
   getReadiness: { method: "GET", path: "/readyz" },
   getRental: { method: "GET", path: "/customers/{customer_id}/rentals/{rental_id}" },
   handOff: { method: "POST", path: "/ai/handoff", body: true },
-  listActors: { method: "GET", path: "/actors", params: true, pages: { name: "listAllActors", size: 100 } },
+  listActors: { method: "GET", path: "/actors", params: true, pages: { name: "listAllActors", size: 100, numbered: true } },
   listCategories: { method: "GET", path: "/categories" },
   listFilmInventory: { method: "GET", path: "/films/{film_id}/inventory" },
-  listFilms: { method: "GET", path: "/films", params: true, pages: { name: "listAllFilms", size: 100 } },
+  listFilms: { method: "GET", path: "/films", params: true, pages: { name: "listAllFilms", size: 100, numbered: true, cursor: true } },
   listLanguages: { method: "GET", path: "/languages" },
   listStores: { method: "GET", path: "/stores" },
   summarizeFilm: { method: "POST", path: "/ai/summary", body: true },

@@ -372,7 +372,7 @@ export interface paths {
         };
         /**
          * This contract as YAML
-         * @description The source of the contract, with its comments.
+         * @description The contract with its comments.
          */
         get: operations["getContractYAML"];
         put?: never;
@@ -482,22 +482,33 @@ export interface components {
         Film: {
             /**
              * Format: int32
+             * @description The film's number.
              * @example 1
              */
             film_id: number;
-            /** @example ACADEMY DINOSAUR */
+            /**
+             * @description The film's title.
+             * @example ACADEMY DINOSAUR
+             */
             title: string;
-            /** @example A Epic Drama of a Feminist And a Mad Scientist who must Battle a Teacher in The Canadian Rockies */
+            /**
+             * @description The plot in a sentence.
+             * @example A Epic Drama of a Feminist And a Mad Scientist who must Battle a Teacher in The Canadian Rockies
+             */
             description?: string;
             /**
              * Format: int32
+             * @description The year in which the film was released.
              * @example 2006
              */
             release_year?: number;
-            /** @example English */
+            /**
+             * @description The name of the film's language.
+             * @example English
+             */
             language: string;
             /**
-             * @description The category, the first by name if the film has several.
+             * @description The film's category. If it has several, the first in alphabetical order.
              * @example Documentary
              */
             category?: string;
@@ -517,13 +528,17 @@ export interface components {
             rental_duration: number;
             replacement_cost?: components["schemas"]["Money"];
             /**
+             * @description The extras on the disc.
              * @example [
              *       "Deleted Scenes",
              *       "Behind the Scenes"
              *     ]
              */
             special_features: string[];
-            /** @example false */
+            /**
+             * @description True if the film can be streamed.
+             * @example false
+             */
             streaming_available: boolean;
         };
         /** @description A film with its categories, its actors and its copies. */
@@ -713,15 +728,23 @@ export interface components {
             /** @description The films by title. */
             films: components["schemas"]["Source"][];
         };
+        /** @description An actor. */
         Actor: {
             /**
              * Format: int32
+             * @description The actor's number.
              * @example 1
              */
             actor_id: number;
-            /** @example PENELOPE */
+            /**
+             * @description The actor's first name.
+             * @example PENELOPE
+             */
             first_name: string;
-            /** @example GUINESS */
+            /**
+             * @description The actor's last name.
+             * @example GUINESS
+             */
             last_name: string;
         };
         /** @description One page of films. */
@@ -752,6 +775,7 @@ export interface components {
              */
             next_cursor?: string;
         };
+        /** @description The copy to rent, and the member of staff who rents it out. */
         RentalRequest: {
             /**
              * Format: int32
@@ -773,26 +797,31 @@ export interface components {
         Rental: {
             /**
              * Format: int32
+             * @description The rental's number.
              * @example 16050
              */
             rental_id: number;
             /**
              * Format: date-time
+             * @description When the rental began.
              * @example 2026-11-22T12:00:00Z
              */
             rental_date: string;
             /**
              * Format: int32
+             * @description The copy.
              * @example 1
              */
             inventory_id: number;
             /**
              * Format: int32
+             * @description The customer who rented it.
              * @example 1
              */
             customer_id: number;
             /**
              * Format: int32
+             * @description The member of staff who rented it out.
              * @example 1
              */
             staff_id: number;
@@ -804,6 +833,7 @@ export interface components {
             return_date: string | null;
             /**
              * Format: int32
+             * @description The film of the copy.
              * @example 1
              */
             film_id: number;
@@ -814,9 +844,11 @@ export interface components {
              */
             due_date: string;
         };
+        /** @description The film to summarize. */
         SummaryRequest: {
             /**
              * Format: int32
+             * @description The film's number.
              * @example 1
              */
             film_id: number;
@@ -840,9 +872,11 @@ export interface components {
          * @example Who stars in ACADEMY DINOSAUR?
          */
         QuestionText: string;
+        /** @description A question for the agents. */
         Question: {
             question: components["schemas"]["QuestionText"];
         };
+        /** @description The answer to a question, and what it is based on. */
         Answer: {
             /**
              * @description The agent that answered. `search` looks up facts, `model` is the language model.
@@ -850,7 +884,10 @@ export interface components {
              * @enum {string}
              */
             agent: "search" | "model";
-            /** @example ACADEMY DINOSAUR stars CHRISTIAN GABLE, JOHNNY CAGE. */
+            /**
+             * @description The answer in plain language.
+             * @example ACADEMY DINOSAUR stars CHRISTIAN GABLE, JOHNNY CAGE.
+             */
             answer: string;
             /** @description The films that the answer is based on, best first. */
             sources: components["schemas"]["Source"][];
@@ -861,13 +898,18 @@ export interface components {
              */
             total: number;
         };
+        /** @description A film that an answer is based on. */
         Source: {
             /**
              * Format: int32
+             * @description The film's number.
              * @example 1
              */
             film_id: number;
-            /** @example ACADEMY DINOSAUR */
+            /**
+             * @description The film's title.
+             * @example ACADEMY DINOSAUR
+             */
             title: string;
         };
         /** @description The data of the server-sent event `tool`. A call of a tool, after it has returned. */
@@ -918,7 +960,10 @@ export interface components {
         };
         /** @description The data of the server-sent event `delta`. The next chunk of the answer. */
         DeltaEvent: {
-            /** @example ACADEMY */
+            /**
+             * @description The chunk. The answer is all chunks joined together.
+             * @example ACADEMY
+             */
             text: string;
         };
         /** @description The data of the server-sent event `done`, the last one. */
@@ -940,11 +985,13 @@ export interface components {
         Usage: {
             /**
              * Format: int64
+             * @description The number of tokens in the prompt.
              * @example 212
              */
             prompt_tokens: number;
             /**
              * Format: int64
+             * @description The number of tokens in the answer.
              * @example 31
              */
             completion_tokens: number;
@@ -960,36 +1007,54 @@ export interface components {
              * @enum {string}
              */
             grant_type: "password";
-            /** @example staff */
+            /**
+             * @description The user's name.
+             * @example staff
+             */
             username: string;
             /**
              * Format: password
+             * @description The user's password.
              * @example dvd_admin
              */
             password: string;
+            /** @description Ignored. A client of OAuth2 may send it. */
             scope?: string;
+            /** @description Ignored. A client of OAuth2 may send it. */
             client_id?: string;
-            /** Format: password */
+            /**
+             * Format: password
+             * @description Ignored. A client of OAuth2 may send it.
+             */
             client_secret?: string;
         };
+        /** @description A token for the operations that need one. */
         Token: {
-            /** @example dvd_admin */
+            /**
+             * @description The token. Send it in the header `Authorization`, after `Bearer`.
+             * @example dvd_admin
+             */
             access_token: string;
             /**
+             * @description How to send the token (RFC 6750).
              * @example bearer
              * @enum {string}
              */
             token_type: "bearer";
         };
+        /** @description The state of the process. */
         Health: {
             /**
+             * @description Always `ok`.
              * @example ok
              * @enum {string}
              */
             status: "ok";
         };
+        /** @description What the server runs on. */
         Readiness: {
             /**
+             * @description Always `ready`. A server that is not ready responds with 503.
              * @example ready
              * @enum {string}
              */
@@ -1017,10 +1082,17 @@ export interface components {
             migration: string;
             llm: components["schemas"]["LanguageModel"];
         };
+        /** @description The language model that the server uses. */
         LanguageModel: {
-            /** @example offline */
+            /**
+             * @description The provider of the language model. `offline` is the server's built-in substitute.
+             * @example offline
+             */
             provider: string;
-            /** @example offline */
+            /**
+             * @description The provider's name for the model.
+             * @example offline
+             */
             model: string;
             /**
              * @description Why the model is not available, if the server knows. All other operations work.
@@ -1043,6 +1115,7 @@ export interface components {
             title: string;
             /**
              * Format: int32
+             * @description The status of the response.
              * @example 404
              */
             status: number;
@@ -1081,7 +1154,8 @@ export interface components {
          * @example film_not_found
          * @enum {string}
          */
-        ProblemCode: "invalid_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "not_found" | "film_not_found" | "actor_not_found" | "customer_not_found" | "rental_not_found" | "method_not_allowed" | "inventory_not_available" | "customer_inactive" | "staff_inactive" | "refused_by_database" | "body_too_large" | "unsupported_media_type" | "unknown_reference" | "film_not_rated" | "rate_limited" | "llm_refused" | "internal_error" | "llm_bad_response" | "llm_unverified" | "llm_unavailable" | "llm_busy" | "llm_timeout" | "database_unavailable" | "database_busy" | "outcome_unknown" | "server_busy" | "not_ready";
+        ProblemCode: "invalid_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "not_found" | "film_not_found" | "actor_not_found" | "customer_not_found" | "rental_not_found" | "method_not_allowed" | "origin_not_allowed" | "inventory_not_available" | "customer_inactive" | "staff_inactive" | "refused_by_database" | "body_too_large" | "unsupported_media_type" | "unknown_reference" | "film_not_rated" | "rate_limited" | "llm_refused" | "internal_error" | "llm_bad_response" | "llm_unverified" | "llm_unavailable" | "llm_busy" | "llm_timeout" | "database_unavailable" | "database_busy" | "outcome_unknown" | "server_busy" | "not_ready";
+        /** @description One thing that is wrong with the request. */
         InputError: {
             /**
              * @description The place in the body, as a JSON pointer in a URI fragment (RFC 6901, section 6).
@@ -1093,7 +1167,10 @@ export interface components {
              * @example page
              */
             parameter?: string;
-            /** @example there is no copy 999999 */
+            /**
+             * @description What is wrong, for a human reader.
+             * @example there is no copy 999999
+             */
             detail: string;
         };
     };
@@ -1724,14 +1801,13 @@ export interface operations {
                 /**
                  * @description A category. Case does not matter. Given several times, a film may have any of them.
                  * @example [
-                 *       "Comedy"
+                 *       "Documentary"
                  *     ]
                  */
                 category?: string[];
                 /**
                  * @description A rating. Given several times, a film may have any of them.
                  * @example [
-                 *       "G",
                  *       "PG"
                  *     ]
                  */
@@ -1761,7 +1837,7 @@ export interface operations {
                 /**
                  * @description A special feature. Case does not matter. Given several times, a film must have all of them.
                  * @example [
-                 *       "Trailers"
+                 *       "Deleted Scenes"
                  *     ]
                  */
                 special_feature?: string[];
@@ -1797,12 +1873,12 @@ export interface operations {
                 rental_rate_max?: components["schemas"]["Amount"];
                 /**
                  * @description The lowest cost of replacing a lost copy.
-                 * @example 9.99
+                 * @example 19.99
                  */
                 replacement_cost_min?: components["schemas"]["Amount"];
                 /**
                  * @description The highest cost of replacing a lost copy.
-                 * @example 19.99
+                 * @example 29.99
                  */
                 replacement_cost_max?: components["schemas"]["Amount"];
                 /**
@@ -2840,7 +2916,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The source of the contract. */
+            /** @description The contract. */
             200: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];

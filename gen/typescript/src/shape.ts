@@ -4,25 +4,25 @@ import { shapes } from "./shapes.js";
 export type Shape = string | readonly [Shape] | { readonly [member: string]: Shape };
 
 /**
- * Whether a text is JSON of the shape with this name: an operation's id and status, or an event. If there
- * is no such shape, any JSON is accepted.
+ * Whether a text is JSON of a shape. The key is an operation's id and the status, or an event's name. If there is
+ * no such shape, any JSON is accepted.
  */
-export function isJSON(text: string, name: string): boolean {
-  const shape = shapes[name];
+export function isJSON(text: string, key: string): boolean {
+  const shape = shapes[key];
   try {
     const value: unknown = JSON.parse(text);
-    return shape === undefined || is(value, shape);
+    return shape === undefined || hasShape(value, shape);
   } catch {
     return false;
   }
 }
 
-function is(value: unknown, shape: Shape): boolean {
+function hasShape(value: unknown, shape: Shape): boolean {
   if (typeof shape === "string") {
     return isScalar(value, shape);
   }
   if (isList(shape)) {
-    return Array.isArray(value) && value.every((item) => is(item, shape[0]));
+    return Array.isArray(value) && value.every((item) => hasShape(item, shape[0]));
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     return false;
@@ -30,7 +30,7 @@ function is(value: unknown, shape: Shape): boolean {
   const members = value as Record<string, unknown>;
   return Object.entries(shape).every(([key, of]) => {
     const name = key.replace(/\?$/, "");
-    return (name !== key && (members[name] ?? null) === null) || (Object.hasOwn(members, name) && is(members[name], of));
+    return (name !== key && (members[name] ?? null) === null) || (Object.hasOwn(members, name) && hasShape(members[name], of));
   });
 }
 

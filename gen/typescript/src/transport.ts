@@ -1,73 +1,74 @@
-import { HTTPError, NetworkError, TimeoutError, errorOf, maxErrorBody } from "./errors.js";
-import type { Wanted } from "./operation.js";
+import { HTTPError, NetworkError, TimeoutError, httpError, maxErrorBody } from "./errors.js";
+import type { Expected } from "./operation.js";
 
 /** How requests are sent. */
 export interface TransportOptions {
   fetch: (request: Request, init?: RequestInit) => Promise<Response>;
-  /** Milliseconds that one attempt may take, for a stream until its headers. 0 means no limit. */
+  /** How many milliseconds an attempt may take, for a stream until its headers. 0 means no limit. */
   timeout: number;
-  /** Milliseconds that a stream may be silent after its headers. 0 means no limit. */
+  /** How many milliseconds a stream may be silent after its headers. 0 means no limit. */
   idleTimeout: number;
-  /** How often GET is retried. */
+  /** How often GET and HEAD are retried. */
   retries: number;
+  /** The pause before the first retry, in milliseconds. */
+  backoff: number;
 }
 
 /** The statuses of transient failures. */
 const transient = new Set([429, 502, 503, 504]);
 
-/** The first wait before a retry, in milliseconds. Each further one is twice as long. */
-const firstWait = 200;
+/** The longest pause before a retry, in milliseconds, apart from Retry-After. */
+const maxBackoff = 5_000;
 
 /** The longest Retry-After that is honored, in milliseconds. Beyond it, the error is thrown immediately. */
-const longestWait = 30_000;
+const maxRetryAfter = 30_000;
 
 /** The longest delay of a timer, in milliseconds: 24 days. A timer with a longer delay fires immediately. */
-const longestTimeout = 2 ** 31 - 1;
+const maxTimeout = 2 ** 31 - 1;
 
 /**
- * Sends a request, with retries, and returns the wanted response. Throws an APIError, or the reason of the
+ * Sends a request, with retries, and returns the expected response. Throws an APIError, or the reason of the
  * request's signal.
  */
-export async function send(request: Request, wanted: Wanted, options: TransportOptions): Promise<Response> {
-  // POST is not idempotent (RFC 9110, section 9.2.2).
-  const retries = request.method === "GET" ? options.retries : 0;
-  for (let tried = 0; ; tried++) {
+export async function send(request: Request, expected: Expected, options: TransportOptions): Promise<Response> {
+  const retries = ["GET", "HEAD"].includes(request.method) ? options.retries : 0;
+  for (let attempts = 0; ; attempts++) {
     try {
-      return await attempt(request, wanted, options);
+      return await attempt(request, expected, options);
     } catch (error) {
-      if (tried >= retries || !isTransient(error)) {
+      if (attempts >= retries || !isTransient(error)) {
         throw error;
       }
-      // Retry-After is added, so that clients that failed together do not return together.
-      const asked = error instanceof HTTPError ? error.retryAfter : 0;
-      await sleep(firstWait * 2 ** tried * (0.5 + Math.random() / 2) + asked, request.signal);
+      const backoff = Math.min(options.backoff * 2 ** attempts, maxBackoff) * (0.5 + Math.random() / 2);
+      // Retry-After is added, so that clients that failed at the same time do not retry at the same time.
+      await sleep(backoff + (error instanceof HTTPError ? error.retryAfter : 0), request.signal);
     }
   }
 }
 
-/** Whether the next attempt may succeed. */
+/** Whether a retry may succeed. A timeout is not retried, because that would multiply the wait. */
 function isTransient(error: unknown): boolean {
-  return error instanceof HTTPError ? transient.has(error.status) && error.retryAfter <= longestWait : error instanceof NetworkError;
+  return error instanceof HTTPError ? transient.has(error.status) && error.retryAfter <= maxRetryAfter : error instanceof NetworkError;
 }
 
 /** Sends a request once. Reads the body of the response into memory, unless it is a stream. */
-async function attempt(request: Request, wanted: Wanted, options: TransportOptions): Promise<Response> {
+async function attempt(request: Request, expected: Expected, options: TransportOptions): Promise<Response> {
   const watch = new Watch(request.signal);
   watch.start(options.timeout, "no response");
   let streaming = false;
   try {
     const response = await watch.run(options.fetch(request, { signal: watch.signal, redirect: "manual" }));
-    if (!wanted.isSuccess(response)) {
-      throw errorOf(response, decode(await read(response, watch, maxErrorBody)));
+    if (!expected.isSuccess(response)) {
+      throw httpError(response, decode(await read(response, watch, maxErrorBody)));
     }
-    if (wanted.stream && response.body) {
+    if (expected.stream && response.body) {
       streaming = true;
       return new Response(watched(response.body, watch, options.idleTimeout), response);
     }
     const body = await read(response, watch, Infinity);
     const text = decode(body);
-    if (!wanted.isWhole(text, response)) {
-      throw errorOf(response, text.slice(0, maxErrorBody));
+    if (!expected.isComplete(text, response)) {
+      throw httpError(response, text.slice(0, maxErrorBody));
     }
     return new Response(response.body && new Blob(body), response);
   } finally {
@@ -77,50 +78,53 @@ async function attempt(request: Request, wanted: Wanted, options: TransportOptio
   }
 }
 
-/** The chunks of a body. arrayBuffer is not used, because it may hang if the body cannot be decompressed. */
-async function read(response: Response, watch: Watch, most: number): Promise<Uint8Array<ArrayBuffer>[]> {
-  const pieces: Uint8Array<ArrayBuffer>[] = [];
+/**
+ * Reads the chunks of a body, up to a number of bytes. Does not use arrayBuffer, which may hang if the body
+ * cannot be decompressed.
+ */
+async function read(response: Response, watch: Watch, limit: number): Promise<Uint8Array<ArrayBuffer>[]> {
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
   const reader = response.body?.getReader();
   try {
-    for (let size = 0; reader && size < most; ) {
+    for (let size = 0; reader && size < limit; ) {
       const { done, value } = await watch.run(reader.read());
       if (done) {
         break;
       }
-      pieces.push(value.subarray(0, most - size));
+      chunks.push(value.subarray(0, limit - size));
       size += value.length;
     }
   } catch (error) {
-    if (most === Infinity || !(error instanceof NetworkError)) {
+    if (limit === Infinity || !(error instanceof NetworkError)) {
       throw error;
     }
-    // Read errors are ignored, since the status matters more than the body.
+    // Read errors are ignored, because the status matters more than the body.
   } finally {
-    reader?.cancel().catch(() => undefined); // a body that has failed cannot be cancelled, and need not be
+    reader?.cancel().catch(() => undefined); // a body that has failed cannot be canceled, and need not be
   }
-  return pieces;
+  return chunks;
 }
 
-function decode(pieces: Uint8Array[]): string {
+function decode(chunks: Uint8Array[]): string {
   const decoder = new TextDecoder();
-  return pieces.map((piece) => decoder.decode(piece, { stream: true })).join("") + decoder.decode();
+  return chunks.map((chunk) => decoder.decode(chunk, { stream: true })).join("") + decoder.decode();
 }
 
-/** The body, with an idle timeout for each chunk. Cancelling it closes the connection. */
+/** Applies the idle timeout to each chunk of a body. Canceling the stream closes the connection. */
 function watched(body: ReadableStream<Uint8Array>, watch: Watch, idleTimeout: number): ReadableStream<Uint8Array> {
   const reader = body.getReader();
   watch.pause();
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        watch.start(idleTimeout, "the stream was silent: nothing");
+        watch.start(idleTimeout, "the stream was silent: no data");
         try {
           const { done, value } = await watch.run(reader.read());
           if (done) {
             watch.end();
             controller.close();
           } else {
-            watch.pause(); // the time that the caller takes to read does not count
+            watch.pause(); // the time that the caller spends on a chunk does not count
             controller.enqueue(value);
           }
         } catch (error) {
@@ -154,10 +158,10 @@ class Watch {
     return this.controller.signal;
   }
 
-  /** Restarts the timer. `missing` is what the error says is missing after the timeout. */
+  /** Restarts the timer. The error says what was missing when the time was over. */
   start(timeout: number, missing: string): void {
     this.pause();
-    if (timeout === 0 || timeout > longestTimeout) {
+    if (timeout === 0 || timeout > maxTimeout) {
       return;
     }
     this.timer = setTimeout(() => {
@@ -174,7 +178,7 @@ class Watch {
     this.caller.removeEventListener("abort", this.abort);
   }
 
-  /** Awaits a step of the attempt. If the attempt was stopped, it throws the reason. */
+  /** Awaits a step of the attempt. Throws the reason if the attempt was stopped. */
   async run<T>(step: Promise<T>): Promise<T> {
     try {
       return await step;

@@ -1,6 +1,5 @@
-// The package as built, in a browser: Chromium loads it from a server of this test's. The page calls the
-// server at PAGILA_URL directly, which is another origin, and through the test's server, which passes on
-// what it does not have itself.
+// The built package in a browser: Chromium loads it from a server of this test. The page calls the server at
+// PAGILA_URL directly, which is another origin, and through the test's server, which forwards all other requests.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -23,13 +22,13 @@ const chromium = [
   "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 ].find((path) => path !== "" && existsSync(path));
 const skip =
-  (upstream === "" && "PAGILA_URL does not say where a server runs") ||
-  (chromium === undefined && "there is no Chromium; CHROMIUM may name one");
+  (upstream === "" && "PAGILA_URL is not set") ||
+  (chromium === undefined && "Chromium is not installed; CHROMIUM may have its path");
 
-// Whether the server lets pages of any origin read its answers.
-async function allowsOthers(): Promise<boolean> {
-  const answer = await fetch(new URL("/healthz", upstream), { headers: { Origin: "http://127.0.0.1" } });
-  return answer.headers.get("Access-Control-Allow-Origin") === "*";
+/** Whether the server lets pages of any origin read its responses. */
+async function allowsAnyOrigin(): Promise<boolean> {
+  const response = await fetch(new URL("/healthz", upstream), { headers: { Origin: "http://127.0.0.1" } });
+  return response.headers.get("Access-Control-Allow-Origin") === "*";
 }
 
 const page = (api: string): string => `<!doctype html>
@@ -43,7 +42,7 @@ try {
   const api = createClient({ baseUrl: ${api} });
   result.title = (await api.getFilm(1)).title;
   result.text = "";
-  for await (const piece of api.askQuestion("comedies")) result.text += piece;
+  for await (const chunk of api.askQuestion("comedies")) result.text += chunk;
   for await (const event of api.askQuestionEvents("comedies")) result.last = event.type;
   await api.getFilm(999999).catch((error) => {
     result.code = error instanceof ProblemError && error.code;
@@ -57,16 +56,16 @@ try {
 await fetch("/result", { method: "POST", body: JSON.stringify(result) });
 </script>`;
 
-test("works in a browser, on the origin of the API", { skip, timeout: 60_000 }, (t) => visit(t, "location.origin"));
+test("works in a browser on the origin of the API", { skip, timeout: 60_000 }, (t) => visit(t, "location.origin"));
 
-test("works in a browser, on another origin than the API", { skip, timeout: 60_000 }, async (t) => {
-  if (!(await allowsOthers())) {
+test("works in a browser on another origin", { skip, timeout: 60_000 }, async (t) => {
+  if (!(await allowsAnyOrigin())) {
     return t.skip("the server at PAGILA_URL does not run with CORS_ORIGINS=*");
   }
   await visit(t, JSON.stringify(upstream));
 });
 
-// visit has Chromium load the page, whose calls go to the URL that the expression api says.
+/** Loads the page in Chromium. `api` is a JavaScript expression for the URL that the page calls. */
 async function visit(t: TestContext, api: string): Promise<void> {
   const root = fileURLToPath(new URL("../../", import.meta.url));
   const userAgents = new Set<string>();
@@ -80,8 +79,8 @@ async function visit(t: TestContext, api: string): Promise<void> {
       response.writeHead(307, { Location: "/healthz" }).end();
     } else if (path === "/result") {
       let body = "";
-      for await (const piece of request.setEncoding("utf8")) {
-        body += piece;
+      for await (const chunk of request.setEncoding("utf8")) {
+        body += chunk;
       }
       response.end();
       report(body);
@@ -91,12 +90,12 @@ async function visit(t: TestContext, api: string): Promise<void> {
     } else {
       const { host: _, ...headers } = request.headers;
       userAgents.add(headers["user-agent"] ?? "");
-      const passed = httpRequest(new URL(path, upstream), { method: request.method, headers }, (answer) => {
-        response.writeHead(answer.statusCode ?? 502, answer.headers);
-        answer.pipe(response);
+      const forwarded = httpRequest(new URL(path, upstream), { method: request.method, headers }, (received) => {
+        response.writeHead(received.statusCode ?? 502, received.headers);
+        received.pipe(response);
       });
-      passed.on("error", () => response.destroy());
-      request.pipe(passed);
+      forwarded.on("error", () => response.destroy());
+      request.pipe(forwarded);
     }
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -105,12 +104,12 @@ async function visit(t: TestContext, api: string): Promise<void> {
     chromium!,
     [
       "--headless",
-      "--no-sandbox", // it cannot start one as root, and sees nothing but this page
+      "--no-sandbox", // Chromium cannot start its sandbox as root, and it loads only this page
       "--disable-gpu",
       "--disable-dev-shm-usage",
       "--no-first-run",
       `--user-data-dir=${profile}`,
-      "--remote-debugging-port=0", // keeps it open until it is ended
+      "--remote-debugging-port=0", // keeps Chromium open until the test ends it
       `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
     ],
     { stdio: "ignore" },
@@ -124,10 +123,10 @@ async function visit(t: TestContext, api: string): Promise<void> {
     await rm(profile, { recursive: true, force: true, maxRetries: 5 });
   });
 
-  const early = ended.then(([code]) => assert.fail(`Chromium ended with ${code}`));
-  const { text, ...rest } = JSON.parse(await Promise.race([reported, early])) as Record<string, string>;
+  const crashed = ended.then(([code]) => assert.fail(`Chromium ended with ${code}`));
+  const { text, ...rest } = JSON.parse(await Promise.race([reported, crashed])) as Record<string, string>;
   const film = await createClient({ baseUrl: upstream }).getFilm(1);
   assert.deepEqual(rest, { title: film.title, last: "done", code: "film_not_found", redirect: "HTTPError,0," });
   assert.notEqual(text, "");
-  userAgents.forEach((name) => assert.match(name, /^Mozilla/, "a browser names itself"));
+  userAgents.forEach((name) => assert.match(name, /^Mozilla/, "the browser sends its own User-Agent"));
 }

@@ -1,4 +1,4 @@
-// What a server in trouble, or a proxy in front of it, does to the client.
+// The client against servers, proxies and networks that fail, on real sockets.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -25,7 +25,7 @@ const testdata = new URL("../../../testdata/", import.meta.url);
 type Cause = "network" | "timeout" | "http" | "problem" | "token_limit";
 
 interface Want {
-  kind: "ok" | "incomplete" | "refused" | Cause;
+  kind: "ok" | "incomplete" | "rejected" | Cause;
   cause?: Cause;
   text?: string;
   status?: number;
@@ -39,7 +39,7 @@ interface Want {
   typescript?: Want;
 }
 
-/** A case of the table that the tests of all three SDKs read. Its first lines tell what the members mean. */
+/** A case of the table that the tests of all three SDKs read. The first lines of the table explain the members. */
 interface Fault {
   name: string;
   call: "film" | "films" | "rent" | "token" | "ask";
@@ -93,7 +93,7 @@ for (const fault of cases) {
     for (const call of calls[fault.call]) {
       const other = await startServer(t, []);
       const server = await startServer(t, fault.responses, other.url);
-      const options: ClientOptions = { baseUrl: server.url, retries: fault.retries ?? 0 };
+      const options: ClientOptions = { baseUrl: server.url, retries: fault.retries ?? 0, backoff: 1 };
       if (fault.timeout !== undefined) {
         options.timeout = milliseconds(fault.timeout);
       }
@@ -103,15 +103,15 @@ for (const fault of cases) {
       if (fault.token !== undefined) {
         options.token = fault.token;
       }
-      if (fault.want.kind === "refused") {
+      if (fault.want.kind === "rejected") {
         assert.throws(() => createClient(options), RangeError);
         continue;
       }
       let text = "";
       let error: unknown;
       try {
-        for await (const piece of call(createClient(options))) {
-          text += piece;
+        for await (const chunk of call(createClient(options))) {
+          text += chunk;
         }
       } catch (thrown) {
         error = thrown;
@@ -125,7 +125,7 @@ for (const fault of cases) {
   });
 }
 
-/** A timeout of the table: seconds, and above an hour the SDK's own unit. */
+/** Converts a timeout of the table, which is in seconds, or above an hour in the SDK's own unit. */
 function milliseconds(timeout: number | string): number {
   if (typeof timeout === "string") {
     return timeout === "nan" ? NaN : timeout.startsWith("-") ? -Infinity : Infinity;
@@ -164,7 +164,7 @@ function check(want: Want, server: FaultServer, text: string, error: unknown): v
   assert.equal(error.requestId, want.request_id ?? error.requestId);
   assert.equal(error.body, want.body ?? error.body);
   assert.equal(error.body.length, want.length ?? error.body.length);
-  assert.equal(error.location, server.places(want.location ?? error.location));
+  assert.equal(error.location, server.expand(want.location ?? error.location));
   assert.equal(error.retryAfter, (want.retry_after ?? error.retryAfter / 1000) * 1000);
   assert.ok(error.retryAfter >= (want.retry_after_min ?? 0) * 1000);
 }
@@ -179,9 +179,9 @@ const problem = {
   request_id: "01a2b3c4d5e6f708",
 };
 
-/** A client of a server that answers so, both gone at the end of the test. */
-async function clientOf(t: TestContext, answer: RequestListener, options: Partial<ClientOptions> = {}) {
-  const server = createServer(answer).listen(0, "127.0.0.1");
+/** Starts a server for the duration of the test and creates its client. */
+async function startClient(t: TestContext, listener: RequestListener, options: Partial<ClientOptions> = {}) {
+  const server = createServer(listener).listen(0, "127.0.0.1");
   await once(server, "listening");
   t.after(() => {
     server.closeAllConnections();
@@ -203,16 +203,16 @@ async function all<T>(values: AsyncIterable<T>): Promise<T[]> {
   return list;
 }
 
-test("errors keep what they know as JSON, and through structuredClone", () => {
+test("errors keep their members in JSON and their message in structuredClone", () => {
   const details = { contentType: "text/html", retryAfter: 7000, location: "/login" };
   const errors = [
     new NetworkError("the connection failed", { cause: new TypeError("fetch failed") }),
-    new TimeoutError("late"),
+    new TimeoutError("no response"),
     new IncompleteAnswerError("half an ", new ProblemError(problem, "{…}")),
     new HTTPError("a page", 302, "<html>", "r1", details),
     new ProblemError({ ...problem, errors: [{ detail: "wrong", pointer: "#/a" }] }, "{…}", 503, details),
   ];
-  const [network, , incomplete, , refused] = errors.map((error) => {
+  const [network, , incomplete, , refusal] = errors.map((error) => {
     assert.ok(error instanceof APIError && error instanceof Error);
     const json = JSON.parse(JSON.stringify(error));
     assert.deepEqual(structuredClone(error.toJSON()), error.toJSON());
@@ -225,42 +225,42 @@ test("errors keep what they know as JSON, and through structuredClone", () => {
   });
   assert.deepEqual(network, { name: "NetworkError", message: "the connection failed", cause: "TypeError: fetch failed" });
   assert.deepEqual([incomplete.text, incomplete.cause.code], ["half an ", "database_unavailable"]);
-  const { code, detail, status, requestId, body, contentType, retryAfter, location } = refused;
+  const { code, detail, status, requestId, body, contentType, retryAfter, location } = refusal;
   assert.deepEqual([code, detail, status, requestId, body], ["database_unavailable", problem.detail, 503, problem.request_id, "{…}"]);
   assert.deepEqual({ contentType, retryAfter, location }, details);
-  assert.deepEqual(refused.errors, [{ detail: "wrong", pointer: "#/a" }]);
+  assert.deepEqual(refusal.errors, [{ detail: "wrong", pointer: "#/a" }]);
 });
 
-/** An operation of the list that the tests of all three SDKs go by, with the contract's examples as its arguments. */
-interface Listed {
+/** An operation of the contract with the contract's examples as its arguments. All three SDKs test the same list. */
+interface ListedOperation {
   id: string;
   method: string;
   path: string;
-  places: (string | number)[];
+  path_params: (string | number)[];
   params: Record<string, unknown>;
   body: Record<string, unknown>;
 }
 
-// Those that are written by hand.
-const byHand: Record<string, (api: Client) => Promise<unknown>> = {
+/** The operations whose methods are written by hand. */
+const handwritten: Record<string, (api: Client) => Promise<unknown>> = {
   askQuestion: (api) => all(api.askQuestion("Which short comedies are rated PG?")),
   createToken: (api) => api.createToken("a", "b"),
 };
 
 const isEmpty = (object: object) => Object.keys(object).length === 0;
 
-for (const { id, method, path, places, params, body } of JSON.parse(readFileSync(new URL("operations.json", testdata), "utf8")) as Listed[]) {
-  test(`the operation ${id} can be called`, async (t) => {
+for (const { id, method, path, path_params, params, body } of JSON.parse(readFileSync(new URL("operations.json", testdata), "utf8")) as ListedOperation[]) {
+  test(`the operation ${id} has a method that sends its request`, async (t) => {
     const server = await startServer(t, [{ head: ["HTTP/1.1 418 X"], body: [] }]);
     const api = createClient({ baseUrl: server.url, retries: 0 });
     const call = (api as unknown as Record<string, (...given: unknown[]) => Promise<unknown>>)[id] ?? assert.fail("there is no method");
-    const given = [...places, ...[body, params].filter((object) => !isEmpty(object))];
-    await assert.rejects(byHand[id]?.(api) ?? call(...given), HTTPError);
+    const given = [...path_params, ...[body, params].filter((object) => !isEmpty(object))];
+    await assert.rejects(handwritten[id]?.(api) ?? call(...given), HTTPError);
     const [line = "", ...rest] = (server.requests[0] ?? "").split("\n");
     const [sent, target = ""] = line.split(" ");
     const { pathname, searchParams } = new URL(target, server.url);
     let i = 0;
-    assert.deepEqual([sent, pathname], [method, path.replace(/\{\w+\}/g, () => encodeURIComponent(places[i++]!))]);
+    assert.deepEqual([sent, pathname], [method, path.replace(/\{\w+\}/g, () => encodeURIComponent(path_params[i++]!))]);
     for (const [name, value] of Object.entries(params)) {
       assert.ok(searchParams.getAll(name).join() === String(value) || rest.includes(`${name.toLowerCase()}: ${value}`), `${line} has no ${name}`);
     }
@@ -270,14 +270,14 @@ for (const { id, method, path, places, params, body } of JSON.parse(readFileSync
   });
 }
 
-test("a value that would name another path is refused", async () => {
+test("a path parameter that would change the path is rejected", async () => {
   const api = createClient({ baseUrl: "http://localhost:1" });
   for (const value of ["", ".", "..", undefined, null]) {
     await assert.rejects(api.getFilm(value as unknown as number), RangeError);
   }
 });
 
-test("parameters without a value are left out, and lists are repeated", async (t) => {
+test("parameters without a value are omitted, and lists are repeated", async (t) => {
   const server = await startServer(t, [{ head: ["HTTP/1.1 418 X"], body: [] }]);
   const params = { page: undefined, page_size: null, category: ["A & B", "C"] } as object;
   await assert.rejects(createClient({ baseUrl: `${server.url}/prefix/`, retries: 0 }).listFilms(params), HTTPError);
@@ -286,18 +286,20 @@ test("parameters without a value are left out, and lists are repeated", async (t
 
 const done = '{"finish_reason":"stop","model":"offline","usage":{"prompt_tokens":1,"completion_tokens":2}}';
 
-test("events are typed, and unknown ones left out", async (t) => {
-  const api = await clientOf(t, (_, response) =>
+test("events are typed, and unknown events are skipped", async (t) => {
+  const api = await startClient(t, (_, response) =>
     response.writeHead(200, { "Content-Type": "text/event-stream" }).end(
     ": keep-alive\n\n" +
-      'event: sources\ndata: {"films":[{"film_id":1,"title":"ACADEMY DINOSAUR"}]}\n\n' +
+      'event: tool\ndata: {"name":"listFilms","arguments":{"q":"dino"},"status":200,"films":1,"duration_ms":3}\n\n' +
+      'event: sources\ndata: {"films":[{"film_id":1,"title":"ACADEMY DINOSAUR"}],"total":1}\n\n' +
       'event: delta\r\ndata: {"text":\r\ndata: "é"}\r\n\r\n' +
       "event: later\rdata: 1\r\r" +
       `id: 3\nevent: done\ndata: ${done}\n\n`,
     ),
   );
   assert.deepEqual(await all(api.askQuestionEvents("?")), [
-    { type: "sources", films: [{ film_id: 1, title: "ACADEMY DINOSAUR" }] },
+    { type: "tool", name: "listFilms", arguments: { q: "dino" }, status: 200, films: 1, duration_ms: 3 },
+    { type: "sources", films: [{ film_id: 1, title: "ACADEMY DINOSAUR" }], total: 1 },
     { type: "delta", text: "é" },
     { type: "done", ...JSON.parse(done) },
   ]);
@@ -305,7 +307,7 @@ test("events are typed, and unknown ones left out", async (t) => {
 
 test("break and abort both close the connection", async (t) => {
   let closed = Promise.resolve();
-  const api = await clientOf(t, (_, response) => {
+  const api = await startClient(t, (_, response) => {
     closed = new Promise((resolve) => response.once("close", resolve));
     response.writeHead(200, { "Content-Type": "text/event-stream" });
     response.write('event: delta\ndata: {"text":"A"}\n\n');
@@ -328,9 +330,9 @@ test("break and abort both close the connection", async (t) => {
   await closed;
 });
 
-test("an abort ends the wait for a retry", { timeout: 10_000 }, async (t) => {
+test("an abort ends the pause before a retry", { timeout: 10_000 }, async (t) => {
   const controller = new AbortController();
-  const api = await clientOf(t, (_, response) => {
+  const api = await startClient(t, (_, response) => {
     sendJSON(response, 503, problem, { "Retry-After": "20" });
     response.once("close", () => setImmediate(() => controller.abort()));
   });

@@ -1,4 +1,4 @@
-// Each block of README.md, run as a newcomer would: packed, installed in a project of its own, compiled.
+// Runs each block of README.md as a new user would: packs the package, installs it in another project, compiles.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { once } from "node:events";
@@ -14,7 +14,7 @@ import { promisify } from "node:util";
 const here = fileURLToPath(new URL("../../", import.meta.url));
 const mark = "--- next block\n";
 
-interface Answer {
+interface ReadmeResponse {
   method: string;
   path: string;
   status: number;
@@ -22,28 +22,28 @@ interface Answer {
   body: string;
 }
 
-/** Runs a program in a directory. Its standard output is returned. */
+/** Runs a program in a directory. Returns its standard output. */
 async function run(cwd: string, file: string, ...args: string[]): Promise<string> {
-  // What npm has been told by the script that runs this test is not for another project.
+  // npm sets variables for the script that runs this test, which are wrong for another project.
   const environment = Object.entries(process.env).filter(([name]) => !/^npm_(config_local_prefix|config_prefix|package|lifecycle)/.test(name));
   const env = { ...Object.fromEntries(environment), npm_config_prefer_offline: "true", npm_config_audit: "false", npm_config_fund: "false" };
-  const done = promisify(execFile)(file, args, { cwd, env });
-  return (await done.catch(({ stdout, stderr }) => assert.fail(`${[file, ...args].join(" ")}\n${stdout}${stderr}`))).stdout;
+  const child = promisify(execFile)(file, args, { cwd, env });
+  return (await child.catch(({ stdout, stderr }) => assert.fail(`${[file, ...args].join(" ")}\n${stdout}${stderr}`))).stdout;
 }
 
-test("the README's blocks run, and print what they show", { timeout: 120_000 }, async (t) => {
+test("the README's blocks print the output that the README shows", { timeout: 120_000 }, async (t) => {
   const readme = await readFile(join(here, "README.md"), "utf8");
   const blocks = [...readme.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(([, language = "", text = ""]) => ({ language, text }));
   const [pack, install] = blocks.filter(({ language }) => language === "sh");
   const rest = blocks.filter(({ language }) => language !== "sh");
-  assert.ok(pack && install && rest.every(({ language }, i) => language === (i % 2 === 0 ? "ts" : "text")), "a block that nothing runs");
+  assert.ok(pack && install && rest.every(({ language }, i) => language === (i % 2 === 0 ? "ts" : "text")), "no test runs one of the blocks");
 
-  // The answers are those of all three READMEs.
-  const answers = JSON.parse(await readFile(join(here, "../testdata/readme.json"), "utf8")) as Answer[];
+  // The READMEs of all three SDKs have the same responses.
+  const responses = JSON.parse(await readFile(join(here, "../testdata/readme.json"), "utf8")) as ReadmeResponse[];
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? "", "http://localhost");
-    const answer = answers.find(({ method, path }) => method === request.method && path === pathname);
-    response.writeHead(answer?.status ?? 404, { "Content-Type": answer?.type ?? "text/plain" }).end(answer?.body);
+    const found = responses.find(({ method, path }) => method === request.method && path === pathname);
+    response.writeHead(found?.status ?? 404, { "Content-Type": found?.type ?? "text/plain" }).end(found?.body);
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
   const directory = await mkdtemp(join(tmpdir(), "pagila-readme-"));
@@ -63,7 +63,7 @@ test("the README's blocks run, and print what they show", { timeout: 120_000 }, 
   await writeFile(join(project, "package.json"), '{ "type": "module", "private": true }');
   await run(project, "bash", "-euc", install.text);
 
-  // The page about all three SDKs: what it has in TypeScript is one program, and what it shows is the output.
+  // The TypeScript blocks of the page about all three SDKs are one program, with one output.
   const page = await readFile(join(here, "../README.md"), "utf8");
   const visit = { code: "", output: "" };
   for (const [, language, text = ""] of page.matchAll(/^```(\w+)\n(.*?)^```$/gms)) {

@@ -1,4 +1,4 @@
-// A server that plays scripts on a real socket, as gen/testdata/faults.json has them.
+// A server that sends the scripted responses of gen/testdata/faults.json on a real socket.
 import { Buffer } from "node:buffer";
 import { once } from "node:events";
 import { type AddressInfo, type Socket, createServer } from "node:net";
@@ -15,18 +15,18 @@ export interface Script {
 
 export interface FaultServer {
   url: string;
-  /** Each request with its headers in lower case. */
+  /** The requests, with the names of headers in lower case. */
   requests: string[];
-  /** A text of the table with the addresses of the servers. */
-  places(text: string): string;
+  /** Replaces {origin} and {other} in a text of the table with the URLs of the servers. */
+  expand(text: string): string;
 }
 
-/** Gives each connection the next of some responses, and the last one to all further ones. */
+/** Sends one response to each connection, and the last one to all further connections. */
 export async function startServer(t: TestContext, scripts: Script[], other = ""): Promise<FaultServer> {
   const sockets = new Set<Socket>();
   const requests: string[] = [];
   let url = "";
-  const places = (text: string) => text.replaceAll("{origin}", url).replaceAll("{other}", other);
+  const expand = (text: string) => text.replaceAll("{origin}", url).replaceAll("{other}", other);
   let connections = 0;
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     const script = scripts[Math.min(connections++, scripts.length - 1)];
@@ -34,14 +34,14 @@ export async function startServer(t: TestContext, scripts: Script[], other = "")
     socket.on("error", () => undefined); // a client may leave early
     socket.on("close", () => sockets.delete(socket));
     let received = "";
-    socket.setEncoding("latin1").on("data", (piece) => {
-      received += piece;
+    socket.setEncoding("latin1").on("data", (chunk) => {
+      received += chunk;
       const request = parse(received);
       if (request !== undefined) {
         received = "";
         requests.push(request);
         if (script) {
-          send(socket, script, places).catch(() => socket.destroy());
+          send(socket, script, expand).catch(() => socket.destroy());
         }
       }
     });
@@ -53,7 +53,7 @@ export async function startServer(t: TestContext, scripts: Script[], other = "")
     sockets.forEach((socket) => socket.destroy());
     server.close();
   });
-  return { url, requests, places };
+  return { url, requests, expand };
 }
 
 function parse(received: string): string | undefined {
@@ -65,18 +65,18 @@ function parse(received: string): string | undefined {
   return end < 0 || body.length < length ? undefined : [line, ...lines, body].join("\n");
 }
 
-async function send(socket: Socket, { delay = 0, head, body, split, end = "clean" }: Script, places: (text: string) => string): Promise<void> {
+async function send(socket: Socket, { delay = 0, head, body, split, end = "clean" }: Script, expand: (text: string) => string): Promise<void> {
   const chunked = head.includes("Transfer-Encoding: chunked");
   await setTimeout(delay * 1000);
   if (head.length > 0) {
-    socket.write(places([...head, ...(end === "clean" ? ["Connection: close"] : []), "", ""].join("\r\n")));
+    socket.write(expand([...head, ...(end === "clean" ? ["Connection: close"] : []), "", ""].join("\r\n")));
   }
-  for (const piece of pieces(body, split)) {
-    if (typeof piece === "number") {
-      await setTimeout(piece * 1000);
+  for (const chunk of chunksOf(body, split)) {
+    if (typeof chunk === "number") {
+      await setTimeout(chunk * 1000);
       continue;
     }
-    socket.write(chunked ? Buffer.concat([Buffer.from(`${piece.length.toString(16)}\r\n`), piece, Buffer.from("\r\n")]) : piece);
+    socket.write(chunked ? Buffer.concat([Buffer.from(`${chunk.length.toString(16)}\r\n`), chunk, Buffer.from("\r\n")]) : chunk);
   }
   if (end === "clean" && chunked) {
     socket.write("0\r\n\r\n");
@@ -91,23 +91,23 @@ async function send(socket: Socket, { delay = 0, head, body, split, end = "clean
   }
 }
 
-/** What is to be sent; a number is seconds of silence. */
-function* pieces(body: Script["body"], split: number | undefined): Generator<Buffer | number> {
-  const all = body.map((piece) => {
-    if (typeof piece === "string") {
-      return Buffer.from(piece);
+/** The chunks of a body. A number is a silence in seconds. */
+function* chunksOf(body: Script["body"], split: number | undefined): Generator<Buffer | number> {
+  const all = body.map((chunk) => {
+    if (typeof chunk === "string") {
+      return Buffer.from(chunk);
     }
-    if (piece.delay !== undefined) {
-      return piece.delay;
+    if (chunk.delay !== undefined) {
+      return chunk.delay;
     }
-    return piece.hex === undefined ? Buffer.from((piece.repeat ?? "").repeat(piece.times ?? 0)) : Buffer.from(piece.hex, "hex");
+    return chunk.hex === undefined ? Buffer.from((chunk.repeat ?? "").repeat(chunk.times ?? 0)) : Buffer.from(chunk.hex, "hex");
   });
   if (split === undefined) {
     yield* all;
     return;
   }
-  const whole = Buffer.concat(all.filter((piece) => typeof piece !== "number"));
-  for (let i = 0; i < whole.length; i += split) {
-    yield whole.subarray(i, i + split);
+  const joined = Buffer.concat(all.filter((chunk) => typeof chunk !== "number"));
+  for (let i = 0; i < joined.length; i += split) {
+    yield joined.subarray(i, i + split);
   }
 }

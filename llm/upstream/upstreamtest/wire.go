@@ -12,7 +12,7 @@ import (
 const (
 	EventHead = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/event-stream\r\n\r\n"
 	ChunkHead = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-	LineHead  = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/x-ndjson\r\n\r\n"
+	LineHead  = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/x-ndjson\r\n\r\n" // without events
 	Done      = "data: [DONE]\n\n"
 )
 
@@ -40,14 +40,14 @@ func Finish(reason string) string {
 // UsageEvent is the event with the usage of an answer.
 const UsageEvent = `data: {"model":"m-1","choices":[],"usage":{"prompt_tokens":11,"completion_tokens":3}}` + "\n\n"
 
-// Line is a line of Ollama's with a chunk of text.
+// Line is a chunk of text as a line of its own, which some servers send instead of events.
 func Line(text string) string {
-	return fmt.Sprintf(`{"model":"m-1","message":{"role":"assistant","content":%s},"done":false}`+"\n", Quoted(text))
+	return fmt.Sprintf(`{"model":"m-1","choices":[{"index":0,"delta":{"content":%s},"finish_reason":null}]}`+"\n", Quoted(text))
 }
 
-// LastLine is the line of Ollama's that ends an answer.
+// LastLine is the line that ends an answer.
 func LastLine(reason string) string {
-	return fmt.Sprintf(`{"model":"m-1","message":{"role":"assistant","content":""},"done":true,"done_reason":%q,"prompt_eval_count":11,"eval_count":3}`+"\n", reason)
+	return fmt.Sprintf(`{"model":"m-1","choices":[{"index":0,"delta":{},"finish_reason":%q}],"usage":{"prompt_tokens":11,"completion_tokens":3}}`+"\n", reason)
 }
 
 // Completion is a whole answer of OpenAI's.
@@ -81,4 +81,13 @@ func Stream(body io.Reader) *http.Response {
 		Header:     http.Header{"Content-Type": {"text/event-stream"}},
 		Body:       io.NopCloser(body),
 	}
+}
+
+// Calls is an event with calls of tools. Each call is a name and its arguments in JSON.
+func Calls(calls ...[2]string) string {
+	list := make([]string, len(calls))
+	for i, call := range calls {
+		list[i] = fmt.Sprintf(`{"index":%d,"id":"call_%d","type":"function","function":{"name":%s,"arguments":%s}}`, i, i, Quoted(call[0]), Quoted(call[1]))
+	}
+	return Event(`{"model":"m-1","choices":[{"index":0,"delta":{"role":"assistant","tool_calls":[` + strings.Join(list, ",") + `]}}]}`)
 }

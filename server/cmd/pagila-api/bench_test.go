@@ -25,11 +25,11 @@ import (
 //	go test -run '^$' -bench Ask -benchtime 5x ./server/cmd/pagila-api
 
 // modelServer is a language model with OpenAI's protocol. At each interval it writes a chunk that contains the
-// time. After the last chunk it waits for the client to disconnect if hold is set.
+// time. After the last chunk it waits for the client to disconnect if hangs is set.
 type modelServer struct {
 	interval time.Duration
 	chunks   int
-	hold     bool
+	hangs    bool
 	left     chan<- time.Time // receives the time when a stream ends; may be nil
 }
 
@@ -53,7 +53,7 @@ func (u modelServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	if u.hold {
+	if u.hangs {
 		<-r.Context().Done()
 		return
 	}
@@ -67,7 +67,7 @@ func serveUpstream(b *testing.B, u modelServer) (direct, through string, s *serv
 	b.Cleanup(model.Close)
 	s = serveProgram(b, environment(b, "DATABASE_URL="+pgtest.New(b), "OPENAI_BASE_URL="+model.URL,
 		"LLM_RATE_LIMIT=0", "LLM_MAX_CALLS=0", "LOG_LEVEL=error",
-		"CHECK_ANSWERS=false")) // as users run it
+		"CHECK_RESPONSES=false")) // as users run it
 	return model.URL + "/chat/completions", s.url + "/ai/ask?question=Hello", s
 }
 
@@ -172,7 +172,7 @@ func BenchmarkAskLatency(b *testing.B) {
 // 1.26, amd64), for five goroutines and their buffers.
 func BenchmarkAskIdleStreams(b *testing.B) {
 	const streams = 2000
-	_, through, s := serveUpstream(b, modelServer{interval: time.Nanosecond, chunks: 1, hold: true})
+	_, through, s := serveUpstream(b, modelServer{interval: time.Nanosecond, chunks: 1, hangs: true})
 	client := newClient(b)
 	before := residentMemory(b, s.cmd.Process.Pid) // only once: the process reuses the memory of ended streams
 	for b.Loop() {
@@ -200,7 +200,7 @@ func BenchmarkAskIdleStreams(b *testing.B) {
 // upstream's stream.
 func BenchmarkAskClientLeaves(b *testing.B) {
 	left := make(chan time.Time, 1)
-	_, through, _ := serveUpstream(b, modelServer{interval: time.Nanosecond, chunks: 1, hold: true, left: left})
+	_, through, _ := serveUpstream(b, modelServer{interval: time.Nanosecond, chunks: 1, hangs: true, left: left})
 	client := newClient(b)
 	var delays []time.Duration
 	for b.Loop() {

@@ -63,7 +63,7 @@ type config struct {
 	OpenAIBaseURL       string        `env:"OPENAI_BASE_URL"`
 	OllamaHost          string        `env:"OLLAMA_HOST" envDefault:"http://127.0.0.1:11434"`
 
-	CheckResponses bool `env:"CHECK_ANSWERS"`
+	CheckResponses bool `env:"CHECK_RESPONSES"`
 
 	OTLPEndpoint    string `env:"OTEL_EXPORTER_OTLP_ENDPOINT"`
 	OTLPHeaders     string `env:"OTEL_EXPORTER_OTLP_HEADERS"` // only the library reads this variable and the next two
@@ -73,7 +73,7 @@ type config struct {
 
 	otel     map[string]string // all variables of OpenTelemetry, for its library
 	cacheDir string            // the program's own directory in the user's cache directory
-	warnings []string          // about variables that look misspelt
+	warnings []string          // about variables that were renamed or look misspelt
 }
 
 func (c config) production() bool { return c.AppEnv == "production" }

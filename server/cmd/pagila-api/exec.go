@@ -27,20 +27,20 @@ func (e *exitError) Error() string { return fmt.Sprintf("exit status %d", e.code
 type child struct {
 	args, environ []string
 	stdout        io.Writer
-	stderr        *lossyWriter
+	stderr        *nonblockingWriter
 }
 
 // execute runs a command with DATABASE_URL set to the database in use: the one of the environment, or the
 // private one, which is started for the duration of the command if no server runs it. The directory of its
-// PostgreSQL programs comes first in PATH. So make needs to distinguish neither. Every program understands
-// the form of DATABASE_URL, and the command needs no other variable.
+// PostgreSQL programs comes first in PATH. So make does not need to distinguish the two. Every program
+// understands the form of DATABASE_URL, and the command needs no other variable.
 //
 // With -scratch, ATLAS_DEV_URL is an empty database that is dropped afterwards. With -pristine,
 // DATABASE_URL is dropped too: it is Pagila as it was restored, without this project's migrations.
 //
 // With -serve, a server runs on a throwaway Pagila during the command. PAGILA_URL is its URL, and it
 // accepts API_TOKEN, API_USERNAME and API_PASSWORD.
-func execute(ctx context.Context, c config, args, environ []string, stdout io.Writer, stderr *lossyWriter) error {
+func execute(ctx context.Context, c config, args, environ []string, stdout io.Writer, stderr *nonblockingWriter) error {
 	flags := flag.NewFlagSet("exec", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	scratch := flags.Bool("scratch", false, "set ATLAS_DEV_URL to an empty database")

@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	// lastRequests is the time in which a connection in use can carry one more response, which tells the
+	// drainGrace is the time in which a connection in use can carry one more response, which tells the
 	// client to open another connection.
-	lastRequests = 500 * time.Millisecond
+	drainGrace = 500 * time.Millisecond
 	// drainInterval is how often drain checks whether the connections are closed.
 	drainInterval = 10 * time.Millisecond
 )
@@ -61,7 +61,7 @@ func (f *frontend) drain(delay time.Duration, ended <-chan struct{}) {
 	defer tick.Stop()
 	for {
 		passed := time.Since(begin)
-		if passed >= delay && (f.open.Load() == 0 || passed >= lastRequests) {
+		if passed >= delay && (f.open.Load() == 0 || passed >= drainGrace) {
 			return
 		}
 		select {

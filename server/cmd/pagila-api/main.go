@@ -68,7 +68,7 @@ func untilSignal(signals ...os.Signal) context.Context {
 
 // run runs the program until ctx is done or the command has ended, and returns the exit status.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
-	messages := newLossyWriter(stderr)
+	messages := newNonblockingWriter(stderr)
 	defer messages.flush()
 	err := dispatch(ctx, args, environ, stdout, messages)
 	var exit *exitError
@@ -86,7 +86,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	}
 }
 
-func dispatch(ctx context.Context, args, environ []string, stdout io.Writer, stderr *lossyWriter) error {
+func dispatch(ctx context.Context, args, environ []string, stdout io.Writer, stderr *nonblockingWriter) error {
 	command := "serve"
 	if len(args) > 0 {
 		command, args = args[0], args[1:]
@@ -105,7 +105,7 @@ func dispatch(ctx context.Context, args, environ []string, stdout io.Writer, std
 }
 
 // configured runs a command that needs the configuration.
-func configured(ctx context.Context, command string, args, environ []string, stdout io.Writer, stderr *lossyWriter) error {
+func configured(ctx context.Context, command string, args, environ []string, stdout io.Writer, stderr *nonblockingWriter) error {
 	config, err := loadConfig(environ, command == "serve")
 	if err != nil {
 		return err
@@ -128,7 +128,7 @@ func configured(ctx context.Context, command string, args, environ []string, std
 		if len(args) > 0 {
 			return fmt.Errorf("serve takes no arguments, not %q", args)
 		}
-		banner := newLossyWriter(stdout)
+		banner := newNonblockingWriter(stdout)
 		defer banner.flush()
 		return serve(ctx, config, banner, stderr)
 	}

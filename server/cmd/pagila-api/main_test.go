@@ -58,7 +58,7 @@ func environment(tb testing.TB, extra ...string) []string {
 		"DATA_DIR=" + filepath.Join(home, "data"),
 		"HTTP_ADDR=127.0.0.1:0",
 		"HTTPS_PROXY=http://127.0.0.1:1",
-		"CHECK_ANSWERS=true",
+		"CHECK_RESPONSES=true",
 	}, extra...)
 }
 

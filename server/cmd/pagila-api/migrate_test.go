@@ -77,7 +77,7 @@ func TestMigrateWithoutPagila(t *testing.T) {
 	}
 }
 
-func TestMigrateWrongWords(t *testing.T) {
+func TestMigrateWrongArguments(t *testing.T) {
 	t.Parallel()
 	env := []string{asProgram + "=1", "DATA_DIR=" + filepath.Join(t.TempDir(), "data")}
 	for _, args := range [][]string{{"sideways"}, {"up"}, {"apply", "1"}, {"-status"}} {

@@ -15,8 +15,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// refusals explain, by SQLSTATE, why a server rejects a connection, and what to do about it.
-var refusals = map[string]string{
+// sqlstateReasons explain why a server rejects a connection, and what to do about it.
+var sqlstateReasons = map[string]string{
 	"3D000": "the server has no such database: create it, or correct the name in DATABASE_URL",
 	"28P01": "the server rejects the user name or the password: correct DATABASE_URL or PGPASSWORD",
 	"28000": "the server rejects this role: check the user name in DATABASE_URL, and pg_hba.conf on the server",
@@ -41,7 +41,7 @@ func databaseReason(err error) string {
 }
 
 func serverReason(err *pgconn.PgError) string {
-	reason, ok := refusals[err.Code]
+	reason, ok := sqlstateReasons[err.Code]
 	switch {
 	case err.Code == "28000" && strings.Contains(err.Message, "no encryption"): // of pg_hba.conf
 		reason = "the server may require TLS: try sslmode=require in DATABASE_URL, and check pg_hba.conf on the server"

@@ -42,7 +42,7 @@ const (
 )
 
 // serve runs the server on HTTP_ADDR until ctx is done.
-func serve(ctx context.Context, c config, stdout io.Writer, stderr *lossyWriter) error {
+func serve(ctx context.Context, c config, stdout io.Writer, stderr *nonblockingWriter) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.HTTPAddr)
 	if err != nil {
 		return fmt.Errorf("listen on HTTP_ADDR: %w", err)
@@ -52,7 +52,7 @@ func serve(ctx context.Context, c config, stdout io.Writer, stderr *lossyWriter)
 
 // serveOn runs the server on a listener until ctx is done, and closes the listener. It accepts requests
 // from the beginning, and calls ready once the database is usable.
-func serveOn(ctx context.Context, c config, listener net.Listener, stdout io.Writer, stderr *lossyWriter, ready func()) (err error) {
+func serveOn(ctx context.Context, c config, listener net.Listener, stdout io.Writer, stderr *nonblockingWriter, ready func()) (err error) {
 	defer listener.Close()
 	logger := c.logger(stderr)
 	stderr.setOnLoss(func(lost int) { logger.Warn("lines of the log were lost because nobody read them", "lines", lost) })

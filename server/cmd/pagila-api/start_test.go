@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -271,7 +272,7 @@ func servePiped(t *testing.T, env []string) (s *served, stdout, stderr *os.File)
 }
 
 // The program shuts down in order even if the reader of its output, such as head, has ended.
-func TestReaderOfOutputLeaves(t *testing.T) {
+func TestReaderOfOutputEnds(t *testing.T) {
 	t.Parallel()
 	env := environment(t)
 	s, stdout, stderr := servePiped(t, env)
@@ -342,7 +343,7 @@ func TestSecondSignalWithFullLog(t *testing.T) {
 func TestLossyWriter(t *testing.T) {
 	t.Parallel()
 	reader, writer := io.Pipe()
-	w := newLossyWriter(writer)
+	w := newNonblockingWriter(writer)
 	w.setOnLoss(func(lost int) { fmt.Fprintf(w, "lost %d\n", lost) })
 	line := []byte(strings.Repeat("x", 1023) + "\n")
 	const lines = 3 * maxBacklog / 1024
@@ -475,6 +476,46 @@ func TestMisspeltVariables(t *testing.T) {
 		if strings.Contains(string(out), alarm) {
 			t.Errorf("%s is in %s", alarm, out)
 		}
+	}
+}
+
+// A variable that was renamed still works under its old name, with a warning.
+func TestRenamedVariables(t *testing.T) {
+	for _, tt := range []struct {
+		file, environ string
+		want          bool
+		warnings      string
+	}{
+		{"", "CHECK_RESPONSES=true", true, ""},
+		{"", "CHECK_ANSWERS=true", true, "in the environment"},
+		{"CHECK_ANSWERS=true", "", true, "in .env"},
+		{"CHECK_ANSWERS=false", "", false, "in .env"},
+		{"CHECK_ANSWERS=", "CHECK_ANSWERS=", false, ""},
+		// The new name takes precedence over the old one, and the environment over .env.
+		{"CHECK_ANSWERS=true\nCHECK_RESPONSES=false", "", false, "in .env"},
+		{"", "CHECK_RESPONSES=false CHECK_ANSWERS=true", false, "in the environment"},
+		{"CHECK_RESPONSES=false", "CHECK_ANSWERS=true", true, "in the environment"},
+		{"CHECK_ANSWERS=true", "CHECK_ANSWERS=false", false, "in .env, in the environment"},
+	} {
+		t.Chdir(t.TempDir())
+		if err := os.WriteFile(".env", []byte(tt.file), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := loadConfig(strings.Fields(tt.environ), false)
+		var want []string
+		for _, place := range strings.Split(tt.warnings, ", ") {
+			if place != "" {
+				want = append(want, "CHECK_ANSWERS "+place+" is called CHECK_RESPONSES now: rename it")
+			}
+		}
+		if err != nil || c.CheckResponses != tt.want || !slices.Equal(c.warnings, want) {
+			t.Errorf(".env %q, environment %q: %t, warnings %q, %v", tt.file, tt.environ, c.CheckResponses, c.warnings, err)
+		}
+	}
+	t.Chdir(t.TempDir())
+	if _, err := loadConfig([]string{"CHECK_ANSWERS=perhaps"}, false); err == nil ||
+		!strings.Contains(err.Error(), `CHECK_RESPONSES is "perhaps"`) || !strings.Contains(err.Error(), "CHECK_ANSWERS in the environment is called") {
+		t.Errorf("an invalid value: %v", err)
 	}
 }
 
@@ -613,7 +654,7 @@ func TestStartWithMissingModel(t *testing.T) {
 		}
 		body, err := io.ReadAll(r.Body)
 		if err == nil && !strings.Contains(string(body), `"stream":true`) { // a summary
-			fmt.Fprint(w, `{"message":`)
+			fmt.Fprint(w, `{"choices":`)
 			w.(http.Flusher).Flush()
 		}
 		select { // and sends nothing more

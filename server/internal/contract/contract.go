@@ -1,8 +1,7 @@
-// Package contract checks requests and responses against the OpenAPI contract.
+// Package contract knows the operations of the OpenAPI contract, and validates the requests that the server
+// receives.
 //
-// An [Operation] validates the requests that the server receives. [CheckResponses] checks what the server
-// sends; it is for tests and for development. The errors for requests are typed, and package server turns
-// them into problem documents.
+// Its errors are typed. Package server turns them into problem documents.
 package contract
 
 import (
@@ -77,4 +76,9 @@ func Method(r *http.Request) string {
 		return http.MethodGet
 	}
 	return r.Method
+}
+
+// IsPreflight reports whether a browser asks if a page may send a request.
+func IsPreflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != ""
 }

@@ -195,18 +195,26 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 
 // requestError translates kin-openapi's error. If the body could not be read, unread is the reason.
 func requestError(err, unread error) error {
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(unread, &tooLarge):
-		return tooLarge
-	case errors.Is(unread, os.ErrDeadlineExceeded):
-		return Invalid(Place{Detail: "the body was not received in time"})
-	case unread != nil:
-		return Invalid(Place{Detail: "the body ended before it was complete"})
+	if unread != nil {
+		return UnreadBody(unread)
 	}
 	// A value that violates several rules is often reported with the same words.
 	same := func(a, b Place) bool { a.Rule = b.Rule; return a == b }
 	return &InvalidError{Places: slices.CompactFunc(places(err, nil), same)}
+}
+
+// UnreadBody translates the reason why a body could not be read. The result is an [http.MaxBytesError] or
+// an [InvalidError].
+func UnreadBody(reason error) error {
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(reason, &tooLarge):
+		return tooLarge
+	case errors.Is(reason, os.ErrDeadlineExceeded):
+		return Invalid(Place{Detail: "the body was not received in time"})
+	default:
+		return Invalid(Place{Detail: "the body ended before it was complete"})
+	}
 }
 
 // places flattens kin-openapi's tree of errors. in is the closest RequestError above err, if any.
@@ -294,9 +302,4 @@ func unknownMember(e *openapi3.SchemaError) []string {
 		return nil
 	}
 	return []string{name}
-}
-
-// IsPreflight reports whether a browser asks if a page may send a request.
-func IsPreflight(r *http.Request) bool {
-	return r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != ""
 }

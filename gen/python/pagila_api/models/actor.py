@@ -11,11 +11,12 @@ T = TypeVar("T", bound="Actor")
 
 @_attrs_define
 class Actor:
-    """
+    """An actor.
+
     Attributes:
-        actor_id (int):  Example: 1.
-        first_name (str):  Example: PENELOPE.
-        last_name (str):  Example: GUINESS.
+        actor_id (int): The actor's number. Example: 1.
+        first_name (str): The actor's first name. Example: PENELOPE.
+        last_name (str): The actor's last name. Example: GUINESS.
     """
 
     actor_id: int

@@ -18,9 +18,9 @@ class ActorDetail:
     """An actor with the films.
 
     Attributes:
-        actor_id (int):  Example: 1.
-        first_name (str):  Example: PENELOPE.
-        last_name (str):  Example: GUINESS.
+        actor_id (int): The actor's number. Example: 1.
+        first_name (str): The actor's first name. Example: PENELOPE.
+        last_name (str): The actor's last name. Example: GUINESS.
         films (list[Source]): The films by title.
     """
 

@@ -14,9 +14,9 @@ class ActorSummary:
     """An actor and the number of the films.
 
     Attributes:
-        actor_id (int):  Example: 1.
-        first_name (str):  Example: PENELOPE.
-        last_name (str):  Example: GUINESS.
+        actor_id (int): The actor's number. Example: 1.
+        first_name (str): The actor's first name. Example: PENELOPE.
+        last_name (str): The actor's last name. Example: GUINESS.
         film_count (int): The number of films that the actor is in. Example: 19.
     """
 

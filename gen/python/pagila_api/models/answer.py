@@ -17,11 +17,12 @@ T = TypeVar("T", bound="Answer")
 
 @_attrs_define
 class Answer:
-    """
+    """The answer to a question, and what it is based on.
+
     Attributes:
         agent (AnswerAgent): The agent that answered. `search` looks up facts, `model` is the language model. Example:
             search.
-        answer (str):  Example: ACADEMY DINOSAUR stars CHRISTIAN GABLE, JOHNNY CAGE..
+        answer (str): The answer in plain language. Example: ACADEMY DINOSAUR stars CHRISTIAN GABLE, JOHNNY CAGE..
         sources (list[Source]): The films that the answer is based on, best first.
         total (int): The number of films that were found. `sources` has only the first of many. Example: 58.
     """

@@ -14,7 +14,7 @@ class DeltaEvent:
     """The data of the server-sent event `delta`. The next chunk of the answer.
 
     Attributes:
-        text (str):  Example: ACADEMY .
+        text (str): The chunk. The answer is all chunks joined together. Example: ACADEMY .
     """
 
     text: str

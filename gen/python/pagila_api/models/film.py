@@ -18,16 +18,17 @@ class Film:
     allows a price or a length to be negative.
 
         Attributes:
-            film_id (int):  Example: 1.
-            title (str):  Example: ACADEMY DINOSAUR.
-            language (str):  Example: English.
+            film_id (int): The film's number. Example: 1.
+            title (str): The film's title. Example: ACADEMY DINOSAUR.
+            language (str): The name of the film's language. Example: English.
             rental_duration (int): The number of days that a rental lasts. Example: 6.
-            special_features (list[str]):  Example: ['Deleted Scenes', 'Behind the Scenes'].
-            streaming_available (bool):  Example: False.
-            description (str | Unset):  Example: A Epic Drama of a Feminist And a Mad Scientist who must Battle a Teacher in
-                The Canadian Rockies.
-            release_year (int | Unset):  Example: 2006.
-            category (str | Unset): The category, the first by name if the film has several. Example: Documentary.
+            special_features (list[str]): The extras on the disc. Example: ['Deleted Scenes', 'Behind the Scenes'].
+            streaming_available (bool): True if the film can be streamed. Example: False.
+            description (str | Unset): The plot in a sentence. Example: A Epic Drama of a Feminist And a Mad Scientist who
+                must Battle a Teacher in The Canadian Rockies.
+            release_year (int | Unset): The year in which the film was released. Example: 2006.
+            category (str | Unset): The film's category. If it has several, the first in alphabetical order. Example:
+                Documentary.
             rating (Rating | Unset): The rating of the Motion Picture Association, mildest first. Example: PG.
             length (int | Unset): Running time in minutes. Example: 86.
             rental_rate (str | Unset): A sum of money as a decimal number with two digits after the point. Example: 0.99.

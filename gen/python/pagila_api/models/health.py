@@ -13,9 +13,10 @@ T = TypeVar("T", bound="Health")
 
 @_attrs_define
 class Health:
-    """
+    """The state of the process.
+
     Attributes:
-        status (HealthStatus):  Example: ok.
+        status (HealthStatus): Always `ok`. Example: ok.
     """
 
     status: HealthStatus

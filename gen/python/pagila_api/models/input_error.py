@@ -13,9 +13,10 @@ T = TypeVar("T", bound="InputError")
 
 @_attrs_define
 class InputError:
-    """
+    """One thing that is wrong with the request.
+
     Attributes:
-        detail (str):  Example: there is no copy 999999.
+        detail (str): What is wrong, for a human reader. Example: there is no copy 999999.
         pointer (str | Unset): The place in the body, as a JSON pointer in a URI fragment (RFC 6901, section 6).
             Example: #/inventory_id.
         parameter (str | Unset): The name of the path or query parameter. Example: page.

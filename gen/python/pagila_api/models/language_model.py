@@ -13,10 +13,12 @@ T = TypeVar("T", bound="LanguageModel")
 
 @_attrs_define
 class LanguageModel:
-    """
+    """The language model that the server uses.
+
     Attributes:
-        provider (str):  Example: offline.
-        model (str):  Example: offline.
+        provider (str): The provider of the language model. `offline` is the server's built-in substitute. Example:
+            offline.
+        model (str): The provider's name for the model. Example: offline.
         problem (str | Unset): Why the model is not available, if the server knows. All other operations work. Example:
             The model server may not have the model "llama3.2"..
     """

@@ -22,7 +22,7 @@ class Problem:
     Attributes:
         type_ (str): Always `about:blank`. The kind of problem is in `code`. Example: about:blank.
         title (str): The name of the status. Example: Not Found.
-        status (int):  Example: 404.
+        status (int): The status of the response. Example: 404.
         detail (str): A sentence for a human reader. Example: There is no film 5000..
         instance (str): The path of the request, as it reached the server. Example: /films/5000.
         code (str): The kind of problem, one of `ProblemCode` or one that a later version adds. Example: film_not_found.

@@ -10,7 +10,8 @@ T = TypeVar("T", bound="Question")
 
 @_attrs_define
 class Question:
-    """
+    """A question for the agents.
+
     Attributes:
         question (str): A question in plain language. It must contain a visible character. Example: Who stars in ACADEMY
             DINOSAUR?.

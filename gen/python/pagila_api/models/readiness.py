@@ -18,16 +18,17 @@ T = TypeVar("T", bound="Readiness")
 
 @_attrs_define
 class Readiness:
-    """
+    """What the server runs on.
+
     Attributes:
-        status (ReadinessStatus):  Example: ready.
+        status (ReadinessStatus): Always `ready`. A server that is not ready responds with 503. Example: ready.
         version (str): The version of this contract that the server implements. Example: 2.0.0.
         database (str): The database server and its version. Example: PostgreSQL 15.18.
         dataset (ReadinessDataset): `pagila` is the original dataset, `sample` the built-in substitute, `other` anything
             else.
              Example: pagila.
         migration (str): The newest applied migration. Example: 20261122183351.
-        llm (LanguageModel):
+        llm (LanguageModel): The language model that the server uses.
     """
 
     status: ReadinessStatus

@@ -16,13 +16,13 @@ class Rental:
     replaced by the nearest one that it can.
 
         Attributes:
-            rental_id (int):  Example: 16050.
-            rental_date (datetime.datetime):  Example: 2026-11-22T12:00:00Z.
-            inventory_id (int):  Example: 1.
-            customer_id (int):  Example: 1.
-            staff_id (int):  Example: 1.
+            rental_id (int): The rental's number. Example: 16050.
+            rental_date (datetime.datetime): When the rental began. Example: 2026-11-22T12:00:00Z.
+            inventory_id (int): The copy. Example: 1.
+            customer_id (int): The customer who rented it. Example: 1.
+            staff_id (int): The member of staff who rented it out. Example: 1.
             return_date (datetime.datetime | None): When the copy was returned. Null while it is rented.
-            film_id (int):  Example: 1.
+            film_id (int): The film of the copy. Example: 1.
             due_date (datetime.datetime): When the copy is due, from the film's `rental_duration`. Example:
                 2026-11-28T12:00:00Z.
     """

@@ -10,7 +10,8 @@ T = TypeVar("T", bound="RentalRequest")
 
 @_attrs_define
 class RentalRequest:
-    """
+    """The copy to rent, and the member of staff who rents it out.
+
     Attributes:
         inventory_id (int): The copy. Example: 1.
         staff_id (int): The member of staff who rents it out. Example: 1.

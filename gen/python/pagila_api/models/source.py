@@ -11,10 +11,11 @@ T = TypeVar("T", bound="Source")
 
 @_attrs_define
 class Source:
-    """
+    """A film that an answer is based on.
+
     Attributes:
-        film_id (int):  Example: 1.
-        title (str):  Example: ACADEMY DINOSAUR.
+        film_id (int): The film's number. Example: 1.
+        title (str): The film's title. Example: ACADEMY DINOSAUR.
     """
 
     film_id: int

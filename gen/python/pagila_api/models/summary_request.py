@@ -10,9 +10,10 @@ T = TypeVar("T", bound="SummaryRequest")
 
 @_attrs_define
 class SummaryRequest:
-    """
+    """The film to summarize.
+
     Attributes:
-        film_id (int):  Example: 1.
+        film_id (int): The film's number. Example: 1.
     """
 
     film_id: int

@@ -13,10 +13,11 @@ T = TypeVar("T", bound="Token")
 
 @_attrs_define
 class Token:
-    """
+    """A token for the operations that need one.
+
     Attributes:
-        access_token (str):  Example: dvd_admin.
-        token_type (TokenTokenType):  Example: bearer.
+        access_token (str): The token. Send it in the header `Authorization`, after `Bearer`. Example: dvd_admin.
+        token_type (TokenTokenType): How to send the token (RFC 6750). Example: bearer.
     """
 
     access_token: str

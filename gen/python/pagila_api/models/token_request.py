@@ -22,11 +22,11 @@ class TokenRequest:
 
         Attributes:
             grant_type (TokenRequestGrantType): No other grant is supported. Example: password.
-            username (str):  Example: staff.
-            password (str):  Example: dvd_admin.
-            scope (str | Unset):
-            client_id (str | Unset):
-            client_secret (str | Unset):
+            username (str): The user's name. Example: staff.
+            password (str): The user's password. Example: dvd_admin.
+            scope (str | Unset): Ignored. A client of OAuth2 may send it.
+            client_id (str | Unset): Ignored. A client of OAuth2 may send it.
+            client_secret (str | Unset): Ignored. A client of OAuth2 may send it.
     """
 
     grant_type: TokenRequestGrantType

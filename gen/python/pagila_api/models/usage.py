@@ -14,8 +14,8 @@ class Usage:
     """The tokens that the answer used. 0 if the provider does not say.
 
     Attributes:
-        prompt_tokens (int):  Example: 212.
-        completion_tokens (int):  Example: 31.
+        prompt_tokens (int): The number of tokens in the prompt. Example: 212.
+        completion_tokens (int): The number of tokens in the answer. Example: 31.
     """
 
     prompt_tokens: int

@@ -9,13 +9,13 @@ import (
 const (
 	// maxBacklog limits the output that waits for a reader, in bytes. It holds several thousand lines.
 	maxBacklog = 1 << 20
-	// flushOutput is how long the program waits for a reader of its output at the end.
-	flushOutput = time.Second
+	// outputFlushTimeout is how long the program waits for a reader of its output at the end.
+	outputFlushTimeout = time.Second
 )
 
-// lossyWriter forwards what is written to it without blocking. A pipe whose reader has stopped reading is
+// nonblockingWriter forwards what is written to it without blocking. A pipe whose reader has stopped reading is
 // full after 64 KiB, and then blocks forever. Lines beyond the backlog are dropped and counted.
-type lossyWriter struct {
+type nonblockingWriter struct {
 	to io.Writer
 
 	mu      sync.Mutex
@@ -26,10 +26,10 @@ type lossyWriter struct {
 	onLoss  func(lost int)
 }
 
-func newLossyWriter(to io.Writer) *lossyWriter { return &lossyWriter{to: to} }
+func newNonblockingWriter(to io.Writer) *nonblockingWriter { return &nonblockingWriter{to: to} }
 
 // Write never fails, so that the program does not end because nobody reads its output.
-func (w *lossyWriter) Write(p []byte) (int, error) {
+func (w *nonblockingWriter) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.backlog)+len(p) > maxBacklog {
@@ -45,7 +45,7 @@ func (w *lossyWriter) Write(p []byte) (int, error) {
 }
 
 // forward writes the backlog until it is empty.
-func (w *lossyWriter) forward() {
+func (w *nonblockingWriter) forward() {
 	for {
 		w.mu.Lock()
 		p, lost, report := w.backlog, w.lost, w.onLoss
@@ -65,14 +65,14 @@ func (w *lossyWriter) forward() {
 }
 
 // setOnLoss sets the function that reports the number of lost writes. It may write to w.
-func (w *lossyWriter) setOnLoss(report func(lost int)) {
+func (w *nonblockingWriter) setOnLoss(report func(lost int)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.onLoss = report
 }
 
-// flush waits until everything has been written, for flushOutput at most.
-func (w *lossyWriter) flush() {
+// flush waits until everything has been written, for outputFlushTimeout at most.
+func (w *nonblockingWriter) flush() {
 	w.mu.Lock()
 	idle, busy := w.idle, w.busy
 	w.mu.Unlock()
@@ -81,6 +81,6 @@ func (w *lossyWriter) flush() {
 	}
 	select {
 	case <-idle:
-	case <-time.After(flushOutput):
+	case <-time.After(outputFlushTimeout):
 	}
 }

@@ -1,4 +1,4 @@
-package contract
+package conformance
 
 import (
 	"fmt"
@@ -9,27 +9,42 @@ import (
 )
 
 // eventSchemas are the components that describe the data of each server-sent event.
-var eventSchemas = map[string]string{"sources": "SourcesEvent", "delta": "DeltaEvent", "done": "DoneEvent", "error": "Problem"}
+var eventSchemas = map[string]string{
+	"tool": "ToolEvent", "sources": "SourcesEvent", "delta": "DeltaEvent", "done": "DoneEvent", "error": "Problem",
+}
 
-// CheckEvents checks a complete stream of server-sent events: the event sources, any number of deltas,
-// and one event that ends the stream. Their IDs count from 1. Comments may come in between.
+// follows has the events that may come after each event, and after the beginning of a stream.
+var follows = map[string][]string{
+	"":        {"tool", "sources", "error"},
+	"tool":    {"tool", "sources", "error"},
+	"sources": {"delta", "error"},
+	"delta":   {"delta", "done", "error"},
+}
+
+// CheckEvents checks a complete stream of server-sent events: any number of calls of tools, the event sources,
+// deltas, and one event that ends the stream. Their IDs count from 1. Comments may come in between.
 func CheckEvents(doc *openapi3.T, stream string) error {
 	rest, complete := strings.CutSuffix(stream, "\n\n")
 	if !complete {
 		return fmt.Errorf("the last event does not end: %q", stream)
 	}
 	events := slices.DeleteFunc(strings.Split(rest, "\n\n"), func(e string) bool { return strings.HasPrefix(e, ":") })
+	last := ""
 	for i, text := range events {
 		name, data, err := parseEvent(text, i+1)
 		if err != nil {
 			return err
 		}
-		if !mayBeAt(name, i, len(events)) {
-			return fmt.Errorf("event %q is number %d of %d", name, i+1, len(events))
+		if !slices.Contains(follows[last], name) {
+			return fmt.Errorf("event %q comes after %q", name, last)
 		}
+		last = name
 		if err := CheckDocument(doc, eventSchemas[name], []byte(data)); err != nil {
 			return fmt.Errorf("event %q: %w", name, err)
 		}
+	}
+	if follows[last] != nil {
+		return fmt.Errorf("the stream ends with the event %q", last)
 	}
 	return nil
 }
@@ -45,18 +60,4 @@ func parseEvent(text string, id int) (name, data string, err error) {
 		return "", "", fmt.Errorf("this event has no name or no data: %q", text)
 	}
 	return name, data, nil
-}
-
-// mayBeAt reports whether an event of this name may be the one with index i of n.
-func mayBeAt(name string, i, n int) bool {
-	switch first, last := i == 0, i == n-1; name {
-	case "sources":
-		return first
-	case "delta":
-		return !first && !last
-	case "done", "error":
-		return last
-	default:
-		return false
-	}
 }

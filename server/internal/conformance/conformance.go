@@ -1,4 +1,6 @@
-package contract
+// Package conformance checks the responses of a server against the OpenAPI contract. It is for tests and for
+// development: it keeps each body in memory, and takes longer than the response itself.
+package conformance
 
 import (
 	"bytes"
@@ -16,6 +18,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/getkin/kin-openapi/routers/gorillamux"
+
+	"example.com/pagila-api/server/internal/contract"
 )
 
 // Response is a response that was checked against the contract.
@@ -29,8 +33,7 @@ type Response struct {
 }
 
 // CheckResponses checks each response of next against the contract and reports it: the status, the
-// headers, the media type and the body, including members that the contract does not name. It keeps each
-// body in memory, and takes longer than the response itself.
+// headers, the media type and the body, including members that the contract does not name.
 func CheckResponses(doc *openapi3.T, next http.Handler, report func(Response)) (http.Handler, error) {
 	registerResponseDecoders()
 	// The paths are those of this server, whichever other servers the contract lists.
@@ -88,14 +91,14 @@ func serveUntilAbort(next http.Handler, w http.ResponseWriter, r *http.Request) 
 
 func (c checker) check(r *http.Request, sent *teeWriter) Response {
 	get := r.Clone(context.Background())
-	get.Method = Method(r)
+	get.Method = contract.Method(r)
 	response := Response{Request: r, Status: sent.status, Body: sent.body.Bytes()}
 	if contentType := sent.Header().Get("Content-Type"); contentType != "" {
 		response.MediaType, _, _ = mime.ParseMediaType(contentType) // checkResponse reports the error
 	}
 	route, params, err := c.router.FindRoute(get)
 	if err != nil || route.Operation == nil || sent.status == http.StatusMethodNotAllowed {
-		response.Err = checkStray(c.doc, r, sent)
+		response.Err = checkUnrouted(c.doc, r, sent)
 		return response
 	}
 	response.Operation = route.Operation.OperationID
@@ -123,24 +126,29 @@ func checkResponse(request *openapi3filter.RequestValidationInput, sent *teeWrit
 	return checkBody(request.Route.Spec, response, sent, head)
 }
 
-// plainHeaders belong to HTTP itself, so a contract does not list them. OpenAPI 3.0.3 even requires that
+// httpHeaders belong to HTTP itself, so a contract does not list them. OpenAPI 3.0.3 even requires that
 // Content-Type is ignored there.
-var plainHeaders = []string{
+var httpHeaders = []string{
 	"Access-Control-Allow-Origin", "Access-Control-Expose-Headers", "Allow", "Connection", "Content-Length",
 	"Content-Type", "Date", "Vary",
 }
 
 func checkHeaders(response *openapi3.Response, header http.Header) error {
-	documented := slices.Clone(plainHeaders)
+	documented := slices.Clone(httpHeaders)
 	for name := range response.Headers {
 		documented = append(documented, http.CanonicalHeaderKey(name))
 	}
+	var others []string
 	for name := range header {
 		if !slices.Contains(documented, name) {
-			return fmt.Errorf("the header %s is not documented", name)
+			others = append(others, name)
 		}
 	}
-	return nil
+	if others == nil {
+		return nil
+	}
+	slices.Sort(others)
+	return fmt.Errorf("these headers are not documented: %s", strings.Join(others, ", "))
 }
 
 func checkBody(doc *openapi3.T, response *openapi3.Response, sent *teeWriter, head bool) error {
@@ -170,9 +178,9 @@ func checkBody(doc *openapi3.T, response *openapi3.Response, sent *teeWriter, he
 	}
 }
 
-// checkStray checks the response to a request that belongs to no operation.
-func checkStray(doc *openapi3.T, r *http.Request, sent *teeWriter) error {
-	if IsPreflight(r) && sent.status == http.StatusNoContent && sent.body.Len() == 0 {
+// checkUnrouted checks the response to a request that belongs to no operation.
+func checkUnrouted(doc *openapi3.T, r *http.Request, sent *teeWriter) error {
+	if contract.IsPreflight(r) && sent.status == http.StatusNoContent && sent.body.Len() == 0 {
 		return nil // CORS is part of HTTP, not of the contract
 	}
 	// To the server an empty path parameter is an invalid value. To the router here it is another path.

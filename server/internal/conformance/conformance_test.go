@@ -1,4 +1,4 @@
-package contract_test
+package conformance_test
 
 import (
 	"net/http"
@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"example.com/pagila-api/api"
-	"example.com/pagila-api/server/internal/contract"
+	"example.com/pagila-api/server/internal/conformance"
 )
 
 // A response that deviates from the contract in any of its parts is reported.
@@ -22,13 +22,14 @@ func TestCheckResponses(t *testing.T) {
 		method, target, contentType string
 		status                      int
 		body                        string
-		header                      string // one more
+		header                      string // more, separated by spaces
 		want                        string // in the error; "" for none
 	}{
 		"as documented":                {"GET", "/films", "application/json", 200, page(film + `}`), "", ""},
 		"a status":                     {"GET", "/films", "application/json", 418, page(film + `}`), "", "status"},
 		"a media type":                 {"GET", "/films", "text/plain", 200, page(film + `}`), "", "Content-Type"},
 		"a header":                     {"GET", "/films", "application/json", 200, page(film + `}`), "X-Secret", "X-Secret"},
+		"all headers":                  {"GET", "/films", "application/json", 200, page(film + `}`), "X-B X-A", "X-A, X-B"},
 		"a member in an array":         {"GET", "/films", "application/json", 200, page(film + `,"cost":1}`), "", "#/items/0/cost"},
 		"a member of the wrong type":   {"GET", "/films", "application/json", 200, page(strings.Replace(film, `"X"`, "7", 1) + `}`), "", "title"},
 		"a missing member":             {"GET", "/films", "application/json", 200, `{"page":1,"page_size":20,"total":1}`, "", "items"},
@@ -46,8 +47,8 @@ func TestCheckResponses(t *testing.T) {
 				}
 				w.Header().Set("Traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
 				w.Header().Set("Content-Type", tt.contentType)
-				if tt.header != "" {
-					w.Header().Set(tt.header, "x")
+				for header := range strings.FieldsSeq(tt.header) {
+					w.Header().Set(header, "x")
 				}
 				w.WriteHeader(tt.status)
 				_, _ = w.Write([]byte(tt.body))
@@ -63,14 +64,14 @@ func TestCheckResponses(t *testing.T) {
 }
 
 // check returns what CheckResponses reports for the handler's response.
-func check(t *testing.T, r *http.Request, handler http.HandlerFunc) contract.Response {
+func check(t *testing.T, r *http.Request, handler http.HandlerFunc) conformance.Response {
 	t.Helper()
 	doc, err := api.Load(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	var reported []contract.Response
-	checked, err := contract.CheckResponses(doc, handler, func(got contract.Response) { reported = append(reported, got) })
+	var reported []conformance.Response
+	checked, err := conformance.CheckResponses(doc, handler, func(got conformance.Response) { reported = append(reported, got) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,23 +90,26 @@ func TestCheckEvents(t *testing.T) {
 		t.Fatal(err)
 	}
 	const (
-		sources = "id: 1\nevent: sources\ndata: {\"films\":[]}\n\n"
+		tool    = "id: 0\nevent: tool\ndata: {\"arguments\":{\"q\":\"a\"},\"duration_ms\":1,\"films\":1,\"name\":\"listFilms\",\"status\":200}\n\n"
+		sources = "id: 1\nevent: sources\ndata: {\"films\":[],\"total\":0}\n\n"
 		delta   = "id: 2\nevent: delta\ndata: {\"text\":\"a\"}\n\n"
 		done    = "id: 3\nevent: done\ndata: {\"finish_reason\":\"stop\",\"model\":\"m\",\"usage\":{\"completion_tokens\":1,\"prompt_tokens\":1}}\n\n"
 	)
 	for name, tt := range map[string]struct{ stream, want string }{
 		"complete":           {sources + ": keep-alive\n\n" + delta + done, ""},
 		"cut":                {strings.TrimSuffix(sources+delta+done, "\n"), "does not end"},
-		"no end":             {sources + delta, `"delta" is number 2 of 2`},
-		"no sources":         {strings.Replace(delta+done, "id: 2", "id: 1", 1), `"delta" is number 1`},
+		"a call of a tool":   {strings.Replace(tool, "id: 0", "id: 1", 1) + strings.NewReplacer("id: 3", "id: 4", "id: 2", "id: 3", "id: 1", "id: 2").Replace(sources+delta+done), ""},
+		"a late call":        {sources + strings.Replace(tool, "id: 0", "id: 2", 1), `"tool" comes after "sources"`},
+		"no end":             {sources + delta, `ends with the event "delta"`},
+		"no sources":         {strings.Replace(delta+done, "id: 2", "id: 1", 1), `"delta" comes after ""`},
 		"a wrong ID":         {sources + done, "not event 2"},
 		"an unknown event":   {strings.Replace(sources+delta+done, "event: delta", "event: ping", 1), `"ping"`},
 		"no data":            {strings.Replace(sources+delta+done, "data: {\"text\":\"a\"}", ": x", 1), "no data"},
 		"an unknown member":  {strings.Replace(sources+delta+done, `{"text":"a"`, `{"text":"a","more":1`, 1), "#/more"},
 		"a missing member":   {strings.Replace(sources+delta+done, `"text":"a"`, "", 1), "text"},
-		"something after it": {sources + strings.Replace(done, "id: 3", "id: 2", 1) + strings.Replace(delta, "id: 2", "id: 3", 1), `"done" is number 2 of 3`},
+		"something after it": {sources + strings.Replace(done, "id: 3", "id: 2", 1) + strings.Replace(delta, "id: 2", "id: 3", 1), `"done" comes after "sources"`},
 	} {
-		if err := contract.CheckEvents(doc, tt.stream); (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+		if err := conformance.CheckEvents(doc, tt.stream); (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: the error is %v, want %q", name, err, tt.want)
 		}
 	}

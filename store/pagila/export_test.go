@@ -1,0 +1,4 @@
+package pagila
+
+// Name returns the name of a dataset.
+func Name(s Source) string { return s.name }
