@@ -1,135 +1,98 @@
 package offline
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 
 	"github.com/shopspring/decimal"
 )
 
-// measure is a parameter of listFilms with a minimum and a maximum: the numbers that the contract takes, their
+// spellings are patterns that rewrite amounts in the notation of the vocabulary, in turn, until each is a bound and
+// a number with its unit: " <= " and " 90*1#length ". N is a number without a unit, A one with it, and B a bound.
+var spellings = compiled([][2]string{
+	{` (N)  ormore  (\*\S+)  (#\w+) `, ` >=  $1$2$3 `},         // 90+ minutes
+	{` (N)  (\*\S+)  (#\w+) `, ` $1$2$3 `},                     // 90 minutes
+	{` \$  (N) `, ` $1*1#rental_rate `},                        // $3
+	{` (N)  \$ `, ` $1*1#rental_rate `},                        // 3 $
+	{` (N)  (to)  (N)(\*\S+) `, ` $1$4  to  $3$4 `},            // 1 to 3 hours
+	{` (N)(\*\S+)  to  (N) `, ` $1$2  to  $3$2 `},              // $1 to 3
+	{` between  (N)  &  (N)(\*\S+) `, ` $1$3  to  $2$3 `},      // between 1 and 3 hours
+	{` between  (N)(\*\S+)  &  (N) `, ` $1$2  to  $3$2 `},      // between $1 and 3
+	{` between  (A)  &  (A) `, ` $1  to  $2 `},                 // between 1 hour and 90 minutes
+	{` (#\w+)  between  (N)  &  (N) `, ` $2*1$1  to  $3*1$1 `}, // length between 60 and 90
+	{` (#\w+) ((?: B )?) (N) `, `$2 $3*1$1 `},                  // length under 90
+	{` (N\.\d\d) `, ` $1*1#rental_rate `},                      // 2.99
+	{` between  (\d{4})  &  (\d{4}) `, ` $1  to  $2 `},         // between 2000 and 2006
+	{` ((?:19|20|21)\d\d) `, ` $1*1#release_year `},            // 2006
+	{`(?: between )? (A)  to  (A) `, ` >=  $1  <=  $2 `},       // 60 to 90 minutes
+	{` (A)  orless `, ` <=  $1 `},                              // 90 minutes or less
+	{` (A)  ormore `, ` >=  $1 `},                              // 90 minutes or more
+	{` (A)  \[length_min=150\] `, ` $1 `},                      // 90 minutes long
+	{`#rental_rate  #replacement_cost `, `#replacement_cost `}, // 20 dollars to replace
+	{` #replacement_cost ((?: B )? N\*\S+)#rental_rate  (<=  N\*\S+)#rental_rate `, `$1#replacement_cost  $2#replacement_cost `},
+	{` #replacement_cost ((?: B )? N\*\S+)#rental_rate `, `$1#replacement_cost `},
+})
+
+var amounts = compiled([][2]string{{`( & )?(?: (B) )? (N)\*(N)#(\w+) `, ""}})[0].pattern
+
+type spelling struct {
+	pattern *regexp.Regexp
+	by      string
+}
+
+func compiled(patterns [][2]string) []spelling {
+	var all []spelling
+	for _, p := range patterns {
+		pattern := strings.NewReplacer("A", `[\d.]+\*[\d.]+#\w+`, "N", `\d*\.?\d+`, "B", `(?:<=?|>=?|~)`).Replace(p[0])
+		all = append(all, spelling{regexp.MustCompile(pattern), p[1]})
+	}
+	return all
+}
+
+// measures are the parameters of listFilms with a minimum and a maximum: the numbers that the contract takes, their
 // step, and how an answer says a number.
-type measure struct {
-	least, most, step decimal.Decimal
-	before, behind    string
+var measures = map[string]struct{ least, most, step, format string }{
+	"length":           {"0", "32767", "1", "%s minutes"},
+	"rental_duration":  {"0", "32767", "1", "%s days"},
+	"release_year":     {"1901", "2155", "1", "the year %s"},
+	"rental_rate":      {"0", "9999999999", "0.01", "$%s"},
+	"replacement_cost": {"0", "9999999999", "0.01", "$%s to replace"},
 }
 
-var measures = map[string]measure{
-	"length":           {number("0"), number("32767"), number("1"), "", " minutes"},
-	"rental_duration":  {number("0"), number("32767"), number("1"), "", " days"},
-	"release_year":     {number("1901"), number("2155"), number("1"), "the year ", ""},
-	"rental_rate":      {number("0"), number("9999999999"), number("0.01"), "$", ""},
-	"replacement_cost": {number("0"), number("9999999999"), number("0.01"), "$", " to replace"},
-}
-
-const size = `((?: \$ )? [\d.]+ (?: ormore )?(?: \*[\d.]+  #\w+ | \$ )?)`
-
-var (
-	amounts         = regexp.MustCompile(`( & )?(?: #\w+ )?(?: (<=?|>=?|~|between) )?` + size + `(?: (to|&) ` + size + `)?(?: (?:orless|ormore) )?(?: #\w+ )?(?: \[length_min=150\] )?`)
-	hoursAndMinutes = regexp.MustCompile(` \d+  \*60  #length  \d+  \*1  #length `)
-	digits          = regexp.MustCompile(`\d*\.?\d+`)
-	measured        = regexp.MustCompile(`#(\w+)|\$`)
-)
-
-// number reads digits. Anything else is 0.
-func number(text string) decimal.Decimal {
-	n, _ := decimal.NewFromString(text) //nolint:errcheck // the patterns match nothing else
-	return n
-}
-
-// addMinutes makes one amount of hours and minutes.
-func addMinutes(text string) string {
-	n := digits.FindAllString(text, -1)
-	return " " + number(n[0]).Mul(number(n[1])).Add(number(n[2])).String() + "  *1  #length "
-}
-
-// sizeOf reads a number, whose unit may be that of the other number of a range.
-func sizeOf(text, other string) decimal.Decimal {
-	n := digits.FindAllString(text, -1)
-	if len(n) == 1 && !strings.Contains(text, "$") {
-		n = append(n, digits.FindAllString(other, -1)[1:]...)
-	}
-	return number(n[0]).Mul(number(append(n, "1")[1]))
-}
-
-// parameterOf decides what an amount measures by the words about it. It is empty if they disagree.
-func parameterOf(text string, n decimal.Decimal) string {
-	found, year := "", measures["release_year"]
-	for _, match := range measured.FindAllStringSubmatch(strings.ReplaceAll(text, "$", "#rental_rate"), -1) {
-		switch {
-		case found == "" || found == "rental_rate" && match[1] == "replacement_cost":
-			found = match[1] // it costs 20 dollars to replace
-		case match[1] != found && (match[1] != "rental_rate" || found != "replacement_cost"):
-			return ""
-		}
-	}
-	switch {
-	case found == "" && n.Exponent() == -2:
-		return "rental_rate"
-	case found == "" && n.IsInteger() && n.Cmp(year.least) >= 0 && n.Cmp(year.most) <= 0:
-		return "release_year"
-	}
-	return found
-}
-
-// amount reads an amount with its bounds, and returns what is still to be read. An amount without a bound after
-// an "and" is not understood, because in "under 2 hours and 5 dollars" the bound may be meant for both.
+// amount reads an amount with its bound, and returns what is still to be read. An amount without a bound after an
+// "and" is not understood, because in "under 2 hours and 5 dollars" the bound may be meant for both.
 func (q *query) amount(text string) string {
-	part := amounts.FindStringSubmatch(text)
-	bound, join := part[2], part[4]
-	if strings.Contains(text, " orless ") {
-		bound += "<="
+	part, number := amounts.FindStringSubmatch(text), decimal.RequireFromString
+	m, bound, n := measures[part[5]], part[2], number(part[3]).Mul(number(part[4]))
+	step, tenth := number(m.step), n.Div(number("10"))
+	least, most := n.Div(step).Ceil().Mul(step), n.Div(step).Floor().Mul(step)
+	limits, reading := map[string]decimal.Decimal{"_min": least, "_max": most}, ""
+	switch bound {
+	case "~":
+		least, most = n.Sub(tenth).Div(step).Ceil().Mul(step), n.Add(tenth).Div(step).Floor().Mul(step)
+		limits, reading = map[string]decimal.Decimal{"_min": least, "_max": most}, "at least "+least.String()+" and at most "
+	case "<":
+		most = least.Sub(step)
+		fallthrough
+	case "<=":
+		limits, reading = map[string]decimal.Decimal{"_max": most}, "at most "
+	case ">":
+		least = most.Add(step)
+		fallthrough
+	case ">=":
+		limits, reading, most = map[string]decimal.Decimal{"_min": least}, "at least ", least
 	}
-	if strings.Contains(text, " ormore ") {
-		bound += ">="
+	possible := part[1] == "" || bound != ""
+	for end, limit := range limits {
+		possible = possible && q.args[part[5]+end] == nil && limit.Cmp(number(m.least)) >= 0 && limit.Cmp(number(m.most)) <= 0
 	}
-	low := sizeOf(part[3], part[3]+part[5])
-	high := low
-	if join == "to" && bound == "" || join != "" && bound == "between" {
-		low, high, bound, join = sizeOf(part[3], part[5]), sizeOf(part[5], part[3]), "to", ""
-	}
-	parameter := parameterOf(text, low)
-	if parameter == "" || join != "" || part[1] != "" && bound == "" || !q.limit(parameter, bound, low, high) {
+	if !possible || len(limits) == 2 && least.GreaterThan(most) {
 		return text
 	}
+	for end, limit := range limits {
+		q.args[part[5]+end] = []string{limit.String()}
+	}
+	q.read = append(q.read, reading+fmt.Sprintf(m.format, most))
 	return " , "
-}
-
-// limit sets the bounds of a parameter, and reports whether that is possible.
-func (q *query) limit(parameter, bound string, low, high decimal.Decimal) bool {
-	m := measures[parameter]
-	if bound == "~" {
-		tenth := low.Div(number("10"))
-		low, high = low.Sub(tenth), low.Add(tenth)
-	}
-	least, most := low.Div(m.step).Ceil().Mul(m.step), high.Div(m.step).Floor().Mul(m.step)
-	limits := map[string]decimal.Decimal{"_min": least, "_max": most}
-	reading := m.before + least.String() + " to " + most.String() + m.behind
-	switch bound {
-	case "<", "<=":
-		if bound == "<" {
-			most = least.Sub(m.step)
-		}
-		limits, reading = map[string]decimal.Decimal{"_max": most}, "at most "+m.before+most.String()+m.behind
-	case ">", ">=":
-		if bound == ">" {
-			least = most.Add(m.step)
-		}
-		limits, reading = map[string]decimal.Decimal{"_min": least}, "at least "+m.before+least.String()+m.behind
-	case "":
-		reading = m.before + least.String() + m.behind
-	case "to", "~":
-	default:
-		return false
-	}
-	for end, n := range limits {
-		if q.args[parameter+end] != nil || n.LessThan(m.least) || n.GreaterThan(m.most) || len(limits) == 2 && least.GreaterThan(most) {
-			return false
-		}
-	}
-	for end, n := range limits {
-		q.args[parameter+end] = []string{n.String()}
-	}
-	q.read = append(q.read, reading)
-	return true
 }

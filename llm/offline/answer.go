@@ -34,20 +34,17 @@ func (d *desk) call(name string, args map[string][]string) record {
 func arguments(args map[string][]string) string {
 	typed := map[string]any{}
 	for name, values := range args {
-		number := strings.HasSuffix(name, "_min") || strings.HasSuffix(name, "_max") || strings.HasSuffix(name, "_id") || name == "page_size"
-		switch {
-		case slices.Contains([]string{"category", "rating", "language", "actor", "special_feature"}, name):
+		switch name {
+		case "category", "rating", "language", "actor", "special_feature":
 			typed[name] = values
-		case name == "streaming_available", name == "in_stock", number && !strings.HasPrefix(name, "re") || strings.HasPrefix(name, "release"):
+		case "length_min", "length_max", "release_year_min", "release_year_max", "rental_duration_min", "rental_duration_max",
+			"film_id", "store_id", "page_size", "streaming_available", "in_stock":
 			typed[name] = json.RawMessage(values[0])
 		default:
 			typed[name] = values[0]
 		}
 	}
-	raw, err := json.Marshal(typed)
-	if err != nil {
-		return "{}" // the values are numbers where numbers belong
-	}
+	raw, _ := json.Marshal(typed) // the values of numbers and booleans are JSON
 	return string(raw)
 }
 
@@ -66,12 +63,11 @@ func read(question string, results map[call]record) reading {
 	if len(d.wanted) > 0 {
 		return reading{calls: d.wanted}
 	}
-	var films []record
-	for _, n := range names {
-		films = append(films, n.films...)
-	}
 	q := newQuery(words, names)
-	text := q.answer(d, films)
+	for _, n := range names {
+		q.films = append(q.films, n.films...)
+	}
+	text := q.answer(d)
 	if len(q.unread) > 0 {
 		text = "Not understood, and not used: “" + strings.Join(q.unread, "”, “") + "”.\n" + text
 	}
@@ -82,15 +78,16 @@ func read(question string, results map[call]record) reading {
 }
 
 // answer makes the calls that the question needs, and answers from their results.
-func (q *query) answer(d *desk, films []record) string {
+func (q *query) answer(d *desk) string {
 	asked := append(q.lists, "")[0]
 	tool := map[string]string{"categories": "listCategories", "actors": "listActors", "stores": "listStores"}[asked]
+	actors := slices.Contains(q.lists, "actors") && (q.args["actor"] == nil || !slices.Contains(q.lists, "film"))
 	switch {
-	case len(films) > 0:
-		return q.about(d, films)
+	case len(q.films) > 0:
+		return q.about(d)
 	case tool != "" && len(q.lists) == 1 && len(q.args) == 0:
 		return list(d.call(tool, nil), asked)
-	case slices.Contains(q.lists, "stores") || slices.Contains(q.lists, "actors") && (q.args["actor"] == nil || !slices.Contains(q.lists, "film")):
+	case actors || slices.Contains(q.lists, "stores"):
 		q.unread = append(q.unread, q.lists...)
 	}
 	if len(q.args) == 0 && (asked == "" || len(q.unread) > 0) {
@@ -101,15 +98,15 @@ func (q *query) answer(d *desk, films []record) string {
 	return list(d.call("listFilms", q.args), "films")
 }
 
-// about answers about films that the question names.
-func (q *query) about(d *desk, films []record) string {
-	if q.args["sort"] != nil {
-		q.unread = append(q.unread, "the order")
+// about answers with all facts about the films that the question names.
+func (q *query) about(d *desk) string {
+	if q.args["sort"] != nil || len(q.films) > 3 {
+		q.unread = append(q.unread, "the order", "the other films")
 	}
 	var lines []string
-	for _, f := range films[:min(len(films), 3)] {
+	for _, f := range q.films[:min(len(q.films), 3)] {
 		id := map[string][]string{"film_id": {f.text("film_id")}}
-		lines = append(lines, d.call("getFilm", id).String())
+		lines = append(lines, d.call("getFilm", id).String()+".")
 		if q.due {
 			lines = append(lines, list(d.call("listFilmInventory", id), "copies"))
 		}
@@ -119,13 +116,14 @@ func (q *query) about(d *desk, films []record) string {
 
 // list lists the objects of a page.
 func list(page record, what string) string {
-	items, _ := page["items"].([]any)
+	items := page.list("items")
 	lines := []string{fmt.Sprintf("%d of %s %s:", len(items), cmp.Or(page.text("total"), strconv.Itoa(len(items))), what)}
 	if len(items) == 0 {
 		return "None of the " + what + " fits."
 	}
 	for _, item := range items {
-		lines = append(lines, "- "+text(item)+".")
+		delete(item, "description")
+		lines = append(lines, "- "+item.String()+".")
 	}
 	return strings.Join(lines, "\n")
 }
@@ -133,46 +131,62 @@ func list(page record, what string) string {
 // record is an object of a response.
 type record map[string]any
 
-// members are the members of all objects, in the order in which an answer has them.
+// parse reads an object, with numbers as they are written.
+func parse(object string) record {
+	var r record
+	d := json.NewDecoder(strings.NewReader(object))
+	d.UseNumber()
+	if d.Decode(&r) != nil {
+		return record{}
+	}
+	return r
+}
+
+// list has the objects of a member.
+func (r record) list(member string) []record {
+	values, _ := r[member].([]any)
+	var all []record
+	for _, v := range values {
+		if object, ok := v.(map[string]any); ok {
+			all = append(all, object)
+		}
+	}
+	return all
+}
+
+// members are the members of all objects, in the order in which answers have them.
 var members = [][2]string{
-	{"title", "%s"}, {"film_id", "[%s]"}, {"inventory_id", "copy %s"}, {"store_id", "store %s"}, {"name", "%s"}, {"address", "%s"}, {"city", "%s"},
-	{"country", "%s"}, {"film_count", "%s films"}, {"copies", "%s copies"}, {"in_stock", "in stock: %s"}, {"due_date", "due %s"}, {"release_year", "%s"},
-	{"categories", "%s"}, {"category", "%s"}, {"rating", "rated %s"}, {"length", "%s minutes"}, {"rental_rate", "$%s"}, {"rental_duration", "for %s days"},
-	{"replacement_cost", "$%s to replace"}, {"special_features", "with %s"}, {"language", "in %s"}, {"streaming_available", "streaming: %s"},
-	{"actors", "starring %s"}, {"availability", "in stores: %s"}, {"description", "%s"},
+	{"title", "%s"}, {"film_id", "[%s]"}, {"first_name", "%s"}, {"last_name", "%s"}, {"inventory_id", "copy %s"}, {"store_id", "store %s"},
+	{"name", "%s,"}, {"address", "in %s,"}, {"city", "%s,"}, {"country", "%s"}, {"film_count", "(films: %s)"}, {"copies", "(copies: %s)"},
+	{"in_stock", "(in stock: %s)"}, {"due_date", "(due: %s)"}, {"release_year", "(%s):"}, {"categories", "%s,"}, {"category", "%s,"},
+	{"rating", "rated %s,"}, {"length", "%s minutes,"}, {"rental_rate", "$%s"}, {"rental_duration", "for %s days,"},
+	{"replacement_cost", "$%s to replace,"}, {"special_features", "with %s,"}, {"language", "in %s,"}, {"streaming_available", "streaming: %s"},
+	{"actors", "; actors: %s"}, {"availability", "; %s"}, {"description", "; %s"},
 }
 
 // String has all facts of an object in a line.
 func (r record) String() string {
 	var all []string
-	if r["first_name"] != nil {
-		all = append(all, r.text("first_name")+" "+r.text("last_name"))
-	}
 	for _, m := range members {
 		if text := r.text(m[0]); text != "" && (m[0] != "category" || r["categories"] == nil) {
 			all = append(all, fmt.Sprintf(m[1], text))
 		}
 	}
-	return strings.Replace(strings.Join(all, ", "), ", [", " [", 1)
+	return strings.TrimSuffix(strings.ReplaceAll(strings.Join(all, " "), " ;", ";"), ",")
 }
 
-// text is a member as an answer has it, or empty if it is not known.
-func (r record) text(name string) string { return text(r[name]) }
-
-func text(v any) string {
-	switch v := v.(type) {
+// text is a member as answers have it, or empty if it is not known.
+func (r record) text(name string) string {
+	switch v := r[name].(type) {
 	case nil:
 		return ""
-	case bool:
-		return map[bool]string{true: "yes", false: "no"}[v]
-	case float64:
-		return strconv.FormatFloat(v, 'f', -1, 64)
-	case map[string]any:
-		return record(v).String()
 	case []any:
-		all := make([]string, len(v))
-		for i, one := range v {
-			all[i] = text(one)
+		var all []string
+		for _, one := range v {
+			if object, ok := one.(map[string]any); ok {
+				one = record(object)
+			}
+			all = append(all, fmt.Sprint(one))
 		}
 		return strings.Join(all, ", ")
 	default:

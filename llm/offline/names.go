@@ -14,8 +14,9 @@ type name struct {
 // maxLookups is how many phrases of a question are looked up. Each takes two calls.
 const maxLookups = 5
 
-// resolve looks up which phrases outside the vocabulary are names. The longest of overlapping names counts.
-func resolve(words []token, d *desk) []name {
+// resolve looks up which phrases outside the vocabulary are names: first the whole phrases, then their words. The
+// longest of overlapping names counts.
+func resolve(words []string, d *desk) []name {
 	var found, names []name
 	for _, t := range unknowns(words) {
 		found = append(found, d.lookUp(words, t)...)
@@ -30,61 +31,64 @@ func resolve(words []token, d *desk) []name {
 }
 
 // unknowns finds the phrases outside the vocabulary, and then their words.
-func unknowns(words []token) []term {
+func unknowns(words []string) []term {
 	var runs, single []term
 	for _, t := range terms(words, nil) {
-		if last := len(runs) - 1; t.meaning != unknown {
-			continue
-		} else if last >= 0 && runs[last].at+runs[last].len == t.at {
+		last := len(runs) - 1
+		switch {
+		case t.meaning != unknown:
+		case last >= 0 && runs[last].at+runs[last].len == t.at:
 			runs[last].len++
-		} else {
+		default:
 			runs = append(runs, t)
 		}
 	}
 	for _, run := range runs {
 		for i := range run.len {
-			if run.len > 1 {
-				single = append(single, term{unknown, run.at + i, 1})
-			}
+			single = append(single, term{unknown, run.at + i, 1})
 		}
 	}
-	runs = append(runs, single...)
+	for _, s := range single {
+		if !slices.Contains(runs, s) {
+			runs = append(runs, s)
+		}
+	}
 	return runs[:min(len(runs), maxLookups)]
 }
 
 // lookUp looks up a phrase as a title and as the name of an actor. Names that contain it count first, since the
 // rest of a name may have a meaning of its own.
-func (d *desk) lookUp(words []token, t term) []name {
-	phrase := texts(words[t.at : t.at+t.len])
+func (d *desk) lookUp(words []string, t term) []name {
+	phrase := strings.Join(words[t.at:t.at+t.len], " ")
 	if len(phrase) > 100 {
 		return nil
 	}
-	films := d.call("listFilms", map[string][]string{"title": {phrase}, "count": {"none"}}).list()
-	actors := d.call("listActors", map[string][]string{"q": {phrase}}).list()
-	var whole, begin []name
-	for _, f := range films {
+	var whole, part []name
+	var begin []record
+	for _, f := range d.call("listFilms", map[string][]string{"title": {phrase}, "count": {"none"}}).list("items") {
 		if at, n := find(words, f.text("title")); n > 0 {
 			whole = append(whole, name{term{"@film", at, n}, []record{f}})
 		} else if at, n := find(split(f.text("title")), phrase); n > 0 && at == 0 && plain(words, t) {
-			begin = append(begin, name{term{"@film", t.at, t.len}, []record{f}})
+			begin = append(begin, f)
+			part = []name{{term{"@film", t.at, t.len}, begin}}
 		}
 	}
-	for _, a := range actors {
+	for _, a := range d.call("listActors", map[string][]string{"q": {phrase}}).list("items") {
 		full := a.text("first_name") + " " + a.text("last_name")
 		if at, n := find(words, full); n > 0 {
-			whole = append(whole, name{term{"@actor=" + strings.ReplaceAll(texts(words[at:at+n]), " ", "+"), at, n}, nil})
+			whole = append(whole, name{term{"@actor=" + strings.Join(words[at:at+n], "+"), at, n}, nil})
 		} else if _, n := find(split(full), phrase); n > 0 && introduced(words, t) {
-			begin = []name{{term{"@actor=" + strings.ReplaceAll(phrase, " ", "+"), t.at, t.len}, nil}}
+			part = []name{{term{"@actor=" + strings.ReplaceAll(phrase, " ", "+"), t.at, t.len}, nil}}
 		}
 	}
-	if whole == nil && begin != nil {
-		return begin[:1]
+	if whole == nil {
+		return part
 	}
 	return whole
 }
 
 // find finds a phrase among words.
-func find(words []token, phrase string) (at, n int) {
+func find(words []string, phrase string) (at, n int) {
 	want := split(phrase)
 	for at := range len(words) - len(want) + 1 {
 		if len(want) > 0 && stems(words[at:at+len(want)]) == stems(want) {
@@ -95,33 +99,21 @@ func find(words []token, phrase string) (at, n int) {
 }
 
 // introduced reports whether a part of a name is an actor's. Many names are also words, such as Hope and Rock.
-func introduced(words []token, t term) bool {
-	small := func(w token) bool { return strings.ToLower(w.text) == w.text }
+func introduced(words []string, t term) bool {
 	if t.len > 1 || t.at == 0 {
 		return t.len > 1
 	}
+	small := func(w string) bool { return strings.ToLower(w) == w }
 	next := terms(words[t.at+1:], nil)
 	ends := len(next) == 0 || strings.ContainsAny(next[0].meaning, ".,&<>") || next[0].meaning == "or"
 	return !small(words[t.at]) && slices.ContainsFunc(words, small) ||
-		ends && slices.Contains(strings.Fields("with by star starring starred featuring did doe has and or"), words[t.at-1].stem)
+		ends && slices.Contains(strings.Fields("with by star starring starred featuring did doe has and or"), stems(words[t.at-1:t.at]))
 }
 
 // plain reports whether a question has no condition beside a phrase, so that the phrase may begin a title. "The"
 // before it begins another one.
-func plain(words []token, t term) bool {
-	return (t.at < 2 || words[t.at-1].text != "The") && !slices.ContainsFunc(terms(words, []name{{term{"@film", t.at, t.len}, nil}}), func(t term) bool {
+func plain(words []string, t term) bool {
+	return (t.at < 2 || words[t.at-1] != "The") && !slices.ContainsFunc(terms(words, []name{{term{"@film", t.at, t.len}, nil}}), func(t term) bool {
 		return strings.ContainsAny(t.meaning, "?<>~=0123456789") || slices.Contains([]string{"x", "film", "not"}, t.meaning)
 	})
-}
-
-// list has the objects of a page.
-func (r record) list() []record {
-	items, _ := r["items"].([]any)
-	var all []record
-	for _, item := range items {
-		if object, ok := item.(map[string]any); ok {
-			all = append(all, object)
-		}
-	}
-	return all
 }

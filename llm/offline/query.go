@@ -1,6 +1,7 @@
 package offline
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ type query struct {
 	unread []string            // words that were not
 	lists  []string            // "film", or what else is asked for
 	due    bool                // when copies are due
+	films  []record            // that the question names
 }
 
 // The conditions of a question in the notation of the vocabulary.
@@ -29,20 +31,22 @@ func anyOf(parameter string) *regexp.Regexp {
 }
 
 // newQuery reads a question.
-func newQuery(words []token, names []name) *query {
+func newQuery(words []string, names []name) *query {
 	q := &query{args: map[string][]string{}}
 	text := map[string]string{} // what the meanings are in the question
 	for _, t := range terms(words, names) {
 		for meaning := range strings.FieldsSeq(t.meaning) {
 			if meaning == unknown {
-				meaning += words[t.at].text
+				meaning += words[t.at]
 			}
-			text[meaning] = texts(words[t.at : t.at+t.len])
+			text[meaning] = strings.Join(words[t.at:t.at+t.len], " ")
 			q.rest += " " + meaning + " "
 		}
 	}
 	q.rest = strings.ReplaceAll(q.rest, " . ", "")
-	q.rest = hoursAndMinutes.ReplaceAllStringFunc(q.rest, addMinutes)
+	for _, s := range spellings {
+		q.rest = s.pattern.ReplaceAllString(q.rest, s.by)
+	}
 	q.rest = amounts.ReplaceAllStringFunc(q.rest, q.amount)
 	for _, list := range values {
 		q.rest = list.ReplaceAllStringFunc(q.rest, q.values)
@@ -50,10 +54,10 @@ func newQuery(words []token, names []name) *query {
 	meanings := strings.Fields(q.rest)
 	for i, m := range meanings {
 		next := append(meanings, "")[i+1]
-		if m == "store" && next != "" && numeral(next, "") == next && q.set("store_id", "in store "+next, next) {
+		if m == "store" && digits.MatchString(next) && q.set("store_id", "in store "+next, next) {
 			meanings[i+1] = ","
-		} else if !q.leftover(m, next) {
-			q.unread = append(q.unread, text[m])
+		} else if i > 0 && meanings[i-1] == "not" || !q.leftover(m, next) {
+			q.unread = append(q.unread, cmp.Or(text[m], strings.Split(m, "*")[0]))
 		}
 	}
 	return q

@@ -16,10 +16,9 @@ var meanings, said = func() (map[string]string, map[string]string) {
 	meanings, said := map[string]string{}, map[string]string{}
 	for line := range strings.Lines(vocabulary) {
 		meaning, list, _ := strings.Cut(strings.TrimSpace(line), ": ")
-		for i, phrase := range strings.Split(list, ", ") {
-			if i == 0 {
-				said[meaning] = phrase
-			}
+		phrases := strings.Split(list, ", ")
+		said[meaning] = phrases[0]
+		for _, phrase := range phrases {
 			if key := stems(split(phrase)); meanings[key] == "" {
 				meanings[key] = meaning
 			}
@@ -43,41 +42,28 @@ var (
 		regexp.MustCompile(`(?i)\bw/o\b`):              "without",
 		regexp.MustCompile(`(\d ?)[-–—]( ?\$? ?\d)`):   "$1 to $2",
 	}
-	// The numbers that people spell out.
-	ones = strings.Fields("- one two three four five six seven eight nine ten eleven twelve")
-	tens = strings.Fields("- ten twenty thirty forty fifty sixty seventy eighty ninety hundred")
+	digits = regexp.MustCompile(`^\d*\.?\d+$`)
+	// numerals are the numbers that people spell out.
+	numerals = strings.Fields("- one two three four five six seven eight nine ten eleven twelve")
 )
 
-// token is a word, a number or a symbol of a question.
-type token struct {
-	text string // as written
-	stem string // in lower case and roughly in the singular
-}
-
-func split(text string) []token {
+// split returns the words, numbers and symbols of a text.
+func split(text string) []string {
 	for spelling, by := range rewrites {
 		text = spelling.ReplaceAllString(text, by)
 	}
-	var all []token
-	for _, word := range tokens.FindAllString(text, -1) {
-		stem := strings.ToLower(word)
-		if singular, found := strings.CutSuffix(stem, "ies"); found {
-			stem = singular + "y"
-		} else if len(stem) > 3 && !strings.HasSuffix(stem, "ss") {
-			stem = strings.TrimSuffix(stem, "s")
-		}
-		all = append(all, token{word, stem})
-	}
-	return all
+	return tokens.FindAllString(text, -1)
 }
 
-func stems(words []token) string { return join(words, func(w token) string { return w.stem }) }
-func texts(words []token) string { return join(words, func(w token) string { return w.text }) }
-
-func join(words []token, part func(token) string) string {
-	all := make([]string, len(words))
-	for i, w := range words {
-		all[i] = part(w)
+// stems are words in lower case and roughly in the singular.
+func stems(words []string) string {
+	all := strings.Fields(strings.ToLower(strings.Join(words, " ")))
+	for i, w := range all {
+		if singular, found := strings.CutSuffix(w, "ies"); found {
+			all[i] = singular + "y"
+		} else if len(w) > 3 && !strings.HasSuffix(w, "ss") {
+			all[i] = strings.TrimSuffix(w, "s")
+		}
 	}
 	return strings.Join(all, " ")
 }
@@ -85,14 +71,14 @@ func join(words []token, part func(token) string) string {
 // term is a phrase of a question with its meaning.
 type term struct {
 	meaning string
-	at, len int // its tokens
+	at, len int // its words
 }
 
-// terms reads tokens as names and as the longest phrases of the vocabulary.
-func terms(words []token, names []name) []term {
+// terms reads words as names and as the longest phrases of the vocabulary.
+func terms(words []string, names []name) []term {
 	var all []term
-	for at := 0; at < len(words); {
-		t := term{numeral(words[at].text, words[at].stem), at, 1}
+	for at := 0; at < len(words); at += all[len(all)-1].len {
+		t := term{meaningOf(words[at]), at, 1}
 		for n := min(maxPhrase, len(words)-at); n > 0; n-- {
 			m := meanings[stems(words[at:at+n])]
 			if m != "" && !slices.ContainsFunc(names, func(o name) bool { return o.at > at && o.at < at+n }) {
@@ -104,23 +90,19 @@ func terms(words []token, names []name) []term {
 			t = names[i].term
 		}
 		all = append(all, t)
-		at += t.len
 	}
 	return all
 }
 
-// numeral is the meaning of a number and of a rating of one capital letter.
-func numeral(text, stem string) string {
-	switch {
-	case slices.Index(ones, stem) > 0:
-		return strconv.Itoa(slices.Index(ones, stem))
-	case slices.Index(tens, stem) > 0:
-		return strconv.Itoa(10 * slices.Index(tens, stem))
-	case digits.FindString(text) == text && len(text) < 10:
-		return text
-	case text == "G" || text == "R":
-		return "[rating=" + text + "]"
-	default:
-		return unknown
+// meaningOf is the meaning of a number, of a rating of one capital letter, or of an unknown word.
+func meaningOf(word string) string {
+	switch i := slices.Index(numerals, strings.ToLower(word)); {
+	case i > 0:
+		return strconv.Itoa(i)
+	case digits.MatchString(word) && len(word) < 10:
+		return word
+	case word == "G" || word == "R":
+		return "[rating=" + word + "]"
 	}
+	return unknown
 }
