@@ -155,3 +155,103 @@ func (q question) checkTotal(t *testing.T, a *testAPI, answer string) {
 		t.Errorf("the answer does not say %q:\n%s", want, answer)
 	}
 }
+
+// madeUp are words that nobody knows.
+var madeUp = strings.Fields("frobnicated blorptastic zquxy wibblesome 7th £ Grunthilda ungloomy 1990s 🦆")
+
+// TestMadeUpWords adds a made-up word to each question that the search agent takes. Whatever the word means, the
+// question is then handed over, and the answer names the word before it lists anything.
+func TestMadeUpWords(t *testing.T) {
+	t.Parallel()
+	pgtest.RealPagila(t)
+	a := start(t)
+	for i, q := range questions(t) {
+		words := strings.Fields(q.text)
+		word := madeUp[i%len(madeUp)]
+		text := strings.Join(slices.Insert(words, i%(len(words)+1), word), " ")
+		answer, understood := handOff(t, a, text)
+		head, _, _ := strings.Cut(answer, "\n- ")
+		if understood || !strings.Contains(head, "Not understood") || !strings.Contains(head, word) {
+			t.Errorf("%s: understood is %t, and the answer is\n%s", text, understood, head)
+		}
+	}
+}
+
+// TestTitles asks about films by their titles, in several spellings. The search agent may hand a question over, but
+// never answers about another film.
+func TestTitles(t *testing.T) {
+	t.Parallel()
+	pgtest.RealPagila(t)
+	a := start(t)
+	var films []gen.Source
+	if err := a.db.NewRaw(`SELECT film_id, title FROM film WHERE film_id % 9 = 4 ORDER BY film_id`).Scan(t.Context(), &films); err != nil {
+		t.Fatal(err)
+	}
+	taken := 0
+	for i, f := range films {
+		text := []string{"How long is %s?", "who stars in %s", "%s", "Is %s suitable for children?"}[i%4]
+		if i%3 > 0 {
+			f.Title = strings.ToLower(f.Title)
+		}
+		answer, understood := handOff(t, a, fmt.Sprintf(text, f.Title))
+		if !understood {
+			continue
+		}
+		taken++
+		if found := cited.FindAllString(answer, -1); !slices.Equal(found, []string{fmt.Sprintf("[%d]", f.FilmID)}) {
+			t.Errorf("%s: the answer is about %q:\n%s", fmt.Sprintf(text, f.Title), found, answer)
+		}
+	}
+	t.Logf("the search agent takes %d of %d", taken, len(films))
+	if taken*10 < len(films)*9 {
+		t.Errorf("the search agent takes %d of %d questions about a film, want 90 %%", taken, len(films))
+	}
+}
+
+// vocabularyValue is a value in the offline model's vocabulary.
+var vocabularyValue = regexp.MustCompile(`(?m)^\[(\w+)=([^\]]+)\]: ([^,\n]+)`)
+
+// TestVocabulary compares the values of the vocabulary with the contract and the database, in both directions.
+func TestVocabulary(t *testing.T) {
+	t.Parallel()
+	pgtest.RealPagila(t)
+	a := start(t)
+	raw, err := os.ReadFile("../llm/offline/vocabulary.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string][]string{}
+	for _, m := range vocabularyValue.FindAllStringSubmatch(string(raw), -1) {
+		for v := range strings.SplitSeq(strings.ReplaceAll(m[2], "+", " "), "|") {
+			got[m[1]] = append(got[m[1]], v)
+		}
+	}
+	schemas := loadContract(t).Components.Schemas
+	enum := func(name string, except ...string) (values []string) {
+		for _, v := range schemas[name].Value.Enum {
+			if !slices.Contains(except, fmt.Sprint(v)) {
+				values = append(values, fmt.Sprint(v))
+			}
+		}
+		return values
+	}
+	selected := func(query string) (values []string) {
+		if err := a.db.NewRaw(query).Scan(t.Context(), &values); err != nil {
+			t.Fatal(err)
+		}
+		return values
+	}
+	for parameter, want := range map[string][]string{
+		"rating":          enum("Rating"),
+		"sort":            enum("FilmSort", "film_id", "-film_id", "-title", "relevance"),
+		"category":        selected(`SELECT name FROM category`),
+		"language":        selected(`SELECT rtrim(name) FROM language`),
+		"special_feature": selected(`SELECT DISTINCT unnest(special_features) FROM film`),
+	} {
+		slices.Sort(got[parameter])
+		slices.Sort(want)
+		if have := slices.Compact(got[parameter]); !slices.Equal(have, want) {
+			t.Errorf("the vocabulary has the %s %q, want %q", parameter, have, want)
+		}
+	}
+}

@@ -172,7 +172,7 @@ func (r record) String() string {
 			all = append(all, fmt.Sprintf(m[1], text))
 		}
 	}
-	return strings.TrimSuffix(strings.ReplaceAll(strings.Join(all, " "), " ;", ";"), ",")
+	return strings.TrimRight(strings.NewReplacer(", ;", ";", " ;", ";").Replace(strings.Join(all, " ")), ",:")
 }
 
 // text is a member as answers have it, or empty if it is not known.

@@ -20,6 +20,7 @@ type query struct {
 
 // The conditions of a question in the notation of the vocabulary.
 var (
+	id     = regexp.MustCompile(`^[1-9]\d{0,8}$`)
 	pair   = regexp.MustCompile(`\[(\w+)=(\S+)\]`)
 	values = []*regexp.Regexp{anyOf("category"), anyOf("rating"), anyOf("language"), regexp.MustCompile(`(?: & )?(?: not )? \[\w+=\S+\] `)}
 )
@@ -54,7 +55,7 @@ func newQuery(words []string, names []name) *query {
 	meanings := strings.Fields(q.rest)
 	for i, m := range meanings {
 		next := append(meanings, "")[i+1]
-		if m == "store" && digits.MatchString(next) && q.set("store_id", "in store "+next, next) {
+		if m == "store" && id.MatchString(next) && q.set("store_id", "in store "+next, next) {
 			meanings[i+1] = ","
 		} else if i > 0 && meanings[i-1] == "not" || !q.leftover(m, next) {
 			q.unread = append(q.unread, cmp.Or(text[m], strings.Split(m, "*")[0]))
@@ -117,9 +118,9 @@ func (q *query) leftover(meaning, next string) bool {
 	default:
 		if isActor {
 			actor = strings.ReplaceAll(actor, "+", " ")
-			q.args["actor"], q.read = append(q.args["actor"], actor), append(q.read, "with an actor named “"+actor+"”")
+			q.args["actor"], q.read = append(q.args["actor"], actor), append(q.read, "an actor whose name has “"+actor+"”")
 		}
-		return isActor || meaning[0] == '#' && (sort == "" || strings.TrimPrefix(sort, "-") == meaning[1:])
+		return isActor || meaning[0] == '#' && (named || meaning != "#release_year") && (sort == "" || strings.TrimPrefix(sort, "-") == meaning[1:])
 	}
 	return true
 }

@@ -34,7 +34,7 @@ const (
 
 var (
 	// tokens matches ordinal numbers, numbers, words, comparisons, and symbols that may mean something.
-	tokens = regexp.MustCompile(`\d+(?:st|nd|rd|th|s)\b|\d*\.?\d+|\pL[\pL\pM]*|[<>]=?|=[<>]?|[^\s\pL\d.?!:;"'()\[\]{}“”„‘’…*_#\x{2010}-\x{2015}-]`)
+	tokens = regexp.MustCompile(`\d+(?:st|nd|rd|th|s)\b|\d*\.?\d+|\pL[\pL\pM]*|[<>]=?|=[<>]?|[^\s\pL\pC\d.?!:;"'()\[\]{}“”„‘’…*_#\x{2010}-\x{2015}-]`)
 	// rewrites are spellings and what is read in their place.
 	rewrites = map[*regexp.Regexp]string{
 		regexp.MustCompile(`(?i)\bcan(?:['’]t|not)\b`): "can not",
