@@ -1,6 +1,10 @@
 // Package offline is a stand-in for a language model, for a server without one. It turns a question into calls
-// of tools, and says how it read the question. It makes the server useful without an account, and testable, since
-// the same conversation always has the same answer.
+// of tools, and its answers say how it read the question. It makes the server useful without an account, and
+// testable, since the same conversation always has the same answer.
+//
+// It knows no grammar. It replaces the longest phrases of its vocabulary (vocabulary.txt) by their meanings
+// (words.go), looks up other words as names (names.go), and matches a few patterns (query.go, amount.go). What is
+// then left was not understood.
 package offline
 
 import (
@@ -32,9 +36,20 @@ func Understood(conversation []llms.MessageContent) bool {
 	return err == nil && len(r.calls) == 0 && r.whole
 }
 
-// Search returns the one call that finds films for a question without the help of a model that calls tools.
-func Search(question string) (tool string, arguments json.RawMessage) {
-	return "listFilms", single(question)
+// Search returns the one call that finds films for a question, for models that call no tools themselves. Without
+// any condition, it searches for the words outside the vocabulary.
+func Search(question string) (tool string, args json.RawMessage) {
+	words := split(question)
+	q := newQuery(words, nil)
+	var names []string
+	for _, t := range unknowns(words) {
+		names = append(names, strings.Join(words[t.at:t.at+t.len], " "))
+	}
+	if text := strings.Join(names, " or "); len(q.args) == 0 && text != "" && len(text) <= 200 {
+		q.args["q"] = []string{text}
+	}
+	q.args["page_size"] = []string{maxListed}
+	return "listFilms", json.RawMessage(arguments(q.args))
 }
 
 // Call is the short form of GenerateContent that [llms.Model] requires.
@@ -48,36 +63,59 @@ func (m Model) GenerateContent(ctx context.Context, prompt []llms.MessageContent
 	for _, set := range options {
 		set(&o)
 	}
+	choice, err := m.choose(prompt, o)
+	if err != nil {
+		return nil, err
+	}
+	pieces := strings.SplitAfter(choice.Content, " ")
+	for i := 0; o.StreamingFunc != nil && choice.Content != "" && i < len(pieces); i++ {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if err := o.StreamingFunc(ctx, []byte(pieces[i])); err != nil {
+			return nil, err
+		}
+	}
+	words := 0
+	for _, message := range prompt {
+		for _, part := range message.Parts {
+			if text, ok := part.(llms.TextContent); ok {
+				words += len(strings.Fields(text.Text))
+			}
+		}
+	}
+	choice.GenerationInfo = map[string]any{"PromptTokens": words, "CompletionTokens": len(pieces)}
+	return &llms.ContentResponse{Choices: []*llms.ContentChoice{choice}}, nil
+}
+
+// choose calls tools or answers.
+func (m Model) choose(prompt []llms.MessageContent, o llms.CallOptions) (*llms.ContentChoice, error) {
 	if o.JSONMode {
 		text, err := m.summary(prompt)
-		return reply(ctx, prompt, text, o.StreamingFunc, err)
+		return &llms.ContentChoice{Content: text, StopReason: "stop"}, err
 	}
 	question, err := questionOf(prompt)
 	results := resultsOf(prompt)
 	r := read(question, results)
-	switch {
-	case len(r.calls) == 0:
-		return reply(ctx, prompt, r.answer, o.StreamingFunc, err)
-	case len(o.Tools) == 0:
-		return reply(ctx, prompt, "The catalogue could not be searched for this question.", o.StreamingFunc, err)
+	if len(r.calls) > 0 && len(o.Tools) == 0 {
+		r = reading{answer: "The catalogue could not be searched for this question."}
 	}
-	choice := &llms.ContentChoice{StopReason: "tool_calls", GenerationInfo: map[string]any{"PromptTokens": countWords(prompt), "CompletionTokens": len(r.calls)}}
+	choice := &llms.ContentChoice{Content: r.answer, StopReason: "stop"}
 	for i, c := range r.calls {
-		choice.ToolCalls = append(choice.ToolCalls, llms.ToolCall{
-			ID: fmt.Sprintf("call_%d", len(results)+i+1), Type: "function", FunctionCall: &llms.FunctionCall{Name: c.name, Arguments: c.arguments},
-		})
+		choice.Content, choice.StopReason = "", "tool_calls"
+		function := llms.FunctionCall{Name: c.name, Arguments: c.arguments}
+		choice.ToolCalls = append(choice.ToolCalls, llms.ToolCall{ID: fmt.Sprintf("call_%d", len(results)+i+1), Type: "function", FunctionCall: &function})
 	}
-	return &llms.ContentResponse{Choices: []*llms.ContentChoice{choice}}, err
+	return choice, err
 }
 
 // questionOf reads the question of a conversation.
-func questionOf(conversation []llms.MessageContent) (string, error) {
+func questionOf(conversation []llms.MessageContent) (question string, err error) {
 	for _, m := range conversation {
 		for _, part := range m.Parts {
 			text, ok := part.(llms.TextContent)
 			if _, block, found := strings.Cut(text.Text, "<question>\n"); ok && found && m.Role == llms.ChatMessageTypeHuman {
 				block, _, _ = strings.Cut(block, "\n</question>")
-				var question string
 				return question, json.Unmarshal([]byte(block), &question)
 			}
 		}
@@ -85,58 +123,21 @@ func questionOf(conversation []llms.MessageContent) (string, error) {
 	return "", errors.New("the conversation has no question")
 }
 
-// resultsOf collects the results of the calls of a conversation.
-func resultsOf(conversation []llms.MessageContent) map[call]string {
-	calls, results := map[string]call{}, map[call]string{}
+// resultsOf collects the results of the calls of a conversation. What is no JSON object is an empty result.
+func resultsOf(conversation []llms.MessageContent) map[call]record {
+	calls, results := map[string]call{}, map[call]record{}
 	for _, m := range conversation {
 		for _, part := range m.Parts {
 			switch part := part.(type) {
 			case llms.ToolCall:
-				var args any
-				if part.FunctionCall != nil && json.Unmarshal([]byte(part.FunctionCall.Arguments), &args) == nil {
-					raw, _ := json.Marshal(args) // what was unmarshalled can be marshalled
-					calls[part.ID] = call{part.FunctionCall.Name, string(raw)}
+				if part.FunctionCall != nil {
+					calls[part.ID] = call{part.FunctionCall.Name, part.FunctionCall.Arguments}
 				}
 			case llms.ToolCallResponse:
 				object := part.Content[max(0, strings.Index(part.Content, "{")):]
-				results[calls[part.ToolCallID]] = object[:strings.LastIndex(object, "}")+1]
+				results[calls[part.ToolCallID]] = parse(object[:strings.LastIndex(object, "}")+1])
 			}
 		}
 	}
 	return results
-}
-
-// reply is an answer, streamed word by word.
-func reply(ctx context.Context, prompt []llms.MessageContent, text string, stream func(context.Context, []byte) error, err error) (*llms.ContentResponse, error) {
-	if err != nil {
-		return nil, err
-	}
-	words := strings.SplitAfter(text, " ")
-	for _, word := range words {
-		if stream == nil {
-			break
-		}
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		if err := stream(ctx, []byte(word)); err != nil {
-			return nil, err
-		}
-	}
-	return &llms.ContentResponse{Choices: []*llms.ContentChoice{{
-		Content: text, StopReason: "stop", GenerationInfo: map[string]any{"PromptTokens": countWords(prompt), "CompletionTokens": len(words)},
-	}}}, nil
-}
-
-// countWords counts the words of a prompt.
-func countWords(prompt []llms.MessageContent) int {
-	n := 0
-	for _, message := range prompt {
-		for _, part := range message.Parts {
-			if text, ok := part.(llms.TextContent); ok {
-				n += len(strings.Fields(text.Text))
-			}
-		}
-	}
-	return n
 }
