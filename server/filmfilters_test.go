@@ -231,15 +231,15 @@ func TestOrders(t *testing.T) {
 func TestAbbreviatedTitles(t *testing.T) {
 	t.Parallel()
 	a := start(t)
-	for id, title := range map[int]string{1: "", 2: "", 42: "", 77: ""} {
-		title = one[string](t, a, `SELECT title FROM film WHERE film_id = ?`, id)
+	for _, id := range []int32{1, 2, 42, 77} {
+		title := one[string](t, a, `SELECT title FROM film WHERE film_id = ?`, id)
 		for word := range strings.FieldsSeq(title) {
 			for end := range word {
 				prefix := strings.ToLower(word[:end+1])
 				if one[bool](t, a, `SELECT numnode(plainto_tsquery('english', ?)) = 0`, prefix) {
 					continue
 				}
-				if got := walk(t, a, "sort=film_id&page_size=100&q="+url.QueryEscape(prefix)); !slices.Contains(got, int32(id)) {
+				if got := walk(t, a, "sort=film_id&page_size=100&q="+url.QueryEscape(prefix)); !slices.Contains(got, id) {
 					t.Errorf("%s does not find %s", prefix, title)
 				}
 			}

@@ -121,7 +121,7 @@ func (q FilmQuery) conditions() []condition {
 		{q.Search != "" && words != nil, `(f.fulltext @@ ` + searchQuery + ` OR ` + abbreviated + `)`, []any{q.Search, words}},
 		{q.Search != "" && words == nil, `f.fulltext @@ ` + searchQuery, []any{q.Search}},
 		{true, `f.film_id > 0`, nil},
-		{q.Title != "", `strpos(lower(upper(f.title {unicode})), lower(upper($1::text {unicode}))) > 0`, []any{q.Title}},
+		{q.Title != "", `lower(upper(f.title {unicode})) LIKE lower(upper($1::text {unicode}))`, []any{containing(q.Title)}},
 		{len(q.Categories) > 0, categoryIs, []any{q.Categories}},
 		{len(q.Ratings) > 0, `f.rating::text = ANY ($1::text[])`, []any{q.Ratings}},
 		{len(q.Languages) > 0, languageIs, []any{q.Languages}},
@@ -164,6 +164,11 @@ func text[T any](value *T) string {
 		return ""
 	}
 	return fmt.Sprint(*value)
+}
+
+// containing returns the pattern of LIKE for texts that contain this one.
+func containing(text string) string {
+	return "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text) + "%"
 }
 
 // prefixes returns the words of a search, which may be the beginnings of a title's words, or nil if the
