@@ -86,6 +86,9 @@ const (
 	abbreviated = `f.title {unicode} ~* ALL (NULLIF(ARRAY(SELECT '\m' || word FROM unnest($2::text[]) word
 		WHERE numnode(plainto_tsquery('pg_catalog.english', lower(word {unicode}))) > 0), '{}'))`
 
+	// folded is the text in $1 as it is compared. A kept plan would evaluate it for each row without the SELECT.
+	folded = `(SELECT lower(upper($1::text {unicode})))`
+
 	// wanted are the names in $1 as they are compared.
 	wanted = `(SELECT lower(upper(name {unicode})) FROM unnest($1::text[]) name)`
 
@@ -97,7 +100,7 @@ const (
 		SELECT language_id FROM {language} WHERE lower(upper(name::text {unicode})) IN ` + wanted + `))`
 
 	actorNamed = `a.actor_id > 0
-		AND strpos(lower(upper(concat_ws(' ', a.first_name, a.last_name) {unicode})), lower(upper($1::text {unicode}))) > 0`
+		AND strpos(lower(upper(concat_ws(' ', a.first_name, a.last_name) {unicode})), ` + folded + `) > 0`
 	hasActor = `EXISTS (SELECT FROM {film_actor} fa JOIN {actor} a USING (actor_id) WHERE fa.film_id = f.film_id AND ` + actorNamed + `)`
 
 	hasFeatures = `ARRAY(SELECT lower(upper(feature {unicode})) FROM unnest(f.special_features) feature) @> ARRAY` + wanted
@@ -121,7 +124,7 @@ func (q FilmQuery) conditions() []condition {
 		{q.Search != "" && words != nil, `(f.fulltext @@ ` + searchQuery + ` OR ` + abbreviated + `)`, []any{q.Search, words}},
 		{q.Search != "" && words == nil, `f.fulltext @@ ` + searchQuery, []any{q.Search}},
 		{true, `f.film_id > 0`, nil},
-		{q.Title != "", `lower(upper(f.title {unicode})) LIKE lower(upper($1::text {unicode}))`, []any{containing(q.Title)}},
+		{q.Title != "", `lower(upper(f.title {unicode})) LIKE ` + folded, []any{containing(q.Title)}},
 		{len(q.Categories) > 0, categoryIs, []any{q.Categories}},
 		{len(q.Ratings) > 0, `f.rating::text = ANY ($1::text[])`, []any{q.Ratings}},
 		{len(q.Languages) > 0, languageIs, []any{q.Languages}},
@@ -305,7 +308,7 @@ func (q FilmQuery) page(order filmOrder, rows []filmRow, estimate int64) FilmPag
 
 // manyFilms is the number of films from which it is faster to look at the actors of each film, in the order of
 // the page, than to collect the films of the actors.
-const manyFilms = 5000
+const manyFilms = 1000
 
 var filmsOfSQL = `SELECT fa.film_id FROM {actor} a JOIN {film_actor} fa USING (actor_id) WHERE ` + actorNamed + ` LIMIT ` + strconv.Itoa(manyFilms)
 
