@@ -33,6 +33,7 @@ var filters = []struct{ query, where string }{
 	{"actor=guiness", `film_id IN (SELECT film_id FROM film_actor JOIN actor USING (actor_id) WHERE last_name = 'GUINESS')`},
 	{"actor=penelope+g&actor=NICK", `film_id IN (SELECT film_id FROM film_actor JOIN actor USING (actor_id) WHERE first_name || ' ' || last_name LIKE '%PENELOPE G%')
 		AND film_id IN (SELECT film_id FROM film_actor JOIN actor USING (actor_id) WHERE first_name || ' ' || last_name LIKE '%NICK%')`},
+	{"actor=+nick+++WAHLBERG", `film_id IN (SELECT film_id FROM film_actor JOIN actor USING (actor_id) WHERE (first_name, last_name) = ('NICK', 'WAHLBERG'))`},
 	{"actor=%25", `false`},
 	{"actor_id=1", `film_id IN (SELECT film_id FROM film_actor WHERE actor_id = 1)`},
 	{"actor_id=1&actor_id=10", `film_id IN (SELECT film_id FROM film_actor WHERE actor_id = 1 INTERSECT SELECT film_id FROM film_actor WHERE actor_id = 10)`},

@@ -138,7 +138,7 @@ func (q FilmQuery) conditions() []condition {
 		if few := q.films[i]; few != nil {
 			all = append(all, condition{true, `f.film_id = ANY ($1::integer[])`, []any{few}})
 		} else {
-			all = append(all, condition{true, hasActor, []any{name}})
+			all = append(all, condition{true, hasActor, []any{oneBlank(name)}})
 		}
 	}
 	for _, id := range q.ActorIDs {
@@ -173,6 +173,9 @@ func text[T any](value *T) string {
 func containing(text string) string {
 	return "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text) + "%"
 }
+
+// oneBlank separates the words of a name by one blank each.
+func oneBlank(name string) string { return strings.Join(strings.Fields(name), " ") }
 
 // prefixes returns the words of a search, which may be the beginnings of a title's words, or nil if the
 // search has operators.
@@ -318,7 +321,7 @@ func (c session) filmsOf(ctx context.Context, names []string) ([][]int32, error)
 	films := make([][]int32, len(names))
 	for i, name := range names {
 		var rows []struct{ FilmID int32 }
-		if err := c.query(ctx, &rows, filmsOfSQL, name); err != nil {
+		if err := c.query(ctx, &rows, filmsOfSQL, oneBlank(name)); err != nil {
 			return nil, fmt.Errorf("find the films of actors: %w", err)
 		}
 		if len(rows) == manyFilms {
