@@ -14,12 +14,12 @@ func ForgeCursor(q FilmQuery, position string) string {
 	return seal(q.fingerprint(order), []byte(position))
 }
 
-// FilmsSQL returns the statement of a query as it is completed, and its arguments.
-func FilmsSQL(s *Store, q FilmQuery) (string, []any, error) {
+// FilmsSQL returns the completed statement of a query without actors, and its arguments.
+func FilmsSQL(s *Store, q FilmQuery) (sql string, args []any, err error) {
 	order, after, err := q.prepare()
 	if err != nil {
 		return "", nil, err
 	}
-	sql, args := q.pageSQL(order, after)
+	sql, args = q.pageSQL(order, after)
 	return s.layout.Load().write(sql), args, nil
 }

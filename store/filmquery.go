@@ -44,6 +44,8 @@ type FilmQuery struct {
 	Cursor   string // FilmPage.Next of the page before, instead of Page
 	PageSize int32  // from 1 to MaxPageSize
 	Count    Count
+
+	films [][]int32 // the films of each of Actors, or nil if they are many
 }
 
 // Range are the bounds of a value. Nil is no bound.
@@ -75,16 +77,13 @@ type condition struct {
 }
 
 const (
-	foldedTitle = `lower(upper(f.title {unicode}))`
-
 	// searchQuery does not depend on default_text_search_config. As a subquery it is evaluated once.
 	searchQuery = `(SELECT websearch_to_tsquery('pg_catalog.english', lower($1::text {unicode})))`
 
-	// abbreviated compares the beginnings of the words in $2 with those of a title's words. Pagila has no index
-	// for it. Stop words do not have to occur, and on their own find nothing: NULLIF prevents that every title
-	// matches a list that is empty.
-	abbreviated = `' ' || translate(` + foldedTitle + `, '-_.,:;!?()[]/&+"''', '                 ') LIKE ALL (NULLIF(ARRAY(
-		SELECT '% ' || lower(upper(word {unicode})) || '%' FROM unnest($2::text[]) word
+	// abbreviated compares the words in $2 with the beginnings of a title's words, for which Pagila has no index.
+	// The words consist of letters and digits, so they are no patterns. Stop words do not have to occur, and on
+	// their own find nothing: NULLIF prevents that every title matches an empty list.
+	abbreviated = `f.title {unicode} ~* ALL (NULLIF(ARRAY(SELECT '\m' || word FROM unnest($2::text[]) word
 		WHERE numnode(plainto_tsquery('pg_catalog.english', lower(word {unicode}))) > 0), '{}'))`
 
 	// wanted are the names in $1 as they are compared.
@@ -97,9 +96,9 @@ const (
 	languageIs = `f.language_id = ANY (ARRAY(
 		SELECT language_id FROM {language} WHERE lower(upper(name::text {unicode})) IN ` + wanted + `))`
 
-	actorIs = `f.film_id IN (SELECT fa.film_id FROM {film_actor} fa WHERE fa.actor_id = ANY (ARRAY(
-		SELECT actor_id FROM {actor} WHERE actor_id > 0
-		AND strpos(lower(upper(concat_ws(' ', first_name, last_name) {unicode})), lower(upper($1::text {unicode}))) > 0)))`
+	actorNamed = `a.actor_id > 0
+		AND strpos(lower(upper(concat_ws(' ', a.first_name, a.last_name) {unicode})), lower(upper($1::text {unicode}))) > 0`
+	hasActor = `EXISTS (SELECT FROM {film_actor} fa JOIN {actor} a USING (actor_id) WHERE fa.film_id = f.film_id AND ` + actorNamed + `)`
 
 	hasFeatures = `ARRAY(SELECT lower(upper(feature {unicode})) FROM unnest(f.special_features) feature) @> ARRAY` + wanted
 
@@ -122,7 +121,7 @@ func (q FilmQuery) conditions() []condition {
 		{q.Search != "" && words != nil, `(f.fulltext @@ ` + searchQuery + ` OR ` + abbreviated + `)`, []any{q.Search, words}},
 		{q.Search != "" && words == nil, `f.fulltext @@ ` + searchQuery, []any{q.Search}},
 		{true, `f.film_id > 0`, nil},
-		{q.Title != "", `strpos(` + foldedTitle + `, lower(upper($1::text {unicode}))) > 0`, []any{q.Title}},
+		{q.Title != "", `strpos(lower(upper(f.title {unicode})), lower(upper($1::text {unicode}))) > 0`, []any{q.Title}},
 		{len(q.Categories) > 0, categoryIs, []any{q.Categories}},
 		{len(q.Ratings) > 0, `f.rating::text = ANY ($1::text[])`, []any{q.Ratings}},
 		{len(q.Languages) > 0, languageIs, []any{q.Languages}},
@@ -132,8 +131,12 @@ func (q FilmQuery) conditions() []condition {
 		{q.InStock != nil && !*q.InStock, `NOT ` + inStock, []any{q.StoreID}},
 		{q.InStock == nil && q.StoreID != 0, inStore, []any{q.StoreID}},
 	}
-	for _, name := range q.Actors {
-		all = append(all, condition{true, actorIs, []any{name}})
+	for i, name := range q.Actors {
+		if few := q.films[i]; few != nil {
+			all = append(all, condition{true, `f.film_id = ANY ($1::integer[])`, []any{few}})
+		} else {
+			all = append(all, condition{true, hasActor, []any{name}})
+		}
 	}
 	for _, id := range q.ActorIDs {
 		all = append(all, condition{true, `f.film_id IN (SELECT film_id FROM {film_actor} WHERE actor_id = $1::integer)`, []any{id}})
@@ -244,14 +247,17 @@ func (s *Store) Films(ctx context.Context, q FilmQuery) (FilmPage, error) {
 		rows     []filmRow
 		estimate int64
 	)
-	sql, args := q.pageSQL(order, after)
 	err = s.call(ctx, s.reads, NoWrite, func(ctx context.Context, c session) error {
 		rows = nil
+		if q.films, err = c.filmsOf(ctx, q.Actors); err != nil {
+			return err
+		}
 		if q.Count == CountEstimated {
 			if estimate, err = c.estimate(ctx, q); err != nil {
 				return err
 			}
 		}
+		sql, args := q.pageSQL(order, after)
 		return c.query(ctx, &rows, sql, args...)
 	})
 	if lacksCharacter(err) {
@@ -290,6 +296,32 @@ func (q FilmQuery) page(order filmOrder, rows []filmRow, estimate int64) FilmPag
 	case CountNone:
 	}
 	return page
+}
+
+// manyFilms is the number of films from which it is faster to look at the actors of each film, in the order of
+// the page, than to collect the films of the actors.
+const manyFilms = 5000
+
+var filmsOfSQL = `SELECT fa.film_id FROM {actor} a JOIN {film_actor} fa USING (actor_id) WHERE ` + actorNamed + ` LIMIT ` + strconv.Itoa(manyFilms)
+
+// filmsOf returns the films of the actors with each name, or nil for one that has many. No plan is good for
+// both, and the planner cannot know how many actors have a part of a name.
+func (c session) filmsOf(ctx context.Context, names []string) ([][]int32, error) {
+	films := make([][]int32, len(names))
+	for i, name := range names {
+		var rows []struct{ FilmID int32 }
+		if err := c.query(ctx, &rows, filmsOfSQL, name); err != nil {
+			return nil, fmt.Errorf("find the films of actors: %w", err)
+		}
+		if len(rows) == manyFilms {
+			continue
+		}
+		films[i] = make([]int32, 0, len(rows))
+		for _, row := range rows {
+			films[i] = append(films[i], row.FilmID)
+		}
+	}
+	return films, nil
 }
 
 // estimate returns the number of matching films that the planner expects.
