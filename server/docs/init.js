@@ -10,4 +10,12 @@ window.ui = SwaggerUIBundle({
   tryItOutEnabled: true,
   displayRequestDuration: true,
   defaultModelsExpandDepth: 0,
+  // Swagger UI has no field for this format. It falls back to a text field, but warns about that in an array.
+  plugins: [
+    ({ React }) => ({
+      components: {
+        JsonSchema_integer_int32: (props) => React.createElement(props.getComponent("JsonSchema_string"), props),
+      },
+    }),
+  ],
 });
