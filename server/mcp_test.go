@@ -252,6 +252,14 @@ func TestMCPRequests(t *testing.T) {
 		{`{"jsonrpc":"2.0","id":1,"method":"ping"}`, []string{"MCP-Protocol-Version", "2020-01-01"}, 400, "protocol version"},
 		{`{"jsonrpc":"2.0","id":1,"method":"ping"}`, []string{"Mcp-Session-Id", "made up"}, 200, `"result":{}`},
 		{`[{"jsonrpc":"2.0","id":1,"method":"ping"}]`, []string{"MCP-Protocol-Version", "2025-11-25"}, 400, "batch"},
+		{batch(20), nil, 200, `"id":20`},
+		{batch(21), nil, 400, `"code":"invalid_request"`},
+		{`[]`, nil, 400, ""},
+		{`[1`, nil, 400, "malformed"},
+		// It would otherwise wait for changes of the list of tools, which there are none of.
+		{`{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true},"_meta":{` +
+			`"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"x","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}}}}`,
+			[]string{"MCP-Protocol-Version", "2026-07-28", "Mcp-Method", "subscriptions/listen"}, 200, "acknowledged"},
 		{`{`, nil, 400, "malformed"},
 		{`{"jsonrpc":"2.0","id":1,"method":"made/up"}`, nil, 400, ""},
 		{`null`, nil, 400, ""},
@@ -261,6 +269,15 @@ func TestMCPRequests(t *testing.T) {
 			t.Errorf("%s %q: status %d, want %d and %q: %s", test.message, test.headers, got.status, test.status, test.want, got.body)
 		}
 	}
+}
+
+// batch is a batch of pings.
+func batch(size int) string {
+	messages := make([]string, size)
+	for i := range messages {
+		messages[i] = fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"ping"}`, i+1)
+	}
+	return "[" + strings.Join(messages, ",") + "]"
 }
 
 // The endpoint works behind a prefix that a proxy strips.

@@ -488,7 +488,7 @@ func TestToolFailures(t *testing.T) {
 	if p := problem(); p.Code != gen.ProblemCodeInternalError || p.Status != 500 {
 		t.Errorf("with a broken table the problem is %+v", p)
 	}
-	if p := problemIn(t, callMCP(t, client, "getFilm", map[string]any{"film_id": 1})); p.Status != 500 {
+	if p := problemIn(t, callMCP(t, client, "getFilm", map[string]any{"film_id": 1})); p.Status != 500 || p.Instance != "/films/1" {
 		t.Errorf("with a broken table the result is %+v", p)
 	}
 	a.inFlight(t, 0)
