@@ -147,7 +147,7 @@ func (s *Server) serveMCP(c *gin.Context) {
 		return
 	}
 	if messages := batchSize(body); messages > maxMCPBatch {
-		s.fail(c, contract.Invalid(contract.Place{Pointer: "#", Detail: fmt.Sprintf("the batch has %d messages, at most %d are allowed", messages, maxMCPBatch)}))
+		s.onError(c, contract.Invalid(contract.Place{Pointer: "#", Detail: fmt.Sprintf("the batch has %d messages, at most %d are allowed", messages, maxMCPBatch)}))
 		return
 	}
 	c.Request.Body = io.NopCloser(bytes.NewReader(body))
