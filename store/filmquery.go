@@ -105,7 +105,7 @@ const (
 
 	hasFeatures = `ARRAY(SELECT lower(upper(feature {unicode})) FROM unnest(f.special_features) feature) @> ARRAY` + wanted
 
-	// inStock and outOfStock name the stores because Pagila's index of copies begins with them.
+	// inStock names the stores because Pagila's index of copies begins with them.
 	inStock = `EXISTS (SELECT FROM {inventory} i WHERE i.film_id = f.film_id AND i.inventory_id > 0
 		AND i.store_id = ANY (CASE WHEN $1::integer = 0 THEN ARRAY(SELECT store_id FROM {store}) ELSE ARRAY[$1::integer] END)
 		AND NOT EXISTS (SELECT FROM {rental} r WHERE r.inventory_id = i.inventory_id AND r.return_date IS NULL))`
