@@ -92,7 +92,6 @@ type dialogue struct {
 	messages []llms.MessageContent
 	tokens   int // that the model may still write
 	usage    Usage
-	searched bool // for a model that cannot call tools
 	told     bool // the observer knows the sources
 }
 
@@ -112,7 +111,7 @@ func (d *dialogue) run(ctx context.Context, model *upstream.Model, r upstream.Re
 	r.Emit = d.chunk
 	tools := model.Tools()
 	for round := 0; ; round++ {
-		if !tools && !d.searched {
+		if !tools && d.tools.unused() {
 			if err := d.search(ctx); err != nil {
 				return upstream.Answer{}, err
 			}
@@ -122,8 +121,8 @@ func (d *dialogue) run(ctx context.Context, model *upstream.Model, r upstream.Re
 			r.Tools = d.tools.offered
 		}
 		answer, err := model.Generate(ctx, r)
-		if tools && round == 0 && isKind(err, KindNoTools) {
-			tools = false // nobody knew
+		if len(r.Tools) > 0 && isKind(err, KindNoTools) {
+			tools = false // this request or another one has just found it out
 			continue
 		}
 		d.spend(answer)
@@ -150,23 +149,10 @@ func (d *dialogue) call(ctx context.Context, calls []upstream.ToolCall) error {
 	return nil
 }
 
-// search makes one call from the words of the question, for a model that cannot call tools. Its result
-// follows the question in the same message, since some models' templates want the roles to alternate.
+// search makes one call from the words of the question, for a model that cannot call tools.
 func (d *dialogue) search(ctx context.Context) error {
-	d.searched = true
 	name, arguments := offline.Search(d.question)
-	results, err := d.tools.run(ctx, []upstream.ToolCall{{ID: name, Name: name, Arguments: arguments}})
-	if err != nil {
-		return err
-	}
-	found := results[0].Parts[0].(llms.ToolCallResponse)
-	data, err := block(resultTag, json.RawMessage(found.Content))
-	if err != nil {
-		return rejected(err)
-	}
-	last := &d.messages[len(d.messages)-1]
-	*last = llms.TextParts(last.Role, upstream.MessageText(*last)+"\n\nThe shop has searched for it, and there is no other tool:\n"+data)
-	return nil
+	return d.call(ctx, []upstream.ToolCall{{ID: name, Name: name, Arguments: arguments}})
 }
 
 // spend counts what a round has cost.

@@ -1,11 +1,16 @@
 package llm_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -87,6 +92,37 @@ func offered(t *testing.T, body []byte) []string {
 	return names
 }
 
+// plainResult is a result of a tool in a request without tools.
+type plainResult struct {
+	Tool      string
+	Arguments json.RawMessage
+	Result    json.RawMessage
+}
+
+// checkPlain checks that a request has nothing to do with tools except for the results in the user's message,
+// and returns these.
+func checkPlain(t *testing.T, body []byte) []plainResult {
+	t.Helper()
+	sent := messages(t, body)
+	if len(sent) != 2 || sent[0].Role != "system" || sent[1].Role != "user" || bytes.Contains(body, []byte(`"tools":`)) || bytes.Contains(body, []byte(`"tool_calls":`)) {
+		t.Errorf("the request is not a plain one: %s", body)
+	}
+	_, text, _ := strings.Cut(sent[1].Content, "\n<results>\n")
+	text, rest, _ := strings.Cut(text, "\n</results>")
+	if rest != "" {
+		t.Errorf("the results are followed by %q", rest)
+	}
+	var results []plainResult
+	for line := range strings.Lines(text) {
+		var r plainResult
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			t.Fatalf("%v in %s", err, line)
+		}
+		results = append(results, r)
+	}
+	return results
+}
+
 // TestParallelCalls has two calls that wait for each other.
 func TestParallelCalls(t *testing.T) {
 	t.Parallel()
@@ -130,12 +166,13 @@ func TestEndlessCaller(t *testing.T) {
 		many[i] = search(fmt.Sprint(i))
 	}
 	for _, test := range []struct {
-		name   string
-		script []upstreamtest.Script
-		calls  int
+		name    string
+		script  []upstreamtest.Script
+		calls   int
+		results int
 	}{
-		{"rounds", []upstreamtest.Script{calling(search("a")), calling(search("b")), calling(search("c")), calling(search("d")), streamed("Yes.")}, 4},
-		{"calls", []upstreamtest.Script{calling(many...), streamed("Yes.")}, 12},
+		{"rounds", []upstreamtest.Script{calling(search("a")), calling(search("b")), calling(search("c")), calling(search("d")), streamed("Yes.")}, 4, 4},
+		{"calls", []upstreamtest.Script{calling(many...), streamed("Yes.")}, 12, 14},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -148,12 +185,14 @@ func TestEndlessCaller(t *testing.T) {
 				t.Errorf("the tool was called %d times, want %d", n, test.calls)
 			}
 			requests := u.Requests()
-			if last := offered(t, requests[len(requests)-1].Body); len(last) != 0 {
-				t.Errorf("the last request offers %q", last)
+			results := checkPlain(t, requests[len(requests)-1].Body)
+			if len(results) != test.results {
+				t.Errorf("the model is given %d results, want %d", len(results), test.results)
 			}
-			sent := messages(t, requests[1].Body)
-			if n := len(sent) - 3; test.name == "calls" && (n != 14 || !strings.Contains(sent[16].Content, "limit of calls")) {
-				t.Errorf("the calls have %d results, the last is %+v", n, sent[len(sent)-1])
+			for i, r := range results {
+				if refused := strings.Contains(string(r.Result), "limit of calls"); refused != (i >= test.calls) || r.Tool != "listFilms" {
+					t.Errorf("result %d is %+v", i, r)
+				}
 			}
 		})
 	}
@@ -283,15 +322,73 @@ func TestAskWithoutTools(t *testing.T) {
 		if want := []string{"call", "sources", "chunk"}; !slices.Equal(seen.events, want) || len(seen.sources.Films) != 1 {
 			t.Errorf("the events are %q, want %q; the sources are %+v", seen.events, want, seen.sources)
 		}
-		var result struct {
-			Items []struct {
-				ID int `json:"film_id"`
+		if results := checkPlain(t, requests[2+i].Body); len(results) != 1 || results[0].Tool != "listFilms" || !bytes.Contains(results[0].Result, []byte(`"film_id":7`)) {
+			t.Errorf("the model is given %+v", results)
+		}
+	}
+}
+
+// A server that refuses tools in a later round is asked without them, with the results so far. So is one whose
+// refusal another question has found out in the meantime.
+func TestToolsRefusedLater(t *testing.T) {
+	t.Parallel()
+	refusal := upstreamtest.Status(400, "", `{"error":{"message":"m-1 does not support tools"}}`)
+	for _, test := range []struct {
+		name   string
+		script []upstreamtest.Script
+	}{
+		{"by this question", []upstreamtest.Script{calling(search("a")), refusal, streamed("unused"), streamed("Yes.")}},
+		{"by another question", []upstreamtest.Script{calling(search("a")), refusal, streamed("unused"), streamed("unused"), streamed("Yes.")}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			u := listen(t, test.script...)
+			c := openAI(t, u)
+			tools := &shelf{}
+			if test.name == "by another question" {
+				tools.respond = func(context.Context, string, json.RawMessage) (llm.ToolResult, error) {
+					_, _, err := ask(bounded(t), c)
+					return found(9), err
+				}
 			}
+			var seen record
+			if _, err := c.Ask(bounded(t), llm.Question{Text: "aliens", Tools: tools}, seen.observer()); err != nil {
+				t.Fatal(err)
+			}
+			if got := seen.text.String(); got != "Yes." || len(tools.called()) != 1 {
+				t.Errorf("got %q after %d calls", got, len(tools.called()))
+			}
+			requests := u.Requests()
+			if results := checkPlain(t, requests[len(requests)-1].Body); len(results) != 1 || string(results[0].Arguments) != `{"q":"a"}` {
+				t.Errorf("the model is given %+v", results)
+			}
+		})
+	}
+}
+
+// After the last round an answer also comes from a server that refuses calls of tools in a request without tools.
+func TestCallsRefusedWithoutTools(t *testing.T) {
+	t.Parallel()
+	rounds := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rounds++
+		body, err := io.ReadAll(r.Body)
+		w.Header().Set("Content-Type", "text/event-stream")
+		switch {
+		case err != nil:
+			t.Error(err)
+		case bytes.Contains(body, []byte(`"tools":`)):
+			_, _ = io.WriteString(w, upstreamtest.Calls(search(strconv.Itoa(rounds)))+upstreamtest.Finish("tool_calls")+upstreamtest.Done)
+		case bytes.Contains(body, []byte(`"tool_calls":`)), bytes.Contains(body, []byte(`"role":"tool"`)):
+			http.Error(w, `{"error":{"message":"tools must be set if the messages have tool calls"}}`, http.StatusBadRequest)
+		default:
+			_, _ = io.WriteString(w, upstreamtest.Delta("Yes.")+upstreamtest.Finish("stop")+upstreamtest.Done)
 		}
-		readBlock(t, messages(t, requests[2+i].Body), "result", &result)
-		if len(result.Items) != 1 || result.Items[0].ID != 7 {
-			t.Errorf("the model is given %+v", result)
-		}
+	}))
+	defer server.Close()
+	c := clientOf(t, upstream.Config{Provider: "openai", BaseURL: server.URL})
+	if text, _, err := askQuestion(bounded(t), c, llm.Question{Text: "?", Tools: &shelf{}}); err != nil || text != "Yes." || rounds != 5 {
+		t.Errorf("got %q, %v after %d requests", text, err, rounds)
 	}
 }
 

@@ -83,6 +83,9 @@ func newToolRunner(tools Tools, called func(Call) error) *toolRunner {
 	}
 }
 
+// unused reports whether no tool has been called yet.
+func (t *toolRunner) unused() bool { return t.calls == 0 }
+
 // left reports whether the model may call another tool.
 func (t *toolRunner) left() bool { return t.calls < maxCalls }
 

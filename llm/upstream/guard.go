@@ -25,6 +25,9 @@ func (m *Model) Generate(ctx context.Context, r Request) (answer Answer, err err
 	if r.MaxTokens <= 0 || r.MaxTokens > m.maxTokens {
 		r.MaxTokens = m.maxTokens
 	}
+	if len(r.Tools) == 0 && m.doer != nil {
+		r.Messages = withoutCalls(r.Messages)
+	}
 	ctx, span := m.telemetry.begin(ctx, r, r.MaxTokens+m.thinkingBudget(), m.temperature(r.Temperature))
 	c := &call{Request: r, onText: span.text}
 	err = errEmitPanicked // unless generate returns

@@ -107,7 +107,8 @@ type Request struct {
 	// Tools are offered to the model, which may call some of them instead of answering. The calls and their
 	// results go back as further messages. Before a call the model may write a comment. So with tools the
 	// first 240 characters are held back from Emit until there is more text or the answer ends, and they are
-	// dropped if there is a call. Text that was emitted before a call is not an answer either.
+	// dropped if there is a call. Text that was emitted before a call is not an answer either. If no tools are
+	// offered any more, a server's model gets the earlier calls and results as text, which any server accepts.
 	Tools []Tool
 	// Emit is called with each chunk of the answer as it arrives, in the caller's goroutine and never
 	// with empty text. Its error ends the call. Nil asks for an answer that is not streamed.
