@@ -121,7 +121,7 @@ func (d *dialogue) run(ctx context.Context, model *upstream.Model, r upstream.Re
 			r.Tools = d.tools.offered
 		}
 		answer, err := model.Generate(ctx, r)
-		if len(r.Tools) > 0 && isKind(err, KindNoTools) {
+		if len(r.Tools) > 0 && isKind(err, upstream.KindNoTools) {
 			tools = false // this request or another one has just found it out
 			continue
 		}

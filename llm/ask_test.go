@@ -24,7 +24,8 @@ import (
 	"example.com/pagila-api/llm/upstream/upstreamtest"
 )
 
-// TestAsk has a model that looks something up and then answers.
+// A model looks something up and then answers. The observer is told of each call, of the sources before
+// the first chunk, and of the answer.
 func TestAsk(t *testing.T) {
 	t.Parallel()
 	u := listen(t, calling(search("aliens"), search("center")), streamed("ALIEN CENTER [7]"))
@@ -123,7 +124,7 @@ func checkPlain(t *testing.T, body []byte) []plainResult {
 	return results
 }
 
-// TestParallelCalls has two calls that wait for each other.
+// Calls of one round run at the same time. The two calls here wait for each other.
 func TestParallelCalls(t *testing.T) {
 	t.Parallel()
 	var both sync.WaitGroup
@@ -139,7 +140,7 @@ func TestParallelCalls(t *testing.T) {
 	}
 }
 
-// TestRepeatedCall has a model that asks for the same again. It gets the same result, without a call.
+// A call that repeats an earlier one has the same result, and the tool is not called again.
 func TestRepeatedCall(t *testing.T) {
 	t.Parallel()
 	u := listen(t, calling(search("a"), search("a")), calling([2]string{"listFilms", `{ "q" : "a" }`}), streamed("Yes."))
@@ -157,8 +158,8 @@ func TestRepeatedCall(t *testing.T) {
 	}
 }
 
-// TestEndlessCaller has models that never stop to call tools. After four rounds or twelve calls they are
-// offered none, so that they answer.
+// A model that does not stop calling tools is offered none after four rounds or twelve calls, so that it
+// answers.
 func TestEndlessCaller(t *testing.T) {
 	t.Parallel()
 	many := make([][2]string, 14)
@@ -204,7 +205,7 @@ func TestEndlessCaller(t *testing.T) {
 	}
 }
 
-// TestBudgetOfTokens has a model that writes so many calls that no tokens are left for an answer.
+// The calls of a model count towards the token limit of its answer.
 func TestBudgetOfTokens(t *testing.T) {
 	t.Parallel()
 	u := listen(t, calling(search(strings.Repeat("a", 5000))), streamed("Yes."))
@@ -212,7 +213,7 @@ func TestBudgetOfTokens(t *testing.T) {
 	checkKind(t, err, llm.KindBadResponse)
 }
 
-// TestToolFails has a tool that cannot work. The question cannot be answered, and the caller gets its error.
+// If a tool fails, the question is not answered, and the caller gets the tool's error.
 func TestToolFails(t *testing.T) {
 	t.Parallel()
 	down := errors.New("the database is down")
@@ -225,7 +226,7 @@ func TestToolFails(t *testing.T) {
 	}
 }
 
-// TestSlowTool has a tool that is too slow for the time limit, and one whose caller leaves.
+// A tool ends with the time limit of the question, and when the caller leaves.
 func TestSlowTool(t *testing.T) {
 	t.Parallel()
 	for _, want := range []llm.Kind{llm.KindTimeout, llm.KindCanceled} {
@@ -251,7 +252,7 @@ func TestSlowTool(t *testing.T) {
 	}
 }
 
-// TestObserverFails has observers that fail. The call ends with their error.
+// An error of an observer ends the call and is returned.
 func TestObserverFails(t *testing.T) {
 	t.Parallel()
 	gone := errors.New("the client is gone")
@@ -277,7 +278,7 @@ func TestObserverFails(t *testing.T) {
 	}
 }
 
-// TestLongResults has results that are too long for a prompt. The model is told, and their films are no
+// A result that is too long for the prompt is left out. The model is told so, and the films in it are not
 // sources.
 func TestLongResults(t *testing.T) {
 	t.Parallel()
@@ -303,8 +304,8 @@ func TestLongResults(t *testing.T) {
 	}
 }
 
-// TestAskWithoutTools has a server that refuses tools, which a request without them proves. The model gets the
-// result of one search, and the next question offers no tools.
+// If a server refuses tools, which a request without them proves, the model gets the result of one search
+// instead. The next question offers no tools.
 func TestAskWithoutTools(t *testing.T) {
 	t.Parallel()
 	u := listen(t, upstreamtest.Status(400, "", `{"error":{"message":"m-1 does not support tools"}}`), streamed("Yes."))
@@ -328,8 +329,8 @@ func TestAskWithoutTools(t *testing.T) {
 	}
 }
 
-// A server that refuses tools in a later round is asked without them, with the results so far. So is one whose
-// refusal another question has found out in the meantime.
+// If a server refuses tools in a later round, it is asked without them and given the results so far. The
+// same applies if another question has found out about the refusal in the meantime.
 func TestToolsRefusedLater(t *testing.T) {
 	t.Parallel()
 	refusal := upstreamtest.Status(400, "", `{"error":{"message":"m-1 does not support tools"}}`)
@@ -366,7 +367,8 @@ func TestToolsRefusedLater(t *testing.T) {
 	}
 }
 
-// After the last round an answer also comes from a server that refuses calls of tools in a request without tools.
+// After the last round, the answer also comes from a server that refuses messages with tool calls in a
+// request without tools.
 func TestCallsRefusedWithoutTools(t *testing.T) {
 	t.Parallel()
 	rounds := 0
@@ -392,8 +394,7 @@ func TestCallsRefusedWithoutTools(t *testing.T) {
 	}
 }
 
-// TestAskCut shows that the result of an answer which was cut at the token limit is filled in, and that
-// of an answer which failed is not.
+// The result is filled in if the answer was cut at the token limit, but not if the answer failed.
 func TestAskCut(t *testing.T) {
 	t.Parallel()
 	c := openAI(t, listen(t,

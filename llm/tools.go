@@ -31,7 +31,7 @@ type Tools interface {
 
 // ToolResult is what a call of a tool returned.
 type ToolResult struct {
-	Status int             // of HTTP
+	Status int             // the HTTP status
 	Body   json.RawMessage // the response, or a problem document. It may have been cut, and says so.
 	Films  []Source        // the films in Body, in their order
 	Total  int64           // the number of films that were found. Body may have only the first of them.
@@ -41,7 +41,7 @@ type ToolResult struct {
 type Call struct {
 	Name      string
 	Arguments json.RawMessage // a JSON object, which is empty if the model wrote anything else
-	Status    int             // of HTTP
+	Status    int             // the HTTP status
 	Films     int             // in the result
 	Duration  time.Duration
 }
@@ -67,7 +67,7 @@ type toolRunner struct {
 	results map[string]*outcome // by the name and the arguments of the call
 	found   Sources
 	known   map[int32]bool // the films in found
-	given   []Sources      // each result with films, as the model was given it
+	given   []Sources      // the films of each result that the model was given
 }
 
 // outcome is the result of a call that has been made.

@@ -20,13 +20,13 @@ const (
 	maxCallBytes = 64 << 10
 	// madeUpID is the length of an ID that we make up. Mistral accepts no other.
 	madeUpID = 9
-	// maxNesting is how often arguments may be written as JSON within a JSON string.
+	// maxNesting is how many times the arguments may be written as a JSON string within a JSON string.
 	maxNesting = 3
 )
 
 var errCallsTooLarge = errors.New("the tool calls are larger than the limit")
 
-// callPart is what one document has of a tool call: a fragment of it, or all of it.
+// callPart is what one document has of a tool call: a part of it, or all of it.
 type callPart struct {
 	index     float64
 	indexed   bool
@@ -117,7 +117,7 @@ func (a *calls) add(parts []callPart, whole bool) error {
 		if whole {
 			a.addWhole(position, p)
 		} else {
-			a.addFragment(p)
+			a.addPart(p)
 		}
 		if len(a.list) > maxCalls || a.size > maxCallBytes {
 			return &Error{Kind: KindBadResponse, Status: http.StatusOK, Err: errCallsTooLarge}
@@ -134,8 +134,8 @@ func (a *calls) addWhole(position int, p callPart) {
 	}
 }
 
-// addFragment adds a part to the call that it belongs to, or begins another call.
-func (a *calls) addFragment(p callPart) {
+// addPart adds a part to the call that it belongs to, or begins another call.
+func (a *calls) addPart(p callPart) {
 	c := a.find(p)
 	switch {
 	case c == nil, a.beginsAnother(c, p):
@@ -216,8 +216,8 @@ func (a *calls) began() bool {
 	return slices.ContainsFunc(a.list, func(c *partialCall) bool { return c.name != "" || !c.blank() })
 }
 
-// closed reports whether all calls have complete arguments. It is unknown of a call without arguments whether
-// some would have followed.
+// closed reports whether all calls have complete arguments. For a call without
+// arguments, it is unknown whether some would have followed.
 func (a *calls) closed(orBlank bool) bool {
 	return !slices.ContainsFunc(a.list, func(c *partialCall) bool { return !c.closed() && (!orBlank || !c.blank()) })
 }

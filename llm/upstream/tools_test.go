@@ -39,8 +39,8 @@ func readBody(t *testing.T, raw []byte) sentBody {
 	return body
 }
 
-// TestToolsInRequest shows the tools as the upstream gets them. Nothing is sent that servers refuse: neither
-// strict, nor tool_choice, nor parallel_tool_calls.
+// The upstream gets the tools without anything that servers refuse: neither strict, nor tool_choice, nor
+// parallel_tool_calls.
 func TestToolsInRequest(t *testing.T) {
 	t.Parallel()
 	for _, provider := range []string{"openai", "ollama"} {
@@ -83,8 +83,8 @@ func conversation() upstream.Request {
 	return r
 }
 
-// TestCallsInMessages shows how calls go back. A call that many servers would refuse does not make them refuse
-// the whole request.
+// A call in the messages is sent in a form that servers accept. Otherwise many would refuse the whole
+// request.
 func TestCallsInMessages(t *testing.T) {
 	t.Parallel()
 	u := listen(t, raw(eventHead+delta("He")+goodEnd))
@@ -111,8 +111,8 @@ func TestCallsInMessages(t *testing.T) {
 	}
 }
 
-// Without tools, an upstream gets calls and their results as data in the user's message. The data cannot close its
-// block. A local model gets them as they are.
+// In a request without tools, calls and their results are data in the user's message. The data cannot
+// close its block. A local model gets the calls as they are.
 func TestCallsWithoutTools(t *testing.T) {
 	t.Parallel()
 	u := listen(t, raw(eventHead+delta("He")+goodEnd))
@@ -163,7 +163,7 @@ func (lastRole) GenerateContent(ctx context.Context, messages []llms.MessageCont
 	return &llms.ContentResponse{Choices: []*llms.ContentChoice{{Content: role, StopReason: "stop"}}}, nil
 }
 
-// TestContentOfCalls has servers that refuse one or the other form of a message that only calls tools.
+// If a server refuses one form of a message that only calls tools, it gets the other.
 func TestContentOfCalls(t *testing.T) {
 	t.Parallel()
 	for refused, accepted := range map[string]string{"null": `""`, `""`: "null"} {
@@ -226,8 +226,8 @@ func toolless(status int, body string) (*http.Client, *[][]byte) {
 	}), &got
 }
 
-// TestToolsRefused shows that a refusal of tools is found out and remembered. No answer to the question without
-// tools gets out, since it would not be based on anything.
+// A refusal of tools is found out and remembered. No answer to the question without tools gets out, since
+// it would not be based on anything.
 func TestToolsRefused(t *testing.T) {
 	t.Parallel()
 	for _, test := range refusals {
@@ -265,7 +265,7 @@ func TestToolsRefused(t *testing.T) {
 	}
 }
 
-// TestOtherPartsRefusedWithTools has servers that refuse other parts of a request with tools.
+// In a request with tools, the other parts can be refused without losing the tools.
 func TestOtherPartsRefusedWithTools(t *testing.T) {
 	t.Parallel()
 	for _, refused := range [][]string{{"stream_options"}, {"temperature"}, {"max_tokens"}, {"temperature", "stream_options"}, {"temperature", "stream_options", "max_tokens"}} {
@@ -283,7 +283,7 @@ func TestOtherPartsRefusedWithTools(t *testing.T) {
 	}
 }
 
-// TestToolsAreKept has errors of requests with tools that say nothing about the tools. They are offered again.
+// Tools are offered again after an error that says nothing about them.
 func TestToolsAreKept(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -320,7 +320,7 @@ func TestToolsAreKept(t *testing.T) {
 	}
 }
 
-// TestToolsRefusedInParallel has many calls that learn at the same time that tools are refused.
+// Many calls can find out at the same time that tools are refused.
 func TestToolsRefusedInParallel(t *testing.T) {
 	t.Parallel()
 	client, _ := toolless(400, `{"error":"does not support tools"}`)
@@ -337,7 +337,7 @@ func TestToolsRefusedInParallel(t *testing.T) {
 	}
 }
 
-// TestToolsIgnored has an upstream that ignores tools. Its answer is one like any other.
+// The answer of an upstream that ignores tools is like any other.
 func TestToolsIgnored(t *testing.T) {
 	t.Parallel()
 	u := listen(t, raw(eventHead+delta("He")+delta("llo")+goodEnd))
@@ -348,8 +348,7 @@ func TestToolsIgnored(t *testing.T) {
 	}
 }
 
-// TestThinkingBudgetWithTools has a call that is cut because the model thinks first. Tokens for thoughts are
-// added only if it did.
+// A call that is cut is repeated with tokens for thoughts only if the model has thought.
 func TestThinkingBudgetWithTools(t *testing.T) {
 	t.Parallel()
 	cutCall := callsPart(headGalaxy) + callsPart(moreArguments(0, `{"q`)) + finish("length") + done
@@ -396,7 +395,7 @@ func hasResult(messages []llms.MessageContent) bool {
 	return messages[len(messages)-1].Role == llms.ChatMessageTypeTool
 }
 
-// TestLocalCalls shows that the calls of a local model are guarded like any others.
+// The calls of a local model are guarded like any others.
 func TestLocalCalls(t *testing.T) {
 	t.Parallel()
 	m := newModel(t, upstream.Config{Provider: "here", Local: localCaller{[]llms.ToolCall{
@@ -425,7 +424,7 @@ func TestLocalCalls(t *testing.T) {
 	checkKind(t, err, upstream.KindBadResponse)
 }
 
-// TestTelemetryOfCalls shows what a span says about tools, and its messages if that is switched on.
+// A span has the number of tools and of calls, and the messages if that is switched on.
 func TestTelemetryOfCalls(t *testing.T) {
 	t.Parallel()
 	m, reported := observedModel(t, "openai", true, raw(eventHead+callsPart(partGalaxy, partSeven)+finish("tool_calls")+usageEvent+done))
