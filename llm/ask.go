@@ -111,14 +111,8 @@ func (d *dialogue) run(ctx context.Context, model *upstream.Model, r upstream.Re
 	r.Emit = d.chunk
 	tools := model.Tools()
 	for round := 0; ; round++ {
-		if !tools && d.tools.unused() {
-			if err := d.search(ctx); err != nil {
-				return upstream.Answer{}, err
-			}
-		}
-		r.Messages, r.MaxTokens, r.Tools = d.messages, d.tokens, nil
-		if tools && round < maxRounds && d.tools.left() {
-			r.Tools = d.tools.offered
+		if err := d.prepare(ctx, &r, tools && round < maxRounds); err != nil {
+			return upstream.Answer{}, err
 		}
 		answer, err := model.Generate(ctx, r)
 		if len(r.Tools) > 0 && isKind(err, upstream.KindNoTools) {
@@ -134,6 +128,20 @@ func (d *dialogue) run(ctx context.Context, model *upstream.Model, r upstream.Re
 			return upstream.Answer{}, err
 		}
 	}
+}
+
+// prepare makes the request of the next round. If no tool is offered and none has been called, it searches first.
+func (d *dialogue) prepare(ctx context.Context, r *upstream.Request, offer bool) error {
+	if !offer && d.tools.unused() {
+		if err := d.search(ctx); err != nil {
+			return err
+		}
+	}
+	r.Messages, r.MaxTokens, r.Tools = d.messages, d.tokens, nil
+	if offer && d.tools.left() {
+		r.Tools = d.tools.offered
+	}
+	return nil
 }
 
 // call runs the calls of a round. The next round gets their results.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -164,7 +163,7 @@ func TestEndlessCaller(t *testing.T) {
 	t.Parallel()
 	many := make([][2]string, 14)
 	for i := range many {
-		many[i] = search(fmt.Sprint(i))
+		many[i] = search(strconv.Itoa(i))
 	}
 	for _, test := range []struct {
 		name    string

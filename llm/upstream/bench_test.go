@@ -63,6 +63,19 @@ func BenchmarkChunk(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*chunks), "ns/chunk")
 }
 
+// BenchmarkCallFragments measures a call whose arguments arrive in chunks of ten bytes.
+func BenchmarkCallFragments(b *testing.B) {
+	arguments := strings.Repeat(callsPart(moreArguments(0, "ten bytes.")), 1000)
+	body := callsPart(headGalaxy) + callsPart(moreArguments(0, `{"q":"`)) + arguments + callsPart(moreArguments(0, `"}`)) + callsEnd
+	c := benchModel(b, func(*http.Request) io.Reader { return strings.NewReader(body) })
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, answer, err := askWithTools(b.Context(), c); err != nil || len(answer.Calls) != 1 {
+			b.Fatal(err)
+		}
+	}
+}
+
 // BenchmarkIdleStream measures the memory of a stream that waits for its next chunk.
 func BenchmarkIdleStream(b *testing.B) {
 	const streams = 1000

@@ -151,7 +151,7 @@ func (b *checkedBody) parse(doc document) (fragment, error) {
 		return fragment{}, &Error{Kind: KindFiltered, Status: http.StatusOK, Err: errors.New("the model refuses to answer")}
 	}
 	if !b.exchange.tools {
-		f.calls = nil // nobody would carry them out
+		f.calls = nil // no tools were offered
 	}
 	return b.align(f, len(doc.data)), nil
 }
@@ -162,7 +162,7 @@ func (b *checkedBody) align(f fragment, size int) fragment {
 	if f.whole {
 		f.text = b.unseen(f.text)
 	}
-	// If no stream was asked for, one document is the answer, and nobody waits for more.
+	// If no stream was asked for, one document is the whole answer.
 	f.end = f.end || f.whole && (f.finish != "" || len(f.calls) > 0) && b.documents.bare && !b.exchange.stream
 	if f.thought && f.text == "" {
 		b.meter.allow(size)

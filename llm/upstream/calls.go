@@ -96,6 +96,12 @@ func (c *partialCall) closed() bool {
 	return bytes.HasSuffix(bytes.TrimSpace(c.arguments), []byte("}")) && isObject(c.arguments)
 }
 
+// beginsText reports whether a text begins with the arguments so far. Unlike strings.HasPrefix it copies neither.
+func (c *partialCall) beginsText(text string) bool {
+	n := len(c.arguments)
+	return len(text) >= n && text[:n] == string(c.arguments)
+}
+
 func (c *partialCall) blank() bool { return len(bytes.TrimSpace(c.arguments)) == 0 }
 
 // isObject reports whether text is a JSON object.
@@ -202,7 +208,7 @@ func (a *calls) extend(c *partialCall, p callPart) {
 		a.size += len(p.name)
 	}
 	// Some servers send all of the arguments so far in each part.
-	if p.value || bytes.HasPrefix(c.arguments, []byte("{")) && strings.HasPrefix(p.arguments, string(c.arguments)) {
+	if p.value || bytes.HasPrefix(c.arguments, []byte("{")) && c.beginsText(p.arguments) {
 		c.arguments = c.arguments[:0]
 	}
 	if !c.closed() { // some servers repeat the end of the arguments
@@ -216,8 +222,8 @@ func (a *calls) began() bool {
 	return slices.ContainsFunc(a.list, func(c *partialCall) bool { return c.name != "" || !c.blank() })
 }
 
-// closed reports whether all calls have complete arguments. For a call without
-// arguments, it is unknown whether some would have followed.
+// closed reports whether all calls have complete arguments. For a call without arguments, it is unknown whether
+// some would have followed.
 func (a *calls) closed(orBlank bool) bool {
 	return !slices.ContainsFunc(a.list, func(c *partialCall) bool { return !c.closed() && (!orBlank || !c.blank()) })
 }

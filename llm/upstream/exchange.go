@@ -75,7 +75,9 @@ func (x *exchange) reset(s shape) {
 
 // take adds a fragment to the answer. It fails if there are too many calls of tools.
 func (x *exchange) take(f fragment) error {
-	x.model = cmp.Or(x.model, displayName(f.model))
+	if x.model == "" { // every document repeats it
+		x.model = displayName(f.model)
+	}
 	x.finish = worseReason(x.finish, f.finish)
 	x.usage = Usage{Prompt: cmp.Or(f.usage.Prompt, x.usage.Prompt), Completion: cmp.Or(f.usage.Completion, x.usage.Completion)}
 	x.mu.Lock()

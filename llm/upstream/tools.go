@@ -107,7 +107,10 @@ func resultLine(call llms.FunctionCall, result string) string {
 	if json.Valid([]byte(result)) {
 		line.Result = json.RawMessage(result)
 	}
-	raw, _ := json.Marshal(line) // all of it is valid
+	raw, err := json.Marshal(line)
+	if err != nil {
+		return "" // cannot happen, since all of it is valid
+	}
 	return string(raw)
 }
 
