@@ -79,14 +79,7 @@ def test_ask(live: Recording) -> None:
     assert isinstance(events[-1], DoneEvent)
     assert events[-1].finish_reason == "stop"
     assert [e.text for e in events if isinstance(e, DeltaEvent)] == chunks
-    assert "".join(chunks).count("Comedy") <= len(events[0].films)
-
-
-def test_leaving_an_answer_early(live: Recording) -> None:
-    for chunk in live.ask_question("Do you have comedies?"):
-        assert chunk
-        break
-    assert live.get_health().status == "ok"
+    assert any(film.title in "".join(chunks) for film in events[0].films)
 
 
 def test_summary_and_hand_off(live: Recording) -> None:
