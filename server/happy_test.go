@@ -14,8 +14,8 @@ import (
 	"example.com/pagila-api/gen"
 )
 
-// happyPaths has a happy path for each operation of the contract, by its ID: requests that succeed in each way
-// that the contract documents. The expectations are computed from the database.
+// happyPaths has a happy path for each operation of the contract, by its ID: requests that get each documented 2xx
+// response. The expectations are computed from the database.
 var happyPaths = map[string]func(*testing.T, *testAPI){
 	"askQuestion":       happyAskQuestion,
 	"createRental":      happyCreateRental,
