@@ -222,7 +222,7 @@ func TestVocabulary(t *testing.T) {
 	}
 	got := map[string][]string{}
 	for _, m := range vocabularyValue.FindAllStringSubmatch(string(raw), -1) {
-		for v := range strings.SplitSeq(strings.ReplaceAll(m[2], "+", " "), "|") {
+		for v := range strings.SplitSeq(strings.NewReplacer("+", " ", `"`, "").Replace(m[2]), "|") {
 			got[m[1]] = append(got[m[1]], v)
 		}
 	}

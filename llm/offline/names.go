@@ -65,7 +65,7 @@ func (d *desk) lookUp(words []string, t term) []name {
 	}
 	var whole, part []name
 	var begin []record
-	for _, f := range d.call("listFilms", map[string][]string{"title": {phrase}, "count": {"none"}}).list("items") {
+	for _, f := range d.call("listFilms", map[string]any{"title": phrase, "count": "none"}).list("items") {
 		if at, n := find(words, f.text("title")); n > 0 {
 			whole = append(whole, name{term{"@film", at, n}, []record{f}})
 		} else if at, n := find(split(f.text("title")), phrase); n > 0 && at == 0 && plain(words, t) {
@@ -73,7 +73,7 @@ func (d *desk) lookUp(words []string, t term) []name {
 			part = []name{{term{"@film", t.at, t.len}, begin}}
 		}
 	}
-	for _, a := range d.call("listActors", map[string][]string{"q": {phrase}}).list("items") {
+	for _, a := range d.call("listActors", map[string]any{"q": phrase}).list("items") {
 		full := a.text("first_name") + " " + a.text("last_name")
 		if at, n := find(words, full); n > 0 {
 			whole = append(whole, name{term{"@actor=" + strings.Join(words[at:at+n], "+"), at, n}, nil})

@@ -129,6 +129,26 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
+// TestRefused shows that a refused call is not taken for an empty result.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	for _, result := range []string{`{"detail":"busy","status":429}`, "<result>no object</result>", ""} {
+		conversation := ask("comedies")
+		got, err := offline.New(nil).GenerateContent(t.Context(), conversation, offered)
+		if err != nil {
+			t.Fatal(err)
+		}
+		call := got.Choices[0].ToolCalls[0]
+		conversation = append(conversation,
+			llms.MessageContent{Role: llms.ChatMessageTypeAI, Parts: []llms.ContentPart{call}},
+			llms.MessageContent{Role: llms.ChatMessageTypeTool, Parts: []llms.ContentPart{llms.ToolCallResponse{ToolCallID: call.ID, Content: result}}})
+		got, err = offline.New(nil).GenerateContent(t.Context(), conversation, offered)
+		if err != nil || !strings.Contains(got.Choices[0].Content, "could not be searched") || offline.Understood(conversation) {
+			t.Errorf("%q: %+v, %v", result, got.Choices[0], err)
+		}
+	}
+}
+
 // TestNoTools shows that the model answers also if it may not call the tools that it needs.
 func TestNoTools(t *testing.T) {
 	t.Parallel()
@@ -186,7 +206,7 @@ func FuzzQuestion(f *testing.F) {
 	for _, question := range []string{
 		"Who stars in ACADEMY and in AIRPLANE SIERRA?", "short PG comedies from $1 to 3, not with Jim Mostel or R", "anything but 60-90 minutes",
 		"neither nor", "two to two hours or more", "$1-$2 to $3 dollars and 5 cents", "R R G G not", "\u0130n stock \u2126", "n't n’t",
-		"longest shortest", "\xff", "between between 1 and 2 and 3 hours", "store 99999999999 store 0 store 1.5", "price < .5 > 1..2", "when is Jim due",
+		"longest shortest", "PG, PG, PG, PG, PG, PG, PG", "trailers and trailers" + strings.Repeat(" trailers", 12), strings.Repeat("drama, ", 25), "\xff", "between between 1 and 2 and 3 hours", "store 99999999999 store 0 store 1.5", "price < .5 > 1..2", "when is Jim due",
 		"a b c d e f g h i j", "films under 0 minutes over 40000 minutes about 1900", "@film #length *60 [rating=X] +", "≥ ≤ 5 usd", "between 2000 and 1990",
 	} {
 		f.Add(question)
