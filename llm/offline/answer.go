@@ -93,7 +93,9 @@ func (q *query) answer(d *desk) string {
 		q.unread = append(q.unread, q.lists...)
 	}
 	if len(q.args) == 0 && (asked == "" || len(q.unread) > 0) {
-		q.unread = append(q.unread, "the question")
+		if len(q.unread) == 0 {
+			q.unread = []string{"the question"}
+		}
 		return "No condition for films was understood."
 	}
 	q.args["page_size"] = maxListed
@@ -108,14 +110,16 @@ func (q *query) about(d *desk) string {
 	if len(q.films) > maxNamed {
 		q.unread = append(q.unread, "the other films")
 	}
-	var lines []string
+	var lines, titles []string
 	for _, f := range q.films[:min(len(q.films), maxNamed)] {
+		titles = append(titles, f.text("title"))
 		id := map[string]any{"film_id": f["film_id"]}
 		lines = append(lines, d.call("getFilm", id).String()+".")
 		if q.due {
 			lines = append(lines, list(d.call("listFilmInventory", id), "copies"))
 		}
 	}
+	q.read = append(titles, q.read...)
 	return strings.Join(lines, "\n")
 }
 
@@ -185,6 +189,8 @@ func (r record) text(name string) string {
 	switch v := r[name].(type) {
 	case nil:
 		return ""
+	case bool:
+		return map[bool]string{true: "yes", false: "no"}[v]
 	case []any:
 		var all []string
 		for _, one := range v {

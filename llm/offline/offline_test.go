@@ -91,14 +91,14 @@ func TestAnswer(t *testing.T) {
 		{
 			"short PG comedies, shortest first",
 			[]string{`listFilms {"category":["Comedy"],"length_max":80,"page_size":8,"rating":["PG"],"sort":"length"}`},
-			"Looked for: comedies, rated PG, short, shortest first.\n1 of 1 films:\n- AIRPLANE SIERRA [7] 62 minutes.",
+			"Looked for: comedies, rated PG, short (at most 80 minutes), shortest first.\n1 of 1 films:\n- AIRPLANE SIERRA [7] 62 minutes.",
 			true,
 		},
 		{
 			"who is in airplane sierra?",
 			[]string{`listFilms {"count":"none","title":"airplane sierra"}`, `listActors {"q":"airplane sierra"}`, `listFilms {"count":"none","title":"airplane"}`,
 				`listActors {"q":"airplane"}`, `listFilms {"count":"none","title":"sierra"}`, `listActors {"q":"sierra"}`, `getFilm {"film_id":7}`},
-			"AIRPLANE SIERRA [7] Comedy, 62 minutes; actors: JIM MOSTEL; store 2 (copies: 5) (in stock: 4).",
+			"Looked for: AIRPLANE SIERRA.\nAIRPLANE SIERRA [7] Comedy, 62 minutes; actors: JIM MOSTEL; store 2 (copies: 5) (in stock: 4).",
 			true,
 		},
 		{

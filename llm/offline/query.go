@@ -49,10 +49,10 @@ func newQuery(words []string, names []name) *query {
 	for _, s := range spellings {
 		q.rest = s.pattern.ReplaceAllString(q.rest, s.by)
 	}
-	q.rest = amounts.ReplaceAllStringFunc(q.rest, q.amount)
 	for _, list := range values {
 		q.rest = list.ReplaceAllStringFunc(q.rest, q.values)
 	}
+	q.rest = amounts.ReplaceAllStringFunc(q.rest, q.amount)
 	meanings := strings.Fields(q.rest)
 	for i, m := range meanings {
 		next := append(meanings, "")[i+1]
