@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -252,6 +253,35 @@ func TestVocabulary(t *testing.T) {
 		slices.Sort(want)
 		if have := slices.Compact(got[parameter]); !slices.Equal(have, want) {
 			t.Errorf("the vocabulary has the %s %q, want %q", parameter, have, want)
+		}
+	}
+}
+
+// readmeQuestion is a question in the README's console examples, with its answer.
+var readmeQuestion = regexp.MustCompile(`(?m)^\$ curl (?:-G (?:-N )?http://localhost:8080/ai/ask --data-urlencode 'question=([^']*)'|http://localhost:8080/ai/handoff [^']*'[^']*' \\\n +-d '([^']*)')\n((?:[^$` + "`" + `\n].*\n)*)`)
+
+// TestReadmeQuestions shows that the README's questions are answered as it says.
+func TestReadmeQuestions(t *testing.T) {
+	t.Parallel()
+	pgtest.RealPagila(t)
+	a := start(t)
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := readmeQuestion.FindAllStringSubmatch(string(readme), -1)
+	if len(found) < 12 {
+		t.Errorf("the README has %d questions", len(found))
+	}
+	for _, m := range found {
+		got := ""
+		if m[2] != "" {
+			got = string(a.call(t, http.MethodPost, "/ai/handoff", m[2]).want(t, 200).body)
+		} else {
+			got = string(a.get(t, "/ai/ask?question="+url.QueryEscape(m[1])).want(t, 200).body)
+		}
+		if strings.TrimSpace(got) != strings.TrimSpace(m[3]) {
+			t.Errorf("%s%s: the answer is\n%s\nand the README says\n%s", m[1], m[2], got, m[3])
 		}
 	}
 }
