@@ -218,7 +218,7 @@ $(OPENAPI_GENERATOR): Makefile
 ##@ Check
 
 .PHONY: check
-check: generate-check contract-lint contract-breaking lint vet atlas test sdk-test migrate-check ## Run everything that CI runs, except for contract-fuzz
+check: generate-check contract-lint contract-breaking lint vet atlas test sdk-test mcp-test migrate-check ## Run everything that CI runs, except for contract-fuzz
 
 # The race detector needs a C compiler. Without one the tests run anyway.
 RACE = $(shell command -v $$(go env CC) >/dev/null && echo -race)
@@ -273,6 +273,33 @@ sdk-test-python:
 	else \
 		echo 'sdk-test: skipped the Python SDK: it needs Python 3.11 and pip'; exit $(IN_CI); \
 	fi
+
+MCP_TEST := server/mcptest
+MCP_MODULES := $(MCP_TEST)/node_modules/.package-lock.json
+MCP_PYTHON := bin/venv-mcp/bin/python
+
+.PHONY: mcp-test
+mcp-test: postgres ## Run the MCP conformance suite, the inspector and the official MCP clients against the real server
+	@command -v npm >/dev/null || { echo 'mcp-test: skipped: there is no npm'; exit $(IN_CI); }; \
+	$(MAKE) --silent $(MCP_MODULES); \
+	python=; \
+	if $(PYTHON_3_11) && $(MAKE) --silent bin/venv-mcp/installed; then \
+		python="$$PWD/$(MCP_PYTHON)"; \
+	else \
+		echo 'mcp-test: skipped the Python client: it needs Python 3.11 and pip'; test $(IN_CI) = 0; \
+	fi; \
+	MCP_PYTHON="$$python" $(BIN) exec -serve -- $(MCP_TEST)/run.sh
+
+# The packages ask for Node 22, and npm may run on an older one. One of them brings Node 22.
+$(MCP_MODULES): $(MCP_TEST)/package.json $(MCP_TEST)/package-lock.json
+	@echo 'installing the MCP clients in $(MCP_TEST)/node_modules: this takes a minute, once'
+	@cd $(MCP_TEST) && npm ci --ignore-scripts --loglevel=error
+	@touch $@
+
+bin/venv-mcp/installed: $(MCP_TEST)/requirements.txt
+	@python3 -m venv --clear bin/venv-mcp
+	@$(MCP_PYTHON) -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 .PHONY: vet
 vet: ## Run go vet, for macOS too

@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/tmc/langchaingo/llms"
@@ -65,6 +67,7 @@ type toolRunner struct {
 	results map[string]*outcome // by the name and the arguments of the call
 	found   Sources
 	known   map[int32]bool // the films in found
+	given   []Sources      // each result with films, as the model was given it
 }
 
 // outcome is the result of a call that has been made.
@@ -87,6 +90,26 @@ func (t *toolRunner) left() bool { return t.calls < maxCalls }
 func (t *toolRunner) sources() Sources {
 	t.found.Total = max(t.found.Total, int64(len(t.found.Films)))
 	return t.found
+}
+
+// citedIn returns the films that an answer cites by their numbers in brackets. Other films were found on the way.
+// The total is that of the last result of which the answer cites each film.
+func (t *toolRunner) citedIn(answer string) Sources {
+	cites := func(film Source) bool { return strings.Contains(answer, fmt.Sprintf("[%d]", film.FilmID)) }
+	cited := Sources{Films: []Source{}}
+	for _, film := range t.found.Films {
+		if cites(film) {
+			cited.Films = append(cited.Films, film)
+		}
+	}
+	cited.Total = int64(len(cited.Films))
+	for _, result := range slices.Backward(t.given) {
+		if !slices.ContainsFunc(result.Films, func(film Source) bool { return !cites(film) }) {
+			cited.Total = max(cited.Total, result.Total)
+			break
+		}
+	}
+	return cited
 }
 
 // run runs the calls of a round and returns a message for each. A call that repeats an earlier one is not
@@ -155,6 +178,9 @@ func (t *toolRunner) give(o *outcome) json.RawMessage {
 		}
 	}
 	t.found.Total = max(t.found.Total, o.Total)
+	if len(o.Films) > 0 {
+		t.given = append(t.given, Sources{o.Films, o.Total})
+	}
 	return escaped.Bytes()
 }
 

@@ -35,9 +35,7 @@ func someFilms() []int32 {
 	return films
 }
 
-func TestListFilmInventory(t *testing.T) {
-	t.Parallel()
-	a := start(t)
+func happyListFilmInventory(t *testing.T, a *testAPI) {
 	for _, id := range someFilms() {
 		a.wantJSON(t, fmt.Sprintf("/films/%d/inventory", id), `
 			SELECT jsonb_build_object('items', COALESCE(jsonb_agg(item ORDER BY inventory_id), '[]'))::text FROM (
@@ -84,9 +82,7 @@ func TestGetFilmAvailability(t *testing.T) {
 	}
 }
 
-func TestListCategories(t *testing.T) {
-	t.Parallel()
-	a := start(t)
+func happyListCategories(t *testing.T, a *testAPI) {
 	a.exec(t, `INSERT INTO category (name) VALUES ('Empty'); INSERT INTO film_category (film_id, category_id) VALUES (1, 1), (1, 2), (1, 3) ON CONFLICT DO NOTHING`)
 	a.wantJSON(t, "/categories", `SELECT json_build_object('items', json_agg(item ORDER BY name))::text FROM (
 		SELECT name, json_build_object('category_id', category_id, 'name', name,
@@ -113,27 +109,21 @@ func TestCountsAgree(t *testing.T) {
 	}
 }
 
-func TestListLanguages(t *testing.T) {
-	t.Parallel()
-	a := start(t)
+func happyListLanguages(t *testing.T, a *testAPI) {
 	a.exec(t, `UPDATE film SET language_id = 1 + film_id % 5`)
 	a.wantJSON(t, "/languages", `SELECT json_build_object('items', json_agg(item ORDER BY name))::text FROM (
 		SELECT trim(name) AS name, json_build_object('language_id', language_id, 'name', trim(name),
 			'film_count', (SELECT count(*) FROM film f WHERE f.language_id = l.language_id)) AS item FROM language l) items`)
 }
 
-func TestListStores(t *testing.T) {
-	t.Parallel()
-	a := start(t)
+func happyListStores(t *testing.T, a *testAPI) {
 	a.wantJSON(t, "/stores", `SELECT json_build_object('items', json_agg(item ORDER BY store_id))::text FROM (
 		SELECT store_id, json_build_object('store_id', store_id, 'address', address, 'district', district, 'city', city, 'country', country) AS item
 		FROM store JOIN address USING (address_id) JOIN city USING (city_id) JOIN country USING (country_id)) items`)
 }
 
 // All pages together have each actor once, in order.
-func TestListActors(t *testing.T) {
-	t.Parallel()
-	a := start(t)
+func happyListActors(t *testing.T, a *testAPI) {
 	var items []gen.ActorSummary
 	for number := int32(1); ; number++ {
 		page := decode[gen.ActorPage](t, a.get(t, fmt.Sprintf("/actors?page_size=37&page=%d", number)).want(t, 200))
@@ -156,9 +146,7 @@ func TestListActors(t *testing.T) {
 	}
 }
 
-func TestGetActor(t *testing.T) {
-	t.Parallel()
-	a := start(t)
+func happyGetActor(t *testing.T, a *testAPI) {
 	idle := one[int32](t, a, `INSERT INTO actor (first_name, last_name) VALUES ('NO', 'FILMS') RETURNING actor_id`)
 	for _, id := range []int32{1, 2, 107, 200, idle} {
 		a.wantJSON(t, fmt.Sprintf("/actors/%d", id), `

@@ -186,10 +186,7 @@ func (b *browser) listen(event any) {
 			for _, arg := range e.Args {
 				fmt.Fprintf(&text, " %s%s", arg.Value, arg.Description)
 			}
-			// Swagger UI reports that it shows an array of int32 as one of integers.
-			if !strings.Contains(text.String(), "JsonSchema_integer_int32") {
-				b.complaints = append(b.complaints, fmt.Sprintf("console.%s:%s", e.Type, &text))
-			}
+			b.complaints = append(b.complaints, fmt.Sprintf("console.%s:%s", e.Type, &text))
 		}
 	case *log.EventEntryAdded:
 		if e.Entry.Level == log.EntryLevelError || e.Entry.Level == log.EntryLevelWarning {

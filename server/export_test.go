@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"sync"
 
 	"golang.org/x/time/rate"
 
@@ -48,6 +49,25 @@ func NewRejections(logger *slog.Logger) (add, write func()) {
 	r := &rejections{limit: 7, logger: logger}
 	return r.add, r.write
 }
+
+// ModelTools returns the tools of the language model, for a request that holds a slot of admission control.
+func ModelTools(s *Server, r *http.Request) llm.Tools {
+	caller := &call{request: r, id: newIdentity(r), operation: noOperation}
+	if slots := s.admission.slots; slots != nil {
+		slots <- struct{}{}
+		caller.release = sync.OnceFunc(func() { <-slots })
+	}
+	return s.modelTools(withCall(r.Context(), caller))
+}
+
+// ProblemOf returns the problem of an error.
+func ProblemOf(err error) gen.Problem { return problemOf(err).Problem }
+
+// Cut cuts a result.
+func Cut(result []byte, longest int) ([]byte, error) { return cut(result, longest) }
+
+// MaxModelResult is the size at which a result for the language model is cut.
+const MaxModelResult = maxModelResult
 
 // KnownProblems returns the problem of each kind of error. The IDs are those of the contract's examples.
 func KnownProblems() []gen.Problem {

@@ -33,6 +33,7 @@ var filters = []struct{ query, where string }{
 	{"actor=guiness", `film_id IN (SELECT film_id FROM film_actor JOIN actor USING (actor_id) WHERE last_name = 'GUINESS')`},
 	{"actor=penelope+g&actor=NICK", `film_id IN (SELECT film_id FROM film_actor JOIN actor USING (actor_id) WHERE first_name || ' ' || last_name LIKE '%PENELOPE G%')
 		AND film_id IN (SELECT film_id FROM film_actor JOIN actor USING (actor_id) WHERE first_name || ' ' || last_name LIKE '%NICK%')`},
+	{"actor=+nick+++WAHLBERG", `film_id IN (SELECT film_id FROM film_actor JOIN actor USING (actor_id) WHERE (first_name, last_name) = ('NICK', 'WAHLBERG'))`},
 	{"actor=%25", `false`},
 	{"actor_id=1", `film_id IN (SELECT film_id FROM film_actor WHERE actor_id = 1)`},
 	{"actor_id=1&actor_id=10", `film_id IN (SELECT film_id FROM film_actor WHERE actor_id = 1 INTERSECT SELECT film_id FROM film_actor WHERE actor_id = 10)`},
@@ -231,15 +232,15 @@ func TestOrders(t *testing.T) {
 func TestAbbreviatedTitles(t *testing.T) {
 	t.Parallel()
 	a := start(t)
-	for id, title := range map[int]string{1: "", 2: "", 42: "", 77: ""} {
-		title = one[string](t, a, `SELECT title FROM film WHERE film_id = ?`, id)
+	for _, id := range []int32{1, 2, 42, 77} {
+		title := one[string](t, a, `SELECT title FROM film WHERE film_id = ?`, id)
 		for word := range strings.FieldsSeq(title) {
 			for end := range word {
 				prefix := strings.ToLower(word[:end+1])
 				if one[bool](t, a, `SELECT numnode(plainto_tsquery('english', ?)) = 0`, prefix) {
 					continue
 				}
-				if got := walk(t, a, "sort=film_id&page_size=100&q="+url.QueryEscape(prefix)); !slices.Contains(got, int32(id)) {
+				if got := walk(t, a, "sort=film_id&page_size=100&q="+url.QueryEscape(prefix)); !slices.Contains(got, id) {
 					t.Errorf("%s does not find %s", prefix, title)
 				}
 			}

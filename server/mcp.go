@@ -30,6 +30,10 @@ var mcpOperation = &operation{Operation: &contract.Operation{ID: "mcp"}}
 // results that are much longer, or cut them themselves.
 const maxMCPResult = 64 << 10
 
+// maxMCPBatch is the largest number of messages in a batch, which the version 2025-03-26 of the protocol
+// has. The results of a batch are in memory together.
+const maxMCPBatch = 20
+
 // mcpInstructions tell a client's model what the server is.
 const mcpInstructions = `Pagila is the sample database of a DVD-rental chain with two stores. The tools read its catalogue (films, actors, categories, copies and stores) and rent a copy of a film to a customer.
 
@@ -110,7 +114,7 @@ func (s *Server) callMCPTool(ctx context.Context, t *tool, arguments json.RawMes
 	if ctx.Err() != nil {
 		return nil, ctx.Err() // nobody waits for the result
 	}
-	if err != nil {
+	if err != nil && response.status < http.StatusInternalServerError { // it broke off before it had a response
 		response = refusal(caller, err)
 	}
 	body, err := cut(response.body.Bytes(), maxMCPResult)
@@ -142,8 +146,21 @@ func (s *Server) serveMCP(c *gin.Context) {
 		s.onError(c, contract.UnreadBody(err))
 		return
 	}
+	if messages := batchSize(body); messages > maxMCPBatch {
+		s.onError(c, contract.Invalid(contract.Place{Pointer: "#", Detail: fmt.Sprintf("the batch has %d messages, at most %d are allowed", messages, maxMCPBatch)}))
+		return
+	}
 	c.Request.Body = io.NopCloser(bytes.NewReader(body))
 	s.mcp.ServeHTTP(c.Writer, c.Request)
+}
+
+// batchSize returns the number of messages in a batch, or 0 if the body is none.
+func batchSize(body []byte) int {
+	var batch []json.RawMessage
+	if !bytes.HasPrefix(bytes.TrimSpace(body), []byte("[")) || json.Unmarshal(body, &batch) != nil {
+		return 0 // the protocol has its own errors for that
+	}
+	return len(batch)
 }
 
 // allowsOrigin reports whether a request comes from a page that may use the endpoint, or from no page. A

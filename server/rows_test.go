@@ -110,8 +110,8 @@ func TestUnknownPriceIsNotMadeUp(t *testing.T) {
 	a := start(t)
 	id := a.insertFilm(t, map[string]string{"title": "'PRICELESS GEM'", "rental_rate": "'NaN'", "replacement_cost": "'NaN'", "rating": "'NC-17'", "fulltext": "to_tsvector('priceless gem')"})
 	for question, want := range map[string]string{
-		"How much does PRICELESS GEM cost?":             "does not say what it costs to rent",
-		"What does it cost to replace PRICELESS GEM?":   "does not say what it costs to replace",
+		"How much does PRICELESS GEM cost?":             "PRICELESS GEM",
+		"What does it cost to replace PRICELESS GEM?":   "PRICELESS GEM",
 		"What is PRICELESS GEM about? Give me the plot": "PRICELESS GEM",
 	} {
 		for _, got := range []*received{

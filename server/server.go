@@ -7,6 +7,8 @@
 // recovery from panics, authentication and validation against the contract, the limits of the language
 // model, the generated binding, admission control, and the handler.
 //
+// The call of a tool (tools.go) is a request that this package makes to itself. It enters after the body limit.
+//
 // A handler only converts and calls. All errors end in fail in problem.go, except for the rejections of
 // the first check in admission.go.
 package server

@@ -37,6 +37,7 @@ const maxStrings = 32
 // cut makes a result, which is a JSON object, no longer than a number of bytes. First it shortens very
 // long strings. Then it drops items from the end of the longest list of the object.
 func cut(result []byte, longest int) ([]byte, error) {
+	result = bytes.TrimSpace(result)
 	if len(result) <= longest {
 		return result, nil
 	}

@@ -37,6 +37,12 @@ func startUpstream(t *testing.T, reply string) *modelServer {
 		u.requests <- upstreamRequest{r.URL.Path, r.Header.Get("Authorization"), string(body)}
 		if strings.Contains(string(body), `"stream":true`) {
 			w.Header().Set("Content-Type", "text/event-stream")
+			if !strings.Contains(string(body), `"role":"tool"`) {
+				fmt.Fprint(w, `data: {"model":"up-1","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c1","type":"function",`+
+					`"function":{"name":"listFilms","arguments":"{\"category\":[\"Comedy\"],\"page_size\":8}"}}]}}]}`+"\n\n"+
+					`data: {"model":"up-1","choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}`+"\n\ndata: [DONE]\n\n")
+				return
+			}
 			for _, delta := range []string{`"Hello "`, `"there."`} {
 				fmt.Fprintf(w, `data: {"model":"up-1","choices":[{"index":0,"delta":{"content":%s}}]}`+"\n\n", delta)
 			}
@@ -68,6 +74,7 @@ func TestAskThroughOpenAI(t *testing.T) {
 		t.Errorf("got %q with %v", response.body, response.header)
 	}
 	// The sources in the header are the films that the model was given.
+	<-u.requests
 	r := <-u.requests
 	sources := strings.Split(response.header.Get("X-AI-Sources"), ", ")
 	for _, id := range sources {

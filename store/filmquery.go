@@ -86,6 +86,9 @@ const (
 	abbreviated = `f.title {unicode} ~* ALL (NULLIF(ARRAY(SELECT '\m' || word FROM unnest($2::text[]) word
 		WHERE numnode(plainto_tsquery('pg_catalog.english', lower(word {unicode}))) > 0), '{}'))`
 
+	// folded is the text in $1 as it is compared. A kept plan would evaluate it for each row without the SELECT.
+	folded = `(SELECT lower(upper($1::text {unicode})))`
+
 	// wanted are the names in $1 as they are compared.
 	wanted = `(SELECT lower(upper(name {unicode})) FROM unnest($1::text[]) name)`
 
@@ -97,12 +100,12 @@ const (
 		SELECT language_id FROM {language} WHERE lower(upper(name::text {unicode})) IN ` + wanted + `))`
 
 	actorNamed = `a.actor_id > 0
-		AND strpos(lower(upper(concat_ws(' ', a.first_name, a.last_name) {unicode})), lower(upper($1::text {unicode}))) > 0`
+		AND strpos(lower(upper(concat_ws(' ', a.first_name, a.last_name) {unicode})), ` + folded + `) > 0`
 	hasActor = `EXISTS (SELECT FROM {film_actor} fa JOIN {actor} a USING (actor_id) WHERE fa.film_id = f.film_id AND ` + actorNamed + `)`
 
 	hasFeatures = `ARRAY(SELECT lower(upper(feature {unicode})) FROM unnest(f.special_features) feature) @> ARRAY` + wanted
 
-	// inStock and outOfStock name the stores because Pagila's index of copies begins with them.
+	// inStock names the stores because Pagila's index of copies begins with them.
 	inStock = `EXISTS (SELECT FROM {inventory} i WHERE i.film_id = f.film_id AND i.inventory_id > 0
 		AND i.store_id = ANY (CASE WHEN $1::integer = 0 THEN ARRAY(SELECT store_id FROM {store}) ELSE ARRAY[$1::integer] END)
 		AND NOT EXISTS (SELECT FROM {rental} r WHERE r.inventory_id = i.inventory_id AND r.return_date IS NULL))`
@@ -121,7 +124,7 @@ func (q FilmQuery) conditions() []condition {
 		{q.Search != "" && words != nil, `(f.fulltext @@ ` + searchQuery + ` OR ` + abbreviated + `)`, []any{q.Search, words}},
 		{q.Search != "" && words == nil, `f.fulltext @@ ` + searchQuery, []any{q.Search}},
 		{true, `f.film_id > 0`, nil},
-		{q.Title != "", `strpos(lower(upper(f.title {unicode})), lower(upper($1::text {unicode}))) > 0`, []any{q.Title}},
+		{q.Title != "", `lower(upper(f.title {unicode})) LIKE ` + folded, []any{containing(q.Title)}},
 		{len(q.Categories) > 0, categoryIs, []any{q.Categories}},
 		{len(q.Ratings) > 0, `f.rating::text = ANY ($1::text[])`, []any{q.Ratings}},
 		{len(q.Languages) > 0, languageIs, []any{q.Languages}},
@@ -135,7 +138,7 @@ func (q FilmQuery) conditions() []condition {
 		if few := q.films[i]; few != nil {
 			all = append(all, condition{true, `f.film_id = ANY ($1::integer[])`, []any{few}})
 		} else {
-			all = append(all, condition{true, hasActor, []any{name}})
+			all = append(all, condition{true, hasActor, []any{oneBlank(name)}})
 		}
 	}
 	for _, id := range q.ActorIDs {
@@ -165,6 +168,14 @@ func text[T any](value *T) string {
 	}
 	return fmt.Sprint(*value)
 }
+
+// containing returns the pattern of LIKE for texts that contain this one.
+func containing(text string) string {
+	return "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text) + "%"
+}
+
+// oneBlank separates the words of a name by one blank each.
+func oneBlank(name string) string { return strings.Join(strings.Fields(name), " ") }
 
 // prefixes returns the words of a search, which may be the beginnings of a title's words, or nil if the
 // search has operators.
@@ -300,7 +311,7 @@ func (q FilmQuery) page(order filmOrder, rows []filmRow, estimate int64) FilmPag
 
 // manyFilms is the number of films from which it is faster to look at the actors of each film, in the order of
 // the page, than to collect the films of the actors.
-const manyFilms = 5000
+const manyFilms = 1000
 
 var filmsOfSQL = `SELECT fa.film_id FROM {actor} a JOIN {film_actor} fa USING (actor_id) WHERE ` + actorNamed + ` LIMIT ` + strconv.Itoa(manyFilms)
 
@@ -310,7 +321,7 @@ func (c session) filmsOf(ctx context.Context, names []string) ([][]int32, error)
 	films := make([][]int32, len(names))
 	for i, name := range names {
 		var rows []struct{ FilmID int32 }
-		if err := c.query(ctx, &rows, filmsOfSQL, name); err != nil {
+		if err := c.query(ctx, &rows, filmsOfSQL, oneBlank(name)); err != nil {
 			return nil, fmt.Errorf("find the films of actors: %w", err)
 		}
 		if len(rows) == manyFilms {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/shopspring/decimal"
 
 	"example.com/pagila-api/store"
 	"example.com/pagila-api/store/pgtest"
@@ -41,12 +42,46 @@ func wantAllWell(t *testing.T, s *store.Store, conn *pgx.Conn) {
 	if err != nil || len(page.Items) != 3 || page.Items[0].Category != "Comedy" {
 		t.Errorf("films: %+v, %v", page, err)
 	}
+	wantWalks(t, s, conn)
 	film, err := s.Film(ctx, 1)
 	if err != nil || len(film.SpecialFeatures) == 0 || len(film.Actors) == 0 || film.ReleaseYear == 0 {
 		t.Errorf("film: %+v, %v", film, err)
 	}
 	wantCatalogue(t, s)
 	wantOneEach(t, s, conn, copiesInStock(t, conn, 3), 6)
+}
+
+// wantWalks walks through films with every condition that the first film meets, and through the orders whose
+// cursors have a text, a number and a rank.
+func wantWalks(t *testing.T, s *store.Store, conn *pgx.Conn) {
+	t.Helper()
+	title := pgtest.Value[string](t, conn.QueryRow, `SELECT lower(title) FROM film WHERE film_id = 1`)
+	word, _, _ := strings.Cut(title, " ")
+	no, low, high, cheap, dear := false, int32(0), int32(3000), decimal.New(1, -3), decimal.RequireFromString("9999999999.0000000001")
+	all := store.FilmQuery{
+		Search: word[:len(word)-1], Title: title, PageSize: 1, Count: store.CountEstimated, StreamingAvailable: &no,
+		Languages: []string{"ENGLISH", "french"}, Ratings: []string{"G", "PG", "PG-13", "R", "NC-17"},
+		ReleaseYear: store.Range[int32]{Min: &low, Max: &high}, Length: store.Range[int32]{Min: &low, Max: &high},
+		RentalDuration: store.Range[int32]{Min: &low, Max: &high}, RentalRate: store.Range[decimal.Decimal]{Min: &cheap, Max: &dear},
+		ReplacementCost: store.Range[decimal.Decimal]{Min: &cheap, Max: &dear},
+	}
+	if page, err := s.Films(t.Context(), all); err != nil || len(page.Items) != 1 || page.Items[0].FilmID != 1 || page.Total == nil {
+		t.Errorf("every condition: %+v, %v", page, err)
+	}
+	for _, q := range []store.FilmQuery{{Order: "title"}, {Order: "-rental_rate"}, {Order: "length"}, {Search: "drama or boat or story"}} {
+		q.PageSize = 100
+		seen := map[int32]bool{}
+		for _, id := range walk(t, s, q, func() {}) {
+			if seen[id] {
+				t.Errorf("%s %s: film %d comes twice", q.Order, q.Search, id)
+			}
+			seen[id] = true
+		}
+		want := pgtest.Value[int](t, conn.QueryRow, `SELECT count(*) FROM film WHERE $1::text = '' OR fulltext @@ websearch_to_tsquery('english', $1::text)`, q.Search)
+		if len(seen) != want {
+			t.Errorf("%s %s: %d films, want %d", q.Order, q.Search, len(seen), want)
+		}
+	}
 }
 
 // wantOneEach makes several customers rent each copy at once, and checks that one of them gets it.
@@ -277,6 +312,11 @@ func TestOtherEncodings(t *testing.T) {
 			for _, foreign := range []string{"日本", "Комедия", "\U0001F3AC"} {
 				if page, err := s.Films(t.Context(), store.FilmQuery{Page: 1, PageSize: 5, Categories: []string{foreign}}); err != nil || *page.Total != 0 {
 					t.Errorf("%s: %+v, %v", foreign, page, err)
+				}
+				for _, q := range []store.FilmQuery{{Search: foreign}, {Title: foreign}, {Actors: []string{foreign}}, {SpecialFeatures: []string{foreign}}, {Search: foreign + " a"}} {
+					if page, err := s.Films(t.Context(), q); err != nil || *page.Total != 0 {
+						t.Errorf("%+v: %+v, %v", q, page, err)
+					}
 				}
 				if page, err := s.Actors(t.Context(), store.ActorQuery{Page: 1, PageSize: 5, Name: foreign}); err != nil || page.Total != 0 {
 					t.Errorf("actors named %s: %+v, %v", foreign, page, err)

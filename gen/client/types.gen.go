@@ -681,7 +681,7 @@ type FilmPage struct {
 
 	// NextCursor Leads to the next page. Absent on the last page.
 	//
-	// Example: eyJ2IjoxLCJzIjoiZmlsbV9pZCIsImlkIjo3fQ
+	// Example: ZgEAAAAgZ9tagFoknoNRwDmqqlbKTFGyMtdRyk6tVLJSMleqBQQAAP__
 	NextCursor *string `json:"next_cursor,omitempty"`
 
 	// Page The number of the page. Absent if the request had a cursor.

@@ -46,7 +46,7 @@ func (l *looseCalls) UnmarshalJSON(raw []byte) error {
 	}
 	*l = nil
 	for _, element := range elements {
-		if element[0] == '{' && !isEmpty(element, '{') {
+		if element[0] == '{' {
 			*l = append(*l, readCallPart(element))
 		}
 	}
@@ -257,14 +257,14 @@ func (a *calls) toolName(name string) string {
 	return name
 }
 
-// readArguments reads the arguments as a model wrote them. No arguments are an empty object. Text that is not
+// readArguments reads the arguments as a model wrote them. None or null are an empty object. Text that is not
 // a JSON object is returned as it is.
 func readArguments(text string) json.RawMessage {
 	var s scrubber
 	text = strings.TrimSpace(s.add(text) + s.end())
 	value := text
 	for range maxNesting {
-		if value == "" || value == "null" {
+		if value == "" {
 			return json.RawMessage("{}")
 		}
 		if isObject([]byte(value)) {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"example.com/pagila-api/llm/upstream"
 )
@@ -89,6 +90,8 @@ var oddCalls = []oddity{
 	{"byte by byte, within a character", callsPart(headGalaxy) + byteByByte(`{"q":"café 🎬 \"x\" \\ \u00e9"}`) + callsEnd, `listFilms{"q":"café 🎬 \"x\" \\ \u00e9"}`},
 	{"a surrogate pair over two parts", callsPart(headGalaxy, `{"index":0,"function":{"arguments":"{\"q\":\"\ud83c"}}`) + callsPart(`{"index":0,"function":{"arguments":"\udfac\"}"}}`) + callsEnd, `listFilms{"q":"🎬"}`},
 	{"name in fragments", callsPart(`{"index":0,"id":"a","function":{"name":"list"}}`) + callsPart(`{"index":0,"function":{"name":"Films"}}`) + callsPart(moreArguments(0, galaxy)) + callsEnd, callGalaxy},
+	{"name in fragments, no index", callsPart(`{"id":"a","function":{"name":"list"}}`) + callsPart(`{"function":{"name":"Films","arguments":`+galaxyText+`}}`) + callsEnd, callGalaxy},
+	{"name repeated without its namespace", callsPart(`{"index":0,"id":"a","function":{"name":"functions.listFilms","arguments":"{\"q\":"}}`) + callsPart(`{"index":0,"function":{"name":"listFilms","arguments":"\"galaxy\"}"}}`) + callsEnd, callGalaxy},
 	{"name repeated in each part", callsPart(`{"index":0,"id":"a","function":{"name":"listFilms","arguments":"{\"q\":"}}`) + callsPart(`{"index":0,"id":"a","function":{"name":"listFilms","arguments":"\"galaxy\"}"}}`) + callsEnd, callGalaxy},
 	{"type repeated in each part", callsPart(headGalaxy) + callsPart(`{"index":0,"type":"function","function":{"name":null,"arguments":"{\"q\":"}}`) + callsPart(`{"index":0,"type":"function","function":{"name":"","arguments":"\"galaxy\"}"}}`) + callsEnd, callGalaxy},
 	{"no type", callsPart(`{"index":0,"id":"a","function":{"name":"listFilms","arguments":"{\"q\":\"gal"}}`) + callsPart(moreArguments(0, `axy"}`)) + callsEnd, callGalaxy},
@@ -115,6 +118,9 @@ var oddCalls = []oddity{
 	{"the same index", callsPart(partGalaxy) + callsPart(wholeCall(0, "b", "getFilm", sevenText)) + callsEnd, bothCalls},
 	{"the same index, no ID", callsPart(wholeCall(0, "", "listFilms", galaxyText)) + callsPart(wholeCall(0, "", "getFilm", sevenText)) + callsEnd, bothCalls},
 	{"the same index, one tool", callsPart(wholeCall(0, "a", "listFilms", galaxyText)) + callsPart(wholeCall(0, "b", "listFilms", `"{}"`)) + callsEnd, callGalaxy + " listFilms{}"},
+	{"the same index and tool, arguments later", callsPart(wholeCall(0, "a", "listFilms", `""`)) + callsPart(wholeCall(0, "b", "listFilms", `""`)) + callsPart(moreArguments(0, galaxy)) + callsEnd, "listFilms{} " + callGalaxy},
+	{"a part without content", callsPart(partGalaxy, `{"index":5,"type":"function"}`) + callsEnd, callGalaxy},
+	{"an ID of other characters", callsPart(wholeCall(0, "a b", "listFilms", galaxyText), wholeCall(1, "\u00e9", "getFilm", sevenText)) + callsEnd, bothCalls},
 	{"the same ID", callsPart(wholeCall(0, "a", "listFilms", galaxyText)) + callsPart(wholeCall(1, "a", "getFilm", sevenText)) + callsEnd, bothCalls},
 	{"the same ID, no index", callsPart(`{"id":"a","function":{"name":"listFilms","arguments":`+galaxyText+`}}`, `{"id":"a","function":{"name":"getFilm","arguments":`+sevenText+`}}`) + callsEnd, bothCalls},
 	{"another ID in each part", callsPart(headGalaxy) + callsPart(`{"index":0,"id":"x1","function":{"arguments":"{\"q\":"}}`) + callsPart(`{"index":0,"id":"x2","function":{"arguments":"\"galaxy\"}"}}`) + callsEnd, callGalaxy},
@@ -167,6 +173,8 @@ var oddCalls = []oddity{
 	{"text after", callsPart(partGalaxy) + delta(strings.Repeat("I have called it. ", 50)) + callsEnd, callGalaxy},
 	{"text in the part of the call", part(`{"content":"Look:","tool_calls":[`+partGalaxy+`]}`) + callsEnd, callGalaxy},
 	{"thoughts", thought("hm") + part(`{"reasoning":"hm","tool_calls":[`+partGalaxy+`]}`) + thought("hm") + callsEnd, callGalaxy},
+	{"thoughts without an opening tag", delta("Should I?\n") + delta("</think>\n") + delta("Yes.") + callsPart(partGalaxy) + callsEnd, callGalaxy},
+	{"an empty message next to the part", event(`{"choices":[{"delta":{"tool_calls":[`+partGalaxy+`]},"message":{"content":""}}]}`) + callsEnd, callGalaxy},
 	{"thoughts in the text", delta("<think>Should I? "+strings.Repeat("Yes. ", 100)) + delta("</think>\n") + callsPart(partGalaxy) + callsEnd, callGalaxy},
 	{"null calls and empty lists", part(`{"content":"","tool_calls":null}`) + part(`{"tool_calls":[]}`) + part(`{"tool_calls":[null,7,"x",[],{}]}`) + callsPart(partGalaxy) + callsEnd, callGalaxy},
 	{"pings", event(`{"type":"ping"}`) + callsPart(headGalaxy) + event(`null`) + callsPart(moreArguments(0, galaxy)) + usageEvent + callsEnd, callGalaxy},
@@ -218,8 +226,8 @@ func checkCallAnswer(t *testing.T, answer upstream.Answer, want string) {
 	ids := map[string]bool{}
 	for _, c := range answer.Calls {
 		got = append(got, c.Name+string(c.Arguments))
-		if strings.TrimSpace(c.ID) == "" || ids[c.ID] {
-			t.Errorf("the ID %q is empty, or not unique", c.ID)
+		if strings.Trim(c.ID, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != "" || c.ID == "" || ids[c.ID] {
+			t.Errorf("the ID %q cannot be sent back, or is not unique", c.ID)
 		}
 		ids[c.ID] = true
 	}
@@ -257,6 +265,19 @@ func TestOddCallCompletions(t *testing.T) {
 			checkCalls(t, labelled("application/json")+test.raw, test.want)
 		})
 	}
+}
+
+// TestCallsOnOpenConnection has a server that sends whole calls without a reason and keeps the connection open.
+func TestCallsOnOpenConnection(t *testing.T) {
+	t.Parallel()
+	u := listen(t, untilClosed(labelled("application/json")+whole(toolMessage, `null`, "")))
+	r := question("Which film is it?")
+	r.Tools = tools
+	answer, err := newModel(t, upstream.Config{Provider: "openai", BaseURL: u.URL, IdleTimeout: time.Hour}).Generate(bounded(t), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkCallAnswer(t, answer, bothCalls)
 }
 
 // brokenCalls are responses with tool calls that cannot be used.
@@ -306,7 +327,7 @@ func TestBrokenCalls(t *testing.T) {
 			t.Parallel()
 			text, answer, err := askWithTools(bounded(t), openAI(t, listen(t, raw(test.raw))))
 			checkKind(t, err, test.want)
-			if strings.Trim(text, "He") != "" || len(answer.Calls) > 0 {
+			if text != "" || len(answer.Calls) > 0 {
 				t.Errorf("the client got %q, %+v", text, answer)
 			}
 		})
@@ -343,8 +364,6 @@ func TestHeldText(t *testing.T) {
 		{"a short answer", delta("He") + delta("llo") + goodEnd, "Hello", 0},
 		{"a long answer", strings.Repeat(delta(word), 100) + goodEnd, strings.Repeat(word, 100), 0},
 		{"a comment of 239 characters", strings.Repeat(delta(word), 29) + delta("1234567") + callsPart(partGalaxy) + callsEnd, "", 1},
-		{"a comment of 240 characters", strings.Repeat(delta(word), 30) + callsPart(partGalaxy) + callsEnd, strings.Repeat(word, 30), 1},
-		{"text after a long comment and a call", strings.Repeat(delta(word), 30) + callsPart(partGalaxy) + delta("dropped") + callsEnd, strings.Repeat(word, 30), 1},
 		{"thoughts do not count", delta("<think>"+strings.Repeat(word, 50)+"</think>") + delta("Look.") + callsPart(partGalaxy) + callsEnd, "", 1},
 		{"a cut answer", delta("He") + finish("length") + done, "He", 0},
 	} {
@@ -360,14 +379,20 @@ func TestHeldText(t *testing.T) {
 		})
 	}
 	// A broken answer shows nothing of what was held back.
-	text, _, err := askWithTools(bounded(t), openAI(t, listen(t, raw(eventHead+delta("He")+event(`{"error":{"message":"boom"}}`)))))
-	if checkKind(t, err, upstream.KindUnavailable); text != "" {
-		t.Errorf("the client got %q", text)
+	for broken, want := range map[string]upstream.Kind{
+		event(`{"error":{"message":"boom"}}`): upstream.KindUnavailable,
+		done:                                  upstream.KindTruncated,
+		finish("content_filter") + done:       upstream.KindFiltered,
+	} {
+		text, _, err := askWithTools(bounded(t), openAI(t, listen(t, raw(eventHead+delta("He")+broken))))
+		if checkKind(t, err, want); text != "" {
+			t.Errorf("%s: the client got %q", want, text)
+		}
 	}
 }
 
 // TestHeldTextIsReleased has an upstream that waits until the client has the text. So text is not held longer
-// than necessary.
+// than necessary. After a call, no more text gets out.
 func TestHeldTextIsReleased(t *testing.T) {
 	t.Parallel()
 	arrived := make(chan struct{})
@@ -376,7 +401,7 @@ func TestHeldTextIsReleased(t *testing.T) {
 		<-arrived
 		raw(delta("y"))(conn)
 		<-arrived
-		raw(goodEnd)(conn)
+		raw(callsPart(partGalaxy) + delta("dropped") + callsEnd)(conn)
 	})
 	r := question("Which film is it?")
 	r.Tools = tools
@@ -386,7 +411,9 @@ func TestHeldTextIsReleased(t *testing.T) {
 		arrived <- struct{}{}
 		return nil
 	}
-	if _, err := openAI(t, u).Generate(bounded(t), r); err != nil || !slices.Equal(pieces, []int{240, 1}) {
+	answer, err := openAI(t, u).Generate(bounded(t), r)
+	if err != nil || !slices.Equal(pieces, []int{240, 1}) {
 		t.Errorf("the chunks are %v, %v", pieces, err)
 	}
+	checkCallAnswer(t, answer, callGalaxy)
 }

@@ -39,13 +39,14 @@ func (c *collector) add(ctx context.Context, x *exchange, piece string) error {
 	return c.pass(ctx, answer)
 }
 
-// finish takes the last chunk of an answer, and how the answer ended.
-func (c *collector) finish(ctx context.Context, x *exchange, piece string, e ending) error {
+// finish takes the last chunk of an answer, and how the answer ended. What is still held back of an answer that
+// failed is dropped.
+func (c *collector) finish(ctx context.Context, x *exchange, piece string, e ending, failed bool) error {
 	if err := c.add(ctx, x, piece); err != nil {
 		return err
 	}
 	rest := c.thoughts.add(c.scrubber.end()) + c.thoughts.end(e)
-	if x.hasCalls() {
+	if x.hasCalls() || c.hold && failed {
 		return nil
 	}
 	c.hold = false
@@ -55,15 +56,23 @@ func (c *collector) finish(ctx context.Context, x *exchange, piece string, e end
 // blank reports whether the answer so far has no visible text.
 func (c *collector) blank() bool { return Blank(c.text.String()) }
 
-// pass passes on a chunk of the answer, and what was held back before it.
-func (c *collector) pass(ctx context.Context, piece string) error {
+// release adds a chunk to what is held back, and returns all of that once it is long enough.
+func (c *collector) release(piece string) string {
 	c.held.WriteString(piece)
 	if c.hold && utf8.RuneCountInString(c.held.String()) < maxHeld {
-		return nil
+		return ""
 	}
 	piece = c.held.String()
 	c.held.Reset()
 	c.hold = false
+	return piece
+}
+
+// pass passes on a chunk of the answer, unless it is empty or held back.
+func (c *collector) pass(ctx context.Context, piece string) error {
+	if c.hold || c.held.Len() > 0 {
+		piece = c.release(piece)
+	}
 	if piece == "" {
 		return nil
 	}

@@ -182,7 +182,8 @@ func (m *Model) finish(ctx context.Context, t *attempt, choice *llms.ContentChoi
 		}
 	}
 	reason, kind := x.ending(choice.StopReason)
-	if err := t.collector.finish(ctx, x, rest, m.ending(t, reason, kind)); err != nil {
+	failed := kind != KindLength && (kind != "" || reason == "")
+	if err := t.collector.finish(ctx, x, rest, m.ending(t, reason, kind), failed); err != nil {
 		return Answer{}, emitError(err)
 	}
 	m.learn(t, kind)

@@ -245,7 +245,7 @@ func TestToolsAreKept(t *testing.T) {
 		{"wrong key", []script{status(401, "", `{"error":{"message":"no tools for you"}}`)}, upstream.KindAuth},
 		{"temporary failures", []script{status(500, "", "boom"), status(500, "", "boom")}, ""},
 		{"busy", []script{status(503, "Retry-After-Ms: 1\r\n", "tools are busy")}, ""},
-		{"failed in the stream", []script{raw(eventHead + callsPart(headGalaxy) + event(`{"error":{"code":503}}`))}, ""},
+		{"failed in the stream", []script{raw(eventHead + callsPart(headSeven) + event(`{"error":{"code":503}}`))}, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -771,7 +771,7 @@ export interface components {
             total?: number;
             /**
              * @description Leads to the next page. Absent on the last page.
-             * @example eyJ2IjoxLCJzIjoiZmlsbV9pZCIsImlkIjo3fQ
+             * @example ZgEAAAAgZ9tagFoknoNRwDmqqlbKTFGyMtdRyk6tVLJSMleqBQQAAP__
              */
             next_cursor?: string;
         };
@@ -1702,7 +1702,7 @@ export interface components {
         "Cache-Control": string;
         /**
          * @description The next page, as `rel="next"` (RFC 8288), relative to the request's own URL. Absent on the last page.
-         * @example <films?category=Comedy&cursor=eyJ2IjoxLCJzIjoiZmlsbV9pZCIsImlkIjo3fQ>; rel="next"
+         * @example <films?category=Comedy&cursor=ZgEAAAAgZ9tagFoknoNRwDmqqlbKTFGyMtdRyk6tVLJSMleqBQQAAP__&page_size=1>; rel="next"
          */
         Link: string;
         /**
@@ -1948,7 +1948,7 @@ export interface operations {
                      *       "page": 1,
                      *       "page_size": 1,
                      *       "total": 58,
-                     *       "next_cursor": "eyJ2IjoxLCJzIjoiZmlsbV9pZCIsImlkIjo3fQ"
+                     *       "next_cursor": "ZgEAAAAgZ9tagFoknoNRwDmqqlbKTFGyMtdRyk6tVLJSMleqBQQAAP__"
                      *     }
                      */
                     "application/json": components["schemas"]["FilmPage"];

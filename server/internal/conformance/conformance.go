@@ -178,6 +178,9 @@ func checkBody(doc *openapi3.T, response *openapi3.Response, sent *teeWriter, he
 	}
 }
 
+// mcpPath is the path of the endpoint for MCP clients, which is not an operation of the contract.
+const mcpPath = "/mcp"
+
 // checkUnrouted checks the response to a request that belongs to no operation.
 func checkUnrouted(doc *openapi3.T, r *http.Request, sent *teeWriter) error {
 	if contract.IsPreflight(r) && sent.status == http.StatusNoContent && sent.body.Len() == 0 {
@@ -185,10 +188,14 @@ func checkUnrouted(doc *openapi3.T, r *http.Request, sent *teeWriter) error {
 	}
 	// To the server an empty path parameter is an invalid value. To the router here it is another path.
 	emptyParameter := sent.status == http.StatusBadRequest && strings.Contains(r.URL.Path, "//")
-	if !emptyParameter && sent.status != http.StatusNotFound && sent.status != http.StatusMethodNotAllowed {
+	forMCP := r.URL.Path == mcpPath && r.Method == http.MethodPost
+	if !forMCP && !emptyParameter && sent.status != http.StatusNotFound && sent.status != http.StatusMethodNotAllowed {
 		return fmt.Errorf("the contract has no operation for %s %s", r.Method, r.URL.Path)
 	}
 	if mediaType := sent.Header().Get("Content-Type"); mediaType != "application/problem+json" {
+		if forMCP {
+			return nil // the protocol describes it
+		}
 		return fmt.Errorf("the media type is %q", mediaType)
 	}
 	if r.Method == http.MethodHead {

@@ -19,9 +19,16 @@ var formats = []string{"int32", "int64", "float", "double", "byte", "binary", "p
 func newSchema(s *openapi3.Schema) Schema {
 	s = merge(s)
 	out := Schema{}
-	out.set("type", schemaType(s), s.Type != nil)
+	if s.Nullable { // one type for each alternative, since some clients know no lists of types
+		plain := *s
+		plain.Nullable, plain.Description = false, ""
+		out.setDescription(s.Description)
+		out["anyOf"] = []Schema{newSchema(&plain), {"type": openapi3.TypeNull}}
+		return out
+	}
+	out.set("type", strings.Join(s.Type.Slice(), ""), s.Type != nil)
 	out.setDescription(s.Description)
-	out.set("enum", schemaEnum(s), len(s.Enum) > 0)
+	out.set("enum", s.Enum, len(s.Enum) > 0)
 	out.set("default", s.Default, s.Default != nil)
 	out.set("format", s.Format, s.Format != "" && !slices.Contains(formats, s.Format))
 	out.setBounds(s)
@@ -78,25 +85,6 @@ func (s Schema) setBounds(from *openapi3.Schema) {
 	s.set("uniqueItems", true, from.UniqueItems)
 	s.set("minProperties", from.MinProps, from.MinProps > 0)
 	s.set("maxProperties", from.MaxProps, from.MaxProps != nil)
-}
-
-// schemaType returns the type or, if the value may be null, the types.
-func schemaType(s *openapi3.Schema) any {
-	types := s.Type.Slice()
-	if s.Nullable {
-		types = append(slices.Clone(types), openapi3.TypeNull)
-	}
-	if len(types) == 1 {
-		return types[0]
-	}
-	return types
-}
-
-func schemaEnum(s *openapi3.Schema) []any {
-	if s.Nullable && !slices.Contains(s.Enum, nil) {
-		return append(slices.Clone(s.Enum), nil)
-	}
-	return s.Enum
 }
 
 func properties(s *openapi3.Schema) map[string]any {

@@ -234,7 +234,11 @@ func (a argument) texts() (texts []string, detail string) {
 		case item[0] == '{' || item[0] == '[':
 			return nil, "the value must be a string, a number, a boolean or a list of these"
 		default:
-			texts = append(texts, string(item))
+			text := string(item)
+			if digits, ok := integer(text); ok && item[0] != 't' && item[0] != 'f' {
+				text = digits // 1.0 is an integer to JSON Schema
+			}
+			texts = append(texts, text)
 		}
 	}
 	return texts, ""

@@ -25,7 +25,7 @@ class FilmPage:
         page (int | Unset): The number of the page. Absent if the request had a cursor. Example: 1.
         total (int | Unset): The number of films on all pages, as `count` says. Example: 1000.
         next_cursor (str | Unset): Leads to the next page. Absent on the last page. Example:
-            eyJ2IjoxLCJzIjoiZmlsbV9pZCIsImlkIjo3fQ.
+            ZgEAAAAgZ9tagFoknoNRwDmqqlbKTFGyMtdRyk6tVLJSMleqBQQAAP__.
     """
 
     items: list[Film]
