@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -17,7 +18,7 @@ import (
 
 // question is a line of testdata/questions.tsv.
 type question struct {
-	kind, text, truth, order string
+	kind, text, truth, order, arguments string
 }
 
 // macros are the conditions on a film f that the table abbreviates.
@@ -43,12 +44,12 @@ func questions(tb testing.TB) []question {
 		if strings.HasPrefix(line, "#") {
 			continue
 		}
-		fields := append(strings.Split(strings.TrimSuffix(line, "\n"), "\t"), "", "")
+		fields := append(strings.Split(strings.TrimSuffix(line, "\n"), "\t"), "", "", "")
 		truth := fields[2]
 		for _, m := range macros {
 			truth = m.pattern.ReplaceAllString(truth, m.sql)
 		}
-		all = append(all, question{fields[0], fields[1], truth, fields[3]})
+		all = append(all, question{fields[0], fields[1], truth, fields[3], fields[4]})
 	}
 	return all
 }
@@ -222,7 +223,7 @@ func TestVocabulary(t *testing.T) {
 	}
 	got := map[string][]string{}
 	for _, m := range vocabularyValue.FindAllStringSubmatch(string(raw), -1) {
-		for v := range strings.SplitSeq(strings.ReplaceAll(m[2], "+", " "), "|") {
+		for v := range strings.SplitSeq(strings.NewReplacer("+", " ", `"`, "").Replace(m[2]), "|") {
 			got[m[1]] = append(got[m[1]], v)
 		}
 	}
@@ -252,6 +253,35 @@ func TestVocabulary(t *testing.T) {
 		slices.Sort(want)
 		if have := slices.Compact(got[parameter]); !slices.Equal(have, want) {
 			t.Errorf("the vocabulary has the %s %q, want %q", parameter, have, want)
+		}
+	}
+}
+
+// readmeQuestion is a question in the README's console examples, with its answer.
+var readmeQuestion = regexp.MustCompile(`(?m)^\$ curl (?:-G (?:-N )?http://localhost:8080/ai/ask --data-urlencode 'question=([^']*)'|http://localhost:8080/ai/handoff [^']*'[^']*' \\\n +-d '([^']*)')\n((?:[^$` + "`" + `\n].*\n)*)`)
+
+// TestReadmeQuestions shows that the README's questions are answered as it says.
+func TestReadmeQuestions(t *testing.T) {
+	t.Parallel()
+	pgtest.RealPagila(t)
+	a := start(t)
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := readmeQuestion.FindAllStringSubmatch(string(readme), -1)
+	if len(found) < 12 {
+		t.Errorf("the README has %d questions", len(found))
+	}
+	for _, m := range found {
+		got := ""
+		if m[2] != "" {
+			got = string(a.call(t, http.MethodPost, "/ai/handoff", m[2]).want(t, 200).body)
+		} else {
+			got = string(a.get(t, "/ai/ask?question="+url.QueryEscape(m[1])).want(t, 200).body)
+		}
+		if strings.TrimSpace(got) != strings.TrimSpace(m[3]) {
+			t.Errorf("%s%s: the answer is\n%s\nand the README says\n%s", m[1], m[2], got, m[3])
 		}
 	}
 }
