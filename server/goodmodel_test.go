@@ -138,11 +138,12 @@ func cite(result string) string {
 	if err := json.Unmarshal([]byte(object), &page); err != nil {
 		return err.Error()
 	}
-	answer := fmt.Sprintf("%d of %d films:", len(page.Items), page.Total)
+	var answer strings.Builder
+	fmt.Fprintf(&answer, "%d of %d films:", len(page.Items), page.Total)
 	for _, f := range page.Items[:min(len(page.Items), 8)] {
-		answer += fmt.Sprintf(" [%d]", f.FilmID)
+		fmt.Fprintf(&answer, " [%d]", f.FilmID)
 	}
-	return answer
+	return answer.String()
 }
 
 // TestGoodModel shows that a model that makes good calls answers everyday questions from the right films.

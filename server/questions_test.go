@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -99,45 +100,50 @@ func (q question) check(t *testing.T, a *testAPI, answer string) {
 	t.Helper()
 	switch q.kind {
 	case "films":
-		var got, want []int32
-		for _, m := range cited.FindAllStringSubmatch(answer, -1) {
-			id, err := strconv.ParseInt(m[1], 10, 32)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got = append(got, int32(id))
-		}
-		order := q.order
-		if order == "" {
-			order = "film_id LIMIT 8"
-		}
-		if err := a.db.NewRaw(`SELECT film_id FROM film f WHERE `+q.truth+` ORDER BY `+order).Scan(t.Context(), &want); err != nil {
-			t.Fatal(err)
-		}
-		if q.order == "" {
-			slices.Sort(got)
-		}
-		if !slices.Equal(got, want) {
-			t.Errorf("the films are %d, want %d:\n%s", got, want, answer)
-		}
+		q.checkFilms(t, a, answer)
 		q.checkTotal(t, a, answer)
 	case "count":
 		q.checkTotal(t, a, answer)
 	case "fact":
-		var want []string
-		if err := a.db.NewRaw(q.truth).Scan(t.Context(), &want); err != nil {
-			t.Fatal(err)
-		}
-		for _, text := range want {
-			if !strings.Contains(answer, text) {
-				t.Errorf("the answer lacks %q:\n%s", text, answer)
-			}
-		}
-		if len(want) == 0 {
-			t.Error("the truth is empty")
-		}
+		q.checkFacts(t, a, answer)
 	default:
 		t.Errorf("the model says that it understood this:\n%s", answer)
+	}
+}
+
+// checkFilms compares the films that an answer cites.
+func (q question) checkFilms(t *testing.T, a *testAPI, answer string) {
+	t.Helper()
+	var got, want []int32
+	for _, m := range cited.FindAllStringSubmatch(answer, -1) {
+		id, err := strconv.ParseInt(m[1], 10, 32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, int32(id))
+	}
+	if q.order == "" {
+		slices.Sort(got)
+	}
+	if err := a.db.NewRaw(`SELECT film_id FROM film f WHERE `+q.truth+` ORDER BY `+cmp.Or(q.order, "film_id LIMIT 8")).Scan(t.Context(), &want); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the films are %d, want %d:\n%s", got, want, answer)
+	}
+}
+
+// checkFacts looks for facts in an answer.
+func (q question) checkFacts(t *testing.T, a *testAPI, answer string) {
+	t.Helper()
+	var want []string
+	if err := a.db.NewRaw(q.truth).Scan(t.Context(), &want); err != nil || len(want) == 0 {
+		t.Fatalf("there is no truth: %v", err)
+	}
+	for _, text := range want {
+		if !strings.Contains(answer, text) {
+			t.Errorf("the answer lacks %q:\n%s", text, answer)
+		}
 	}
 }
 
@@ -274,12 +280,11 @@ func TestReadmeQuestions(t *testing.T) {
 		t.Errorf("the README has %d questions", len(found))
 	}
 	for _, m := range found {
-		got := ""
+		method, path := http.MethodGet, "/ai/ask?question="+url.QueryEscape(m[1])
 		if m[2] != "" {
-			got = string(a.call(t, http.MethodPost, "/ai/handoff", m[2]).want(t, 200).body)
-		} else {
-			got = string(a.get(t, "/ai/ask?question="+url.QueryEscape(m[1])).want(t, 200).body)
+			method, path = http.MethodPost, "/ai/handoff"
 		}
+		got := string(a.call(t, method, path, m[2]).want(t, 200).body)
 		if strings.TrimSpace(got) != strings.TrimSpace(m[3]) {
 			t.Errorf("%s%s: the answer is\n%s\nand the README says\n%s", m[1], m[2], got, m[3])
 		}
