@@ -4,8 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -127,7 +127,7 @@ func TestEndlessCaller(t *testing.T) {
 	t.Parallel()
 	many := make([][2]string, 14)
 	for i := range many {
-		many[i] = search(fmt.Sprint(i))
+		many[i] = search(strconv.Itoa(i))
 	}
 	for _, test := range []struct {
 		name   string

@@ -56,6 +56,7 @@ func TestInjection(t *testing.T) {
 	t.Parallel()
 	// send asks about a text and has a tool find it, and returns the second request.
 	send := func(t *testing.T, text string) []byte {
+		t.Helper()
 		u := listen(t, calling(search("a")), streamed("He"))
 		result := found(7)
 		body, err := json.Marshal(map[string]any{"items": []map[string]any{{"film_id": 7, "title": text}}})
