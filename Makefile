@@ -103,7 +103,8 @@ migrate-check: postgres $(ATLAS) ## Prove that the migrations are the difference
 
 ##@ Change the contract
 
-# The whole contract: api/openapi.yaml with the headers that every response has. Other programs read this file.
+# The whole contract: api/openapi.yaml with the headers that every response has. Everything
+# except people reads this file: the server, the generators and the linters.
 CONTRACT := api/openapi.gen.yaml
 
 $(CONTRACT): api/openapi.yaml api/headers.overlay.yaml $(wildcard api/overlay/*.go)

@@ -16,13 +16,13 @@ func TestLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	if doc.OpenAPI != "3.0.3" {
-		// 3.1 would cost each request 160 µs in the validator, which then also checks less.
+		// 3.1 would cost 160 µs a request in the validator, which also checks less of it.
 		t.Errorf("the contract is OpenAPI %s, want 3.0.3", doc.OpenAPI)
 	}
 }
 
-// The server refuses a NUL in any text, since PostgreSQL cannot hold one, and the contract says so:
-// else a request would follow the contract and be refused.
+// The server rejects a NUL in any text, because PostgreSQL cannot store one. The contract has to say so. Otherwise
+// the server would reject requests that follow the contract.
 func TestTextsHaveNoNUL(t *testing.T) {
 	t.Parallel()
 	doc, err := api.Load(t.Context())
@@ -32,28 +32,28 @@ func TestTextsHaveNoNUL(t *testing.T) {
 	for path, item := range doc.Paths.Map() {
 		for method, op := range item.Operations() {
 			if op.Responses.Status(http.StatusBadRequest) == nil {
-				continue // probes and documentation take any
+				continue // probes and documentation accept any text
 			}
 			for _, p := range op.Parameters {
 				schema := p.Value.Schema.Value
 				if p.Value.In == "header" || !schema.Type.Is("string") {
-					continue // net/http refuses a NUL in a header
+					continue // net/http rejects a NUL in a header
 				}
 				if err := schema.VisitJSON("a\x00b"); err == nil {
-					t.Errorf("%s %s: the parameter %s may have a NUL", method, path, p.Value.Name)
+					t.Errorf("%s %s: the parameter %s accepts a NUL", method, path, p.Value.Name)
 				}
 				if err := schema.VisitJSON("ab"); err != nil {
-					t.Errorf("%s %s: the parameter %s may not be a plain text: %v", method, path, p.Value.Name, err)
+					t.Errorf("%s %s: the parameter %s rejects plain text: %v", method, path, p.Value.Name, err)
 				}
 			}
 		}
 	}
 	if err := doc.Components.Schemas["Question"].Value.VisitJSON(map[string]any{"question": "a\x00b"}); err == nil {
-		t.Error("a question may have a NUL")
+		t.Error("a question accepts a NUL")
 	}
 }
 
-// The server compares numbers as float64, which is exact as long as the bounds are.
+// The server compares numbers as float64, so bounds that a float64 cannot hold would be inexact.
 func TestIntegersOfRequestsHaveExactBounds(t *testing.T) {
 	t.Parallel()
 	doc, err := api.Load(t.Context())
@@ -63,10 +63,10 @@ func TestIntegersOfRequestsHaveExactBounds(t *testing.T) {
 	const exact = 1<<53 - 1
 	check := func(where string, schema *openapi3.Schema) {
 		if schema.Type.Is("number") {
-			t.Errorf("%s is a number, which the server may round", where)
+			t.Errorf("%s is a number, which the server could round", where)
 		}
 		if schema.Type.Is("integer") && (schema.Min == nil || *schema.Min < -exact || schema.Max == nil || *schema.Max > exact) {
-			t.Errorf("%s has no bounds that a float64 holds", where)
+			t.Errorf("%s has no bounds that a float64 holds exactly", where)
 		}
 	}
 	for path, item := range doc.Paths.Map() {

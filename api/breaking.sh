@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fails if the contract breaks clients of the previous contract: that of the last tag or, without a tag, of main
-# or, on main itself, of the previous commit. CONTRACT_BASE selects another commit. CI sets it to the head of main
-# before the push.
+# or, on main itself, of the previous commit. CONTRACT_BASE selects another commit. CI sets it to the base of
+# the pull request, or to the head of main before the push.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

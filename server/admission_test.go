@@ -79,7 +79,6 @@ func TestAdmission(t *testing.T) {
 			t.Errorf("%s: the headers are %v", path, h)
 		}
 	}
-	usesDatabase := func(op *contract.Operation) bool { return op.Documents(503) && op.ID != "getReadiness" }
 	for _, r := range exampleRequests(t, usesDatabase) {
 		r = r.with("X-Request-ID", "rejected-1").with("traceparent", trace+"b7ad6b7169203331-00")
 		wantBusy(r.target(), r.send(t, a))

@@ -17,9 +17,9 @@ const origin = "https://app.example.com"
 func withOrigins(origins ...string) option { return func(d *server.Deps) { d.Origins = origins } }
 
 // list returns the values of a header that is a list, from all its lines.
-func (a *received) list(name string) []string {
+func (r *received) list(name string) []string {
 	var values []string
-	for _, line := range a.header.Values(name) {
+	for _, line := range r.header.Values(name) {
 		for part := range strings.SplitSeq(line, ",") {
 			values = append(values, strings.TrimSpace(part))
 		}
@@ -28,16 +28,16 @@ func (a *received) list(name string) []string {
 }
 
 // wantCORS checks that pages of this origin may read the response. If it is "", no page may.
-func (a *received) wantCORS(t *testing.T, origin string) {
+func (r *received) wantCORS(t *testing.T, origin string) {
 	t.Helper()
-	if got := a.header.Get("Access-Control-Allow-Origin"); got != origin {
-		t.Errorf("status %d: Access-Control-Allow-Origin is %q, want %q", a.status, got, origin)
+	if got := r.header.Get("Access-Control-Allow-Origin"); got != origin {
+		t.Errorf("status %d: Access-Control-Allow-Origin is %q, want %q", r.status, got, origin)
 	}
-	if a.header.Get("Access-Control-Allow-Credentials") != "" {
+	if r.header.Get("Access-Control-Allow-Credentials") != "" {
 		t.Error("credentials are allowed")
 	}
-	if !slices.Contains(a.list("Vary"), "Origin") {
-		t.Errorf("status %d: Vary is %v", a.status, a.header.Values("Vary"))
+	if !slices.Contains(r.list("Vary"), "Origin") {
+		t.Errorf("status %d: Vary is %v", r.status, r.header.Values("Vary"))
 	}
 }
 

@@ -83,6 +83,9 @@ func documents(status int) func(*contract.Operation) bool {
 	return func(op *contract.Operation) bool { return op.Documents(status) }
 }
 
+// usesDatabase selects by 503, which configures the server. An operation that forgets 500 is selected, too.
+func usesDatabase(op *contract.Operation) bool { return op.Documents(503) && op.ID != "getReadiness" }
+
 func hasBody(op *contract.Operation) bool { return op.Spec().RequestBody != nil }
 
 func isGET(op *contract.Operation) bool { return op.Method == http.MethodGet }

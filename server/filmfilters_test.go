@@ -30,7 +30,7 @@ var filters = []struct{ query, where string }{
 	{"language=english", `language_id IN (SELECT language_id FROM language WHERE name = 'English')`},
 	{"language=FRENCH&language=English", `language_id IN (SELECT language_id FROM language WHERE name IN ('English', 'French'))`},
 	{"language=english+", `false`},
-	{"actor=guiness", `film_id IN (SELECT film_id FROM film_actor JOIN actor USING (actor_id) WHERE last_name = 'GUINESS')`},
+	{"actor=GUINESS", `film_id IN (SELECT film_id FROM film_actor JOIN actor USING (actor_id) WHERE last_name = 'GUINESS')`},
 	{"actor=penelope+g&actor=NICK", `film_id IN (SELECT film_id FROM film_actor JOIN actor USING (actor_id) WHERE first_name || ' ' || last_name LIKE '%PENELOPE G%')
 		AND film_id IN (SELECT film_id FROM film_actor JOIN actor USING (actor_id) WHERE first_name || ' ' || last_name LIKE '%NICK%')`},
 	{"actor=+nick+++WAHLBERG", `film_id IN (SELECT film_id FROM film_actor JOIN actor USING (actor_id) WHERE (first_name, last_name) = ('NICK', 'WAHLBERG'))`},

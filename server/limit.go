@@ -71,9 +71,9 @@ func newLimiter(l Limits) (*limiter, error) {
 	return &created, nil
 }
 
-// limit continues to the handler, unless the request is a call to the language model above the limits. It
-// counts every request of an operation, whatever the method and the headers: HEAD searches the catalogue like
-// GET. A request to resume an answer does not count, since it ends here.
+// limit runs the handler, or rejects a call to the language model above the limits. It counts every request of an
+// operation, whatever the method and the headers: HEAD searches the catalogue like GET. A request to resume an
+// answer does not count, since it ends here.
 func (s *Server) limit(c *gin.Context, call *call) {
 	op := call.operation
 	if !op.usesModel {

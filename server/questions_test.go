@@ -1,9 +1,11 @@
 package server_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -17,7 +19,7 @@ import (
 
 // question is a line of testdata/questions.tsv.
 type question struct {
-	kind, text, truth, order string
+	kind, text, truth, order, arguments string
 }
 
 // macros are the conditions on a film f that the table abbreviates.
@@ -43,12 +45,12 @@ func questions(tb testing.TB) []question {
 		if strings.HasPrefix(line, "#") {
 			continue
 		}
-		fields := append(strings.Split(strings.TrimSuffix(line, "\n"), "\t"), "", "")
+		fields := append(strings.Split(strings.TrimSuffix(line, "\n"), "\t"), "", "", "")
 		truth := fields[2]
 		for _, m := range macros {
 			truth = m.pattern.ReplaceAllString(truth, m.sql)
 		}
-		all = append(all, question{fields[0], fields[1], truth, fields[3]})
+		all = append(all, question{fields[0], fields[1], truth, fields[3], fields[4]})
 	}
 	return all
 }
@@ -98,45 +100,50 @@ func (q question) check(t *testing.T, a *testAPI, answer string) {
 	t.Helper()
 	switch q.kind {
 	case "films":
-		var got, want []int32
-		for _, m := range cited.FindAllStringSubmatch(answer, -1) {
-			id, err := strconv.ParseInt(m[1], 10, 32)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got = append(got, int32(id))
-		}
-		order := q.order
-		if order == "" {
-			order = "film_id LIMIT 8"
-		}
-		if err := a.db.NewRaw(`SELECT film_id FROM film f WHERE `+q.truth+` ORDER BY `+order).Scan(t.Context(), &want); err != nil {
-			t.Fatal(err)
-		}
-		if q.order == "" {
-			slices.Sort(got)
-		}
-		if !slices.Equal(got, want) {
-			t.Errorf("the films are %d, want %d:\n%s", got, want, answer)
-		}
+		q.checkFilms(t, a, answer)
 		q.checkTotal(t, a, answer)
 	case "count":
 		q.checkTotal(t, a, answer)
 	case "fact":
-		var want []string
-		if err := a.db.NewRaw(q.truth).Scan(t.Context(), &want); err != nil {
-			t.Fatal(err)
-		}
-		for _, text := range want {
-			if !strings.Contains(answer, text) {
-				t.Errorf("the answer lacks %q:\n%s", text, answer)
-			}
-		}
-		if len(want) == 0 {
-			t.Error("the truth is empty")
-		}
+		q.checkFacts(t, a, answer)
 	default:
 		t.Errorf("the model says that it understood this:\n%s", answer)
+	}
+}
+
+// checkFilms compares the films that an answer cites.
+func (q question) checkFilms(t *testing.T, a *testAPI, answer string) {
+	t.Helper()
+	var got, want []int32
+	for _, m := range cited.FindAllStringSubmatch(answer, -1) {
+		id, err := strconv.ParseInt(m[1], 10, 32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, int32(id))
+	}
+	if q.order == "" {
+		slices.Sort(got)
+	}
+	if err := a.db.NewRaw(`SELECT film_id FROM film f WHERE `+q.truth+` ORDER BY `+cmp.Or(q.order, "film_id LIMIT 8")).Scan(t.Context(), &want); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the films are %d, want %d:\n%s", got, want, answer)
+	}
+}
+
+// checkFacts looks for facts in an answer.
+func (q question) checkFacts(t *testing.T, a *testAPI, answer string) {
+	t.Helper()
+	var want []string
+	if err := a.db.NewRaw(q.truth).Scan(t.Context(), &want); err != nil || len(want) == 0 {
+		t.Fatalf("there is no truth: %v", err)
+	}
+	for _, text := range want {
+		if !strings.Contains(answer, text) {
+			t.Errorf("the answer lacks %q:\n%s", text, answer)
+		}
 	}
 }
 
@@ -222,7 +229,7 @@ func TestVocabulary(t *testing.T) {
 	}
 	got := map[string][]string{}
 	for _, m := range vocabularyValue.FindAllStringSubmatch(string(raw), -1) {
-		for v := range strings.SplitSeq(strings.ReplaceAll(m[2], "+", " "), "|") {
+		for v := range strings.SplitSeq(strings.NewReplacer("+", " ", `"`, "").Replace(m[2]), "|") {
 			got[m[1]] = append(got[m[1]], v)
 		}
 	}
@@ -252,6 +259,34 @@ func TestVocabulary(t *testing.T) {
 		slices.Sort(want)
 		if have := slices.Compact(got[parameter]); !slices.Equal(have, want) {
 			t.Errorf("the vocabulary has the %s %q, want %q", parameter, have, want)
+		}
+	}
+}
+
+// readmeQuestion is a question in the README's console examples, with its answer.
+var readmeQuestion = regexp.MustCompile(`(?m)^\$ curl (?:-G (?:-N )?http://localhost:8080/ai/ask --data-urlencode 'question=([^']*)'|http://localhost:8080/ai/handoff [^']*'[^']*' \\\n +-d '([^']*)')\n((?:[^$` + "`" + `\n].*\n)*)`)
+
+// TestReadmeQuestions shows that the README's questions are answered as it says.
+func TestReadmeQuestions(t *testing.T) {
+	t.Parallel()
+	pgtest.RealPagila(t)
+	a := start(t)
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := readmeQuestion.FindAllStringSubmatch(string(readme), -1)
+	if len(found) < 12 {
+		t.Errorf("the README has %d questions", len(found))
+	}
+	for _, m := range found {
+		method, path := http.MethodGet, "/ai/ask?question="+url.QueryEscape(m[1])
+		if m[2] != "" {
+			method, path = http.MethodPost, "/ai/handoff"
+		}
+		got := string(a.call(t, method, path, m[2]).want(t, 200).body)
+		if strings.TrimSpace(got) != strings.TrimSpace(m[3]) {
+			t.Errorf("%s%s: the answer is\n%s\nand the README says\n%s", m[1], m[2], got, m[3])
 		}
 	}
 }

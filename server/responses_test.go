@@ -173,8 +173,7 @@ func TestFaultOfEachOperation(t *testing.T) {
 	t.Parallel()
 	a := start(t, withDocumentedCredentials)
 	a.breakTables(t)
-	usesTables := func(op *contract.Operation) bool { return op.Documents(500) && op.ID != "getReadiness" }
-	for _, r := range exampleRequests(t, usesTables) {
+	for _, r := range exampleRequests(t, usesDatabase) {
 		t.Run(r.Method+" "+r.Path, func(t *testing.T) { r.send(t, a).wantProblem(t, 500, "internal_error") })
 	}
 }

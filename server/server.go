@@ -146,7 +146,7 @@ func (s *Server) prepare() (err error) {
 	return nil
 }
 
-// process is the one Gin middleware. It takes a request through the steps before its handler.
+// process handles a request: it identifies, checks and limits it, runs the handler, and logs the outcome.
 func (s *Server) process(c *gin.Context) {
 	call := identify(c)
 	defer s.logAccess(call, c.Writer) // deferred, since an aborted response ends in a panic

@@ -213,40 +213,40 @@ type received struct {
 }
 
 // want checks the status.
-func (a *received) want(t *testing.T, status int) *received {
+func (r *received) want(t *testing.T, status int) *received {
 	t.Helper()
-	if a.status != status {
-		t.Fatalf("status %d, want %d: %s", a.status, status, a.body)
+	if r.status != status {
+		t.Fatalf("status %d, want %d: %s", r.status, status, r.body)
 	}
-	return a
+	return r
 }
 
 // decode decodes the body as JSON into a T, and rejects members that T does not have.
-func decode[T any](t *testing.T, a *received) T {
+func decode[T any](t *testing.T, r *received) T {
 	t.Helper()
 	var v T
-	d := json.NewDecoder(bytes.NewReader(a.body))
+	d := json.NewDecoder(bytes.NewReader(r.body))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&v); err != nil {
-		t.Fatalf("%v: %s", err, a.body)
+		t.Fatalf("%v: %s", err, r.body)
 	}
 	return v
 }
 
 // wantProblem checks that the response is a problem document with this status and code, and that the document
 // and the headers agree.
-func (a *received) wantProblem(t *testing.T, status int, code gen.ProblemCode) gen.Problem {
+func (r *received) wantProblem(t *testing.T, status int, code gen.ProblemCode) gen.Problem {
 	t.Helper()
-	a.want(t, status)
-	if got := a.header.Get("Content-Type"); got != "application/problem+json" {
+	r.want(t, status)
+	if got := r.header.Get("Content-Type"); got != "application/problem+json" {
 		t.Errorf("Content-Type is %q", got)
 	}
-	p := decode[gen.Problem](t, a)
+	p := decode[gen.Problem](t, r)
 	if p.Status != int32(status) || p.Code != code {
-		t.Errorf("the problem is %d %s, want %d %s: %s", p.Status, p.Code, status, code, a.body)
+		t.Errorf("the problem is %d %s, want %d %s: %s", p.Status, p.Code, status, code, r.body)
 	}
-	if p.RequestID == "" || p.RequestID != a.header.Get("X-Request-ID") {
-		t.Errorf("request_id is %q, the header says %q", p.RequestID, a.header.Get("X-Request-ID"))
+	if p.RequestID == "" || p.RequestID != r.header.Get("X-Request-ID") {
+		t.Errorf("request_id is %q, the header says %q", p.RequestID, r.header.Get("X-Request-ID"))
 	}
 	return p
 }

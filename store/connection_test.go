@@ -457,7 +457,7 @@ func TestLostCommit(t *testing.T) {
 		"the server got it":         {``, true, store.NoWrite, true},
 		"the server did not get it": {``, false, store.NothingWritten, false},
 		"the session is terminated": {`PERFORM pg_terminate_backend(pg_backend_pid())`, true, store.NothingWritten, false},
-		// The statement time-out must not end it before the test does.
+		// The statement timeout must not end it before the test does.
 		"still unknown in time": {`LOOP BEGIN PERFORM pg_sleep(60); EXIT; EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP`, true, store.Unknown, false},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -144,7 +144,7 @@ func meaningOf(err error) meaning {
 		return meaningOfBegin(server.Code)
 	case errors.As(err, &server):
 		return meaningOfState(server.Code)
-	case errors.As(err, &connect): // a time-out too
+	case errors.As(err, &connect): // a timeout too
 		return away
 	case errors.Is(err, context.DeadlineExceeded):
 		return slow

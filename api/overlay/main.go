@@ -1,6 +1,5 @@
-// Command overlay writes the whole contract, openapi.gen.yaml: the contract as people write it, openapi.yaml,
-// with the headers that every response has, headers.overlay.yaml. `go generate ./api` runs it in the directory
-// of these files.
+// Command overlay applies headers.overlay.yaml to openapi.yaml, the contract that people edit, and writes the
+// result, the whole contract, to openapi.gen.yaml. `go generate ./api` runs it in the directory of these files.
 package main
 
 import (

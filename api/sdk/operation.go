@@ -266,7 +266,18 @@ func (op *operation) readPages(result *openapi3.Schema) error {
 		p.Size = int(*size.schema.Value.Max)
 	}
 	op.Pages = &p
-	return cmp.Or(number.checkPaging(), size.checkPaging(), cursor.checkPaging())
+	return cmp.Or(number.checkPaging(), size.checkPaging(), cursor.checkPaging(), p.check(properties))
+}
+
+// check returns an error if an iterator cannot find the next page by the properties of a page.
+func (p pages) check(properties openapi3.Schemas) error {
+	switch {
+	case p.Cursor && !isText(properties["next_cursor"]):
+		return errors.New("next_cursor of pages must be a string without a format")
+	case p.Numbered && !properties["total"].Value.Type.Is("integer"):
+		return errors.New("the total of pages must be an integer")
+	}
+	return nil
 }
 
 // checkPaging returns an error if an iterator cannot set the parameter.
@@ -276,10 +287,17 @@ func (p *parameter) checkPaging() error {
 		return nil
 	case p.Required:
 		return fmt.Errorf("the parameter %s of pages must be optional", p.Name)
+	case p.Name == "cursor" && !isText(p.schema):
+		return fmt.Errorf("the parameter %s of pages must be a string without a format", p.Name)
 	case p.Name != "cursor" && (p.schema.Value.Format != "int32" || p.schema.Value.Max == nil):
 		return fmt.Errorf("the parameter %s of pages must be an int32 with a maximum", p.Name)
 	}
 	return nil
+}
+
+// isText reports whether the type of a schema is the string type of each language.
+func isText(ref *openapi3.SchemaRef) bool {
+	return refName(ref) == "" && ref.Value.Type.Is("string") && ref.Value.Format == "" && ref.Value.Enum == nil
 }
 
 // param returns a parameter in the query or in a header, or nil.

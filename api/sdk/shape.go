@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -42,7 +43,9 @@ func collect(all map[string]any, doc *openapi3.T, op operation) error {
 				return err
 			}
 		} else if media := content.Get("application/json"); media != nil {
-			all[op.ID+" "+status] = shape(media.Schema.Value)
+			if all[op.ID+" "+status], err = shape(media.Schema.Value); err != nil {
+				return err
+			}
 		} else if len(content) == 0 && !op.Stream {
 			all[op.ID+" "+status] = "none"
 		}
@@ -67,19 +70,25 @@ func collectEvents(all map[string]any, schemas openapi3.Schemas, media *openapi3
 		if schema == nil {
 			return fmt.Errorf("the event %s has no schema", event)
 		}
-		all["event "+event] = shape(schema.Value)
+		shape, err := shape(schema.Value)
+		if err != nil {
+			return fmt.Errorf("the event %s: %w", event, err)
+		}
+		all["event "+event] = shape
 	}
 	return nil
 }
 
-func shape(schema *openapi3.Schema) any {
-	if len(schema.AllOf) > 0 || schema.Type.Is("object") {
+func shape(schema *openapi3.Schema) (any, error) {
+	switch {
+	case isObject(schema):
 		members := map[string]any{}
-		addMembers(members, schema)
-		return members
-	}
-	if schema.Type.Is("array") {
-		return []any{shape(schema.Items.Value)}
+		return members, addMembers(members, schema)
+	case schema.Type.Is("array"):
+		item, err := shape(schema.Items.Value)
+		return []any{item}, err
+	case len(schema.Type.Slice()) != 1:
+		return nil, errors.New("it has no type that the SDKs can check")
 	}
 	name := schema.Type.Slice()[0]
 	switch schema.Format {
@@ -89,17 +98,24 @@ func shape(schema *openapi3.Schema) any {
 	if schema.Nullable {
 		name += "|null"
 	}
-	return name
+	return name, nil
 }
 
-func addMembers(members map[string]any, schema *openapi3.Schema) {
+func addMembers(members map[string]any, schema *openapi3.Schema) error {
 	for _, part := range schema.AllOf {
-		addMembers(members, part.Value)
+		if err := addMembers(members, part.Value); err != nil {
+			return err
+		}
 	}
 	for name, property := range schema.Properties {
+		shape, err := shape(property.Value)
+		if err != nil {
+			return fmt.Errorf("the property %s: %w", name, err)
+		}
 		if !slices.Contains(schema.Required, name) {
 			name += "?"
 		}
-		members[name] = shape(property.Value)
+		members[name] = shape
 	}
+	return nil
 }

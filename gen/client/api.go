@@ -23,8 +23,8 @@
 //	}
 //	fmt.Println(rental.DueDate)
 //
-// Every error of a call is an [APIError]. Only GET and HEAD are retried, after a network error, 429, 502, 503 or
-// 504.
+// Every error of a call is an [APIError], except for that of a context that has ended and of an argument that
+// cannot be sent. Only GET and HEAD are retried, after a network error, 429, 502, 503 or 504.
 //
 // [API.ListAllFilms] reads all pages of the catalogue. [API.AskQuestion] and [API.AskQuestionEvents]
 // stream the language model's answer.

@@ -12,6 +12,7 @@ import (
 
 	"example.com/pagila-api/gen/client"
 	"example.com/pagila-api/llm"
+	"example.com/pagila-api/store/pgtest"
 )
 
 // answering returns a model that writes the chunks and then returns result and err.
@@ -44,7 +45,7 @@ func collect(t *testing.T, a *client.API) ([]string, error) {
 func TestAskQuestionOffline(t *testing.T) {
 	t.Parallel()
 	l := start(t, nil)
-	title := queryValue[string](t, l, `SELECT title FROM film WHERE film_id = 1`)
+	title := pgtest.Value[string](t, l.db.QueryRowContext, `SELECT title FROM film WHERE film_id = 1`)
 	var text strings.Builder
 	for chunk, err := range newAPI(t, l.url).AskQuestion(t.Context(), "What is the film "+title+" about?") {
 		if err != nil {

@@ -85,16 +85,6 @@ func newAPI(t *testing.T, url string, options ...client.Option) *client.API {
 	return a
 }
 
-// queryValue reads a value from the database.
-func queryValue[T any](t *testing.T, l liveServer, query string, args ...any) T {
-	t.Helper()
-	var v T
-	if err := l.db.QueryRowContext(t.Context(), query, args...).Scan(&v); err != nil {
-		t.Fatalf("%s: %v", query, err)
-	}
-	return v
-}
-
 // wantProblem checks that an error is a problem with this status and code.
 func wantProblem(t *testing.T, err error, status int, code client.ProblemCode) *client.ProblemError {
 	t.Helper()
@@ -186,7 +176,7 @@ func TestCreateRental(t *testing.T) {
 	t.Parallel()
 	l := start(t, nil)
 	a := newAPI(t, l.url)
-	free := queryValue[int32](t, l, `SELECT min(inventory_id) FROM inventory WHERE NOT EXISTS (
+	free := pgtest.Value[int32](t, l.db.QueryRowContext, `SELECT min(inventory_id) FROM inventory WHERE NOT EXISTS (
 		SELECT FROM rental WHERE rental.inventory_id = inventory.inventory_id AND return_date IS NULL)`)
 
 	rental, err := a.CreateRental(t.Context(), 1, client.RentalRequest{InventoryID: free, StaffID: 2})
@@ -219,7 +209,7 @@ func TestCreateRental(t *testing.T) {
 func TestCreateToken(t *testing.T) {
 	t.Parallel()
 	l := start(t, nil)
-	rental := queryValue[int32](t, l, `SELECT min(rental_id) FROM rental WHERE customer_id = 1`)
+	rental := pgtest.Value[int32](t, l.db.QueryRowContext, `SELECT min(rental_id) FROM rental WHERE customer_id = 1`)
 	read := func(token string) error {
 		_, err := newAPI(t, l.url, client.WithToken(token)).GetRental(t.Context(), 1, rental)
 		return err
@@ -246,9 +236,9 @@ func TestSummarizeFilm(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := client.FilmSummary{
-		Title:       queryValue[string](t, l, `SELECT title FROM film WHERE film_id = 1`),
-		Rating:      client.Rating(queryValue[string](t, l, `SELECT rating::text FROM film WHERE film_id = 1`)),
-		Recommended: queryValue[bool](t, l, `SELECT rating > 'PG-13' AND rental_rate < 3.00 FROM film WHERE film_id = 1`),
+		Title:       pgtest.Value[string](t, l.db.QueryRowContext, `SELECT title FROM film WHERE film_id = 1`),
+		Rating:      client.Rating(pgtest.Value[string](t, l.db.QueryRowContext, `SELECT rating::text FROM film WHERE film_id = 1`)),
+		Recommended: pgtest.Value[bool](t, l.db.QueryRowContext, `SELECT rating > 'PG-13' AND rental_rate < 3.00 FROM film WHERE film_id = 1`),
 	}
 	if *summary != want {
 		t.Errorf("got %+v, want %+v", *summary, want)

@@ -17,8 +17,8 @@ import (
 const maxErrorBody = 64 << 10
 
 // APIError is the interface of every error of a call: a [*ProblemError], [*HTTPError], [*NetworkError], [*TimeoutError]
-// or [*IncompleteAnswerError]. Find it with [errors.AsType], because each error is wrapped with the request
-// that it belongs to. If the caller's context ends the call, the error is the context's.
+// or [*IncompleteAnswerError], except for that of a context that has ended and of an argument that cannot be
+// sent. Find it with [errors.AsType], because each error is wrapped with the request that it belongs to.
 type APIError interface {
 	error
 	apiError()

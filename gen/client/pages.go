@@ -16,8 +16,8 @@ type page[T any] struct {
 	cursor string // of the next page; empty if the server does not say
 }
 
-// next returns the position of the next page, and whether there is one. It follows the server's cursor. Without
-// one it counts the pages, unless this page has been found by a cursor, which ends with the last page.
+// next returns the position of the next page, and whether there is one. It follows next_cursor. Without one, a
+// list that was read by cursor has ended, and any other continues with the next page number.
 func (p page[T]) next(at position, size int32) (position, bool) {
 	if p.cursor != "" {
 		return position{cursor: &p.cursor}, true

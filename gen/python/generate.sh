@@ -34,8 +34,9 @@ EOS
   sed -E \
     -e 's/async (def|for|with) /\1 /; s/an `async with`/a `with`/; s/, for asyncio//' \
     -e 's/\bawait //; s/Awaitable\[object\]/object/; s/, Awaitable//' \
-    -e 's/\basyncio\b/time/; s/__a(enter|exit)__/__\1__/g; s/\ba(close|read|iter_bytes)\b/\1/g' \
-    -e 's/Async(Client|Iterator|BaseTransport|Operations)/\1/g; s/_async_operations/_operations/' \
+    -e 's/\basyncio\b/time/; s/__a(enter|exit)__/__\1__/g; s/\ba(close|closing|read|iter_bytes)\b/\1/g' \
+    -e 's/AsyncGenerator\[(\w+), None\]/Generator[\1, None, None]/' \
+    -e 's/Async(Client|Iterator|Generator|BaseTransport|Operations)/\1/g; s/_async_operations/_operations/' \
     pagila_api/_async_client.py
 } >pagila_api/_client.py
 ruff check --quiet --isolated --select I --fix pagila_api/_client.py

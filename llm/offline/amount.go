@@ -1,6 +1,7 @@
 package offline
 
 import (
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"strings"
@@ -64,35 +65,44 @@ var measures = map[string]struct{ least, most, step, format string }{
 // "and" is not understood, because in "under 2 hours and 5 dollars" the bound may be meant for both.
 func (q *query) amount(text string) string {
 	part, number := amounts.FindStringSubmatch(text), decimal.RequireFromString
-	m, bound, n := measures[part[5]], part[2], number(part[3]).Mul(number(part[4]))
-	step, tenth := number(m.step), n.Div(number("10"))
-	least, most := n.Div(step).Ceil().Mul(step), n.Div(step).Floor().Mul(step)
-	limits, reading := map[string]decimal.Decimal{"_min": least, "_max": most}, ""
-	switch bound {
-	case "~":
-		least, most = n.Sub(tenth).Div(step).Ceil().Mul(step), n.Add(tenth).Div(step).Floor().Mul(step)
-		limits, reading = map[string]decimal.Decimal{"_min": least, "_max": most}, "at least "+least.String()+" and at most "
-	case "<":
-		most = least.Sub(step)
-		fallthrough
-	case "<=":
-		limits, reading = map[string]decimal.Decimal{"_max": most}, "at most "
-	case ">":
-		least = most.Add(step)
-		fallthrough
-	case ">=":
-		limits, reading, most = map[string]decimal.Decimal{"_min": least}, "at least ", least
-	}
-	possible := part[1] == "" || bound != ""
-	for end, limit := range limits {
-		possible = possible && q.args[part[5]+end] == nil && limit.Cmp(number(m.least)) >= 0 && limit.Cmp(number(m.most)) <= 0
-	}
-	if !possible || len(limits) == 2 && least.GreaterThan(most) {
+	m, parameter := measures[part[5]], part[5]
+	limits, reading := limitsOf(part[2], number(part[3]).Mul(number(part[4])), number(m.step))
+	if part[1] != "" && part[2] == "" || limits["_min"].GreaterThan(limits["_max"]) && len(limits) == 2 {
 		return text
 	}
 	for end, limit := range limits {
-		q.args[part[5]+end] = []string{limit.String()}
+		if q.args[parameter+end] != nil || limit.LessThan(number(m.least)) || limit.GreaterThan(number(m.most)) {
+			return text
+		}
 	}
-	q.read = append(q.read, reading+fmt.Sprintf(m.format, most))
+	for end, limit := range limits {
+		reading = strings.ReplaceAll(reading, end, fmt.Sprintf(m.format, limit))
+		q.args[parameter+end] = limit.String()
+		if m.step == "1" {
+			q.args[parameter+end] = json.RawMessage(limit.String())
+		}
+	}
+	q.read = append(q.read, reading)
 	return " , "
+}
+
+// limitsOf are the limits of the numbers that compare with n as a bound says, and how an answer says it.
+func limitsOf(bound string, n, step decimal.Decimal) (limits map[string]decimal.Decimal, reading string) {
+	tenth := n.Div(decimal.NewFromInt(10))
+	up := func(n decimal.Decimal) decimal.Decimal { return n.Div(step).Ceil().Mul(step) }
+	down := func(n decimal.Decimal) decimal.Decimal { return n.Div(step).Floor().Mul(step) }
+	switch bound {
+	case "<":
+		return map[string]decimal.Decimal{"_max": up(n).Sub(step)}, "at most _max"
+	case "<=":
+		return map[string]decimal.Decimal{"_max": down(n)}, "at most _max"
+	case ">":
+		return map[string]decimal.Decimal{"_min": down(n).Add(step)}, "at least _min"
+	case ">=":
+		return map[string]decimal.Decimal{"_min": up(n)}, "at least _min"
+	case "~":
+		return map[string]decimal.Decimal{"_min": up(n.Sub(tenth)), "_max": down(n.Add(tenth))}, "from _min to _max"
+	default:
+		return map[string]decimal.Decimal{"_min": up(n), "_max": down(n)}, "_min"
+	}
 }

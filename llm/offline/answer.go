@@ -9,8 +9,14 @@ import (
 	"strings"
 )
 
+// notSearched is the answer if the tools cannot be called.
+const notSearched = "Not understood: the catalogue could not be searched for this question."
+
 // maxListed is how many films an answer lists.
-const maxListed = "8"
+const maxListed = 8
+
+// maxNamed is how many films that a question names are looked up.
+const maxNamed = 3
 
 // call is a call of a tool.
 type call struct{ name, arguments string }
@@ -19,32 +25,25 @@ type call struct{ name, arguments string }
 type desk struct {
 	results map[call]record
 	wanted  []call
+	refused bool // a result is no response but a problem
 }
 
-func (d *desk) call(name string, args map[string][]string) record {
-	c := call{name, arguments(args)}
+func (d *desk) call(name string, args map[string]any) record {
+	c := call{name, encode(args)}
 	r, known := d.results[c]
 	if !known && !slices.Contains(d.wanted, c) {
 		d.wanted = append(d.wanted, c)
 	}
+	d.refused = d.refused || known && (len(r) == 0 || r["detail"] != nil)
 	return r
 }
 
-// arguments writes arguments in JSON, in the types of the contract.
-func arguments(args map[string][]string) string {
-	typed := map[string]any{}
-	for name, values := range args {
-		switch name {
-		case "category", "rating", "language", "actor", "special_feature":
-			typed[name] = values
-		case "length_min", "length_max", "release_year_min", "release_year_max", "rental_duration_min", "rental_duration_max",
-			"film_id", "store_id", "page_size", "streaming_available", "in_stock":
-			typed[name] = json.RawMessage(values[0])
-		default:
-			typed[name] = values[0]
-		}
+// encode writes arguments in JSON. It can write all that the reader understands.
+func encode(args map[string]any) string {
+	raw, err := json.Marshal(args)
+	if err != nil {
+		return "{}"
 	}
-	raw, _ := json.Marshal(typed) // the values of numbers and booleans are JSON
 	return string(raw)
 }
 
@@ -68,6 +67,9 @@ func read(question string, results map[call]record) reading {
 		q.films = append(q.films, n.films...)
 	}
 	text := q.answer(d)
+	if d.refused {
+		return reading{d.wanted, notSearched, false}
+	}
 	if len(q.unread) > 0 {
 		text = "Not understood, and not used: “" + strings.Join(q.unread, "”, “") + "”.\n" + text
 	}
@@ -86,31 +88,38 @@ func (q *query) answer(d *desk) string {
 	case len(q.films) > 0:
 		return q.about(d)
 	case tool != "" && len(q.lists) == 1 && len(q.args) == 0:
-		return list(d.call(tool, nil), asked)
+		return list(d.call(tool, map[string]any{}), asked)
 	case actors || slices.Contains(q.lists, "stores"):
 		q.unread = append(q.unread, q.lists...)
 	}
 	if len(q.args) == 0 && (asked == "" || len(q.unread) > 0) {
-		q.unread = append(q.unread, "the question")
+		if len(q.unread) == 0 {
+			q.unread = []string{"the question"}
+		}
 		return "No condition for films was understood."
 	}
-	q.args["page_size"] = []string{maxListed}
+	q.args["page_size"] = maxListed
 	return list(d.call("listFilms", q.args), "films")
 }
 
 // about answers with all facts about the films that the question names.
 func (q *query) about(d *desk) string {
-	if q.args["sort"] != nil || len(q.films) > 3 {
-		q.unread = append(q.unread, "the order", "the other films")
+	if q.args["sort"] != nil {
+		q.unread = append(q.unread, "the order")
 	}
-	var lines []string
-	for _, f := range q.films[:min(len(q.films), 3)] {
-		id := map[string][]string{"film_id": {f.text("film_id")}}
+	if len(q.films) > maxNamed {
+		q.unread = append(q.unread, "the other films")
+	}
+	var lines, titles []string
+	for _, f := range q.films[:min(len(q.films), maxNamed)] {
+		titles = append(titles, f.text("title"))
+		id := map[string]any{"film_id": f["film_id"]}
 		lines = append(lines, d.call("getFilm", id).String()+".")
 		if q.due {
 			lines = append(lines, list(d.call("listFilmInventory", id), "copies"))
 		}
 	}
+	q.read = append(titles, q.read...)
 	return strings.Join(lines, "\n")
 }
 
@@ -157,7 +166,7 @@ func (r record) list(member string) []record {
 // members are the members of all objects, in the order in which answers have them.
 var members = [][2]string{
 	{"title", "%s"}, {"film_id", "[%s]"}, {"first_name", "%s"}, {"last_name", "%s"}, {"inventory_id", "copy %s"}, {"store_id", "store %s"},
-	{"name", "%s,"}, {"address", "in %s,"}, {"city", "%s,"}, {"country", "%s"}, {"film_count", "(films: %s)"}, {"copies", "(copies: %s)"},
+	{"name", "%s"}, {"address", "in %s,"}, {"city", "%s,"}, {"country", "%s"}, {"film_count", "(films: %s)"}, {"copies", "(copies: %s)"},
 	{"in_stock", "(in stock: %s)"}, {"due_date", "(due: %s)"}, {"release_year", "(%s):"}, {"categories", "%s,"}, {"category", "%s,"},
 	{"rating", "rated %s,"}, {"length", "%s minutes,"}, {"rental_rate", "$%s"}, {"rental_duration", "for %s days,"},
 	{"replacement_cost", "$%s to replace,"}, {"special_features", "with %s,"}, {"language", "in %s,"}, {"streaming_available", "streaming: %s"},
@@ -180,6 +189,8 @@ func (r record) text(name string) string {
 	switch v := r[name].(type) {
 	case nil:
 		return ""
+	case bool:
+		return map[bool]string{true: "yes", false: "no"}[v]
 	case []any:
 		var all []string
 		for _, one := range v {

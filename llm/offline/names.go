@@ -14,12 +14,18 @@ type name struct {
 // maxLookups is how many phrases of a question are looked up. Each takes two calls.
 const maxLookups = 5
 
-// resolve looks up which phrases outside the vocabulary are names: first the whole phrases, then their words. The
-// longest of overlapping names counts.
+// resolve looks up which phrases outside the vocabulary are names: first the whole phrases, and then the words of
+// those that are not. The longest of overlapping names counts.
 func resolve(words []string, d *desk) []name {
 	var found, names []name
-	for _, t := range unknowns(words) {
-		found = append(found, d.lookUp(words, t)...)
+	phrases, left := unknowns(words), maxLookups
+	for ; len(phrases) > 0 && left > 0; left-- {
+		t, wanted := phrases[0], len(d.wanted)
+		hits := d.lookUp(words, t)
+		for i := 0; hits == nil && len(d.wanted) == wanted && t.len > 1 && i < t.len; i++ {
+			phrases = append(phrases, term{unknown, t.at + i, 1})
+		}
+		phrases, found = phrases[1:], append(found, hits...)
 	}
 	slices.SortStableFunc(found, func(a, b name) int { return b.len - a.len })
 	for _, n := range found {
@@ -30,30 +36,20 @@ func resolve(words []string, d *desk) []name {
 	return names
 }
 
-// unknowns finds the phrases outside the vocabulary, and then their words.
+// unknowns finds the phrases outside the vocabulary.
 func unknowns(words []string) []term {
-	var runs, single []term
+	var all []term
 	for _, t := range terms(words, nil) {
-		last := len(runs) - 1
+		last := len(all) - 1
 		switch {
 		case t.meaning != unknown:
-		case last >= 0 && runs[last].at+runs[last].len == t.at:
-			runs[last].len++
+		case last >= 0 && all[last].at+all[last].len == t.at:
+			all[last].len++
 		default:
-			runs = append(runs, t)
+			all = append(all, t)
 		}
 	}
-	for _, run := range runs {
-		for i := range run.len {
-			single = append(single, term{unknown, run.at + i, 1})
-		}
-	}
-	for _, s := range single {
-		if !slices.Contains(runs, s) {
-			runs = append(runs, s)
-		}
-	}
-	return runs[:min(len(runs), maxLookups)]
+	return all
 }
 
 // lookUp looks up a phrase as a title and as the name of an actor. Names that contain it count first, since the
@@ -65,7 +61,7 @@ func (d *desk) lookUp(words []string, t term) []name {
 	}
 	var whole, part []name
 	var begin []record
-	for _, f := range d.call("listFilms", map[string][]string{"title": {phrase}, "count": {"none"}}).list("items") {
+	for _, f := range d.call("listFilms", map[string]any{"title": phrase, "count": "none"}).list("items") {
 		if at, n := find(words, f.text("title")); n > 0 {
 			whole = append(whole, name{term{"@film", at, n}, []record{f}})
 		} else if at, n := find(split(f.text("title")), phrase); n > 0 && at == 0 && plain(words, t) {
@@ -73,7 +69,7 @@ func (d *desk) lookUp(words []string, t term) []name {
 			part = []name{{term{"@film", t.at, t.len}, begin}}
 		}
 	}
-	for _, a := range d.call("listActors", map[string][]string{"q": {phrase}}).list("items") {
+	for _, a := range d.call("listActors", map[string]any{"q": phrase}).list("items") {
 		full := a.text("first_name") + " " + a.text("last_name")
 		if at, n := find(words, full); n > 0 {
 			whole = append(whole, name{term{"@actor=" + strings.Join(words[at:at+n], "+"), at, n}, nil})

@@ -46,10 +46,10 @@ func Search(question string) (tool string, args json.RawMessage) {
 		names = append(names, strings.Join(words[t.at:t.at+t.len], " "))
 	}
 	if text := strings.Join(names, " or "); len(q.args) == 0 && text != "" && len(text) <= 200 {
-		q.args["q"] = []string{text}
+		q.args["q"] = text
 	}
-	q.args["page_size"] = []string{maxListed}
-	return "listFilms", json.RawMessage(arguments(q.args))
+	q.args["page_size"] = maxListed
+	return "listFilms", json.RawMessage(encode(q.args))
 }
 
 // Call is the short form of GenerateContent that [llms.Model] requires.
@@ -98,7 +98,7 @@ func (m Model) choose(prompt []llms.MessageContent, o llms.CallOptions) (*llms.C
 	results := resultsOf(prompt)
 	r := read(question, results)
 	if len(r.calls) > 0 && len(o.Tools) == 0 {
-		r = reading{answer: "The catalogue could not be searched for this question."}
+		r = reading{answer: notSearched}
 	}
 	choice := &llms.ContentChoice{Content: r.answer, StopReason: "stop"}
 	for i, c := range r.calls {

@@ -91,14 +91,13 @@ func TestAnswer(t *testing.T) {
 		{
 			"short PG comedies, shortest first",
 			[]string{`listFilms {"category":["Comedy"],"length_max":80,"page_size":8,"rating":["PG"],"sort":"length"}`},
-			"Looked for: comedies, rated PG, short, shortest first.\n1 of 1 films:\n- AIRPLANE SIERRA [7] 62 minutes.",
+			"Looked for: comedies, rated PG, short (at most 80 minutes), shortest first.\n1 of 1 films:\n- AIRPLANE SIERRA [7] 62 minutes.",
 			true,
 		},
 		{
 			"who is in airplane sierra?",
-			[]string{`listFilms {"count":"none","title":"airplane sierra"}`, `listActors {"q":"airplane sierra"}`, `listFilms {"count":"none","title":"airplane"}`,
-				`listActors {"q":"airplane"}`, `listFilms {"count":"none","title":"sierra"}`, `listActors {"q":"sierra"}`, `getFilm {"film_id":7}`},
-			"AIRPLANE SIERRA [7] Comedy, 62 minutes; actors: JIM MOSTEL; store 2 (copies: 5) (in stock: 4).",
+			[]string{`listFilms {"count":"none","title":"airplane sierra"}`, `listActors {"q":"airplane sierra"}`, `getFilm {"film_id":7}`},
+			"Looked for: AIRPLANE SIERRA.\nAIRPLANE SIERRA [7] Comedy, 62 minutes; actors: JIM MOSTEL; store 2 (copies: 5) (in stock: 4).",
 			true,
 		},
 		{
@@ -125,6 +124,26 @@ func TestAnswer(t *testing.T) {
 		}
 		if test.calls != nil && offline.Understood(ask(test.question)) {
 			t.Errorf("%s: understood without the results", test.question)
+		}
+	}
+}
+
+// TestRefused shows that a refused call is not taken for an empty result.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	for _, result := range []string{`{"detail":"busy","status":429}`, "<result>no object</result>", ""} {
+		conversation := ask("comedies")
+		got, err := offline.New(nil).GenerateContent(t.Context(), conversation, offered)
+		if err != nil {
+			t.Fatal(err)
+		}
+		call := got.Choices[0].ToolCalls[0]
+		conversation = append(conversation,
+			llms.MessageContent{Role: llms.ChatMessageTypeAI, Parts: []llms.ContentPart{call}},
+			llms.MessageContent{Role: llms.ChatMessageTypeTool, Parts: []llms.ContentPart{llms.ToolCallResponse{ToolCallID: call.ID, Content: result}}})
+		got, err = offline.New(nil).GenerateContent(t.Context(), conversation, offered)
+		if err != nil || !strings.Contains(got.Choices[0].Content, "could not be searched") || offline.Understood(conversation) {
+			t.Errorf("%q: %+v, %v", result, got.Choices[0], err)
 		}
 	}
 }
@@ -186,7 +205,7 @@ func FuzzQuestion(f *testing.F) {
 	for _, question := range []string{
 		"Who stars in ACADEMY and in AIRPLANE SIERRA?", "short PG comedies from $1 to 3, not with Jim Mostel or R", "anything but 60-90 minutes",
 		"neither nor", "two to two hours or more", "$1-$2 to $3 dollars and 5 cents", "R R G G not", "\u0130n stock \u2126", "n't n’t",
-		"longest shortest", "\xff", "between between 1 and 2 and 3 hours", "store 99999999999 store 0 store 1.5", "price < .5 > 1..2", "when is Jim due",
+		"longest shortest", "PG, PG, PG, PG, PG, PG, PG", "trailers and trailers" + strings.Repeat(" trailers", 12), strings.Repeat("drama, ", 25), "\xff", "between between 1 and 2 and 3 hours", "store 99999999999 store 0 store 1.5", "price < .5 > 1..2", "when is Jim due",
 		"a b c d e f g h i j", "films under 0 minutes over 40000 minutes about 1900", "@film #length *60 [rating=X] +", "≥ ≤ 5 usd", "between 2000 and 1990",
 	} {
 		f.Add(question)

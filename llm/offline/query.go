@@ -2,6 +2,7 @@ package offline
 
 import (
 	"cmp"
+	"encoding/json"
 	"regexp"
 	"slices"
 	"strings"
@@ -9,13 +10,13 @@ import (
 
 // query is what a question asks for, as far as it was understood.
 type query struct {
-	args   map[string][]string // of listFilms
-	rest   string              // the meanings that are still to be read, each between blanks of its own
-	read   []string            // what was understood, as an answer says it
-	unread []string            // words that were not
-	lists  []string            // "film", or what else is asked for
-	due    bool                // when copies are due
-	films  []record            // that the question names
+	args   map[string]any // of listFilms
+	rest   string         // the meanings that are still to be read, each between blanks of its own
+	read   []string       // what was understood, as an answer says it
+	unread []string       // words that were not
+	lists  []string       // "film", or what else is asked for
+	due    bool           // when copies are due
+	films  []record       // that the question names
 }
 
 // The conditions of a question in the notation of the vocabulary.
@@ -33,7 +34,7 @@ func anyOf(parameter string) *regexp.Regexp {
 
 // newQuery reads a question.
 func newQuery(words []string, names []name) *query {
-	q := &query{args: map[string][]string{}}
+	q := &query{args: map[string]any{}}
 	text := map[string]string{} // what the meanings are in the question
 	for _, t := range terms(words, names) {
 		for meaning := range strings.FieldsSeq(t.meaning) {
@@ -48,14 +49,14 @@ func newQuery(words []string, names []name) *query {
 	for _, s := range spellings {
 		q.rest = s.pattern.ReplaceAllString(q.rest, s.by)
 	}
-	q.rest = amounts.ReplaceAllStringFunc(q.rest, q.amount)
 	for _, list := range values {
 		q.rest = list.ReplaceAllStringFunc(q.rest, q.values)
 	}
+	q.rest = amounts.ReplaceAllStringFunc(q.rest, q.amount)
 	meanings := strings.Fields(q.rest)
 	for i, m := range meanings {
 		next := append(meanings, "")[i+1]
-		if m == "store" && id.MatchString(next) && q.set("store_id", "in store "+next, next) {
+		if m == "store" && id.MatchString(next) && q.set("store_id", "in store "+next, json.RawMessage(next)) {
 			meanings[i+1] = ","
 		} else if i > 0 && meanings[i-1] == "not" || !q.leftover(m, next) {
 			q.unread = append(q.unread, cmp.Or(text[m], strings.Split(m, "*")[0]))
@@ -65,33 +66,46 @@ func newQuery(words []string, names []name) *query {
 }
 
 // set sets an argument that has no value yet, and reports whether it did.
-func (q *query) set(parameter, reading string, values ...string) bool {
+func (q *query) set(parameter, reading string, value any) bool {
 	if q.args[parameter] != nil {
 		return false
 	}
-	q.args[parameter], q.read = values, append(q.read, reading)
+	q.args[parameter], q.read = value, append(q.read, reading)
 	return true
+}
+
+// add adds a value of which a film must have each.
+func (q *query) add(parameter, reading, value string) {
+	list, _ := q.args[parameter].([]string)
+	if !slices.Contains(list, value) {
+		q.args[parameter], q.read = append(list, value), append(q.read, reading)
+	}
 }
 
 // values reads a list of values of one parameter, and returns what is still to be read.
 func (q *query) values(text string) string {
-	var all, phrases []string
-	parameter, negated := "", strings.Contains(text, " not ")
+	var list, phrases []string
+	parameter, negated, joined := "", strings.Contains(text, " not "), strings.HasPrefix(text, " & ")
 	for _, match := range pair.FindAllStringSubmatch(text, -1) {
 		parameter = match[1]
-		all = append(all, strings.Split(strings.ReplaceAll(match[2], "+", " "), "|")...)
-		phrases = append(phrases, said[match[0]])
+		if phrase := said[match[0]]; !slices.Contains(phrases, phrase) {
+			list, phrases = append(list, strings.Split(strings.ReplaceAll(match[2], "+", " "), "|")...), append(phrases, phrase)
+		}
 	}
 	reading := strings.Join(phrases, " or ")
-	if negated {
-		all, reading = slices.DeleteFunc(strings.Fields("G PG PG-13 R NC-17"), func(r string) bool { return slices.Contains(all, r) }), "not "+reading
-	}
-	either := strings.HasPrefix(text, " & ") && (parameter == "category" || parameter == "rating") // perhaps either of two kinds of films
-	if old := q.args["special_feature"]; parameter == "special_feature" && old != nil && !negated {
-		q.args[parameter], q.read = append(old, all...), append(q.read, reading)
+	var value any = list
+	switch {
+	case negated && parameter == "rating":
+		value, reading = slices.DeleteFunc(strings.Fields("G PG PG-13 R NC-17"), func(r string) bool { return slices.Contains(list, r) }), "not "+reading
+	case negated, joined && (parameter == "category" || parameter == "rating"): // perhaps either of two kinds of films
+		return text
+	case parameter == "special_feature":
+		q.add(parameter, reading, list[0])
 		return " , "
+	case parameter != "category" && parameter != "rating" && parameter != "language":
+		value = json.RawMessage(list[0])
 	}
-	if either || negated && parameter != "rating" || !q.set(parameter, reading, all...) {
+	if !q.set(parameter, reading, value) {
 		return text
 	}
 	return " , "
@@ -100,8 +114,7 @@ func (q *query) values(text string) string {
 // leftover reads a meaning that is neither an amount nor a value, and reports whether it can be used. Answers have
 // all facts about a film, so a question for facts needs no more than the film.
 func (q *query) leftover(meaning, next string) bool {
-	named, sort := strings.Contains(q.rest, " @film "), append(q.args["sort"], "")[0]
-	actor, isActor := strings.CutPrefix(meaning, "@actor=")
+	named := strings.Contains(q.rest, " @film ")
 	switch meaning {
 	case "film", "categories", "actors", "stores":
 		q.lists = append(q.lists, meaning)
@@ -115,12 +128,15 @@ func (q *query) leftover(meaning, next string) bool {
 	case "&":
 		return next != "film"
 	case ",", "to", "count", "fact", "@film":
+	case "#release_year":
+		return named
 	default:
-		if isActor {
-			actor = strings.ReplaceAll(actor, "+", " ")
-			q.args["actor"], q.read = append(q.args["actor"], actor), append(q.read, "an actor whose name has “"+actor+"”")
+		if actor, found := strings.CutPrefix(strings.ReplaceAll(meaning, "+", " "), "@actor="); found {
+			q.add("actor", "an actor whose name has “"+actor+"”", actor)
+			return true
 		}
-		return isActor || meaning[0] == '#' && (named || meaning != "#release_year") && (sort == "" || strings.TrimPrefix(sort, "-") == meaning[1:])
+		sort, sorted := q.args["sort"].(json.RawMessage)
+		return meaning[0] == '#' && (!sorted || strings.Trim(string(sort), `-"`) == meaning[1:])
 	}
 	return true
 }

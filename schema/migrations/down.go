@@ -25,8 +25,8 @@ type reversal struct {
 	dependents string
 }
 
-// reversals has the reversal of each version. A column's default belongs to the column, so it is no
-// dependent.
+// reversals has the reversal of each version. A column's default belongs to the column, so it does
+// not count as a dependent.
 var reversals = map[string]reversal{
 	"20261122183350": {
 		table:     "film",

@@ -110,7 +110,7 @@ func Server(tb testing.TB) *localpg.Server {
 	return server
 }
 
-// RealPagila skips the test unless the dataset is Pagila 3.1.0 itself.
+// RealPagila skips the test unless the dataset is the pinned release of Pagila.
 func RealPagila(tb testing.TB) {
 	tb.Helper()
 	source, err := dataset(tb.Context())
@@ -118,7 +118,7 @@ func RealPagila(tb testing.TB) {
 		tb.Fatal(err)
 	}
 	if !source.Pinned() {
-		tb.Skip("this test needs Pagila 3.1.0: set PAGILA_DIR to a directory with its dump")
+		tb.Skip("this test needs the pinned release of Pagila: set PAGILA_DIR to a directory with its dump")
 	}
 }
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -77,17 +78,18 @@ class AsyncClient(AsyncOperations):
         """Closes the connections."""
         await self._http.aclose()
 
-    async def ask_question(self, question: str) -> AsyncIterator[str]:
+    async def ask_question(self, question: str) -> AsyncGenerator[str, None]:
         """Streams the answer to a question about the catalogue in chunks.
 
         Raises `IncompleteAnswerError` if the answer breaks off or reaches the model's token limit.
         If there is no error, the answer is complete.
         """
-        async for event in self.ask_question_events(question):
-            if isinstance(event, models.DeltaEvent):
-                yield event.text
+        async with aclosing(self.ask_question_events(question)) as events:
+            async for event in events:
+                if isinstance(event, models.DeltaEvent):
+                    yield event.text
 
-    async def ask_question_events(self, question: str) -> AsyncIterator[AskEvent]:
+    async def ask_question_events(self, question: str) -> AsyncGenerator[AskEvent, None]:
         """Streams the events of an answer: `SourcesEvent`, a `DeltaEvent` for each chunk, `DoneEvent`.
 
         Raises the same errors as `ask_question`. If the model reached its token limit, the error

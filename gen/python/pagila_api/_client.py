@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -78,17 +79,18 @@ class Client(Operations):
         """Closes the connections."""
         self._http.close()
 
-    def ask_question(self, question: str) -> Iterator[str]:
+    def ask_question(self, question: str) -> Generator[str, None, None]:
         """Streams the answer to a question about the catalogue in chunks.
 
         Raises `IncompleteAnswerError` if the answer breaks off or reaches the model's token limit.
         If there is no error, the answer is complete.
         """
-        for event in self.ask_question_events(question):
-            if isinstance(event, models.DeltaEvent):
-                yield event.text
+        with closing(self.ask_question_events(question)) as events:
+            for event in events:
+                if isinstance(event, models.DeltaEvent):
+                    yield event.text
 
-    def ask_question_events(self, question: str) -> Iterator[AskEvent]:
+    def ask_question_events(self, question: str) -> Generator[AskEvent, None, None]:
         """Streams the events of an answer: `SourcesEvent`, a `DeltaEvent` for each chunk, `DoneEvent`.
 
         Raises the same errors as `ask_question`. If the model reached its token limit, the error

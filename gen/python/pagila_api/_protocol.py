@@ -154,8 +154,8 @@ class Position:
     def following(self, items: int, *, total: int = 0, cursor: str | None = None) -> Self | None:
         """Returns the position of the next page, or None if there is none.
 
-        Follows the server's cursor. Without one it counts the pages, unless this page has been
-        found by a cursor, which ends with the last page.
+        It follows `next_cursor`. Without one, a list that was read by cursor has ended, and any
+        other continues with the next page number.
         """
         if cursor:
             return replace(self, number=None, cursor=cursor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import Any
 
 _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
@@ -40,6 +41,8 @@ def _is_scalar(value: Any, shape: str) -> bool:
             return kind == "string" or (
                 kind == "date-time" and _DATE_TIME.fullmatch(value) is not None
             )
+        case int() | float() if kind == "number":
+            return abs(value) <= sys.float_info.max
         case int():
             return kind == "integer" or (kind == "int32" and -(2**31) <= value < 2**31)
     return False

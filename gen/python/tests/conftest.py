@@ -43,8 +43,11 @@ class Blocking:
         async def following() -> Any:
             return await anext(items, end)
 
-        while (item := self._runner.run(following())) is not end:
-            yield item
+        try:
+            while (item := self._runner.run(following())) is not end:
+                yield item
+        finally:
+            self._runner.run(items.aclose())
 
     def close(self) -> None:
         self._runner.run(self._client.aclose())

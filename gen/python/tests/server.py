@@ -22,6 +22,8 @@ class Server:
 
     def __init__(self, *responses: Response, other: str = "") -> None:
         self.requests: list[str] = []
+        self.left = threading.Event()
+        """A client has closed the connection of a response that is `silent`."""
         self._responses = responses
         self._connections: list[threading.Thread] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -86,6 +88,7 @@ class Server:
             case "silent":
                 while connection.recv(1 << 16):
                     pass  # until the client closes it
+                self.left.set()
 
 
 def _receive(connection: socket.socket) -> str:

@@ -33,7 +33,7 @@ from pagila_api._protocol import Call
 from pagila_api.types import UNSET
 
 from .conftest import Make, Recording
-from .server import Server
+from .server import PATIENCE, Server
 
 TESTDATA = Path(__file__).parents[2] / "testdata"
 
@@ -217,6 +217,22 @@ def test_pauses_between_attempts(make: Make, serve: Serve) -> None:
     first, second, third = client.pauses
     assert 0 < first < second < 1
     assert 7 < third < 8  # noqa: PLR2004
+
+
+def test_leaving_an_answer_early(make: Make, serve: Serve) -> None:
+    """The connection is closed, so that the language model stops."""
+    server = serve(
+        {
+            "head": ["HTTP/1.1 200 X", "Content-Type: text/event-stream"],
+            "body": ['event: delta\ndata: {"text":"half"}\n\n'],
+            "end": "silent",
+        }
+    )
+    client = make(server.url)
+    for chunk in client.ask_question("x"):
+        assert chunk == "half"
+        break
+    assert server.left.wait(PATIENCE)
 
 
 def test_path_parameter_that_would_change_the_path(make: Make) -> None:

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from pagila_api import DeltaEvent, DoneEvent, ProblemError, SourcesEvent
+from pagila_api import DeltaEvent, DoneEvent, ProblemError, SourcesEvent, ToolEvent
 from pagila_api.models import Rental
 
 from .conftest import Make, Recording
@@ -76,18 +76,12 @@ def test_ask(live: Recording) -> None:
     chunks = list(live.ask_question(question))
     assert len(chunks) > 1
     events = list(live.ask_question_events(question))
-    assert isinstance(events[0], SourcesEvent)
+    assert isinstance(events[0], ToolEvent)
     assert isinstance(events[-1], DoneEvent)
+    films = [film for e in events if isinstance(e, SourcesEvent) for film in e.films]
     assert events[-1].finish_reason == "stop"
     assert [e.text for e in events if isinstance(e, DeltaEvent)] == chunks
-    assert "".join(chunks).count("Comedy") <= len(events[0].films)
-
-
-def test_leaving_an_answer_early(live: Recording) -> None:
-    for chunk in live.ask_question("Do you have comedies?"):
-        assert chunk
-        break
-    assert live.get_health().status == "ok"
+    assert any(film.title in "".join(chunks) for film in films)
 
 
 def test_summary_and_hand_off(live: Recording) -> None:

@@ -1,12 +1,12 @@
 /**
- * A typed client of the Pagila API, for Node 20 and browsers.
+ * A typed client of the Pagila API, for Node.js 20 and browsers.
  *
  * operations.ts, schema.ts and shapes.ts are generated from the contract: the methods, their parameters and
  * results. Errors, timeouts, retries and streams are written by hand.
  */
 import { type AskEvent, askEventsOf } from "./ask.js";
 import { textOf } from "./events.js";
-import { type Arguments, type OperationID, buildRequest, eventStream, expectEvents, expectJSON, splitArguments } from "./operation.js";
+import { type Arguments, type OperationID, buildRequest, eventStream, expectEvents, expectJSON, parseBody, splitArguments } from "./operation.js";
 import { type CallOptions, type Operation, type Operations, table } from "./operations.js";
 import { type Page, allPages } from "./pages.js";
 import type { components } from "./schema.js";
@@ -92,8 +92,7 @@ export function createClient(options: ClientOptions): Client {
 
   async function call(id: OperationID, given: Arguments): Promise<unknown> {
     const response = await send(buildRequest(id, server, given, "application/json"), expectJSON(id), transport);
-    const text = await response.text();
-    return text === "" ? undefined : JSON.parse(text);
+    return parseBody(id, response.status, await response.text());
   }
 
   // Always requests events, because a proxy can make a truncated plain-text response look complete.

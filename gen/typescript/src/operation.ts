@@ -28,6 +28,11 @@ export function expectJSON(id: OperationID): Expected {
   };
 }
 
+/** Parses the body of a complete response. The result is undefined if the contract has no body for the status. */
+export function parseBody(id: OperationID, status: number, text: string): unknown {
+  return shapes[`${id} ${status}`] === noBody ? undefined : JSON.parse(text);
+}
+
 /** Expects a stream of server-sent events. */
 export const expectEvents: Expected = {
   stream: true,

@@ -2,9 +2,9 @@
 export interface Pages {
   /** How many items a page has at most. Undefined if the client cannot choose. */
   size?: number;
-  /** Whether pages are found by the parameter `page`. */
+  /** Whether pages are requested with the parameter `page`. */
   numbered?: boolean;
-  /** Whether pages are found by the parameter `cursor`. */
+  /** Whether pages are requested with the parameter `cursor`. */
   cursor?: boolean;
 }
 
@@ -28,8 +28,8 @@ export async function* allPages(pages: Pages, given: Params, read: (params: Para
 }
 
 /**
- * The parameters of the next page, if there is one. Follows the server's cursor. Without one it counts the pages,
- * unless this page has been found by a cursor, which ends with the last page.
+ * The parameters of the next page, if there is one. It follows `next_cursor`. Without one, a list that was read by
+ * cursor has ended, and any other continues with the next page number.
  */
 function paramsOfNext(pages: Pages, params: Params, { items, total, next_cursor }: Page): Params | undefined {
   const { cursor, page, ...rest } = params;

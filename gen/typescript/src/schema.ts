@@ -311,7 +311,7 @@ export interface paths {
         put?: never;
         /**
          * Log in
-         * @description The password grant of OAuth2 (RFC 6749, section 4.3). A refusal is a problem document that also
+         * @description The password grant of OAuth2 (RFC 6749, section 4.3). A rejection is a problem document that also
          *     has OAuth2's member `error`.
          */
         post: operations["createToken"];

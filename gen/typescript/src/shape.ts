@@ -46,6 +46,9 @@ function isScalar(value: unknown, shape: string): boolean {
     case "string":
       return kind === "string" || (kind === "date-time" && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/.test(value));
     case "number":
+      if (kind === "number") {
+        return Number.isFinite(value);
+      }
       return Number.isInteger(value) && (kind === "integer" || (kind === "int32" && value === (value | 0)));
     default:
       return value === null && nullable !== undefined;

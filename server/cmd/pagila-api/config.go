@@ -73,7 +73,7 @@ type config struct {
 
 	otel     map[string]string // all variables of OpenTelemetry, for its library
 	cacheDir string            // the program's own directory in the user's cache directory
-	warnings []string          // about variables that were renamed or look misspelt
+	warnings []string          // about variables that look misspelt
 }
 
 func (c config) production() bool { return c.AppEnv == "production" }

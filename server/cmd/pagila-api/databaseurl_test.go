@@ -51,7 +51,7 @@ func TestWriteURL(t *testing.T) {
 		"pgx's own parameters":  {"postgres://u@h/d?default_query_exec_mode=exec&statement_cache_capacity=0&description_cache_capacity=5&target_session_attrs=any&min_protocol_version=3.0", nil, "postgres://u@h:5432/d?sslmode=disable"},
 		"settings":              {"postgres://u@h/d?search_path=a,b&application_name=my+app&options=-c%20geqo%3Doff&statement_timeout=5s", nil, "postgres://u@h:5432/d?application_name=my%2Bapp&options=-c%20geqo%3Doff%20-c%20search_path%3Da%2Cb%20-c%20statement_timeout%3D5s&sslmode=disable"},
 		"a space in a setting":  {`postgres://u@h/d?search_path="my%20schema"%5C`, nil, "postgres://u@h:5432/d?options=-c%20search_path%3D%22my%5C%20schema%22%5C%5C&sslmode=disable"},
-		"a time-out":            {"postgres://u@h/d?connect_timeout=7", nil, "postgres://u@h:5432/d?connect_timeout=7&sslmode=disable"},
+		"a timeout":             {"postgres://u@h/d?connect_timeout=7", nil, "postgres://u@h:5432/d?connect_timeout=7&sslmode=disable"},
 		"TLS without a look":    {"postgres://u@h/d", &tls.Config{InsecureSkipVerify: true, RootCAs: x509.NewCertPool()}, "postgres://u@h:5432/d?sslmode=require"},
 		"TLS to the very host":  {"postgres://u@h/d", verifying, "postgres://u@h:5432/d?sslcert=%2Fc.crt&sslkey=%2Fc.key&sslmode=verify-full&sslrootcert=%2Fca%20dir%2Froot.crt"},
 		"TLS, system's roots":   {"postgres://u@h/d", &tls.Config{}, "postgres://u@h:5432/d?sslmode=verify-full"},

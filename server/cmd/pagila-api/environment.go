@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"reflect"
 	"regexp"
 	"slices"
@@ -15,28 +14,23 @@ import (
 	"github.com/joho/godotenv"
 )
 
-// renamed maps the old names of variables to the new ones.
-var renamed = map[string]string{"CHECK_ANSWERS": "CHECK_RESPONSES"}
-
 // readVariables reads environ, and .env for the variables that environ does not set. Its warnings are about
-// variables that have another name now or look misspelt.
+// variables that look misspelt.
 func readVariables(environ []string) (vars map[string]string, warnings []string, err error) {
 	file, err := godotenv.Read(".env")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		// The cause is left out: it quotes the line, which may contain a secret.
 		return nil, nil, errors.New(".env is malformed: want lines of the form NAME=value")
 	}
-	vars, environment := map[string]string{}, map[string]string{}
+	vars = map[string]string{}
 	for name, value := range file {
 		set(vars, name, value)
 	}
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
-		set(environment, name, value)
+		set(vars, name, value)
 	}
-	warnings = append(rename(vars, "in .env"), rename(environment, "in the environment")...)
-	maps.Copy(vars, environment)
-	return vars, append(warnings, misspelt(vars, file)...), nil
+	return vars, misspelt(vars, file), nil
 }
 
 // set sets a variable, unless the value is empty, which means that the variable is not set.
@@ -44,24 +38,6 @@ func set(vars map[string]string, name, value string) {
 	if value = clean(value); value != "" {
 		vars[name] = value
 	}
-}
-
-// rename replaces the old names of variables by the new ones, and returns a warning for each. If both are
-// set, the new one takes precedence. place says where the variables come from.
-func rename(vars map[string]string, place string) (warnings []string) {
-	for _, old := range slices.Sorted(maps.Keys(renamed)) {
-		name := renamed[old]
-		value, ok := vars[old]
-		if !ok {
-			continue
-		}
-		warnings = append(warnings, fmt.Sprintf("%s %s is called %s now: rename it", old, place, name))
-		delete(vars, old)
-		if _, ok := vars[name]; !ok {
-			vars[name] = value
-		}
-	}
-	return warnings
 }
 
 // clean removes whitespace and a pair of quotes around a value. Some programs, such as Docker with
@@ -74,9 +50,9 @@ func clean(value string) string {
 	return value
 }
 
-// unrelated are variables that resemble those of this program, but belong to OpenTelemetry's library, to HTTP
-// clients or to the Makefile's targets.
-var unrelated = strings.Fields(`
+// external are variables that others read, such as OpenTelemetry's library. They are not misspelt names of this
+// program's.
+var external = strings.Fields(`
 	OTEL_SDK_DISABLED OTEL_LOG_LEVEL OTEL_PROPAGATORS
 	OTEL_TRACES_EXPORTER OTEL_METRICS_EXPORTER OTEL_LOGS_EXPORTER OTEL_TRACES_SAMPLER OTEL_TRACES_SAMPLER_ARG
 	OTEL_EXPORTER_OTLP_PROTOCOL OTEL_EXPORTER_OTLP_TRACES_PROTOCOL OTEL_EXPORTER_OTLP_METRICS_PROTOCOL
@@ -104,7 +80,7 @@ const (
 func misspelt(vars, file map[string]string) []string {
 	var warnings []string
 	known := knownVariables()
-	all := slices.Concat(known, unrelated)
+	all := slices.Concat(known, external)
 	for name := range vars {
 		if slices.Contains(all, name) {
 			continue

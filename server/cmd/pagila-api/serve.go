@@ -286,7 +286,7 @@ func databaseState(ctx context.Context, c config, logger *slog.Logger, db *datab
 		logger.Warn("the database is not ready", "missing", status.Missing, "pending", status.Pending)
 		return status, "is running, but its database is not ready: " + strings.Join(status.Missing, "; ") + "." + remedy, true
 	case db.server != nil && c.PagilaDir != "" && status.Dataset == store.DatasetSample:
-		logger.Warn("PAGILA_DIR is set, but the database has the sample from an earlier start: remove DATA_DIR to restore it again", "data_dir", c.DataDir)
+		logger.Warn("PAGILA_DIR is set, but the database has the sample from an earlier start: delete the directory DATA_DIR to restore it again", "data_dir", c.DataDir)
 	}
 	return status, "is ready", true
 }

@@ -13,7 +13,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -476,46 +475,6 @@ func TestMisspeltVariables(t *testing.T) {
 		if strings.Contains(string(out), alarm) {
 			t.Errorf("%s is in %s", alarm, out)
 		}
-	}
-}
-
-// A variable that was renamed still works under its old name, with a warning.
-func TestRenamedVariables(t *testing.T) {
-	for _, tt := range []struct {
-		file, environ string
-		want          bool
-		warnings      string
-	}{
-		{"", "CHECK_RESPONSES=true", true, ""},
-		{"", "CHECK_ANSWERS=true", true, "in the environment"},
-		{"CHECK_ANSWERS=true", "", true, "in .env"},
-		{"CHECK_ANSWERS=false", "", false, "in .env"},
-		{"CHECK_ANSWERS=", "CHECK_ANSWERS=", false, ""},
-		// The new name takes precedence over the old one, and the environment over .env.
-		{"CHECK_ANSWERS=true\nCHECK_RESPONSES=false", "", false, "in .env"},
-		{"", "CHECK_RESPONSES=false CHECK_ANSWERS=true", false, "in the environment"},
-		{"CHECK_RESPONSES=false", "CHECK_ANSWERS=true", true, "in the environment"},
-		{"CHECK_ANSWERS=true", "CHECK_ANSWERS=false", false, "in .env, in the environment"},
-	} {
-		t.Chdir(t.TempDir())
-		if err := os.WriteFile(".env", []byte(tt.file), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		c, err := loadConfig(strings.Fields(tt.environ), false)
-		var want []string
-		for _, place := range strings.Split(tt.warnings, ", ") {
-			if place != "" {
-				want = append(want, "CHECK_ANSWERS "+place+" is called CHECK_RESPONSES now: rename it")
-			}
-		}
-		if err != nil || c.CheckResponses != tt.want || !slices.Equal(c.warnings, want) {
-			t.Errorf(".env %q, environment %q: %t, warnings %q, %v", tt.file, tt.environ, c.CheckResponses, c.warnings, err)
-		}
-	}
-	t.Chdir(t.TempDir())
-	if _, err := loadConfig([]string{"CHECK_ANSWERS=perhaps"}, false); err == nil ||
-		!strings.Contains(err.Error(), `CHECK_RESPONSES is "perhaps"`) || !strings.Contains(err.Error(), "CHECK_ANSWERS in the environment is called") {
-		t.Errorf("an invalid value: %v", err)
 	}
 }
 

@@ -1,5 +1,4 @@
-// Package contract knows the operations of the OpenAPI contract, and validates the requests that the server
-// receives.
+// Package contract describes the operations of the OpenAPI contract, and validates requests.
 //
 // Its errors are typed. Package server turns them into problem documents.
 package contract
@@ -78,7 +77,7 @@ func Method(r *http.Request) string {
 	return r.Method
 }
 
-// IsPreflight reports whether a browser asks if a page may send a request.
+// IsPreflight reports whether a request is a CORS preflight request.
 func IsPreflight(r *http.Request) bool {
 	return r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != ""
 }
