@@ -1,6 +1,7 @@
 package llm
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -61,7 +62,7 @@ type Sources struct {
 // goroutine. The error of one ends the call of the model, and comes back wrapped.
 type Observer struct {
 	Called  func(Call) error         // after each call of a tool
-	Sources func(Sources) error      // once, before the first chunk
+	Sources func(Sources) error      // before the first chunk, and again if more calls come after a chunk
 	Chunk   func(chunk string) error // with each chunk of the answer, never empty
 }
 
@@ -93,6 +94,10 @@ type dialogue struct {
 	tokens   int // that the model may still write
 	usage    Usage
 	told     bool // the observer knows the sources
+	// holding says that the text of the first round is kept in held: it may be a comment before a call, or the answer
+	// of a model that ignores the tools.
+	holding bool
+	held    strings.Builder
 }
 
 func (c *Client) newDialogue(q Question, o Observer) (*dialogue, error) {
@@ -109,6 +114,7 @@ func (c *Client) newDialogue(q Question, o Observer) (*dialogue, error) {
 // is the sum of all rounds.
 func (d *dialogue) run(ctx context.Context, model *upstream.Model, r upstream.Request) (upstream.Answer, error) {
 	r.Emit = d.chunk
+	d.tools.forget = model.Local() // before its last round, it only looks names up
 	tools := model.Tools()
 	for round := 0; ; round++ {
 		if err := d.prepare(ctx, &r, tools && round < maxRounds); err != nil {
@@ -121,13 +127,34 @@ func (d *dialogue) run(ctx context.Context, model *upstream.Model, r upstream.Re
 		}
 		d.spend(answer)
 		answer.Usage = d.usage
-		if err != nil || len(answer.Calls) == 0 {
-			return answer, err
+		switch {
+		case err == nil && len(answer.Calls) > 0:
+			err = d.call(ctx, answer.Calls)
+		case err == nil && d.holding && !model.CallsTools():
+			var found bool
+			if found, err = d.findInstead(ctx, model); err == nil && !found {
+				return answer, d.release()
+			}
+			tools = false
+		case err == nil || isKind(err, KindLength):
+			return answer, cmp.Or(d.release(), err)
 		}
-		if err := d.call(ctx, answer.Calls); err != nil {
+		if err != nil {
 			return upstream.Answer{}, err
 		}
 	}
+}
+
+// findInstead searches for a model that has answered without a call, and has never made one. If films are found,
+// the model should have searched, and its answer is not used.
+func (d *dialogue) findInstead(ctx context.Context, model *upstream.Model) (found bool, err error) {
+	if err := d.search(ctx); err != nil {
+		return false, err
+	}
+	if found = len(d.tools.sources().Films) > 0; found {
+		model.ToolsIgnored()
+	}
+	return found, nil
 }
 
 // prepare makes the request of the next round. If no tool is offered and none has been called, it searches first.
@@ -141,6 +168,8 @@ func (d *dialogue) prepare(ctx context.Context, r *upstream.Request, offer bool)
 	if offer && d.tools.left() {
 		r.Tools = d.tools.offered
 	}
+	d.holding = len(r.Tools) > 0 && d.tools.unused()
+	d.held.Reset()
 	return nil
 }
 
@@ -154,6 +183,7 @@ func (d *dialogue) call(ctx context.Context, calls []upstream.ToolCall) error {
 		return err
 	}
 	d.messages = append(append(d.messages, callMessage(calls)), results...)
+	d.told = false
 	return nil
 }
 
@@ -179,6 +209,10 @@ const bytesPerToken = 4
 
 // chunk passes on a chunk of the answer, the sources first.
 func (d *dialogue) chunk(text string) error {
+	if d.holding {
+		d.held.WriteString(text)
+		return nil
+	}
 	if !d.told {
 		d.told = true
 		if err := d.observer.Sources(d.tools.sources()); err != nil {
@@ -186,6 +220,15 @@ func (d *dialogue) chunk(text string) error {
 		}
 	}
 	return d.observer.Chunk(text)
+}
+
+// release passes on the text that was held.
+func (d *dialogue) release() error {
+	d.holding = false
+	if d.held.Len() == 0 {
+		return nil
+	}
+	return d.chunk(d.held.String())
 }
 
 // callMessage is the model's message with its calls.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -390,6 +391,117 @@ func TestCallsRefusedWithoutTools(t *testing.T) {
 	c := clientOf(t, upstream.Config{Provider: "openai", BaseURL: server.URL})
 	if text, _, err := askQuestion(bounded(t), c, llm.Question{Text: "?", Tools: &shelf{}}); err != nil || text != "Yes." || rounds != 5 {
 		t.Errorf("got %q, %v after %d requests", text, err, rounds)
+	}
+}
+
+// A model that answers from nothing, although there are films, is asked again with the result of a search. After
+// the third such answer it is offered no tools.
+func TestToolsIgnored(t *testing.T) {
+	t.Parallel()
+	u := listen(t, streamed("TITANIC REVENGE"), streamed("FILM 7"), streamed("TITANIC REVENGE"), streamed("FILM 7"), streamed("TITANIC REVENGE"), streamed("FILM 7"))
+	c := openAI(t, u)
+	for i := range 4 {
+		var seen record
+		tools := &shelf{}
+		if _, err := c.Ask(bounded(t), llm.Question{Text: "aliens", Tools: tools}, seen.observer()); err != nil {
+			t.Fatal(err)
+		}
+		if text := seen.text.String(); text != "FILM 7" || len(seen.sources.Films) != 1 || len(tools.called()) != 1 {
+			t.Errorf("question %d: the answer is %q from %+v after %d calls", i, text, seen.sources, len(tools.called()))
+		}
+	}
+	requests := u.Requests()
+	for i, want := range []int{1, 0, 1, 0, 1, 0, 0} {
+		if n := len(offered(t, requests[i].Body)); n != want {
+			t.Errorf("request %d offers %d tools, want %d", i, n, want)
+		}
+	}
+	if len(requests) != 7 {
+		t.Errorf("there are %d requests, want 7", len(requests))
+	}
+}
+
+// A question for which nothing is found needs no call, and a model that has called a tool before knows what it does.
+func TestAnswerWithoutCalls(t *testing.T) {
+	t.Parallel()
+	u := listen(t, streamed("Hello!"), calling(search("a")), streamed("FILM 7"), streamed("You are welcome."))
+	c := openAI(t, u)
+	for _, test := range []struct {
+		tools *shelf
+		want  string
+	}{{emptyShelf(), "Hello!"}, {&shelf{}, "FILM 7"}, {&shelf{}, "You are welcome."}} {
+		if text, _, err := askQuestion(bounded(t), c, llm.Question{Text: "hi", Tools: test.tools}); err != nil || text != test.want {
+			t.Errorf("got %q, %v, want %q", text, err, test.want)
+		}
+	}
+}
+
+// Some servers pass on a call as the model wrote it, as text. It is not an answer, and the model is offered no tools
+// from then on.
+func TestCallAsText(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"<tool_call>\n{\"name\": \"listFilms\", \"arguments\": {}}\n</tool_call>", "[TOOL_CALLS][{\"name\":\"listFilms\"}]",
+		"{\"name\": \"listFilms\", \"parameters\": {}}", "```json\n{\"name\": \"listFilms\"}\n```", "<function=listFilms>{}</function>", " <|python_tag|>listFilms()",
+	} {
+		t.Run(text, func(t *testing.T) {
+			t.Parallel()
+			u := listen(t, streamed(text), streamed("FILM 7"))
+			c := openAI(t, u)
+			for range 2 {
+				if got, _, err := askQuestion(bounded(t), c, llm.Question{Text: "aliens", Tools: &shelf{}}); err != nil || got != "FILM 7" {
+					t.Errorf("got %q, %v", got, err)
+				}
+			}
+			if n := len(u.Requests()); n != 3 {
+				t.Errorf("there are %d requests, want 3", n)
+			}
+		})
+	}
+}
+
+// A comment before the first call is not shown, however long it is. If the model calls more tools after a part of
+// the answer, the sources come again.
+func TestCommentBeforeCall(t *testing.T) {
+	t.Parallel()
+	text := upstreamtest.EventHead + upstreamtest.Delta(strings.Repeat("Let me see. ", 50))
+	call := func(q string) string {
+		return upstreamtest.Calls(search(q)) + upstreamtest.Finish("tool_calls") + upstreamtest.Done
+	}
+	shown := make(chan struct{})
+	late := func(conn net.Conn) {
+		upstreamtest.Raw(text)(conn)
+		select {
+		case <-shown:
+			upstreamtest.Raw(call("b"))(conn)
+		case <-t.Context().Done():
+		}
+	}
+	tools := &shelf{respond: func(_ context.Context, _ string, arguments json.RawMessage) (llm.ToolResult, error) {
+		if strings.Contains(string(arguments), "b") {
+			return found(8), nil
+		}
+		return found(7), nil
+	}}
+	var seen record
+	o := seen.observer()
+	chunk := o.Chunk
+	o.Chunk = func(text string) error {
+		if len(seen.calls) == 1 {
+			close(shown)
+		}
+		return chunk(text)
+	}
+	c := openAI(t, listen(t, upstreamtest.Raw(text+call("a")), late, streamed("FILM 8")))
+	if _, err := c.Ask(bounded(t), llm.Question{Text: "?", Tools: tools}, o); err != nil {
+		t.Fatal(err)
+	}
+	events := slices.Compact(seen.events)
+	if want := []string{"call", "sources", "chunk", "call", "sources", "chunk"}; !slices.Equal(events, want) {
+		t.Errorf("the events are %q, want %q", events, want)
+	}
+	if n := strings.Count(seen.text.String(), "Let me see."); n != 50 || len(seen.sources.Films) != 2 {
+		t.Errorf("the comment is shown %d times; the sources are %+v", n, seen.sources)
 	}
 }
 

@@ -104,7 +104,7 @@ func film() llm.Film {
 
 // ask asks the client a question that needs no tool, and returns the text that was streamed.
 func ask(ctx context.Context, c *llm.Client) (string, llm.Result, error) {
-	return askQuestion(ctx, c, llm.Question{Text: "Which film is it?", Tools: &shelf{}})
+	return askQuestion(ctx, c, llm.Question{Text: "Which film is it?", Tools: emptyShelf()})
 }
 
 func askQuestion(ctx context.Context, c *llm.Client, q llm.Question) (string, llm.Result, error) {

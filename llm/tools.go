@@ -5,8 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/tmc/langchaingo/llms"
@@ -67,6 +65,7 @@ type toolRunner struct {
 	results map[string]*outcome // by the name and the arguments of the call
 	found   Sources
 	known   map[int32]bool // the films in found
+	forget  bool           // only the films of the last round are sources
 	given   []Sources      // the films of each result that the model was given
 }
 
@@ -95,29 +94,12 @@ func (t *toolRunner) sources() Sources {
 	return t.found
 }
 
-// citedIn returns the films that an answer cites by their numbers in brackets. Other films were found on the way.
-// The total is that of the last result of which the answer cites each film.
-func (t *toolRunner) citedIn(answer string) Sources {
-	cites := func(film Source) bool { return strings.Contains(answer, fmt.Sprintf("[%d]", film.FilmID)) }
-	cited := Sources{Films: []Source{}}
-	for _, film := range t.found.Films {
-		if cites(film) {
-			cited.Films = append(cited.Films, film)
-		}
-	}
-	cited.Total = int64(len(cited.Films))
-	for _, result := range slices.Backward(t.given) {
-		if !slices.ContainsFunc(result.Films, func(film Source) bool { return !cites(film) }) {
-			cited.Total = max(cited.Total, result.Total)
-			break
-		}
-	}
-	return cited
-}
-
 // run runs the calls of a round and returns a message for each. A call that repeats an earlier one is not
 // run again.
 func (t *toolRunner) run(ctx context.Context, calls []upstream.ToolCall) ([]llms.MessageContent, error) {
+	if t.forget {
+		t.found, t.known = Sources{Films: []Source{}}, map[int32]bool{}
+	}
 	allowed := calls[:min(len(calls), maxCalls-t.calls)]
 	t.calls += len(allowed)
 	if err := t.fetch(ctx, allowed); err != nil {
@@ -180,9 +162,8 @@ func (t *toolRunner) give(o *outcome) json.RawMessage {
 			t.found.Films = append(t.found.Films, film)
 		}
 	}
-	t.found.Total = max(t.found.Total, o.Total)
 	if len(o.Films) > 0 {
-		t.given = append(t.given, Sources{o.Films, o.Total})
+		t.found.Total = o.Total
 	}
 	return escaped.Bytes()
 }

@@ -235,7 +235,11 @@ func (m *Model) judge(t *attempt, reason string, kind Kind) (Answer, error) {
 	case kind != "":
 		return Answer{}, newError(kind, "the answer ended with the finish reason %q", reason)
 	case x.hasCalls():
+		m.use.called.Store(true)
 		answer.Text, answer.Calls = "", x.calls.finish()
+	case x.tools && writtenCall.MatchString(answer.Text):
+		m.forgoTools()
+		return Answer{}, noTools(nil)
 	case t.collector.blank():
 		return Answer{}, newError(KindEmpty, "the answer has no text")
 	}

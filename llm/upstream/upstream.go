@@ -38,6 +38,7 @@ type Model struct {
 	quirks    quirks
 	doer      *doer // nil for a local model, which needs no HTTP
 	thinking  thinking
+	use       toolUse
 	logger    *slog.Logger
 	telemetry *telemetry
 }
@@ -140,6 +141,9 @@ type Usage struct {
 	Prompt     int
 	Completion int
 }
+
+// Local reports whether the model is in this process.
+func (m *Model) Local() bool { return m.doer == nil }
 
 // Name is the model's name, as configured or by default.
 func (m *Model) Name() string { return m.name }

@@ -236,7 +236,8 @@ export interface paths {
          *
          *     A client that prefers `text/event-stream` gets server-sent events: a `tool` for each call of a
          *     tool (`ToolEvent`), `sources` before the answer (`SourcesEvent`), a `delta` for each chunk
-         *     (`DeltaEvent`), and `done` (`DoneEvent`). If the model fails after the response has begun, the
+         *     (`DeltaEvent`), and `done` (`DoneEvent`). If the model calls more tools after a part of the answer,
+         *     `sources` comes again, with all films. If the model fails after the response has begun, the
          *     last event is `error` (`Problem`) instead of `done`. The response begins with the first call or
          *     chunk, or after some seconds without one. From then on, comments keep the connection alive
          *     while the model thinks.
