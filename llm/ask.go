@@ -93,6 +93,7 @@ type dialogue struct {
 	messages []llms.MessageContent
 	tokens   int // that the model may still write
 	usage    Usage
+	offers   bool // the model is offered the tools
 	told     bool // the observer knows the sources
 	// holding says that the text of the first round is kept in held: it may be a comment before a call, or the answer
 	// of a model that ignores the tools.
@@ -115,33 +116,42 @@ func (c *Client) newDialogue(q Question, o Observer) (*dialogue, error) {
 func (d *dialogue) run(ctx context.Context, model *upstream.Model, r upstream.Request) (upstream.Answer, error) {
 	r.Emit = d.chunk
 	d.tools.forget = model.Local() // before its last round, it only looks names up
-	tools := model.Tools()
+	d.offers = model.Tools()
 	for round := 0; ; round++ {
-		if err := d.prepare(ctx, &r, tools && round < maxRounds); err != nil {
+		if err := d.prepare(ctx, &r, d.offers && round < maxRounds); err != nil {
 			return upstream.Answer{}, err
 		}
 		answer, err := model.Generate(ctx, r)
 		if len(r.Tools) > 0 && isKind(err, upstream.KindNoTools) {
-			tools = false // this request or another one has just found it out
+			d.offers = false // this request or another one has just found it out
 			continue
 		}
 		d.spend(answer)
 		answer.Usage = d.usage
+		more, err := d.advance(ctx, model, answer, err)
 		switch {
-		case err == nil && len(answer.Calls) > 0:
-			err = d.call(ctx, answer.Calls)
-		case err == nil && d.holding && !model.CallsTools():
-			var found bool
-			if found, err = d.findInstead(ctx, model); err == nil && !found {
-				return answer, d.release()
-			}
-			tools = false
-		case err == nil || isKind(err, KindLength):
-			return answer, cmp.Or(d.release(), err)
-		}
-		if err != nil {
+		case !more:
+			return answer, err
+		case err != nil:
 			return upstream.Answer{}, err
 		}
+	}
+}
+
+// advance does what follows from an answer or its error. It reports whether there is another round.
+func (d *dialogue) advance(ctx context.Context, model *upstream.Model, a upstream.Answer, err error) (more bool, _ error) {
+	switch {
+	case err == nil && len(a.Calls) > 0:
+		return true, d.call(ctx, a.Calls)
+	case err == nil && d.holding && !model.CallsTools():
+		if found, err := d.findInstead(ctx, model); err != nil || found {
+			return true, err
+		}
+		return false, d.release()
+	case err == nil || isKind(err, KindLength):
+		return false, cmp.Or(d.release(), err)
+	default:
+		return false, err
 	}
 }
 
@@ -153,6 +163,7 @@ func (d *dialogue) findInstead(ctx context.Context, model *upstream.Model) (foun
 	}
 	if found = len(d.tools.sources().Films) > 0; found {
 		model.ToolsIgnored()
+		d.offers = false
 	}
 	return found, nil
 }

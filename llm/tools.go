@@ -66,7 +66,6 @@ type toolRunner struct {
 	found   Sources
 	known   map[int32]bool // the films in found
 	forget  bool           // only the films of the last round are sources
-	given   []Sources      // the films of each result that the model was given
 }
 
 // outcome is the result of a call that has been made.
