@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -259,34 +258,6 @@ func TestVocabulary(t *testing.T) {
 		slices.Sort(want)
 		if have := slices.Compact(got[parameter]); !slices.Equal(have, want) {
 			t.Errorf("the vocabulary has the %s %q, want %q", parameter, have, want)
-		}
-	}
-}
-
-// readmeQuestion is a question in the README's console examples, with its answer.
-var readmeQuestion = regexp.MustCompile(`(?m)^\$ curl (?:-G (?:-N )?http://localhost:8080/ai/ask --data-urlencode 'question=([^']*)'|http://localhost:8080/ai/handoff [^']*'[^']*' \\\n +-d '([^']*)')\n((?:[^$` + "`" + `\n].*\n)*)`)
-
-// TestReadmeQuestions shows that the README's questions are answered as it says.
-func TestReadmeQuestions(t *testing.T) {
-	t.Parallel()
-	pgtest.RealPagila(t)
-	a := start(t)
-	readme, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := readmeQuestion.FindAllStringSubmatch(string(readme), -1)
-	if len(found) < 12 {
-		t.Errorf("the README has %d questions", len(found))
-	}
-	for _, m := range found {
-		method, path := http.MethodGet, "/ai/ask?question="+url.QueryEscape(m[1])
-		if m[2] != "" {
-			method, path = http.MethodPost, "/ai/handoff"
-		}
-		got := string(a.call(t, method, path, m[2]).want(t, 200).body)
-		if strings.TrimSpace(got) != strings.TrimSpace(m[3]) {
-			t.Errorf("%s%s: the answer is\n%s\nand the README says\n%s", m[1], m[2], got, m[3])
 		}
 	}
 }

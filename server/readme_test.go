@@ -1,13 +1,23 @@
 package server_test
 
 import (
+	"bytes"
+	"context"
+	"fmt"
 	"os"
+	osexec "os/exec"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/pagila-api/llm/upstream/upstreamtest"
+	"example.com/pagila-api/server"
 	"example.com/pagila-api/server/internal/contract"
+	"example.com/pagila-api/store/pgtest"
 )
 
 // documentedEndpoint finds an endpoint in a row of a table.
@@ -42,5 +52,117 @@ func TestReadmeEndpoints(t *testing.T) {
 		if !slices.Contains(operations, endpoint) {
 			t.Errorf("the README's table of endpoints has %s, and the contract does not", endpoint)
 		}
+	}
+}
+
+// readmeServer is the server's address in the README.
+const readmeServer = "http://localhost:8080"
+
+var (
+	// consoleBlock finds a block with commands and what they print.
+	consoleBlock = regexp.MustCompile("(?ms)^```console\n\\$ (.*?)^```$")
+	// consoleCommand is a command, which may continue on the next lines, and what it prints.
+	consoleCommand = regexp.MustCompile(`(?s)^((?:[^\n]*\\\n)*[^\n]*)\n(.*)$`)
+)
+
+// varying has everything in the README's responses that differs from run to run, and what stands for it.
+var varying = []struct {
+	pattern     *regexp.Regexp
+	replacement string
+}{
+	{regexp.MustCompile(`\r`), ""},
+	{regexp.MustCompile(`(?m)^(Date|Traceparent|X-Request-Id): .*`), "$1: …"},
+	{regexp.MustCompile(`(?m)^Content-Length: .*`), "Content-Length: …"}, // the fraction of a second has up to six digits
+	{regexp.MustCompile(`("request_id"):"[0-9a-f]{16}"`), `$1:"…"`},
+	{regexp.MustCompile(`("rental_date"):"[^"]*"`), `$1:"…"`},
+	{regexp.MustCompile(`("due_date"):"[^"]*"(,"film_id")`), `$1:"…"$2`}, // of a rental that was just made
+	{regexp.MustCompile(`("duration_ms"):[0-9]+`), "$1:0"},
+	{regexp.MustCompile(`PostgreSQL [0-9.]+`), "PostgreSQL"},
+	{regexp.MustCompile(`: keep-alive\n\n`), ""}, // on a slow machine
+}
+
+func withoutVarying(text string) string {
+	for _, v := range varying {
+		text = v.pattern.ReplaceAllString(text, v.replacement)
+	}
+	return strings.TrimSpace(text)
+}
+
+// scriptedQuestion is the README's question to a model that is scripted.
+const scriptedQuestion = "Which PG13 comedies take less than 50 minutes, and where can I rent them?"
+
+// readmeModel answers scriptedQuestion: it makes a mistake in a call, corrects it, looks at the stock, and answers.
+func readmeModel(t *testing.T) option {
+	t.Helper()
+	said := func(prompt, completion int, events ...string) upstreamtest.Script {
+		usage := upstreamtest.Event(fmt.Sprintf(`{"model":"m-1","choices":[],"usage":{"prompt_tokens":%d,"completion_tokens":%d}}`, prompt, completion))
+		stream := strings.Join(events, "") + usage + upstreamtest.Done
+		return upstreamtest.Raw(upstreamtest.EventHead + strings.ReplaceAll(stream, `"m-1"`, `"my-model"`))
+	}
+	model, _ := withScript(t,
+		said(1893, 31, upstreamtest.Calls([2]string{"listFilms", `{"category": ["Comedy"], "rating": ["PG13"], "length_max": 49}`}), upstreamtest.Finish("tool_calls")),
+		said(2040, 32, upstreamtest.Calls([2]string{"listFilms", `{"category": ["Comedy"], "rating": ["PG-13"], "length_max": 49}`}), upstreamtest.Finish("tool_calls")),
+		said(2236, 22, upstreamtest.Calls([2]string{"listFilmInventory", `{"film_id": 657}`}), upstreamtest.Finish("tool_calls")),
+		said(2420, 88,
+			upstreamtest.Delta("There is one: PARADISE SABRINA [657] takes 48 minutes. It is an intrepid yarn of a car and a moose, who must "+
+				"outrace a crocodile in a Manhattan penthouse. You can keep it for five days, and pay $2.99. "),
+			upstreamtest.Delta("Both stores have it: there are four copies in store 1 and two in store 2. "),
+			upstreamtest.Delta("None of them is rented out."),
+			upstreamtest.Finish("stop")))
+	return model
+}
+
+// TestReadmeExamples runs the README's console examples in their order, and compares what they print. All of them
+// are calls of a server on Pagila that has just started. It uses the offline model, except for scriptedQuestion.
+func TestReadmeExamples(t *testing.T) {
+	t.Parallel()
+	pgtest.RealPagila(t)
+	if _, err := osexec.LookPath("curl"); err != nil && os.Getenv("CI") == "" {
+		t.Skipf("this test needs curl: %v", err)
+	}
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defaults := func(d *server.Deps) {
+		d.Credentials = server.Credentials{Token: "dvd_admin", Username: "staff", Password: "dvd_admin"}
+	}
+	database := pgtest.New(t)
+	offline, scripted := startOn(t, database, defaults), startOn(t, database, defaults, readmeModel(t))
+	blocks := consoleBlock.FindAllStringSubmatch(string(readme), -1)
+	if want := strings.Count(string(readme), "```console"); len(blocks) != want || want == 0 {
+		t.Errorf("%d of %d console blocks begin with a command", len(blocks), want)
+	}
+	for _, block := range blocks {
+		for example := range strings.SplitSeq(block[1], "\n$ ") {
+			parts := consoleCommand.FindStringSubmatch(example)
+			a := offline
+			if strings.Contains(parts[1], scriptedQuestion) {
+				a = scripted
+			}
+			checkExample(t, a, parts[1], parts[2])
+		}
+	}
+}
+
+// checkExample runs a command against a server, and compares what it prints.
+func checkExample(t *testing.T, a *testAPI, command, want string) {
+	t.Helper()
+	if !strings.HasPrefix(command, "curl ") || !strings.Contains(command, readmeServer) {
+		t.Errorf("this test cannot check an example that does not call the server: %s", command)
+		return
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	shell := osexec.CommandContext(ctx, "sh", "-c", strings.ReplaceAll(command, readmeServer, a.URL))
+	shell.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()} // no .curlrc, no proxy
+	var problems bytes.Buffer
+	shell.Stderr = &problems
+	printed, err := shell.Output()
+	if err != nil {
+		t.Errorf("%s: %v: %s", command, err, &problems)
+	}
+	if diff := cmp.Diff(withoutVarying(want), withoutVarying(string(printed))); diff != "" {
+		t.Errorf("%s\nThe README and the response differ (-README +response):\n%s\nThe response is\n%s", command, diff, printed)
 	}
 }
