@@ -1,95 +1,91 @@
 package server_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"slices"
 	"strings"
 	"testing"
+	"text/template"
 
 	"github.com/tmc/langchaingo/llms"
 
-	reader "example.com/pagila-api/llm/offline"
 	"example.com/pagila-api/llm/upstream"
 	"example.com/pagila-api/llm/upstream/upstreamtest"
 	"example.com/pagila-api/store/pgtest"
 )
 
-// goodModel is a model server that makes the calls that a good model would make. By default, these are the calls of
-// the offline model.
-type goodModel struct {
-	*httptest.Server
-	arguments map[string]string // of listFilms, for the questions that need others
+// plan is how a good model answers a question: by calls of tools, one in each round, and from the last result.
+type plan struct {
+	calls  []llms.FunctionCall
+	answer *template.Template
+}
+
+// listOfFilms is the answer of a plan that has none of its own.
+const listOfFilms = `{{if .total}}{{.total}} films:{{range $i, $film := .items}}{{if lt $i 8}} [{{.film_id}}]{{end}}{{end}}{{else}}None of the films fits.{{end}}`
+
+// plans reads testdata/calls.tsv. The key is the question.
+func plans(t *testing.T) map[string]plan {
+	t.Helper()
+	raw, err := os.ReadFile("testdata/calls.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]plan{}
+	for line := range strings.Lines(string(raw)) {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		columns := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		if len(columns) < 3 {
+			t.Fatalf("this line has no call: %s", line)
+		}
+		p := plan{answer: template.Must(template.New("").Parse(cmp.Or(columns[1], listOfFilms)))}
+		for _, call := range columns[2:] {
+			name, arguments, _ := strings.Cut(call, " ")
+			p.calls = append(p.calls, llms.FunctionCall{Name: name, Arguments: arguments})
+		}
+		all[columns[0]] = p
+	}
+	return all
 }
 
 // chatMessage is a message of OpenAI's protocol.
 type chatMessage struct {
-	Role       string     `json:"role"`
-	Content    string     `json:"content,omitempty"`
-	ToolCallID string     `json:"tool_call_id,omitempty"`
-	ToolCalls  []chatCall `json:"tool_calls,omitempty"`
+	Role    string
+	Content string
 }
 
-type chatCall struct {
-	Index    int               `json:"index"`
-	ID       string            `json:"id"`
-	Type     string            `json:"type"`
-	Function llms.FunctionCall `json:"function"`
-}
-
-func newGoodModel(t *testing.T, all []question) *goodModel {
-	t.Helper()
-	m := &goodModel{arguments: map[string]string{}}
-	for _, q := range all {
-		if q.arguments != "" {
-			m.arguments[q.text] = q.arguments
+// reply is the next message of the model, as the events of a stream.
+func (p plan) reply(messages []chatMessage) (string, error) {
+	var results []string
+	for _, m := range messages {
+		if m.Role == "tool" {
+			results = append(results, m.Content)
 		}
 	}
-	m.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var request struct{ Messages []chatMessage }
-		if err := json.NewDecoder(r.Body).Decode(&request); err != nil {
-			t.Errorf("the request is no JSON: %v", err)
-		}
-		reply, err := m.reply(r, request.Messages)
-		if err != nil {
-			t.Errorf("reply: %v", err)
-		}
-		finish := "stop"
-		if len(reply.ToolCalls) > 0 {
-			finish = "tool_calls"
-		}
-		delta, err := json.Marshal(reply)
-		if err != nil {
-			t.Errorf("reply: %v", err)
-		}
-		w.Header().Set("Content-Type", "text/event-stream")
-		fmt.Fprintf(w, "data: {\"choices\":[{\"index\":0,\"delta\":%s}]}\n\ndata: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":%q}]}\n\ndata: [DONE]\n\n", delta, finish)
-	}))
-	t.Cleanup(m.Close)
-	return m
-}
-
-// reply is the next message of the model.
-func (m *goodModel) reply(r *http.Request, messages []chatMessage) (chatMessage, error) {
-	last := messages[len(messages)-1]
-	if arguments := m.arguments[questionIn(messages)]; arguments != "" {
-		call := chatCall{ID: "call_1", Type: "function", Function: llms.FunctionCall{Name: "listFilms", Arguments: arguments}}
-		if last.Role != "tool" {
-			return chatMessage{Role: "assistant", ToolCalls: []chatCall{call}}, nil
-		}
-		return chatMessage{Role: "assistant", Content: cite(last.Content)}, nil
+	if len(results) < len(p.calls) {
+		call := p.calls[len(results)]
+		return upstreamtest.Calls([2]string{call.Name, call.Arguments}) + upstreamtest.Finish("tool_calls"), nil
 	}
-	got, err := reader.New(nil).GenerateContent(r.Context(), conversationOf(messages), llms.WithTools([]llms.Tool{{}}))
-	if err != nil {
-		return chatMessage{}, err
+	var result map[string]any
+	if err := json.Unmarshal([]byte(results[len(results)-1]), &result); err != nil {
+		return "", fmt.Errorf("read the result: %w", err)
 	}
-	reply := chatMessage{Role: "assistant", Content: got.Choices[0].Content}
-	for i, c := range got.Choices[0].ToolCalls {
-		reply.ToolCalls = append(reply.ToolCalls, chatCall{Index: i, ID: c.ID, Type: c.Type, Function: *c.FunctionCall})
+	if _, refused := result["code"]; refused {
+		return "", fmt.Errorf("the last call was refused: %v", result)
 	}
-	return reply, nil
+	var answer strings.Builder
+	if err := p.answer.Execute(&answer, result); err != nil {
+		return "", fmt.Errorf("answer from the result: %w", err)
+	}
+	return upstreamtest.Delta(answer.String()) + upstreamtest.Finish("stop"), nil
 }
 
 // questionIn is the question of a conversation.
@@ -105,67 +101,59 @@ func questionIn(messages []chatMessage) string {
 	return ""
 }
 
-// conversationOf converts messages to those of langchaingo.
-func conversationOf(messages []chatMessage) []llms.MessageContent {
-	roles := map[string]llms.ChatMessageType{"system": llms.ChatMessageTypeSystem, "user": llms.ChatMessageTypeHuman}
-	var all []llms.MessageContent
-	for _, m := range messages {
-		switch m.Role {
-		case "tool":
-			all = append(all, llms.MessageContent{Role: llms.ChatMessageTypeTool, Parts: []llms.ContentPart{llms.ToolCallResponse{ToolCallID: m.ToolCallID, Content: m.Content}}})
-		case "assistant":
-			calls := llms.MessageContent{Role: llms.ChatMessageTypeAI}
-			for _, c := range m.ToolCalls {
-				calls.Parts = append(calls.Parts, llms.ToolCall{ID: c.ID, Type: c.Type, FunctionCall: &c.Function})
-			}
-			all = append(all, calls)
-		default:
-			all = append(all, llms.TextParts(roles[m.Role], m.Content))
+// newGoodModel starts the server of a model that answers questions as planned.
+func newGoodModel(t *testing.T, plans map[string]plan) *httptest.Server {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var request struct{ Messages []chatMessage }
+		if err := json.NewDecoder(r.Body).Decode(&request); err != nil {
+			t.Errorf("the request is not JSON: %v", err)
 		}
-	}
-	return all
-}
-
-// cite is an answer that cites the films of a result.
-func cite(result string) string {
-	var page struct {
-		Items []struct {
-			FilmID int32 `json:"film_id"`
+		p, ok := plans[questionIn(request.Messages)]
+		if !ok {
+			t.Errorf("this is not a planned question: %+v", request.Messages)
+			return
 		}
-		Total int64
-	}
-	object := result[strings.Index(result, "{") : strings.LastIndex(result, "}")+1]
-	if err := json.Unmarshal([]byte(object), &page); err != nil {
-		return err.Error()
-	}
-	var answer strings.Builder
-	fmt.Fprintf(&answer, "%d of %d films:", len(page.Items), page.Total)
-	for _, f := range page.Items[:min(len(page.Items), 8)] {
-		fmt.Fprintf(&answer, " [%d]", f.FilmID)
-	}
-	return answer.String()
+		events, err := p.reply(request.Messages)
+		if err != nil {
+			t.Error(err)
+		}
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprint(w, events, upstreamtest.Done)
+	}))
+	t.Cleanup(s.Close)
+	return s
 }
 
 // TestGoodModel shows that a model that makes good calls answers everyday questions from the right films.
 func TestGoodModel(t *testing.T) {
 	t.Parallel()
 	pgtest.RealPagila(t)
-	all := questions(t)
-	u := newGoodModel(t, all)
+	planned := plans(t)
+	if len(planned) < 150 {
+		t.Errorf("the model has the calls for %d questions, want 150", len(planned))
+	}
+	u := newGoodModel(t, planned)
 	a := start(t, withModel(newModel(t, loadContract(t), upstream.Config{Provider: "openai", APIKey: upstreamtest.Key, BaseURL: u.URL + "/v1"})))
 	a.exec(t, `UPDATE film SET streaming_available = true WHERE film_id % 50 = 7`)
-	answered := 0
-	for _, q := range all {
+	unasked := maps.Clone(planned)
+	for _, q := range questions(t) {
+		if _, ok := planned[q.text]; !ok {
+			continue
+		}
+		delete(unasked, q.text)
 		t.Run(q.text, func(t *testing.T) {
 			got := a.get(t, "/ai/ask?question="+url.QueryEscape(q.text)).want(t, 200)
-			if answer := string(got.body); !strings.Contains(answer, "Not understood") {
-				answered++
-				q.check(t, a, answer)
+			q.check(t, a, string(got.body))
+			sources := strings.Split(got.header.Get("X-AI-Sources"), ", ")
+			for _, film := range cited.FindAllStringSubmatch(string(got.body), -1) {
+				if !slices.Contains(sources, film[1]) {
+					t.Errorf("film %s is not among the sources %s", film[1], sources)
+				}
 			}
 		})
 	}
-	t.Logf("the model answers %d of %d questions", answered, len(all))
-	if answered < 150 {
-		t.Errorf("the model answers %d questions, want 150", answered)
+	for text := range unasked {
+		t.Errorf("the table of questions lacks %q", text)
 	}
 }

@@ -18,7 +18,7 @@ import (
 
 // question is a line of testdata/questions.tsv.
 type question struct {
-	kind, text, truth, order, arguments string
+	kind, text, truth, order string
 }
 
 // macros are the conditions on a film f that the table abbreviates.
@@ -44,12 +44,12 @@ func questions(tb testing.TB) []question {
 		if strings.HasPrefix(line, "#") {
 			continue
 		}
-		fields := append(strings.Split(strings.TrimSuffix(line, "\n"), "\t"), "", "", "")
+		fields := append(strings.Split(strings.TrimSuffix(line, "\n"), "\t"), "", "")
 		truth := fields[2]
 		for _, m := range macros {
 			truth = m.pattern.ReplaceAllString(truth, m.sql)
 		}
-		all = append(all, question{fields[0], fields[1], truth, fields[3], fields[4]})
+		all = append(all, question{fields[0], fields[1], truth, fields[3]})
 	}
 	return all
 }
