@@ -135,7 +135,7 @@ func TestReadmeExamples(t *testing.T) {
 	}
 	for _, block := range blocks {
 		for example := range strings.SplitSeq(block[1], "\n$ ") {
-			parts := consoleCommand.FindStringSubmatch(example)
+			parts := consoleCommand.FindStringSubmatch(example + "\n")
 			a := offline
 			if strings.Contains(parts[1], scriptedQuestion) {
 				a = scripted
