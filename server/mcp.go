@@ -66,7 +66,7 @@ func (s *Server) newMCP() (http.Handler, error) {
 	return mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server }, &mcp.StreamableHTTPOptions{
 		Stateless:    true,
 		JSONResponse: true, // a call has one response
-		// checkOrigin does that, and knows about proxies on the same machine.
+		// allowsOrigin does that, and knows about proxies on the same machine.
 		DisableLocalhostProtection: true,
 	}), nil
 }
