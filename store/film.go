@@ -52,11 +52,11 @@ const filmColumns = `
 	f.streaming_available`
 
 const filmJoins = `
-	LEFT JOIN {language} l USING (language_id)
+	LEFT JOIN {language} l ON l.language_id = f.language_id AND l.language_id > 0
 	LEFT JOIN LATERAL (
 		SELECT min(category.name) AS name
 		FROM {film_category} film_category JOIN {category} category USING (category_id)
-		WHERE film_category.film_id = f.film_id
+		WHERE film_category.film_id = f.film_id AND category_id > 0
 	) c ON true`
 
 // categoriesColumn is the column of the categories of the film f.
@@ -64,7 +64,7 @@ const categoriesColumn = `
 	ARRAY(
 		SELECT DISTINCT category.name
 		FROM {film_category} film_category JOIN {category} category USING (category_id)
-		WHERE film_category.film_id = f.film_id AND category.name IS NOT NULL
+		WHERE film_category.film_id = f.film_id AND category_id > 0 AND category.name IS NOT NULL
 		ORDER BY category.name
 	) AS categories`
 

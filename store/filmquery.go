@@ -93,15 +93,11 @@ const (
 	wanted = `(SELECT lower(upper(name {unicode})) FROM unnest($1::text[]) name)`
 
 	categoryIs = `EXISTS (SELECT FROM {film_category} fc WHERE fc.film_id = f.film_id AND fc.category_id = ANY (ARRAY(
-		SELECT category_id FROM {category} WHERE lower(upper(name {unicode})) IN ` + wanted + `)))`
+		SELECT category_id FROM {category} WHERE category_id > 0 AND lower(upper(name {unicode})) IN ` + wanted + `)))`
 
 	// languageIs casts to text, which drops the blanks that character(20) adds.
 	languageIs = `f.language_id = ANY (ARRAY(
-		SELECT language_id FROM {language} WHERE lower(upper(name::text {unicode})) IN ` + wanted + `))`
-
-	actorNamed = `a.actor_id > 0
-		AND strpos(lower(upper(concat_ws(' ', a.first_name, a.last_name) {unicode})), ` + folded + `) > 0`
-	hasActor = `EXISTS (SELECT FROM {film_actor} fa JOIN {actor} a USING (actor_id) WHERE fa.film_id = f.film_id AND ` + actorNamed + `)`
+		SELECT language_id FROM {language} WHERE language_id > 0 AND lower(upper(name::text {unicode})) IN ` + wanted + `))`
 
 	hasFeatures = `ARRAY(SELECT lower(upper(feature {unicode})) FROM unnest(f.special_features) feature) @> ARRAY` + wanted
 
@@ -115,6 +111,9 @@ const (
 	rentalRate      = `NULLIF(f.rental_rate, 'NaN')`
 	replacementCost = `NULLIF(f.replacement_cost, 'NaN')`
 )
+
+var hasActor = `EXISTS (SELECT FROM {film_actor} fa JOIN {actor} a USING (actor_id)
+		WHERE fa.film_id = f.film_id AND a.actor_id > 0 AND ` + actorNamed(`$1`) + `)`
 
 // conditions returns the conditions of the query. The search comes first: the order by relevance relies on
 // its $1.
@@ -173,9 +172,6 @@ func text[T any](value *T) string {
 func containing(text string) string {
 	return "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text) + "%"
 }
-
-// oneBlank separates the words of a name by one blank each.
-func oneBlank(name string) string { return strings.Join(strings.Fields(name), " ") }
 
 // prefixes returns the words of a search, which may be the beginnings of a title's words, or nil if the
 // search has operators.
@@ -313,7 +309,8 @@ func (q FilmQuery) page(order filmOrder, rows []filmRow, estimate int64) FilmPag
 // the page, than to collect the films of the actors.
 const manyFilms = 1000
 
-var filmsOfSQL = `SELECT fa.film_id FROM {actor} a JOIN {film_actor} fa USING (actor_id) WHERE ` + actorNamed + ` LIMIT ` + strconv.Itoa(manyFilms)
+var filmsOfSQL = `SELECT fa.film_id FROM {actor} a JOIN {film_actor} fa USING (actor_id)
+	WHERE a.actor_id > 0 AND ` + actorNamed(`$1`) + ` LIMIT ` + strconv.Itoa(manyFilms)
 
 // filmsOf returns the films of the actors with each name, or nil for one that has many. No plan is good for
 // both, and the planner cannot know how many actors have a part of a name.
