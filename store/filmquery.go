@@ -37,7 +37,7 @@ type FilmQuery struct {
 	InStock            *bool // whether a copy can be rented, in the store StoreID or in any
 	StoreID            int32 // a store that has a copy, if InStock is nil
 
-	// Order is one of Orders, with a minus sign to reverse it. The default is relevance with Search, and
+	// Order is a name in filmOrders, with a minus sign to reverse it. The default is relevance with Search, and
 	// otherwise film_id. Unknown values are last, and films with equal values are ordered by film_id.
 	Order    string
 	Page     int32  // from 1, which is the default
@@ -80,11 +80,17 @@ const (
 	// searchQuery does not depend on default_text_search_config. As a subquery it is evaluated once.
 	searchQuery = `(SELECT websearch_to_tsquery('pg_catalog.english', lower($1::text {unicode})))`
 
-	// abbreviated compares the words in $2 with the beginnings of a title's words, for which Pagila has no index.
-	// The words consist of letters and digits, so they are no patterns. Stop words do not have to occur, and on
-	// their own find nothing: NULLIF prevents that every title matches an empty list.
-	abbreviated = `f.title {unicode} ~* ALL (NULLIF(ARRAY(SELECT '\m' || word FROM unnest($2::text[]) word
-		WHERE numnode(plainto_tsquery('pg_catalog.english', lower(word {unicode}))) > 0), '{}'))`
+	// searchWords are the words in $2 that are no stop words. They consist of letters and digits, so they are no
+	// patterns.
+	searchWords = `unnest($2::text[]) word WHERE numnode(` + wordQuery + `) > 0`
+	wordQuery   = `plainto_tsquery('pg_catalog.english', lower(word {unicode}))`
+
+	// abbreviated finds each of the words in the film, or at the beginning of a word of its title, for which
+	// Pagila has no index. Few titles match the first pattern, which has all the words, so the rest costs little.
+	// It is NULL if there are only stop words: they find nothing.
+	abbreviated = `f.title {unicode} ~* (SELECT '\m(' || string_agg(word, '|') || ')' FROM ` + searchWords + `)
+		AND NOT EXISTS (SELECT FROM unnest(ARRAY(SELECT ` + wordQuery + ` FROM ` + searchWords + `), ARRAY(SELECT '\m' || word FROM ` + searchWords + `))
+			each_word (query, pattern) WHERE (f.fulltext @@ query OR f.title {unicode} ~* pattern) IS NOT TRUE)`
 
 	// folded is the text in $1 as it is compared. A kept plan would evaluate it for each row without the SELECT.
 	folded = `(SELECT lower(upper($1::text {unicode})))`
