@@ -615,11 +615,27 @@ func TestLongToolResult(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got.Body) > server.MaxModelResult || !json.Valid(got.Body) || !bytes.Contains(got.Body, []byte(`"left_out":{"items":`)) {
+	if len(got.Body) > 8<<10 || !json.Valid(got.Body) || !bytes.Contains(got.Body, []byte(`"left_out":{"items":`)) {
 		t.Errorf("%d bytes: %.200s", len(got.Body), got.Body)
 	}
 	if total := one[int64](t, a, `SELECT count(*) FROM film`); got.Total != total || len(got.Films) == 0 || len(got.Films) >= 100 {
 		t.Errorf("%d films of %d, want fewer than 100 of %d", len(got.Films), got.Total, total)
+	}
+}
+
+// A page of the usual size reaches the model whole.
+func TestPageForModel(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	tools := a.modelTools(t)
+	for page := range 10 {
+		got, err := tools.Call(t.Context(), "listFilms", encoded(t, map[string]int{"page": 1 + 5*page}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got.Films) != 20 || len(got.Body) > 8<<10 {
+			t.Errorf("page %d: %d films in %d bytes", 1+5*page, len(got.Films), len(got.Body))
+		}
 	}
 }
 
