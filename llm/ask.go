@@ -46,6 +46,9 @@ func (q Question) clean() string {
 // invisible characters, such as zero-width ones.
 func Blank(text string) bool { return upstream.Blank(text) }
 
+// Clean returns a text without invisible characters, and with a blank for each control character.
+func Clean(text string) string { return upstream.Clean(text) }
+
 // Source is a film that an answer is based on.
 type Source struct {
 	FilmID int32
