@@ -25,7 +25,7 @@ var measures = map[string]struct {
 // measured is the parameter that a unit is for, unless the question has another one.
 var measured = map[string]string{"minutes": "length", "days": "rental_duration", "$": "rental_rate"}
 
-// amount uses a number or a range, with what is measured, bounds and units around it.
+// amount uses a number or a range, with what is measured, bounds and units around it. A unit counts for both ends.
 func (q *query) amount(part []term) bool {
 	by, numbers := map[string]term{}, []float64{}
 	for _, t := range part {

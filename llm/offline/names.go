@@ -9,20 +9,23 @@ import (
 // maxLookups is how many phrases of a question are looked up. Each takes two calls.
 const maxLookups = 5
 
-// dictionary is the vocabulary with the names in a question: it looks up phrases outside the vocabulary as titles and as
-// names of actors.
+// dictionary is the vocabulary with the names in a question. It looks up phrases outside the vocabulary as titles and as
+// names of actors. A phrase may also be a part of an actor's name or, if it is none, the first words of one title.
 func (c *conversation) dictionary(words []string) map[string]term {
 	names, question := maps.Clone(meanings), terms(words, meanings)
 	phrases := slices.DeleteFunc(slices.Clone(question), func(t term) bool { return t.kind != "unknown" || len(t.text) > 100 })
 	for _, phrase := range phrases[:min(len(phrases), maxLookups)] {
 		key := stems(split(phrase.text))
-		films := itemsOf(c.call("listFilms", map[string]any{"title": phrase.text, "count": "none"}))
-		for _, f := range films {
+		var begin []term
+		for _, f := range itemsOf(c.call("listFilms", map[string]any{"title": phrase.text, "count": "none"})) {
 			title := stems(split(say(f["title"])))
 			names[title] = term{kind: "filler", film: f}
-			if len(films) == 1 && strings.HasPrefix(title, key+" ") && asksFact(question) {
-				names[key] = names[title]
+			if strings.HasPrefix(title, key+" ") {
+				begin = append(begin, names[title])
 			}
+		}
+		if len(begin) == 1 && asksFact(question) {
+			names[key] = begin[0]
 		}
 		for _, a := range itemsOf(c.call("listActors", map[string]any{"q": phrase.text})) {
 			name := say(a["first_name"]) + " " + say(a["last_name"])

@@ -2,8 +2,10 @@
 // of tools, and its answers say how it read the question. It makes the server useful without an account, and
 // testable, since the same conversation always has the same answer.
 //
-// It knows no grammar. It reads the longest phrases of its vocabulary from left to right, and looks up other words
-// as names. What does not fit was not understood, and its answers say so.
+// It knows no grammar. vocabulary.go splits a question into terms, which are the longest phrases of vocabulary.txt.
+// names.go looks up other words as titles and names of actors. query.go turns patterns of terms into arguments of
+// listFilms, and amount.go does so with numbers. What fits no pattern was not understood. answer.go makes the calls
+// and writes the answer, and this file has the model.
 package offline
 
 import (
@@ -120,7 +122,9 @@ func newConversation(messages []llms.MessageContent) *conversation {
 			case llms.TextContent:
 				c.text += part.Text + "\n"
 			case llms.ToolCall:
-				calls[part.ID] = call{part.FunctionCall.Name, part.FunctionCall.Arguments}
+				if part.FunctionCall != nil {
+					calls[part.ID] = call{part.FunctionCall.Name, part.FunctionCall.Arguments}
+				}
 			case llms.ToolCallResponse:
 				var r record
 				_ = json.Unmarshal([]byte(part.Content), &r) // what is no object stays empty

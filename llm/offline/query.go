@@ -18,7 +18,7 @@ type pattern struct {
 
 // patterns are all patterns. The first one that matches counts.
 var patterns = []pattern{
-	{kinds(`(measure )?(bound )?(unit )?number (unit )?((to|and) (unit )?number (unit )?)?(after )?(replace )?`), (*query).amount},
+	{kinds(`(measure )?(bound )?(unit )?number (after )?(unit )?((to|and) (unit )?number (unit )?)?(after )?(replace )?`), (*query).amount},
 	{kinds(`(measure )?bound unit `), (*query).amount}, // under an hour
 	{kinds(`(not )?any ((and|or) any )*`), (*query).anyOf},
 	{kinds(`(role )?all (role )?`), (*query).allOf}, // starring Nick Wahlberg
@@ -26,7 +26,7 @@ var patterns = []pattern{
 	{kinds(`store number `), (*query).store},
 	{kinds(`list `), func(q *query, part []term) bool { q.lists = append(q.lists, part...); return true }},
 	{kinds(`(fact|role|measure|replace|store) `), func(q *query, _ []term) bool { return len(q.films) > 0 }},
-	{kinds(`(or|not) \w+ |and (list|any|number|unit) `), unused}, // "and 5 dollars" may also mean less than that
+	{kinds(`(or|not) (role )?\w+ |and (list|any|number|unit) `), unused}, // "and 5 dollars" may also mean less than that
 	{kinds(`(and|to) `), func(*query, []term) bool { return true }},
 	{kinds(`\w+ `), unused},
 }

@@ -27,7 +27,7 @@ var (
 	dash   = regexp.MustCompile(`(\d ?)[-–—]( ?\$? ?\d)`)
 	digits = regexp.MustCompile(`^(\d{1,9}|\d{0,6}\.\d{1,6})$`)
 	ies    = regexp.MustCompile(`ies\b`)
-	plural = regexp.MustCompile(`(\w\w[^s\s])s\b`)
+	plural = regexp.MustCompile(`(\pL\pL[^s\s])s\b`)
 )
 
 // meanings maps the phrases of the vocabulary, in stems, to what they mean.
@@ -60,10 +60,11 @@ func stems(words []string) string {
 // one term.
 func terms(words []string, dictionary map[string]term) []term {
 	var all []term
+	stemmed := strings.Split(stems(words), " ")
 	for len(words) > 0 {
-		t, n := longest(words, dictionary)
+		t, n := longest(stemmed, dictionary)
 		t.text = strings.Join(words[:n], " ")
-		words = words[n:]
+		words, stemmed = words[n:], stemmed[n:]
 		if last := len(all) - 1; last >= 0 && t.kind == "unknown" && all[last].kind == "unknown" {
 			all[last].text += " " + t.text
 		} else {
@@ -73,10 +74,10 @@ func terms(words []string, dictionary map[string]term) []term {
 	return all
 }
 
-// longest reads the longest phrase of a dictionary that words begin with. It has n words.
+// longest reads the longest phrase of a dictionary that words, in stems, begin with. It has n words.
 func longest(words []string, dictionary map[string]term) (t term, n int) {
 	for n := min(maxPhrase, len(words)); n > 0; n-- {
-		if t, found := dictionary[stems(words[:n])]; found {
+		if t, found := dictionary[strings.Join(words[:n], " ")]; found {
 			return t, n
 		}
 	}
