@@ -61,7 +61,8 @@ func parameterOf(by map[string]term, number float64) string {
 	return said
 }
 
-// limit sets the limits that a bound means, and reports whether it could.
+// limit sets the limits that a bound means, and reports whether it could. The bound of a range has the words before and
+// between its numbers: "betweenand", "betweento" or "to".
 func (q *query) limit(parameter, bound string, low, high float64) bool {
 	step := math.Pow10(-measures[parameter].places)
 	switch bound {
