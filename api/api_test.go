@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -36,13 +37,17 @@ func TestTextsHaveNoNUL(t *testing.T) {
 			}
 			for _, p := range op.Parameters {
 				schema := p.Value.Schema.Value
+				if schema.Type.Is("array") {
+					schema = schema.Items.Value
+				}
 				if p.Value.In == "header" || !schema.Type.Is("string") {
 					continue // net/http rejects a NUL in a header
 				}
 				if err := schema.VisitJSON("a\x00b"); err == nil {
 					t.Errorf("%s %s: the parameter %s accepts a NUL", method, path, p.Value.Name)
 				}
-				if err := schema.VisitJSON("ab"); err != nil {
+				free := strings.Contains(schema.Pattern, "[^\\x00]") // not an enum, an amount or a cursor
+				if err := schema.VisitJSON("ab"); free && err != nil {
 					t.Errorf("%s %s: the parameter %s rejects plain text: %v", method, path, p.Value.Name, err)
 				}
 			}

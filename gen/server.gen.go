@@ -712,7 +712,7 @@ type FilmPage struct {
 	Total *int64 `json:"total,omitempty"`
 }
 
-// FilmSort An order of films. A minus sign reverses it.
+// FilmSort An order of films. A minus sign reverses it. Relevance cannot be reversed.
 //
 // Example: title
 type FilmSort string
@@ -1191,14 +1191,14 @@ type ListFilmsParams struct {
 	Count *CountMode `form:"count,omitempty" json:"count,omitempty"`
 
 	// Sort The order. A minus sign reverses it. Unknown values come last in both directions, and films
-	// with equal values are ordered by `film_id`. `relevance` needs `q`, and puts the best match
-	// first. The default is `film_id`, and `relevance` with `q`.
+	// with equal values are ordered by `film_id`. `relevance` needs `q`, puts the best match first,
+	// and cannot be reversed. The default is `film_id`, and `relevance` with `q`.
 	Sort *FilmSort `form:"sort,omitempty" json:"sort,omitempty"`
 
 	// Q Searches the titles and descriptions for words, in the syntax of web search engines: all
 	// words have to occur, in any form, `or` allows either of two, a minus sign excludes a word,
-	// and quotes enclose a phrase. Words of a title may be abbreviated: `dino` finds ACADEMY
-	// DINOSAUR.
+	// and quotes enclose a phrase. Without these operators, a word may also be the beginning of a
+	// word of the title: `drama dino` finds the drama ACADEMY DINOSAUR.
 	Q *string `form:"q,omitempty" json:"q,omitempty"`
 
 	// Title A part of the title. Case does not matter.

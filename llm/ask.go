@@ -1,6 +1,7 @@
 package llm
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -45,6 +46,9 @@ func (q Question) clean() string {
 // invisible characters, such as zero-width ones.
 func Blank(text string) bool { return upstream.Blank(text) }
 
+// Clean returns a text without invisible characters, and with a blank for each control character.
+func Clean(text string) string { return upstream.Clean(text) }
+
 // Source is a film that an answer is based on.
 type Source struct {
 	FilmID int32
@@ -61,7 +65,7 @@ type Sources struct {
 // goroutine. The error of one ends the call of the model, and comes back wrapped.
 type Observer struct {
 	Called  func(Call) error         // after each call of a tool
-	Sources func(Sources) error      // once, before the first chunk
+	Sources func(Sources) error      // before the first chunk, and again if more calls come after a chunk
 	Chunk   func(chunk string) error // with each chunk of the answer, never empty
 }
 
@@ -92,8 +96,12 @@ type dialogue struct {
 	messages []llms.MessageContent
 	tokens   int // that the model may still write
 	usage    Usage
-	searched bool // for a model that cannot call tools
+	offers   bool // the model is offered the tools
 	told     bool // the observer knows the sources
+	// holding says that the text of the first round is kept in held: it may be a comment before a call, or the answer
+	// of a model that ignores the tools.
+	holding bool
+	held    strings.Builder
 }
 
 func (c *Client) newDialogue(q Question, o Observer) (*dialogue, error) {
@@ -110,31 +118,73 @@ func (c *Client) newDialogue(q Question, o Observer) (*dialogue, error) {
 // is the sum of all rounds.
 func (d *dialogue) run(ctx context.Context, model *upstream.Model, r upstream.Request) (upstream.Answer, error) {
 	r.Emit = d.chunk
-	tools := model.Tools()
+	d.tools.forget = model.Local() // before its last round, it only looks names up
+	d.offers = model.Tools()
 	for round := 0; ; round++ {
-		if !tools && !d.searched {
-			if err := d.search(ctx); err != nil {
-				return upstream.Answer{}, err
-			}
-		}
-		r.Messages, r.MaxTokens, r.Tools = d.messages, d.tokens, nil
-		if tools && round < maxRounds && d.tools.left() {
-			r.Tools = d.tools.offered
+		if err := d.prepare(ctx, &r, d.offers && round < maxRounds); err != nil {
+			return upstream.Answer{}, err
 		}
 		answer, err := model.Generate(ctx, r)
-		if tools && round == 0 && isKind(err, KindNoTools) {
-			tools = false // nobody knew
+		if len(r.Tools) > 0 && isKind(err, upstream.KindNoTools) {
+			d.offers = false // this request or another one has just found it out
 			continue
 		}
 		d.spend(answer)
 		answer.Usage = d.usage
-		if err != nil || len(answer.Calls) == 0 {
+		more, err := d.advance(ctx, model, answer, err)
+		switch {
+		case !more:
 			return answer, err
-		}
-		if err := d.call(ctx, answer.Calls); err != nil {
+		case err != nil:
 			return upstream.Answer{}, err
 		}
 	}
+}
+
+// advance does what follows from an answer or its error. It reports whether there is another round.
+func (d *dialogue) advance(ctx context.Context, model *upstream.Model, a upstream.Answer, err error) (more bool, _ error) {
+	switch {
+	case err == nil && len(a.Calls) > 0:
+		return true, d.call(ctx, a.Calls)
+	case err == nil && d.holding && !model.CallsTools():
+		if found, err := d.findInstead(ctx, model); err != nil || found {
+			return true, err
+		}
+		return false, d.release()
+	case err == nil || isKind(err, KindLength):
+		return false, cmp.Or(d.release(), err)
+	default:
+		return false, err
+	}
+}
+
+// findInstead searches for a model that has answered without a call, and has never made one. If films are found,
+// the model should have searched, and its answer is not used.
+func (d *dialogue) findInstead(ctx context.Context, model *upstream.Model) (found bool, err error) {
+	if err := d.search(ctx); err != nil {
+		return false, err
+	}
+	if found = len(d.tools.sources().Films) > 0; found {
+		model.ToolsIgnored()
+		d.offers = false
+	}
+	return found, nil
+}
+
+// prepare makes the request of the next round. If no tool is offered and none has been called, it searches first.
+func (d *dialogue) prepare(ctx context.Context, r *upstream.Request, offer bool) error {
+	if !offer && d.tools.unused() {
+		if err := d.search(ctx); err != nil {
+			return err
+		}
+	}
+	r.Messages, r.MaxTokens, r.Tools = d.messages, d.tokens, nil
+	if offer && d.tools.left() {
+		r.Tools = d.tools.offered
+	}
+	d.holding = len(r.Tools) > 0 && d.tools.unused()
+	d.held.Reset()
+	return nil
 }
 
 // call runs the calls of a round. The next round gets their results.
@@ -147,26 +197,14 @@ func (d *dialogue) call(ctx context.Context, calls []upstream.ToolCall) error {
 		return err
 	}
 	d.messages = append(append(d.messages, callMessage(calls)), results...)
+	d.told = false
 	return nil
 }
 
-// search makes one call from the words of the question, for a model that cannot call tools. Its result
-// follows the question in the same message, since some models' templates want the roles to alternate.
+// search makes one call from the words of the question, for a model that cannot call tools.
 func (d *dialogue) search(ctx context.Context) error {
-	d.searched = true
 	name, arguments := offline.Search(d.question)
-	results, err := d.tools.run(ctx, []upstream.ToolCall{{ID: name, Name: name, Arguments: arguments}})
-	if err != nil {
-		return err
-	}
-	found := results[0].Parts[0].(llms.ToolCallResponse)
-	data, err := block(resultTag, json.RawMessage(found.Content))
-	if err != nil {
-		return rejected(err)
-	}
-	last := &d.messages[len(d.messages)-1]
-	*last = llms.TextParts(last.Role, upstream.MessageText(*last)+"\n\nThe shop has searched for it, and there is no other tool:\n"+data)
-	return nil
+	return d.call(ctx, []upstream.ToolCall{{ID: name, Name: name, Arguments: arguments}})
 }
 
 // spend counts what a round has cost.
@@ -185,6 +223,10 @@ const bytesPerToken = 4
 
 // chunk passes on a chunk of the answer, the sources first.
 func (d *dialogue) chunk(text string) error {
+	if d.holding {
+		d.held.WriteString(text)
+		return nil
+	}
 	if !d.told {
 		d.told = true
 		if err := d.observer.Sources(d.tools.sources()); err != nil {
@@ -192,6 +234,15 @@ func (d *dialogue) chunk(text string) error {
 		}
 	}
 	return d.observer.Chunk(text)
+}
+
+// release passes on the text that was held.
+func (d *dialogue) release() error {
+	d.holding = false
+	if d.held.Len() == 0 {
+		return nil
+	}
+	return d.chunk(d.held.String())
 }
 
 // callMessage is the model's message with its calls.

@@ -1,11 +1,16 @@
 package llm_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -19,7 +24,8 @@ import (
 	"example.com/pagila-api/llm/upstream/upstreamtest"
 )
 
-// TestAsk has a model that looks something up and then answers.
+// A model looks something up and then answers. The observer is told of each call, of the sources before
+// the first chunk, and of the answer.
 func TestAsk(t *testing.T) {
 	t.Parallel()
 	u := listen(t, calling(search("aliens"), search("center")), streamed("ALIEN CENTER [7]"))
@@ -87,7 +93,38 @@ func offered(t *testing.T, body []byte) []string {
 	return names
 }
 
-// TestParallelCalls has two calls that wait for each other.
+// plainResult is a result of a tool in a request without tools.
+type plainResult struct {
+	Tool      string
+	Arguments json.RawMessage
+	Result    json.RawMessage
+}
+
+// checkPlain checks that a request has nothing to do with tools except for the results in the user's message,
+// and returns these.
+func checkPlain(t *testing.T, body []byte) []plainResult {
+	t.Helper()
+	sent := messages(t, body)
+	if len(sent) != 2 || sent[0].Role != "system" || sent[1].Role != "user" || bytes.Contains(body, []byte(`"tools":`)) || bytes.Contains(body, []byte(`"tool_calls":`)) {
+		t.Errorf("the request is not a plain one: %s", body)
+	}
+	_, text, _ := strings.Cut(sent[1].Content, "\n<results>\n")
+	text, rest, _ := strings.Cut(text, "\n</results>")
+	if rest != "" {
+		t.Errorf("the results are followed by %q", rest)
+	}
+	var results []plainResult
+	for line := range strings.Lines(text) {
+		var r plainResult
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			t.Fatalf("%v in %s", err, line)
+		}
+		results = append(results, r)
+	}
+	return results
+}
+
+// Calls of one round run at the same time. The two calls here wait for each other.
 func TestParallelCalls(t *testing.T) {
 	t.Parallel()
 	var both sync.WaitGroup
@@ -103,7 +140,7 @@ func TestParallelCalls(t *testing.T) {
 	}
 }
 
-// TestRepeatedCall has a model that asks for the same again. It gets the same result, without a call.
+// A call that repeats an earlier one has the same result, and the tool is not called again.
 func TestRepeatedCall(t *testing.T) {
 	t.Parallel()
 	u := listen(t, calling(search("a"), search("a")), calling([2]string{"listFilms", `{ "q" : "a" }`}), streamed("Yes."))
@@ -121,21 +158,22 @@ func TestRepeatedCall(t *testing.T) {
 	}
 }
 
-// TestEndlessCaller has models that never stop to call tools. After four rounds or twelve calls they are
-// offered none, so that they answer.
+// A model that does not stop calling tools is offered none after four rounds or twelve calls, so that it
+// answers.
 func TestEndlessCaller(t *testing.T) {
 	t.Parallel()
 	many := make([][2]string, 14)
 	for i := range many {
-		many[i] = search(fmt.Sprint(i))
+		many[i] = search(strconv.Itoa(i))
 	}
 	for _, test := range []struct {
-		name   string
-		script []upstreamtest.Script
-		calls  int
+		name    string
+		script  []upstreamtest.Script
+		calls   int
+		results int
 	}{
-		{"rounds", []upstreamtest.Script{calling(search("a")), calling(search("b")), calling(search("c")), calling(search("d")), streamed("Yes.")}, 4},
-		{"calls", []upstreamtest.Script{calling(many...), streamed("Yes.")}, 12},
+		{"rounds", []upstreamtest.Script{calling(search("a")), calling(search("b")), calling(search("c")), calling(search("d")), streamed("Yes.")}, 4, 4},
+		{"calls", []upstreamtest.Script{calling(many...), streamed("Yes.")}, 12, 14},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -148,12 +186,14 @@ func TestEndlessCaller(t *testing.T) {
 				t.Errorf("the tool was called %d times, want %d", n, test.calls)
 			}
 			requests := u.Requests()
-			if last := offered(t, requests[len(requests)-1].Body); len(last) != 0 {
-				t.Errorf("the last request offers %q", last)
+			results := checkPlain(t, requests[len(requests)-1].Body)
+			if len(results) != test.results {
+				t.Errorf("the model is given %d results, want %d", len(results), test.results)
 			}
-			sent := messages(t, requests[1].Body)
-			if n := len(sent) - 3; test.name == "calls" && (n != 14 || !strings.Contains(sent[16].Content, "limit of calls")) {
-				t.Errorf("the calls have %d results, the last is %+v", n, sent[len(sent)-1])
+			for i, r := range results {
+				if refused := strings.Contains(string(r.Result), "limit of calls"); refused != (i >= test.calls) || r.Tool != "listFilms" {
+					t.Errorf("result %d is %+v", i, r)
+				}
 			}
 		})
 	}
@@ -165,7 +205,7 @@ func TestEndlessCaller(t *testing.T) {
 	}
 }
 
-// TestBudgetOfTokens has a model that writes so many calls that no tokens are left for an answer.
+// The calls of a model count towards the token limit of its answer.
 func TestBudgetOfTokens(t *testing.T) {
 	t.Parallel()
 	u := listen(t, calling(search(strings.Repeat("a", 5000))), streamed("Yes."))
@@ -173,7 +213,7 @@ func TestBudgetOfTokens(t *testing.T) {
 	checkKind(t, err, llm.KindBadResponse)
 }
 
-// TestToolFails has a tool that cannot work. The question cannot be answered, and the caller gets its error.
+// If a tool fails, the question is not answered, and the caller gets the tool's error.
 func TestToolFails(t *testing.T) {
 	t.Parallel()
 	down := errors.New("the database is down")
@@ -186,7 +226,7 @@ func TestToolFails(t *testing.T) {
 	}
 }
 
-// TestSlowTool has a tool that is too slow for the time limit, and one whose caller leaves.
+// A tool ends with the time limit of the question, and when the caller leaves.
 func TestSlowTool(t *testing.T) {
 	t.Parallel()
 	for _, want := range []llm.Kind{llm.KindTimeout, llm.KindCanceled} {
@@ -212,7 +252,7 @@ func TestSlowTool(t *testing.T) {
 	}
 }
 
-// TestObserverFails has observers that fail. The call ends with their error.
+// An error of an observer ends the call and is returned.
 func TestObserverFails(t *testing.T) {
 	t.Parallel()
 	gone := errors.New("the client is gone")
@@ -238,7 +278,7 @@ func TestObserverFails(t *testing.T) {
 	}
 }
 
-// TestLongResults has results that are too long for a prompt. The model is told, and their films are no
+// A result that is too long for the prompt is left out. The model is told so, and the films in it are not
 // sources.
 func TestLongResults(t *testing.T) {
 	t.Parallel()
@@ -264,8 +304,8 @@ func TestLongResults(t *testing.T) {
 	}
 }
 
-// TestAskWithoutTools has a server that refuses tools, which a request without them proves. The model gets the
-// result of one search, and the next question offers no tools.
+// If a server refuses tools, which a request without them proves, the model gets the result of one search
+// instead. The next question offers no tools.
 func TestAskWithoutTools(t *testing.T) {
 	t.Parallel()
 	u := listen(t, upstreamtest.Status(400, "", `{"error":{"message":"m-1 does not support tools"}}`), streamed("Yes."))
@@ -283,20 +323,189 @@ func TestAskWithoutTools(t *testing.T) {
 		if want := []string{"call", "sources", "chunk"}; !slices.Equal(seen.events, want) || len(seen.sources.Films) != 1 {
 			t.Errorf("the events are %q, want %q; the sources are %+v", seen.events, want, seen.sources)
 		}
-		var result struct {
-			Items []struct {
-				ID int `json:"film_id"`
-			}
-		}
-		readBlock(t, messages(t, requests[2+i].Body), "result", &result)
-		if len(result.Items) != 1 || result.Items[0].ID != 7 {
-			t.Errorf("the model is given %+v", result)
+		if results := checkPlain(t, requests[2+i].Body); len(results) != 1 || results[0].Tool != "listFilms" || !bytes.Contains(results[0].Result, []byte(`"film_id":7`)) {
+			t.Errorf("the model is given %+v", results)
 		}
 	}
 }
 
-// TestAskCut shows that the result of an answer which was cut at the token limit is filled in, and that
-// of an answer which failed is not.
+// If a server refuses tools in a later round, it is asked without them and given the results so far. The
+// same applies if another question has found out about the refusal in the meantime.
+func TestToolsRefusedLater(t *testing.T) {
+	t.Parallel()
+	refusal := upstreamtest.Status(400, "", `{"error":{"message":"m-1 does not support tools"}}`)
+	for _, test := range []struct {
+		name   string
+		script []upstreamtest.Script
+	}{
+		{"by this question", []upstreamtest.Script{calling(search("a")), refusal, streamed("unused"), streamed("Yes.")}},
+		{"by another question", []upstreamtest.Script{calling(search("a")), refusal, streamed("unused"), streamed("unused"), streamed("Yes.")}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			u := listen(t, test.script...)
+			c := openAI(t, u)
+			tools := &shelf{}
+			if test.name == "by another question" {
+				tools.respond = func(context.Context, string, json.RawMessage) (llm.ToolResult, error) {
+					_, _, err := ask(bounded(t), c)
+					return found(9), err
+				}
+			}
+			var seen record
+			if _, err := c.Ask(bounded(t), llm.Question{Text: "aliens", Tools: tools}, seen.observer()); err != nil {
+				t.Fatal(err)
+			}
+			if got := seen.text.String(); got != "Yes." || len(tools.called()) != 1 {
+				t.Errorf("got %q after %d calls", got, len(tools.called()))
+			}
+			requests := u.Requests()
+			if results := checkPlain(t, requests[len(requests)-1].Body); len(results) != 1 || string(results[0].Arguments) != `{"q":"a"}` {
+				t.Errorf("the model is given %+v", results)
+			}
+		})
+	}
+}
+
+// After the last round, the answer also comes from a server that refuses messages with tool calls in a
+// request without tools.
+func TestCallsRefusedWithoutTools(t *testing.T) {
+	t.Parallel()
+	rounds := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rounds++
+		body, err := io.ReadAll(r.Body)
+		w.Header().Set("Content-Type", "text/event-stream")
+		switch {
+		case err != nil:
+			t.Error(err)
+		case bytes.Contains(body, []byte(`"tools":`)):
+			_, _ = io.WriteString(w, upstreamtest.Calls(search(strconv.Itoa(rounds)))+upstreamtest.Finish("tool_calls")+upstreamtest.Done)
+		case bytes.Contains(body, []byte(`"tool_calls":`)), bytes.Contains(body, []byte(`"role":"tool"`)):
+			http.Error(w, `{"error":{"message":"tools must be set if the messages have tool calls"}}`, http.StatusBadRequest)
+		default:
+			_, _ = io.WriteString(w, upstreamtest.Delta("Yes.")+upstreamtest.Finish("stop")+upstreamtest.Done)
+		}
+	}))
+	defer server.Close()
+	c := clientOf(t, upstream.Config{Provider: "openai", BaseURL: server.URL})
+	if text, _, err := askQuestion(bounded(t), c, llm.Question{Text: "?", Tools: &shelf{}}); err != nil || text != "Yes." || rounds != 5 {
+		t.Errorf("got %q, %v after %d requests", text, err, rounds)
+	}
+}
+
+// A model that answers from nothing, although there are films, is asked again with the result of a search. After
+// the third such answer it is offered no tools.
+func TestToolsIgnored(t *testing.T) {
+	t.Parallel()
+	u := listen(t, streamed("TITANIC REVENGE"), streamed("FILM 7"), streamed("TITANIC REVENGE"), streamed("FILM 7"), streamed("TITANIC REVENGE"), streamed("FILM 7"))
+	c := openAI(t, u)
+	for i := range 4 {
+		var seen record
+		tools := &shelf{}
+		if _, err := c.Ask(bounded(t), llm.Question{Text: "aliens", Tools: tools}, seen.observer()); err != nil {
+			t.Fatal(err)
+		}
+		if text := seen.text.String(); text != "FILM 7" || len(seen.sources.Films) != 1 || len(tools.called()) != 1 {
+			t.Errorf("question %d: the answer is %q from %+v after %d calls", i, text, seen.sources, len(tools.called()))
+		}
+	}
+	requests := u.Requests()
+	for i, want := range []int{1, 0, 1, 0, 1, 0, 0} {
+		if n := len(offered(t, requests[i].Body)); n != want {
+			t.Errorf("request %d offers %d tools, want %d", i, n, want)
+		}
+	}
+	if len(requests) != 7 {
+		t.Errorf("there are %d requests, want 7", len(requests))
+	}
+}
+
+// A question for which nothing is found needs no call, and a model that has called a tool before knows what it does.
+func TestAnswerWithoutCalls(t *testing.T) {
+	t.Parallel()
+	u := listen(t, streamed("Hello!"), calling(search("a")), streamed("FILM 7"), streamed("You are welcome."))
+	c := openAI(t, u)
+	for _, test := range []struct {
+		tools *shelf
+		want  string
+	}{{emptyShelf(), "Hello!"}, {&shelf{}, "FILM 7"}, {&shelf{}, "You are welcome."}} {
+		if text, _, err := askQuestion(bounded(t), c, llm.Question{Text: "hi", Tools: test.tools}); err != nil || text != test.want {
+			t.Errorf("got %q, %v, want %q", text, err, test.want)
+		}
+	}
+}
+
+// Some servers pass on a call as the model wrote it, as text. It is not an answer, and the model is offered no tools
+// from then on.
+func TestCallAsText(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"<tool_call>\n{\"name\": \"listFilms\", \"arguments\": {}}\n</tool_call>", "[TOOL_CALLS][{\"name\":\"listFilms\"}]",
+		"{\"name\": \"listFilms\", \"parameters\": {}}", "```json\n{\"name\": \"listFilms\"}\n```", "<function=listFilms>{}</function>", " <|python_tag|>listFilms()",
+	} {
+		t.Run(text, func(t *testing.T) {
+			t.Parallel()
+			u := listen(t, streamed(text), streamed("FILM 7"))
+			c := openAI(t, u)
+			for range 2 {
+				if got, _, err := askQuestion(bounded(t), c, llm.Question{Text: "aliens", Tools: &shelf{}}); err != nil || got != "FILM 7" {
+					t.Errorf("got %q, %v", got, err)
+				}
+			}
+			if n := len(u.Requests()); n != 3 {
+				t.Errorf("there are %d requests, want 3", n)
+			}
+		})
+	}
+}
+
+// A comment before the first call is not shown, however long it is. If the model calls more tools after a part of
+// the answer, the sources come again.
+func TestCommentBeforeCall(t *testing.T) {
+	t.Parallel()
+	text := upstreamtest.EventHead + upstreamtest.Delta(strings.Repeat("Let me see. ", 50))
+	call := func(q string) string {
+		return upstreamtest.Calls(search(q)) + upstreamtest.Finish("tool_calls") + upstreamtest.Done
+	}
+	shown := make(chan struct{})
+	late := func(conn net.Conn) {
+		upstreamtest.Raw(text)(conn)
+		select {
+		case <-shown:
+			upstreamtest.Raw(call("b"))(conn)
+		case <-t.Context().Done():
+		}
+	}
+	tools := &shelf{respond: func(_ context.Context, _ string, arguments json.RawMessage) (llm.ToolResult, error) {
+		if strings.Contains(string(arguments), "b") {
+			return found(8), nil
+		}
+		return found(7), nil
+	}}
+	var seen record
+	o := seen.observer()
+	chunk := o.Chunk
+	o.Chunk = func(text string) error {
+		if len(seen.calls) == 1 {
+			close(shown)
+		}
+		return chunk(text)
+	}
+	c := openAI(t, listen(t, upstreamtest.Raw(text+call("a")), late, streamed("FILM 8")))
+	if _, err := c.Ask(bounded(t), llm.Question{Text: "?", Tools: tools}, o); err != nil {
+		t.Fatal(err)
+	}
+	events := slices.Compact(seen.events)
+	if want := []string{"call", "sources", "chunk", "call", "sources", "chunk"}; !slices.Equal(events, want) {
+		t.Errorf("the events are %q, want %q", events, want)
+	}
+	if n := strings.Count(seen.text.String(), "Let me see."); n != 50 || len(seen.sources.Films) != 2 {
+		t.Errorf("the comment is shown %d times; the sources are %+v", n, seen.sources)
+	}
+}
+
+// The result is filled in if the answer was cut at the token limit, but not if the answer failed.
 func TestAskCut(t *testing.T) {
 	t.Parallel()
 	c := openAI(t, listen(t,

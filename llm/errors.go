@@ -14,7 +14,8 @@ type (
 	Kind = upstream.Kind
 )
 
-// The kinds of an [Error], which package upstream explains.
+// The kinds of an [Error], which package upstream explains. [upstream.KindNoTools] is not one of them, since the
+// question is then asked again without tools.
 const (
 	KindAuth        = upstream.KindAuth
 	KindQuota       = upstream.KindQuota
@@ -27,7 +28,6 @@ const (
 	KindBadResponse = upstream.KindBadResponse
 	KindRejected    = upstream.KindRejected
 	KindNoModel     = upstream.KindNoModel
-	KindNoTools     = upstream.KindNoTools
 	KindTooLong     = upstream.KindTooLong
 	KindFiltered    = upstream.KindFiltered
 	KindLength      = upstream.KindLength

@@ -51,7 +51,6 @@ func (f filmEntry) rate() decimal.NullDecimal {
 const (
 	filmTag     = "film"
 	questionTag = "question"
-	resultTag   = "result"
 )
 
 // block writes a data block of a prompt.

@@ -21,7 +21,7 @@ const (
 type Handoff struct {
 	Agent   Agent
 	Answer  string
-	Sources Sources // of the search agent, the films in the answer; of the model, the films that it was given
+	Sources Sources // the films that the agent was given
 	Result  Result  // of the model; zero if it was not asked
 }
 
@@ -38,7 +38,7 @@ func (c *Client) Handoff(ctx context.Context, q Question) (Handoff, error) {
 		return Handoff{}, err
 	}
 	if offline.Understood(d.messages) {
-		return Handoff{Agent: AgentSearch, Answer: found.Answer, Sources: d.tools.citedIn(found.Answer)}, nil
+		return Handoff{Agent: AgentSearch, Answer: found.Answer, Sources: found.Sources}, nil
 	}
 	found, _, err = c.gather(ctx, c.model, q)
 	return found, err

@@ -7,7 +7,7 @@ import (
 	"example.com/pagila-api/llm/upstream/upstreamtest"
 )
 
-// TestHandoffFails shows that a part of an answer is not returned.
+// A part of an answer is not returned.
 func TestHandoffFails(t *testing.T) {
 	t.Parallel()
 	for want, script := range map[llm.Kind]upstreamtest.Script{

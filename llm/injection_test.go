@@ -50,12 +50,13 @@ var injections = []string{
 	"\x00\x1b[2J\u202e\u2028\u2029\U000e0041\ufeff",
 }
 
-// TestInjection shows that the text of a customer or of a result arrives as data. The roles, their number,
-// the rules and the fields of the request are the same as without it.
+// Text of a customer or of a result arrives as data. The roles, their number, the rules and the fields of
+// the request are the same as without it.
 func TestInjection(t *testing.T) {
 	t.Parallel()
 	// send asks about a text and has a tool find it, and returns the second request.
 	send := func(t *testing.T, text string) []byte {
+		t.Helper()
 		u := listen(t, calling(search("a")), streamed("He"))
 		result := found(7)
 		body, err := json.Marshal(map[string]any{"items": []map[string]any{{"film_id": 7, "title": text}}})
@@ -99,9 +100,8 @@ func TestInjection(t *testing.T) {
 	}
 }
 
-// TestNothingToSteal shows that a request has no tool but those of the question, no secret and no SQL that a
-// model could be talked into using.
-func TestNothingToSteal(t *testing.T) {
+// A request contains no secret, no SQL and no tool other than those of the question.
+func TestNoSecretsInRequest(t *testing.T) {
 	t.Parallel()
 	u := listen(t, streamed("He"), completed(goodReply))
 	c := openAI(t, u)

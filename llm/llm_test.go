@@ -104,7 +104,7 @@ func film() llm.Film {
 
 // ask asks the client a question that needs no tool, and returns the text that was streamed.
 func ask(ctx context.Context, c *llm.Client) (string, llm.Result, error) {
-	return askQuestion(ctx, c, llm.Question{Text: "Which film is it?", Tools: &shelf{}})
+	return askQuestion(ctx, c, llm.Question{Text: "Which film is it?", Tools: emptyShelf()})
 }
 
 func askQuestion(ctx context.Context, c *llm.Client, q llm.Question) (string, llm.Result, error) {
@@ -152,7 +152,7 @@ func TestInfo(t *testing.T) {
 	}
 }
 
-// TestBadConfig shows that all errors are reported at once.
+// All errors of a configuration are reported at once.
 func TestBadConfig(t *testing.T) {
 	t.Parallel()
 	_, err := llm.New(llm.Config{Upstream: upstream.Config{Provider: "OpenAI", Timeout: -1}, PromptDir: "no such directory"})
@@ -163,7 +163,7 @@ func TestBadConfig(t *testing.T) {
 	}
 }
 
-// TestProblem shows that the client knows what its model finds out about the upstream.
+// The client reports what its model has found out about the upstream.
 func TestProblem(t *testing.T) {
 	t.Parallel()
 	c := openAI(t, listen(t, upstreamtest.Status(200, "", `{"data":[{"id":"other"}]}`)))
@@ -178,7 +178,7 @@ func TestProblem(t *testing.T) {
 	}
 }
 
-// TestLog shows that a correction is logged, without the key and without the reply.
+// A correction is logged, without the key and without the reply.
 func TestLog(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer

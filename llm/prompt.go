@@ -43,7 +43,7 @@ var promptOutputs = map[string]promptOutput{
 	summaryPrompt: {Format: "json", Schema: "FilmSummary"},
 }
 
-// prompt is a parsed prompt file: front matter with the names of dotprompt, then messages with plain
+// prompt is a parsed prompt file: front matter with the keys of dotprompt, then messages with plain
 // {{name}} variables. A prompt has no logic and cannot access the environment.
 type prompt struct {
 	version     string // name@hash of the whole file

@@ -118,7 +118,7 @@ func TestBadPrompt(t *testing.T) {
 	}
 }
 
-// TestTopP shows that a prompt's topP is sent, but not to a model that refuses it.
+// The topP of a prompt is sent, but not to a model that refuses it.
 func TestTopP(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

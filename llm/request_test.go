@@ -51,7 +51,7 @@ func summarize(ctx context.Context, c *llm.Client) error {
 	return err
 }
 
-// TestMessages compares the rendered prompts, as the upstream gets them, with golden files.
+// The upstream gets the prompts as they are in the golden files.
 func TestMessages(t *testing.T) {
 	t.Parallel()
 	asking := func(q llm.Question) func(context.Context, *llm.Client) error {
@@ -84,8 +84,8 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-// TestRequests compares requests with golden files. The schema's properties must be in the contract's
-// order, because models write them in that order, and the facts come before the decision.
+// The upstream gets the requests as they are in the golden files. The schema's properties have to be in
+// the contract's order, because models write them in that order, and the facts come before the decision.
 func TestRequests(t *testing.T) {
 	t.Parallel()
 	asking := func(ctx context.Context, c *llm.Client) error {

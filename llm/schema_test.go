@@ -13,8 +13,8 @@ import (
 	"example.com/pagila-api/llm/upstream"
 )
 
-// TestPropertyOrder compares the order in which the properties are sent to models, that of "required",
-// with their order in the contract, which a parsed contract has lost.
+// Models are sent the properties in the order of the contract. A parsed contract has lost that order, so
+// it is taken from "required".
 func TestPropertyOrder(t *testing.T) {
 	t.Parallel()
 	_, component, _ := strings.Cut(string(api.YAML), "\n    FilmSummary:\n")
@@ -32,7 +32,7 @@ func TestPropertyOrder(t *testing.T) {
 	}
 }
 
-// TestBadSchema has components that no reply could be checked against.
+// A component that no reply could be checked against is refused.
 func TestBadSchema(t *testing.T) {
 	t.Parallel()
 	text := func() *openapi3.SchemaRef { return openapi3.NewStringSchema().NewRef() }

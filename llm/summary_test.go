@@ -75,7 +75,7 @@ func TestGoodSummary(t *testing.T) {
 	}
 }
 
-// TestBOMBeforeSummary has a model that begins its JSON with a byte order mark.
+// A byte order mark before the summary is ignored.
 func TestBOMBeforeSummary(t *testing.T) {
 	t.Parallel()
 	for _, before := range []string{"\ufeff", "\ufeff\n", "\u200b \ufeff", "\ufeff```json\n"} {
@@ -123,8 +123,7 @@ var badReplies = []struct{ name, reply, complaint string }{
 	{"invalid UTF-8 as an escape", `{"title":"ALIEN CENTER\ud800","rating":"NC-17","recommended":true}`, "the title is"},
 }
 
-// TestCorrection shows that each bad reply is sent back with a correction, and that a good one after it
-// is accepted.
+// Each bad reply is sent back with a correction, and a good reply after it is accepted.
 func TestCorrection(t *testing.T) {
 	t.Parallel()
 	for _, test := range badReplies {
@@ -178,7 +177,7 @@ func TestUnverified(t *testing.T) {
 	}
 }
 
-// TestUnsummarizable has films of which no summary is both true and valid. No request is sent.
+// No request is sent for a film of which no summary is both true and valid.
 func TestUnsummarizable(t *testing.T) {
 	t.Parallel()
 	unrated, misrated := film(), film()
@@ -196,7 +195,7 @@ func TestUnsummarizable(t *testing.T) {
 	}
 }
 
-// TestOneDeadline shows that the corrections share one deadline.
+// All corrections share one deadline.
 func TestOneDeadline(t *testing.T) {
 	t.Parallel()
 	var deadlines []time.Time
@@ -235,8 +234,8 @@ func messages(t *testing.T, body []byte) []message {
 	return r.Messages
 }
 
-// TestSummaryOfOddTitle has titles that a model does not read in full. It may copy what it reads or know
-// the whole title. Either way the summary has the catalogue's.
+// If a model does not read the whole title, it may copy what it reads or know the whole title. Either way
+// the summary has the catalogue's title.
 func TestSummaryOfOddTitle(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("É ", 150)
@@ -274,7 +273,7 @@ func TestSummaryWithoutPrice(t *testing.T) {
 // confidential is a word of a customer's question.
 const confidential = "my-neighbour-Bob"
 
-// TestSummaryNotQuoted has a model that puts a customer's words into its reply.
+// Neither the error nor the log quotes a reply, which may contain a customer's words.
 func TestSummaryNotQuoted(t *testing.T) {
 	t.Parallel()
 	for _, reply := range []string{
@@ -294,7 +293,7 @@ func TestSummaryNotQuoted(t *testing.T) {
 	}
 }
 
-// TestRejectionCounter counts why summaries failed a check.
+// Summaries that fail a check are counted by reason.
 func TestRejectionCounter(t *testing.T) {
 	t.Parallel()
 	for reason, reply := range map[string]string{
@@ -323,8 +322,7 @@ func TestRejectionCounter(t *testing.T) {
 	}
 }
 
-// TestSummaryFails shows that a failure of the model ends the corrections, and that the result has the
-// usage so far.
+// A failure of the model ends the corrections, and the result has the usage so far.
 func TestSummaryFails(t *testing.T) {
 	t.Parallel()
 	s := listen(t, completed(`{}`), upstreamtest.Status(401, "", ""))
@@ -338,7 +336,7 @@ func TestSummaryFails(t *testing.T) {
 	}
 }
 
-// TestPinnedFacts shows that the facts are in the schema only if each call may have its own.
+// The facts are in the schema only if each call may have a schema of its own.
 func TestPinnedFacts(t *testing.T) {
 	t.Parallel()
 	for baseURL, want := range map[string]bool{"https://api.openai.com/v1": false, "http://127.0.0.1:8000/v1": true} {

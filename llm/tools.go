@@ -5,8 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/tmc/langchaingo/llms"
@@ -31,7 +29,7 @@ type Tools interface {
 
 // ToolResult is what a call of a tool returned.
 type ToolResult struct {
-	Status int             // of HTTP
+	Status int             // the HTTP status
 	Body   json.RawMessage // the response, or a problem document. It may have been cut, and says so.
 	Films  []Source        // the films in Body, in their order
 	Total  int64           // the number of films that were found. Body may have only the first of them.
@@ -41,7 +39,7 @@ type ToolResult struct {
 type Call struct {
 	Name      string
 	Arguments json.RawMessage // a JSON object, which is empty if the model wrote anything else
-	Status    int             // of HTTP
+	Status    int             // the HTTP status
 	Films     int             // in the result
 	Duration  time.Duration
 }
@@ -67,7 +65,7 @@ type toolRunner struct {
 	results map[string]*outcome // by the name and the arguments of the call
 	found   Sources
 	known   map[int32]bool // the films in found
-	given   []Sources      // each result with films, as the model was given it
+	forget  bool           // only the films of the last round are sources
 }
 
 // outcome is the result of a call that has been made.
@@ -83,6 +81,9 @@ func newToolRunner(tools Tools, called func(Call) error) *toolRunner {
 	}
 }
 
+// unused reports whether no tool has been called yet.
+func (t *toolRunner) unused() bool { return t.calls == 0 }
+
 // left reports whether the model may call another tool.
 func (t *toolRunner) left() bool { return t.calls < maxCalls }
 
@@ -92,29 +93,12 @@ func (t *toolRunner) sources() Sources {
 	return t.found
 }
 
-// citedIn returns the films that an answer cites by their numbers in brackets. Other films were found on the way.
-// The total is that of the last result of which the answer cites each film.
-func (t *toolRunner) citedIn(answer string) Sources {
-	cites := func(film Source) bool { return strings.Contains(answer, fmt.Sprintf("[%d]", film.FilmID)) }
-	cited := Sources{Films: []Source{}}
-	for _, film := range t.found.Films {
-		if cites(film) {
-			cited.Films = append(cited.Films, film)
-		}
-	}
-	cited.Total = int64(len(cited.Films))
-	for _, result := range slices.Backward(t.given) {
-		if !slices.ContainsFunc(result.Films, func(film Source) bool { return !cites(film) }) {
-			cited.Total = max(cited.Total, result.Total)
-			break
-		}
-	}
-	return cited
-}
-
 // run runs the calls of a round and returns a message for each. A call that repeats an earlier one is not
 // run again.
 func (t *toolRunner) run(ctx context.Context, calls []upstream.ToolCall) ([]llms.MessageContent, error) {
+	if t.forget {
+		t.found, t.known = Sources{Films: []Source{}}, map[int32]bool{}
+	}
 	allowed := calls[:min(len(calls), maxCalls-t.calls)]
 	t.calls += len(allowed)
 	if err := t.fetch(ctx, allowed); err != nil {
@@ -177,9 +161,8 @@ func (t *toolRunner) give(o *outcome) json.RawMessage {
 			t.found.Films = append(t.found.Films, film)
 		}
 	}
-	t.found.Total = max(t.found.Total, o.Total)
 	if len(o.Films) > 0 {
-		t.given = append(t.given, Sources{o.Films, o.Total})
+		t.found.Total = o.Total
 	}
 	return escaped.Bytes()
 }

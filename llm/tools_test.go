@@ -19,6 +19,11 @@ type shelf struct {
 	calls []string
 }
 
+// emptyShelf finds nothing.
+func emptyShelf() *shelf {
+	return &shelf{respond: func(context.Context, string, json.RawMessage) (llm.ToolResult, error) { return found(), nil }}
+}
+
 func (s *shelf) List() []llm.Tool {
 	return []llm.Tool{{
 		Name: "listFilms", Description: "List films.",

@@ -30,8 +30,12 @@ var errServerBusy = errors.New("too many requests at once")
 // under overload it rejects nearly all. [Server.admit] comes just before the handler. It takes a slot for
 // as long as the handler needs the database, so a client that sends its body or reads its response slowly
 // does not occupy one.
+//
+// The calls of tools for one question, or for one batch of MCP, run at the same time. Each of them waits a while
+// for a slot, since they would otherwise reject each other.
 type admission struct {
 	slots    chan struct{} // nil means no limit
+	waiting  chan struct{} // the calls of tools that wait for a slot
 	patterns []pathPattern
 	document [3][]byte // the problem document, around the instance and the request's ID
 	rejected rejections
@@ -49,6 +53,15 @@ const (
 	delayStep = 50 * time.Millisecond
 )
 
+const (
+	// maxSlotWait is how long the call of a tool waits for a slot. Requests hold theirs for milliseconds, so a
+	// call that waits longer finds an overloaded server.
+	maxSlotWait = 3 * time.Second
+	// maxWaiting is the number of calls of tools that may wait for a slot. The default limit of concurrent
+	// questions does not reach it with all their calls. A flood of calls by MCP clients does.
+	maxWaiting = 1024
+)
+
 // pathPattern is the path of an operation that uses the database.
 type pathPattern struct {
 	method    string
@@ -60,7 +73,8 @@ func newAdmission(limit int, all map[endpoint]*operation, logger *slog.Logger) *
 	if limit == 0 {
 		return &admission{}
 	}
-	a := &admission{slots: make(chan struct{}, limit), rejected: rejections{limit: limit, logger: logger}}
+	a := &admission{slots: make(chan struct{}, limit), waiting: make(chan struct{}, maxWaiting)}
+	a.rejected.limit, a.rejected.logger = limit, logger
 	a.pace = rate.NewLimiter(rejectionsPerSecond, rejectionsPerSecond)
 	for _, op := range all {
 		if op.usesDatabase {
@@ -199,15 +213,46 @@ func (s *Server) admit(handle gen.StrictHandlerFunc, _ string) gen.StrictHandler
 		if s.admission.slots == nil || !call.operation.usesDatabase {
 			return handle(c, request)
 		}
-		select {
-		case s.admission.slots <- struct{}{}:
-		default:
-			s.admission.rejected.add()
-			return nil, errServerBusy
+		if err := s.admission.take(call); err != nil {
+			return nil, err
 		}
 		call.release = sync.OnceFunc(func() { <-s.admission.slots })
 		defer call.release()
 		return handle(c, request)
+	}
+}
+
+// take takes a slot for a request.
+func (a *admission) take(call *call) error {
+	select {
+	case a.slots <- struct{}{}:
+		return nil
+	default:
+	}
+	if call.tool != nil {
+		select {
+		case a.waiting <- struct{}{}:
+			defer func() { <-a.waiting }()
+			return a.wait(call.request.Context())
+		default:
+		}
+	}
+	a.rejected.add()
+	return errServerBusy
+}
+
+// wait waits for a slot and takes it.
+func (a *admission) wait(caller context.Context) error {
+	timer := time.NewTimer(maxSlotWait)
+	defer timer.Stop()
+	select {
+	case a.slots <- struct{}{}:
+		return nil
+	case <-caller.Done():
+		return errClientGone
+	case <-timer.C:
+		a.rejected.add()
+		return errServerBusy
 	}
 }
 

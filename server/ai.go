@@ -58,7 +58,7 @@ func sources(films []llm.Source) []gen.Source {
 
 // SummarizeFilm responds with the language model's summary of a film, after it has been verified.
 func (s *Server) SummarizeFilm(ctx context.Context, request gen.SummarizeFilmRequestObject) (gen.SummarizeFilmResponseObject, error) {
-	found, err := s.deps.Store.Film(ctx, request.Body.FilmID)
+	found, err := s.deps.Store.FilmFacts(ctx, request.Body.FilmID)
 	if err != nil {
 		return nil, err
 	}

@@ -35,19 +35,6 @@ func someFilms() []int32 {
 	return films
 }
 
-func happyListFilmInventory(t *testing.T, a *testAPI) {
-	for _, id := range someFilms() {
-		a.wantJSON(t, fmt.Sprintf("/films/%d/inventory", id), `
-			SELECT jsonb_build_object('items', COALESCE(jsonb_agg(item ORDER BY inventory_id), '[]'))::text FROM (
-				SELECT inventory_id, jsonb_strip_nulls(jsonb_build_object('inventory_id', inventory_id, 'store_id', store_id, 'in_stock', due IS NULL,
-					'due_date', to_char(due AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))) AS item
-				FROM inventory LEFT JOIN (
-					SELECT inventory_id, rental_date + make_interval(days => rental_duration) AS due
-					FROM rental JOIN inventory USING (inventory_id) JOIN film USING (film_id) WHERE return_date IS NULL
-				) open USING (inventory_id) WHERE film_id = ?) items`, id)
-	}
-}
-
 // A film has all of its categories, and the numbers of its copies in each store agree with the list of its
 // copies.
 func TestGetFilmAvailability(t *testing.T) {
@@ -82,13 +69,6 @@ func TestGetFilmAvailability(t *testing.T) {
 	}
 }
 
-func happyListCategories(t *testing.T, a *testAPI) {
-	a.exec(t, `INSERT INTO category (name) VALUES ('Empty'); INSERT INTO film_category (film_id, category_id) VALUES (1, 1), (1, 2), (1, 3) ON CONFLICT DO NOTHING`)
-	a.wantJSON(t, "/categories", `SELECT json_build_object('items', json_agg(item ORDER BY name))::text FROM (
-		SELECT name, json_build_object('category_id', category_id, 'name', name,
-			'film_count', (SELECT count(*) FROM film_category fc WHERE fc.category_id = c.category_id)) AS item FROM category c) items`)
-}
-
 // The number of films of a category or a language is that of the films which are listed for it.
 func TestCountsAgree(t *testing.T) {
 	t.Parallel()
@@ -106,54 +86,6 @@ func TestCountsAgree(t *testing.T) {
 	}
 	if want := one[int64](t, a, `SELECT count(*) FROM film`); films != want {
 		t.Errorf("all languages have %d films, but there are %d", films, want)
-	}
-}
-
-func happyListLanguages(t *testing.T, a *testAPI) {
-	a.exec(t, `UPDATE film SET language_id = 1 + film_id % 5`)
-	a.wantJSON(t, "/languages", `SELECT json_build_object('items', json_agg(item ORDER BY name))::text FROM (
-		SELECT trim(name) AS name, json_build_object('language_id', language_id, 'name', trim(name),
-			'film_count', (SELECT count(*) FROM film f WHERE f.language_id = l.language_id)) AS item FROM language l) items`)
-}
-
-func happyListStores(t *testing.T, a *testAPI) {
-	a.wantJSON(t, "/stores", `SELECT json_build_object('items', json_agg(item ORDER BY store_id))::text FROM (
-		SELECT store_id, json_build_object('store_id', store_id, 'address', address, 'district', district, 'city', city, 'country', country) AS item
-		FROM store JOIN address USING (address_id) JOIN city USING (city_id) JOIN country USING (country_id)) items`)
-}
-
-// All pages together have each actor once, in order.
-func happyListActors(t *testing.T, a *testAPI) {
-	var items []gen.ActorSummary
-	for number := int32(1); ; number++ {
-		page := decode[gen.ActorPage](t, a.get(t, fmt.Sprintf("/actors?page_size=37&page=%d", number)).want(t, 200))
-		if want := one[int64](t, a, `SELECT count(*) FROM actor`); page.Total != want || page.Page != number || page.PageSize != 37 {
-			t.Errorf("page %d of %d items, total %d, want page %d and total %d", page.Page, page.PageSize, page.Total, number, want)
-		}
-		if len(page.Items) == 0 {
-			break
-		}
-		items = append(items, page.Items...)
-	}
-	var want []gen.ActorSummary
-	if err := json.Unmarshal([]byte(one[string](t, a, `SELECT json_agg(item ORDER BY last_name, first_name, actor_id)::text FROM (
-		SELECT actor_id, first_name, last_name, json_build_object('actor_id', actor_id, 'first_name', first_name, 'last_name', last_name,
-			'film_count', (SELECT count(*) FROM film_actor fa WHERE fa.actor_id = a.actor_id)) AS item FROM actor a) items`)), &want); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(want, items); diff != "" {
-		t.Errorf("the actors differ (-database +pages):\n%s", diff)
-	}
-}
-
-func happyGetActor(t *testing.T, a *testAPI) {
-	idle := one[int32](t, a, `INSERT INTO actor (first_name, last_name) VALUES ('NO', 'FILMS') RETURNING actor_id`)
-	for _, id := range []int32{1, 2, 107, 200, idle} {
-		a.wantJSON(t, fmt.Sprintf("/actors/%d", id), `
-			SELECT json_build_object('actor_id', actor_id, 'first_name', first_name, 'last_name', last_name, 'films', COALESCE((
-				SELECT json_agg(json_build_object('film_id', film_id, 'title', title) ORDER BY title)
-				FROM film JOIN film_actor fa USING (film_id) WHERE fa.actor_id = actor.actor_id), '[]'))::text
-			FROM actor WHERE actor_id = ?`, id)
 	}
 }
 

@@ -34,9 +34,9 @@ func Fill(s *Server) {
 	}
 }
 
-// Free releases all slots of admission control.
+// Free releases the slots that Fill has taken.
 func Free(s *Server) {
-	for len(s.admission.slots) > 0 {
+	for range cap(s.admission.slots) {
 		<-s.admission.slots
 	}
 }

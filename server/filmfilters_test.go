@@ -30,7 +30,7 @@ var filters = []struct{ query, where string }{
 	{"language=english", `language_id IN (SELECT language_id FROM language WHERE name = 'English')`},
 	{"language=FRENCH&language=English", `language_id IN (SELECT language_id FROM language WHERE name IN ('English', 'French'))`},
 	{"language=english+", `false`},
-	{"actor=guiness", `film_id IN (SELECT film_id FROM film_actor JOIN actor USING (actor_id) WHERE last_name = 'GUINESS')`},
+	{"actor=GUINESS", `film_id IN (SELECT film_id FROM film_actor JOIN actor USING (actor_id) WHERE last_name = 'GUINESS')`},
 	{"actor=penelope+g&actor=NICK", `film_id IN (SELECT film_id FROM film_actor JOIN actor USING (actor_id) WHERE first_name || ' ' || last_name LIKE '%PENELOPE G%')
 		AND film_id IN (SELECT film_id FROM film_actor JOIN actor USING (actor_id) WHERE first_name || ' ' || last_name LIKE '%NICK%')`},
 	{"actor=+nick+++WAHLBERG", `film_id IN (SELECT film_id FROM film_actor JOIN actor USING (actor_id) WHERE (first_name, last_name) = ('NICK', 'WAHLBERG'))`},
@@ -70,7 +70,20 @@ var filters = []struct{ query, where string }{
 	{"q=%22composer+and+a%22", `fulltext @@ phraseto_tsquery('english', 'composer and a')`},
 	{"q=dino", `fulltext @@ 'dino' OR ' ' || title LIKE '% DINO%'`},
 	{"q=the+din+ACAD", `' ' || title LIKE '% DIN%' AND ' ' || title LIKE '% ACAD%'`},
+	{"q=drama+dino", withWords("drama", "dino")},
+	{"q=DINO+drama+acad", withWords("drama", "dino", "acad")},
+	{"q=a+mad+scientist,+dinosaurs+and+aca", withWords("mad", "scientist", "dinosaurs", "aca")},
+	{"q=drama+din+nonsense", `false`},
 	{"q=-dino", `fulltext @@ '!dino'`},
+}
+
+// withWords is the condition that a film has each of the words, or begins a word of its title with it.
+func withWords(words ...string) string {
+	conditions := make([]string, len(words))
+	for i, word := range words {
+		conditions[i] = fmt.Sprintf(`(fulltext @@ plainto_tsquery('english', '%s') OR ' ' || title ILIKE '%% %[1]s%%')`, word)
+	}
+	return strings.Join(conditions, " AND ")
 }
 
 // stocked is the condition that a film has a copy to be rented, among those that meet the condition.
@@ -91,6 +104,7 @@ func withOddFilms(t *testing.T, a *testAPI) {
 		{"special_features": "ARRAY[NULL, 'Trailers', NULL]", "title": `'100% _ \ ''quoted'''`},
 		{"special_features": "'{}'", "title": "'TWINS É'", "length": "0"},
 		{"title": "'TWINS É'", "length": "0"},
+		{"title": "'ACADEMIC DINOSAURS'", "description": "'A drama of a mad scientist'"},
 		{"film_id": "0", "title": "'ACADEMY ZERO'"},
 		{"film_id": "-1", "title": "'DINO BELOW'"},
 	} {

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/pagila-api/gen"
+	"example.com/pagila-api/store/pgtest"
 )
 
 // All pages together have each film of the database once, in order.
@@ -69,6 +70,17 @@ func TestSummaryOfUnratedFilm(t *testing.T) {
 	a := start(t)
 	a.exec(t, `UPDATE film SET rating = NULL WHERE film_id = 3`)
 	a.call(t, http.MethodPost, "/ai/summary", `{"film_id": 3}`).wantProblem(t, 422, "film_not_rated")
+}
+
+// A summary reads the film alone, so a lock on another table does not delay it.
+func TestSummaryReadsTheFilmAlone(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	a := startOn(t, url)
+	conn := pgtest.Connect(t, url)
+	pgtest.Exec(t, conn.Exec, `BEGIN; LOCK TABLE inventory, rental, category, film_category, actor, film_actor, language IN ACCESS EXCLUSIVE MODE`)
+	a.call(t, http.MethodPost, "/ai/summary", `{"film_id": 1}`).want(t, 200)
+	a.call(t, http.MethodPost, "/ai/summary", `{"film_id": 2147483647}`).wantProblem(t, 404, "film_not_found")
 }
 
 func TestListFilmsEmptyPages(t *testing.T) {

@@ -31,7 +31,7 @@ type Limits struct {
 	WriteTimeout time.Duration // how long a client may take to accept a chunk of a stream; 0 means 10 s
 	KeepAlive    time.Duration // the longest silence in a stream of events; 0 means 15 s
 	// HeadDelay is how long a stream of events waits for the first text of its answer before its head is
-	// sent; 0 means 5 s. A model that fails within this time gets the status of its failure. A later
+	// sent; 0 means 1 s. A model that fails within this time gets the status of its failure. A later
 	// failure, perhaps after a minute of thinking, is an event.
 	HeadDelay time.Duration
 }
@@ -42,9 +42,9 @@ const (
 	defaultWriteTimeout = 10 * time.Second
 	// defaultKeepAlive is less than the 30 to 60 s of silence after which proxies close a connection.
 	defaultKeepAlive = 15 * time.Second
-	// defaultHeadDelay is longer than an upstream takes to reject a call, and short enough for people who
+	// defaultHeadDelay is longer than most upstreams take to reject a call, and short enough for people who
 	// want to see that something happens.
-	defaultHeadDelay = 5 * time.Second
+	defaultHeadDelay = time.Second
 	// maxClients is the number of clients that are counted: the most recent ones, in about 3 MB.
 	maxClients = 1 << 14
 )

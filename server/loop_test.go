@@ -70,6 +70,24 @@ func TestAskWithTools(t *testing.T) {
 	}
 }
 
+// What a model writes into the arguments of a call reaches a client without invisible characters and control
+// characters, also if they were escaped.
+func TestToolEventIsClean(t *testing.T) {
+	t.Parallel()
+	model, _ := withScript(t,
+		calls([2]string{"listFilms", `{"title": "a\u202eb\u200b c", "actor": ["x\u2066y", 1.50], "made\u202eup": {"deep": "\u001b[31m\u0000"}}`}),
+		saying("Done."))
+	a := start(t, model)
+	name, data := readEvent(t, bufio.NewReader(a.open(t, "/ai/ask?question=x", "text/event-stream")))
+	var event struct{ Arguments json.RawMessage }
+	if err := json.Unmarshal([]byte(data), &event); err != nil || name != "tool" {
+		t.Fatalf("got event %s %s, %v", name, data, err)
+	}
+	if want := `{"actor":["xy",1.50],"madeup":{"deep":" [31m "},"title":"ab c"}`; string(event.Arguments) != want {
+		t.Errorf("the arguments are %s, want %s", event.Arguments, want)
+	}
+}
+
 // A model that obeys the text of a film or of a question reaches nothing but the catalogue: no tool that
 // writes, no other customer's rentals, no token and no secret.
 func TestObedientModel(t *testing.T) {

@@ -66,7 +66,7 @@ func (s *Server) newMCP() (http.Handler, error) {
 	return mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server }, &mcp.StreamableHTTPOptions{
 		Stateless:    true,
 		JSONResponse: true, // a call has one response
-		// checkOrigin does that, and knows about proxies on the same machine.
+		// allowsOrigin does that, and knows about proxies on the same machine.
 		DisableLocalhostProtection: true,
 	}), nil
 }
@@ -151,7 +151,57 @@ func (s *Server) serveMCP(c *gin.Context) {
 		return
 	}
 	c.Request.Body = io.NopCloser(bytes.NewReader(body))
-	s.mcp.ServeHTTP(c.Writer, c.Request)
+	w := &mcpWriter{ResponseWriter: c.Writer}
+	s.mcp.ServeHTTP(w, c.Request)
+	if err := w.refusal(); err != nil {
+		w.Header().Del("Content-Type")
+		s.onError(c, err)
+	}
+}
+
+// mcpWriter holds back the responses of the SDK that are plain text: what it refuses before the protocol begins.
+type mcpWriter struct {
+	gin.ResponseWriter
+	status int // of the response that is held back, or 0
+	text   strings.Builder
+}
+
+// WriteHeader begins a response.
+func (w *mcpWriter) WriteHeader(status int) {
+	if strings.HasPrefix(w.Header().Get("Content-Type"), "text/plain") {
+		w.status = status
+		return
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write continues a response.
+func (w *mcpWriter) Write(p []byte) (int, error) {
+	if w.status != 0 {
+		return w.text.Write(p)
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+// maxRefusal bounds the text of a refusal in bytes. Some texts quote the request.
+const maxRefusal = 200
+
+// refusal returns the error that the response stands for, or nil.
+func (w *mcpWriter) refusal() error {
+	text := strings.TrimPrefix(strings.TrimSpace(w.text.String()), "Bad Request: ")
+	switch w.status {
+	case 0:
+		return nil
+	case http.StatusUnsupportedMediaType:
+		return contract.ErrMediaType
+	case http.StatusBadRequest:
+		if strings.HasPrefix(text, "malformed payload") { // the rest quotes the body
+			text = "the body is neither a message of JSON-RPC 2.0 nor a batch of messages"
+		}
+		return contract.Invalid(contract.Place{Detail: shorten(text, maxRefusal)})
+	default:
+		return fmt.Errorf("the SDK of MCP responds with %d: %s", w.status, text)
+	}
 }
 
 // batchSize returns the number of messages in a batch, or 0 if the body is none.

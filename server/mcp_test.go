@@ -248,27 +248,58 @@ func TestMCPRequests(t *testing.T) {
 		{`{"jsonrpc":"2.0","id":1,"method":"ping","made_up":1}`, nil, 200, `"result":{}`},
 		{`{"jsonrpc":"2.0","id":"x","method":"tools/call","params":{"name":"made_up"}}`, nil, 200, `"code":-32602`},
 		{`{"jsonrpc":"2.0","method":"notifications/initialized"}`, nil, 202, ""},
-		{`{"jsonrpc":"2.0","id":1,"method":"ping"}`, []string{"Content-Type", "text/plain"}, 415, "application/json"},
 		{`{"jsonrpc":"2.0","id":1,"method":"ping"}`, []string{"MCP-Protocol-Version", "2020-01-01"}, 400, "protocol version"},
 		{`{"jsonrpc":"2.0","id":1,"method":"ping"}`, []string{"Mcp-Session-Id", "made up"}, 200, `"result":{}`},
 		{`[{"jsonrpc":"2.0","id":1,"method":"ping"}]`, []string{"MCP-Protocol-Version", "2025-11-25"}, 400, "batch"},
 		{batch(20), nil, 200, `"id":20`},
 		{batch(21), nil, 400, `"code":"invalid_request"`},
-		{`[]`, nil, 400, ""},
-		{`[1`, nil, 400, "malformed"},
 		// It would otherwise wait for changes of the list of tools, which there are none of.
 		{`{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true},"_meta":{` +
 			`"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"x","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}}}}`,
 			[]string{"MCP-Protocol-Version", "2026-07-28", "Mcp-Method", "subscriptions/listen"}, 200, "acknowledged"},
-		{`{`, nil, 400, "malformed"},
-		{`{"jsonrpc":"2.0","id":1,"method":"made/up"}`, nil, 400, ""},
-		{`null`, nil, 400, ""},
-		{`"x"`, nil, 400, ""},
 	} {
 		if got := a.mcpCall(t, test.message, test.headers...); got.status != test.status || !strings.Contains(string(got.body), test.want) {
 			t.Errorf("%s %q: status %d, want %d and %q: %s", test.message, test.headers, got.status, test.status, test.want, got.body)
 		}
 	}
+}
+
+// What is wrong with a request before it is one of the protocol has a problem document, which does not repeat
+// the request. The status is that of the protocol.
+func TestMCPTransportErrors(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	const ping = `{"jsonrpc":"2.0","id":1,"method":"ping"}`
+	for _, test := range []struct {
+		message string
+		headers []string
+		status  int
+		code    gen.ProblemCode
+	}{
+		{`{"se<b>cret`, nil, 400, gen.ProblemCodeInvalidRequest},
+		{`[1, "se<b>cret"`, nil, 400, gen.ProblemCodeInvalidRequest},
+		{`"se<b>cret"`, nil, 400, gen.ProblemCodeInvalidRequest},
+		{`{"jsonrpc":"se<b>cret","id":1,"method":"ping"}`, nil, 400, gen.ProblemCodeInvalidRequest},
+		{`{"se<b>cret":1}`, nil, 400, gen.ProblemCodeInvalidRequest},
+		{`null`, nil, 400, gen.ProblemCodeInvalidRequest},
+		{``, []string{"Content-Type", "application/json"}, 400, gen.ProblemCodeInvalidRequest},
+		{`[]`, nil, 400, gen.ProblemCodeInvalidRequest},
+		{`[1]`, nil, 400, gen.ProblemCodeInvalidRequest},
+		{`{"jsonrpc":"2.0","id":1,"method":"made/up"}`, nil, 400, gen.ProblemCodeInvalidRequest},
+		{`{"jsonrpc":"2.0","method":"tools/list"}`, nil, 400, gen.ProblemCodeInvalidRequest},
+		{ping, []string{"Content-Type", "text/plain"}, 415, gen.ProblemCodeUnsupportedMediaType},
+		{ping, []string{"Content-Type", "application/x-www-form-urlencoded"}, 415, gen.ProblemCodeUnsupportedMediaType},
+		{ping, []string{"MCP-Protocol-Version", "2020-01-01"}, 400, gen.ProblemCodeInvalidRequest},
+		{ping, []string{"Last-Event-ID", "1"}, 400, gen.ProblemCodeInvalidRequest},
+		{"[" + ping + "]", []string{"MCP-Protocol-Version", "2025-11-25"}, 400, gen.ProblemCodeInvalidRequest},
+	} {
+		got := a.mcpCall(t, test.message, test.headers...)
+		p := got.wantProblem(t, test.status, test.code)
+		if strings.Contains(string(got.body), "cret") || p.Instance != "/mcp" || got.status == 400 && len(p.Errors) != 1 {
+			t.Errorf("%s %q: %s", test.message, test.headers, got.body)
+		}
+	}
+	a.call(t, http.MethodPost, "/mcp", ping).wantProblem(t, 400, gen.ProblemCodeInvalidRequest) // without Accept
 }
 
 // batch is a batch of pings.

@@ -37,6 +37,7 @@ const maxBody = 1 << 20
 type Store interface {
 	Films(ctx context.Context, q store.FilmQuery) (store.FilmPage, error)
 	Film(ctx context.Context, id int32) (store.FilmDetail, error)
+	FilmFacts(ctx context.Context, id int32) (store.FilmFacts, error)
 	Copies(ctx context.Context, filmID int32) ([]store.Copy, error)
 	Categories(ctx context.Context) ([]store.Category, error)
 	Languages(ctx context.Context) ([]store.Language, error)

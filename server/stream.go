@@ -249,9 +249,11 @@ func toolEvent(c llm.Call) gen.ToolEvent {
 	event := gen.ToolEvent{
 		Name: c.Name, Arguments: map[string]any{}, Status: int32(c.Status), Films: int32(c.Films), DurationMs: c.Duration.Milliseconds(), //nolint:gosec // small
 	}
-	decoder := json.NewDecoder(bytes.NewReader(c.Arguments))
-	decoder.UseNumber()                  // exactly as the model wrote it
-	_ = decoder.Decode(&event.Arguments) // it is an object
+	arguments, _ := decodeResult(c.Arguments) // it is an object
+	// An escape in JSON may stand for a character that deceives whoever reads the event.
+	if object, ok := mapStrings(arguments, llm.Clean).(map[string]any); ok {
+		event.Arguments = object
+	}
 	return event
 }
 

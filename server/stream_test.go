@@ -322,7 +322,7 @@ func TestAskFailsAfterThinking(t *testing.T) {
 // slow search is a part of it.
 func TestAskDelaysHead(t *testing.T) {
 	t.Parallel()
-	const delay = 5 * time.Second
+	const delay = time.Second // the default
 	for name, test := range map[string]struct {
 		accept      string
 		lookup, end time.Duration // from the request; no call of a tool if lookup is 0
@@ -330,10 +330,10 @@ func TestAskDelaysHead(t *testing.T) {
 		head        time.Duration // from the request
 	}{
 		"text":                                 {"text/plain", 0, time.Minute, 504, time.Minute},
-		"text, with a call":                    {"text/plain", time.Second, time.Minute, 504, time.Minute},
-		"events, within the delay":             {"text/event-stream", 0, 4 * time.Second, 504, 4 * time.Second},
+		"text, with a call":                    {"text/plain", 2 * time.Second, time.Minute, 504, time.Minute},
+		"events, within the delay":             {"text/event-stream", 0, 900 * time.Millisecond, 504, 900 * time.Millisecond},
 		"events":                               {"text/event-stream", 0, time.Minute, 200, delay},
-		"events, with a call within the delay": {"text/event-stream", 2 * time.Second, 3 * time.Second, 200, 2 * time.Second},
+		"events, with a call within the delay": {"text/event-stream", 400 * time.Millisecond, 600 * time.Millisecond, 200, 400 * time.Millisecond},
 		"events, with a call after it":         {"text/event-stream", 8 * time.Second, time.Minute, 200, delay},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -351,7 +351,7 @@ func TestAskDelaysHead(t *testing.T) {
 				}}
 				s, err := server.New(server.Deps{
 					Contract: loadContract(t), Store: struct{ server.Store }{}, Model: model, Logger: slog.New(slog.DiscardHandler),
-					Credentials: server.Credentials{Token: token}, Limits: server.Limits{HeadDelay: delay, KeepAlive: 15 * time.Second},
+					Credentials: server.Credentials{Token: token}, Limits: server.Limits{KeepAlive: 15 * time.Second},
 				})
 				if err != nil {
 					t.Fatal(err)

@@ -49,7 +49,7 @@ func cut(result []byte, longest int) ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("a result of %d bytes is not an object, so it cannot be cut", len(result))
 	}
-	shorten(object, longest/maxStrings)
+	object, _ = mapStrings(object, func(text string) string { return shorten(text, longest/maxStrings) }).(map[string]any)
 	lists, err := encodeLists(object)
 	if err != nil {
 		return nil, err
@@ -112,26 +112,33 @@ func (l lists) drop(size int, dropped map[string]int) (name string) {
 	return name
 }
 
-// shorten shortens the strings of a value to a number of bytes.
-func shorten(value any, longest int) any {
+// shorten shortens a text to a number of bytes.
+func shorten(text string, longest int) string {
+	if len(text) <= longest {
+		return text
+	}
+	end := longest - len("…")
+	for !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + "…"
+}
+
+// mapStrings returns a JSON value with f applied to all its strings, the names of members included.
+func mapStrings(value any, f func(string) string) any {
 	switch v := value.(type) {
 	case string:
-		if len(v) <= longest {
-			return v
-		}
-		end := longest - len("…")
-		for !utf8.RuneStart(v[end]) {
-			end--
-		}
-		return v[:end] + "…"
+		return f(v)
 	case []any:
 		for i, item := range v {
-			v[i] = shorten(item, longest)
+			v[i] = mapStrings(item, f)
 		}
 	case map[string]any:
+		mapped := make(map[string]any, len(v))
 		for name, member := range v {
-			v[name] = shorten(member, longest)
+			mapped[f(name)] = mapStrings(member, f)
 		}
+		return mapped
 	}
 	return value
 }

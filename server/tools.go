@@ -21,8 +21,8 @@ import (
 // own handler, in process, so it is validated, authenticated, limited, logged and refused as any other.
 
 // maxModelResult is the size in bytes at which a result for the language model is cut. It has room for a
-// page of 20 films, and small models can read several of them.
-const maxModelResult = 16 << 10
+// page of 20 of Pagila's films, and small models can read two of them.
+const maxModelResult = 8 << 10
 
 // tool is an operation as a tool.
 type tool struct {

@@ -56,10 +56,18 @@ const actorsColumn = `
 // allActorsSQL counts the actors and reads a page of them separately, each in an index.
 var allActorsSQL = actorsSQL("NOT MATERIALIZED", "")
 
-// namedActorsSQL compares names as filmsSQL does categories. strpos knows no special characters.
-var namedActorsSQL = actorsSQL("MATERIALIZED", `AND strpos(
-		lower(upper(regexp_replace(concat_ws(' ', a.first_name, a.last_name), '[[:space:]]+', ' ', 'g') {unicode})),
-		lower(upper($3::text {unicode}))) > 0`)
+var namedActorsSQL = actorsSQL("MATERIALIZED", `AND `+actorNamed(`$3`))
+
+// actorNamed is the condition that the name of the actor a contains an argument, which is made by oneBlank.
+// Names are compared as folded does. Any whitespace in a name counts as one blank. strpos knows no special
+// characters.
+func actorNamed(argument string) string {
+	return `strpos(lower(upper(regexp_replace(concat_ws(' ', a.first_name, a.last_name) {unicode}, '[[:space:]]+', ' ', 'g'))),
+		(SELECT lower(upper(` + argument + `::text {unicode})))) > 0`
+}
+
+// oneBlank separates the words of a name by one blank each.
+func oneBlank(name string) string { return strings.Join(strings.Fields(name), " ") }
 
 // actorsSQL returns a statement for the page and the total of the actors that meet a condition. Both come from
 // one snapshot. The outer join keeps the total if the page is empty.
@@ -86,7 +94,7 @@ func (s *Store) Actors(ctx context.Context, q ActorQuery) (ActorPage, error) {
 		Total        int64
 	}
 	statement, args := allActorsSQL, []any{q.PageSize, int64(q.Page-1) * int64(q.PageSize)}
-	if name := strings.Join(strings.Fields(q.Name), " "); name != "" {
+	if name := oneBlank(q.Name); name != "" {
 		statement, args = namedActorsSQL, append(args, name)
 	}
 	err := s.read(ctx, &rows, statement, args...)

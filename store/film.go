@@ -32,6 +32,14 @@ type FilmDetail struct {
 	Availability []Availability `bun:"type:jsonb"`
 }
 
+// FilmFacts are what a summary of a film is made from. NULL becomes the zero value.
+type FilmFacts struct {
+	FilmID     int32
+	Title      string
+	Rating     string // an mpaa_rating
+	RentalRate decimal.NullDecimal
+}
+
 // filmColumns are the columns of Film, for the film f, the language l and the category c. The cast to text
 // drops the blanks that character(20) adds to a language's name. PostgreSQL accepts NaN as a numeric, but it
 // is not an amount of money. An array in PostgreSQL may have NULL elements and several dimensions.
@@ -44,11 +52,11 @@ const filmColumns = `
 	f.streaming_available`
 
 const filmJoins = `
-	LEFT JOIN {language} l USING (language_id)
+	LEFT JOIN {language} l ON l.language_id = f.language_id AND l.language_id > 0
 	LEFT JOIN LATERAL (
 		SELECT min(category.name) AS name
 		FROM {film_category} film_category JOIN {category} category USING (category_id)
-		WHERE film_category.film_id = f.film_id
+		WHERE film_category.film_id = f.film_id AND category_id > 0
 	) c ON true`
 
 // categoriesColumn is the column of the categories of the film f.
@@ -56,21 +64,33 @@ const categoriesColumn = `
 	ARRAY(
 		SELECT DISTINCT category.name
 		FROM {film_category} film_category JOIN {category} category USING (category_id)
-		WHERE film_category.film_id = f.film_id AND category.name IS NOT NULL
+		WHERE film_category.film_id = f.film_id AND category_id > 0 AND category.name IS NOT NULL
 		ORDER BY category.name
 	) AS categories`
+
+const filmFactsSQL = `SELECT f.film_id, f.title, f.rating, NULLIF(f.rental_rate, 'NaN') AS rental_rate FROM {film} f WHERE f.film_id = $1::integer`
 
 const filmSQL = `SELECT` + filmColumns + `,` + categoriesColumn + `,` + actorsColumn + `,` + availabilityColumn + `
 FROM {film} f` + filmJoins + ` WHERE f.film_id = $1::integer`
 
 // Film returns a film by its id. The error is a *NotFoundError if there is none.
 func (s *Store) Film(ctx context.Context, id int32) (FilmDetail, error) {
-	var films []FilmDetail
-	if err := s.read(ctx, &films, filmSQL, id); err != nil {
-		return FilmDetail{}, fmt.Errorf("read film %d: %w", id, err)
+	return oneFilm[FilmDetail](ctx, s, filmSQL, id)
+}
+
+// FilmFacts returns what a summary of a film is made from. It reads no other table than film. The error is a
+// *NotFoundError if there is no such film.
+func (s *Store) FilmFacts(ctx context.Context, id int32) (FilmFacts, error) {
+	return oneFilm[FilmFacts](ctx, s, filmFactsSQL, id)
+}
+
+func oneFilm[F any](ctx context.Context, s *Store, sql string, id int32) (film F, err error) {
+	var films []F
+	if err := s.read(ctx, &films, sql, id); err != nil {
+		return film, fmt.Errorf("read film %d: %w", id, err)
 	}
 	if len(films) == 0 {
-		return FilmDetail{}, &NotFoundError{KindFilm, id}
+		return film, &NotFoundError{KindFilm, id}
 	}
 	return films[0], nil
 }

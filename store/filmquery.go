@@ -37,7 +37,7 @@ type FilmQuery struct {
 	InStock            *bool // whether a copy can be rented, in the store StoreID or in any
 	StoreID            int32 // a store that has a copy, if InStock is nil
 
-	// Order is one of Orders, with a minus sign to reverse it. The default is relevance with Search, and
+	// Order is a name in filmOrders, with a minus sign to reverse it. The default is relevance with Search, and
 	// otherwise film_id. Unknown values are last, and films with equal values are ordered by film_id.
 	Order    string
 	Page     int32  // from 1, which is the default
@@ -80,11 +80,17 @@ const (
 	// searchQuery does not depend on default_text_search_config. As a subquery it is evaluated once.
 	searchQuery = `(SELECT websearch_to_tsquery('pg_catalog.english', lower($1::text {unicode})))`
 
-	// abbreviated compares the words in $2 with the beginnings of a title's words, for which Pagila has no index.
-	// The words consist of letters and digits, so they are no patterns. Stop words do not have to occur, and on
-	// their own find nothing: NULLIF prevents that every title matches an empty list.
-	abbreviated = `f.title {unicode} ~* ALL (NULLIF(ARRAY(SELECT '\m' || word FROM unnest($2::text[]) word
-		WHERE numnode(plainto_tsquery('pg_catalog.english', lower(word {unicode}))) > 0), '{}'))`
+	// searchWords are the words in $2 that are no stop words. They consist of letters and digits, so they are no
+	// patterns.
+	searchWords = `unnest($2::text[]) word WHERE numnode(` + wordQuery + `) > 0`
+	wordQuery   = `plainto_tsquery('pg_catalog.english', lower(word {unicode}))`
+
+	// abbreviated finds each of the words in the film, or at the beginning of a word of its title, for which
+	// Pagila has no index. Few titles match the first pattern, which has all the words, so the rest costs little.
+	// It is NULL if there are only stop words: they find nothing.
+	abbreviated = `f.title {unicode} ~* (SELECT '\m(' || string_agg(word, '|') || ')' FROM ` + searchWords + `)
+		AND NOT EXISTS (SELECT FROM unnest(ARRAY(SELECT ` + wordQuery + ` FROM ` + searchWords + `), ARRAY(SELECT '\m' || word FROM ` + searchWords + `))
+			each_word (query, pattern) WHERE (f.fulltext @@ query OR f.title {unicode} ~* pattern) IS NOT TRUE)`
 
 	// folded is the text in $1 as it is compared. A kept plan would evaluate it for each row without the SELECT.
 	folded = `(SELECT lower(upper($1::text {unicode})))`
@@ -93,15 +99,11 @@ const (
 	wanted = `(SELECT lower(upper(name {unicode})) FROM unnest($1::text[]) name)`
 
 	categoryIs = `EXISTS (SELECT FROM {film_category} fc WHERE fc.film_id = f.film_id AND fc.category_id = ANY (ARRAY(
-		SELECT category_id FROM {category} WHERE lower(upper(name {unicode})) IN ` + wanted + `)))`
+		SELECT category_id FROM {category} WHERE category_id > 0 AND lower(upper(name {unicode})) IN ` + wanted + `)))`
 
 	// languageIs casts to text, which drops the blanks that character(20) adds.
 	languageIs = `f.language_id = ANY (ARRAY(
-		SELECT language_id FROM {language} WHERE lower(upper(name::text {unicode})) IN ` + wanted + `))`
-
-	actorNamed = `a.actor_id > 0
-		AND strpos(lower(upper(concat_ws(' ', a.first_name, a.last_name) {unicode})), ` + folded + `) > 0`
-	hasActor = `EXISTS (SELECT FROM {film_actor} fa JOIN {actor} a USING (actor_id) WHERE fa.film_id = f.film_id AND ` + actorNamed + `)`
+		SELECT language_id FROM {language} WHERE language_id > 0 AND lower(upper(name::text {unicode})) IN ` + wanted + `))`
 
 	hasFeatures = `ARRAY(SELECT lower(upper(feature {unicode})) FROM unnest(f.special_features) feature) @> ARRAY` + wanted
 
@@ -115,6 +117,9 @@ const (
 	rentalRate      = `NULLIF(f.rental_rate, 'NaN')`
 	replacementCost = `NULLIF(f.replacement_cost, 'NaN')`
 )
+
+var hasActor = `EXISTS (SELECT FROM {film_actor} fa JOIN {actor} a USING (actor_id)
+		WHERE fa.film_id = f.film_id AND a.actor_id > 0 AND ` + actorNamed(`$1`) + `)`
 
 // conditions returns the conditions of the query. The search comes first: the order by relevance relies on
 // its $1.
@@ -173,9 +178,6 @@ func text[T any](value *T) string {
 func containing(text string) string {
 	return "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text) + "%"
 }
-
-// oneBlank separates the words of a name by one blank each.
-func oneBlank(name string) string { return strings.Join(strings.Fields(name), " ") }
 
 // prefixes returns the words of a search, which may be the beginnings of a title's words, or nil if the
 // search has operators.
@@ -313,7 +315,8 @@ func (q FilmQuery) page(order filmOrder, rows []filmRow, estimate int64) FilmPag
 // the page, than to collect the films of the actors.
 const manyFilms = 1000
 
-var filmsOfSQL = `SELECT fa.film_id FROM {actor} a JOIN {film_actor} fa USING (actor_id) WHERE ` + actorNamed + ` LIMIT ` + strconv.Itoa(manyFilms)
+var filmsOfSQL = `SELECT fa.film_id FROM {actor} a JOIN {film_actor} fa USING (actor_id)
+	WHERE a.actor_id > 0 AND ` + actorNamed(`$1`) + ` LIMIT ` + strconv.Itoa(manyFilms)
 
 // filmsOf returns the films of the actors with each name, or nil for one that has many. No plan is good for
 // both, and the planner cannot know how many actors have a part of a name.

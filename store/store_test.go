@@ -252,6 +252,7 @@ func TestUnavailable(t *testing.T) {
 			return err
 		},
 		"Film":       func(ctx context.Context) error { _, err := s.Film(ctx, 1); return err },
+		"FilmFacts":  func(ctx context.Context) error { _, err := s.FilmFacts(ctx, 1); return err },
 		"Copies":     func(ctx context.Context) error { _, err := s.Copies(ctx, 1); return err },
 		"Categories": func(ctx context.Context) error { _, err := s.Categories(ctx); return err },
 		"Languages":  func(ctx context.Context) error { _, err := s.Languages(ctx); return err },

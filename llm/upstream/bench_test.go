@@ -14,8 +14,7 @@ import (
 	"example.com/pagila-api/llm/upstream/upstreamtest"
 )
 
-// BenchmarkLongAnswer streams answers in chunks of ten bytes. Time and memory per byte have to be the
-// same for long and short answers.
+// Time and memory per byte have to be the same for long and short answers. The chunks have ten bytes.
 func BenchmarkLongAnswer(b *testing.B) {
 	for _, size := range []int{10_000, 100_000, 1_000_000} {
 		b.Run(fmt.Sprintf("%d_bytes", size), func(b *testing.B) {
@@ -30,8 +29,8 @@ func BenchmarkLongAnswer(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				got := 0
-				_, err := generate(b.Context(), c, func(piece string) error {
-					got += len(piece)
+				_, err := generate(b.Context(), c, func(chunk string) error {
+					got += len(chunk)
 					return nil
 				})
 				if err != nil || got != size {
@@ -52,8 +51,8 @@ func benchModel(tb testing.TB, answer func(*http.Request) io.Reader) *upstream.M
 
 // BenchmarkChunk measures the cost of one chunk of an answer, from the upstream's bytes to the caller.
 func BenchmarkChunk(b *testing.B) {
-	const pieces = 1000
-	body := strings.Repeat(delta("word "), pieces) + finish("stop") + done
+	const chunks = 1000
+	body := strings.Repeat(delta("word "), chunks) + finish("stop") + done
 	c := benchModel(b, func(*http.Request) io.Reader { return strings.NewReader(body) })
 	b.ReportAllocs()
 	for b.Loop() {
@@ -61,7 +60,20 @@ func BenchmarkChunk(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*pieces), "ns/chunk")
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*chunks), "ns/chunk")
+}
+
+// BenchmarkCallFragments measures a call whose arguments arrive in chunks of ten bytes.
+func BenchmarkCallFragments(b *testing.B) {
+	arguments := strings.Repeat(callsPart(moreArguments(0, "ten bytes.")), 1000)
+	body := callsPart(headGalaxy) + callsPart(moreArguments(0, `{"q":"`)) + arguments + callsPart(moreArguments(0, `"}`)) + callsEnd
+	c := benchModel(b, func(*http.Request) io.Reader { return strings.NewReader(body) })
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, answer, err := askWithTools(b.Context(), c); err != nil || len(answer.Calls) != 1 {
+			b.Fatal(err)
+		}
+	}
 }
 
 // BenchmarkIdleStream measures the memory of a stream that waits for its next chunk.
@@ -111,8 +123,8 @@ func BenchmarkAbortedStreams(b *testing.B) {
 	}
 }
 
-// TestAbortedStreams does the same with fewer streams. It is not parallel, because it counts the
-// goroutines of the whole program.
+// Aborted streams leave no goroutines. The test is not parallel, because it counts the goroutines of the
+// whole program.
 func TestAbortedStreams(t *testing.T) { abortStreams(t, 500) }
 
 func abortStreams(tb testing.TB, n int) {

@@ -95,19 +95,19 @@ func (b *checkedBody) next() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		p, err := b.parse(doc)
+		f, err := b.parse(doc)
 		if err != nil {
 			return nil, err
 		}
 		wake, last := b.dialect.adapterGets(b.exchange)
-		if err := b.take(p); err != nil {
+		if err := b.take(f); err != nil {
 			return nil, err
 		}
-		if p.end {
+		if f.end {
 			b.done.Store(true)
 			return last, nil
 		}
-		if p.text != "" && len(wake) > 0 {
+		if f.text != "" && len(wake) > 0 {
 			return wake, nil
 		}
 	}
@@ -132,41 +132,42 @@ func (b *checkedBody) atEnd(err error) (document, error) {
 	return document{}, err
 }
 
-// parse reads a document as a piece of the answer.
-func (b *checkedBody) parse(doc document) (piece, error) {
+// parse reads the fragment of the answer that is in a document.
+func (b *checkedBody) parse(doc document) (fragment, error) {
 	if doc.done() {
-		return piece{end: true}, nil // the guard sees whether there was a finish reason
+		return fragment{end: true}, nil // the guard sees whether there was a finish reason
 	}
 	if e := inBandError(doc, b.header, b.key); e != nil {
-		return piece{}, e
+		return fragment{}, e
 	}
 	if skip, err := b.skippable(doc); skip || err != nil {
-		return piece{}, err
+		return fragment{}, err
 	}
-	p, err := b.dialect.parse(doc.data)
+	f, err := b.dialect.parse(doc.data)
 	if err != nil {
-		return piece{}, malformedError()
+		return fragment{}, malformedError()
 	}
-	if p.refusal {
-		return piece{}, &Error{Kind: KindFiltered, Status: http.StatusOK, Err: errors.New("the model refuses to answer")}
+	if f.refusal {
+		return fragment{}, &Error{Kind: KindFiltered, Status: http.StatusOK, Err: errors.New("the model refuses to answer")}
 	}
 	if !b.exchange.tools {
-		p.calls = nil // nobody would carry them out
+		f.calls = nil // no tools were offered
 	}
-	return b.place(p, len(doc.data)), nil
+	return b.align(f, len(doc.data)), nil
 }
 
-// place relates a piece, from a document of size bytes, to the answer so far.
-func (b *checkedBody) place(p piece, size int) piece {
-	if p.whole {
-		p.text = b.unseen(p.text)
+// align relates a fragment, from a document of size bytes, to the answer so far. What repeats the answer is
+// removed.
+func (b *checkedBody) align(f fragment, size int) fragment {
+	if f.whole {
+		f.text = b.unseen(f.text)
 	}
-	// If no stream was asked for, one document is the answer, and nobody waits for more.
-	p.end = p.end || p.whole && (p.finish != "" || len(p.calls) > 0) && b.documents.bare && !b.exchange.stream
-	if p.thought && p.text == "" {
+	// If no stream was asked for, one document is the whole answer.
+	f.end = f.end || f.whole && (f.finish != "" || len(f.calls) > 0) && b.documents.bare && !b.exchange.stream
+	if f.thought && f.text == "" {
 		b.meter.allow(size)
 	}
-	return p
+	return f
 }
 
 // skippable reports whether a document cannot have text or an error in it: it is not an object, or it
@@ -197,18 +198,18 @@ func (b *checkedBody) unseen(text string) string {
 	return text
 }
 
-// take records what a piece contains.
-func (b *checkedBody) take(p piece) error {
-	if p.text != "" || len(p.calls) > 0 || p.thought || p.finish != "" {
+// take records what a fragment contains.
+func (b *checkedBody) take(f fragment) error {
+	if f.text != "" || len(f.calls) > 0 || f.thought || f.finish != "" {
 		b.watchdog.contentArrived()
 	}
-	b.text = append(b.text, p.text...)
-	b.hasDeltas = b.hasDeltas || p.text != "" && !p.whole
-	_, ended := kindOfReason(p.finish)
+	b.text = append(b.text, f.text...)
+	b.hasDeltas = b.hasDeltas || f.text != "" && !f.whole
+	_, ended := kindOfReason(f.finish)
 	// A document that is not in an event has all calls of the answer.
-	b.hasFinish = b.hasFinish || ended || p.whole && len(p.calls) > 0 && b.documents.bare
-	b.hasWhole = b.hasWhole || p.whole
-	return b.exchange.take(p)
+	b.hasFinish = b.hasFinish || ended || f.whole && len(f.calls) > 0 && b.documents.bare
+	b.hasWhole = b.hasWhole || f.whole
+	return b.exchange.take(f)
 }
 
 // cause finds the true cause of an error.

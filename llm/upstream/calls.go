@@ -20,13 +20,13 @@ const (
 	maxCallBytes = 64 << 10
 	// madeUpID is the length of an ID that we make up. Mistral accepts no other.
 	madeUpID = 9
-	// maxNesting is how often arguments may be written as JSON within a JSON string.
+	// maxNesting is how many times the arguments may be written as a JSON string within a JSON string.
 	maxNesting = 3
 )
 
 var errCallsTooLarge = errors.New("the tool calls are larger than the limit")
 
-// callPart is what one document has of a tool call: a fragment of it, or all of it.
+// callPart is what one document has of a tool call: a part of it, or all of it.
 type callPart struct {
 	index     float64
 	indexed   bool
@@ -96,6 +96,12 @@ func (c *partialCall) closed() bool {
 	return bytes.HasSuffix(bytes.TrimSpace(c.arguments), []byte("}")) && isObject(c.arguments)
 }
 
+// beginsText reports whether a text begins with the arguments so far. Unlike strings.HasPrefix it copies neither.
+func (c *partialCall) beginsText(text string) bool {
+	n := len(c.arguments)
+	return len(text) >= n && text[:n] == string(c.arguments)
+}
+
 func (c *partialCall) blank() bool { return len(bytes.TrimSpace(c.arguments)) == 0 }
 
 // isObject reports whether text is a JSON object.
@@ -117,7 +123,7 @@ func (a *calls) add(parts []callPart, whole bool) error {
 		if whole {
 			a.addWhole(position, p)
 		} else {
-			a.addFragment(p)
+			a.addPart(p)
 		}
 		if len(a.list) > maxCalls || a.size > maxCallBytes {
 			return &Error{Kind: KindBadResponse, Status: http.StatusOK, Err: errCallsTooLarge}
@@ -134,8 +140,8 @@ func (a *calls) addWhole(position int, p callPart) {
 	}
 }
 
-// addFragment adds a part to the call that it belongs to, or begins another call.
-func (a *calls) addFragment(p callPart) {
+// addPart adds a part to the call that it belongs to, or begins another call.
+func (a *calls) addPart(p callPart) {
 	c := a.find(p)
 	switch {
 	case c == nil, a.beginsAnother(c, p):
@@ -202,7 +208,7 @@ func (a *calls) extend(c *partialCall, p callPart) {
 		a.size += len(p.name)
 	}
 	// Some servers send all of the arguments so far in each part.
-	if p.value || bytes.HasPrefix(c.arguments, []byte("{")) && strings.HasPrefix(p.arguments, string(c.arguments)) {
+	if p.value || bytes.HasPrefix(c.arguments, []byte("{")) && c.beginsText(p.arguments) {
 		c.arguments = c.arguments[:0]
 	}
 	if !c.closed() { // some servers repeat the end of the arguments
@@ -216,7 +222,7 @@ func (a *calls) began() bool {
 	return slices.ContainsFunc(a.list, func(c *partialCall) bool { return c.name != "" || !c.blank() })
 }
 
-// closed reports whether all calls have complete arguments. It is unknown of a call without arguments whether
+// closed reports whether all calls have complete arguments. For a call without arguments, it is unknown whether
 // some would have followed.
 func (a *calls) closed(orBlank bool) bool {
 	return !slices.ContainsFunc(a.list, func(c *partialCall) bool { return !c.closed() && (!orBlank || !c.blank()) })

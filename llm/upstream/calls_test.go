@@ -25,8 +25,8 @@ func askWithTools(ctx context.Context, m *upstream.Model) (string, upstream.Answ
 	var text strings.Builder
 	r := question("Which film is it?")
 	r.Tools = tools
-	r.Emit = func(piece string) error {
-		text.WriteString(piece)
+	r.Emit = func(chunk string) error {
+		text.WriteString(chunk)
 		return nil
 	}
 	answer, err := m.Generate(ctx, r)
@@ -267,7 +267,7 @@ func TestOddCallCompletions(t *testing.T) {
 	}
 }
 
-// TestCallsOnOpenConnection has a server that sends whole calls without a reason and keeps the connection open.
+// Whole calls are used at once, even if they have no finish reason and the connection stays open.
 func TestCallsOnOpenConnection(t *testing.T) {
 	t.Parallel()
 	u := listen(t, untilClosed(labelled("application/json")+whole(toolMessage, `null`, "")))
@@ -335,8 +335,7 @@ func TestBrokenCalls(t *testing.T) {
 	checkCalls(t, eventHead+manyCalls(64)+callsEnd, strings.TrimSpace(strings.Repeat("list{} ", 64)))
 }
 
-// TestCallsThatWereNotOffered has models that call tools although none were offered. The calls are ignored, so
-// the answer is what there is besides.
+// Calls are ignored if no tools were offered. The answer is the rest of the response.
 func TestCallsThatWereNotOffered(t *testing.T) {
 	t.Parallel()
 	u := listen(t, raw(eventHead+delta("He")+callsPart(partGalaxy)+delta("llo")+goodEnd))
@@ -353,7 +352,7 @@ func TestCallsThatWereNotOffered(t *testing.T) {
 	}
 }
 
-// TestHeldText shows when text gets out while tools are offered.
+// While tools are offered, text is held back until it is long enough or the answer ends.
 func TestHeldText(t *testing.T) {
 	t.Parallel()
 	word := "é word. " // eight characters in nine bytes
@@ -391,8 +390,8 @@ func TestHeldText(t *testing.T) {
 	}
 }
 
-// TestHeldTextIsReleased has an upstream that waits until the client has the text. So text is not held longer
-// than necessary. After a call, no more text gets out.
+// Text is not held back longer than necessary: the upstream here waits until the client has it. After a
+// call, no more text gets out.
 func TestHeldTextIsReleased(t *testing.T) {
 	t.Parallel()
 	arrived := make(chan struct{})
@@ -405,15 +404,15 @@ func TestHeldTextIsReleased(t *testing.T) {
 	})
 	r := question("Which film is it?")
 	r.Tools = tools
-	var pieces []int
-	r.Emit = func(piece string) error {
-		pieces = append(pieces, len(piece))
+	var chunks []int
+	r.Emit = func(chunk string) error {
+		chunks = append(chunks, len(chunk))
 		arrived <- struct{}{}
 		return nil
 	}
 	answer, err := openAI(t, u).Generate(bounded(t), r)
-	if err != nil || !slices.Equal(pieces, []int{240, 1}) {
-		t.Errorf("the chunks are %v, %v", pieces, err)
+	if err != nil || !slices.Equal(chunks, []int{240, 1}) {
+		t.Errorf("the chunks are %v, %v", chunks, err)
 	}
 	checkCallAnswer(t, answer, callGalaxy)
 }

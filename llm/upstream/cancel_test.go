@@ -108,7 +108,7 @@ func TestCancelCause(t *testing.T) {
 	}
 }
 
-// TestEmitError shows that an error of the caller's function ends the call to the upstream.
+// An error of the caller's function ends the call to the upstream.
 func TestEmitError(t *testing.T) {
 	t.Parallel()
 	full := errors.New("the client is gone")
@@ -132,8 +132,7 @@ func TestEmitError(t *testing.T) {
 	}
 }
 
-// TestEmitPanic shows that a panic of the caller's function, such as http.ErrAbortHandler, is not
-// recovered.
+// A panic of the caller's function, such as http.ErrAbortHandler, is not recovered.
 func TestEmitPanic(t *testing.T) {
 	t.Parallel()
 	script, _, gone := watched(eventHead + delta("He"))
@@ -148,13 +147,13 @@ func TestEmitPanic(t *testing.T) {
 	t.Errorf("no panic, the error is %v", err)
 }
 
-// TestPiecesAsTheyArrive has an upstream that sends the next chunk only after the last one arrived.
-func TestPiecesAsTheyArrive(t *testing.T) {
+// Each chunk is passed on as it arrives. The upstream sends the next one only after that.
+func TestChunksAsTheyArrive(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name   string
 		client func(*testing.T, *server) *upstream.Model
-		pieces []string
+		events []string
 		end    string
 	}{
 		{"openai", openAI, []string{eventHead + delta("a "), delta("b "), delta("c")}, finish("stop") + done},
@@ -164,16 +163,16 @@ func TestPiecesAsTheyArrive(t *testing.T) {
 			t.Parallel()
 			arrived := make(chan string)
 			c := test.client(t, listen(t, func(conn net.Conn) {
-				for _, piece := range test.pieces {
-					raw(piece)(conn)
+				for _, event := range test.events {
+					raw(event)(conn)
 					<-arrived
 				}
 				raw(test.end)(conn)
 			}))
 			var got []string
-			_, err := generate(bounded(t), c, func(piece string) error {
-				got = append(got, piece)
-				arrived <- piece
+			_, err := generate(bounded(t), c, func(chunk string) error {
+				got = append(got, chunk)
+				arrived <- chunk
 				return nil
 			})
 			if err != nil {

@@ -27,8 +27,8 @@ type collector struct {
 }
 
 // add takes the text that has arrived, and the adapter's own chunk.
-func (c *collector) add(ctx context.Context, x *exchange, piece string) error {
-	text := x.get() + piece
+func (c *collector) add(ctx context.Context, x *exchange, chunk string) error {
+	text := x.get() + chunk
 	if x.thought() {
 		c.thoughts.separate()
 	}
@@ -36,13 +36,13 @@ func (c *collector) add(ctx context.Context, x *exchange, piece string) error {
 	if x.hasCalls() {
 		return nil
 	}
-	return c.pass(ctx, answer)
+	return c.forward(ctx, answer)
 }
 
 // finish takes the last chunk of an answer, and how the answer ended. What is still held back of an answer that
 // failed is dropped.
-func (c *collector) finish(ctx context.Context, x *exchange, piece string, e ending, failed bool) error {
-	if err := c.add(ctx, x, piece); err != nil {
+func (c *collector) finish(ctx context.Context, x *exchange, chunk string, e ending, failed bool) error {
+	if err := c.add(ctx, x, chunk); err != nil {
 		return err
 	}
 	rest := c.thoughts.add(c.scrubber.end()) + c.thoughts.end(e)
@@ -50,40 +50,40 @@ func (c *collector) finish(ctx context.Context, x *exchange, piece string, e end
 		return nil
 	}
 	c.hold = false
-	return c.pass(ctx, rest)
+	return c.forward(ctx, rest)
 }
 
 // blank reports whether the answer so far has no visible text.
 func (c *collector) blank() bool { return Blank(c.text.String()) }
 
 // release adds a chunk to what is held back, and returns all of that once it is long enough.
-func (c *collector) release(piece string) string {
-	c.held.WriteString(piece)
+func (c *collector) release(chunk string) string {
+	c.held.WriteString(chunk)
 	if c.hold && utf8.RuneCountInString(c.held.String()) < maxHeld {
 		return ""
 	}
-	piece = c.held.String()
+	chunk = c.held.String()
 	c.held.Reset()
 	c.hold = false
-	return piece
+	return chunk
 }
 
-// pass passes on a chunk of the answer, unless it is empty or held back.
-func (c *collector) pass(ctx context.Context, piece string) error {
+// forward passes on a chunk of the answer, unless it is empty or held back.
+func (c *collector) forward(ctx context.Context, chunk string) error {
 	if c.hold || c.held.Len() > 0 {
-		piece = c.release(piece)
+		chunk = c.release(chunk)
 	}
-	if piece == "" {
+	if chunk == "" {
 		return nil
 	}
 	c.onText(ctx)
-	c.text.WriteString(piece)
+	c.text.WriteString(chunk)
 	if c.emit == nil {
 		return nil
 	}
 	c.emitted = true
 	c.emitting = true
-	c.err = c.emit(piece)
+	c.err = c.emit(chunk)
 	c.emitting = false
 	return c.err
 }

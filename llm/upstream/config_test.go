@@ -65,7 +65,7 @@ func TestBadConfig(t *testing.T) {
 	}
 }
 
-// TestEnvironment shows that the variables of the adapters are not read.
+// The environment variables of the adapters are not read.
 func TestEnvironment(t *testing.T) {
 	for _, name := range []string{"OPENAI_API_KEY", "OPENAI_MODEL", "OPENAI_BASE_URL", "OPENAI_API_BASE", "OPENAI_ORGANIZATION", "OLLAMA_HOST"} {
 		t.Setenv(name, "from-the-environment")

@@ -83,7 +83,7 @@ func (d *doer) send(r *http.Request, x *exchange, body []byte) (*http.Response, 
 		if e == nil {
 			d.learn(r.Context(), search)
 			if x.tools && search.current.without(optTools) {
-				_ = resp.Body.Close() // it has shown what it was for
+				_ = resp.Body.Close() // an answer without tools is not wanted here
 				return nil, noTools(search.first)
 			}
 			return resp, nil

@@ -73,16 +73,18 @@ func (x *exchange) reset(s shape) {
 	x.calls.list, x.calls.size = nil, 0
 }
 
-// take adds a piece that the doer has read. It fails if there are too many calls of tools.
-func (x *exchange) take(p piece) error {
-	x.model = cmp.Or(x.model, displayName(p.model))
-	x.finish = worseReason(x.finish, p.finish)
-	x.usage = Usage{Prompt: cmp.Or(p.usage.Prompt, x.usage.Prompt), Completion: cmp.Or(p.usage.Completion, x.usage.Completion)}
+// take adds a fragment to the answer. It fails if there are too many calls of tools.
+func (x *exchange) take(f fragment) error {
+	if x.model == "" { // every document repeats it
+		x.model = displayName(f.model)
+	}
+	x.finish = worseReason(x.finish, f.finish)
+	x.usage = Usage{Prompt: cmp.Or(f.usage.Prompt, x.usage.Prompt), Completion: cmp.Or(f.usage.Completion, x.usage.Completion)}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.thoughts = x.thoughts || p.thought
-	x.pending.WriteString(p.text)
-	return x.calls.add(p.calls, p.whole)
+	x.thoughts = x.thoughts || f.thought
+	x.pending.WriteString(f.text)
+	return x.calls.add(f.calls, f.whole)
 }
 
 // hasCalls reports whether the model calls tools.

@@ -260,7 +260,7 @@ func TestBrokenLines(t *testing.T) {
 	}
 }
 
-// TestBrokenLinesOfReply has the same responses to a request that is not streamed.
+// A reply that is not streamed fails for the same reasons as a stream.
 func TestBrokenLinesOfReply(t *testing.T) {
 	t.Parallel()
 	for _, test := range brokenLines {
@@ -296,7 +296,7 @@ func TestGoodLines(t *testing.T) {
 	}
 }
 
-// TestBrokenCompletion is about answers of OpenAI that are not streamed.
+// An answer that is not streamed fails if it is incomplete or malformed.
 func TestBrokenCompletion(t *testing.T) {
 	t.Parallel()
 	const head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\n"
@@ -363,7 +363,7 @@ func TestStalled(t *testing.T) {
 	}
 }
 
-// TestStalledTransport has a transport that returns the error of its context.
+// A stall is reported as such, even if the transport returns the error of its context.
 func TestStalledTransport(t *testing.T) {
 	t.Parallel()
 	c := newModel(t, upstream.Config{Provider: "openai", BaseURL: "http://upstream.test", IdleTimeout: 20 * time.Millisecond, HTTPClient: &http.Client{
@@ -383,13 +383,13 @@ type reader func([]byte) (int, error)
 
 func (f reader) Read(p []byte) (int, error) { return f(p) }
 
-// TestDrip has an upstream that is never silent for long and never ends. The total timeout ends it.
+// The total timeout ends a response that is never silent for long and never ends.
 func TestDrip(t *testing.T) {
 	t.Parallel()
-	drip := func(head, piece string) script {
+	drip := func(head, repeated string) script {
 		return func(conn net.Conn) {
 			_, err := io.WriteString(conn, head)
-			for ; err == nil; _, err = io.WriteString(conn, piece) {
+			for ; err == nil; _, err = io.WriteString(conn, repeated) {
 				<-time.After(time.Millisecond)
 			}
 		}
@@ -428,12 +428,12 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
-// TestRunaway has an upstream that streams forever.
+// A response that never ends fails once it is larger than the limit.
 func TestRunaway(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		provider, head string
-		piece          func(string) string
+		repeated       func(string) string
 	}{
 		{"openai", eventHead, delta},
 		{"ollama", lineHead, line},
@@ -443,7 +443,7 @@ func TestRunaway(t *testing.T) {
 			u := listen(t, func(conn net.Conn) {
 				_, err := io.WriteString(conn, test.head)
 				for i := 0; err == nil; i++ {
-					_, err = io.WriteString(conn, test.piece(strconv.Itoa(i)))
+					_, err = io.WriteString(conn, test.repeated(strconv.Itoa(i)))
 				}
 			})
 			c := newModel(t, upstream.Config{Provider: test.provider, BaseURL: u.URL, OllamaHost: u.URL, MaxBytes: 64 << 10})
@@ -456,7 +456,7 @@ func TestRunaway(t *testing.T) {
 	}
 }
 
-// TestSilence has an upstream that accepts the request and never responds. The total timeout ends it.
+// The total timeout ends a request that gets no response.
 func TestSilence(t *testing.T) {
 	t.Parallel()
 	for _, provider := range []string{"openai", "ollama"} {

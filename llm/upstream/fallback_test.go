@@ -58,8 +58,8 @@ func pickyModel(t *testing.T, provider string, p *picky) (*upstream.Model, *byte
 	}), &log
 }
 
-// TestFallback has upstreams that refuse a part of a request without saying which. The first call
-// finds it by trying, and the second call knows it.
+// If an upstream refuses a part of a request without saying which, the first call finds the part by
+// trying, and later calls leave it out.
 func TestFallback(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -118,8 +118,8 @@ func TestFallback(t *testing.T) {
 	}
 }
 
-// TestEveryRequestRefused has upstreams that refuse every request. The error is the first one, and the
-// next call starts with the same request.
+// If an upstream refuses every request, the error is the first one, and the next call starts with the same
+// request.
 func TestEveryRequestRefused(t *testing.T) {
 	t.Parallel()
 	for _, provider := range []string{"openai", "ollama"} {
@@ -160,8 +160,7 @@ func TestEveryRequestRefused(t *testing.T) {
 	}
 }
 
-// TestNamedPart has an upstream whose errors name what it refuses, one part at a time. That saves
-// requests.
+// An error that names the refused part saves requests.
 func TestNamedPart(t *testing.T) {
 	t.Parallel()
 	u := listen(t,
@@ -181,7 +180,7 @@ func TestNamedPart(t *testing.T) {
 	}
 }
 
-// TestTemporaryFailure has a temporary server error, which does not prove that the schema is refused.
+// A temporary server error does not prove that the schema is refused.
 func TestTemporaryFailure(t *testing.T) {
 	t.Parallel()
 	u := listen(t, status(500, "", "boom"), status(200, "", completion(goodReply, "stop")))
@@ -195,7 +194,7 @@ func TestTemporaryFailure(t *testing.T) {
 	}
 }
 
-// TestGrammarFailure has servers that fail on a schema, and either say so or fail repeatedly.
+// An error means that the schema is refused if it mentions the grammar or the schema, or if it is repeated.
 func TestGrammarFailure(t *testing.T) {
 	t.Parallel()
 	for name, failures := range map[string][]script{
@@ -218,8 +217,7 @@ func TestGrammarFailure(t *testing.T) {
 	}
 }
 
-// TestErrorInsteadOfAnswer has errors in responses of status 200. Before any text, the error's own code
-// decides.
+// The code of an error in a response of status 200 decides what is done, as long as there is no text yet.
 func TestErrorInsteadOfAnswer(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -269,9 +267,9 @@ func TestErrorInsteadOfAnswer(t *testing.T) {
 	}
 }
 
-// TestWordsDecideNoFallback has upstreams that refuse a part of a request with words that could be about
-// something else, or that quote the question.
-func TestWordsDecideNoFallback(t *testing.T) {
+// Words of an error that could be about something else, or that quote the question, do not end the search
+// for the refused part.
+func TestMisleadingErrorWords(t *testing.T) {
 	t.Parallel()
 	const echo = `"input":{"messages":[{"role":"user","content":"Is the model context length too long, or does the model not exist? A moderation content filter"}]}`
 	for _, test := range []struct {
@@ -326,9 +324,8 @@ func TestWordsDecideNoFallback(t *testing.T) {
 	}
 }
 
-// TestQuotedQuestionIsNoReason has permanent errors that quote the question. The words of the question do
-// not decide what the error is.
-func TestQuotedQuestionIsNoReason(t *testing.T) {
+// If an error quotes the question, the words of the question do not decide what the error is.
+func TestErrorQuotesQuestion(t *testing.T) {
 	t.Parallel()
 	const question = "The model does not exist? The maximum context length and the moderation"
 	for _, body := range []string{

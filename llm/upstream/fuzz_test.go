@@ -12,8 +12,8 @@ import (
 	"example.com/pagila-api/llm/upstream"
 )
 
-// FuzzResponse reads arbitrary responses, streamed and not streamed. The caller gets only text that is safe to
-// display, and every successful answer has some.
+// Whatever the response, streamed or not, the caller gets only text that is safe to display, and every
+// successful answer has some.
 func FuzzResponse(f *testing.F) {
 	for _, seeds := range [][]oddity{oddStreams, oddLines, oddCompletions, oddLineReplies} {
 		for _, seed := range seeds {

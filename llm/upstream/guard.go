@@ -25,6 +25,9 @@ func (m *Model) Generate(ctx context.Context, r Request) (answer Answer, err err
 	if r.MaxTokens <= 0 || r.MaxTokens > m.maxTokens {
 		r.MaxTokens = m.maxTokens
 	}
+	if len(r.Tools) == 0 && m.doer != nil {
+		r.Messages = withoutCalls(r.Messages)
+	}
 	ctx, span := m.telemetry.begin(ctx, r, r.MaxTokens+m.thinkingBudget(), m.temperature(r.Temperature))
 	c := &call{Request: r, onText: span.text}
 	err = errEmitPanicked // unless generate returns
@@ -232,7 +235,11 @@ func (m *Model) judge(t *attempt, reason string, kind Kind) (Answer, error) {
 	case kind != "":
 		return Answer{}, newError(kind, "the answer ended with the finish reason %q", reason)
 	case x.hasCalls():
+		m.use.called.Store(true)
 		answer.Text, answer.Calls = "", x.calls.finish()
+	case x.tools && writtenCall.MatchString(answer.Text):
+		m.forgoTools()
+		return Answer{}, noTools(nil)
 	case t.collector.blank():
 		return Answer{}, newError(KindEmpty, "the answer has no text")
 	}

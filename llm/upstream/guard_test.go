@@ -13,7 +13,7 @@ import (
 	"example.com/pagila-api/llm/upstream"
 )
 
-// TestPanic makes an adapter panic through its HTTP client.
+// A panic of an adapter is an error. The adapter here panics through its HTTP client.
 func TestPanic(t *testing.T) {
 	t.Parallel()
 	for _, provider := range []string{"openai", "ollama"} {
@@ -25,7 +25,7 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-// TestLength shows that an answer which was cut at the token limit is returned with its usage.
+// An answer that was cut at the token limit is returned with its usage.
 func TestLength(t *testing.T) {
 	t.Parallel()
 	u := listen(t, raw(eventHead+delta("He")+finish("length")+usageEvent+done))
@@ -37,7 +37,7 @@ func TestLength(t *testing.T) {
 	}
 }
 
-// TestConcurrent shares one model among many callers, each of which gets its own answer.
+// Many callers share one model, and each gets its own answer.
 func TestConcurrent(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -60,8 +60,8 @@ func TestConcurrent(t *testing.T) {
 		go func() {
 			var text strings.Builder
 			r := question(fmt.Sprintf("a%[1]d b%[1]d c%[1]d", i))
-			r.Emit = func(piece string) error {
-				text.WriteString(piece)
+			r.Emit = func(chunk string) error {
+				text.WriteString(chunk)
 				return nil
 			}
 			_, err := c.Generate(bounded(t), r)
@@ -78,8 +78,8 @@ func TestConcurrent(t *testing.T) {
 	}
 }
 
-// TestReadToTheEnd shows that the body of a good response is read to its end, although nothing after
-// the answer is used. Otherwise the connection could not serve the next call.
+// The body of a good response is read to its end, although nothing after the answer is used. Otherwise the
+// connection could not serve the next call.
 func TestReadToTheEnd(t *testing.T) {
 	t.Parallel()
 	ended := false

@@ -24,8 +24,8 @@ func (m local) GenerateContent(ctx context.Context, _ []llms.MessageContent, opt
 		set(&o)
 	}
 	if o.StreamingFunc != nil {
-		for _, piece := range []string{"Hel", "lo"} {
-			if err := o.StreamingFunc(ctx, []byte(piece)); err != nil {
+		for _, chunk := range []string{"Hel", "lo"} {
+			if err := o.StreamingFunc(ctx, []byte(chunk)); err != nil {
 				return nil, err
 			}
 		}
@@ -35,7 +35,7 @@ func (m local) GenerateContent(ctx context.Context, _ []llms.MessageContent, opt
 	}}}, m.err
 }
 
-// TestLocal shows that a local model is guarded like any other.
+// A local model is guarded like any other.
 func TestLocal(t *testing.T) {
 	t.Parallel()
 	m := newModel(t, upstream.Config{Provider: "here", Model: "ignored", Local: local{}})
@@ -53,7 +53,7 @@ func TestLocal(t *testing.T) {
 	m.Check(bounded(t)) // sends nothing
 }
 
-// TestLocalError shows that the text of an unknown error is dropped, since it may quote anything.
+// The text of an unknown error is dropped, since it may quote anything.
 func TestLocalError(t *testing.T) {
 	t.Parallel()
 	known := &upstream.Error{Kind: upstream.KindUnavailable, Err: errors.New("busy")}

@@ -278,7 +278,7 @@ func TestOddReplies(t *testing.T) {
 	}
 }
 
-// TestNoAnswer has responses that are complete but have no answer.
+// A response that is complete but contains no answer is an error.
 func TestNoAnswer(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
@@ -305,7 +305,7 @@ func TestNoAnswer(t *testing.T) {
 	}
 }
 
-// TestFinishReasons has finish reasons of answers that are not whole.
+// A finish reason that says that the answer is not whole makes it an error.
 func TestFinishReasons(t *testing.T) {
 	t.Parallel()
 	for reason, want := range map[string]upstream.Kind{
@@ -329,7 +329,7 @@ func TestFinishReasons(t *testing.T) {
 	}
 }
 
-// TestOddUsage shows how odd usages are read.
+// The usage is read in all the forms that upstreams write it in, and an impossible one counts as missing.
 func TestOddUsage(t *testing.T) {
 	t.Parallel()
 	for usage, want := range map[string]upstream.Usage{

@@ -172,31 +172,31 @@ type openAIChoice struct {
 
 // parse reads one document of a response: a completion or a chunk of one. Only the first choice counts, since no
 // others were asked for. It fails for a document of another form.
-func (dialect) parse(data []byte) (piece, error) {
+func (dialect) parse(data []byte) (fragment, error) {
 	var r struct {
 		Model   looseString             `json:"model"`
 		Choices looseList[openAIChoice] `json:"choices"`
 		Usage   looseUsage              `json:"usage"`
 	}
 	if err := json.Unmarshal(data, &r); err != nil {
-		return piece{}, err
+		return fragment{}, err
 	}
-	var p piece
+	var f fragment
 	for _, c := range r.Choices {
 		if c.Index.other {
 			continue
 		}
-		said := c.Delta.piece()
+		said := c.Delta.fragment()
 		if said.text == "" && len(said.calls) == 0 && c.Message != nil {
-			said = c.Message.piece()
+			said = c.Message.fragment()
 			said.whole = true
 		}
-		p.add(said)
-		p.finish = worseReason(p.finish, string(c.FinishReason))
+		f.add(said)
+		f.finish = worseReason(f.finish, string(c.FinishReason))
 	}
-	p.model, p.usage = string(r.Model), r.Usage.Usage
-	p.thought = p.thought || r.Usage.thought
-	return p, nil
+	f.model, f.usage = string(r.Model), r.Usage.Usage
+	f.thought = f.thought || r.Usage.thought
+	return f, nil
 }
 
 // What the adapter gets: an event without text, for which it calls the streaming function, or a whole

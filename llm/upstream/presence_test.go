@@ -14,7 +14,7 @@ import (
 	"example.com/pagila-api/llm/upstream"
 )
 
-// TestCheck asks upstreams for their models. Only a list that lacks the model is a problem.
+// Only a list of models that lacks the model is a problem.
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -77,7 +77,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestCheckIsBounded has an upstream that never responds.
+// The check of an upstream that never responds ends.
 func TestCheckIsBounded(t *testing.T) {
 	t.Parallel()
 	asked := make(chan struct{})
@@ -93,7 +93,7 @@ func TestCheckIsBounded(t *testing.T) {
 	openAI(t, u).Check(ctx)
 }
 
-// TestListedNames shows that nothing but names of models gets from a list into the log.
+// Nothing but the names of models gets from a list into the log.
 func TestListedNames(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
@@ -105,7 +105,7 @@ func TestListedNames(t *testing.T) {
 	}
 }
 
-// TestMissingModel has a call that finds out that the model is missing, and a later one that succeeds.
+// A call can find out that the model is missing, and a later one that it is there again.
 func TestMissingModel(t *testing.T) {
 	t.Parallel()
 	for provider, test := range map[string]struct {
@@ -144,7 +144,7 @@ func TestMissingModel(t *testing.T) {
 	}
 }
 
-// TestListsOfModels has lists that prove less about a model than they seem to.
+// A model is not reported as missing if the list may have it under another name or on another page.
 func TestListsOfModels(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -184,7 +184,7 @@ func TestListsOfModels(t *testing.T) {
 	}
 }
 
-// TestCheckAgain has an upstream that becomes ready later than we do.
+// An upstream that is not ready yet is asked again.
 func TestCheckAgain(t *testing.T) {
 	t.Parallel()
 	for name, notYet := range map[string]script{"nobody there": raw(""), "starting": status(503, "", "loading")} {

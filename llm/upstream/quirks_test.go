@@ -8,8 +8,8 @@ import (
 	"example.com/pagila-api/llm/upstream"
 )
 
-// TestQuirksOfHosts is about hosts that no test can reach. Only OpenAI's own hosts want the newer name
-// of the token limit, and only self-hosted servers take a schema per call at no cost.
+// Only OpenAI's own hosts want the newer name of the token limit, and only self-hosted servers take a
+// schema per call at no cost. No test can reach these hosts.
 func TestQuirksOfHosts(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -49,7 +49,7 @@ func TestQuirksOfHosts(t *testing.T) {
 	}
 }
 
-// TestMaxTokens shows that the configuration limits what a request may ask for.
+// The configuration limits how many tokens a request may ask for.
 func TestMaxTokens(t *testing.T) {
 	t.Parallel()
 	u := listen(t, status(200, "", completion(goodReply, "stop")))

@@ -96,8 +96,9 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// TestRetryAfterIsKept has an upstream that refuses a client which retries too early.
-func TestRetryAfterIsKept(t *testing.T) {
+// No request is sent before the time that the upstream asks to wait. It refuses a client that retries
+// earlier.
+func TestEarlyRetryRefused(t *testing.T) {
 	t.Parallel()
 	var ready time.Time
 	u := listen(t,
@@ -118,7 +119,8 @@ func TestRetryAfterIsKept(t *testing.T) {
 	}
 }
 
-// TestReplyFormat has upstreams that refuse a schema, and some of them also JSON mode.
+// If an upstream refuses a schema, it is asked for JSON mode, and if it refuses that too, only the prompt
+// asks for JSON.
 func TestReplyFormat(t *testing.T) {
 	t.Parallel()
 	const good = `{"title":"ALIEN CENTER","rating":"NC-17","recommended":true}`
@@ -166,7 +168,7 @@ func TestReplyFormat(t *testing.T) {
 	}
 }
 
-// TestFormatsInParallel has many calls that learn at the same time that the schema is refused.
+// Many calls can find out at the same time that the schema is refused.
 func TestFormatsInParallel(t *testing.T) {
 	t.Parallel()
 	const good = `{"title":"ALIEN CENTER","rating":"NC-17","recommended":true}`
@@ -198,7 +200,7 @@ func TestFormatsInParallel(t *testing.T) {
 	}
 }
 
-// TestLog shows that retries and weaker requests are logged, and that the log does not contain the key.
+// Retries and weaker requests are logged, without the key.
 func TestLog(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer

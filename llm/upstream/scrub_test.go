@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// TestCharacterOverTwoPieces has an upstream that cuts a character, and sends the rest only after the
-// text before it has arrived.
-func TestCharacterOverTwoPieces(t *testing.T) {
+// A character that the upstream cuts is put together again. The text before it is passed on without
+// waiting for the rest.
+func TestCharacterOverTwoChunks(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ name, first, second, want string }{
 		{"two bytes", "x\xc3", "\xa9", "x|é"},
@@ -27,13 +27,13 @@ func TestCharacterOverTwoPieces(t *testing.T) {
 				<-arrived
 				raw(part(`{"content":"`+test.second+`"}`) + goodEnd)(conn)
 			})
-			var pieces []string
-			_, err := generate(bounded(t), openAI(t, s), func(piece string) error {
-				pieces = append(pieces, piece)
+			var chunks []string
+			_, err := generate(bounded(t), openAI(t, s), func(chunk string) error {
+				chunks = append(chunks, chunk)
 				arrived <- struct{}{}
 				return nil
 			})
-			if got := strings.Join(pieces, "|"); err != nil || got != test.want {
+			if got := strings.Join(chunks, "|"); err != nil || got != test.want {
 				t.Errorf("got %q, %v, want %q", got, err, test.want)
 			}
 		})

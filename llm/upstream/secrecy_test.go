@@ -13,8 +13,7 @@ import (
 // confidential is a word of a customer's question.
 const confidential = "my-neighbour-Bob"
 
-// TestNothingQuoted has upstreams that echo the question wherever possible. Neither the error nor the
-// log may contain it.
+// Neither the error nor the log contains the question, even if the upstream echoes it wherever possible.
 func TestNothingQuoted(t *testing.T) {
 	t.Parallel()
 	const echo = "You asked: What does " + confidential + " watch?"

@@ -12,16 +12,15 @@ import (
 	"example.com/pagila-api/llm/upstream"
 )
 
-// TestSlowAnswer shows that only silence is a stall. An answer may take far longer than the idle timeout
-// while it keeps arriving, and so may its first content, which has a timeout of its own. The clock is
-// simulated.
+// Only silence is a stall. An answer may take far longer than the idle timeout while it keeps arriving,
+// and so may its first content, which has a timeout of its own. The clock is simulated.
 func TestSlowAnswer(t *testing.T) {
 	t.Parallel()
 	const idle, first = 20 * time.Second, time.Minute
 	for _, test := range []struct {
 		name   string
 		pauses time.Duration
-		pieces []string      // after a pause each
+		events []string      // after a pause each
 		want   upstream.Kind // empty for success, with the answer "xx"
 	}{
 		{"a slow answer", idle * 3 / 5, []string{delta("x"), delta("x"), goodEnd}, ""},
@@ -39,9 +38,9 @@ func TestSlowAnswer(t *testing.T) {
 				written := make(chan struct{})
 				go func() {
 					defer close(written)
-					for _, piece := range test.pieces {
+					for _, event := range test.events {
 						<-time.After(test.pauses)
-						io.WriteString(sender, piece)
+						io.WriteString(sender, event)
 					}
 					sender.Close()
 				}()

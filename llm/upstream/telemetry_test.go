@@ -62,7 +62,7 @@ func TestTelemetry(t *testing.T) {
 	}
 }
 
-// TestTelemetryOfFailures shows that each failure has one span with its error.type.
+// Each failure has one span with its error.type.
 func TestTelemetryOfFailures(t *testing.T) {
 	t.Parallel()
 	full := errors.New("the client is gone")
@@ -96,7 +96,7 @@ func TestTelemetryOfFailures(t *testing.T) {
 	}
 }
 
-// TestTelemetryOfPanic shows that a span ends even if the caller's function panics.
+// A span ends even if the caller's function panics.
 func TestTelemetryOfPanic(t *testing.T) {
 	t.Parallel()
 	c, reported := observedModel(t, "openai", false, raw(eventHead+delta("He")+finish("stop")+done))
@@ -110,7 +110,7 @@ func TestTelemetryOfPanic(t *testing.T) {
 	}
 }
 
-// TestRecordContent shows that the spans contain the prompt and the answer only if that is switched on.
+// The spans contain the prompt and the answer only if that is switched on.
 func TestRecordContent(t *testing.T) {
 	t.Parallel()
 	for _, on := range []bool{false, true} {

@@ -193,11 +193,11 @@ func (h *thoughts) unsure(last bool) (string, bool) {
 		h.scanned = scanned
 		return "", false
 	}
-	return h.pass(scanned), false
+	return h.release(scanned), false
 }
 
-// pass removes text without tags from the beginning of the text, and returns it.
-func (h *thoughts) pass(n int) string {
+// release removes text without tags from the beginning of the text, and returns it.
+func (h *thoughts) release(n int) string {
 	out := h.text[:n]
 	h.head = append(h.head, out[:min(n, max(0, maxLead+1-len(h.head)))]...)
 	h.tail = append(h.tail, out...)
@@ -212,7 +212,7 @@ func (h *thoughts) openLater(at int, tag []byte) string {
 		h.state = (*thoughts).plain
 		return ""
 	}
-	out := h.pass(at)
+	out := h.release(at)
 	h.buffer, h.suspect, h.mention = false, false, true
 	h.open(tag)
 	return out

@@ -30,8 +30,8 @@ func limitOf(t *testing.T, r request) int {
 // budget is how many more tokens a model gets for its thoughts.
 const budget = 4096
 
-// TestThinkingBudget has models that think, although their names do not say so. Once a response shows
-// it in any way, further calls get a budget. A call whose tokens were used up is repeated once.
+// Once a response shows in any way that the model thinks, further calls get a budget for that. A call
+// whose tokens were used up by thoughts is repeated once.
 func TestThinkingBudget(t *testing.T) {
 	t.Parallel()
 	const length = `"length"`
@@ -80,7 +80,7 @@ func checkLimits(t *testing.T, u *server, want ...int) {
 	}
 }
 
-// TestThinkingBudgetOfReply has a reply that is cut because the model thinks first.
+// A reply that is cut because the model thinks first is asked for again with a budget.
 func TestThinkingBudgetOfReply(t *testing.T) {
 	t.Parallel()
 	for provider, answers := range map[string][]script{
@@ -106,7 +106,7 @@ func TestThinkingBudgetOfReply(t *testing.T) {
 	}
 }
 
-// TestNotRepeated has calls that are not repeated: the answer was cut, but not because of thoughts.
+// A call is not repeated if its answer was cut, but not because of thoughts.
 func TestNotRepeated(t *testing.T) {
 	t.Parallel()
 	u := listen(t, raw(eventHead+delta("He")+finish("length")+done))
@@ -130,8 +130,7 @@ func TestNotRepeated(t *testing.T) {
 	checkLimits(t, u, askLimit, askLimit+budget)
 }
 
-// TestBudgetRefused has a server whose model is too small for the budget. The request is sent without
-// it.
+// If a model is too small for the budget, the request is sent without it.
 func TestBudgetRefused(t *testing.T) {
 	t.Parallel()
 	u := listen(t,
@@ -147,8 +146,8 @@ func TestBudgetRefused(t *testing.T) {
 	checkLimits(t, u, askLimit, askLimit+budget, askLimit, askLimit)
 }
 
-// TestClosingTagAlone has a model whose prompt ends with the opening tag. In the first stream its thoughts
-// look like an answer, so it fails. The next answers are buffered until the closing tag arrives.
+// If a prompt ends with the opening tag, the thoughts in the first stream look like an answer, so that
+// call fails. The next answers are buffered until the closing tag arrives.
 func TestClosingTagAlone(t *testing.T) {
 	t.Parallel()
 	thinks := raw(eventHead + characters("So they want ") + characters("a film.</think>\n\nHe") + characters("llo") + goodEnd)
@@ -180,16 +179,16 @@ func askBuffered(ctx context.Context, m *upstream.Model) (string, error) {
 	var text strings.Builder
 	r := question("Why are cats funny?")
 	r.Buffer = true
-	r.Emit = func(piece string) error {
-		text.WriteString(piece)
+	r.Emit = func(chunk string) error {
+		text.WriteString(chunk)
 		return nil
 	}
 	_, err := m.Generate(ctx, r)
 	return text.String(), err
 }
 
-// TestPlainAnswersAreStreamed has a model with such a name that does not think. The upstream sends the
-// second chunk only after the first has arrived.
+// A model that does not think is streamed again, whatever its name says. The upstream sends the second
+// chunk only after the first has arrived.
 func TestPlainAnswersAreStreamed(t *testing.T) {
 	t.Parallel()
 	arrived := make(chan struct{})
@@ -202,19 +201,19 @@ func TestPlainAnswersAreStreamed(t *testing.T) {
 	if text, _, err := ask(bounded(t), c); err != nil || text != "a b" {
 		t.Fatalf("got %q, %v", text, err)
 	}
-	var pieces []string
-	_, err := generate(bounded(t), c, func(piece string) error {
-		if pieces = append(pieces, piece); len(pieces) == 1 {
+	var chunks []string
+	_, err := generate(bounded(t), c, func(chunk string) error {
+		if chunks = append(chunks, chunk); len(chunks) == 1 {
 			close(arrived)
 		}
 		return nil
 	})
-	if err != nil || strings.Join(pieces, "|") != "a |b" {
-		t.Errorf("got %q, %v", pieces, err)
+	if err != nil || strings.Join(chunks, "|") != "a |b" {
+		t.Errorf("got %q, %v", chunks, err)
 	}
 }
 
-// TestManyThoughts has a model whose thoughts are larger than an answer may be.
+// Thoughts may be larger than an answer may be.
 func TestManyThoughts(t *testing.T) {
 	t.Parallel()
 	hm := strings.Repeat(thought(strings.Repeat("hm ", 100)), 6000)
@@ -228,15 +227,15 @@ func TestManyThoughts(t *testing.T) {
 	checkKind(t, err, upstream.KindBadResponse)
 }
 
-// TestTaggedTextSplit cuts a text with tags at every position.
+// A text with tags may be cut at any position.
 func TestTaggedTextSplit(t *testing.T) {
 	t.Parallel()
 	const text = "<think>a < b\n</think>\r\nHé <i>\x1b</i>"
 	var events bytes.Buffer
 	for cut := range len(text) {
 		events.Reset()
-		for _, piece := range []string{text[:cut], text[cut:]} {
-			raw := strings.NewReplacer("\n", `\n`, "\r", `\r`, "\x1b", `\u001b`).Replace(piece)
+		for _, chunk := range []string{text[:cut], text[cut:]} {
+			raw := strings.NewReplacer("\n", `\n`, "\r", `\r`, "\x1b", `\u001b`).Replace(chunk)
 			events.WriteString(part(`{"content":"` + raw + `"}`))
 		}
 		got, _, err := ask(bounded(t), openAI(t, listen(t, raw(eventHead+events.String()+goodEnd))))
@@ -246,8 +245,8 @@ func TestTaggedTextSplit(t *testing.T) {
 	}
 }
 
-// TestCutThoughtsWithoutTag has a model whose name says that it thinks, and whose answer is cut before a
-// closing tag. The text may be thoughts, so it is dropped and the call is repeated with a budget.
+// If the name of a model says that it thinks, and its answer is cut before a closing tag, the text may be
+// thoughts. It is dropped, and the call is repeated with a budget.
 func TestCutThoughtsWithoutTag(t *testing.T) {
 	t.Parallel()
 	s := listen(t, raw(eventHead+delta("So they want")+finish("length")+done), raw(eventHead+delta("So they want a film.</think>Hello")+goodEnd))
@@ -283,7 +282,7 @@ var thoughtTexts = []struct{ name, text, want string }{
 	{"closing tags that no template opens", "Use </reasoning>\nor </thought>.\n</scratchpad>\n</reflection>", "Use </reasoning>\nor </thought>.\n</scratchpad>\n</reflection>"},
 }
 
-// TestThoughtTexts has thoughts in odd places, in one chunk and character by character.
+// Thoughts are removed in odd places too, whether the text arrives in one chunk or character by character.
 func TestThoughtTexts(t *testing.T) {
 	t.Parallel()
 	for _, test := range thoughtTexts {
@@ -303,9 +302,9 @@ func TestThoughtTexts(t *testing.T) {
 	}
 }
 
-// TestEchoedTagHurtsNobody has a client that makes the model print a closing tag. Other clients still get
-// their answers: whole ones, cut ones with the text so far, and soon streamed ones again.
-func TestEchoedTagHurtsNobody(t *testing.T) {
+// A client that makes the model print a closing tag does not affect the answers of other clients: whole
+// ones, cut ones with the text so far, and soon streamed ones again.
+func TestEchoedClosingTag(t *testing.T) {
 	t.Parallel()
 	echoed := raw(eventHead + characters("Here it is.\n</think>\nDone") + goodEnd)
 	cut := raw(eventHead + delta("Hel") + delta("lo") + finish("length") + done)
@@ -342,8 +341,8 @@ func TestEchoedTagHurtsNobody(t *testing.T) {
 	}
 }
 
-// TestCutThoughts has a model whose name says that it thinks, and whose tokens run out before a tag shows
-// what its text is. It is asked again with a budget, and that text is shown.
+// If the name of a model says that it thinks, and its tokens run out before a tag shows what its text is,
+// it is asked again with a budget, and that text is shown.
 func TestCutThoughts(t *testing.T) {
 	t.Parallel()
 	u := listen(t, raw(eventHead+delta("So they")+finish("length")+done), raw(eventHead+delta("So they want a film")+finish("length")+done))

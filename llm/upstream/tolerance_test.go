@@ -32,10 +32,10 @@ func withLength(body string) string {
 }
 
 // chunked is a chunked response with a proper end.
-func chunked(pieces ...string) string {
+func chunked(texts ...string) string {
 	var out strings.Builder
-	for _, piece := range pieces {
-		out.WriteString(chunk(piece))
+	for _, text := range texts {
+		out.WriteString(chunk(text))
 	}
 	return chunkHead + out.String() + "0\r\n\r\n"
 }
@@ -104,7 +104,7 @@ func TestHarmlessBytes(t *testing.T) {
 	checkOddities(t, harmlessBytes, ollama)
 }
 
-// TestOpenConnection has servers that send one whole document and keep the connection open.
+// One whole document is an answer, even if the connection stays open.
 func TestOpenConnection(t *testing.T) {
 	t.Parallel()
 	u := listen(t, untilClosed(labelled("application/json")+completion("He", "stop")))
@@ -119,7 +119,7 @@ func TestOpenConnection(t *testing.T) {
 	}
 }
 
-// TestLineEndsSplit cuts a stream with all kinds of line ends at every position.
+// A stream may have all kinds of line ends, and be cut at any position.
 func TestLineEndsSplit(t *testing.T) {
 	t.Parallel()
 	body := "event: message\r\n" + strings.Replace(delta("H"), "\n\n", "\r\r", 1) + "\r" + strings.Replace(delta("e"), "\n\n", "\r\n\r\n", 1) + ": hi\r\n\r" + finish("stop") + done
@@ -135,7 +135,7 @@ func TestLineEndsSplit(t *testing.T) {
 	}
 }
 
-// TestWorstReason has answers with several finish reasons, of which the worst counts.
+// The worst of several finish reasons counts.
 func TestWorstReason(t *testing.T) {
 	t.Parallel()
 	for reasons, want := range map[string]upstream.Kind{
@@ -154,8 +154,8 @@ func TestWorstReason(t *testing.T) {
 	}
 }
 
-// TestReasonsThatSayTooLittle has finish reasons that do not say that the answer is whole.
-func TestReasonsThatSayTooLittle(t *testing.T) {
+// An answer with a finish reason that may mean anything does not count as whole.
+func TestVagueFinishReasons(t *testing.T) {
 	t.Parallel()
 	for _, reason := range []string{
 		"OTHER", "FinishReason.OTHER", "FINISH_REASON_UNSPECIFIED", "LANGUAGE", "RECITATION", "MALFORMED_FUNCTION_CALL", "repetition", "unknown", "UNKNOWN", "undefined",
@@ -174,7 +174,7 @@ func TestReasonsThatSayTooLittle(t *testing.T) {
 	}
 }
 
-// TestErrorInList has errors in lists, with status 200.
+// An error in a list is found, although the status is 200.
 func TestErrorInList(t *testing.T) {
 	t.Parallel()
 	const list = `[{"error":{"code":429,"message":"slow"}}]`
@@ -196,7 +196,7 @@ func TestErrorInList(t *testing.T) {
 	checkKind(t, err, upstream.KindRateLimited)
 }
 
-// TestModelName has upstreams whose model has an odd name. Only its visible characters are returned.
+// Only the visible characters of a model's name are returned.
 func TestModelName(t *testing.T) {
 	t.Parallel()
 	for sent, want := range map[string]string{

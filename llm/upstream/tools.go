@@ -5,6 +5,7 @@ import (
 	"errors"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/tmc/langchaingo/llms"
 )
@@ -65,6 +66,70 @@ func hasToolCalls(messages []llms.MessageContent) bool {
 		})
 	})
 }
+
+// withoutCalls returns the messages of a request without tools. Many servers refuse such a request if its
+// messages have calls of tools, and some models go on calling. So each result becomes a line of data, together
+// with its call, in the message of the user before it.
+func withoutCalls(messages []llms.MessageContent) []llms.MessageContent {
+	if !hasToolCalls(messages) {
+		return messages
+	}
+	var out []llms.MessageContent
+	var results []string
+	calls := map[string]llms.FunctionCall{} // by ID, which a later round may use again
+	for _, m := range messages {
+		said := llms.MessageContent{Role: m.Role}
+		for _, p := range m.Parts {
+			switch p := p.(type) {
+			case llms.ToolCall:
+				calls[p.ID] = *sendableCall(p).FunctionCall
+			case llms.ToolCallResponse:
+				results = append(results, resultLine(calls[p.ToolCallID], p.Content))
+			default:
+				said.Parts = append(said.Parts, p)
+			}
+		}
+		if len(said.Parts) > 0 {
+			out, results = append(withResults(out, results), said), nil
+		}
+	}
+	return withResults(out, results)
+}
+
+// resultLine is the result of a call as one line of JSON. encoding/json writes no "<" in it, so it cannot close
+// the block that it is in.
+func resultLine(call llms.FunctionCall, result string) string {
+	line := struct {
+		Tool      string          `json:"tool,omitempty"`
+		Arguments json.RawMessage `json:"arguments,omitempty"`
+		Result    any             `json:"result"`
+	}{call.Name, json.RawMessage(call.Arguments), result}
+	if json.Valid([]byte(result)) {
+		line.Result = json.RawMessage(result)
+	}
+	raw, err := json.Marshal(line)
+	if err != nil {
+		return "" // cannot happen, since all of it is valid
+	}
+	return string(raw)
+}
+
+// withResults adds results to the last message, or as a message of the user if the last one is another's.
+func withResults(messages []llms.MessageContent, results []string) []llms.MessageContent {
+	if len(results) == 0 {
+		return messages
+	}
+	block := llms.TextContent{Text: resultsIntro + "\n<results>\n" + strings.Join(results, "\n") + "\n</results>"}
+	last := len(messages) - 1
+	if last < 0 || messages[last].Role != llms.ChatMessageTypeHuman {
+		return append(messages, llms.MessageContent{Role: llms.ChatMessageTypeHuman, Parts: []llms.ContentPart{block}})
+	}
+	text := llms.TextContent{Text: MessageText(messages[last]) + "\n\n" + block.Text}
+	messages[last].Parts = []llms.ContentPart{text}
+	return messages
+}
+
+const resultsIntro = "The tools have returned these results, and cannot be called any more:"
 
 // sendable are messages whose calls of tools any upstream accepts. A name with other characters, and arguments
 // that are not an object, make many servers refuse the whole request.

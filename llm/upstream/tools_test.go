@@ -39,8 +39,8 @@ func readBody(t *testing.T, raw []byte) sentBody {
 	return body
 }
 
-// TestToolsInRequest shows the tools as the upstream gets them. Nothing is sent that servers refuse: neither
-// strict, nor tool_choice, nor parallel_tool_calls.
+// The upstream gets the tools without anything that servers refuse: neither strict, nor tool_choice, nor
+// parallel_tool_calls.
 func TestToolsInRequest(t *testing.T) {
 	t.Parallel()
 	for _, provider := range []string{"openai", "ollama"} {
@@ -83,8 +83,8 @@ func conversation() upstream.Request {
 	return r
 }
 
-// TestCallsInMessages shows how calls go back. A call that many servers would refuse does not make them refuse
-// the whole request.
+// A call in the messages is sent in a form that servers accept. Otherwise many would refuse the whole
+// request.
 func TestCallsInMessages(t *testing.T) {
 	t.Parallel()
 	u := listen(t, raw(eventHead+delta("He")+goodEnd))
@@ -111,7 +111,59 @@ func TestCallsInMessages(t *testing.T) {
 	}
 }
 
-// TestContentOfCalls has servers that refuse one or the other form of a message that only calls tools.
+// In a request without tools, calls and their results are data in the user's message. The data cannot
+// close its block. A local model gets the calls as they are.
+func TestCallsWithoutTools(t *testing.T) {
+	t.Parallel()
+	u := listen(t, raw(eventHead+delta("He")+goodEnd))
+	r := conversation()
+	r.Tools = nil
+	r.Messages = append(r.Messages, llms.TextParts(llms.ChatMessageTypeAI, "Hm"),
+		llms.MessageContent{Role: llms.ChatMessageTypeTool, Parts: []llms.ContentPart{llms.ToolCallResponse{ToolCallID: "z", Content: "</results>"}}})
+	if _, err := openAI(t, u).Generate(bounded(t), r); err != nil {
+		t.Fatal(err)
+	}
+	body := u.Requests()[0].Body
+	const intro = "The tools have returned these results, and cannot be called any more:\n<results>\n"
+	want := []string{
+		"Which film is it?\n\n" + intro + `{"tool":"listFilms","arguments":{"q":"galaxy"},"result":{"films":[]}}` + "\n" +
+			`{"tool":"functions_drop_tables","arguments":{},"result":{"status":404}}` + "\n" + `{"tool":"unknown","arguments":{},"result":"no"}` + "\n" +
+			`{"tool":"` + strings.Repeat("x", 64) + `","arguments":{},"result":"no"}` + "\n</results>",
+		"Hm",
+		intro + `{"result":"\u003c/results\u003e"}` + "\n</results>",
+	}
+	var got []string
+	for _, m := range readBody(t, body).Messages {
+		var text string
+		if err := json.Unmarshal(m.Content, &text); err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, text)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the messages (-want +got):\n%s", diff)
+	}
+	if bytes.Contains(body, []byte("tool_call")) || bytes.Contains(body, []byte(`"tools"`)) {
+		t.Errorf("the request is %s", body)
+	}
+	r.Emit = nil
+	local := newModel(t, upstream.Config{Provider: "here", Local: lastRole{}})
+	if answer, err := local.Generate(bounded(t), r); err != nil || answer.Text != "tool" {
+		t.Errorf("the last message of a local model is of %+v, %v", answer, err)
+	}
+}
+
+// lastRole is a local model that answers with the role of the last message.
+type lastRole struct{}
+
+func (lastRole) Call(context.Context, string, ...llms.CallOption) (string, error) { return "", nil }
+
+func (lastRole) GenerateContent(ctx context.Context, messages []llms.MessageContent, options ...llms.CallOption) (*llms.ContentResponse, error) {
+	role := string(messages[len(messages)-1].Role)
+	return &llms.ContentResponse{Choices: []*llms.ContentChoice{{Content: role, StopReason: "stop"}}}, nil
+}
+
+// If a server refuses one form of a message that only calls tools, it gets the other.
 func TestContentOfCalls(t *testing.T) {
 	t.Parallel()
 	for refused, accepted := range map[string]string{"null": `""`, `""`: "null"} {
@@ -174,8 +226,8 @@ func toolless(status int, body string) (*http.Client, *[][]byte) {
 	}), &got
 }
 
-// TestToolsRefused shows that a refusal of tools is found out and remembered. No answer to the question without
-// tools gets out, since it would not be based on anything.
+// A refusal of tools is found out and remembered. No answer to the question without tools gets out, since
+// it would not be based on anything.
 func TestToolsRefused(t *testing.T) {
 	t.Parallel()
 	for _, test := range refusals {
@@ -213,7 +265,7 @@ func TestToolsRefused(t *testing.T) {
 	}
 }
 
-// TestOtherPartsRefusedWithTools has servers that refuse other parts of a request with tools.
+// In a request with tools, the other parts can be refused without losing the tools.
 func TestOtherPartsRefusedWithTools(t *testing.T) {
 	t.Parallel()
 	for _, refused := range [][]string{{"stream_options"}, {"temperature"}, {"max_tokens"}, {"temperature", "stream_options"}, {"temperature", "stream_options", "max_tokens"}} {
@@ -231,7 +283,7 @@ func TestOtherPartsRefusedWithTools(t *testing.T) {
 	}
 }
 
-// TestToolsAreKept has errors of requests with tools that say nothing about the tools. They are offered again.
+// Tools are offered again after an error that says nothing about them.
 func TestToolsAreKept(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -268,7 +320,7 @@ func TestToolsAreKept(t *testing.T) {
 	}
 }
 
-// TestToolsRefusedInParallel has many calls that learn at the same time that tools are refused.
+// Many calls can find out at the same time that tools are refused.
 func TestToolsRefusedInParallel(t *testing.T) {
 	t.Parallel()
 	client, _ := toolless(400, `{"error":"does not support tools"}`)
@@ -285,7 +337,7 @@ func TestToolsRefusedInParallel(t *testing.T) {
 	}
 }
 
-// TestToolsIgnored has an upstream that ignores tools. Its answer is one like any other.
+// The answer of an upstream that ignores tools is like any other.
 func TestToolsIgnored(t *testing.T) {
 	t.Parallel()
 	u := listen(t, raw(eventHead+delta("He")+delta("llo")+goodEnd))
@@ -296,8 +348,7 @@ func TestToolsIgnored(t *testing.T) {
 	}
 }
 
-// TestThinkingBudgetWithTools has a call that is cut because the model thinks first. Tokens for thoughts are
-// added only if it did.
+// A call that is cut is repeated with tokens for thoughts only if the model has thought.
 func TestThinkingBudgetWithTools(t *testing.T) {
 	t.Parallel()
 	cutCall := callsPart(headGalaxy) + callsPart(moreArguments(0, `{"q`)) + finish("length") + done
@@ -344,7 +395,7 @@ func hasResult(messages []llms.MessageContent) bool {
 	return messages[len(messages)-1].Role == llms.ChatMessageTypeTool
 }
 
-// TestLocalCalls shows that the calls of a local model are guarded like any others.
+// The calls of a local model are guarded like any others.
 func TestLocalCalls(t *testing.T) {
 	t.Parallel()
 	m := newModel(t, upstream.Config{Provider: "here", Local: localCaller{[]llms.ToolCall{
@@ -373,7 +424,7 @@ func TestLocalCalls(t *testing.T) {
 	checkKind(t, err, upstream.KindBadResponse)
 }
 
-// TestTelemetryOfCalls shows what a span says about tools, and its messages if that is switched on.
+// A span has the number of tools and of calls, and the messages if that is switched on.
 func TestTelemetryOfCalls(t *testing.T) {
 	t.Parallel()
 	m, reported := observedModel(t, "openai", true, raw(eventHead+callsPart(partGalaxy, partSeven)+finish("tool_calls")+usageEvent+done))

@@ -6,7 +6,7 @@
 // success. A failure is an [*Error].
 //
 // Everything that does not affect whether an answer is good is read leniently. A response is a sequence of
-// JSON documents (documents.go). Each document is read as a piece of the answer (openai.go, piece.go), and
+// JSON documents (documents.go). Each document adds a fragment to the answer (openai.go, fragment.go), and
 // one with neither text, a tool call nor an error is skipped. Tool calls are assembled from their parts
 // (calls.go). Optional parts of a request that an upstream refuses are found by trying (search.go). The
 // guard removes the model's thoughts from the text (thoughts.go) and makes the text safe to display
@@ -38,6 +38,7 @@ type Model struct {
 	quirks    quirks
 	doer      *doer // nil for a local model, which needs no HTTP
 	thinking  thinking
+	use       toolUse
 	logger    *slog.Logger
 	telemetry *telemetry
 }
@@ -107,7 +108,8 @@ type Request struct {
 	// Tools are offered to the model, which may call some of them instead of answering. The calls and their
 	// results go back as further messages. Before a call the model may write a comment. So with tools the
 	// first 240 characters are held back from Emit until there is more text or the answer ends, and they are
-	// dropped if there is a call. Text that was emitted before a call is not an answer either.
+	// dropped if there is a call. Text that was emitted before a call is not an answer either. In a request
+	// without tools, a server gets earlier calls and results as text, which any server accepts.
 	Tools []Tool
 	// Emit is called with each chunk of the answer as it arrives, in the caller's goroutine and never
 	// with empty text. Its error ends the call. Nil asks for an answer that is not streamed.
@@ -139,6 +141,9 @@ type Usage struct {
 	Prompt     int
 	Completion int
 }
+
+// Local reports whether the model is in this process.
+func (m *Model) Local() bool { return m.doer == nil }
 
 // Name is the model's name, as configured or by default.
 func (m *Model) Name() string { return m.name }

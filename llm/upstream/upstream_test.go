@@ -108,8 +108,8 @@ func generate(ctx context.Context, m *upstream.Model, emit func(text string) err
 // ask asks a question and returns the text that was streamed.
 func ask(ctx context.Context, m *upstream.Model) (string, upstream.Answer, error) {
 	var text strings.Builder
-	answer, err := generate(ctx, m, func(piece string) error {
-		text.WriteString(piece)
+	answer, err := generate(ctx, m, func(chunk string) error {
+		text.WriteString(chunk)
 		return nil
 	})
 	return text.String(), answer, err

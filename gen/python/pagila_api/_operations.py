@@ -245,13 +245,13 @@ catalogue. `estimated` asks the database's planner, which may be wrong. `none` l
 total out. The default is `exact`, and `none` with a cursor.
 
             sort: The order. A minus sign reverses it. Unknown values come last in both directions, and films
-with equal values are ordered by `film_id`. `relevance` needs `q`, and puts the best match
-first. The default is `film_id`, and `relevance` with `q`.
+with equal values are ordered by `film_id`. `relevance` needs `q`, puts the best match first,
+and cannot be reversed. The default is `film_id`, and `relevance` with `q`.
 
             q: Searches the titles and descriptions for words, in the syntax of web search engines: all
 words have to occur, in any form, `or` allows either of two, a minus sign excludes a word,
-and quotes enclose a phrase. Words of a title may be abbreviated: `dino` finds ACADEMY
-DINOSAUR.
+and quotes enclose a phrase. Without these operators, a word may also be the beginning of a
+word of the title: `drama dino` finds the drama ACADEMY DINOSAUR.
 
             title: A part of the title. Case does not matter.
             category: A category. Case does not matter. Given several times, a film may have any of them.

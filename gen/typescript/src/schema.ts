@@ -236,9 +236,10 @@ export interface paths {
          *
          *     A client that prefers `text/event-stream` gets server-sent events: a `tool` for each call of a
          *     tool (`ToolEvent`), `sources` before the answer (`SourcesEvent`), a `delta` for each chunk
-         *     (`DeltaEvent`), and `done` (`DoneEvent`). If the model fails after the response has begun, the
+         *     (`DeltaEvent`), and `done` (`DoneEvent`). If the model calls more tools after a part of the answer,
+         *     `sources` comes again, with all films. If the model fails after the response has begun, the
          *     last event is `error` (`Problem`) instead of `done`. The response begins with the first call or
-         *     chunk, or after some seconds without one. From then on, comments keep the connection alive
+         *     chunk, and after one second at the latest. From then on, comments keep the connection alive
          *     while the model thinks.
          *
          *     A browser's `EventSource` reconnects after the end of the stream, with the header
@@ -459,7 +460,7 @@ export interface components {
          */
         Money: string;
         /**
-         * @description An order of films. A minus sign reverses it.
+         * @description An order of films. A minus sign reverses it. Relevance cannot be reversed.
          * @example title
          * @enum {string}
          */
@@ -1780,16 +1781,16 @@ export interface operations {
                 count?: components["schemas"]["CountMode"];
                 /**
                  * @description The order. A minus sign reverses it. Unknown values come last in both directions, and films
-                 *     with equal values are ordered by `film_id`. `relevance` needs `q`, and puts the best match
-                 *     first. The default is `film_id`, and `relevance` with `q`.
+                 *     with equal values are ordered by `film_id`. `relevance` needs `q`, puts the best match first,
+                 *     and cannot be reversed. The default is `film_id`, and `relevance` with `q`.
                  * @example title
                  */
                 sort?: components["schemas"]["FilmSort"];
                 /**
                  * @description Searches the titles and descriptions for words, in the syntax of web search engines: all
                  *     words have to occur, in any form, `or` allows either of two, a minus sign excludes a word,
-                 *     and quotes enclose a phrase. Words of a title may be abbreviated: `dino` finds ACADEMY
-                 *     DINOSAUR.
+                 *     and quotes enclose a phrase. Without these operators, a word may also be the beginning of a
+                 *     word of the title: `drama dino` finds the drama ACADEMY DINOSAUR.
                  * @example drama dinosaur
                  */
                 q?: string;

@@ -124,6 +124,10 @@ func newService(ctx context.Context, c config, otel *telemetry, logger *slog.Log
 			return nil, err
 		}
 	}
+	if c.LLMProvider == "ollama" {
+		logger.Warn("Ollama drops what does not fit into its context, and no request can set the length of that",
+			"remedy", "set OLLAMA_CONTEXT_LENGTH=16384 where Ollama runs, if you have not")
+	}
 	s.endCheck = checkModel(ctx, s.model)
 	return s, nil
 }

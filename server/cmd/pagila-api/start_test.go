@@ -634,7 +634,7 @@ func TestStartWithMissingModel(t *testing.T) {
 		}
 	}
 	log := s.stderr.String()
-	for _, want := range []string{"level=WARN", "lama", "llama3.2:latest", "ollama pull lama"} {
+	for _, want := range []string{"level=WARN", "lama", "llama3.2:latest", "ollama pull lama", "OLLAMA_CONTEXT_LENGTH"} {
 		if !strings.Contains(log, want) {
 			t.Errorf("the log does not have %q: %s", want, log)
 		}

@@ -18,11 +18,11 @@ var follows = map[string][]string{
 	"":        {"tool", "sources", "error"},
 	"tool":    {"tool", "sources", "error"},
 	"sources": {"delta", "error"},
-	"delta":   {"delta", "done", "error"},
+	"delta":   {"delta", "tool", "done", "error"},
 }
 
-// CheckEvents checks a complete stream of server-sent events: any number of calls of tools, the event sources,
-// deltas, and one event that ends the stream. Their IDs count from 1. Comments may come in between.
+// CheckEvents checks a complete stream of server-sent events: any number of calls of tools, the event sources and
+// deltas, perhaps the same again, and one event that ends the stream. Their IDs count from 1. Comments may come in between.
 func CheckEvents(doc *openapi3.T, stream string) error {
 	rest, complete := strings.CutSuffix(stream, "\n\n")
 	if !complete {

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// piece is what one document of a response contains. A piece with neither text, a tool call nor an error is
-// skipped, whatever else the document has.
-type piece struct {
+// fragment is what one document of a response adds to the answer. A document that has neither text, a tool call
+// nor an error is skipped, whatever else it has.
+type fragment struct {
 	text    string
 	whole   bool // the text is the whole answer, not its next part
 	calls   []callPart
@@ -21,12 +21,12 @@ type piece struct {
 }
 
 // add adds the content of another choice.
-func (p *piece) add(other piece) {
-	p.text += other.text
-	p.calls = append(p.calls, other.calls...)
-	p.whole = p.whole || other.whole
-	p.thought = p.thought || other.thought
-	p.refusal = p.refusal || other.refusal
+func (f *fragment) add(other fragment) {
+	f.text += other.text
+	f.calls = append(f.calls, other.calls...)
+	f.whole = f.whole || other.whole
+	f.thought = f.thought || other.thought
+	f.refusal = f.refusal || other.refusal
 }
 
 // looseMessage is a message, or a part of one that is streamed. Its text is read strictly.
@@ -51,13 +51,13 @@ func (m *looseMessage) UnmarshalJSON(raw []byte) error {
 	return json.Unmarshal(raw, (*plain)(m))
 }
 
-// piece is the content of the message.
-func (m looseMessage) piece() piece {
+// fragment is what the message adds to the answer.
+func (m looseMessage) fragment() fragment {
 	calls := m.ToolCalls
 	if len(calls) == 0 {
 		calls = m.FunctionCall
 	}
-	return piece{
+	return fragment{
 		text:    m.Content.text,
 		calls:   calls,
 		refusal: saysSomething(string(m.Refusal)) || m.Content.refusal,
