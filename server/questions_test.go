@@ -215,7 +215,7 @@ func TestTitles(t *testing.T) {
 }
 
 // vocabularyValue is a value in the offline model's vocabulary.
-var vocabularyValue = regexp.MustCompile(`(?m)^\[(\w+)=([^\]]+)\]: ([^,\n]+)`)
+var vocabularyValue = regexp.MustCompile(`(?m)^(?:any|all|is) (\w+) ([^:]+): `)
 
 // TestVocabulary compares the values of the vocabulary with the contract and the database, in both directions.
 func TestVocabulary(t *testing.T) {
@@ -228,7 +228,7 @@ func TestVocabulary(t *testing.T) {
 	}
 	got := map[string][]string{}
 	for _, m := range vocabularyValue.FindAllStringSubmatch(string(raw), -1) {
-		for v := range strings.SplitSeq(strings.NewReplacer("+", " ", `"`, "").Replace(m[2]), "|") {
+		for v := range strings.SplitSeq(strings.Trim(m[2], `"`), "|") {
 			got[m[1]] = append(got[m[1]], v)
 		}
 	}

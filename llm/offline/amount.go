@@ -1,108 +1,94 @@
 package offline
 
 import (
-	"encoding/json"
+	"cmp"
 	"fmt"
-	"regexp"
-	"strings"
-
-	"github.com/shopspring/decimal"
+	"math"
+	"strconv"
 )
 
-// spellings are patterns that rewrite amounts in the notation of the vocabulary, in turn, until each is a bound and
-// a number with its unit: " <= " and " 90*1#length ". N is a number without a unit, A one with it, and B a bound.
-var spellings = compiled([][2]string{
-	{` (N)  ormore  (\*\S+)  (#\w+) `, ` >=  $1$2$3 `},         // 90+ minutes
-	{` (N)  (\*\S+)  (#\w+) `, ` $1$2$3 `},                     // 90 minutes
-	{` \$  (N) `, ` $1*1#rental_rate `},                        // $3
-	{` (N)  \$ `, ` $1*1#rental_rate `},                        // 3 $
-	{` (N)  (to)  (N)(\*\S+) `, ` $1$4  to  $3$4 `},            // 1 to 3 hours
-	{` (N)(\*\S+)  to  (N) `, ` $1$2  to  $3$2 `},              // $1 to 3
-	{` between  (N)  &  (N)(\*\S+) `, ` $1$3  to  $2$3 `},      // between 1 and 3 hours
-	{` between  (N)(\*\S+)  &  (N) `, ` $1$2  to  $3$2 `},      // between $1 and 3
-	{` between  (A)  &  (A) `, ` $1  to  $2 `},                 // between 1 hour and 90 minutes
-	{` (#\w+)  between  (N)  &  (N) `, ` $2*1$1  to  $3*1$1 `}, // length between 60 and 90
-	{` (#\w+) ((?: B )?) (N) `, `$2 $3*1$1 `},                  // length under 90
-	{` (N\.\d\d) `, ` $1*1#rental_rate `},                      // 2.99
-	{` between  (\d{4})  &  (\d{4}) `, ` $1  to  $2 `},         // between 2000 and 2006
-	{` ((?:19|20|21)\d\d) `, ` $1*1#release_year `},            // 2006
-	{`(?: between )? (A)  to  (A) `, ` >=  $1  <=  $2 `},       // 60 to 90 minutes
-	{` (A)  orless `, ` <=  $1 `},                              // 90 minutes or less
-	{` (A)  ormore `, ` >=  $1 `},                              // 90 minutes or more
-	{` (A)  \[length_min=150\] `, ` $1 `},                      // 90 minutes long
-	{`#rental_rate  #replacement_cost `, `#replacement_cost `}, // 20 dollars to replace
-	{` #replacement_cost ((?: B )? N\*\S+)#rental_rate  (<=  N\*\S+)#rental_rate `, `$1#replacement_cost  $2#replacement_cost `},
-	{` #replacement_cost ((?: B )? N\*\S+)#rental_rate `, `$1#replacement_cost `},
-})
-
-var amounts = compiled([][2]string{{`( & )?(?: (B) )? (N)\*(N)#(\w+) `, ""}})[0].pattern
-
-type spelling struct {
-	pattern *regexp.Regexp
-	by      string
+// measures are the parameters of listFilms with a minimum and a maximum: their unit, the numbers that the contract
+// takes, their decimal places, and how answers say a number.
+var measures = map[string]struct {
+	unit        string
+	least, most float64
+	places      int
+	says        string
+}{
+	"length":           {"minutes", 0, 32767, 0, "%s minutes"},
+	"rental_duration":  {"days", 0, 32767, 0, "%s days"},
+	"release_year":     {"", 1901, 2155, 0, "the year %s"},
+	"rental_rate":      {"$", 0, 1e9, 2, "$%s"},
+	"replacement_cost": {"$", 0, 1e9, 2, "$%s to replace"},
 }
 
-func compiled(patterns [][2]string) []spelling {
-	var all []spelling
-	for _, p := range patterns {
-		pattern := strings.NewReplacer("A", `[\d.]+\*[\d.]+#\w+`, "N", `\d*\.?\d+`, "B", `(?:<=?|>=?|~)`).Replace(p[0])
-		all = append(all, spelling{regexp.MustCompile(pattern), p[1]})
-	}
-	return all
-}
+// measured is the parameter that a unit is for, unless the question has another one.
+var measured = map[string]string{"minutes": "length", "days": "rental_duration", "$": "rental_rate"}
 
-// measures are the parameters of listFilms with a minimum and a maximum: the numbers that the contract takes, their
-// step, and how an answer says a number.
-var measures = map[string]struct{ least, most, step, format string }{
-	"length":           {"0", "32767", "1", "%s minutes"},
-	"rental_duration":  {"0", "32767", "1", "%s days"},
-	"release_year":     {"1901", "2155", "1", "the year %s"},
-	"rental_rate":      {"0", "9999999999", "0.01", "$%s"},
-	"replacement_cost": {"0", "9999999999", "0.01", "$%s to replace"},
-}
-
-// amount reads an amount with its bound, and returns what is still to be read. An amount without a bound after an
-// "and" is not understood, because in "under 2 hours and 5 dollars" the bound may be meant for both.
-func (q *query) amount(text string) string {
-	part, number := amounts.FindStringSubmatch(text), decimal.RequireFromString
-	m, parameter := measures[part[5]], part[5]
-	limits, reading := limitsOf(part[2], number(part[3]).Mul(number(part[4])), number(m.step))
-	if part[1] != "" && part[2] == "" || limits["_min"].GreaterThan(limits["_max"]) && len(limits) == 2 {
-		return text
-	}
-	for end, limit := range limits {
-		if q.args[parameter+end] != nil || limit.LessThan(number(m.least)) || limit.GreaterThan(number(m.most)) {
-			return text
+// amount uses a number or a range, with what is measured, bounds and units around it. A unit counts for both ends.
+func (q *query) amount(part []term) bool {
+	by, numbers := map[string]term{}, []float64{}
+	for _, t := range part {
+		if before, again := by[t.kind]; again && t.kind == "unit" && before.says != t.says {
+			return false // 2 hours to 90 minutes
 		}
-	}
-	for end, limit := range limits {
-		reading = strings.ReplaceAll(reading, end, fmt.Sprintf(m.format, limit))
-		q.args[parameter+end] = limit.String()
-		if m.step == "1" {
-			q.args[parameter+end] = json.RawMessage(limit.String())
+		if t.kind == "number" {
+			n, _ := strconv.ParseFloat(t.value, 64)
+			numbers = append(numbers, n)
 		}
+		by[t.kind] = t
 	}
-	q.read = append(q.read, reading)
-	return " , "
+	if len(numbers) == 0 {
+		numbers = []float64{1} // under an hour
+	}
+	low, high := numbers[0], numbers[len(numbers)-1]
+	parameter := parameterOf(by, low)
+	factor, _ := strconv.ParseFloat(cmp.Or(by["unit"].value, "1"), 64)
+	bound := by["bound"].value + by["to"].kind + by["and"].kind + by["after"].value
+	return parameter != "" && q.limit(parameter, bound, low*factor, high*factor)
 }
 
-// limitsOf are the limits of the numbers that compare with n as a bound says, and how an answer says it.
-func limitsOf(bound string, n, step decimal.Decimal) (limits map[string]decimal.Decimal, reading string) {
-	tenth := n.Div(decimal.NewFromInt(10))
-	up := func(n decimal.Decimal) decimal.Decimal { return n.Div(step).Ceil().Mul(step) }
-	down := func(n decimal.Decimal) decimal.Decimal { return n.Div(step).Floor().Mul(step) }
+// parameterOf is the parameter that a number is for, or empty if that is unclear.
+func parameterOf(by map[string]term, number float64) string {
+	unit, year := by["unit"].parameter, measures["release_year"]
+	said := cmp.Or(by["replace"].parameter, by["measure"].parameter, by["bound"].parameter, measured[unit])
+	switch {
+	case said == "" && year.least <= number && number <= year.most:
+		return "release_year"
+	case unit != "" && unit != measures[said].unit:
+		return ""
+	}
+	return said
+}
+
+// limit sets the limits that a bound means, and reports whether it could. The bound of a range has the words before and
+// between its numbers: "betweenand", "betweento" or "to".
+func (q *query) limit(parameter, bound string, low, high float64) bool {
+	step := math.Pow10(-measures[parameter].places)
 	switch bound {
 	case "<":
-		return map[string]decimal.Decimal{"_max": up(n).Sub(step)}, "at most _max"
+		return q.end(parameter, "_max", "at most", high-step)
 	case "<=":
-		return map[string]decimal.Decimal{"_max": down(n)}, "at most _max"
+		return q.end(parameter, "_max", "at most", high)
 	case ">":
-		return map[string]decimal.Decimal{"_min": down(n).Add(step)}, "at least _min"
+		return q.end(parameter, "_min", "at least", low+step)
 	case ">=":
-		return map[string]decimal.Decimal{"_min": up(n)}, "at least _min"
-	case "~":
-		return map[string]decimal.Decimal{"_min": up(n.Sub(tenth)), "_max": down(n.Add(tenth))}, "from _min to _max"
-	default:
-		return map[string]decimal.Decimal{"_min": up(n), "_max": down(n)}, "_min"
+		return q.end(parameter, "_min", "at least", low)
+	case "", "to", "betweento", "betweenand":
+		return q.end(parameter, "_min", "at least", low) && q.end(parameter, "_max", "at most", high)
 	}
+	return false
+}
+
+// end sets a minimum or a maximum, and reports whether it has no value yet and the contract takes it.
+func (q *query) end(parameter, end, says string, n float64) bool {
+	m := measures[parameter]
+	digits := strconv.FormatFloat(n, 'f', m.places, 64)
+	rounded, err := strconv.ParseFloat(digits, 64)
+	var value any = digits
+	if m.places == 0 {
+		value = rounded
+	}
+	takes := err == nil && math.Abs(n-rounded) < 1e-6 && m.least <= rounded && rounded <= m.most
+	return takes && q.set(parameter+end, fmt.Sprintf(says+" "+m.says, digits), value)
 }

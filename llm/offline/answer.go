@@ -2,7 +2,6 @@ package offline
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -15,60 +14,18 @@ const notSearched = "Not understood: the catalogue could not be searched for thi
 // maxListed is how many films an answer lists.
 const maxListed = 8
 
-// maxNamed is how many films that a question names are looked up.
-const maxNamed = 3
-
-// call is a call of a tool.
-type call struct{ name, arguments string }
-
-// desk makes calls. A result is empty until it is known, and then the question is read again.
-type desk struct {
-	results map[call]record
-	wanted  []call
-	refused bool // a result is no response but a problem
-}
-
-func (d *desk) call(name string, args map[string]any) record {
-	c := call{name, encode(args)}
-	r, known := d.results[c]
-	if !known && !slices.Contains(d.wanted, c) {
-		d.wanted = append(d.wanted, c)
-	}
-	d.refused = d.refused || known && (len(r) == 0 || r["detail"] != nil)
-	return r
-}
-
-// encode writes arguments in JSON. It can write all that the reader understands.
-func encode(args map[string]any) string {
-	raw, err := json.Marshal(args)
-	if err != nil {
-		return "{}"
-	}
-	return string(raw)
-}
-
-// reading is what is made of a question and the results so far.
-type reading struct {
-	calls  []call // that are needed before there is an answer
-	answer string
-	whole  bool // each word was understood
-}
-
-// read reads a question.
-func read(question string, results map[call]record) reading {
-	d := &desk{results: results}
+// answer answers a question, and reports whether each word of it was understood. There is no answer yet if further
+// calls are wanted.
+func (c *conversation) answer(question string) (text string, understood bool) {
 	words := split(question)
-	names := resolve(words, d)
-	if len(d.wanted) > 0 {
-		return reading{calls: d.wanted}
+	dictionary := c.dictionary(words)
+	if len(c.wanted) > 0 {
+		return "", false
 	}
-	q := newQuery(words, names)
-	for _, n := range names {
-		q.films = append(q.films, n.films...)
-	}
-	text := q.answer(d)
-	if d.refused {
-		return reading{d.wanted, notSearched, false}
+	q := newQuery(words, dictionary)
+	text = q.answer(c)
+	if c.refused {
+		return notSearched, false
 	}
 	if len(q.unread) > 0 {
 		text = "Not understood, and not used: “" + strings.Join(q.unread, "”, “") + "”.\n" + text
@@ -76,47 +33,39 @@ func read(question string, results map[call]record) reading {
 	if len(q.read) > 0 {
 		text = "Looked for: " + strings.Join(q.read, ", ") + ".\n" + text
 	}
-	return reading{d.wanted, text, len(q.unread) == 0}
+	return text, len(q.unread)+len(c.wanted) == 0
 }
 
 // answer makes the calls that the question needs, and answers from their results.
-func (q *query) answer(d *desk) string {
-	asked := append(q.lists, "")[0]
-	tool := map[string]string{"categories": "listCategories", "actors": "listActors", "stores": "listStores"}[asked]
-	actors := slices.Contains(q.lists, "actors") && (q.args["actor"] == nil || !slices.Contains(q.lists, "film"))
-	switch {
-	case len(q.films) > 0:
-		return q.about(d)
-	case tool != "" && len(q.lists) == 1 && len(q.args) == 0:
-		return list(d.call(tool, map[string]any{}), asked)
-	case actors || slices.Contains(q.lists, "stores"):
-		q.unread = append(q.unread, q.lists...)
+func (q *query) answer(c *conversation) string {
+	if len(q.films) > 0 {
+		return q.about(c)
 	}
-	if len(q.args) == 0 && (asked == "" || len(q.unread) > 0) {
-		if len(q.unread) == 0 {
-			q.unread = []string{"the question"}
+	for _, t := range q.lists {
+		if t.value != "listFilms" && len(q.lists) == 1 && len(q.args) == 0 {
+			return list(c.call(t.value, map[string]any{}), t.says)
+		} else if t.value != "listFilms" {
+			q.unread = append(q.unread, t.text)
 		}
+	}
+	if len(q.args)+len(q.lists)+len(q.unread) == 0 {
+		q.unread = []string{"the question"}
+	}
+	if len(q.args) == 0 && len(q.unread) > 0 {
 		return "No condition for films was understood."
 	}
 	q.args["page_size"] = maxListed
-	return list(d.call("listFilms", q.args), "films")
+	return list(c.call("listFilms", q.args), "films")
 }
 
 // about answers with all facts about the films that the question names.
-func (q *query) about(d *desk) string {
-	if q.args["sort"] != nil {
-		q.unread = append(q.unread, "the order")
-	}
-	if len(q.films) > maxNamed {
-		q.unread = append(q.unread, "the other films")
-	}
+func (q *query) about(c *conversation) string {
 	var lines, titles []string
-	for _, f := range q.films[:min(len(q.films), maxNamed)] {
-		titles = append(titles, f.text("title"))
+	for _, f := range q.films {
 		id := map[string]any{"film_id": f["film_id"]}
-		lines = append(lines, d.call("getFilm", id).String()+".")
-		if q.due {
-			lines = append(lines, list(d.call("listFilmInventory", id), "copies"))
+		titles, lines = append(titles, say(f["title"])), append(lines, say(c.call("getFilm", id))+".")
+		if slices.ContainsFunc(q.lists, func(t term) bool { return t.value == "listFilmInventory" }) {
+			lines = append(lines, list(c.call("listFilmInventory", id), "copies"))
 		}
 	}
 	q.read = append(titles, q.read...)
@@ -125,42 +74,30 @@ func (q *query) about(d *desk) string {
 
 // list lists the objects of a page.
 func list(page record, what string) string {
-	items := page.list("items")
-	lines := []string{fmt.Sprintf("%d of %s %s:", len(items), cmp.Or(page.text("total"), strconv.Itoa(len(items))), what)}
+	items := itemsOf(page)
 	if len(items) == 0 {
 		return "None of the " + what + " fits."
 	}
+	lines := []string{fmt.Sprintf("%d of %s %s:", len(items), cmp.Or(say(page["total"]), strconv.Itoa(len(items))), what)}
 	for _, item := range items {
 		delete(item, "description")
-		lines = append(lines, "- "+item.String()+".")
+		lines = append(lines, "- "+say(item)+".")
 	}
 	return strings.Join(lines, "\n")
 }
 
 // record is an object of a response.
-type record map[string]any
+type record = map[string]any
 
-// parse reads an object, with numbers as they are written.
-func parse(object string) record {
-	var r record
-	d := json.NewDecoder(strings.NewReader(object))
-	d.UseNumber()
-	if d.Decode(&r) != nil {
-		return record{}
-	}
-	return r
-}
-
-// list has the objects of a member.
-func (r record) list(member string) []record {
-	values, _ := r[member].([]any)
-	var all []record
+// itemsOf are the objects on a page.
+func itemsOf(page record) (items []record) {
+	values, _ := page["items"].([]any)
 	for _, v := range values {
-		if object, ok := v.(map[string]any); ok {
-			all = append(all, object)
+		if object, ok := v.(record); ok {
+			items = append(items, object)
 		}
 	}
-	return all
+	return items
 }
 
 // members are the members of all objects, in the order in which answers have them.
@@ -173,34 +110,28 @@ var members = [][2]string{
 	{"actors", "; actors: %s"}, {"availability", "; %s"}, {"description", "; %s"},
 }
 
-// String has all facts of an object in a line.
-func (r record) String() string {
+// say writes a value as answers have it: an object with all its facts in a line, and nothing for null.
+func say(value any) string {
 	var all []string
-	for _, m := range members {
-		if text := r.text(m[0]); text != "" && (m[0] != "category" || r["categories"] == nil) {
-			all = append(all, fmt.Sprintf(m[1], text))
-		}
-	}
-	return strings.TrimRight(strings.NewReplacer(", ;", ";", " ;", ";").Replace(strings.Join(all, " ")), ",:")
-}
-
-// text is a member as answers have it, or empty if it is not known.
-func (r record) text(name string) string {
-	switch v := r[name].(type) {
+	switch v := value.(type) {
 	case nil:
 		return ""
 	case bool:
 		return map[bool]string{true: "yes", false: "no"}[v]
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
 	case []any:
-		var all []string
 		for _, one := range v {
-			if object, ok := one.(map[string]any); ok {
-				one = record(object)
-			}
-			all = append(all, fmt.Sprint(one))
+			all = append(all, say(one))
 		}
 		return strings.Join(all, ", ")
-	default:
-		return fmt.Sprint(v)
+	case record:
+		for _, m := range members {
+			if text := say(v[m[0]]); text != "" && (m[0] != "category" || v["categories"] == nil) {
+				all = append(all, fmt.Sprintf(m[1], text))
+			}
+		}
+		return strings.TrimRight(strings.NewReplacer(", ;", ";", " ;", ";").Replace(strings.Join(all, " ")), ",:")
 	}
+	return fmt.Sprint(value)
 }

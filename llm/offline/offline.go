@@ -2,16 +2,17 @@
 // of tools, and its answers say how it read the question. It makes the server useful without an account, and
 // testable, since the same conversation always has the same answer.
 //
-// It knows no grammar. It replaces the longest phrases of its vocabulary (vocabulary.txt) by their meanings
-// (words.go), looks up other words as names (names.go), and matches a few patterns (query.go, amount.go). What is
-// then left was not understood.
+// It knows no grammar. vocabulary.go splits a question into terms, which are the longest phrases of vocabulary.txt.
+// names.go looks up other words as titles and names of actors. query.go turns patterns of terms into arguments of
+// listFilms, and amount.go does so with numbers. What fits no pattern was not understood. answer.go makes the calls
+// and writes the answer, and this file has the model.
 package offline
 
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tmc/langchaingo/llms"
@@ -30,26 +31,24 @@ func New(summary func(prompt []llms.MessageContent) (string, error)) Model { ret
 
 // Understood reports whether the model understood each word of the question of a conversation. The
 // conversation needs the results of the model's calls.
-func Understood(conversation []llms.MessageContent) bool {
-	question, err := questionOf(conversation)
-	r := read(question, resultsOf(conversation))
-	return err == nil && len(r.calls) == 0 && r.whole
+func Understood(messages []llms.MessageContent) bool {
+	c := newConversation(messages)
+	question, err := c.question()
+	_, understood := c.answer(question)
+	return err == nil && understood
 }
 
 // Search returns the one call that finds films for a question, for models that call no tools themselves. Without
-// any condition, it searches for the words outside the vocabulary.
+// any condition, it searches for the words that were not understood.
 func Search(question string) (tool string, args json.RawMessage) {
-	words := split(question)
-	q := newQuery(words, nil)
-	var names []string
-	for _, t := range unknowns(words) {
-		names = append(names, strings.Join(words[t.at:t.at+t.len], " "))
-	}
-	if text := strings.Join(names, " or "); len(q.args) == 0 && text != "" && len(text) <= 200 {
+	q := newQuery(split(question), meanings)
+	if text := strings.Join(q.unread, " or "); len(q.args) == 0 && text != "" && len(text) <= 200 {
 		q.args["q"] = text
 	}
 	q.args["page_size"] = maxListed
-	return "listFilms", json.RawMessage(encode(q.args))
+	c := newConversation(nil)
+	c.call("listFilms", q.args)
+	return c.wanted[0].name, json.RawMessage(c.wanted[0].arguments)
 }
 
 // Call is the short form of GenerateContent that [llms.Model] requires.
@@ -76,14 +75,7 @@ func (m Model) GenerateContent(ctx context.Context, prompt []llms.MessageContent
 			return nil, err
 		}
 	}
-	words := 0
-	for _, message := range prompt {
-		for _, part := range message.Parts {
-			if text, ok := part.(llms.TextContent); ok {
-				words += len(strings.Fields(text.Text))
-			}
-		}
-	}
+	words := len(strings.Fields(newConversation(prompt).text))
 	choice.GenerationInfo = map[string]any{"PromptTokens": words, "CompletionTokens": len(pieces)}
 	return &llms.ContentResponse{Choices: []*llms.ContentChoice{choice}}, nil
 }
@@ -94,50 +86,71 @@ func (m Model) choose(prompt []llms.MessageContent, o llms.CallOptions) (*llms.C
 		text, err := m.summary(prompt)
 		return &llms.ContentChoice{Content: text, StopReason: "stop"}, err
 	}
-	question, err := questionOf(prompt)
-	results := resultsOf(prompt)
-	r := read(question, results)
-	if len(r.calls) > 0 && len(o.Tools) == 0 {
-		r = reading{answer: notSearched}
+	c := newConversation(prompt)
+	question, err := c.question()
+	text, _ := c.answer(question)
+	if len(c.wanted) > 0 && len(o.Tools) == 0 {
+		text, c.wanted = notSearched, nil
 	}
-	choice := &llms.ContentChoice{Content: r.answer, StopReason: "stop"}
-	for i, c := range r.calls {
+	choice := &llms.ContentChoice{Content: text, StopReason: "stop"}
+	for i, call := range c.wanted {
 		choice.Content, choice.StopReason = "", "tool_calls"
-		function := llms.FunctionCall{Name: c.name, Arguments: c.arguments}
-		choice.ToolCalls = append(choice.ToolCalls, llms.ToolCall{ID: fmt.Sprintf("call_%d", len(results)+i+1), Type: "function", FunctionCall: &function})
+		choice.ToolCalls = append(choice.ToolCalls, llms.ToolCall{
+			ID: fmt.Sprintf("call_%d", len(c.results)+i+1), Type: "function",
+			FunctionCall: &llms.FunctionCall{Name: call.name, Arguments: call.arguments},
+		})
 	}
 	return choice, err
 }
 
-// questionOf reads the question of a conversation.
-func questionOf(conversation []llms.MessageContent) (question string, err error) {
-	for _, m := range conversation {
-		for _, part := range m.Parts {
-			text, ok := part.(llms.TextContent)
-			if _, block, found := strings.Cut(text.Text, "<question>\n"); ok && found && m.Role == llms.ChatMessageTypeHuman {
-				block, _, _ = strings.Cut(block, "\n</question>")
-				return question, json.Unmarshal([]byte(block), &question)
-			}
-		}
-	}
-	return "", errors.New("the conversation has no question")
+// conversation is what was said so far.
+type conversation struct {
+	text    string
+	results map[call]record
+	wanted  []call // that have no result yet
+	refused bool   // a result is no response but a problem
 }
 
-// resultsOf collects the results of the calls of a conversation. What is no JSON object is an empty result.
-func resultsOf(conversation []llms.MessageContent) map[call]record {
-	calls, results := map[string]call{}, map[call]record{}
-	for _, m := range conversation {
+// call is a call of a tool.
+type call struct{ name, arguments string }
+
+func newConversation(messages []llms.MessageContent) *conversation {
+	c, calls := &conversation{results: map[call]record{}}, map[string]call{}
+	for _, m := range messages {
 		for _, part := range m.Parts {
 			switch part := part.(type) {
+			case llms.TextContent:
+				c.text += part.Text + "\n"
 			case llms.ToolCall:
 				if part.FunctionCall != nil {
 					calls[part.ID] = call{part.FunctionCall.Name, part.FunctionCall.Arguments}
 				}
 			case llms.ToolCallResponse:
-				object := part.Content[max(0, strings.Index(part.Content, "{")):]
-				results[calls[part.ToolCallID]] = parse(object[:strings.LastIndex(object, "}")+1])
+				var r record
+				_ = json.Unmarshal([]byte(part.Content), &r) // what is no object stays empty
+				c.results[calls[part.ToolCallID]] = r
 			}
 		}
 	}
-	return results
+	return c
+}
+
+// question is the question of the conversation.
+func (c *conversation) question() (question string, err error) {
+	_, block, _ := strings.Cut(c.text, "<question>\n")
+	block, _, _ = strings.Cut(block, "\n</question>")
+	err = json.Unmarshal([]byte(block), &question)
+	return question, err
+}
+
+// call returns the result of a call. It is empty until it is known, and then the question is read again.
+func (c *conversation) call(name string, args map[string]any) record {
+	raw, err := json.Marshal(args)
+	wanted := call{name, string(raw)}
+	r, known := c.results[wanted]
+	if !known && !slices.Contains(c.wanted, wanted) {
+		c.wanted = append(c.wanted, wanted)
+	}
+	c.refused = c.refused || err != nil || known && (len(r) == 0 || r["detail"] != nil)
+	return r
 }

@@ -73,7 +73,7 @@ func run(ctx context.Context, question string) (conversation []llms.MessageConte
 		for _, c := range choice.ToolCalls {
 			calls, message.Parts = append(calls, c), append(message.Parts, c)
 			results = append(results, llms.MessageContent{Role: llms.ChatMessageTypeTool, Parts: []llms.ContentPart{
-				llms.ToolCallResponse{ToolCallID: c.ID, Name: c.FunctionCall.Name, Content: "<result>\n" + shop(c.FunctionCall.Name) + "\n</result>"},
+				llms.ToolCallResponse{ToolCallID: c.ID, Name: c.FunctionCall.Name, Content: shop(c.FunctionCall.Name)},
 			}})
 		}
 		conversation = append(append(conversation, message), results...)
@@ -91,7 +91,7 @@ func TestAnswer(t *testing.T) {
 		{
 			"short PG comedies, shortest first",
 			[]string{`listFilms {"category":["Comedy"],"length_max":80,"page_size":8,"rating":["PG"],"sort":"length"}`},
-			"Looked for: comedies, rated PG, short (at most 80 minutes), shortest first.\n1 of 1 films:\n- AIRPLANE SIERRA [7] 62 minutes.",
+			"Looked for: short (at most 80 minutes), rated PG, comedies, shortest first.\n1 of 1 films:\n- AIRPLANE SIERRA [7] 62 minutes.",
 			true,
 		},
 		{
@@ -131,7 +131,7 @@ func TestAnswer(t *testing.T) {
 // TestRefused shows that a refused call is not taken for an empty result.
 func TestRefused(t *testing.T) {
 	t.Parallel()
-	for _, result := range []string{`{"detail":"busy","status":429}`, "<result>no object</result>", ""} {
+	for _, result := range []string{`{"detail":"busy","status":429}`, "no object", ""} {
 		conversation := ask("comedies")
 		got, err := offline.New(nil).GenerateContent(t.Context(), conversation, offered)
 		if err != nil {

@@ -1,142 +1,120 @@
 package offline
 
 import (
-	"cmp"
 	"encoding/json"
+	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
+// pattern is something that a question may have: the kinds of its terms, and how they are used. If they cannot be
+// used, they are unread.
+type pattern struct {
+	kinds *regexp.Regexp
+	use   func(q *query, part []term) bool
+}
+
+// patterns are all patterns. The first one that matches counts.
+var patterns = []pattern{
+	{kinds(`(measure )?(bound )?(unit )?number (after )?(unit )?((to|and) (unit )?number (unit )?)?(after )?(replace )?`), (*query).amount},
+	{kinds(`(measure )?bound unit `), (*query).amount}, // under an hour
+	{kinds(`(not )?any ((and|or) any )*`), (*query).anyOf},
+	{kinds(`(role )?all (role )?`), (*query).allOf}, // starring Nick Wahlberg
+	{kinds(`is `), (*query).is},
+	{kinds(`store number `), (*query).store},
+	{kinds(`list `), func(q *query, part []term) bool { q.lists = append(q.lists, part...); return true }},
+	{kinds(`(fact|role|measure|replace|store) `), func(q *query, _ []term) bool { return len(q.films) > 0 }},
+	{kinds(`(or|not) (role )?\w+ |and (list|any|number|unit) `), unused}, // "and 5 dollars" may also mean less than that
+	{kinds(`(and|to) `), func(*query, []term) bool { return true }},
+	{kinds(`\w+ `), unused},
+}
+
+func kinds(pattern string) *regexp.Regexp { return regexp.MustCompile("^(?:" + pattern + ")") }
+
+func unused(*query, []term) bool { return false }
+
 // query is what a question asks for, as far as it was understood.
 type query struct {
-	args   map[string]any // of listFilms
-	rest   string         // the meanings that are still to be read, each between blanks of its own
-	read   []string       // what was understood, as an answer says it
-	unread []string       // words that were not
-	lists  []string       // "film", or what else is asked for
-	due    bool           // when copies are due
-	films  []record       // that the question names
+	films        []record       // that the question names
+	args         map[string]any // of listFilms
+	lists        []term         // what is to be listed
+	read, unread []string       // what was understood, as answers say it, and what was not
 }
 
-// The conditions of a question in the notation of the vocabulary.
-var (
-	id     = regexp.MustCompile(`^[1-9]\d{0,8}$`)
-	pair   = regexp.MustCompile(`\[(\w+)=(\S+)\]`)
-	values = []*regexp.Regexp{anyOf("category"), anyOf("rating"), anyOf("language"), regexp.MustCompile(`(?: & )?(?: not )? \[\w+=\S+\] `)}
-)
-
-// anyOf matches values of a parameter of which a film may have any.
-func anyOf(parameter string) *regexp.Regexp {
-	value := ` \[` + parameter + `=\S+\] `
-	return regexp.MustCompile(`(?: & )?(?: not )?` + value + `(?:(?: film )?(?: (?:,|&|or) )+` + value + `)*`)
-}
-
-// newQuery reads a question.
-func newQuery(words []string, names []name) *query {
-	q := &query{args: map[string]any{}}
-	text := map[string]string{} // what the meanings are in the question
-	for _, t := range terms(words, names) {
-		for meaning := range strings.FieldsSeq(t.meaning) {
-			if meaning == unknown {
-				meaning += words[t.at]
+// newQuery reads a question from left to right.
+func newQuery(words []string, dictionary map[string]term) *query {
+	q, kinds, rest := &query{args: map[string]any{}}, "", []term(nil)
+	for _, t := range terms(words, dictionary) {
+		if t.film != nil {
+			q.films = append(q.films, t.film)
+		}
+		if t.kind != "filler" {
+			kinds, rest = kinds+t.kind+" ", append(rest, t)
+		}
+	}
+	for len(rest) > 0 {
+		p := patterns[slices.IndexFunc(patterns, func(p pattern) bool { return p.kinds.MatchString(kinds) })]
+		match := p.kinds.FindString(kinds)
+		n, before := strings.Count(match, " "), *q
+		q.args = maps.Clone(q.args)
+		if !p.use(q, rest[:n]) {
+			q.args, q.read = before.args, before.read
+			for _, t := range rest[:n] {
+				q.unread = append(q.unread, t.text)
 			}
-			text[meaning] = strings.Join(words[t.at:t.at+t.len], " ")
-			q.rest += " " + meaning + " "
 		}
-	}
-	q.rest = strings.ReplaceAll(q.rest, " . ", "")
-	for _, s := range spellings {
-		q.rest = s.pattern.ReplaceAllString(q.rest, s.by)
-	}
-	for _, list := range values {
-		q.rest = list.ReplaceAllStringFunc(q.rest, q.values)
-	}
-	q.rest = amounts.ReplaceAllStringFunc(q.rest, q.amount)
-	meanings := strings.Fields(q.rest)
-	for i, m := range meanings {
-		next := append(meanings, "")[i+1]
-		if m == "store" && id.MatchString(next) && q.set("store_id", "in store "+next, json.RawMessage(next)) {
-			meanings[i+1] = ","
-		} else if i > 0 && meanings[i-1] == "not" || !q.leftover(m, next) {
-			q.unread = append(q.unread, cmp.Or(text[m], strings.Split(m, "*")[0]))
-		}
+		kinds, rest = kinds[len(match):], rest[n:]
 	}
 	return q
 }
 
 // set sets an argument that has no value yet, and reports whether it did.
-func (q *query) set(parameter, reading string, value any) bool {
+func (q *query) set(parameter, says string, value any) bool {
 	if q.args[parameter] != nil {
 		return false
 	}
-	q.args[parameter], q.read = value, append(q.read, reading)
+	q.args[parameter], q.read = value, append(q.read, says)
 	return true
 }
 
-// add adds a value of which a film must have each.
-func (q *query) add(parameter, reading, value string) {
-	list, _ := q.args[parameter].([]string)
-	if !slices.Contains(list, value) {
-		q.args[parameter], q.read = append(list, value), append(q.read, reading)
-	}
-}
-
-// values reads a list of values of one parameter, and returns what is still to be read.
-func (q *query) values(text string) string {
-	var list, phrases []string
-	parameter, negated, joined := "", strings.Contains(text, " not "), strings.HasPrefix(text, " & ")
-	for _, match := range pair.FindAllStringSubmatch(text, -1) {
-		parameter = match[1]
-		if phrase := said[match[0]]; !slices.Contains(phrases, phrase) {
-			list, phrases = append(list, strings.Split(strings.ReplaceAll(match[2], "+", " "), "|")...), append(phrases, phrase)
+// anyOf uses values of one parameter of which a film may have any, such as "comedies or dramas". Only ratings can be
+// excluded.
+func (q *query) anyOf(part []term) bool {
+	var values, says []string
+	parameter, excluded := part[len(part)-1].parameter, part[0].kind == "not"
+	for _, t := range part {
+		if t.kind == "any" && t.parameter != parameter || excluded && parameter != "rating" {
+			return false
+		} else if t.kind == "any" && !slices.Contains(says, t.says) {
+			values, says = append(values, strings.Split(t.value, "|")...), append(says, t.says)
 		}
 	}
-	reading := strings.Join(phrases, " or ")
-	var value any = list
-	switch {
-	case negated && parameter == "rating":
-		value, reading = slices.DeleteFunc(strings.Fields("G PG PG-13 R NC-17"), func(r string) bool { return slices.Contains(list, r) }), "not "+reading
-	case negated, joined && (parameter == "category" || parameter == "rating"): // perhaps either of two kinds of films
-		return text
-	case parameter == "special_feature":
-		q.add(parameter, reading, list[0])
-		return " , "
-	case parameter != "category" && parameter != "rating" && parameter != "language":
-		value = json.RawMessage(list[0])
+	reading := strings.Join(says, " or ")
+	if excluded {
+		reading = "not " + reading
+		values = slices.DeleteFunc(strings.Fields("G PG PG-13 R NC-17"), func(v string) bool { return slices.Contains(values, v) })
 	}
-	if !q.set(parameter, reading, value) {
-		return text
-	}
-	return " , "
+	return q.set(parameter, reading, values)
 }
 
-// leftover reads a meaning that is neither an amount nor a value, and reports whether it can be used. Answers have
-// all facts about a film, so a question for facts needs no more than the film.
-func (q *query) leftover(meaning, next string) bool {
-	named := strings.Contains(q.rest, " @film ")
-	switch meaning {
-	case "film", "categories", "actors", "stores":
-		q.lists = append(q.lists, meaning)
-	case "due":
-		q.due = true
-		return named
-	case "detail":
-		return named || strings.Contains(q.rest, "@actor=")
-	case "features", "store":
-		return named
-	case "&":
-		return next != "film"
-	case ",", "to", "count", "fact", "@film":
-	case "#release_year":
-		return named
-	default:
-		if actor, found := strings.CutPrefix(strings.ReplaceAll(meaning, "+", " "), "@actor="); found {
-			q.add("actor", "an actor whose name has “"+actor+"”", actor)
-			return true
-		}
-		sort, sorted := q.args["sort"].(json.RawMessage)
-		return meaning[0] == '#' && (!sorted || strings.Trim(string(sort), `-"`) == meaning[1:])
-	}
-	return true
+// allOf uses a value that a film has beside others.
+func (q *query) allOf(part []term) bool {
+	t := part[slices.IndexFunc(part, func(t term) bool { return t.kind == "all" })]
+	list, _ := q.args[t.parameter].([]string)
+	q.args[t.parameter], q.read = append(list, t.value), append(q.read, t.says)
+	return !slices.Contains(list, t.value)
+}
+
+// is uses the value of a parameter. A film that the question names has no order.
+func (q *query) is(part []term) bool {
+	t := part[0]
+	return (t.parameter != "sort" || len(q.films) == 0) && q.set(t.parameter, t.says, json.RawMessage(t.value))
+}
+
+// store uses the number of a store.
+func (q *query) store(part []term) bool {
+	id, err := strconv.Atoi(part[1].value)
+	return err == nil && id > 0 && q.set("store_id", "in store "+part[1].value, id)
 }
