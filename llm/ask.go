@@ -21,9 +21,9 @@ const (
 	maxRounds = 4
 	// maxCalls is how many calls an answer may have in all.
 	maxCalls = 12
-	// maxResults is how many bytes of results a model is given, about 8,000 tokens. That leaves room for the
+	// maxResults is how many bytes of results a model is given, about 6,000 tokens. That leaves room for the
 	// rest of the conversation in the context of small local models.
-	maxResults = 24 << 10
+	maxResults = 16 << 10
 )
 
 // Question is what a customer asks, with the tools that a model may use to answer it.
