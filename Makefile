@@ -152,7 +152,7 @@ $(TYPESCRIPT_MODULES): $(TYPESCRIPT)/package.json $(TYPESCRIPT)/package-lock.jso
 
 .PHONY: generate-check
 generate-check: generate ## Fail if a generated file is not what the contract generates
-	@git diff --exit-code -- gen $(CONTRACT) || { echo 'these files differ from what the contract generates: commit the result of make generate'; exit 1; }
+	@git diff --stat --exit-code -- gen $(CONTRACT) || { echo 'these generated files are not committed: commit them with the contract'; exit 1; }
 	@test -z "$$(git ls-files --others --exclude-standard -- gen)" || { git ls-files --others --exclude-standard -- gen; echo 'gen/ has untracked files: commit them'; exit 1; }
 
 .PHONY: module
