@@ -37,8 +37,11 @@ func (c *Client) Handoff(ctx context.Context, q Question) (Handoff, error) {
 	if err != nil {
 		return Handoff{}, err
 	}
-	if offline.Understood(d.messages) {
+	switch {
+	case offline.Understood(d.messages):
 		return Handoff{Agent: AgentSearch, Answer: found.Answer, Sources: found.Sources}, nil
+	case c.model.Local(): // it is the same model
+		return found, nil
 	}
 	found, _, err = c.gather(ctx, c.model, q)
 	return found, err

@@ -105,7 +105,8 @@ const (
 	languageIs = `f.language_id = ANY (ARRAY(
 		SELECT language_id FROM {language} WHERE language_id > 0 AND lower(upper(name::text {unicode})) IN ` + wanted + `))`
 
-	hasFeatures = `ARRAY(SELECT lower(upper(feature {unicode})) FROM unnest(f.special_features) feature) @> ARRAY` + wanted
+	// hasFeatures folds the array as a text, which costs less than a subquery for each film.
+	hasFeatures = `lower(upper(f.special_features::text {unicode}))::text[] @> ARRAY` + wanted
 
 	// inStock names the stores because Pagila's index of copies begins with them.
 	inStock = `EXISTS (SELECT FROM {inventory} i WHERE i.film_id = f.film_id AND i.inventory_id > 0
@@ -129,11 +130,11 @@ func (q FilmQuery) conditions() []condition {
 		{q.Search != "" && words != nil, `(f.fulltext @@ ` + searchQuery + ` OR ` + abbreviated + `)`, []any{q.Search, words}},
 		{q.Search != "" && words == nil, `f.fulltext @@ ` + searchQuery, []any{q.Search}},
 		{true, `f.film_id > 0`, nil},
-		{q.Title != "", `lower(upper(f.title {unicode})) LIKE ` + folded, []any{containing(q.Title)}},
+		{q.Title != "", cheaper(`lower(upper(f.title {unicode})) LIKE `+folded, q.Title), []any{containing(q.Title)}},
 		{len(q.Categories) > 0, categoryIs, []any{q.Categories}},
 		{len(q.Ratings) > 0, `f.rating::text = ANY ($1::text[])`, []any{q.Ratings}},
 		{len(q.Languages) > 0, languageIs, []any{q.Languages}},
-		{len(q.SpecialFeatures) > 0, hasFeatures, []any{q.SpecialFeatures}},
+		{len(q.SpecialFeatures) > 0, cheaper(hasFeatures, q.SpecialFeatures...), []any{q.SpecialFeatures}},
 		{q.StreamingAvailable != nil, `COALESCE(f.streaming_available, false) = $1::boolean`, []any{q.StreamingAvailable}},
 		{q.InStock != nil && *q.InStock, inStock, []any{q.StoreID}},
 		{q.InStock != nil && !*q.InStock, `NOT ` + inStock, []any{q.StoreID}},
@@ -156,6 +157,17 @@ func (q FilmQuery) conditions() []condition {
 		q.ReplacementCost.conditions(replacementCost, `numeric`),
 		q.RentalDuration.conditions(`f.rental_duration`, `integer`))
 	return slices.DeleteFunc(all, func(c condition) bool { return !c.set })
+}
+
+// cheaper returns a condition that folds the case of texts. To find ASCII texts, only ASCII letters need folding, which
+// takes less than half the time of Unicode's rules. That counts in a condition that may have to read every film.
+func cheaper(sql string, wanted ...string) string {
+	for _, text := range wanted {
+		if strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII }) {
+			return sql
+		}
+	}
+	return strings.ReplaceAll(sql, "{unicode}", `COLLATE pg_catalog."C"`)
 }
 
 // conditions compares with the bounds as the type. As a numeric, an amount with more places than the column has
