@@ -82,18 +82,19 @@ func (q *query) about(c *conversation) string {
 
 // list lists the objects of a page, if there is one.
 func list(page record, what string) string {
-	items, n := itemsOf(page), strconv.Itoa(len(itemsOf(page)))
-	if len(items) == 0 && page["items"] != nil {
-		return "None of the " + what + " fits."
-	} else if len(items) == 0 {
-		return ""
-	}
+	items := itemsOf(page)
+	n := strconv.Itoa(len(items))
 	total := cmp.Or(say(page["total"]), n)
-	lines := []string{total + " " + what + ":"}
-	if total == "1" {
+	lines := []string{total + " " + what + ", the first " + n + ":"}
+	switch {
+	case page["items"] == nil:
+		return ""
+	case len(items) == 0:
+		return "None of the " + what + " fits."
+	case total == "1":
 		lines[0] = "1 " + stems([]string{what}) + ":"
-	} else if total != n {
-		lines[0] = total + " " + what + ", the first " + n + ":"
+	case total == n:
+		lines[0] = n + " " + what + ":"
 	}
 	for _, item := range items {
 		delete(item, "description")

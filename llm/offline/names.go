@@ -59,19 +59,17 @@ func nameOf(actor record) string { return say(actor["first_name"]) + " " + say(a
 // actor adds a name or a part of names, in whole words. It is that of one actor or, since listFilms looks for any part,
 // not within another name.
 func actor(names map[string]term, actors []record, name string) {
-	key, only, others := stems(split(name)), []record(nil), 0
+	key, found, whole, parts := stems(split(name)), record{}, 0, 0
 	for _, a := range actors {
 		if strings.Contains(" "+stems(split(nameOf(a)))+" ", " "+key+" ") {
-			only = append(only, a)
+			found, whole = a, whole+1
 		} else if strings.Contains(strings.ToLower(nameOf(a)), strings.ToLower(name)) {
-			others++
+			parts++
 		}
 	}
-	switch {
-	case len(only) == 0:
-	case len(only) == 1:
-		names[key] = term{kind: "all", parameter: "actor_id", value: say(only[0]["actor_id"]), says: "with " + nameOf(only[0])}
-	case others == 0:
+	if whole == 1 {
+		names[key] = term{kind: "all", parameter: "actor_id", value: say(found["actor_id"]), says: "with " + nameOf(found)}
+	} else if whole > 1 && parts == 0 {
 		names[key] = term{kind: "all", parameter: "actor", value: name, says: "an actor whose name has “" + name + "”"}
 	}
 }

@@ -20,17 +20,17 @@ type pattern struct {
 // patterns are all patterns. The first one that matches counts.
 var patterns = []pattern{
 	{kinds(`(measure )?(bound )?(unit )?number (after )?(unit )?((to|and) (unit )?number (unit )?)?(after )?(replace )?(but )?`), (*query).amount},
-	{kinds(`(measure )?bound unit `), (*query).amount},                                                    // under an hour
+	{kinds(`(measure )?bound unit `), (*query).amount}, // under an hour
+	{kinds(`never (\w+ )*`), unused},                   // I don't want PG comedies
 	{kinds(`not any ((and|or) any )*(list )?((any|all|is|measure|bound|unit|number|unknown) )+`), unused}, // not PG comedies
 	{kinds(`(not )?any ((and|or) any )*`), (*query).anyOf},
-	{kinds(`and any ((and|or) any )*`), (*query).alsoRated},
 	{kinds(`(role )?all (comma (and )?(role )?all )+`), unused}, // all of them, or any
 	{kinds(`(role )?all (role )?`), (*query).allOf},             // starring Nick Wahlberg
 	{kinds(`is `), (*query).is},
 	{kinds(`store number `), (*query).store},
 	{kinds(`list `), func(q *query, part []term) bool { q.lists = append(q.lists, part...); return true }},
 	{kinds(`(fact|role|measure|replace|store) `), func(q *query, _ []term) bool { return len(q.films) > 0 }},
-	{kinds(`(or|not) (role )?((measure |bound |unit |number )+|\w+ )|and (list|number|unit) `), unused}, // "and 5 dollars" may also mean less than that
+	{kinds(`(or|not) (role )?((measure |bound |unit |number )+|\w+ )|and (list|any|number|unit) `), unused}, // "and 5 dollars" may also mean less than that
 	{kinds(`(and|to|comma) `), func(*query, []term) bool { return true }},
 	{kinds(`\w+ `), unused},
 }
@@ -111,12 +111,6 @@ func (q *query) anyOf(part []term) bool {
 		values = slices.DeleteFunc(strings.Fields("G PG PG-13 R NC-17"), func(v string) bool { return slices.Contains(values, v) })
 	}
 	return q.set(parameter, reading, values)
-}
-
-// alsoRated uses a further condition on the rating, such as "and rated G". Other values may be alternatives to what is
-// before them.
-func (q *query) alsoRated(part []term) bool {
-	return strings.HasPrefix(strings.ToLower(part[1].text), "rated ") && q.anyOf(part[1:])
 }
 
 // allOf uses a value that a film has beside others.
