@@ -86,9 +86,9 @@ func (q *query) set(parameter, says string, value any) bool {
 	return unset && !elsewhere && (!bounded || !limited || least <= most)
 }
 
-// number is an argument that is a number, as one or as a text.
+// number is an argument that is a number, or a text with one.
 func (q *query) number(parameter string) (n float64, found bool) {
-	raw, _ := json.Marshal(q.args[parameter])
+	raw, _ := q.args[parameter].(json.RawMessage)
 	n, err := strconv.ParseFloat(strings.Trim(string(raw), `"`), 64)
 	return n, err == nil
 }
