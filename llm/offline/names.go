@@ -40,17 +40,17 @@ func (c *conversation) dictionary(words []string) map[string]term {
 
 // titles adds the titles of all films that have a phrase in it. A phrase may also be the first words of one title.
 func titles(names map[string]term, films []record, phrase string, begins bool) {
-	byTitle, key := map[string]term{}, stems(split(phrase))
+	key, begin := stems(split(phrase)), []string(nil)
 	for _, f := range films {
 		title := stems(split(say(f["title"])))
-		byTitle[title] = term{kind: "filler", films: append(byTitle[title].films, f)}
-	}
-	maps.Copy(names, byTitle)
-	maps.DeleteFunc(byTitle, func(title string, _ term) bool { return !strings.HasPrefix(title, key+" ") })
-	for _, t := range byTitle {
-		if begins && len(byTitle) == 1 && names[key].films == nil {
-			names[key] = t
+		others := func(g record) bool { return stems(split(say(g["title"]))) != title }
+		names[title] = term{kind: "filler", films: slices.DeleteFunc(slices.Clone(films), others)}
+		if strings.HasPrefix(title+" ", key+" ") {
+			begin = append(begin, title)
 		}
+	}
+	if begin = slices.Compact(begin); begins && len(begin) == 1 {
+		names[key] = names[begin[0]]
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -79,18 +80,19 @@ func (q *query) set(parameter, says string, value any) bool {
 	unset := q.args[parameter] == nil
 	q.args[parameter], q.read = value, append(q.read, says)
 	measure := strings.TrimSuffix(strings.TrimSuffix(parameter, "_min"), "_max")
-	least, bounded := q.number(measure + "_min")
-	most, limited := q.number(measure + "_max")
+	empty := q.number(measure+"_min", 0) > q.number(measure+"_max", math.Inf(1))
 	// Films that a store does not have in stock include films that it never had.
 	elsewhere := q.args["store_id"] != nil && fmt.Sprintf("%s", q.args["in_stock"]) == "false"
-	return unset && !elsewhere && (!bounded || !limited || least <= most)
+	return unset && !empty && !elsewhere
 }
 
 // number is an argument that is a number, or a text with one.
-func (q *query) number(parameter string) (n float64, found bool) {
+func (q *query) number(parameter string, otherwise float64) float64 {
 	raw, _ := q.args[parameter].(json.RawMessage)
-	n, err := strconv.ParseFloat(strings.Trim(string(raw), `"`), 64)
-	return n, err == nil
+	if n, err := strconv.ParseFloat(strings.Trim(string(raw), `"`), 64); err == nil {
+		return n
+	}
+	return otherwise
 }
 
 // anyOf uses values of one parameter of which a film may have any, such as "comedies or dramas". Only ratings can be
