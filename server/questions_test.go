@@ -27,7 +27,7 @@ var macros = []struct {
 	sql     string
 }{
 	{regexp.MustCompile(`cat\(([\w-]+)\)`), `EXISTS (SELECT FROM film_category fc JOIN category c USING (category_id) WHERE fc.film_id = f.film_id AND c.name = '$1')`},
-	{regexp.MustCompile(`actor\(([\w ]+)\)`), `EXISTS (SELECT FROM film_actor fa JOIN actor a USING (actor_id) WHERE fa.film_id = f.film_id AND a.first_name || ' ' || a.last_name ILIKE '%$1%')`},
+	{regexp.MustCompile(`actor\(([\w ]+)\)`), `EXISTS (SELECT FROM film_actor fa JOIN actor a USING (actor_id) WHERE fa.film_id = f.film_id AND a.first_name || ' ' || a.last_name ~* '\m$1\M')`},
 	{regexp.MustCompile(`feature\(([\w ]+)\)`), `'$1' = ANY (f.special_features)`},
 	{regexp.MustCompile(`stock\((\d)\)`), `(stock() AND EXISTS (SELECT FROM inventory i WHERE i.film_id = f.film_id AND i.store_id = $1 AND NOT EXISTS (SELECT FROM rental r WHERE r.inventory_id = i.inventory_id AND r.return_date IS NULL)))`},
 	{regexp.MustCompile(`stock\(\)`), `EXISTS (SELECT FROM inventory i WHERE i.film_id = f.film_id AND NOT EXISTS (SELECT FROM rental r WHERE r.inventory_id = i.inventory_id AND r.return_date IS NULL))`},
@@ -159,6 +159,18 @@ func (q question) checkTotal(t *testing.T, a *testAPI, answer string) {
 	}
 	if !regexp.MustCompile(want).MatchString(answer) {
 		t.Errorf("the answer does not say %q:\n%s", want, answer)
+	}
+}
+
+// TestSameTitle shows that an answer about a title is about each film of this title.
+func TestSameTitle(t *testing.T) {
+	t.Parallel()
+	pgtest.RealPagila(t)
+	a := start(t)
+	a.exec(t, `UPDATE film SET title = 'ACE GOLDFINGER' WHERE film_id = 700`)
+	answer, understood := handOff(t, a, "How long is Ace Goldfinger?")
+	if got := cited.FindAllString(answer, -1); !understood || !slices.Equal(got, []string{"[2]", "[700]"}) {
+		t.Errorf("understood is %t, and the answer is\n%s", understood, answer)
 	}
 }
 

@@ -2,6 +2,7 @@ package offline
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"math"
 	"strconv"
@@ -85,10 +86,10 @@ func (q *query) end(parameter, end, says string, n float64) bool {
 	m := measures[parameter]
 	digits := strconv.FormatFloat(n, 'f', m.places, 64)
 	rounded, err := strconv.ParseFloat(digits, 64)
-	var value any = digits
-	if m.places == 0 {
-		value = rounded
+	value := digits
+	if m.places > 0 {
+		value = strconv.Quote(digits)
 	}
 	takes := err == nil && math.Abs(n-rounded) < 1e-6 && m.least <= rounded && rounded <= m.most
-	return takes && q.set(parameter+end, fmt.Sprintf(says+" "+m.says, digits), value)
+	return takes && q.set(parameter+end, fmt.Sprintf(says+" "+m.says, digits), json.RawMessage(value))
 }

@@ -9,10 +9,13 @@ import (
 )
 
 // notSearched is the answer if the tools cannot be called.
-const notSearched = "Not understood: the catalogue could not be searched for this question."
+const notSearched = "Not understood: the catalogue could not be searched for this question.\n"
 
 // maxListed is how many films an answer lists.
 const maxListed = 8
+
+// maxAbout is how many films an answer has all facts about. There are at most twelve calls for it and the lookups.
+const maxAbout = 2
 
 // answer answers a question, and reports whether each word of it was understood. There is no answer yet if further
 // calls are wanted.
@@ -25,7 +28,7 @@ func (c *conversation) answer(question string) (text string, understood bool) {
 	q := newQuery(words, dictionary)
 	text = q.answer(c)
 	if c.refused {
-		return notSearched, false
+		text = notSearched + text
 	}
 	if len(q.unread) > 0 {
 		text = "Not understood, and not used: “" + strings.Join(q.unread, "”, “") + "”.\n" + text
@@ -33,7 +36,7 @@ func (c *conversation) answer(question string) (text string, understood bool) {
 	if len(q.read) > 0 {
 		text = "Looked for: " + strings.Join(q.read, ", ") + ".\n" + text
 	}
-	return text, len(q.unread)+len(c.wanted) == 0
+	return strings.TrimSpace(text), len(q.unread)+len(c.wanted) == 0 && !c.refused
 }
 
 // answer makes the calls that the question needs, and answers from their results.
@@ -58,27 +61,41 @@ func (q *query) answer(c *conversation) string {
 	return list(c.call("listFilms", q.args), "films")
 }
 
-// about answers with all facts about the films that the question names.
+// about answers with all facts about the films that the question names. It checks no conditions, so that it does not
+// say that it looked for them.
 func (q *query) about(c *conversation) string {
-	var lines, titles []string
-	for _, f := range q.films {
+	var lines []string
+	q.read = nil
+	for i, f := range q.films {
+		if i >= maxAbout {
+			q.unread = append(q.unread, say(f["title"]))
+			continue
+		}
 		id := map[string]any{"film_id": f["film_id"]}
-		titles, lines = append(titles, say(f["title"])), append(lines, say(c.call("getFilm", id))+".")
+		q.read, lines = append(q.read, say(f["title"])), append(lines, say(c.call("getFilm", id))+".")
 		if slices.ContainsFunc(q.lists, func(t term) bool { return t.value == "listFilmInventory" }) {
 			lines = append(lines, list(c.call("listFilmInventory", id), "copies"))
 		}
 	}
-	q.read = append(titles, q.read...)
 	return strings.Join(lines, "\n")
 }
 
-// list lists the objects of a page.
+// list lists the objects of a page, if there is one.
 func list(page record, what string) string {
 	items := itemsOf(page)
-	if len(items) == 0 {
+	n := strconv.Itoa(len(items))
+	total := cmp.Or(say(page["total"]), n)
+	lines := []string{total + " " + what + ", the first " + n + ":"}
+	switch {
+	case page["items"] == nil:
+		return ""
+	case len(items) == 0:
 		return "None of the " + what + " fits."
+	case total == "1":
+		lines[0] = "1 " + stems([]string{what}) + ":"
+	case total == n:
+		lines[0] = n + " " + what + ":"
 	}
-	lines := []string{fmt.Sprintf("%d of %s %s:", len(items), cmp.Or(say(page["total"]), strconv.Itoa(len(items))), what)}
 	for _, item := range items {
 		delete(item, "description")
 		lines = append(lines, "- "+say(item)+".")

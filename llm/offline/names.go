@@ -3,43 +3,75 @@ package offline
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 // maxLookups is how many phrases of a question are looked up. Each takes two calls.
-const maxLookups = 5
+const maxLookups = 4
+
+// maxNamed is how many films with a phrase in the title are looked up. If there are more, it names none of them.
+const maxNamed = 5
 
 // dictionary is the vocabulary with the names in a question. It looks up phrases outside the vocabulary as titles and as
-// names of actors. A phrase may also be a part of an actor's name or, if it is none, the first words of one title.
+// names of actors.
 func (c *conversation) dictionary(words []string) map[string]term {
 	names, question := maps.Clone(meanings), terms(words, meanings)
 	phrases := slices.DeleteFunc(slices.Clone(question), func(t term) bool { return t.kind != "unknown" || len(t.text) > 100 })
 	for _, phrase := range phrases[:min(len(phrases), maxLookups)] {
-		key := stems(split(phrase.text))
-		var begin []term
-		for _, f := range itemsOf(c.call("listFilms", map[string]any{"title": phrase.text, "count": "none"})) {
-			title := stems(split(say(f["title"])))
-			names[title] = term{kind: "filler", film: f}
-			if strings.HasPrefix(title, key+" ") {
-				begin = append(begin, names[title])
-			}
+		films := c.call("listFilms", map[string]any{"title": phrase.text, "count": "none", "page_size": maxNamed})
+		if films["next_cursor"] == nil && films["left_out"] == nil {
+			titles(names, itemsOf(films), phrase.text, asksFact(question))
 		}
-		if len(begin) == 1 && asksFact(question) {
-			names[key] = begin[0]
+		people := c.call("listActors", map[string]any{"q": phrase.text})
+		actors := itemsOf(people)
+		if say(people["total"]) != strconv.Itoa(len(actors)) {
+			continue
 		}
-		for _, a := range itemsOf(c.call("listActors", map[string]any{"q": phrase.text})) {
-			name := say(a["first_name"]) + " " + say(a["last_name"])
-			names[stems(split(name))] = actor(name)
-			if strings.Contains(" "+stems(split(name))+" ", " "+key+" ") && isName(words, phrase.text) {
-				names[key] = actor(phrase.text)
-			}
+		for _, a := range actors {
+			actor(names, actors, nameOf(a))
+		}
+		if isName(words, phrase.text) {
+			actor(names, actors, phrase.text)
 		}
 	}
 	return names
 }
 
-func actor(name string) term {
-	return term{kind: "all", parameter: "actor", value: name, says: "an actor whose name has “" + name + "”"}
+// titles adds the titles of all films that have a phrase in it. A phrase may also be the first words of one title.
+func titles(names map[string]term, films []record, phrase string, begins bool) {
+	key, begin := stems(split(phrase)), []string(nil)
+	for _, f := range films {
+		title := stems(split(say(f["title"])))
+		others := func(g record) bool { return stems(split(say(g["title"]))) != title }
+		names[title] = term{kind: "filler", films: slices.DeleteFunc(slices.Clone(films), others)}
+		if strings.HasPrefix(title+" ", key+" ") {
+			begin = append(begin, title)
+		}
+	}
+	if begin = slices.Compact(begin); begins && len(begin) == 1 {
+		names[key] = names[begin[0]]
+	}
+}
+
+func nameOf(actor record) string { return say(actor["first_name"]) + " " + say(actor["last_name"]) }
+
+// actor adds a name or a part of names, in whole words. It is that of one actor or, since listFilms looks for any part,
+// not within another name.
+func actor(names map[string]term, actors []record, name string) {
+	key, found, whole, parts := stems(split(name)), record{}, 0, 0
+	for _, a := range actors {
+		if strings.Contains(" "+stems(split(nameOf(a)))+" ", " "+key+" ") {
+			found, whole = a, whole+1
+		} else if strings.Contains(strings.ToLower(nameOf(a)), strings.ToLower(name)) {
+			parts++
+		}
+	}
+	if whole == 1 {
+		names[key] = term{kind: "all", parameter: "actor_id", value: say(found["actor_id"]), says: "with " + nameOf(found)}
+	} else if whole > 1 && parts == 0 {
+		names[key] = term{kind: "all", parameter: "actor", value: name, says: "an actor whose name has “" + name + "”"}
+	}
 }
 
 // asksFact reports whether a question asks for facts about one film, so that an unknown phrase is its title.

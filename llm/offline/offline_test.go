@@ -55,6 +55,11 @@ func shop(name string) string {
 
 // run lets the model call the shop until it answers. It returns the conversation, the calls and the answer.
 func run(ctx context.Context, question string) (conversation []llms.MessageContent, calls []llms.ToolCall, answer string, err error) {
+	return runIn(ctx, shop, question)
+}
+
+// runIn is run with another shop.
+func runIn(ctx context.Context, shop func(name string) string, question string) (conversation []llms.MessageContent, calls []llms.ToolCall, answer string, err error) {
 	conversation = ask(question)
 	for round := 0; ; round++ {
 		got, err := offline.New(nil).GenerateContent(ctx, conversation, offered)
@@ -91,19 +96,37 @@ func TestAnswer(t *testing.T) {
 		{
 			"short PG comedies, shortest first",
 			[]string{`listFilms {"category":["Comedy"],"length_max":80,"page_size":8,"rating":["PG"],"sort":"length"}`},
-			"Looked for: short (at most 80 minutes), rated PG, comedies, shortest first.\n1 of 1 films:\n- AIRPLANE SIERRA [7] 62 minutes.",
+			"Looked for: short (at most 80 minutes), rated PG, comedies, shortest first.\n1 film:\n- AIRPLANE SIERRA [7] 62 minutes.",
 			true,
 		},
 		{
 			"who is in airplane sierra?",
-			[]string{`listFilms {"count":"none","title":"airplane sierra"}`, `listActors {"q":"airplane sierra"}`, `getFilm {"film_id":7}`},
+			[]string{`listFilms {"count":"none","page_size":5,"title":"airplane sierra"}`, `listActors {"q":"airplane sierra"}`, `getFilm {"film_id":7}`},
 			"Looked for: AIRPLANE SIERRA.\nAIRPLANE SIERRA [7] Comedy, 62 minutes; actors: JIM MOSTEL; store 2 (copies: 5) (in stock: 4).",
 			true,
 		},
 		{
+			"is airplane sierra longer than 2 hours?",
+			[]string{`listFilms {"count":"none","page_size":5,"title":"airplane sierra"}`, `listActors {"q":"airplane sierra"}`, `getFilm {"film_id":7}`},
+			"Looked for: AIRPLANE SIERRA.\nAIRPLANE SIERRA [7] Comedy, 62 minutes; actors: JIM MOSTEL; store 2 (copies: 5) (in stock: 4).",
+			true,
+		},
+		{
+			"films with mostel",
+			[]string{`listFilms {"count":"none","page_size":5,"title":"mostel"}`, `listActors {"q":"mostel"}`, `listFilms {"actor_id":[1],"page_size":8}`},
+			"Looked for: with JIM MOSTEL.\n1 film:\n- AIRPLANE SIERRA [7] 62 minutes.",
+			true,
+		},
+		{
+			"comedies under an hour, over two hours",
+			[]string{`listFilms {"category":["Comedy"],"length_max":59,"page_size":8}`},
+			"Looked for: comedies, at most 59 minutes.\nNot understood, and not used: “over”, “two”, “hours”.\n1 film:\n- AIRPLANE SIERRA [7] 62 minutes.",
+			false,
+		},
+		{
 			"only dramas",
 			[]string{`listFilms {"category":["Drama"],"page_size":8}`},
-			"Looked for: dramas.\nNot understood, and not used: “only”.\n1 of 1 films:\n- AIRPLANE SIERRA [7] 62 minutes.",
+			"Looked for: dramas.\nNot understood, and not used: “only”.\n1 film:\n- AIRPLANE SIERRA [7] 62 minutes.",
 			false,
 		},
 		{"hello", nil, "Not understood, and not used: “the question”.\nNo condition for films was understood.", false},
@@ -128,22 +151,24 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
-// TestRefused shows that a refused call is not taken for an empty result.
+// TestRefused shows that a refused call is not taken for an empty result, and leaves the results of others as they are.
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	for _, result := range []string{`{"detail":"busy","status":429}`, "no object", ""} {
-		conversation := ask("comedies")
-		got, err := offline.New(nil).GenerateContent(t.Context(), conversation, offered)
-		if err != nil {
-			t.Fatal(err)
-		}
-		call := got.Choices[0].ToolCalls[0]
-		conversation = append(conversation,
-			llms.MessageContent{Role: llms.ChatMessageTypeAI, Parts: []llms.ContentPart{call}},
-			llms.MessageContent{Role: llms.ChatMessageTypeTool, Parts: []llms.ContentPart{llms.ToolCallResponse{ToolCallID: call.ID, Content: result}}})
-		got, err = offline.New(nil).GenerateContent(t.Context(), conversation, offered)
-		if err != nil || !strings.Contains(got.Choices[0].Content, "could not be searched") || offline.Understood(conversation) {
-			t.Errorf("%q: %+v, %v", result, got.Choices[0], err)
+		for _, refused := range []string{"listFilms", "listActors"} {
+			answer := func(name string) string {
+				if name == refused {
+					return result
+				}
+				return shop(name)
+			}
+			conversation, _, text, err := runIn(t.Context(), answer, "comedies with mostel")
+			if err != nil || !strings.Contains(text, "could not be searched") || offline.Understood(conversation) {
+				t.Errorf("%q: %s, %v", result, text, err)
+			}
+			if listed := strings.Contains(text, "- AIRPLANE SIERRA"); listed != (refused == "listActors") {
+				t.Errorf("%s is refused, and the answer is\n%s", refused, text)
+			}
 		}
 	}
 }

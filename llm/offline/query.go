@@ -2,7 +2,9 @@ package offline
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -18,16 +20,19 @@ type pattern struct {
 
 // patterns are all patterns. The first one that matches counts.
 var patterns = []pattern{
-	{kinds(`(measure )?(bound )?(unit )?number (after )?(unit )?((to|and) (unit )?number (unit )?)?(after )?(replace )?`), (*query).amount},
+	{kinds(`(measure )?(bound )?(unit )?number (after )?(unit )?((to|and) (unit )?number (unit )?)?(after )?(replace )?(but )?`), (*query).amount},
 	{kinds(`(measure )?bound unit `), (*query).amount}, // under an hour
+	{kinds(`never (\w+ )*`), unused},                   // I don't want PG comedies
+	{kinds(`not any ((and|or) any )*(list )?((any|all|is|measure|bound|unit|number|unknown) )+`), unused}, // not PG comedies
 	{kinds(`(not )?any ((and|or) any )*`), (*query).anyOf},
-	{kinds(`(role )?all (role )?`), (*query).allOf}, // starring Nick Wahlberg
+	{kinds(`(role )?all (comma (and )?(role )?all )+`), unused}, // all of them, or any
+	{kinds(`(role )?all (role )?`), (*query).allOf},             // starring Nick Wahlberg
 	{kinds(`is `), (*query).is},
 	{kinds(`store number `), (*query).store},
 	{kinds(`list `), func(q *query, part []term) bool { q.lists = append(q.lists, part...); return true }},
 	{kinds(`(fact|role|measure|replace|store) `), func(q *query, _ []term) bool { return len(q.films) > 0 }},
-	{kinds(`(or|not) (role )?\w+ |and (list|any|number|unit) `), unused}, // "and 5 dollars" may also mean less than that
-	{kinds(`(and|to) `), func(*query, []term) bool { return true }},
+	{kinds(`(or|not) (role )?((measure |bound |unit |number )+|\w+ )|and (list|any|number|unit) `), unused}, // "and 5 dollars" may also mean less than that
+	{kinds(`(and|to|comma) `), func(*query, []term) bool { return true }},
 	{kinds(`\w+ `), unused},
 }
 
@@ -47,9 +52,7 @@ type query struct {
 func newQuery(words []string, dictionary map[string]term) *query {
 	q, kinds, rest := &query{args: map[string]any{}}, "", []term(nil)
 	for _, t := range terms(words, dictionary) {
-		if t.film != nil {
-			q.films = append(q.films, t.film)
-		}
+		q.films = append(q.films, t.films...)
 		if t.kind != "filler" {
 			kinds, rest = kinds+t.kind+" ", append(rest, t)
 		}
@@ -62,7 +65,9 @@ func newQuery(words []string, dictionary map[string]term) *query {
 		if !p.use(q, rest[:n]) {
 			q.args, q.read = before.args, before.read
 			for _, t := range rest[:n] {
-				q.unread = append(q.unread, t.text)
+				if t.kind != "comma" {
+					q.unread = append(q.unread, t.text)
+				}
 			}
 		}
 		kinds, rest = kinds[len(match):], rest[n:]
@@ -70,13 +75,24 @@ func newQuery(words []string, dictionary map[string]term) *query {
 	return q
 }
 
-// set sets an argument that has no value yet, and reports whether it did.
+// set sets an argument, and reports whether it had no value yet and fits the others.
 func (q *query) set(parameter, says string, value any) bool {
-	if q.args[parameter] != nil {
-		return false
-	}
+	unset := q.args[parameter] == nil
 	q.args[parameter], q.read = value, append(q.read, says)
-	return true
+	measure := strings.TrimSuffix(strings.TrimSuffix(parameter, "_min"), "_max")
+	empty := q.number(measure+"_min", 0) > q.number(measure+"_max", math.Inf(1))
+	// Films that a store does not have in stock include films that it never had.
+	elsewhere := q.args["store_id"] != nil && fmt.Sprintf("%s", q.args["in_stock"]) == "false"
+	return unset && !empty && !elsewhere
+}
+
+// number is an argument that is a number, or a text with one.
+func (q *query) number(parameter string, otherwise float64) float64 {
+	raw, _ := q.args[parameter].(json.RawMessage)
+	if n, err := strconv.ParseFloat(strings.Trim(string(raw), `"`), 64); err == nil {
+		return n
+	}
+	return otherwise
 }
 
 // anyOf uses values of one parameter of which a film may have any, such as "comedies or dramas". Only ratings can be
@@ -102,9 +118,13 @@ func (q *query) anyOf(part []term) bool {
 // allOf uses a value that a film has beside others.
 func (q *query) allOf(part []term) bool {
 	t := part[slices.IndexFunc(part, func(t term) bool { return t.kind == "all" })]
-	list, _ := q.args[t.parameter].([]string)
-	q.args[t.parameter], q.read = append(list, t.value), append(q.read, t.says)
-	return !slices.Contains(list, t.value)
+	list, _ := q.args[t.parameter].([]any)
+	var value any = t.value
+	if t.parameter == "actor_id" {
+		value = json.Number(t.value)
+	}
+	q.args[t.parameter], q.read = append(slices.Clone(list), value), append(q.read, t.says)
+	return !slices.Contains(list, value)
 }
 
 // is uses the value of a parameter. A film that the question names has no order.

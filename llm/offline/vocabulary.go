@@ -13,9 +13,9 @@ var vocabulary string
 // unknown, and numbers in digits the kind number.
 type term struct {
 	kind, parameter, value string
-	says                   string // how answers say it
-	text                   string // in the question
-	film                   record // that it names, if any
+	says                   string   // how answers say it
+	text                   string   // in the question
+	films                  []record // that it names, if any
 }
 
 // maxPhrase is how many words a phrase has at most.
