@@ -313,7 +313,7 @@ GO_DIRECTORIES := api gen llm schema server store
 .PHONY: lint
 lint: $(LINTER) ## Run gofmt and golangci-lint
 	@test -z "$$(gofmt -l $(GO_DIRECTORIES))" || { gofmt -l $(GO_DIRECTORIES); echo 'these files are not formatted: run gofmt -w on them'; exit 1; }
-	$(LINTER) run ./...
+	$(LINTER) run --allow-parallel-runners ./...
 
 $(LINTER): Makefile
 	@echo 'compiling $@: this takes a few minutes, once'
