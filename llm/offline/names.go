@@ -1,6 +1,7 @@
 package offline
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 	"strconv"
@@ -36,6 +37,13 @@ func (c *conversation) dictionary(words []string) map[string]term {
 		}
 	}
 	return names
+}
+
+// IsLookup reports whether a call with these arguments only looks a name up. The films that it finds are no sources.
+func IsLookup(arguments json.RawMessage) bool {
+	var members map[string]json.RawMessage
+	_ = json.Unmarshal(arguments, &members) // what is no object looks nothing up
+	return members["title"] != nil
 }
 
 // titles adds the titles of all films that have a phrase in it. A phrase may also be the first words of one title.

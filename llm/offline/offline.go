@@ -51,6 +51,9 @@ func Search(question string) (tool string, args json.RawMessage) {
 	return c.wanted[0].name, json.RawMessage(c.wanted[0].arguments)
 }
 
+// Asks reports whether a question has a condition for films. Without one, a search for its words may find any film.
+func Asks(question string) bool { return len(newQuery(split(question), meanings).args) > 0 }
+
 // Call is the short form of GenerateContent that [llms.Model] requires.
 func (m Model) Call(ctx context.Context, prompt string, options ...llms.CallOption) (string, error) {
 	return llms.GenerateFromSinglePrompt(ctx, m, prompt, options...)

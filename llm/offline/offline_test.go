@@ -224,6 +224,34 @@ func TestStops(t *testing.T) {
 	}
 }
 
+func TestAsks(t *testing.T) {
+	t.Parallel()
+	for question, want := range map[string]bool{
+		"Hello!": false, "Thanks!": false, "What can you do?": false, "Do you have The Matrix?": false, "": false,
+		"comedies": true, "Hi, anything under an hour?": true, "the longest of them": true, "Something scary, whatever the weather": true,
+	} {
+		if got := offline.Asks(question); got != want {
+			t.Errorf("%q: Asks is %t, want %t", question, got, want)
+		}
+	}
+}
+
+func TestIsLookup(t *testing.T) {
+	t.Parallel()
+	for arguments, want := range map[string]bool{
+		`{"title":"academy","page_size":5}`: true, `{"q":"title"}`: false, `{"sort":"title"}`: false, `{}`: false, `["title"]`: false, `x`: false, ``: false,
+	} {
+		if got := offline.IsLookup(json.RawMessage(arguments)); got != want {
+			t.Errorf("%s: IsLookup is %t, want %t", arguments, got, want)
+		}
+	}
+	for _, question := range []string{"movies called Academy", "title", "who is in airplane sierra?"} {
+		if _, arguments := offline.Search(question); offline.IsLookup(arguments) {
+			t.Errorf("the search for %q looks a name up: %s", question, arguments)
+		}
+	}
+}
+
 // FuzzQuestion asks arbitrary questions. The model answers after at most four rounds and twelve calls, whose
 // arguments follow the contract.
 func FuzzQuestion(f *testing.F) {
