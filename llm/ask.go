@@ -21,7 +21,7 @@ const (
 	maxRounds = 4
 	// maxCalls is how many calls an answer may have in all.
 	maxCalls = 12
-	// maxResults is how many bytes of results a model is given, about 6,000 tokens. That leaves room for the
+	// maxResults is how many bytes of results a model is given, about 5,500 tokens. That leaves room for the
 	// rest of the conversation in the context of small local models.
 	maxResults = 16 << 10
 )
@@ -118,7 +118,7 @@ func (c *Client) newDialogue(q Question, o Observer) (*dialogue, error) {
 // is the sum of all rounds.
 func (d *dialogue) run(ctx context.Context, model *upstream.Model, r upstream.Request) (upstream.Answer, error) {
 	r.Emit = d.chunk
-	d.tools.forget = model.Local() // before its last round, it only looks names up
+	d.tools.local = model.Local()
 	d.offers = model.Tools()
 	for round := 0; ; round++ {
 		if err := d.prepare(ctx, &r, d.offers && round < maxRounds); err != nil {
@@ -146,11 +146,11 @@ func (d *dialogue) advance(ctx context.Context, model *upstream.Model, a upstrea
 	switch {
 	case err == nil && len(a.Calls) > 0:
 		return true, d.call(ctx, a.Calls)
-	case err == nil && d.holding && !model.CallsTools():
-		if found, err := d.findInstead(ctx, model); err != nil || found {
-			return true, err
+	case (err == nil || isKind(err, KindLength)) && d.holding && !model.CallsTools():
+		if found, failed := d.findInstead(ctx, model); failed != nil || found {
+			return true, failed
 		}
-		return false, d.release()
+		return false, cmp.Or(d.release(), err)
 	case err == nil || isKind(err, KindLength):
 		return false, cmp.Or(d.release(), err)
 	default:
@@ -161,6 +161,9 @@ func (d *dialogue) advance(ctx context.Context, model *upstream.Model, a upstrea
 // findInstead searches for a model that has answered without a call, and has never made one. If films are found,
 // the model should have searched, and its answer is not used.
 func (d *dialogue) findInstead(ctx context.Context, model *upstream.Model) (found bool, err error) {
+	if !offline.Asks(d.question) {
+		return false, nil
+	}
 	if err := d.search(ctx); err != nil {
 		return false, err
 	}
@@ -219,7 +222,7 @@ func (d *dialogue) spend(a upstream.Answer) {
 }
 
 // bytesPerToken is roughly how long a token of JSON is.
-const bytesPerToken = 4
+const bytesPerToken = 3
 
 // chunk passes on a chunk of the answer, the sources first.
 func (d *dialogue) chunk(text string) error {

@@ -403,7 +403,7 @@ func TestToolsIgnored(t *testing.T) {
 	for i := range 4 {
 		var seen record
 		tools := &shelf{}
-		if _, err := c.Ask(bounded(t), llm.Question{Text: "aliens", Tools: tools}, seen.observer()); err != nil {
+		if _, err := c.Ask(bounded(t), llm.Question{Text: "comedies", Tools: tools}, seen.observer()); err != nil {
 			t.Fatal(err)
 		}
 		if text := seen.text.String(); text != "FILM 7" || len(seen.sources.Films) != 1 || len(tools.called()) != 1 {
@@ -421,23 +421,66 @@ func TestToolsIgnored(t *testing.T) {
 	}
 }
 
-// A question for which nothing is found needs no call, and a model that has called a tool before knows what it does.
+// A question without a condition for films needs no call, and neither does one for which nothing is found. A model that
+// has called a tool before knows what it does, also if its answer looks like a call.
 func TestAnswerWithoutCalls(t *testing.T) {
 	t.Parallel()
-	u := listen(t, streamed("Hello!"), calling(search("a")), streamed("FILM 7"), streamed("You are welcome."))
+	const text = `{"name": "FILM 7"}`
+	u := listen(t, streamed("Hello!"), streamed("None."), calling(search("a")), streamed(text), streamed("You are welcome."), calling(search("a")), streamed("FILM 7"))
 	c := openAI(t, u)
 	for _, test := range []struct {
-		tools *shelf
-		want  string
-	}{{emptyShelf(), "Hello!"}, {&shelf{}, "FILM 7"}, {&shelf{}, "You are welcome."}} {
-		if text, _, err := askQuestion(bounded(t), c, llm.Question{Text: "hi", Tools: test.tools}); err != nil || text != test.want {
-			t.Errorf("got %q, %v, want %q", text, err, test.want)
+		question string
+		tools    *shelf
+		want     string
+	}{
+		{"Hello!", &shelf{}, "Hello!"}, {"comedies", emptyShelf(), "None."}, {"comedies", &shelf{}, text},
+		{"comedies", &shelf{}, "You are welcome."}, {"comedies", &shelf{}, "FILM 7"},
+	} {
+		if got, _, err := askQuestion(bounded(t), c, llm.Question{Text: test.question, Tools: test.tools}); err != nil || got != test.want {
+			t.Errorf("%s: got %q, %v, want %q", test.question, got, err, test.want)
 		}
+	}
+	if requests := u.Requests(); len(offered(t, requests[5].Body)) == 0 {
+		t.Error("a model that has called tools is offered none")
 	}
 }
 
-// Some servers pass on a call as the model wrote it, as text. It is not an answer, and the model is offered no tools
-// from then on.
+// An answer from nothing that was cut is not shown either.
+func TestCutAnswerWithoutCalls(t *testing.T) {
+	t.Parallel()
+	cut := upstreamtest.Raw(upstreamtest.EventHead + upstreamtest.Delta("TITANIC") + upstreamtest.Finish("length") + upstreamtest.Done)
+	text, _, err := askQuestion(bounded(t), openAI(t, listen(t, cut, streamed("FILM 7"))), llm.Question{Text: "comedies", Tools: &shelf{}})
+	if err != nil || text != "FILM 7" {
+		t.Errorf("got %q, %v", text, err)
+	}
+}
+
+// The total is that of the search that found the films. A look at one of them does not change it.
+func TestTotal(t *testing.T) {
+	t.Parallel()
+	tools := &shelf{respond: func(_ context.Context, _ string, arguments json.RawMessage) (llm.ToolResult, error) {
+		result := found(7)
+		switch {
+		case strings.Contains(string(arguments), "all"):
+			result.Total = 1000
+		case strings.Contains(string(arguments), "comedies"):
+			result = found(7, 8, 9)
+			result.Total = 58
+		}
+		return result, nil
+	}}
+	var seen record
+	c := openAI(t, listen(t, calling(search("all")), calling(search("comedies")), calling(search("one")), streamed("FILM 7")))
+	if _, err := c.Ask(bounded(t), llm.Question{Text: "comedies", Tools: tools}, seen.observer()); err != nil {
+		t.Fatal(err)
+	}
+	if seen.sources.Total != 58 || len(seen.sources.Films) != 3 {
+		t.Errorf("the sources are %+v", seen.sources)
+	}
+}
+
+// Some servers pass on a call as the model wrote it, as text. It is not an answer, and after the third one the model is
+// offered no tools.
 func TestCallAsText(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
@@ -446,15 +489,15 @@ func TestCallAsText(t *testing.T) {
 	} {
 		t.Run(text, func(t *testing.T) {
 			t.Parallel()
-			u := listen(t, streamed(text), streamed("FILM 7"))
+			u := listen(t, streamed(text), streamed("FILM 7"), streamed(text), streamed("FILM 7"), streamed(text), streamed("FILM 7"))
 			c := openAI(t, u)
-			for range 2 {
-				if got, _, err := askQuestion(bounded(t), c, llm.Question{Text: "aliens", Tools: &shelf{}}); err != nil || got != "FILM 7" {
+			for range 4 {
+				if got, _, err := askQuestion(bounded(t), c, llm.Question{Text: "comedies", Tools: &shelf{}}); err != nil || got != "FILM 7" {
 					t.Errorf("got %q, %v", got, err)
 				}
 			}
-			if n := len(u.Requests()); n != 3 {
-				t.Errorf("there are %d requests, want 3", n)
+			if n := len(u.Requests()); n != 7 {
+				t.Errorf("there are %d requests, want 7", n)
 			}
 		})
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/tmc/langchaingo/llms"
 	"golang.org/x/sync/errgroup"
 
+	"example.com/pagila-api/llm/offline"
 	"example.com/pagila-api/llm/upstream"
 )
 
@@ -65,7 +66,7 @@ type toolRunner struct {
 	results map[string]*outcome // by the name and the arguments of the call
 	found   Sources
 	known   map[int32]bool // the films in found
-	forget  bool           // only the films of the last round are sources
+	local   bool           // the model is the offline one, whose lookups of names are no sources
 }
 
 // outcome is the result of a call that has been made.
@@ -96,9 +97,6 @@ func (t *toolRunner) sources() Sources {
 // run runs the calls of a round and returns a message for each. A call that repeats an earlier one is not
 // run again.
 func (t *toolRunner) run(ctx context.Context, calls []upstream.ToolCall) ([]llms.MessageContent, error) {
-	if t.forget {
-		t.found, t.known = Sources{Films: []Source{}}, map[int32]bool{}
-	}
 	allowed := calls[:min(len(calls), maxCalls-t.calls)]
 	t.calls += len(allowed)
 	if err := t.fetch(ctx, allowed); err != nil {
@@ -112,7 +110,7 @@ func (t *toolRunner) run(ctx context.Context, calls []upstream.ToolCall) ([]llms
 			if err := t.called(o.describe(call)); err != nil {
 				return nil, fmt.Errorf("report a call of a tool: %w", err)
 			}
-			result = t.give(o)
+			result = t.give(call, o)
 		}
 		messages[i] = resultMessage(call, result)
 	}
@@ -148,23 +146,32 @@ func (t *toolRunner) fetch(ctx context.Context, calls []upstream.ToolCall) error
 
 // give returns a result as the model reads it, and remembers its films. A "<" is escaped, so that no text of
 // the catalogue contains the marks of roles that local models use ("<|im_start|>").
-func (t *toolRunner) give(o *outcome) json.RawMessage {
+func (t *toolRunner) give(call upstream.ToolCall, o *outcome) json.RawMessage {
 	var escaped bytes.Buffer
 	json.HTMLEscape(&escaped, []byte(upstream.Clean(string(o.Body))))
 	if t.size+escaped.Len() > maxResults {
 		return tooLong
 	}
 	t.size += escaped.Len()
+	if !t.local || !offline.IsLookup(call.Arguments) {
+		t.remember(o)
+	}
+	return escaped.Bytes()
+}
+
+// remember adds the films of a result to the sources. The total is that of the last search which found other films
+// than those before. The details of one film do not change it.
+func (t *toolRunner) remember(o *outcome) {
+	before := len(t.found.Films)
 	for _, film := range o.Films {
 		if !t.known[film.FilmID] {
 			t.known[film.FilmID] = true
 			t.found.Films = append(t.found.Films, film)
 		}
 	}
-	if len(o.Films) > 0 {
+	if len(t.found.Films) > before && (o.Total > 1 || t.found.Total == 0) {
 		t.found.Total = o.Total
 	}
-	return escaped.Bytes()
 }
 
 func (o *outcome) describe(call upstream.ToolCall) Call {

@@ -237,8 +237,8 @@ func (m *Model) judge(t *attempt, reason string, kind Kind) (Answer, error) {
 	case x.hasCalls():
 		m.use.called.Store(true)
 		answer.Text, answer.Calls = "", x.calls.finish()
-	case x.tools && writtenCall.MatchString(answer.Text):
-		m.forgoTools()
+	case x.tools && !m.CallsTools() && writtenCall.MatchString(answer.Text):
+		m.ToolsIgnored()
 		return Answer{}, noTools(nil)
 	case t.collector.blank():
 		return Answer{}, newError(KindEmpty, "the answer has no text")

@@ -11,8 +11,8 @@ type toolUse struct {
 	ignored atomic.Int32 // the answers for which it should have called one
 }
 
-// maxIgnored is how many answers without a call show that a model which has never called a tool cannot. A model
-// that can may have no reason to call one for its first questions.
+// maxIgnored is how many answers without a call show that a model cannot call tools. Only questions with a condition
+// for films count, and only until the first call.
 const maxIgnored = 3
 
 // writtenCall matches the beginning of a call that a model writes into its text, because its server does not
