@@ -37,8 +37,8 @@ const maxMCPBatch = 20
 // mcpInstructions tell a client's model what the server is.
 const mcpInstructions = `Pagila is the sample database of a DVD-rental chain with two stores. The tools read its catalogue (films, actors, categories, copies and stores) and rent a copy of a film to a customer.
 
-- Start with listFilms. It has all filters, the order and the text search. Its total is the number of all films that match, so to count films, ask for a page_size of 1.
-- Names in the database are in capital letters. Case does not matter in a search.
+- Start with listFilms. It has all the filters, the orders and the text search. Its total is the number of films that match. To count films, ask for a page_size of 1.
+- Titles and the names of actors are in capital letters. Case does not matter in a search, except in ratings.
 - Money is a decimal string such as "0.99". Times are RFC 3339.
 - A result that would be too long has fewer items. left_out says how many are missing.
 - A refused call has a problem document (RFC 9457) that says what is wrong with each argument.

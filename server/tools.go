@@ -20,8 +20,8 @@ import (
 // A tool is an operation that the contract marks (x-tool). A call of a tool is a request to this server's
 // own handler, in process, so it is validated, authenticated, limited, logged and refused as any other.
 
-// maxModelResult is the size in bytes at which a result for the language model is cut. It has room for a
-// page of 20 of Pagila's films, and small models can read two of them.
+// maxModelResult is the size in bytes at which a result for the language model is cut. It has room for
+// nearly every page of 20 of Pagila's films, and small models can read two of them.
 const maxModelResult = 8 << 10
 
 // tool is an operation as a tool.

@@ -293,7 +293,27 @@ func TestCaseOfEveryLocale(t *testing.T) {
 				}
 			}
 			wantActorsOfEveryCase(t, s, conn)
+			wantFilmsOfEveryCase(t, s, conn, map[string]string{
+				"strasse": "STRAßE", "STRASSE": "Straße", "straße": "STRASSE", "kelvin": "\u212aELVIN", "éric": "ÉRIC",
+				"İNCE": "i\u0307nce", "TITANIC": "titanic", "50%_ı": "50%_I",
+			})
 		})
+	}
+}
+
+// wantFilmsOfEveryCase checks that a film is found without regard to case, by its title and by a special feature,
+// whatever the database's locale and encoding.
+func wantFilmsOfEveryCase(t *testing.T, s *store.Store, conn *pgx.Conn, names map[string]string) {
+	t.Helper()
+	pgtest.Exec(t, conn.Exec, `SET client_encoding = 'UTF8'`)
+	for query, name := range names {
+		pgtest.Exec(t, conn.Exec, `UPDATE film SET title = '`+name+`', special_features = ARRAY['Trailers', '`+name+`'] WHERE film_id = 1`)
+		for _, q := range []store.FilmQuery{{Title: query}, {SpecialFeatures: []string{query, "TRAILERS"}}} {
+			q.PageSize = 1
+			if page, err := s.Films(t.Context(), q); err != nil || len(page.Items) != 1 || page.Items[0].FilmID != 1 {
+				t.Errorf("%q as %+v: %+v, %v", name, q, page.Items, err)
+			}
+		}
 	}
 }
 
@@ -325,6 +345,11 @@ func TestOtherEncodings(t *testing.T) {
 			if status, err := s.Status(t.Context()); err != nil || len(status.Missing) > 0 {
 				t.Errorf("status: %+v, %v", status, err)
 			}
+			wantFilmsOfEveryCase(t, s, pgtest.Connect(t, address), map[string]map[string]string{
+				"SQL_ASCII": {"TITANIC": "titanic", "É": "É"},
+				"LATIN1":    {"TITANIC": "titanic", "éric": "ÉRIC", "strasse": "STRAßE"},
+				"EUC_JP":    {"TITANIC": "titanic", "日本 film": "日本 FILM", "ужасы": "УЖАСЫ"},
+			}[encoding])
 		})
 	}
 }

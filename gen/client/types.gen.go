@@ -410,7 +410,7 @@ type Answer struct {
 	// Example: ACADEMY DINOSAUR stars CHRISTIAN GABLE, JOHNNY CAGE.
 	Answer string `json:"answer"`
 
-	// Sources The films that the answer is based on, best first.
+	// Sources The films that the answer is based on, in the order of the results.
 	Sources []Source `json:"sources"`
 
 	// Total The number of films that were found. `sources` has only the first of many.
@@ -981,7 +981,8 @@ type Source struct {
 	Title string `json:"title"`
 }
 
-// SourcesEvent The data of the server-sent event `sources`. The films that the model was given, best first.
+// SourcesEvent The data of the server-sent event `sources`. The films that the model was given, in the order of the
+// results.
 type SourcesEvent struct {
 	// Films The films.
 	Films []Source `json:"films"`

@@ -230,9 +230,9 @@ class AsyncOperations:
 
         There are two ways to read more than one page: by number, with `page`, and by cursor, with the
         `next_cursor` of the page before or its header `Link`. By cursor, each film that stays in the
-        catalogue comes exactly once, whatever is inserted or deleted meanwhile, and a page far back
-        costs no more than the first one. A cursor belongs to the conditions and the order of its
-        request. Only `page_size` and `count` may change.
+        catalogue comes exactly once, whatever is inserted or deleted meanwhile, and in the orders
+        `film_id` and `title` a page far back costs no more than the first. A cursor belongs to the
+        conditions and the order of its request. Only `page_size` and `count` may change.
 
         A page and its total come from one snapshot of the database.
 

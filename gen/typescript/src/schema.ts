@@ -19,9 +19,9 @@ export interface paths {
          *
          *     There are two ways to read more than one page: by number, with `page`, and by cursor, with the
          *     `next_cursor` of the page before or its header `Link`. By cursor, each film that stays in the
-         *     catalogue comes exactly once, whatever is inserted or deleted meanwhile, and a page far back
-         *     costs no more than the first one. A cursor belongs to the conditions and the order of its
-         *     request. Only `page_size` and `count` may change.
+         *     catalogue comes exactly once, whatever is inserted or deleted meanwhile, and in the orders
+         *     `film_id` and `title` a page far back costs no more than the first. A cursor belongs to the
+         *     conditions and the order of its request. Only `page_size` and `count` may change.
          *
          *     A page and its total come from one snapshot of the database.
          */
@@ -890,7 +890,7 @@ export interface components {
              * @example ACADEMY DINOSAUR stars CHRISTIAN GABLE, JOHNNY CAGE.
              */
             answer: string;
-            /** @description The films that the answer is based on, best first. */
+            /** @description The films that the answer is based on, in the order of the results. */
             sources: components["schemas"]["Source"][];
             /**
              * Format: int64
@@ -948,7 +948,10 @@ export interface components {
              */
             duration_ms: number;
         };
-        /** @description The data of the server-sent event `sources`. The films that the model was given, best first. */
+        /**
+         * @description The data of the server-sent event `sources`. The films that the model was given, in the order of the
+         *     results.
+         */
         SourcesEvent: {
             /** @description The films. */
             films: components["schemas"]["Source"][];
@@ -1732,8 +1735,8 @@ export interface components {
          */
         "X-AI-Prompt": string;
         /**
-         * @description The numbers of the films that the model was given, best first, separated by commas. Absent from
-         *     events, which have `sources`, and from the response to HEAD.
+         * @description The numbers of the films that the model was given, in the order of the results, separated by
+         *     commas. Absent from events, which have `sources`, and from the response to HEAD.
          * @example 1, 23
          */
         "X-AI-Sources": string;

@@ -23,7 +23,7 @@ class Answer:
         agent (AnswerAgent): The agent that answered. `search` looks up facts, `model` is the language model. Example:
             search.
         answer (str): The answer in plain language. Example: ACADEMY DINOSAUR stars CHRISTIAN GABLE, JOHNNY CAGE..
-        sources (list[Source]): The films that the answer is based on, best first.
+        sources (list[Source]): The films that the answer is based on, in the order of the results.
         total (int): The number of films that were found. `sources` has only the first of many. Example: 58.
     """
 

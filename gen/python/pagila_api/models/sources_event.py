@@ -15,11 +15,12 @@ T = TypeVar("T", bound="SourcesEvent")
 
 @_attrs_define
 class SourcesEvent:
-    """The data of the server-sent event `sources`. The films that the model was given, best first.
+    """The data of the server-sent event `sources`. The films that the model was given, in the order of the
+    results.
 
-    Attributes:
-        films (list[Source]): The films.
-        total (int): The number of films that were found. The model is given only the first of many. Example: 58.
+        Attributes:
+            films (list[Source]): The films.
+            total (int): The number of films that were found. The model is given only the first of many. Example: 58.
     """
 
     films: list[Source]
