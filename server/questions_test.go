@@ -177,8 +177,8 @@ func TestSameTitle(t *testing.T) {
 // madeUp are words that nobody knows.
 var madeUp = strings.Fields("frobnicated blorptastic zquxy wibblesome 7th £ Grunthilda ungloomy 1990s 🦆")
 
-// TestMadeUpWords adds a made-up word to each question that the search agent takes. Whatever the word means, the
-// question is then handed over, and the answer names the word before it lists anything.
+// TestMadeUpWords adds a made-up word to each question of the table. Whatever the word means, the question is handed
+// over, and the answer names the word before it lists anything.
 func TestMadeUpWords(t *testing.T) {
 	t.Parallel()
 	pgtest.RealPagila(t)

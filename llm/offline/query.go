@@ -20,15 +20,17 @@ type pattern struct {
 
 // patterns are all patterns. The first one that matches counts.
 var patterns = []pattern{
-	{kinds(`(measure )?(bound )?(unit )?number (after )?(unit )?((to|and) (unit )?number (unit )?)?(after )?(replace )?(but )?`), (*query).amount},
+	{kinds(`(measure )?(bound )?(unit )?number (after )?(unit )?((to|and) (unit )?number (unit )?)?(after )?(replace )?`), (*query).amount},
 	{kinds(`(measure )?bound unit `), (*query).amount}, // under an hour
 	{kinds(`never (\w+ )*`), unused},                   // I don't want PG comedies
-	{kinds(`not any ((and|or) any )*(list )?((any|all|is|measure|bound|unit|number|unknown) )+`), unused}, // not PG comedies
+	// not PG comedies, no PG films starring Nick Wahlberg
+	{kinds(`not any ((and|or) any )*(list (role |store )|role |(list )?(any|all|is|measure|bound|unit|number|unknown) )((any|all|is|measure|bound|unit|number|unknown|role|store) )*`), unused},
 	{kinds(`(not )?any ((and|or) any )*`), (*query).anyOf},
 	{kinds(`(role )?all (comma (and )?(role )?all )+`), unused}, // all of them, or any
 	{kinds(`(role )?all (role )?`), (*query).allOf},             // starring Nick Wahlberg
 	{kinds(`is `), (*query).is},
 	{kinds(`store number `), (*query).store},
+	{kinds(`list (\w+ )*?and (is )+(list|any) `), unused}, // short films and cheap films
 	{kinds(`list `), func(q *query, part []term) bool { q.lists = append(q.lists, part...); return true }},
 	{kinds(`(fact|role|measure|replace|store) `), func(q *query, _ []term) bool { return len(q.films) > 0 }},
 	{kinds(`(or|not) (role )?((measure |bound |unit |number )+|\w+ )|and (list|any|number|unit) `), unused}, // "and 5 dollars" may also mean less than that
