@@ -273,3 +273,14 @@ func TestVocabulary(t *testing.T) {
 		}
 	}
 }
+
+// TestManyNames shows that the results of a question's lookups leave room for the films.
+func TestManyNames(t *testing.T) {
+	t.Parallel()
+	pgtest.RealPagila(t)
+	a := start(t)
+	answer, understood := handOff(t, a, "comedies e, o, n, l")
+	if understood || !strings.Contains(answer, "58 films, the first 8:") || strings.Contains(answer, "looked up") {
+		t.Errorf("understood is %t, and the answer is\n%s", understood, answer)
+	}
+}

@@ -25,12 +25,12 @@ var patterns = []pattern{
 	{kinds(`never (\w+ )*`), unused},                   // I don't want PG comedies
 	// not PG comedies, no PG films starring Nick Wahlberg
 	{kinds(`not any ((and|or) any )*(list (role |store )|role |(list )?(any|all|is|measure|bound|unit|number|unknown) )((any|all|is|measure|bound|unit|number|unknown|role|store) )*`), unused},
+	{kinds(`(list|any) (\w+ )*?and (is )+(list|any) `), unused}, // short films and cheap films
 	{kinds(`(not )?any ((and|or) any )*`), (*query).anyOf},
 	{kinds(`(role )?all (comma (and )?(role )?all )+`), unused}, // all of them, or any
 	{kinds(`(role )?all (role )?`), (*query).allOf},             // starring Nick Wahlberg
 	{kinds(`is `), (*query).is},
 	{kinds(`store number `), (*query).store},
-	{kinds(`list (\w+ )*?and (is )+(list|any) `), unused}, // short films and cheap films
 	{kinds(`list `), func(q *query, part []term) bool { q.lists = append(q.lists, part...); return true }},
 	{kinds(`(fact|role|measure|replace|store) `), func(q *query, _ []term) bool { return len(q.films) > 0 }},
 	{kinds(`(or|not) (role )?((measure |bound |unit |number )+|\w+ )|and (list|any|number|unit) `), unused}, // "and 5 dollars" may also mean less than that
