@@ -25,7 +25,7 @@ var patterns = []pattern{
 	{kinds(`never (\w+ )*`), unused},                   // I don't want PG comedies
 	// not PG comedies, no PG films starring Nick Wahlberg
 	{kinds(`not any ((and|or) any )*(list (role |store )|role |(list )?(any|all|is|measure|bound|unit|number|unknown) )((any|all|is|measure|bound|unit|number|unknown|role|store) )*`), unused},
-	{kinds(`(list|any) (\w+ )*?and (is )+(list|any) `), unused}, // short films and cheap films
+	{kinds(`(list|any) (\w+ ){0,9}?and (is )+(list|any) `), unused}, // short films and cheap films
 	{kinds(`(not )?any ((and|or) any )*`), (*query).anyOf},
 	{kinds(`(role )?all (comma (and )?(role )?all )+`), unused}, // all of them, or any
 	{kinds(`(role )?all (role )?`), (*query).allOf},             // starring Nick Wahlberg
