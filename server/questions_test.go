@@ -177,8 +177,8 @@ func TestSameTitle(t *testing.T) {
 // madeUp are words that nobody knows.
 var madeUp = strings.Fields("frobnicated blorptastic zquxy wibblesome 7th £ Grunthilda ungloomy 1990s 🦆")
 
-// TestMadeUpWords adds a made-up word to each question that the search agent takes. Whatever the word means, the
-// question is then handed over, and the answer names the word before it lists anything.
+// TestMadeUpWords adds a made-up word to each question of the table. Whatever the word means, the question is handed
+// over, and the answer names the word before it lists anything.
 func TestMadeUpWords(t *testing.T) {
 	t.Parallel()
 	pgtest.RealPagila(t)
@@ -271,5 +271,16 @@ func TestVocabulary(t *testing.T) {
 		if have := slices.Compact(got[parameter]); !slices.Equal(have, want) {
 			t.Errorf("the vocabulary has the %s %q, want %q", parameter, have, want)
 		}
+	}
+}
+
+// TestManyNames shows that the results of a question's lookups leave room for the films.
+func TestManyNames(t *testing.T) {
+	t.Parallel()
+	pgtest.RealPagila(t)
+	a := start(t)
+	answer, understood := handOff(t, a, "comedies e, o, n, l")
+	if understood || !strings.Contains(answer, "58 films, the first 8:") || strings.Contains(answer, "looked up") {
+		t.Errorf("understood is %t, and the answer is\n%s", understood, answer)
 	}
 }

@@ -69,7 +69,7 @@ func (q *query) limit(parameter, bound string, low, high float64) bool {
 	switch bound {
 	case "<":
 		return q.end(parameter, "_max", "at most", high-step)
-	case "<=":
+	case "<=", "<=<=": // at most, or less
 		return q.end(parameter, "_max", "at most", high)
 	case ">":
 		return q.end(parameter, "_min", "at least", low+step)

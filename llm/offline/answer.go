@@ -8,8 +8,11 @@ import (
 	"strings"
 )
 
-// notSearched is the answer if the tools cannot be called.
+// notSearched is the answer if no films can be searched for.
 const notSearched = "Not understood: the catalogue could not be searched for this question.\n"
+
+// notLookedUp stands above the answer if a call was refused.
+const notLookedUp = "Not understood: a part of the question could not be looked up.\n"
 
 // maxListed is how many films an answer lists.
 const maxListed = 8
@@ -27,8 +30,11 @@ func (c *conversation) answer(question string) (text string, understood bool) {
 	}
 	q := newQuery(words, dictionary)
 	text = q.answer(c)
-	if c.refused {
-		text = notSearched + text
+	switch {
+	case c.refused && text == "":
+		text = notSearched
+	case c.refused:
+		text = notLookedUp + text
 	}
 	if len(q.unread) > 0 {
 		text = "Not understood, and not used: “" + strings.Join(q.unread, "”, “") + "”.\n" + text

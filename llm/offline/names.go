@@ -14,6 +14,9 @@ const maxLookups = 4
 // maxNamed is how many films with a phrase in the title are looked up. If there are more, it names none of them.
 const maxNamed = 5
 
+// maxActors is how many actors with a phrase in the name are looked up. If there are more, it names none of them.
+const maxActors = 10
+
 // dictionary is the vocabulary with the names in a question. It looks up phrases outside the vocabulary as titles and as
 // names of actors.
 func (c *conversation) dictionary(words []string) map[string]term {
@@ -24,7 +27,7 @@ func (c *conversation) dictionary(words []string) map[string]term {
 		if films["next_cursor"] == nil && films["left_out"] == nil {
 			titles(names, itemsOf(films), phrase.text, asksFact(question))
 		}
-		people := c.call("listActors", map[string]any{"q": phrase.text})
+		people := c.call("listActors", map[string]any{"page_size": maxActors, "q": phrase.text})
 		actors := itemsOf(people)
 		if say(people["total"]) != strconv.Itoa(len(actors)) {
 			continue
@@ -64,8 +67,8 @@ func titles(names map[string]term, films []record, phrase string, begins bool) {
 
 func nameOf(actor record) string { return say(actor["first_name"]) + " " + say(actor["last_name"]) }
 
-// actor adds a name or a part of names, in whole words. It is that of one actor or, since listFilms looks for any part,
-// not within another name.
+// actor adds a name, or whole words of one. If several actors have these words, they are only used if no other name
+// contains them, since listFilms looks for any part of a name.
 func actor(names map[string]term, actors []record, name string) {
 	key, found, whole, parts := stems(split(name)), record{}, 0, 0
 	for _, a := range actors {
@@ -94,5 +97,5 @@ func isName(words []string, part string) bool {
 	small := func(w string) bool { return strings.ToLower(w) == w }
 	at, last := slices.Index(words, part), len(words)-1
 	return at < 0 || at > 0 && (!small(part) && slices.ContainsFunc(words, small) ||
-		at == last && slices.Contains(strings.Fields("with by star starring starred featuring and"), words[at-1]))
+		at == last && slices.Contains(strings.Fields("by star starring starred featuring"), words[at-1]))
 }

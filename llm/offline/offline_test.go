@@ -101,19 +101,19 @@ func TestAnswer(t *testing.T) {
 		},
 		{
 			"who is in airplane sierra?",
-			[]string{`listFilms {"count":"none","page_size":5,"title":"airplane sierra"}`, `listActors {"q":"airplane sierra"}`, `getFilm {"film_id":7}`},
+			[]string{`listFilms {"count":"none","page_size":5,"title":"airplane sierra"}`, `listActors {"page_size":10,"q":"airplane sierra"}`, `getFilm {"film_id":7}`},
 			"Looked for: AIRPLANE SIERRA.\nAIRPLANE SIERRA [7] Comedy, 62 minutes; actors: JIM MOSTEL; store 2 (copies: 5) (in stock: 4).",
 			true,
 		},
 		{
 			"is airplane sierra longer than 2 hours?",
-			[]string{`listFilms {"count":"none","page_size":5,"title":"airplane sierra"}`, `listActors {"q":"airplane sierra"}`, `getFilm {"film_id":7}`},
+			[]string{`listFilms {"count":"none","page_size":5,"title":"airplane sierra"}`, `listActors {"page_size":10,"q":"airplane sierra"}`, `getFilm {"film_id":7}`},
 			"Looked for: AIRPLANE SIERRA.\nAIRPLANE SIERRA [7] Comedy, 62 minutes; actors: JIM MOSTEL; store 2 (copies: 5) (in stock: 4).",
 			true,
 		},
 		{
-			"films with mostel",
-			[]string{`listFilms {"count":"none","page_size":5,"title":"mostel"}`, `listActors {"q":"mostel"}`, `listFilms {"actor_id":[1],"page_size":8}`},
+			"films starring mostel",
+			[]string{`listFilms {"count":"none","page_size":5,"title":"mostel"}`, `listActors {"page_size":10,"q":"mostel"}`, `listFilms {"actor_id":[1],"page_size":8}`},
 			"Looked for: with JIM MOSTEL.\n1 film:\n- AIRPLANE SIERRA [7] 62 minutes.",
 			true,
 		},
@@ -162,8 +162,9 @@ func TestRefused(t *testing.T) {
 				}
 				return shop(name)
 			}
-			conversation, _, text, err := runIn(t.Context(), answer, "comedies with mostel")
-			if err != nil || !strings.Contains(text, "could not be searched") || offline.Understood(conversation) {
+			conversation, _, text, err := runIn(t.Context(), answer, "comedies starring mostel")
+			says := map[string]string{"listFilms": "could not be searched", "listActors": "could not be looked up"}[refused]
+			if err != nil || !strings.Contains(text, says) || offline.Understood(conversation) {
 				t.Errorf("%q: %s, %v", result, text, err)
 			}
 			if listed := strings.Contains(text, "- AIRPLANE SIERRA"); listed != (refused == "listActors") {

@@ -20,10 +20,12 @@ type pattern struct {
 
 // patterns are all patterns. The first one that matches counts.
 var patterns = []pattern{
-	{kinds(`(measure )?(bound )?(unit )?number (after )?(unit )?((to|and) (unit )?number (unit )?)?(after )?(replace )?(but )?`), (*query).amount},
+	{kinds(`(measure )?(bound )?(unit )?number (after )?(unit )?((to|and) (unit )?number (unit )?)?(after )?(replace )?`), (*query).amount},
 	{kinds(`(measure )?bound unit `), (*query).amount}, // under an hour
 	{kinds(`never (\w+ )*`), unused},                   // I don't want PG comedies
-	{kinds(`not any ((and|or) any )*(list )?((any|all|is|measure|bound|unit|number|unknown) )+`), unused}, // not PG comedies
+	// not PG comedies, no PG films starring Nick Wahlberg
+	{kinds(`not any ((and|or) any )*(list (role |store )|role |(list )?(any|all|is|measure|bound|unit|number|unknown) )((any|all|is|measure|bound|unit|number|unknown|role|store) )*`), unused},
+	{kinds(`(list|any) (\w+ ){0,9}?and (is )+(list|any) `), unused}, // short films and cheap films
 	{kinds(`(not )?any ((and|or) any )*`), (*query).anyOf},
 	{kinds(`(role )?all (comma (and )?(role )?all )+`), unused}, // all of them, or any
 	{kinds(`(role )?all (role )?`), (*query).allOf},             // starring Nick Wahlberg
