@@ -36,7 +36,7 @@ java_version() { java -XshowSettings:properties -version 2>&1 | sed -n 's/^ *jav
 
 java_client() {
   javac --release 15 -version || skip 'there is no JDK 15'
-  generate java java --library native
+  generate java java --library native --additional-properties useSingleRequestParameter=true
   cd "$out/java"
   bounded 300 mvn --batch-mode --quiet dependency:copy-dependencies -DincludeScope=compile -DoutputDirectory=libraries ||
     skip 'Maven cannot fetch its libraries'

@@ -53,10 +53,10 @@ func list(ctx context.Context, client *pagila.APIClient) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("list films: %w", err)
 	}
-	if len(page.Items) != 5 || page.Total <= 5 {
+	if len(page.Items) != 5 || page.GetTotal() <= 5 {
 		return "", fmt.Errorf("want 5 films of many, got %+v", page)
 	}
-	return fmt.Sprintf("%d films", page.Total), nil
+	return fmt.Sprintf("%d films", page.GetTotal()), nil
 }
 
 func read(ctx context.Context, client *pagila.APIClient) (string, error) {

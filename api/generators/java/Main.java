@@ -31,7 +31,8 @@ public class Main {
   }
 
   private String readFilms(FilmsApi films) throws Exception {
-    var page = films.listFilms(1, 5, null);
+    var page =
+        films.listFilms(FilmsApi.APIListFilmsRequest.newBuilder().pageSize(5).build());
     check(page.getItems().size() == 5 && page.getTotal() > 5, "5 films of many", page);
     var film = films.getFilm(1);
     check(film.getRentalRate().equals(System.getenv("RENTAL_RATE")), "money as on the wire", film);
