@@ -28,7 +28,7 @@ func run(dir string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, result), contract, 0o644) //nolint:gosec // source is for everybody
+	return os.WriteFile(filepath.Join(dir, result), contract, 0o644) //nolint:gosec // everyone may read source code
 }
 
 // wholeContract applies the overlay in a directory to the contract there.

@@ -213,7 +213,7 @@ func kindOf(err error) string {
 	if err == nil {
 		return "ok"
 	}
-	if err == client.ErrTokenLimit { //nolint:errorlint // the cause itself
+	if err == client.ErrTokenLimit { //nolint:errorlint // err is the cause itself, not an error that wraps it
 		return "token_limit"
 	}
 	apiError, ok := errors.AsType[client.APIError](err)

@@ -45,7 +45,7 @@ func (c *conversation) dictionary(words []string) map[string]term {
 // IsLookup reports whether a call with these arguments only looks a name up. The films that it finds are no sources.
 func IsLookup(arguments json.RawMessage) bool {
 	var members map[string]json.RawMessage
-	_ = json.Unmarshal(arguments, &members) // what is no object looks nothing up
+	_ = json.Unmarshal(arguments, &members) // arguments that are not an object look nothing up
 	return members["title"] != nil
 }
 

@@ -130,7 +130,7 @@ func newConversation(messages []llms.MessageContent) *conversation {
 				}
 			case llms.ToolCallResponse:
 				var r record
-				_ = json.Unmarshal([]byte(part.Content), &r) // what is no object stays empty
+				_ = json.Unmarshal([]byte(part.Content), &r) // a result that is not an object stays empty
 				c.results[calls[part.ToolCallID]] = r
 			}
 		}

@@ -207,7 +207,7 @@ var refusals = []struct {
 	{"in band", 200, `{"error":{"code":400,"message":"unsupported"}}`},
 }
 
-// toolless is a server that refuses tools and answers everything else.
+// toolless is a server that refuses requests with tools and answers all others.
 func toolless(status int, body string) (*http.Client, *[][]byte) {
 	var mu sync.Mutex
 	var got [][]byte
