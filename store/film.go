@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/shopspring/decimal"
@@ -30,7 +31,11 @@ type FilmDetail struct {
 	Categories   []string       `bun:",array"`
 	Actors       []Actor        `bun:"type:jsonb"`
 	Availability []Availability `bun:"type:jsonb"`
+	Version      string         `bun:"-"` // identifies all of the above, in hexadecimal digits
 }
+
+// FilmUpdate is a change of a film.
+type FilmUpdate struct{ StreamingAvailable bool }
 
 // FilmFacts are what a summary of a film is made from. NULL becomes the zero value.
 type FilmFacts struct {
@@ -76,6 +81,13 @@ FROM {film} f` + filmJoins + ` WHERE f.film_id = $1::integer`
 // Film returns a film by its id. The error is a *NotFoundError if there is none.
 func (s *Store) Film(ctx context.Context, id int32) (FilmDetail, error) {
 	return oneFilm[FilmDetail](ctx, s, filmSQL, id)
+}
+
+// UpdateFilm changes a film that has one of these versions, and returns it after the change. The error is a
+// *NotFoundError if there is none, ErrFilmChanged if it has another version, or a *RefusedError. In each of these
+// cases nothing was written. An *UnavailableError says whether anything was.
+func (s *Store) UpdateFilm(ctx context.Context, id int32, versions []string, u FilmUpdate) (FilmDetail, error) {
+	return FilmDetail{}, errors.New("not implemented")
 }
 
 // FilmFacts returns what a summary of a film is made from. It reads no other table than film. The error is a

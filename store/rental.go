@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/shopspring/decimal"
 )
 
 // Rental is a row of the table rental with details of its film. Times are in UTC, to the microsecond. A time
@@ -18,12 +20,21 @@ type Rental struct {
 	ReturnDate  *time.Time // nil until the copy is returned
 	FilmID      int32
 	DueDate     time.Time // the rental date plus the film's rental duration, in days of 24 hours
+	StoreID     int32     // of the copy
+	Title       string    // of the film
+	DaysOverdue int64     // whole days after the due date, until the return or until now
+	// LateFee is one dollar for each day overdue, and the replacement cost as well if the copy is more than twice
+	// the rental duration overdue. It is not valid if the replacement cost is unknown.
+	LateFee decimal.NullDecimal
 }
 
-// NewRental says who rents which copy from whom.
+// NewRental says who rents which copy from whom. Without an InventoryID, the copy is one of the film FilmID that
+// is in stock in the store StoreID.
 type NewRental struct {
 	CustomerID  int32
 	InventoryID int32
+	FilmID      int32
+	StoreID     int32
 	StaffID     int32
 }
 

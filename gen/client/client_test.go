@@ -179,7 +179,7 @@ func TestCreateRental(t *testing.T) {
 	free := pgtest.Value[int32](t, l.db.QueryRowContext, `SELECT min(inventory_id) FROM inventory WHERE NOT EXISTS (
 		SELECT FROM rental WHERE rental.inventory_id = inventory.inventory_id AND return_date IS NULL)`)
 
-	rental, err := a.CreateRental(t.Context(), 1, client.RentalRequest{InventoryID: free, StaffID: 2})
+	rental, err := a.CreateRental(t.Context(), 1, client.RentalRequest{InventoryID: &free, StaffID: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +194,7 @@ func TestCreateRental(t *testing.T) {
 		t.Errorf("the rentals differ (-created +read):\n%s", diff)
 	}
 
-	_, err = a.CreateRental(t.Context(), 1, client.RentalRequest{InventoryID: free, StaffID: 2})
+	_, err = a.CreateRental(t.Context(), 1, client.RentalRequest{InventoryID: &free, StaffID: 2})
 	problem := wantProblem(t, err, http.StatusConflict, client.ProblemCodeInventoryNotAvailable)
 	if problem.RequestID == "" || problem.Detail == "" || !strings.HasPrefix(err.Error(), "POST /customers/1/rentals: 409 inventory_not_available: ") {
 		t.Errorf("got %v", err)
