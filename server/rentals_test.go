@@ -143,7 +143,11 @@ func TestRentalConflicts(t *testing.T) {
 	active := one[int32](t, a, `SELECT min(customer_id) FROM customer WHERE active = 1`)
 	path := fmt.Sprintf("/customers/%d/rentals", active)
 	rental := decode[gen.Rental](t, a.post(t, path, body).want(t, 201))
-	a.post(t, path, body).wantProblem(t, 409, "inventory_not_available")
+	if again := a.post(t, path, body).wantProblem(t, 409, "already_rented_by_customer"); again.Rental.RentalID != rental.RentalID {
+		t.Errorf("the problem has the rental %+v", again.Rental)
+	}
+	another := one[int32](t, a, `SELECT max(customer_id) FROM customer WHERE active = 1`)
+	a.post(t, fmt.Sprintf("/customers/%d/rentals", another), body).wantProblem(t, 409, "inventory_not_available")
 
 	// Once it is returned, it can be rented again.
 	a.exec(t, `UPDATE rental SET return_date = now() WHERE rental_id = ?`, rental.RentalID)
@@ -238,7 +242,7 @@ func TestRentalRejected(t *testing.T) {
 	}
 }
 
-// failingStore fails each rental.
+// failingStore fails each write.
 type failingStore struct {
 	server.Store
 	err error

@@ -80,8 +80,11 @@ func (o *Operation) Validate(r *http.Request, path map[string]string) error {
 
 // checkContent rejects a compressed body and a media type that the operation does not accept.
 func checkContent(r *http.Request, body *openapi3.RequestBodyRef) error {
-	if body == nil || r.ContentLength == 0 {
+	if r.ContentLength == 0 {
 		return nil
+	}
+	if body == nil {
+		return checkNoBody(r)
 	}
 	if isEncoded(r.Header) {
 		return ErrContentCoding
@@ -94,6 +97,21 @@ func checkContent(r *http.Request, body *openapi3.RequestBodyRef) error {
 	// reads the header after this is stricter.
 	r.Header.Set("Content-Type", mediaType)
 	return nil
+}
+
+// checkNoBody rejects a body that a writing operation would ignore. What is in it may be important to the client.
+func checkNoBody(r *http.Request) error {
+	if Method(r) == http.MethodGet {
+		return nil
+	}
+	switch _, err := io.ReadFull(r.Body, make([]byte, 1)); {
+	case err == nil:
+		return Invalid(Place{Pointer: "#", Detail: "this operation takes no body"})
+	case errors.Is(err, io.EOF):
+		return nil
+	default:
+		return UnreadBody(err)
+	}
 }
 
 // joinLines makes one line of the lines of each of these headers (RFC 9110, section 5.3). The binding rejects

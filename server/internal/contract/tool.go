@@ -117,8 +117,9 @@ func (o *Operation) NewRequest(ctx context.Context, arguments json.RawMessage) (
 	if err != nil {
 		return nil, err
 	}
-	var body io.Reader
-	if o.jsonBody() != nil {
+	var body io.Reader = http.NoBody // a handler reads the body of each request
+	hasBody := o.jsonBody() != nil
+	if hasBody {
 		body = bytes.NewReader(given.object())
 	} else {
 		for _, unknown := range *given {
@@ -131,7 +132,7 @@ func (o *Operation) NewRequest(ctx context.Context, arguments json.RawMessage) (
 	}
 	r.URL.Path, r.URL.RawPath = taken.plainPath, taken.escapedPath
 	r.Header = taken.header
-	if body != nil {
+	if hasBody {
 		r.Header.Set("Content-Type", mediaTypeJSON)
 	}
 	return r, nil
