@@ -194,12 +194,12 @@ func TestCreateRental(t *testing.T) {
 		t.Errorf("the rentals differ (-created +read):\n%s", diff)
 	}
 
-	_, err = a.CreateRental(t.Context(), 1, client.RentalRequest{InventoryID: &free, StaffID: 2})
+	_, err = a.CreateRental(t.Context(), 2, client.RentalRequest{InventoryID: &free, StaffID: 2})
 	problem := wantProblem(t, err, http.StatusConflict, client.ProblemCodeInventoryNotAvailable)
-	if problem.RequestID == "" || problem.Detail == "" || !strings.HasPrefix(err.Error(), "POST /customers/1/rentals: 409 inventory_not_available: ") {
+	if problem.RequestID == "" || problem.Detail == "" || !strings.HasPrefix(err.Error(), "POST /customers/2/rentals: 409 inventory_not_available: ") {
 		t.Errorf("got %v", err)
 	}
-	_, err = a.CreateRental(t.Context(), 1, client.RentalRequest{InventoryID: 999999, StaffID: 2})
+	_, err = a.CreateRental(t.Context(), 1, client.RentalRequest{InventoryID: new(int32(999999)), StaffID: 2})
 	problem = wantProblem(t, err, http.StatusUnprocessableEntity, client.ProblemCodeUnknownReference)
 	if len(problem.Errors) != 1 || problem.Errors[0].Pointer == nil || *problem.Errors[0].Pointer != "#/inventory_id" {
 		t.Errorf("the errors are %+v", problem.Errors)

@@ -73,8 +73,10 @@ func (d *doer) try(r *http.Request, e exchange) (*http.Response, error) {
 		if err == nil {
 			return response, nil
 		}
-		idempotent := r.Method == http.MethodGet || r.Method == http.MethodHead
-		if ctx.Err() != nil || !idempotent || attempt == d.retries || !transient(err) {
+		if attempt > 0 && e.readRepeated(err) {
+			return &http.Response{Body: http.NoBody}, nil
+		}
+		if ctx.Err() != nil || attempt == d.retries || !e.canRetry(err) {
 			return nil, err
 		}
 		select {
@@ -92,7 +94,11 @@ func (d *doer) attempt(r *http.Request, e exchange) (*http.Response, error) {
 		cancel(&TimeoutError{Limit: d.timeout, what: "no response within"})
 	})
 	defer stop()
-	response, err := d.send(r.WithContext(ctx), e)
+	r = r.WithContext(ctx)
+	if r.GetBody != nil {
+		r.Body, _ = r.GetBody() // an attempt reads the body; that of bytes in memory has no errors
+	}
+	response, err := d.send(r, e)
 	if err != nil {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
@@ -133,8 +139,17 @@ func mediaType(response *http.Response) string {
 	return strings.ToLower(strings.TrimSpace(t))
 }
 
-// transient reports whether a retry may succeed. A timeout is not retried, because that would multiply the
-// wait.
+// canRetry reports whether the exchange may be repeated after this error. A read that timed out is not repeated,
+// because that would multiply the wait. A write is, because its outcome is unknown.
+func (e exchange) canRetry(err error) bool {
+	if e.repeat.code != "" {
+		_, timedOut := errors.AsType[*TimeoutError](err)
+		return timedOut || transient(err)
+	}
+	return (e.method == http.MethodGet || e.method == http.MethodHead) && transient(err)
+}
+
+// transient reports whether a retry may succeed.
 func transient(err error) bool {
 	if _, ok := errors.AsType[*NetworkError](err); ok {
 		return true

@@ -23,6 +23,7 @@ func (a *API) CancelSubscription(ctx context.Context, customerID int32, subscrip
 		method:     "POST",
 		path:       "/customers/{customer_id}/subscriptions/{subscription_id}/cancel",
 		pathParams: []any{customerID, subscriptionID},
+		repeat:     repeat{code: "already_cancelled", member: "subscription"},
 	})
 }
 
@@ -47,6 +48,7 @@ func (a *API) CreateRental(ctx context.Context, customerID int32, body RentalReq
 		path:       "/customers/{customer_id}/rentals",
 		pathParams: []any{customerID},
 		body:       body,
+		repeat:     repeat{code: "already_rented_by_customer", member: "rental"},
 	})
 }
 
@@ -68,6 +70,7 @@ func (a *API) CreateSubscription(ctx context.Context, customerID int32, body Sub
 		path:       "/customers/{customer_id}/subscriptions",
 		pathParams: []any{customerID},
 		body:       body,
+		repeat:     repeat{code: "already_subscribed", member: "subscription"},
 	})
 }
 
@@ -462,6 +465,7 @@ func (a *API) ReturnRental(ctx context.Context, customerID int32, rentalID int32
 		method:     "POST",
 		path:       "/customers/{customer_id}/rentals/{rental_id}/return",
 		pathParams: []any{customerID, rentalID},
+		repeat:     repeat{code: "already_returned", member: "rental"},
 	})
 }
 

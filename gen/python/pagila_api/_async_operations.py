@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any, TypeVar
 
 from . import models
-from ._protocol import Call, Position
+from ._protocol import Call, Position, Repeat
 from .types import UNSET
 
 __all__ = ["AsyncOperations"]
@@ -37,6 +37,7 @@ class AsyncOperations:
         _call = Call("cancelSubscription", "POST", "/customers/{customer_id}/subscriptions/{subscription_id}/cancel")
         _call.path_params["customer_id"] = customer_id
         _call.path_params["subscription_id"] = subscription_id
+        _call.repeat = Repeat("already_cancelled", "subscription")
         return await self._call(_call, models.Subscription.from_dict)
 
     async def create_rental(
@@ -76,6 +77,7 @@ class AsyncOperations:
         _call.body["inventory_id"] = inventory_id if inventory_id is not None else UNSET
         _call.body["store_id"] = store_id if store_id is not None else UNSET
         _call.body_required = True
+        _call.repeat = Repeat("already_rented_by_customer", "rental")
         return await self._call(_call, models.Rental.from_dict)
 
     async def create_subscription(
@@ -109,6 +111,7 @@ class AsyncOperations:
         _call.body["end_date"] = end_date if end_date is not None else UNSET
         _call.body["start_date"] = start_date if start_date is not None else UNSET
         _call.body_required = True
+        _call.repeat = Repeat("already_subscribed", "subscription")
         return await self._call(_call, models.Subscription.from_dict)
 
     async def get_actor(
@@ -840,6 +843,7 @@ default is `exact`, and `none` with a cursor.
         _call = Call("returnRental", "POST", "/customers/{customer_id}/rentals/{rental_id}/return")
         _call.path_params["customer_id"] = customer_id
         _call.path_params["rental_id"] = rental_id
+        _call.repeat = Repeat("already_returned", "rental")
         return await self._call(_call, models.Rental.from_dict)
 
     async def summarize_film(

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any, TypeVar
 
 from . import models
-from ._protocol import Call, Position
+from ._protocol import Call, Position, Repeat
 from .types import UNSET
 
 __all__ = ["Operations"]
@@ -37,6 +37,7 @@ class Operations:
         _call = Call("cancelSubscription", "POST", "/customers/{customer_id}/subscriptions/{subscription_id}/cancel")
         _call.path_params["customer_id"] = customer_id
         _call.path_params["subscription_id"] = subscription_id
+        _call.repeat = Repeat("already_cancelled", "subscription")
         return self._call(_call, models.Subscription.from_dict)
 
     def create_rental(
@@ -76,6 +77,7 @@ class Operations:
         _call.body["inventory_id"] = inventory_id if inventory_id is not None else UNSET
         _call.body["store_id"] = store_id if store_id is not None else UNSET
         _call.body_required = True
+        _call.repeat = Repeat("already_rented_by_customer", "rental")
         return self._call(_call, models.Rental.from_dict)
 
     def create_subscription(
@@ -109,6 +111,7 @@ class Operations:
         _call.body["end_date"] = end_date if end_date is not None else UNSET
         _call.body["start_date"] = start_date if start_date is not None else UNSET
         _call.body_required = True
+        _call.repeat = Repeat("already_subscribed", "subscription")
         return self._call(_call, models.Subscription.from_dict)
 
     def get_actor(
@@ -840,6 +843,7 @@ default is `exact`, and `none` with a cursor.
         _call = Call("returnRental", "POST", "/customers/{customer_id}/rentals/{rental_id}/return")
         _call.path_params["customer_id"] = customer_id
         _call.path_params["rental_id"] = rental_id
+        _call.repeat = Repeat("already_returned", "rental")
         return self._call(_call, models.Rental.from_dict)
 
     def summarize_film(

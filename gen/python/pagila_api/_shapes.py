@@ -6,9 +6,9 @@ SHAPES: dict[str, Any] = {
   "cancelSubscription 200": {
     "active": "boolean",
     "customer_id": "int32",
-    "end_date": "string|null",
+    "end_date": "date|null",
     "plan_name": "string",
-    "start_date": "string",
+    "start_date": "date",
     "subscription_id": "int32"
   },
   "createRental 201": {
@@ -28,9 +28,9 @@ SHAPES: dict[str, Any] = {
   "createSubscription 201": {
     "active": "boolean",
     "customer_id": "int32",
-    "end_date": "string|null",
+    "end_date": "date|null",
     "plan_name": "string",
-    "start_date": "string",
+    "start_date": "date",
     "subscription_id": "int32"
   },
   "createToken 200": {
@@ -112,9 +112,9 @@ SHAPES: dict[str, Any] = {
     "subscription?": {
       "active": "boolean",
       "customer_id": "int32",
-      "end_date": "string|null",
+      "end_date": "date|null",
       "plan_name": "string",
-      "start_date": "string",
+      "start_date": "date",
       "subscription_id": "int32"
     }
   },
@@ -185,9 +185,9 @@ SHAPES: dict[str, Any] = {
   "getSubscription 200": {
     "active": "boolean",
     "customer_id": "int32",
-    "end_date": "string|null",
+    "end_date": "date|null",
     "plan_name": "string",
-    "start_date": "string",
+    "start_date": "date",
     "subscription_id": "int32"
   },
   "handOff 200": {
@@ -266,9 +266,9 @@ SHAPES: dict[str, Any] = {
       {
         "active": "boolean",
         "customer_id": "int32",
-        "end_date": "string|null",
+        "end_date": "date|null",
         "plan_name": "string",
-        "start_date": "string",
+        "start_date": "date",
         "subscription_id": "int32"
       }
     ]
@@ -373,6 +373,28 @@ SHAPES: dict[str, Any] = {
         "store_id": "int32"
       }
     ]
+  },
+  "problem rental": {
+    "customer_id": "int32",
+    "days_overdue": "integer",
+    "due_date": "date-time",
+    "film_id": "int32",
+    "inventory_id": "int32",
+    "late_fee?": "string",
+    "rental_date": "date-time",
+    "rental_id": "int32",
+    "return_date": "date-time|null",
+    "staff_id": "int32",
+    "store_id": "int32",
+    "title": "string"
+  },
+  "problem subscription": {
+    "active": "boolean",
+    "customer_id": "int32",
+    "end_date": "date|null",
+    "plan_name": "string",
+    "start_date": "date",
+    "subscription_id": "int32"
   },
   "returnRental 200": {
     "customer_id": "int32",

@@ -1,4 +1,5 @@
 // Written by api/sdk. Do not edit.
+import type { Repeat } from "./operation.js";
 import type { Pages } from "./pages.js";
 import type { components, operations } from "./schema.js";
 
@@ -275,14 +276,16 @@ export interface Operation {
   headers?: readonly string[];
   /** The method that reads all pages, and how it does that. */
   pages?: Pages & { name: string };
+  /** How the server responds to a request that it carried out before. Undefined if it must not be repeated. */
+  repeat?: Repeat;
 }
 
 /** The operations of the contract by id. */
 export const table = {
   askQuestion: { method: "GET", path: "/ai/ask", params: true },
-  cancelSubscription: { method: "POST", path: "/customers/{customer_id}/subscriptions/{subscription_id}/cancel" },
-  createRental: { method: "POST", path: "/customers/{customer_id}/rentals", body: true },
-  createSubscription: { method: "POST", path: "/customers/{customer_id}/subscriptions", body: true },
+  cancelSubscription: { method: "POST", path: "/customers/{customer_id}/subscriptions/{subscription_id}/cancel", repeat: { code: "already_cancelled", member: "subscription" } },
+  createRental: { method: "POST", path: "/customers/{customer_id}/rentals", body: true, repeat: { code: "already_rented_by_customer", member: "rental" } },
+  createSubscription: { method: "POST", path: "/customers/{customer_id}/subscriptions", body: true, repeat: { code: "already_subscribed", member: "subscription" } },
   createToken: { method: "POST", path: "/token" },
   getActor: { method: "GET", path: "/actors/{actor_id}" },
   getCustomer: { method: "GET", path: "/customers/{customer_id}" },
@@ -304,7 +307,7 @@ export const table = {
   listPlans: { method: "GET", path: "/plans" },
   listRentals: { method: "GET", path: "/rentals", params: true, pages: { name: "listAllRentals", size: 100, numbered: true, cursor: true } },
   listStores: { method: "GET", path: "/stores" },
-  returnRental: { method: "POST", path: "/customers/{customer_id}/rentals/{rental_id}/return" },
+  returnRental: { method: "POST", path: "/customers/{customer_id}/rentals/{rental_id}/return", repeat: { code: "already_returned", member: "rental" } },
   summarizeFilm: { method: "POST", path: "/ai/summary", body: true },
   updateFilm: { method: "PATCH", path: "/films/{film_id}", body: true, params: true, headers: ["If-Match"] },
 } as const satisfies Record<string, Operation>;

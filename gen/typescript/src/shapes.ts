@@ -5,9 +5,9 @@ export const shapes: Record<string, Shape> = {
   "cancelSubscription 200": {
     "active": "boolean",
     "customer_id": "int32",
-    "end_date": "string|null",
+    "end_date": "date|null",
     "plan_name": "string",
-    "start_date": "string",
+    "start_date": "date",
     "subscription_id": "int32"
   },
   "createRental 201": {
@@ -27,9 +27,9 @@ export const shapes: Record<string, Shape> = {
   "createSubscription 201": {
     "active": "boolean",
     "customer_id": "int32",
-    "end_date": "string|null",
+    "end_date": "date|null",
     "plan_name": "string",
-    "start_date": "string",
+    "start_date": "date",
     "subscription_id": "int32"
   },
   "createToken 200": {
@@ -111,9 +111,9 @@ export const shapes: Record<string, Shape> = {
     "subscription?": {
       "active": "boolean",
       "customer_id": "int32",
-      "end_date": "string|null",
+      "end_date": "date|null",
       "plan_name": "string",
-      "start_date": "string",
+      "start_date": "date",
       "subscription_id": "int32"
     }
   },
@@ -184,9 +184,9 @@ export const shapes: Record<string, Shape> = {
   "getSubscription 200": {
     "active": "boolean",
     "customer_id": "int32",
-    "end_date": "string|null",
+    "end_date": "date|null",
     "plan_name": "string",
-    "start_date": "string",
+    "start_date": "date",
     "subscription_id": "int32"
   },
   "handOff 200": {
@@ -265,9 +265,9 @@ export const shapes: Record<string, Shape> = {
       {
         "active": "boolean",
         "customer_id": "int32",
-        "end_date": "string|null",
+        "end_date": "date|null",
         "plan_name": "string",
-        "start_date": "string",
+        "start_date": "date",
         "subscription_id": "int32"
       }
     ]
@@ -372,6 +372,28 @@ export const shapes: Record<string, Shape> = {
         "store_id": "int32"
       }
     ]
+  },
+  "problem rental": {
+    "customer_id": "int32",
+    "days_overdue": "integer",
+    "due_date": "date-time",
+    "film_id": "int32",
+    "inventory_id": "int32",
+    "late_fee?": "string",
+    "rental_date": "date-time",
+    "rental_id": "int32",
+    "return_date": "date-time|null",
+    "staff_id": "int32",
+    "store_id": "int32",
+    "title": "string"
+  },
+  "problem subscription": {
+    "active": "boolean",
+    "customer_id": "int32",
+    "end_date": "date|null",
+    "plan_name": "string",
+    "start_date": "date",
+    "subscription_id": "int32"
   },
   "returnRental 200": {
     "customer_id": "int32",
