@@ -70,7 +70,7 @@ func TestETagChanges(t *testing.T) {
 	look("the start")
 	for _, statement := range []string{
 		`UPDATE film SET title = 'RENAMED' WHERE film_id = ?`,
-		`UPDATE film SET description = '' WHERE film_id = ?`,
+		`UPDATE film SET description = 'NEW' WHERE film_id = ?`,
 		`UPDATE film SET rental_rate = rental_rate + 0.01 WHERE film_id = ?`,
 		`UPDATE film SET length = 1 WHERE film_id = ?`,
 		`UPDATE film SET streaming_available = true WHERE film_id = ?`,
