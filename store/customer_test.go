@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"reflect"
@@ -16,6 +17,26 @@ import (
 	"example.com/pagila-api/store"
 	"example.com/pagila-api/store/pgtest"
 )
+
+// customerCalls returns each kind of call about customers, their subscriptions and changes of films.
+func customerCalls(s *store.Store) map[string]func(context.Context) error {
+	return map[string]func(context.Context) error{
+		"Customers":             func(ctx context.Context) error { _, err := s.Customers(ctx, store.CustomerQuery{}); return err },
+		"Customer":              func(ctx context.Context) error { _, err := s.Customer(ctx, 1); return err },
+		"CustomerPayments":      func(ctx context.Context) error { _, err := s.CustomerPayments(ctx, 1, store.Paging{}); return err },
+		"CustomerSubscriptions": func(ctx context.Context) error { _, err := s.CustomerSubscriptions(ctx, 1); return err },
+		"Subscription":          func(ctx context.Context) error { _, err := s.Subscription(ctx, 1, 1); return err },
+		"CreateSubscription": func(ctx context.Context) error {
+			_, err := s.CreateSubscription(ctx, store.NewSubscription{CustomerID: 1})
+			return err
+		},
+		"CancelSubscription": func(ctx context.Context) error { _, err := s.CancelSubscription(ctx, 1, 1); return err },
+		"UpdateFilm": func(ctx context.Context) error {
+			_, err := s.UpdateFilm(ctx, 1, nil, store.FilmUpdate{})
+			return err
+		},
+	}
+}
 
 // wantCustomers checks customers and payments against their rows.
 func wantCustomers(t *testing.T, s *store.Store, conn *pgx.Conn) {
