@@ -2,10 +2,12 @@ package store_test
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,6 +17,26 @@ import (
 	"example.com/pagila-api/store"
 	"example.com/pagila-api/store/pgtest"
 )
+
+// customerCalls returns each kind of call about customers, their subscriptions and changes of films.
+func customerCalls(s *store.Store) map[string]func(context.Context) error {
+	return map[string]func(context.Context) error{
+		"Customers":             func(ctx context.Context) error { _, err := s.Customers(ctx, store.CustomerQuery{}); return err },
+		"Customer":              func(ctx context.Context) error { _, err := s.Customer(ctx, 1); return err },
+		"CustomerPayments":      func(ctx context.Context) error { _, err := s.CustomerPayments(ctx, 1, store.Paging{}); return err },
+		"CustomerSubscriptions": func(ctx context.Context) error { _, err := s.CustomerSubscriptions(ctx, 1); return err },
+		"Subscription":          func(ctx context.Context) error { _, err := s.Subscription(ctx, 1, 1); return err },
+		"CreateSubscription": func(ctx context.Context) error {
+			_, err := s.CreateSubscription(ctx, store.NewSubscription{CustomerID: 1})
+			return err
+		},
+		"CancelSubscription": func(ctx context.Context) error { _, err := s.CancelSubscription(ctx, 1, 1); return err },
+		"UpdateFilm": func(ctx context.Context) error {
+			_, err := s.UpdateFilm(ctx, 1, nil, store.FilmUpdate{})
+			return err
+		},
+	}
+}
 
 // wantCustomers checks customers and payments against their rows.
 func wantCustomers(t *testing.T, s *store.Store, conn *pgx.Conn) {
@@ -414,6 +436,58 @@ func allPayments(t *testing.T, s *store.Store, p store.Paging) (all []string) {
 		}
 		if p.Cursor = page.Next; p.Cursor == "" {
 			return all
+		}
+	}
+}
+
+// A page of customers by cursor walks Pagila's index of its order. The payments of a customer are looked up in the
+// partitions' indexes. Pagila's last partition has none.
+func TestCustomerPagesUseIndexes(t *testing.T) {
+	t.Parallel()
+	pgtest.RealPagila(t)
+	address := pgtest.New(t)
+	s, conn := open(t, address), pgtest.Connect(t, address)
+	pgtest.Exec(t, conn.Exec, `INSERT INTO customer (store_id, first_name, last_name, address_id) SELECT 1, 'A', md5(n::text), 1 FROM generate_series(1, 20000) n;
+		INSERT INTO payment (customer_id, staff_id, rental_id, amount, payment_date)
+		SELECT (SELECT min(customer_id) FROM customer WHERE first_name = 'A') + n % 20000, 1, rental_id, amount, payment_date FROM payment, generate_series(1, 20) n`)
+	pgtest.Exec(t, conn.Exec, `VACUUM ANALYZE customer, payment`)
+	pagings := map[string]string{"": "customer_pkey", "-customer_id": "customer_pkey", "last_name": "idx_last_name", "-last_name": "idx_last_name"}
+	for order, index := range pagings {
+		q := store.CustomerQuery{Paging: store.Paging{Order: order, PageSize: 1}}
+		page, err := s.Customers(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.Cursor, q.PageSize = page.Next, 20
+		sql, args, err := store.CustomersSQL(s, q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, kept := range []bool{false, true} {
+			got := planOf(t, address, kept, sql, args)
+			wantIndex(t, got, "customers by "+order, index)
+			if strings.Contains(got, "Seq Scan on customer") {
+				t.Errorf("customers by %s:\n%s", order, got)
+			}
+		}
+	}
+	for _, order := range []string{"", "payment_date"} {
+		p := store.Paging{Order: order, PageSize: 1}
+		page, err := s.CustomerPayments(t.Context(), 1, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Cursor, p.PageSize = page.Next, 20
+		sql, args, err := store.PaymentsSQL(s, 1, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, kept := range []bool{false, true} {
+			got := planOf(t, address, kept, sql, args)
+			wantIndex(t, got, "payments by "+order, "customer_id_idx")
+			if strings.Count(got, "Seq Scan on payment") != strings.Count(got, "Seq Scan on payment_p2022_07") {
+				t.Errorf("payments by %s:\n%s", order, got)
+			}
 		}
 	}
 }

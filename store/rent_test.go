@@ -340,3 +340,30 @@ func TestReturnWaits(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A rental ends after it began, even if it began while the return waited.
+func TestReturnAfterRental(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	s, conn, holder := open(t, url), pgtest.Connect(t, url), pgtest.Connect(t, url)
+	made, err := s.CreateRental(t.Context(), store.NewRental{CustomerID: 1, InventoryID: copiesInStock(t, conn, 1)[0], StaffID: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pgtest.Exec(t, holder.Exec, `BEGIN`)
+	pgtest.Exec(t, holder.Exec, `SELECT FROM rental WHERE rental_id = $1 FOR UPDATE`, made.RentalID)
+	done := make(chan store.Rental, 1)
+	go func() {
+		r, err := s.ReturnRental(context.WithoutCancel(t.Context()), 1, made.RentalID)
+		if err != nil {
+			t.Error(err)
+		}
+		done <- r
+	}()
+	wantWaiting(t, conn)
+	pgtest.Exec(t, holder.Exec, `UPDATE rental SET rental_date = clock_timestamp() WHERE rental_id = $1`, made.RentalID)
+	pgtest.Exec(t, holder.Exec, `COMMIT`)
+	if r := <-done; r.ReturnDate == nil || !r.ReturnDate.After(r.RentalDate) {
+		t.Errorf("got %+v", r)
+	}
+}

@@ -48,8 +48,8 @@ func subscriptionCount(t *testing.T, conn *pgx.Conn) int {
 	return pgtest.Value[int](t, conn.QueryRow, `SELECT count(*) FROM streaming_subscription`)
 }
 
-// wantNoOverlap checks that no customer has two subscriptions on a day.
-func wantNoOverlap(t *testing.T, conn *pgx.Conn) {
+// wantNoCommonDay checks that no customer has two subscriptions on a day.
+func wantNoCommonDay(t *testing.T, conn *pgx.Conn) {
 	t.Helper()
 	if n := pgtest.Value[int](t, conn.QueryRow, `SELECT count(*) FROM streaming_subscription a JOIN streaming_subscription b USING (customer_id)
 		WHERE a.id < b.id AND daterange(a.start_date, a.end_date, '[]') && daterange(b.start_date, b.end_date, '[]')`); n != 0 {
@@ -254,7 +254,7 @@ func TestSubscriptionsNeverOverlap(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	wantNoOverlap(t, conn)
+	wantNoCommonDay(t, conn)
 	if n := subscriptionCount(t, conn); n < 3 {
 		t.Errorf("%d subscriptions", n)
 	}
@@ -413,7 +413,7 @@ func TestSubscribeAfterCancelling(t *testing.T) {
 	if before, err := s.CreateSubscription(t.Context(), n); err != nil || before.SubscriptionID == made.SubscriptionID {
 		t.Errorf("until the day before: %+v, %v", before, err)
 	}
-	wantNoOverlap(t, conn)
+	wantNoCommonDay(t, conn)
 }
 
 // Rows of other programs may have any plan, days that RFC 3339 cannot express, ids below 1, and days in common.
