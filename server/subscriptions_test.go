@@ -86,17 +86,17 @@ func TestSubscriptionRequest(t *testing.T) {
 	t.Parallel()
 	a := start(t)
 	for body, places := range map[string][]string{
-		`{}`:                                       {"#/plan_name"},
-		`{"plan_name": null}`:                      {"#/plan_name"},
-		`{"plan_name": ""}`:                        {"#/plan_name"},
-		`{"plan_name": "gold"}`:                    {"#/plan_name"},
-		`{"plan_name": "Basic"}`:                   {"#/plan_name"},
-		`{"plan_name": "basic "}`:                  {"#/plan_name"},
-		`{"plan_name": ["basic"]}`:                 {"#/plan_name"},
-		`{"plan_name": "100%'; --"}`:               {"#/plan_name"},
-		`{"plan_name": "basic\u0000"}`:             {"#"},
-		`{"plan_name": "basic", "end_date": null}`: {"#/end_date"},
-		`{"plan_name": "basic", "start_date": 20261126}`:            {"#/start_date"},
+		`{}`:                                             {"#/plan_name"},
+		`{"plan_name": null}`:                            {"#/plan_name"},
+		`{"plan_name": ""}`:                              {"#/plan_name"},
+		`{"plan_name": "gold"}`:                          {"#/plan_name"},
+		`{"plan_name": "Basic"}`:                         {"#/plan_name"},
+		`{"plan_name": "basic "}`:                        {"#/plan_name"},
+		`{"plan_name": ["basic"]}`:                       {"#/plan_name"},
+		`{"plan_name": "100%'; --"}`:                     {"#/plan_name"},
+		`{"plan_name": "basic\u0000"}`:                   {"#"},
+		`{"plan_name": "basic", "end_date": null}`:       {"#/end_date"},
+		`{"plan_name": "basic", "start_date": 20261126}`: {"#/start_date"},
 		`{"plan_name": "basic", "customer_id": 2, "active": true}`:  {"#/customer_id", "#/active"},
 		`{"plan_name": "gold", "start_date": "x", "end_date": "y"}`: {"#/plan_name", "#/start_date", "#/end_date"},
 	} {
