@@ -201,7 +201,8 @@ func (a *testAPI) insertExampleRows(t *testing.T) {
 		ON CONFLICT (rental_id) DO UPDATE SET customer_id = EXCLUDED.customer_id, inventory_id = EXCLUDED.inventory_id, return_date = NULL`,
 		rental["rental_id"], lastInStock(t, a), rental["customer_id"])
 	subscription := exampleRequest(t, operationByID(t, doc, "getSubscription")).pathValues
-	a.exec(t, `INSERT INTO streaming_subscription (id, customer_id, plan_name, start_date) VALUES (?, ?, 'basic', (now() AT TIME ZONE 'UTC')::date)`,
+	a.exec(t, `INSERT INTO streaming_subscription (id, customer_id, plan_name, start_date) VALUES (?, ?, 'basic', (now() AT TIME ZONE 'UTC')::date);
+		SELECT setval('streaming_subscription_id_seq', 100), setval('rental_rental_id_seq', GREATEST(100, (SELECT max(rental_id) FROM rental)))`,
 		subscription["subscription_id"], subscription["customer_id"])
 }
 
