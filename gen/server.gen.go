@@ -806,7 +806,7 @@ type CustomerPage struct {
 // Example: last_name
 type CustomerSort string
 
-// Day A day in UTC, from the year 1 to 9999.
+// Day A day in UTC such as 2026-11-26, from the year 1 to 9999.
 //
 // Example: 2026-11-26
 type Day = openapi_types.Date
@@ -1576,7 +1576,7 @@ type SubscriptionList struct {
 
 // SubscriptionRequest The plan, and the days of the subscription.
 type SubscriptionRequest struct {
-	// EndDate A day in UTC, from the year 1 to 9999.
+	// EndDate A day in UTC such as 2026-11-26, from the year 1 to 9999.
 	//
 	// Example: 2026-11-26
 	EndDate *Day `json:"end_date,omitempty"`
@@ -1586,7 +1586,7 @@ type SubscriptionRequest struct {
 	// Example: standard
 	PlanName PlanName `json:"plan_name"`
 
-	// StartDate A day in UTC, from the year 1 to 9999.
+	// StartDate A day in UTC such as 2026-11-26, from the year 1 to 9999.
 	//
 	// Example: 2026-11-26
 	StartDate *Day `json:"start_date,omitempty"`

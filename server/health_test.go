@@ -74,7 +74,7 @@ func TestNotReadyBecause(t *testing.T) {
 			if response := a.get(t, "/films"); response.status != 200 {
 				response.wantProblem(t, 503, "not_ready")
 			}
-			if response := a.rent(t, "/customers/1/rentals", `{"inventory_id": 1, "staff_id": 1}`); response.status != 201 {
+			if response := a.post(t, "/customers/1/rentals", `{"inventory_id": 1, "staff_id": 1}`); response.status != 201 {
 				p := response.wantProblem(t, 503, "not_ready")
 				if !strings.Contains(p.Detail, "Nothing was written.") {
 					t.Errorf("the detail is %q", p.Detail)

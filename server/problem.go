@@ -159,7 +159,7 @@ var rules = []rule{
 		return newProblem(http.StatusNotFound, notFoundCode(e.Kind), fmt.Sprintf("There is no %s %d.", e.Kind, e.ID))
 	}),
 	forType(unknownReferenceProblem),
-	forError(store.ErrInventoryNotAvailable, newProblem(http.StatusConflict, gen.ProblemCodeInventoryNotAvailable, "The copy is rented out.")),
+	forError(store.ErrInventoryNotAvailable, newProblem(http.StatusConflict, gen.ProblemCodeInventoryNotAvailable, "The copy is rented out, or the store has no copy of the film in stock.")),
 	forType(func(e *store.AlreadyRentedError) problem {
 		p := newProblem(http.StatusConflict, gen.ProblemCodeAlreadyRentedByCustomer, "The customer has rented this already.")
 		p.Rental = new(rental(e.Rental))
@@ -344,7 +344,7 @@ func databaseProblem(err *store.UnavailableError) problem {
 	switch {
 	case err.Outcome == store.Unknown:
 		p = unavailable(gen.ProblemCodeOutcomeUnknown,
-			"The connection to the database was lost during the write. The change may have been written or not: check before you retry.")
+			"The connection to the database was lost during the write. The change may have been written or not. To find out, send the same request again: if it was, the response is 409, or 412 for a film.")
 	case err.Reason == store.Busy:
 		p = unavailable(gen.ProblemCodeDatabaseBusy, "The database is busy: another transaction holds rows that this request needs.")
 	case err.Reason == store.ReadOnly:

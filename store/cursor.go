@@ -69,7 +69,7 @@ func seal(query [fingerprintSize]byte, data []byte) string {
 }
 
 // decodePosition reads a cursor for a query.
-func decodePosition(cursor string, query [fingerprintSize]byte, order filmOrder) (*position, error) {
+func decodePosition(cursor string, query [fingerprintSize]byte, order interface{ accepts(key *string) bool }) (*position, error) {
 	body, err := openCursor(cursor)
 	if err != nil {
 		return nil, err

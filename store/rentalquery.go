@@ -2,7 +2,7 @@ package store
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"time"
 )
 
@@ -27,21 +27,98 @@ type RentalQuery struct {
 	Paging // the order is rental_id, rental_date, due_date or return_date; the default is -rental_date
 }
 
+// rentalList is the list of all rentals. Pagila has indexes for rental_id, and for rental_date, which is never NULL.
+// The other orders use the times as they are shown.
+var rentalList = list{
+	table: `{rental} r`, id: `r.rental_id`, order: "-rental_date",
+	orders: map[string]order{
+		"rental_id":   {key: `r.rental_id`, is: integerKey},
+		"rental_date": {key: `r.rental_date`, is: timeKey},
+		"due_date":    {key: dueDate, is: bigintKey, joins: rentalJoins},
+		"return_date": {key: returnDate, is: bigintKey, nullable: true},
+	},
+	columns: rentalColumns,
+	joins: `
+LEFT JOIN {rental} r ON r.rental_id = page.id LEFT JOIN {inventory} i USING (inventory_id) LEFT JOIN {film} f USING (film_id)`,
+}
+
+// The conditions on the copy of the rental. They name the stores because Pagila's index of copies begins with them.
+const (
+	rentalOfFilm = `r.inventory_id = ANY (ARRAY(SELECT i.inventory_id FROM {inventory} i WHERE i.film_id = $1::integer
+		AND i.store_id = ANY (CASE WHEN $2::integer = 0 THEN ARRAY(SELECT store_id FROM {store}) ELSE ARRAY[$2::integer] END)))`
+	rentalOfStore = `EXISTS (SELECT FROM {inventory} i WHERE i.inventory_id = r.inventory_id AND i.store_id = $1::integer)`
+)
+
+var rentalOverdue = `r.return_date IS NULL AND EXISTS (SELECT FROM {inventory} i JOIN {film} f USING (film_id)
+		WHERE i.inventory_id = r.inventory_id AND ` + dueDate + ` < ` + microseconds(`now()`) + `)`
+
+// The days that bound the times of rentals as they are shown. Every rental is on one of them or between them.
+var (
+	firstDay = time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)
+	lastDay  = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
+)
+
+// where returns the conditions of the query. The contract has no ids below 1.
+func (q RentalQuery) where(context.Context, session) ([]condition, error) {
+	from, to := q.RentalDate.Min, q.RentalDate.Max
+	return set(
+		condition{true, `r.rental_id > 0 AND r.customer_id > 0`, nil},
+		condition{q.State == RentalOpen, `r.return_date IS NULL`, nil},
+		condition{q.State == RentalReturned, `r.return_date IS NOT NULL`, nil},
+		condition{q.State == RentalOverdue, rentalOverdue, nil},
+		condition{q.CustomerID != 0, `r.customer_id = $1::integer`, []any{q.CustomerID}},
+		condition{q.FilmID != 0, rentalOfFilm, []any{q.FilmID, q.StoreID}},
+		condition{q.FilmID == 0 && q.StoreID != 0, rentalOfStore, []any{q.StoreID}},
+		condition{from != nil && from.After(firstDay), `r.rental_date >= $1::text::timestamptz`, []any{midnight(from, 0)}},
+		condition{to != nil && to.Before(lastDay), `r.rental_date < $1::text::timestamptz`, []any{midnight(to, 1)}},
+	), nil
+}
+
+// midnight returns the text of the beginning of the day that is some days later.
+func midnight(day *time.Time, later int) string {
+	if day == nil {
+		return ""
+	}
+	return day.UTC().AddDate(0, 0, later).Format("2006-01-02 00:00:00+00")
+}
+
+func (q RentalQuery) faults() []QueryFault {
+	return q.RentalDate.faults("rental_date", time.Time.Compare)
+}
+
+func (q RentalQuery) identity(p Paging) any { q.Paging = p; return q }
+
 // Rentals returns one page of rentals. The error is an *InvalidQueryError if the query contradicts itself or
 // the cursor is not one for it.
 func (s *Store) Rentals(ctx context.Context, q RentalQuery) (Page[Rental], error) {
-	return Page[Rental]{}, errors.New("not implemented")
+	page, err := readPage[rentalRow](ctx, s, rentalList, q.Paging, q)
+	if err != nil {
+		return Page[Rental]{}, fmt.Errorf("read rentals: %w", err)
+	}
+	return convertPage(page, rentalRow.rental), nil
 }
 
 // CustomerRentals is Rentals for the customer of the query. The error is a *NotFoundError if there is no such
 // customer.
 func (s *Store) CustomerRentals(ctx context.Context, q RentalQuery) (Page[Rental], error) {
-	return Page[Rental]{}, errors.New("not implemented")
+	page, err := s.Rentals(ctx, q)
+	if err == nil && len(page.Items) == 0 {
+		err = s.findCustomer(ctx, q.CustomerID)
+	}
+	return page, err
 }
 
-// ReturnRental ends a rental of a customer at the database's now(). The error is a *NotFoundError if the
-// customer has no such rental, an *AlreadyReturnedError or a *RefusedError. In each of these cases nothing was
-// written. An *UnavailableError says whether anything was.
-func (s *Store) ReturnRental(ctx context.Context, customerID, id int32) (Rental, error) {
-	return Rental{}, errors.New("not implemented")
+const findCustomerSQL = `SELECT EXISTS (SELECT FROM {customer} c WHERE c.customer_id = $1::integer) AS found`
+
+// findCustomer returns a *NotFoundError if there is no such customer. An empty list of the customer's is not found
+// either, then.
+func (s *Store) findCustomer(ctx context.Context, id int32) error {
+	var rows []struct{ Found bool }
+	if err := s.read(ctx, &rows, findCustomerSQL, id); err != nil {
+		return fmt.Errorf("look for customer %d: %w", id, err)
+	}
+	if !rows[0].Found {
+		return &NotFoundError{KindCustomer, id}
+	}
+	return nil
 }

@@ -793,7 +793,7 @@ type CustomerPage struct {
 // Example: last_name
 type CustomerSort string
 
-// Day A day in UTC, from the year 1 to 9999.
+// Day A day in UTC such as 2026-11-26, from the year 1 to 9999.
 //
 // Example: 2026-11-26
 type Day = string
@@ -1563,7 +1563,7 @@ type SubscriptionList struct {
 
 // SubscriptionRequest The plan, and the days of the subscription.
 type SubscriptionRequest struct {
-	// EndDate A day in UTC, from the year 1 to 9999.
+	// EndDate A day in UTC such as 2026-11-26, from the year 1 to 9999.
 	//
 	// Example: 2026-11-26
 	EndDate *Day `json:"end_date,omitempty"`
@@ -1573,7 +1573,7 @@ type SubscriptionRequest struct {
 	// Example: standard
 	PlanName PlanName `json:"plan_name"`
 
-	// StartDate A day in UTC, from the year 1 to 9999.
+	// StartDate A day in UTC such as 2026-11-26, from the year 1 to 9999.
 	//
 	// Example: 2026-11-26
 	StartDate *Day `json:"start_date,omitempty"`

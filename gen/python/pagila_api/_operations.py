@@ -102,8 +102,8 @@ class Operations:
 
         Args:
             plan_name: The name of a streaming plan.
-            end_date: A day in UTC, from the year 1 to 9999.
-            start_date: A day in UTC, from the year 1 to 9999.
+            end_date: A day in UTC such as 2026-11-26, from the year 1 to 9999.
+            start_date: A day in UTC such as 2026-11-26, from the year 1 to 9999.
         """
         _call = Call("createSubscription", "POST", "/customers/{customer_id}/subscriptions")
         _call.path_params["customer_id"] = customer_id
