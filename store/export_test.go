@@ -1,5 +1,7 @@
 package store
 
+import "context"
+
 // CompletedTexts returns the number of completed statements that the store keeps.
 func CompletedTexts(s *Store) int {
 	l := s.layout.Load()
@@ -21,5 +23,24 @@ func FilmsSQL(s *Store, q FilmQuery) (sql string, args []any, err error) {
 		return "", nil, err
 	}
 	sql, args = q.pageSQL(order, after)
+	return s.layout.Load().write(sql), args, nil
+}
+
+// ForgeRentalCursor is ForgeCursor for rentals.
+func ForgeRentalCursor(q RentalQuery, position string) string {
+	return seal(fingerprint(q.identity(Paging{Order: q.Order})), []byte(position))
+}
+
+// RentalsSQL is FilmsSQL for rentals.
+func RentalsSQL(s *Store, q RentalQuery) (sql string, args []any, err error) {
+	r, err := rentalList.prepare(q.Paging, q)
+	if err != nil {
+		return "", nil, err
+	}
+	conditions, err := q.where(context.Background(), session{})
+	if err != nil {
+		return "", nil, err
+	}
+	sql, args = r.sql(conditions)
 	return s.layout.Load().write(sql), args, nil
 }

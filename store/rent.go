@@ -117,7 +117,15 @@ func (s *Store) CreateRental(ctx context.Context, n NewRental) (Rental, error) {
 var rentalMade = `FROM {rental} r WHERE r.rental_id = $2::integer AND r.inventory_id = $3::integer
 	AND r.customer_id = $4::integer AND ` + microseconds("r.rental_date") + ` = $5::bigint`
 
-func (c session) createRental(ctx context.Context, n NewRental) (writtenRental, error) {
+// createRental tries again as long as the customer's rental of the copy is found and then found to be returned.
+func (c session) createRental(ctx context.Context, n NewRental) (made writtenRental, err error) {
+	for err = errReturned; errors.Is(err, errReturned) && ctx.Err() == nil; {
+		made, err = c.tryRental(ctx, n)
+	}
+	return made, err
+}
+
+func (c session) tryRental(ctx context.Context, n NewRental) (writtenRental, error) {
 	var (
 		found parties
 		err   error
@@ -215,11 +223,17 @@ func (p parties) unknown(n NewRental) []Reference {
 	return unknown
 }
 
-// alreadyRented returns an *AlreadyRentedError with the rental.
+// errReturned says that another transaction has ended a rental since it was found.
+var errReturned = errors.New("the rental has just ended")
+
+// alreadyRented returns an *AlreadyRentedError with the rental, or errReturned.
 func (c session) alreadyRented(ctx context.Context, customerID, id int32) error {
 	rental, err := c.rental(ctx, customerID, id)
 	if err != nil {
 		return err
+	}
+	if rental.ReturnDate != nil {
+		return errReturned
 	}
 	return &AlreadyRentedError{rental}
 }
