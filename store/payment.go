@@ -2,13 +2,14 @@ package store
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"time"
 
 	"github.com/shopspring/decimal"
 )
 
-// Payment is a row of the table payment.
+// Payment is a row of the table payment. A time outside the years 1 to 9999, such as infinity, becomes the nearest
+// time within them.
 type Payment struct {
 	PaymentID   int32
 	CustomerID  int32
@@ -18,8 +19,55 @@ type Payment struct {
 	PaymentDate time.Time
 }
 
+// paymentRow is a Payment as it is read from the database. The time is in microseconds since 1970.
+type paymentRow struct {
+	PaymentID   int32
+	CustomerID  int32
+	StaffID     int32
+	RentalID    int32
+	Amount      decimal.NullDecimal
+	PaymentDate int64
+}
+
+func (r paymentRow) payment() Payment {
+	return Payment{r.PaymentID, r.CustomerID, r.StaffID, r.RentalID, r.Amount, time.UnixMicro(r.PaymentDate).UTC()}
+}
+
+// paymentList is the list of all payments. The table is partitioned by payment_date, which is a part of its key, so
+// the page carries all columns.
+var paymentList = list{
+	table: `{payment} p`, id: `p.payment_id`, order: "-payment_date",
+	orders:  map[string]order{"payment_date": {key: `p.payment_date`, is: timeKey}},
+	carried: `, p.customer_id, p.staff_id, p.rental_id, p.amount`,
+	columns: `
+	page.id AS payment_id, page.customer_id, page.staff_id, page.rental_id, NULLIF(page.amount, 'NaN') AS amount,
+	` + microseconds(`page.sort_key`) + ` AS payment_date`,
+}
+
+// paymentQuery is a query for the payments of a customer.
+type paymentQuery struct {
+	PayerID int32
+	Paging
+}
+
+func (q paymentQuery) where(context.Context, session) ([]condition, error) {
+	return []condition{{true, `p.payment_id > 0 AND p.customer_id = $1::integer`, []any{q.PayerID}}}, nil
+}
+
+func (q paymentQuery) faults() []QueryFault { return nil }
+
+func (q paymentQuery) identity(p Paging) any { q.Paging = p; return q }
+
 // CustomerPayments returns one page of a customer's payments. The order is payment_date; the default is
-// -payment_date. The error is a *NotFoundError if there is no such customer, or an *InvalidQueryError.
+// -payment_date. The ids begin at 1. Rows with other ids are left out. The error is a *NotFoundError if there is no
+// such customer, or an *InvalidQueryError.
 func (s *Store) CustomerPayments(ctx context.Context, customerID int32, p Paging) (Page[Payment], error) {
-	return Page[Payment]{}, errors.New("not implemented")
+	page, err := readPage[paymentRow](ctx, s, paymentList, p, paymentQuery{PayerID: customerID})
+	if err == nil && len(page.Items) == 0 {
+		err = s.findCustomer(ctx, customerID)
+	}
+	if err != nil {
+		return Page[Payment]{}, fmt.Errorf("read the payments of customer %d: %w", customerID, err)
+	}
+	return convertPage(page, paymentRow.payment), nil
 }

@@ -49,6 +49,9 @@ func wantAllWell(t *testing.T, s *store.Store, conn *pgx.Conn) {
 	}
 	wantCatalogue(t, s)
 	wantOneEach(t, s, conn, copiesInStock(t, conn, 3), 6)
+	wantCustomers(t, s, conn)
+	wantSubscriptions(t, s, conn)
+	wantFilmUpdate(t, s, conn)
 }
 
 // wantWalks walks through films with every condition that the first film meets, and through the orders whose
@@ -293,6 +296,7 @@ func TestCaseOfEveryLocale(t *testing.T) {
 				}
 			}
 			wantActorsOfEveryCase(t, s, conn)
+			wantCustomersOfEveryCase(t, s, conn)
 			wantFilmsOfEveryCase(t, s, conn, map[string]string{
 				"strasse": "STRAßE", "STRASSE": "Straße", "straße": "STRASSE", "kelvin": "\u212aELVIN", "éric": "ÉRIC",
 				"İNCE": "i\u0307nce", "TITANIC": "titanic", "50%_ı": "50%_I",
@@ -337,6 +341,9 @@ func TestOtherEncodings(t *testing.T) {
 					if page, err := s.Films(t.Context(), q); err != nil || *page.Total != 0 {
 						t.Errorf("%+v: %+v, %v", q, page, err)
 					}
+				}
+				if page, err := s.Customers(t.Context(), store.CustomerQuery{Search: foreign, Paging: store.Paging{PageSize: 5}}); err != nil || *page.Total != 0 {
+					t.Errorf("customers %s: %+v, %v", foreign, page, err)
 				}
 				if page, err := s.Actors(t.Context(), store.ActorQuery{Page: 1, PageSize: 5, Name: foreign}); err != nil || page.Total != 0 {
 					t.Errorf("actors named %s: %+v, %v", foreign, page, err)

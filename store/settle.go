@@ -19,6 +19,10 @@ type proof struct {
 	args []any
 }
 
+// writtenBy1 is a condition for a row: the transaction $1 of the proof was the last to write it. It is for a change
+// that other transactions could make as well. xmin has the lower 32 bits of txid_current().
+const writtenBy1 = `xmin::text::bigint = $1::bigint & 4294967295`
+
 // writeProven is write for a transaction that leaves a proof. If the outcome of the commit is unknown, it looks for
 // the outcome. The error is nil if the proof was found.
 func (s *Store) writeProven(ctx context.Context, do func(context.Context, session) (proof, error)) error {

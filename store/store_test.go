@@ -263,6 +263,26 @@ func TestUnavailable(t *testing.T) {
 			return err
 		},
 		"Rental": func(ctx context.Context) error { _, err := s.Rental(ctx, 1, 1); return err },
+		"Customers": func(ctx context.Context) error {
+			_, err := s.Customers(ctx, store.CustomerQuery{})
+			return err
+		},
+		"Customer": func(ctx context.Context) error { _, err := s.Customer(ctx, 1); return err },
+		"CustomerPayments": func(ctx context.Context) error {
+			_, err := s.CustomerPayments(ctx, 1, store.Paging{})
+			return err
+		},
+		"CustomerSubscriptions": func(ctx context.Context) error { _, err := s.CustomerSubscriptions(ctx, 1); return err },
+		"Subscription":          func(ctx context.Context) error { _, err := s.Subscription(ctx, 1, 1); return err },
+		"CreateSubscription": func(ctx context.Context) error {
+			_, err := s.CreateSubscription(ctx, store.NewSubscription{CustomerID: 1})
+			return err
+		},
+		"CancelSubscription": func(ctx context.Context) error { _, err := s.CancelSubscription(ctx, 1, 1); return err },
+		"UpdateFilm": func(ctx context.Context) error {
+			_, err := s.UpdateFilm(ctx, 1, nil, store.FilmUpdate{})
+			return err
+		},
 		"Status": func(ctx context.Context) error { _, err := s.Status(ctx); return err },
 		"CreateRental": func(ctx context.Context) error {
 			_, err := s.CreateRental(ctx, store.NewRental{CustomerID: 1, InventoryID: 1, StaffID: 1})
