@@ -1047,7 +1047,7 @@ export interface components {
         };
         /**
          * Format: date
-         * @description A day in UTC, from the year 1 to 9999.
+         * @description A day in UTC such as 2026-11-26, from the year 1 to 9999.
          * @example 2026-11-26
          */
         Day: string;

@@ -18,8 +18,9 @@ class SubscriptionRequest:
 
     Attributes:
         plan_name (PlanName): The name of a streaming plan. Example: standard.
-        start_date (datetime.date | Unset): A day in UTC, from the year 1 to 9999. Example: 2026-11-26.
-        end_date (datetime.date | Unset): A day in UTC, from the year 1 to 9999. Example: 2026-11-26.
+        start_date (datetime.date | Unset): A day in UTC such as 2026-11-26, from the year 1 to 9999. Example:
+            2026-11-26.
+        end_date (datetime.date | Unset): A day in UTC such as 2026-11-26, from the year 1 to 9999. Example: 2026-11-26.
     """
 
     plan_name: PlanName
