@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -230,10 +231,10 @@ func runBlock(t *testing.T, dir, text, want string) {
 
 // program returns a program with a block in it, which can use api and ctx.
 func program(text, url string) string {
-	imports := `"context"; "fmt"; "log"; "example.com/pagila-api/gen/client"`
+	imports := []string{`"context"; "fmt"; "log"; "example.com/pagila-api/gen/client"`}
 	for _, name := range []string{"errors", "time"} {
 		if strings.Contains(text, name+".") {
-			imports += fmt.Sprintf("; %q", name)
+			imports = append(imports, strconv.Quote(name))
 		}
 	}
 	return fmt.Sprintf(`package main
@@ -252,5 +253,5 @@ func run(ctx context.Context, api *client.API) error {
 	return nil
 }
 var _ = fmt.Print
-`, imports, url, text)
+`, strings.Join(imports, "; "), url, text)
 }
