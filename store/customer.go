@@ -66,7 +66,7 @@ LEFT JOIN {customer} c ON c.customer_id = page.id`,
 }
 
 // customerMatches is whether the customer c has the search in the name or in the email address.
-var customerMatches = `(` + named(`c`, `$1`) + ` OR strpos(lower(upper(c.email {unicode})), ` + folded + `) > 0)`
+var customerMatches = `(` + named(`c`, `$1`) + ` OR strpos(` + fold(`c.email`) + `, ` + folded + `) > 0)`
 
 func (q CustomerQuery) where(context.Context, session) ([]condition, error) {
 	return set(
