@@ -435,30 +435,30 @@ func TestInactive(t *testing.T) {
 
 // rentalWrite is a call that writes a rental.
 type rentalWrite struct {
-	event   string                                   // for a trigger
-	prepare func(t *testing.T, conn *pgx.Conn) int32 // returns the id that the call is about
+	event   string // for a trigger
+	prepare string // returns the id that the call is about
 	call    func(ctx context.Context, s *store.Store, id int32) (store.Rental, error)
 	written string // counts what was written about the id
 }
 
 var rentalWrites = map[string]rentalWrite{
 	"rent a copy": {
-		`INSERT`, func(t *testing.T, conn *pgx.Conn) int32 { return copiesInStock(t, conn, 1)[0] },
+		`INSERT`, `SELECT max(inventory_id) FROM inventory i WHERE NOT EXISTS (SELECT FROM rental r WHERE r.inventory_id = i.inventory_id AND return_date IS NULL)`,
 		func(ctx context.Context, s *store.Store, id int32) (store.Rental, error) {
 			return s.CreateRental(ctx, store.NewRental{CustomerID: 1, InventoryID: id, StaffID: 1})
-		}, `SELECT count(*) FROM rental WHERE inventory_id = $1 AND return_date IS NULL`,
+		},
+		`SELECT count(*) FROM rental WHERE inventory_id = $1 AND return_date IS NULL`,
 	},
 	"rent a film": {
-		`INSERT`, func(t *testing.T, conn *pgx.Conn) int32 { film, _ := stockUp(t, conn, 3); return film },
+		`INSERT`, `WITH f AS (INSERT INTO film (film_id, title, language_id) VALUES (1000001, 'NEW', 1) RETURNING film_id)
+			INSERT INTO inventory (film_id, store_id) SELECT film_id, 1 FROM f RETURNING film_id`,
 		func(ctx context.Context, s *store.Store, id int32) (store.Rental, error) {
 			return s.CreateRental(ctx, store.NewRental{CustomerID: 1, FilmID: id, StoreID: 1, StaffID: 1})
-		}, `SELECT count(*) FROM rental JOIN inventory USING (inventory_id) WHERE film_id = $1`,
+		},
+		`SELECT count(*) FROM rental JOIN inventory USING (inventory_id) WHERE film_id = $1`,
 	},
 	"return": {
-		`UPDATE`, func(t *testing.T, conn *pgx.Conn) int32 {
-			return pgtest.Value[int32](t, conn.QueryRow, `INSERT INTO rental (rental_date, inventory_id, customer_id, staff_id)
-				VALUES (now() - interval '1 day', $1, 1, 1) RETURNING rental_id`, copiesInStock(t, conn, 1)[0])
-		},
+		`UPDATE`, `INSERT INTO rental (rental_date, inventory_id, customer_id, staff_id) VALUES (now() - interval '1 day', 1, 1, 1) RETURNING rental_id`,
 		func(ctx context.Context, s *store.Store, id int32) (store.Rental, error) {
 			return s.ReturnRental(ctx, 1, id)
 		},
@@ -480,7 +480,7 @@ func TestRefused(t *testing.T) {
 				t.Parallel()
 				address := pgtest.New(t)
 				conn := pgtest.Connect(t, address)
-				id := w.prepare(t, conn)
+				id := pgtest.Value[int32](t, conn.QueryRow, w.prepare)
 				pgtest.Exec(t, conn.Exec, rule)
 				_, err := w.call(t.Context(), open(t, address), id)
 				var refused *store.RefusedError
@@ -516,7 +516,7 @@ func TestLostCommit(t *testing.T) {
 				t.Parallel()
 				address := pgtest.New(t)
 				conn := pgtest.Connect(t, address)
-				id := w.prepare(t, conn)
+				id := pgtest.Value[int32](t, conn.QueryRow, w.prepare)
 				if tt.trigger != "" {
 					pgtest.Exec(t, conn.Exec, `CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN `+tt.trigger+`; RETURN NULL; END $$;
 						CREATE CONSTRAINT TRIGGER late AFTER `+w.event+` ON rental DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION late()`)
@@ -548,7 +548,9 @@ func wantKnown(t *testing.T, r store.Rental, err error) {
 		rented   *store.AlreadyRentedError
 		returned *store.AlreadyReturnedError
 	)
-	if !(errors.As(err, &rented) && reflect.DeepEqual(rented.Rental, r) || errors.As(err, &returned) && reflect.DeepEqual(returned.Rental, r)) {
+	switch {
+	case errors.As(err, &rented) && reflect.DeepEqual(rented.Rental, r), errors.As(err, &returned) && reflect.DeepEqual(returned.Rental, r):
+	default:
 		t.Errorf("the repeated call: %v, want rental %d", err, r.RentalID)
 	}
 }

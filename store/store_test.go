@@ -225,7 +225,7 @@ func TestWritesTimeOut(t *testing.T) {
 					t.Fatal(err)
 				}
 				t.Cleanup(func() { s.Close() })
-				id := w.prepare(t, conn)
+				id := pgtest.Value[int32](t, conn.QueryRow, w.prepare)
 				pgtest.Exec(t, holder.Exec, `BEGIN`)
 				pgtest.Exec(t, holder.Exec, lock, id)
 				_, err = w.call(t.Context(), s, id)
