@@ -2,10 +2,12 @@ package store_test
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,6 +17,26 @@ import (
 	"example.com/pagila-api/store"
 	"example.com/pagila-api/store/pgtest"
 )
+
+// customerCalls returns each kind of call about customers, their subscriptions and changes of films.
+func customerCalls(s *store.Store) map[string]func(context.Context) error {
+	return map[string]func(context.Context) error{
+		"Customers":             func(ctx context.Context) error { _, err := s.Customers(ctx, store.CustomerQuery{}); return err },
+		"Customer":              func(ctx context.Context) error { _, err := s.Customer(ctx, 1); return err },
+		"CustomerPayments":      func(ctx context.Context) error { _, err := s.CustomerPayments(ctx, 1, store.Paging{}); return err },
+		"CustomerSubscriptions": func(ctx context.Context) error { _, err := s.CustomerSubscriptions(ctx, 1); return err },
+		"Subscription":          func(ctx context.Context) error { _, err := s.Subscription(ctx, 1, 1); return err },
+		"CreateSubscription": func(ctx context.Context) error {
+			_, err := s.CreateSubscription(ctx, store.NewSubscription{CustomerID: 1})
+			return err
+		},
+		"CancelSubscription": func(ctx context.Context) error { _, err := s.CancelSubscription(ctx, 1, 1); return err },
+		"UpdateFilm": func(ctx context.Context) error {
+			_, err := s.UpdateFilm(ctx, 1, nil, store.FilmUpdate{})
+			return err
+		},
+	}
+}
 
 // wantCustomers checks customers and payments against their rows.
 func wantCustomers(t *testing.T, s *store.Store, conn *pgx.Conn) {
@@ -34,7 +56,8 @@ func wantCustomers(t *testing.T, s *store.Store, conn *pgx.Conn) {
 		}
 	}
 	for _, order := range []string{"", "payment_date"} {
-		want := pgtest.Value[[]int32](t, conn.QueryRow, `SELECT array_agg(payment_id ORDER BY `+sqlOrder(cmp.Or(order, "-payment_date"), "payment_id")+`) FROM payment WHERE customer_id = 1`)
+		want := pgtest.Value[[]int32](t, conn.QueryRow, `SELECT array_agg(payment_id ORDER BY `+sqlOrder(cmp.Or(order, "-payment_date"), "payment_id")+`)
+			FROM payment WHERE customer_id = 1`)
 		if got := walkPayments(t, s, 1, store.Paging{Order: order, PageSize: 7}); !slices.Equal(got, want) {
 			t.Errorf("payments by %s: %d, want %d", order, got, want)
 		}
@@ -128,7 +151,8 @@ func TestCustomerConditions(t *testing.T) {
 		{store.CustomerQuery{Active: &no}, `NOT activebool OR active = 0`},
 		{store.CustomerQuery{StoreID: 2}, `store_id = 2`},
 		{store.CustomerQuery{StoreID: 2147483647}, `false`},
-		{store.CustomerQuery{StoreID: 1, Active: &no, Search: "an"}, `(NOT activebool OR active = 0) AND store_id = 1 AND (lower(first_name || ' ' || last_name) LIKE '%an%' OR lower(email) LIKE '%an%')`},
+		{store.CustomerQuery{StoreID: 1, Active: &no, Search: "an"}, `(NOT activebool OR active = 0) AND store_id = 1
+			AND (lower(first_name || ' ' || last_name) LIKE '%an%' OR lower(email) LIKE '%an%')`},
 		{store.CustomerQuery{Search: "E S"}, `first_name || ' ' || last_name LIKE '%E S%'`},
 		{store.CustomerQuery{Search: " \t "}, `true`},
 		{store.CustomerQuery{Search: "%"}, `customer_id = 8`},
@@ -146,7 +170,8 @@ func TestCustomerConditions(t *testing.T) {
 		for _, count := range []store.Count{"", store.CountExact, store.CountEstimated, store.CountNone} {
 			tt.q.Count = count
 			page, err := s.Customers(t.Context(), tt.q)
-			if err != nil || (page.Total == nil) != (count == store.CountNone) || (count == "" || count == store.CountExact) && *page.Total != int64(len(want)) {
+			exact := count == "" || count == store.CountExact
+			if err != nil || (page.Total == nil) != (count == store.CountNone) || exact && *page.Total != int64(len(want)) {
 				t.Errorf("%+v: %+v, %v", tt.q, page, err)
 			}
 		}
@@ -260,12 +285,14 @@ func TestCustomerDetail(t *testing.T) {
 	pgtest.Exec(t, conn.Exec, `UPDATE rental SET return_date = now() WHERE return_date IS NULL;
 		UPDATE film SET rental_duration = 3, replacement_cost = 19.99`)
 	none, err := s.Customer(t.Context(), id)
-	if err != nil || none.OpenRentals == nil || len(none.OpenRentals) != 0 || none.Overdue != 0 || !none.LateFees.Valid || !none.LateFees.Decimal.IsZero() || none.Subscription != nil {
+	if err != nil || none.OpenRentals == nil || len(none.OpenRentals) != 0 || none.Overdue != 0 || !none.LateFees.Valid ||
+		!none.LateFees.Decimal.IsZero() || none.Subscription != nil {
 		t.Errorf("without rentals: %+v, %v", none, err)
 	}
 	// Overdue by half a day, by 2 days and by 7 days, which is more than twice the duration; and not overdue.
 	pgtest.Exec(t, conn.Exec, `INSERT INTO rental (rental_date, inventory_id, customer_id, staff_id)
-		SELECT now() - age, inventory_id, 1, 1 FROM (VALUES (1, interval '84 hours'), (2, interval '121 hours'), (3, interval '241 hours'), (4, interval '1 hour')) out (inventory_id, age)`)
+		SELECT now() - age, inventory_id, 1, 1 FROM (VALUES (1, interval '84 hours'), (2, interval '121 hours'),
+			(3, interval '241 hours'), (4, interval '1 hour')) out (inventory_id, age)`)
 	insertSubscription(t, conn, "ended", utcToday+` - 9`, utcToday+` - 1`)
 	insertSubscription(t, conn, "to come", utcToday+` + 5`, `NULL`)
 	active := insertSubscription(t, conn, "now", utcToday, utcToday+` + 4`)
@@ -322,7 +349,8 @@ func TestOddCustomers(t *testing.T) {
 		UPDATE customer SET address_id = -7, store_id = -8 WHERE customer_id = 1;
 		UPDATE city SET country_id = 0 WHERE city_id = (SELECT city_id FROM address JOIN customer USING (address_id) WHERE customer_id = 2);
 		INSERT INTO rental (rental_id, rental_date, inventory_id, customer_id, staff_id) VALUES
-			(-1, 'infinity', 1, 1, 1), (0, now(), 1, 1, 1), (900001, '-infinity', 1, 1, -1), (900002, 'infinity', 2, 1, 1), (900003, '0044-03-15 BC', 3, 1, 1);
+			(-1, 'infinity', 1, 1, 1), (0, now(), 1, 1, 1), (900001, '-infinity', 1, 1, -1),
+			(900002, 'infinity', 2, 1, 1), (900003, '0044-03-15 BC', 3, 1, 1);
 		INSERT INTO streaming_subscription (id, customer_id, plan_name, start_date, end_date) VALUES
 			(0, 1, 'hidden', '2020-01-01', NULL), (801, 1, '', '-infinity', 'infinity'), (802, 1, 'x', '2020-02-29', NULL)`)
 	spoilt, err := s.Customer(t.Context(), 1)
@@ -414,6 +442,58 @@ func allPayments(t *testing.T, s *store.Store, p store.Paging) (all []string) {
 		}
 		if p.Cursor = page.Next; p.Cursor == "" {
 			return all
+		}
+	}
+}
+
+// A page of customers by cursor walks Pagila's index of its order. The payments of a customer are looked up in the
+// partitions' indexes. Pagila's last partition has none.
+func TestCustomerPagesUseIndexes(t *testing.T) {
+	t.Parallel()
+	pgtest.RealPagila(t)
+	address := pgtest.New(t)
+	s, conn := open(t, address), pgtest.Connect(t, address)
+	pgtest.Exec(t, conn.Exec, `INSERT INTO customer (store_id, first_name, last_name, address_id) SELECT 1, 'A', md5(n::text), 1 FROM generate_series(1, 20000) n;
+		INSERT INTO payment (customer_id, staff_id, rental_id, amount, payment_date)
+		SELECT (SELECT min(customer_id) FROM customer WHERE first_name = 'A') + n % 20000, 1, rental_id, amount, payment_date FROM payment, generate_series(1, 20) n`)
+	pgtest.Exec(t, conn.Exec, `VACUUM ANALYZE customer, payment`)
+	pagings := map[string]string{"": "customer_pkey", "-customer_id": "customer_pkey", "last_name": "idx_last_name", "-last_name": "idx_last_name"}
+	for order, index := range pagings {
+		q := store.CustomerQuery{Paging: store.Paging{Order: order, PageSize: 1}}
+		page, err := s.Customers(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.Cursor, q.PageSize = page.Next, 20
+		sql, args, err := store.CustomersSQL(s, q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, kept := range []bool{false, true} {
+			got := planOf(t, address, kept, sql, args)
+			wantIndex(t, got, "customers by "+order, index)
+			if strings.Contains(got, "Seq Scan on customer") {
+				t.Errorf("customers by %s:\n%s", order, got)
+			}
+		}
+	}
+	for _, order := range []string{"", "payment_date"} {
+		p := store.Paging{Order: order, PageSize: 1}
+		page, err := s.CustomerPayments(t.Context(), 1, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Cursor, p.PageSize = page.Next, 20
+		sql, args, err := store.PaymentsSQL(s, 1, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, kept := range []bool{false, true} {
+			got := planOf(t, address, kept, sql, args)
+			wantIndex(t, got, "payments by "+order, "customer_id_idx")
+			if strings.Count(got, "Seq Scan on payment") != strings.Count(got, "Seq Scan on payment_p2022_07") {
+				t.Errorf("payments by %s:\n%s", order, got)
+			}
 		}
 	}
 }

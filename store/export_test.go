@@ -33,7 +33,21 @@ func ForgeRentalCursor(q RentalQuery, position string) string {
 
 // RentalsSQL is FilmsSQL for rentals.
 func RentalsSQL(s *Store, q RentalQuery) (sql string, args []any, err error) {
-	r, err := rentalList.prepare(q.Paging, q)
+	return listSQL(s, rentalList, q.Paging, q)
+}
+
+// CustomersSQL is FilmsSQL for customers.
+func CustomersSQL(s *Store, q CustomerQuery) (sql string, args []any, err error) {
+	return listSQL(s, customerList, q.Paging, q)
+}
+
+// PaymentsSQL is FilmsSQL for the payments of a customer.
+func PaymentsSQL(s *Store, customerID int32, p Paging) (sql string, args []any, err error) {
+	return listSQL(s, paymentList, p, paymentQuery{PayerID: customerID})
+}
+
+func listSQL(s *Store, l list, p Paging, q query) (sql string, args []any, err error) {
+	r, err := l.prepare(p, q)
 	if err != nil {
 		return "", nil, err
 	}

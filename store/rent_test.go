@@ -148,6 +148,15 @@ func TestRentalRules(t *testing.T) {
 	if after := rentalRows(t, conn); after != before {
 		t.Errorf("%d rentals were written", after-before)
 	}
+	// A repeated request finds its rental even if the customer is no longer active.
+	pgtest.Exec(t, conn.Exec, `UPDATE customer SET active = 0 WHERE customer_id = 1`)
+	for _, n := range []store.NewRental{{CustomerID: 1, InventoryID: copies[0], StaffID: 1}, {CustomerID: 1, FilmID: film, StoreID: 1, StaffID: 1}} {
+		var already *store.AlreadyRentedError
+		if _, err := s.CreateRental(t.Context(), n); !errors.As(err, &already) {
+			t.Errorf("%+v: %v", n, err)
+		}
+	}
+	pgtest.Exec(t, conn.Exec, `UPDATE customer SET active = 1 WHERE customer_id = 1`)
 	// A second copy of the film can be rented by its own number, from a member of staff of another store.
 	pgtest.Exec(t, conn.Exec, `UPDATE staff SET active = true, store_id = 2 WHERE staff_id = 2`)
 	if r, err := s.CreateRental(t.Context(), store.NewRental{CustomerID: 1, InventoryID: copies[1], StaffID: 2}); err != nil || r.StoreID != 1 || r.StaffID != 2 {
@@ -338,5 +347,32 @@ func TestReturnWaits(t *testing.T) {
 	var already *store.AlreadyReturnedError
 	if err := <-done; !errors.As(err, &already) || already.Rental.ReturnDate.Year() != 2099 {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A rental ends after it began, even if it began while the return waited.
+func TestReturnAfterRental(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	s, conn, holder := open(t, url), pgtest.Connect(t, url), pgtest.Connect(t, url)
+	made, err := s.CreateRental(t.Context(), store.NewRental{CustomerID: 1, InventoryID: copiesInStock(t, conn, 1)[0], StaffID: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pgtest.Exec(t, holder.Exec, `BEGIN`)
+	pgtest.Exec(t, holder.Exec, `SELECT FROM rental WHERE rental_id = $1 FOR UPDATE`, made.RentalID)
+	done := make(chan store.Rental, 1)
+	go func() {
+		r, err := s.ReturnRental(context.WithoutCancel(t.Context()), 1, made.RentalID)
+		if err != nil {
+			t.Error(err)
+		}
+		done <- r
+	}()
+	wantWaiting(t, conn)
+	pgtest.Exec(t, holder.Exec, `UPDATE rental SET rental_date = clock_timestamp() WHERE rental_id = $1`, made.RentalID)
+	pgtest.Exec(t, holder.Exec, `COMMIT`)
+	if r := <-done; r.ReturnDate == nil || !r.ReturnDate.After(r.RentalDate) {
+		t.Errorf("got %+v", r)
 	}
 }

@@ -48,6 +48,7 @@ func wantAllWell(t *testing.T, s *store.Store, conn *pgx.Conn) {
 		t.Errorf("film: %+v, %v", film, err)
 	}
 	wantCatalogue(t, s)
+	wantRentals(t, s, conn)
 	wantOneEach(t, s, conn, copiesInStock(t, conn, 3), 6)
 	wantCustomers(t, s, conn)
 	wantSubscriptions(t, s, conn)
@@ -85,6 +86,34 @@ func wantWalks(t *testing.T, s *store.Store, conn *pgx.Conn) {
 			t.Errorf("%s %s: %d films, want %d", q.Order, q.Search, len(seen), want)
 		}
 	}
+}
+
+// wantRentals walks through rentals in the orders whose cursors have a time and a number, and rents a film and
+// returns it.
+func wantRentals(t *testing.T, s *store.Store, conn *pgx.Conn) {
+	t.Helper()
+	day := time.Date(2022, 5, 28, 0, 0, 0, 0, time.UTC)
+	for _, order := range []string{"rental_date", "-due_date"} {
+		q := store.RentalQuery{RentalDate: store.Range[time.Time]{Min: &day, Max: &day}, Paging: store.Paging{Order: order, PageSize: 60}}
+		want := pgtest.Value[int](t, conn.QueryRow, `SELECT count(*) FROM rental WHERE rental_date >= '2022-05-28 00:00:00+00' AND rental_date < '2022-05-29 00:00:00+00'`)
+		seen := map[int32]bool{}
+		for _, r := range walkRentals(t, s, q, func() {}) {
+			seen[r.RentalID] = true
+		}
+		if len(seen) != want {
+			t.Errorf("%s: %d rentals, want %d", order, len(seen), want)
+		}
+	}
+	film, _ := stockUp(t, conn, 1)
+	r, err := s.CreateRental(t.Context(), store.NewRental{CustomerID: 1, FilmID: film, StoreID: 1, StaffID: 1})
+	if err != nil || r.FilmID != film || r.StoreID != 1 {
+		t.Errorf("rent film %d: %+v, %v", film, r, err)
+		return
+	}
+	if r, err = s.ReturnRental(t.Context(), 1, r.RentalID); err != nil || r.ReturnDate == nil || !r.ReturnDate.After(r.RentalDate) {
+		t.Errorf("return: %+v, %v", r, err)
+	}
+	wantRental(t, s, conn, r)
 }
 
 // wantOneEach makes several customers rent each copy at once, and checks that one of them gets it.

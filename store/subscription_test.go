@@ -48,8 +48,8 @@ func subscriptionCount(t *testing.T, conn *pgx.Conn) int {
 	return pgtest.Value[int](t, conn.QueryRow, `SELECT count(*) FROM streaming_subscription`)
 }
 
-// wantNoOverlap checks that no customer has two subscriptions on a day.
-func wantNoOverlap(t *testing.T, conn *pgx.Conn) {
+// wantNoCommonDay checks that no customer has two subscriptions on a day.
+func wantNoCommonDay(t *testing.T, conn *pgx.Conn) {
 	t.Helper()
 	if n := pgtest.Value[int](t, conn.QueryRow, `SELECT count(*) FROM streaming_subscription a JOIN streaming_subscription b USING (customer_id)
 		WHERE a.id < b.id AND daterange(a.start_date, a.end_date, '[]') && daterange(b.start_date, b.end_date, '[]')`); n != 0 {
@@ -79,7 +79,9 @@ func wantSubscriptions(t *testing.T, s *store.Store, conn *pgx.Conn) {
 	if err != nil || len(all) != 1 || !all[0].Active || all[0].EndDate != nil || all[0].PlanName != "standard" || all[0].CustomerID != customer {
 		t.Fatalf("the subscriptions are %+v, %v, want one", all, err)
 	}
-	if day := pgtest.Value[string](t, conn.QueryRow, `SELECT to_char(start_date, 'YYYY-MM-DD') FROM streaming_subscription WHERE id = $1`, all[0].SubscriptionID); day != all[0].StartDate.Format(time.DateOnly) {
+	day := pgtest.Value[string](t, conn.QueryRow, `SELECT to_char(start_date, 'YYYY-MM-DD') FROM streaming_subscription
+		WHERE id = $1`, all[0].SubscriptionID)
+	if day != all[0].StartDate.Format(time.DateOnly) {
 		t.Errorf("it starts on %s, want %s", all[0].StartDate, day)
 	}
 	first := 0
@@ -131,7 +133,9 @@ func TestSubscriptionDaysAreUTC(t *testing.T) {
 			if err != nil || made.StartDate != first && made.StartDate != today(t, conn) || made.EndDate == nil || *made.EndDate != end || !made.Active {
 				t.Errorf("%s, %s: %+v, %v, want %s to %s", zone, style, made, err, first, end)
 			}
-			if stored := pgtest.Value[string](t, conn.QueryRow, `SELECT to_char(end_date, 'YYYY-MM-DD') FROM streaming_subscription WHERE id = $1`, made.SubscriptionID); stored != end.Format(time.DateOnly) {
+			stored := pgtest.Value[string](t, conn.QueryRow, `SELECT to_char(end_date, 'YYYY-MM-DD') FROM streaming_subscription
+				WHERE id = $1`, made.SubscriptionID)
+			if stored != end.Format(time.DateOnly) {
 				t.Errorf("%s, %s: the row ends on %s, want %s", zone, style, stored, end)
 			}
 		}
@@ -254,7 +258,7 @@ func TestSubscriptionsNeverOverlap(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	wantNoOverlap(t, conn)
+	wantNoCommonDay(t, conn)
 	if n := subscriptionCount(t, conn); n < 3 {
 		t.Errorf("%d subscriptions", n)
 	}
@@ -286,7 +290,8 @@ func TestSubscribeWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 	var repeated *store.AlreadySubscribedError
-	if err := <-done; !errors.As(err, &repeated) || repeated.Subscription.PlanName != "other" || repeated.Subscription.StartDate != time.Date(2020, 2, 29, 0, 0, 0, 0, time.UTC) {
+	leapDay := time.Date(2020, 2, 29, 0, 0, 0, 0, time.UTC)
+	if err := <-done; !errors.As(err, &repeated) || repeated.Subscription.PlanName != "other" || repeated.Subscription.StartDate != leapDay {
 		t.Errorf("got %v", err)
 	}
 }
@@ -413,7 +418,7 @@ func TestSubscribeAfterCancelling(t *testing.T) {
 	if before, err := s.CreateSubscription(t.Context(), n); err != nil || before.SubscriptionID == made.SubscriptionID {
 		t.Errorf("until the day before: %+v, %v", before, err)
 	}
-	wantNoOverlap(t, conn)
+	wantNoCommonDay(t, conn)
 }
 
 // Rows of other programs may have any plan, days that RFC 3339 cannot express, ids below 1, and days in common.
