@@ -931,7 +931,7 @@ type FilmDetail struct {
 
 	// Etag Identifies this state of the film. To change the film, send it in `If-Match`.
 	//
-	// Example: "5f0c1c3f6a2b4e7d8090a1b2c3d4e5f6"
+	// Example: "fdf72e720382caaee781f67bfc26a30f"
 	Etag string `json:"etag"`
 
 	// FilmID The film's number.

@@ -159,7 +159,7 @@ func happyListCustomerSubscriptions(t *testing.T, a *testAPI) {
 	if names := strings.Join(got, " "); names != "premium gold basic" {
 		t.Errorf("the subscriptions are %s", names)
 	}
-	if got := a.fetch(t, "/customers/3/subscriptions").want(t, 200); string(got.body) != `{"items":[]}` {
+	if got := a.fetch(t, "/customers/3/subscriptions").want(t, 200); !sameJSON(t, got.body, []byte(`{"items":[]}`)) {
 		t.Errorf("no subscriptions are %s", got.body)
 	}
 }
