@@ -392,6 +392,8 @@ export interface paths {
          *
          *     The request may be repeated safely. If the customer has a subscription on any of these days, the
          *     response is 409 `already_subscribed` with that subscription in `subscription` and in `Location`.
+         *     A repeated request is recognised first, even if its `start_date` is past by then or the customer is no
+         *     longer active.
          */
         post: operations["createSubscription"];
         delete?: never;
@@ -783,7 +785,7 @@ export interface components {
             availability: components["schemas"]["Availability"][];
             /**
              * @description Identifies this state of the film. To change the film, send it in `If-Match`.
-             * @example "5f0c1c3f6a2b4e7d8090a1b2c3d4e5f6"
+             * @example "fdf72e720382caaee781f67bfc26a30f"
              */
             etag: string;
         };
@@ -2517,7 +2519,7 @@ export interface components {
         "Cache-Control": string;
         /**
          * @description Identifies this state of the film (RFC 9110, section 8.8.3). `etag` in the body has the same value.
-         * @example "5f0c1c3f6a2b4e7d8090a1b2c3d4e5f6"
+         * @example "fdf72e720382caaee781f67bfc26a30f"
          */
         ETag: string;
         /**
@@ -2889,7 +2891,7 @@ export interface operations {
                      *           "in_stock": 3
                      *         }
                      *       ],
-                     *       "etag": "\"5f0c1c3f6a2b4e7d8090a1b2c3d4e5f6\""
+                     *       "etag": "\"fdf72e720382caaee781f67bfc26a30f\""
                      *     }
                      */
                     "application/json": components["schemas"]["FilmDetail"];
@@ -2919,7 +2921,7 @@ export interface operations {
                 /**
                  * @description The `etag` of the film as it was read (RFC 9110, section 13.1.1). Without it, and with `*`, the
                  *     response is 428. A weak ETag never matches.
-                 * @example "5f0c1c3f6a2b4e7d8090a1b2c3d4e5f6"
+                 * @example "fdf72e720382caaee781f67bfc26a30f"
                  */
                 "If-Match"?: string;
             };
@@ -3932,7 +3934,6 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
-            500: components["responses"]["InternalError"];
         };
     };
     listCustomerSubscriptions: {

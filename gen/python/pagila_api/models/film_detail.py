@@ -32,7 +32,7 @@ class FilmDetail:
         categories (list[str]): All categories of the film by name. Example: ['Documentary'].
         availability (list[Availability]): The stores that have a copy, by number.
         etag (str): Identifies this state of the film. To change the film, send it in `If-Match`. Example:
-            "5f0c1c3f6a2b4e7d8090a1b2c3d4e5f6".
+            "fdf72e720382caaee781f67bfc26a30f".
         description (str | Unset): The plot in a sentence. Example: A Epic Drama of a Feminist And a Mad Scientist who
             must Battle a Teacher in The Canadian Rockies.
         release_year (int | Unset): The year in which the film was released. Example: 2006.
