@@ -98,9 +98,9 @@ type writtenRental struct {
 // CreateRental locks the row of the customer before that, so that the customer gets one copy however often the
 // call is repeated.
 //
-// The error is a *NotFoundError for the customer, an *UnknownReferenceError for what else the rental names,
-// ErrCustomerInactive, an *AlreadyRentedError, ErrStaffInactive, ErrInventoryNotAvailable or a *RefusedError. In
-// each of these cases nothing was written. An *UnavailableError says whether anything was.
+// The error is a *NotFoundError for the customer, an *UnknownReferenceError for what else the rental names, an
+// *AlreadyRentedError, ErrCustomerInactive, ErrStaffInactive, ErrInventoryNotAvailable or a *RefusedError. In each
+// of these cases nothing was written. An *UnavailableError says whether anything was.
 func (s *Store) CreateRental(ctx context.Context, n NewRental) (Rental, error) {
 	var made writtenRental
 	err := s.writeProven(ctx, func(ctx context.Context, c session) (_ proof, err error) {
@@ -185,16 +185,17 @@ func (c session) lockCustomer(ctx context.Context, id int32) (active bool, err e
 	return found[0].Active, nil
 }
 
-// checkParties returns an error if the rental is not possible. What does not exist comes first, all together.
+// checkParties returns an error if the rental is not possible. What does not exist comes first, all together. A
+// repeated call comes next: it has to find its rental, even if somebody is no longer active.
 func (c session) checkParties(ctx context.Context, n NewRental, p parties) error {
 	unknown := p.unknown(n)
 	switch {
 	case unknown != nil:
 		return &UnknownReferenceError{unknown}
-	case !p.CustomerActive:
-		return ErrCustomerInactive
 	case p.RentedAlready != nil:
 		return c.alreadyRented(ctx, n.CustomerID, *p.RentedAlready)
+	case !p.CustomerActive:
+		return ErrCustomerInactive
 	case !*p.StaffActive:
 		return ErrStaffInactive
 	default:

@@ -148,6 +148,15 @@ func TestRentalRules(t *testing.T) {
 	if after := rentalRows(t, conn); after != before {
 		t.Errorf("%d rentals were written", after-before)
 	}
+	// A repeated request finds its rental even if the customer is no longer active.
+	pgtest.Exec(t, conn.Exec, `UPDATE customer SET active = 0 WHERE customer_id = 1`)
+	for _, n := range []store.NewRental{{CustomerID: 1, InventoryID: copies[0], StaffID: 1}, {CustomerID: 1, FilmID: film, StoreID: 1, StaffID: 1}} {
+		var already *store.AlreadyRentedError
+		if _, err := s.CreateRental(t.Context(), n); !errors.As(err, &already) {
+			t.Errorf("%+v: %v", n, err)
+		}
+	}
+	pgtest.Exec(t, conn.Exec, `UPDATE customer SET active = 1 WHERE customer_id = 1`)
 	// A second copy of the film can be rented by its own number, from a member of staff of another store.
 	pgtest.Exec(t, conn.Exec, `UPDATE staff SET active = true, store_id = 2 WHERE staff_id = 2`)
 	if r, err := s.CreateRental(t.Context(), store.NewRental{CustomerID: 1, InventoryID: copies[1], StaffID: 2}); err != nil || r.StoreID != 1 || r.StaffID != 2 {
