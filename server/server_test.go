@@ -170,9 +170,9 @@ func (a *testAPI) get(t *testing.T, path string, headers ...string) *received {
 }
 
 // fetch gets a path with the right token.
-func (a *testAPI) fetch(t *testing.T, path string, headers ...string) *received {
+func (a *testAPI) fetch(t *testing.T, path string) *received {
 	t.Helper()
-	return a.get(t, path, append(headers, "Authorization", "Bearer "+token)...)
+	return a.get(t, path, "Authorization", "Bearer "+token)
 }
 
 // post posts a body, or none if it is "", with the right token.

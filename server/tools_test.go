@@ -372,7 +372,7 @@ func TestToolRefusals(t *testing.T) {
 				result := callMCP(t, client, name, arguments)
 				p := problemIn(t, result)
 				wholeBody := wrong == "a\x00b" && op.Spec().RequestBody != nil // a NUL makes it invalid before its members count
-				if p.Status != 400 || !names(p, argument) && !(wholeBody && names(p, "")) {
+				if p.Status != 400 || !names(p, argument) && (!wholeBody || !names(p, "")) {
 					t.Errorf("%s: %s = %.100q: %s", name, argument, fmt.Sprint(wrong), textOf(t, result))
 				}
 			}
