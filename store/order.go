@@ -29,10 +29,6 @@ var (
 		_, err := strconv.ParseInt(text, 10, 32)
 		return err == nil
 	}}
-	bigintKey = keyType{castToText, castTo("bigint"), func(text string) bool {
-		_, err := strconv.ParseInt(text, 10, 64)
-		return err == nil
-	}}
 	numericKey = keyType{castToText, castTo("numeric"), number.MatchString}
 	textKey    = keyType{castToText, castTo("text"), func(text string) bool {
 		return utf8.ValidString(text) && !strings.Contains(text, "\x00")

@@ -34,8 +34,8 @@ var rentalList = list{
 	orders: map[string]order{
 		"rental_id":   {key: `r.rental_id`, is: integerKey},
 		"rental_date": {key: `r.rental_date`, is: timeKey},
-		"due_date":    {key: dueDate, is: bigintKey, joins: rentalJoins},
-		"return_date": {key: returnDate, is: bigintKey, nullable: true},
+		"due_date":    {key: shown(dueTime), is: timeKey, joins: rentalJoins},
+		"return_date": {key: `CASE WHEN r.return_date IS NOT NULL THEN ` + shown(`r.return_date`) + ` END`, is: timeKey, nullable: true},
 	},
 	columns: rentalColumns,
 	joins: `
@@ -50,7 +50,7 @@ const (
 )
 
 var rentalOverdue = `r.return_date IS NULL AND EXISTS (SELECT FROM {inventory} i JOIN {film} f USING (film_id)
-		WHERE i.inventory_id = r.inventory_id AND ` + dueDate + ` < ` + microseconds(`now()`) + `)`
+		WHERE i.inventory_id = r.inventory_id AND ` + dueTime + ` < now())`
 
 // The days that bound the times of rentals as they are shown. Every rental is on one of them or between them.
 var (
