@@ -36,6 +36,9 @@ var (
 	timeKey = keyType{julian, castTo("timestamptz"), isJulian}
 )
 
+// number is the text of a numeric sort key.
+var number = regexp.MustCompile(`^-?[0-9]{1,10}(\.[0-9]{1,60})?$`)
+
 func castToText(key string) string { return key + `::text` }
 
 func castTo(name string) func(string) string {
