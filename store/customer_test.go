@@ -56,7 +56,8 @@ func wantCustomers(t *testing.T, s *store.Store, conn *pgx.Conn) {
 		}
 	}
 	for _, order := range []string{"", "payment_date"} {
-		want := pgtest.Value[[]int32](t, conn.QueryRow, `SELECT array_agg(payment_id ORDER BY `+sqlOrder(cmp.Or(order, "-payment_date"), "payment_id")+`) FROM payment WHERE customer_id = 1`)
+		want := pgtest.Value[[]int32](t, conn.QueryRow, `SELECT array_agg(payment_id ORDER BY `+sqlOrder(cmp.Or(order, "-payment_date"), "payment_id")+`)
+			FROM payment WHERE customer_id = 1`)
 		if got := walkPayments(t, s, 1, store.Paging{Order: order, PageSize: 7}); !slices.Equal(got, want) {
 			t.Errorf("payments by %s: %d, want %d", order, got, want)
 		}
@@ -150,7 +151,8 @@ func TestCustomerConditions(t *testing.T) {
 		{store.CustomerQuery{Active: &no}, `NOT activebool OR active = 0`},
 		{store.CustomerQuery{StoreID: 2}, `store_id = 2`},
 		{store.CustomerQuery{StoreID: 2147483647}, `false`},
-		{store.CustomerQuery{StoreID: 1, Active: &no, Search: "an"}, `(NOT activebool OR active = 0) AND store_id = 1 AND (lower(first_name || ' ' || last_name) LIKE '%an%' OR lower(email) LIKE '%an%')`},
+		{store.CustomerQuery{StoreID: 1, Active: &no, Search: "an"}, `(NOT activebool OR active = 0) AND store_id = 1
+			AND (lower(first_name || ' ' || last_name) LIKE '%an%' OR lower(email) LIKE '%an%')`},
 		{store.CustomerQuery{Search: "E S"}, `first_name || ' ' || last_name LIKE '%E S%'`},
 		{store.CustomerQuery{Search: " \t "}, `true`},
 		{store.CustomerQuery{Search: "%"}, `customer_id = 8`},
@@ -168,7 +170,8 @@ func TestCustomerConditions(t *testing.T) {
 		for _, count := range []store.Count{"", store.CountExact, store.CountEstimated, store.CountNone} {
 			tt.q.Count = count
 			page, err := s.Customers(t.Context(), tt.q)
-			if err != nil || (page.Total == nil) != (count == store.CountNone) || (count == "" || count == store.CountExact) && *page.Total != int64(len(want)) {
+			exact := count == "" || count == store.CountExact
+			if err != nil || (page.Total == nil) != (count == store.CountNone) || exact && *page.Total != int64(len(want)) {
 				t.Errorf("%+v: %+v, %v", tt.q, page, err)
 			}
 		}
@@ -282,12 +285,14 @@ func TestCustomerDetail(t *testing.T) {
 	pgtest.Exec(t, conn.Exec, `UPDATE rental SET return_date = now() WHERE return_date IS NULL;
 		UPDATE film SET rental_duration = 3, replacement_cost = 19.99`)
 	none, err := s.Customer(t.Context(), id)
-	if err != nil || none.OpenRentals == nil || len(none.OpenRentals) != 0 || none.Overdue != 0 || !none.LateFees.Valid || !none.LateFees.Decimal.IsZero() || none.Subscription != nil {
+	if err != nil || none.OpenRentals == nil || len(none.OpenRentals) != 0 || none.Overdue != 0 || !none.LateFees.Valid ||
+		!none.LateFees.Decimal.IsZero() || none.Subscription != nil {
 		t.Errorf("without rentals: %+v, %v", none, err)
 	}
 	// Overdue by half a day, by 2 days and by 7 days, which is more than twice the duration; and not overdue.
 	pgtest.Exec(t, conn.Exec, `INSERT INTO rental (rental_date, inventory_id, customer_id, staff_id)
-		SELECT now() - age, inventory_id, 1, 1 FROM (VALUES (1, interval '84 hours'), (2, interval '121 hours'), (3, interval '241 hours'), (4, interval '1 hour')) out (inventory_id, age)`)
+		SELECT now() - age, inventory_id, 1, 1 FROM (VALUES (1, interval '84 hours'), (2, interval '121 hours'),
+			(3, interval '241 hours'), (4, interval '1 hour')) out (inventory_id, age)`)
 	insertSubscription(t, conn, "ended", utcToday+` - 9`, utcToday+` - 1`)
 	insertSubscription(t, conn, "to come", utcToday+` + 5`, `NULL`)
 	active := insertSubscription(t, conn, "now", utcToday, utcToday+` + 4`)
@@ -344,7 +349,8 @@ func TestOddCustomers(t *testing.T) {
 		UPDATE customer SET address_id = -7, store_id = -8 WHERE customer_id = 1;
 		UPDATE city SET country_id = 0 WHERE city_id = (SELECT city_id FROM address JOIN customer USING (address_id) WHERE customer_id = 2);
 		INSERT INTO rental (rental_id, rental_date, inventory_id, customer_id, staff_id) VALUES
-			(-1, 'infinity', 1, 1, 1), (0, now(), 1, 1, 1), (900001, '-infinity', 1, 1, -1), (900002, 'infinity', 2, 1, 1), (900003, '0044-03-15 BC', 3, 1, 1);
+			(-1, 'infinity', 1, 1, 1), (0, now(), 1, 1, 1), (900001, '-infinity', 1, 1, -1),
+			(900002, 'infinity', 2, 1, 1), (900003, '0044-03-15 BC', 3, 1, 1);
 		INSERT INTO streaming_subscription (id, customer_id, plan_name, start_date, end_date) VALUES
 			(0, 1, 'hidden', '2020-01-01', NULL), (801, 1, '', '-infinity', 'infinity'), (802, 1, 'x', '2020-02-29', NULL)`)
 	spoilt, err := s.Customer(t.Context(), 1)

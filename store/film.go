@@ -129,7 +129,7 @@ func (s *Store) UpdateFilm(ctx context.Context, id int32, versions []string, u F
 	var changed FilmDetail
 	err := s.writeProven(ctx, func(ctx context.Context, c session) (p proof, err error) {
 		changed, p.transaction, err = c.updateFilm(ctx, id, versions, u)
-		p.row, p.args = `FROM {film} f WHERE f.film_id = $2::integer AND f.`+writtenBy1, []any{id}
+		p.row, p.args = filmUpdated, []any{id}
 		return p, err
 	})
 	if err != nil {
@@ -138,7 +138,12 @@ func (s *Store) UpdateFilm(ctx context.Context, id int32, versions []string, u F
 	return changed, nil
 }
 
-func (c session) updateFilm(ctx context.Context, id int32, versions []string, u FilmUpdate) (film FilmDetail, transactionID int64, err error) {
+// filmUpdated is the row of the proof.
+const filmUpdated = `FROM {film} f WHERE f.film_id = $2::integer AND f.` + writtenBy1
+
+func (c session) updateFilm(
+	ctx context.Context, id int32, versions []string, u FilmUpdate,
+) (film FilmDetail, transactionID int64, err error) {
 	var locked []struct{ FilmID int32 }
 	if err := c.query(ctx, &locked, lockFilmSQL, id); err != nil {
 		return film, 0, fmt.Errorf("lock the film: %w", err)

@@ -44,13 +44,19 @@ func wantFilmUpdate(t *testing.T, s *store.Store, conn *pgx.Conn) {
 	}
 }
 
-// Of several writers who have read the same version, one succeeds.
+// Of several writers who have read the same version, one succeeds. Another transaction makes some of them wait for the
+// row together.
 func TestUpdateFilmOnce(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
 	s, conn := open(t, address), pgtest.Connect(t, address)
 	wantFilmUpdate(t, s, conn)
 	before := readFilm(t, s, 1)
+	tx, err := conn.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pgtest.Exec(t, tx.Exec, `SELECT FROM film WHERE film_id = 1 FOR NO KEY UPDATE`)
 	var wg sync.WaitGroup
 	done := make(chan store.FilmDetail, 20)
 	for range cap(done) {
@@ -62,6 +68,10 @@ func TestUpdateFilmOnce(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+	wantSession(t, pgtest.Connect(t, address), `wait_event_type = 'Lock' GROUP BY datname HAVING count(*) >= 4`)
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 	wg.Wait()
 	if len(done) != 1 {

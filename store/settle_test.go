@@ -29,7 +29,7 @@ func TestProofIsOwnRow(t *testing.T) {
 	}
 	written := pgtest.Value[int64](t, conn.QueryRow, change)
 	for transaction, want := range map[int64]bool{lost: false, written: true} {
-		p := proof{transaction, `FROM {film} f WHERE f.film_id = $2::integer AND f.` + writtenBy1, []any{1}}
+		p := proof{transaction, filmUpdated, []any{1}}
 		err := s.settle(t.Context(), p, &UnavailableError{Outcome: Unknown})
 		var unavailable *UnavailableError
 		if want && err != nil || !want && (!errors.As(err, &unavailable) || unavailable.Outcome != NothingWritten) {

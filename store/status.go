@@ -44,8 +44,8 @@ type Status struct {
 
 // needs are the columns that the statements of this package read, by table.
 var needs = map[string]string{
-	"film": "film_id title description release_year language_id rental_duration rental_rate length replacement_cost rating " +
-		"special_features fulltext " + streamingColumn,
+	"film": "film_id title description release_year language_id rental_duration rental_rate length " +
+		"replacement_cost rating special_features fulltext " + streamingColumn,
 	"language":      "language_id name",
 	"category":      "category_id name",
 	"film_category": "film_id category_id",
@@ -103,7 +103,8 @@ WITH located AS (` + migrations.LocateSQL + `
 		AND c.relkind IN ('r', 'p', 'v', 'f', 'm')
 ), columns AS (
 	SELECT tables.name, tables.oid, wanted.name AS wanted, a.attnum,
-		wanted.name = ANY (string_to_array(inserts, ' ')) AS inserted, wanted.name = ANY (string_to_array(updates, ' ')) AS updated
+		wanted.name = ANY (string_to_array(inserts, ' ')) AS inserted,
+		wanted.name = ANY (string_to_array(updates, ' ')) AS updated
 	FROM tables
 	CROSS JOIN LATERAL unnest(string_to_array(tables.columns, ' ')) wanted (name)
 	LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = tables.oid AND a.attname = wanted.name AND NOT a.attisdropped

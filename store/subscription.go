@@ -97,10 +97,13 @@ var subscriptionColumns = `
 // and no end for $3. No day is between a last day and a later first day.
 var overlappingSQL = `
 SELECT ` + days(utcToday) + ` AS today, overlapping.*
-FROM (VALUES (COALESCE(` + dateOf(`$2`) + `, ` + utcToday + `), COALESCE(` + dateOf(`$3`) + `, 'infinity'))) wanted (first, last)
+FROM (
+	SELECT COALESCE(` + dateOf(`$2`) + `, ` + utcToday + `) AS first, COALESCE(` + dateOf(`$3`) + `, 'infinity') AS last
+) wanted
 LEFT JOIN LATERAL (
 	SELECT` + subscriptionColumns + ` FROM {streaming_subscription} s
-	WHERE s.customer_id = $1::integer AND s.id > 0 AND first <= last AND s.start_date <= last AND ` + subscribedUntil + ` >= first
+	WHERE s.customer_id = $1::integer AND s.id > 0 AND first <= last
+		AND s.start_date <= last AND ` + subscribedUntil + ` >= first
 	ORDER BY s.start_date, s.id LIMIT 1
 ) overlapping ON true`
 
@@ -117,7 +120,8 @@ var readSubscriptionSQL = `SELECT` + subscriptionColumns + ` FROM {streaming_sub
 WHERE s.id = $1::integer AND s.customer_id = $2::integer`
 
 // lockSubscriptionSQL locks the row as well, because other programs may not lock the customer's.
-var lockSubscriptionSQL = `SELECT COALESCE(s.end_date <= ` + cancelledEnd + `, false) AS ended,` + subscriptionColumns + `
+var lockSubscriptionSQL = `
+SELECT COALESCE(s.end_date <= ` + cancelledEnd + `, false) AS ended,` + subscriptionColumns + `
 FROM {streaming_subscription} s WHERE s.id = $1::integer AND s.customer_id = $2::integer
 FOR NO KEY UPDATE`
 
@@ -145,7 +149,8 @@ func (s *Store) CreateSubscription(ctx context.Context, n NewSubscription) (Subs
 	var made writtenSubscription
 	err := s.writeProven(ctx, func(ctx context.Context, c session) (_ proof, err error) {
 		made, err = c.createSubscription(ctx, n)
-		return proof{made.TransactionID, subscriptionMade, []any{made.SubscriptionID, made.CustomerID, made.PlanName, made.StartDate}}, err
+		args := []any{made.SubscriptionID, made.CustomerID, made.PlanName, made.StartDate}
+		return proof{made.TransactionID, subscriptionMade, args}, err
 	})
 	if err != nil {
 		return Subscription{}, fmt.Errorf("subscribe customer %d: %w", n.CustomerID, err)
@@ -157,10 +162,10 @@ func (s *Store) CreateSubscription(ctx context.Context, n NewSubscription) (Subs
 var subscriptionMade = `FROM {streaming_subscription} s WHERE s.id = $2::integer AND s.customer_id = $3::integer
 	AND s.plan_name = $4::text AND s.start_date = ` + dateOf(`$5`)
 
-func (c session) createSubscription(ctx context.Context, n NewSubscription) (made writtenSubscription, err error) {
+func (c session) createSubscription(ctx context.Context, n NewSubscription) (writtenSubscription, error) {
 	active, err := c.lockCustomer(ctx, n.CustomerID)
 	if err != nil {
-		return made, err
+		return writtenSubscription{}, err
 	}
 	start, end := daysOf(n.StartDate), daysOf(n.EndDate)
 	var found []struct {
@@ -168,7 +173,7 @@ func (c session) createSubscription(ctx context.Context, n NewSubscription) (mad
 		Today           int64
 	}
 	if err := c.query(ctx, &found, overlappingSQL, n.CustomerID, start, end); err != nil {
-		return made, fmt.Errorf("read the subscriptions: %w", err)
+		return writtenSubscription{}, fmt.Errorf("read the subscriptions: %w", err)
 	}
 	if start == nil {
 		start = &found[0].Today
@@ -176,18 +181,18 @@ func (c session) createSubscription(ctx context.Context, n NewSubscription) (mad
 	faults := faultsOfDays(found[0].Today, *start, end)
 	switch {
 	case found[0].SubscriptionID != 0:
-		return made, &AlreadySubscribedError{found[0].subscription()}
+		return writtenSubscription{}, &AlreadySubscribedError{found[0].subscription()}
 	case faults != nil:
-		return made, &InvalidDatesError{faults}
+		return writtenSubscription{}, &InvalidDatesError{faults}
 	case !active:
-		return made, ErrCustomerInactive
+		return writtenSubscription{}, ErrCustomerInactive
 	}
 	var rows []writtenSubscription
 	if err := c.query(ctx, &rows, insertSubscriptionSQL, n.CustomerID, n.PlanName, start, end); err != nil {
-		return made, fmt.Errorf("insert the subscription: %w", err)
+		return writtenSubscription{}, fmt.Errorf("insert the subscription: %w", err)
 	}
 	if len(rows) == 0 {
-		return made, &RefusedError{errSuppressed}
+		return writtenSubscription{}, &RefusedError{errSuppressed}
 	}
 	return rows[0], nil
 }
@@ -220,7 +225,7 @@ func (s *Store) CancelSubscription(ctx context.Context, customerID, id int32) (S
 	var cancelled writtenSubscription
 	err := s.writeProven(ctx, func(ctx context.Context, c session) (_ proof, err error) {
 		cancelled, err = c.cancelSubscription(ctx, customerID, id)
-		return proof{cancelled.TransactionID, `FROM {streaming_subscription} s WHERE s.id = $2::integer AND s.` + writtenBy1, []any{id}}, err
+		return proof{cancelled.TransactionID, subscriptionCancelled, []any{id}}, err
 	})
 	if err != nil {
 		return Subscription{}, fmt.Errorf("cancel subscription %d: %w", id, err)
@@ -228,32 +233,35 @@ func (s *Store) CancelSubscription(ctx context.Context, customerID, id int32) (S
 	return cancelled.subscription(), nil
 }
 
-func (c session) cancelSubscription(ctx context.Context, customerID, id int32) (cancelled writtenSubscription, err error) {
+// subscriptionCancelled is the row of the proof.
+const subscriptionCancelled = `FROM {streaming_subscription} s WHERE s.id = $2::integer AND s.` + writtenBy1
+
+func (c session) cancelSubscription(ctx context.Context, customerID, id int32) (writtenSubscription, error) {
 	var noCustomer *NotFoundError
 	if _, err := c.lockCustomer(ctx, customerID); errors.As(err, &noCustomer) {
-		return cancelled, &NotFoundError{KindSubscription, id}
+		return writtenSubscription{}, &NotFoundError{KindSubscription, id}
 	} else if err != nil {
-		return cancelled, err
+		return writtenSubscription{}, err
 	}
 	var found []struct {
 		subscriptionRow `bun:",extend"`
 		Ended           bool
 	}
 	if err := c.query(ctx, &found, lockSubscriptionSQL, id, customerID); err != nil {
-		return cancelled, fmt.Errorf("lock the subscription: %w", err)
+		return writtenSubscription{}, fmt.Errorf("lock the subscription: %w", err)
 	}
 	if len(found) == 0 {
-		return cancelled, &NotFoundError{KindSubscription, id}
+		return writtenSubscription{}, &NotFoundError{KindSubscription, id}
 	}
 	if found[0].Ended {
-		return cancelled, &AlreadyCancelledError{found[0].subscription()}
+		return writtenSubscription{}, &AlreadyCancelledError{found[0].subscription()}
 	}
 	var rows []writtenSubscription
 	if err := c.query(ctx, &rows, cancelSQL, id); err != nil {
-		return cancelled, fmt.Errorf("update the subscription: %w", err)
+		return writtenSubscription{}, fmt.Errorf("update the subscription: %w", err)
 	}
 	if len(rows) == 0 {
-		return cancelled, &RefusedError{errSuppressed}
+		return writtenSubscription{}, &RefusedError{errSuppressed}
 	}
 	return rows[0], nil
 }

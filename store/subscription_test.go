@@ -79,7 +79,9 @@ func wantSubscriptions(t *testing.T, s *store.Store, conn *pgx.Conn) {
 	if err != nil || len(all) != 1 || !all[0].Active || all[0].EndDate != nil || all[0].PlanName != "standard" || all[0].CustomerID != customer {
 		t.Fatalf("the subscriptions are %+v, %v, want one", all, err)
 	}
-	if day := pgtest.Value[string](t, conn.QueryRow, `SELECT to_char(start_date, 'YYYY-MM-DD') FROM streaming_subscription WHERE id = $1`, all[0].SubscriptionID); day != all[0].StartDate.Format(time.DateOnly) {
+	day := pgtest.Value[string](t, conn.QueryRow, `SELECT to_char(start_date, 'YYYY-MM-DD') FROM streaming_subscription
+		WHERE id = $1`, all[0].SubscriptionID)
+	if day != all[0].StartDate.Format(time.DateOnly) {
 		t.Errorf("it starts on %s, want %s", all[0].StartDate, day)
 	}
 	first := 0
@@ -131,7 +133,9 @@ func TestSubscriptionDaysAreUTC(t *testing.T) {
 			if err != nil || made.StartDate != first && made.StartDate != today(t, conn) || made.EndDate == nil || *made.EndDate != end || !made.Active {
 				t.Errorf("%s, %s: %+v, %v, want %s to %s", zone, style, made, err, first, end)
 			}
-			if stored := pgtest.Value[string](t, conn.QueryRow, `SELECT to_char(end_date, 'YYYY-MM-DD') FROM streaming_subscription WHERE id = $1`, made.SubscriptionID); stored != end.Format(time.DateOnly) {
+			stored := pgtest.Value[string](t, conn.QueryRow, `SELECT to_char(end_date, 'YYYY-MM-DD') FROM streaming_subscription
+				WHERE id = $1`, made.SubscriptionID)
+			if stored != end.Format(time.DateOnly) {
 				t.Errorf("%s, %s: the row ends on %s, want %s", zone, style, stored, end)
 			}
 		}
@@ -286,7 +290,8 @@ func TestSubscribeWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 	var repeated *store.AlreadySubscribedError
-	if err := <-done; !errors.As(err, &repeated) || repeated.Subscription.PlanName != "other" || repeated.Subscription.StartDate != time.Date(2020, 2, 29, 0, 0, 0, 0, time.UTC) {
+	leapDay := time.Date(2020, 2, 29, 0, 0, 0, 0, time.UTC)
+	if err := <-done; !errors.As(err, &repeated) || repeated.Subscription.PlanName != "other" || repeated.Subscription.StartDate != leapDay {
 		t.Errorf("got %v", err)
 	}
 }
