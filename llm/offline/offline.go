@@ -38,21 +38,20 @@ func Understood(messages []llms.MessageContent) bool {
 	return err == nil && understood
 }
 
-// Search returns the one call that finds films for a question, for models that call no tools themselves. Without
-// any condition, it searches for the words that were not understood.
-func Search(question string) (tool string, args json.RawMessage) {
+// Search returns the one call that finds films for a question, for models that call no tools themselves, and whether the
+// question has a condition for films. Without one, it searches for the words that were not understood, and may find any
+// film.
+func Search(question string) (tool string, args json.RawMessage, conditions bool) {
 	q := newQuery(split(question), meanings)
-	if text := strings.Join(q.unread, " or "); len(q.args) == 0 && text != "" && len(text) <= 200 {
+	conditions = len(q.args) > 0
+	if text := strings.Join(q.unread, " or "); !conditions && text != "" && len(text) <= 200 {
 		q.args["q"] = text
 	}
 	q.args["page_size"] = maxListed
-	c := newConversation(nil)
+	c := conversation{}
 	c.call("listFilms", q.args)
-	return c.wanted[0].name, json.RawMessage(c.wanted[0].arguments)
+	return c.wanted[0].name, json.RawMessage(c.wanted[0].arguments), conditions
 }
-
-// Asks reports whether a question has a condition for films. Without one, a search for its words may find any film.
-func Asks(question string) bool { return len(newQuery(split(question), meanings).args) > 0 }
 
 // Call is the short form of GenerateContent that [llms.Model] requires.
 func (m Model) Call(ctx context.Context, prompt string, options ...llms.CallOption) (string, error) {

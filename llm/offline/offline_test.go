@@ -225,14 +225,15 @@ func TestStops(t *testing.T) {
 	}
 }
 
-func TestAsks(t *testing.T) {
+// TestConditions shows that a search says whether the question has a condition for films.
+func TestConditions(t *testing.T) {
 	t.Parallel()
 	for question, want := range map[string]bool{
 		"Hello!": false, "Thanks!": false, "What can you do?": false, "Do you have The Matrix?": false, "": false,
 		"comedies": true, "Hi, anything under an hour?": true, "the longest of them": true, "Something scary, whatever the weather": true,
 	} {
-		if got := offline.Asks(question); got != want {
-			t.Errorf("%q: Asks is %t, want %t", question, got, want)
+		if _, arguments, got := offline.Search(question); got != want {
+			t.Errorf("%q: there are conditions: %t, want %t: %s", question, got, want, arguments)
 		}
 	}
 }
@@ -247,7 +248,7 @@ func TestIsLookup(t *testing.T) {
 		}
 	}
 	for _, question := range []string{"movies called Academy", "title", "who is in airplane sierra?"} {
-		if _, arguments := offline.Search(question); offline.IsLookup(arguments) {
+		if _, arguments, _ := offline.Search(question); offline.IsLookup(arguments) {
 			t.Errorf("the search for %q looks a name up: %s", question, arguments)
 		}
 	}
@@ -282,7 +283,7 @@ func FuzzQuestion(f *testing.F) {
 		for _, c := range calls {
 			checkCall(t, doc, c.FunctionCall.Name, c.FunctionCall.Arguments)
 		}
-		name, arguments := offline.Search(question)
+		name, arguments, _ := offline.Search(question)
 		checkCall(t, doc, name, string(arguments))
 	})
 }
