@@ -118,9 +118,9 @@ func TestAnswer(t *testing.T) {
 			true,
 		},
 		{
-			"comedies under an hour, over two hours",
+			"comedies under an hour, under two hours",
 			[]string{`listFilms {"category":["Comedy"],"length_max":59,"page_size":8}`},
-			"Looked for: comedies, at most 59 minutes.\nNot understood, and not used: “over”, “two”, “hours”.\n1 film:\n- AIRPLANE SIERRA [7] 62 minutes.",
+			"Looked for: comedies, length at most 59.\nNot understood, and not used: “under”, “two”, “hours”.\n1 film:\n- AIRPLANE SIERRA [7] 62 minutes.",
 			false,
 		},
 		{
@@ -255,7 +255,7 @@ func TestIsLookup(t *testing.T) {
 }
 
 // FuzzQuestion asks arbitrary questions. The model answers after at most four rounds and twelve calls, whose
-// arguments follow the contract.
+// arguments follow the contract. Only numbers may be out of its bounds: the server refuses them, and the answer says so.
 func FuzzQuestion(f *testing.F) {
 	for _, question := range []string{
 		"Who stars in ACADEMY and in AIRPLANE SIERRA?", "short PG comedies from $1 to 3, not with Jim Mostel or R", "anything but 60-90 minutes",
@@ -306,7 +306,13 @@ func checkCall(t *testing.T, doc *openapi3.T, name, arguments string) {
 			}
 			if p == nil {
 				t.Errorf("%s has no parameter %s", name, argument)
-			} else if err := p.Schema.Value.VisitJSON(v); err != nil {
+				continue
+			}
+			schema := *p.Schema.Value
+			if strings.HasSuffix(argument, "_min") || strings.HasSuffix(argument, "_max") {
+				schema.Min, schema.Max, schema.Pattern = nil, nil, ""
+			}
+			if err := schema.VisitJSON(v); err != nil {
 				t.Errorf("%s %s: %v", name, arguments, err)
 			}
 		}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -21,8 +20,8 @@ type pattern struct {
 // patterns are all patterns. The first one that matches counts.
 var patterns = []pattern{
 	{kinds(`(measure )?(bound )?(unit )?number (after )?(unit )?((to|and) (unit )?number (unit )?)?(after )?(replace )?`), (*query).amount},
-	{kinds(`(measure )?bound unit `), (*query).amount}, // under an hour
-	{kinds(`never (\w+ )*`), unused},                   // I don't want PG comedies
+	{kinds(`(measure )?bound unit `), (*query).one},
+	{kinds(`never (\w+ )*`), unused}, // I don't want PG comedies
 	// not PG comedies, no PG films starring Nick Wahlberg
 	{kinds(`not any ((and|or) any )*(list (role |store )|role |(list )?(any|all|is|measure|bound|unit|number|unknown) )((any|all|is|measure|bound|unit|number|unknown|role|store) )*`), unused},
 	{kinds(`(list|any) (\w+ ){0,9}?and (is )+(list|any) `), unused}, // short films and cheap films
@@ -81,20 +80,9 @@ func newQuery(words []string, dictionary map[string]term) *query {
 func (q *query) set(parameter, says string, value any) bool {
 	unset := q.args[parameter] == nil
 	q.args[parameter], q.read = value, append(q.read, says)
-	measure := strings.TrimSuffix(strings.TrimSuffix(parameter, "_min"), "_max")
-	empty := q.number(measure+"_min", 0) > q.number(measure+"_max", math.Inf(1))
 	// Films that a store does not have in stock include films that it never had.
 	elsewhere := q.args["store_id"] != nil && fmt.Sprintf("%s", q.args["in_stock"]) == "false"
-	return unset && !empty && !elsewhere
-}
-
-// number is an argument that is a number, or a text with one.
-func (q *query) number(parameter string, otherwise float64) float64 {
-	raw, _ := q.args[parameter].(json.RawMessage)
-	if n, err := strconv.ParseFloat(strings.Trim(string(raw), `"`), 64); err == nil {
-		return n
-	}
-	return otherwise
+	return unset && !elsewhere
 }
 
 // anyOf uses values of one parameter of which a film may have any, such as "comedies or dramas". Only ratings can be

@@ -25,7 +25,7 @@ var (
 	// tokens matches ordinal numbers, numbers, words, comparisons, and symbols that may mean something.
 	tokens = regexp.MustCompile(`\d+(?:st|nd|rd|th|s)\b|\d*\.?\d+|\pL[\pL\pM]*|[<>]=?|=[<>]?|[^\s\pL\pC\d.?!:;"'()\[\]{}“”„‘’…*_#\x{2010}-\x{2015}-]`)
 	dash   = regexp.MustCompile(`(\d ?)[-–—]( ?\$? ?\d)`)
-	digits = regexp.MustCompile(`^(\d{1,9}|\d{0,6}\.\d{1,6})$`)
+	digits = regexp.MustCompile(`^(\d{1,6}|\d{0,6}\.\d{1,6})$`)
 	ies    = regexp.MustCompile(`ies\b`)
 	plural = regexp.MustCompile(`(\pL\pL[^s\s])s\b`)
 )
