@@ -3,7 +3,6 @@ package offline
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -18,7 +17,7 @@ const notLookedUp = "Not understood: a part of the question could not be looked 
 const maxListed = 8
 
 // maxAbout is how many films an answer has all facts about. There are at most twelve calls for it and the lookups.
-const maxAbout = 2
+const maxAbout = 4
 
 // answer answers a question, and reports whether each word of it was understood. There is no answer yet if further
 // calls are wanted.
@@ -50,14 +49,10 @@ func (q *query) answer(c *conversation) string {
 	if len(q.films) > 0 {
 		return q.about(c)
 	}
-	for _, t := range q.lists {
-		if t.value != "listFilms" && len(q.lists) == 1 && len(q.args) == 0 {
-			return list(c.call(t.value, map[string]any{}), t.says)
-		} else if t.value != "listFilms" {
-			q.unread = append(q.unread, t.text)
-		}
+	if q.list.value != "" {
+		return list(c.call(q.list.value, map[string]any{}), q.list.says)
 	}
-	if len(q.args)+len(q.lists)+len(q.unread) == 0 {
+	if len(q.args)+len(q.unread) == 0 && !q.every {
 		q.unread = []string{"the question"}
 	}
 	if len(q.args) == 0 && len(q.unread) > 0 {
@@ -79,9 +74,6 @@ func (q *query) about(c *conversation) string {
 		}
 		id := map[string]any{"film_id": f["film_id"]}
 		q.read, lines = append(q.read, say(f["title"])), append(lines, say(c.call("getFilm", id))+".")
-		if slices.ContainsFunc(q.lists, func(t term) bool { return t.value == "listFilmInventory" }) {
-			lines = append(lines, list(c.call("listFilmInventory", id), "copies"))
-		}
 	}
 	return strings.Join(lines, "\n")
 }
@@ -125,9 +117,9 @@ func itemsOf(page record) (items []record) {
 
 // members are the members of all objects, in the order in which answers have them.
 var members = [][2]string{
-	{"title", "%s"}, {"film_id", "[%s]"}, {"first_name", "%s"}, {"last_name", "%s"}, {"inventory_id", "copy %s"}, {"store_id", "store %s"},
+	{"title", "%s"}, {"film_id", "[%s]"}, {"first_name", "%s"}, {"last_name", "%s"}, {"store_id", "store %s"},
 	{"name", "%s"}, {"address", "in %s,"}, {"city", "%s,"}, {"country", "%s"}, {"film_count", "(films: %s)"}, {"copies", "(copies: %s)"},
-	{"in_stock", "(in stock: %s)"}, {"due_date", "(due: %s)"}, {"release_year", "(%s):"}, {"categories", "%s,"}, {"category", "%s,"},
+	{"in_stock", "(in stock: %s)"}, {"release_year", "(%s):"}, {"categories", "%s,"}, {"category", "%s,"},
 	{"rating", "rated %s,"}, {"length", "%s minutes,"}, {"rental_rate", "$%s"}, {"rental_duration", "for %s days,"},
 	{"replacement_cost", "$%s to replace,"}, {"special_features", "with %s,"}, {"language", "in %s,"}, {"streaming_available", "streaming: %s"},
 	{"actors", "; actors: %s"}, {"availability", "; %s"}, {"description", "; %s"},
