@@ -2,6 +2,7 @@ package offline
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -23,14 +24,8 @@ func (c *conversation) dictionary(words []string) map[string]term {
 	phrases := slices.DeleteFunc(slices.Clone(question), known)
 	for _, phrase := range phrases[:min(len(phrases), maxLookups)] {
 		films := c.call("listFilms", map[string]any{"title": phrase.text, "count": "none", "page_size": maxNamed})
-		if films["next_cursor"] == nil && films["left_out"] == nil {
-			titles(names, itemsOf(films), phrase.text, asksFact(question))
-		}
-		people := c.call("listActors", map[string]any{"page_size": maxNamed, "q": phrase.text})
-		actors := itemsOf(people)
-		if say(people["total"]) != strconv.Itoa(len(actors)) {
-			continue
-		}
+		titles(names, itemsOf(films), phrase.text, asksFact(question))
+		actors := itemsOf(c.call("listActors", map[string]any{"q": phrase.text, "page_size": maxNamed}))
 		for _, a := range actors {
 			actor(names, actors, nameOf(a))
 		}
@@ -41,19 +36,12 @@ func (c *conversation) dictionary(words []string) map[string]term {
 	return names
 }
 
-// IsLookup reports whether a call with these arguments only looks a name up. The films that it finds are no sources.
-func IsLookup(arguments json.RawMessage) bool {
-	var members map[string]json.RawMessage
-	_ = json.Unmarshal(arguments, &members) // arguments that are not an object look nothing up
-	return members["title"] != nil
-}
-
 // titles adds the titles of all films that have a phrase in it. A phrase may also be the first words of the only one.
 func titles(names map[string]term, films []record, phrase string, begins bool) {
 	key := stems(split(phrase))
 	for _, f := range films {
-		title := stems(split(say(f["title"])))
-		others := func(g record) bool { return stems(split(say(g["title"]))) != title }
+		title := stems(split(fmt.Sprint(f["title"])))
+		others := func(g record) bool { return stems(split(fmt.Sprint(g["title"]))) != title }
 		names[title] = term{kind: "filler", films: slices.DeleteFunc(slices.Clone(films), others)}
 		if begins && len(films) == 1 && strings.HasPrefix(title+" ", key+" ") {
 			names[key] = names[title]
@@ -61,7 +49,24 @@ func titles(names map[string]term, films []record, phrase string, begins bool) {
 	}
 }
 
-func nameOf(a record) string { return say(a["first_name"]) + " " + say(a["last_name"]) }
+// record is an object of a response.
+type record = map[string]any
+
+// itemsOf are the objects on a page, or none if the page does not have all of them.
+func itemsOf(page record) (items []record) {
+	values, _ := page["items"].([]any)
+	all := page["total"] == nil || page["total"] == json.Number(strconv.Itoa(len(values)))
+	if !all || page["next_cursor"] != nil || page["left_out"] != nil {
+		return nil
+	}
+	for _, v := range values {
+		object, _ := v.(record)
+		items = append(items, object)
+	}
+	return items
+}
+
+func nameOf(a record) string { return fmt.Sprint(a["first_name"], " ", a["last_name"]) }
 
 // actor adds a name, or whole words of one, unless it is also a part of a word of another name: listFilms looks for any
 // part of a name.
