@@ -2,10 +2,10 @@
 // of tools, and its answers say how it read the question. It makes the server useful without an account, and
 // testable, since the same conversation always has the same answer.
 //
-// It knows no grammar. vocabulary.go splits a question into terms, which are the longest phrases of vocabulary.txt.
-// names.go looks up other words as titles and names of actors. query.go turns patterns of terms into arguments of
-// listFilms, and amount.go does so with numbers. What fits no pattern was not understood. answer.go makes the calls
-// and fills in answer.tmpl, and this file has the model.
+// It knows no grammar. vocabulary.go splits a question into terms, which are the longest phrases of vocabulary.txt, and
+// looks up other words as titles and names of actors. query.go turns patterns of terms into arguments of listFilms.
+// What fits no pattern was not understood. answer.go makes the calls and fills in answer.tmpl, and this file has the
+// model.
 package offline
 
 import (
@@ -35,9 +35,9 @@ func Understood(messages []llms.MessageContent) bool {
 	return err == nil && failed == nil && understood
 }
 
-// Search returns the one call that finds films for a question, for models that call no tools themselves, and whether the
-// question has a condition for films. Without one, it searches for the words that were not understood, and may find any
-// film.
+// Search returns the one call that finds films for a question, for models that call no tools themselves, and whether
+// the question has a condition for films. Without one, it searches for the words that were not understood, and may
+// find any film.
 func Search(question string) (tool string, args json.RawMessage, conditions bool) {
 	q := newQuery(split(question), meanings)
 	conditions = len(q.args) > 0
