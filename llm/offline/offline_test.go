@@ -173,6 +173,22 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestRefusedFilm shows that an answer about a film has no facts if their call is refused.
+func TestRefusedFilm(t *testing.T) {
+	t.Parallel()
+	answer := func(name string) string {
+		if name == "getFilm" {
+			return `{"detail":"busy","status":429}`
+		}
+		return shop(name)
+	}
+	conversation, _, text, err := runIn(t.Context(), answer, "who is in airplane sierra?")
+	want := "Looked for: AIRPLANE SIERRA.\nNot understood: some or all of the question could not be looked up."
+	if err != nil || text != want || offline.Understood(conversation) {
+		t.Errorf("%s, %v", text, err)
+	}
+}
+
 // TestNoTools shows that the model answers also if it may not call the tools that it needs.
 func TestNoTools(t *testing.T) {
 	t.Parallel()
