@@ -264,7 +264,6 @@ func TestVocabulary(t *testing.T) {
 		"sort":            enum("FilmSort", "film_id", "-film_id", "-title", "relevance"),
 		"category":        selected(`SELECT name FROM category`),
 		"language":        selected(`SELECT rtrim(name) FROM language`),
-		"store_id":        selected(`SELECT store_id::text FROM store`),
 		"special_feature": selected(`SELECT DISTINCT unnest(special_features) FROM film`),
 	} {
 		slices.Sort(got[parameter])

@@ -29,6 +29,7 @@ var patterns = []pattern{
 	{kinds(`any ((and|or) any )*`), (*query).anyOf},
 	{kinds(`(role )?all (role )?`), (*query).allOf},
 	{kinds(`is `), (*query).is},
+	{kinds(`store number `), (*query).store},
 	{kinds(`films `), func(q *query, _ []term) bool { q.every = true; return true }},
 	{kinds(`list $`), func(q *query, part []term) bool { q.list = part[0]; return len(q.args) == 0 && !q.every }},
 	{kinds(`(fact|role|measure|replace|store) `), func(q *query, _ []term) bool { return len(q.films) > 0 }},
@@ -108,6 +109,12 @@ func (q *query) allOf(part []term) bool {
 func (q *query) is(part []term) bool {
 	t := part[0]
 	return (t.parameter != "sort" || len(q.films) == 0) && q.set(t.parameter, t.says, json.RawMessage(t.value))
+}
+
+// store uses the number of a store.
+func (q *query) store(part []term) bool {
+	id, err := strconv.ParseInt(part[1].value, 10, 32)
+	return err == nil && id > 0 && q.set("store_id", "in store "+part[1].value, id)
 }
 
 // places are the decimal places of the measures that are sums of money. The others are integers.
