@@ -43,9 +43,11 @@ type FilmQuery struct {
 // relevance is the order that needs a search.
 const relevance = "relevance"
 
+// filmRank is how well a film matches the search. The rank is a float4. All 9 of its digits are in the numeric, so
+// that a cursor compares exactly.
+const filmRank = `ts_rank_cd(f.fulltext, ` + searchQuery + `)::float8::numeric`
+
 // filmList is the list of all films. Pagila has indexes for film_id and title, which are never NULL.
-//
-// The rank is a float4. All 9 of its digits are in the numeric, so that a cursor compares exactly.
 var filmList = list{
 	table: `{film} f`, id: `f.film_id`, order: "film_id",
 	orders: map[string]order{
@@ -55,7 +57,7 @@ var filmList = list{
 		"length":           {key: `f.length`, is: integerKey, nullable: true},
 		"rental_rate":      {key: rentalRate, is: numericKey, nullable: true},
 		"replacement_cost": {key: replacementCost, is: numericKey, nullable: true},
-		relevance:          {key: `ts_rank_cd(f.fulltext, ` + searchQuery + `)::float8::numeric`, is: numericKey, descending: true},
+		relevance:          {key: filmRank, is: numericKey, descending: true},
 	},
 	columns: filmColumns,
 	joins: `

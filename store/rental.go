@@ -68,12 +68,16 @@ func microseconds(expression string) string {
 
 // dueTime is the due date of the row r of rental, for the row f of film. Days are counted in UTC, because the
 // session's time zone may have days of 23 hours.
-var dueTime = `(` + shown(`r.rental_date`) + ` AT TIME ZONE 'UTC' + make_interval(days => f.rental_duration)) AT TIME ZONE 'UTC'`
+var dueTime = `(` + shown(`r.rental_date`) + ` AT TIME ZONE 'UTC'
+		+ make_interval(days => f.rental_duration)) AT TIME ZONE 'UTC'`
 
 // dueDate converts dueTime.
 var dueDate = microseconds(dueTime)
 
-// returnDate converts the date of return of the row r of rental. It is NULL for an open rental.
+// returnTime is the date of return of the row r of rental, as it is shown. It is NULL for an open rental.
+var returnTime = `CASE WHEN r.return_date IS NOT NULL THEN ` + shown(`r.return_date`) + ` END`
+
+// returnDate converts returnTime.
 var returnDate = `CASE WHEN r.return_date IS NOT NULL THEN ` + microseconds("r.return_date") + ` END`
 
 // overdue is how many microseconds after its due date the copy of the rental r was returned, or is out now. It is
@@ -87,7 +91,8 @@ var daysOverdue = overdue + ` / ` + aDay
 
 // lateFee follows the comment in Pagila's function get_customer_balance. The function itself does not. PostgreSQL
 // accepts NaN as a replacement cost, but it is not an amount of money.
-var lateFee = `(` + daysOverdue + `)::numeric + CASE WHEN ` + overdue + ` > GREATEST(2 * f.rental_duration::bigint * ` + aDay + `, 0)
+var lateFee = `(` + daysOverdue + `)::numeric
+	+ CASE WHEN ` + overdue + ` > GREATEST(2 * f.rental_duration::bigint * ` + aDay + `, 0)
 		THEN NULLIF(f.replacement_cost, 'NaN') ELSE 0 END`
 
 // rentalColumns are the columns of rentalRow, for the row r of rental.

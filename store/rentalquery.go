@@ -35,17 +35,19 @@ var rentalList = list{
 		"rental_id":   {key: `r.rental_id`, is: integerKey},
 		"rental_date": {key: `r.rental_date`, is: timeKey},
 		"due_date":    {key: shown(dueTime), is: timeKey, joins: rentalJoins},
-		"return_date": {key: `CASE WHEN r.return_date IS NOT NULL THEN ` + shown(`r.return_date`) + ` END`, is: timeKey, nullable: true},
+		"return_date": {key: returnTime, is: timeKey, nullable: true},
 	},
 	columns: rentalColumns,
 	joins: `
-LEFT JOIN {rental} r ON r.rental_id = page.id LEFT JOIN {inventory} i USING (inventory_id) LEFT JOIN {film} f USING (film_id)`,
+LEFT JOIN {rental} r ON r.rental_id = page.id
+LEFT JOIN {inventory} i USING (inventory_id) LEFT JOIN {film} f USING (film_id)`,
 }
 
 // The conditions on the copy of the rental. They name the stores because Pagila's index of copies begins with them.
 const (
 	rentalOfFilm = `r.inventory_id = ANY (ARRAY(SELECT i.inventory_id FROM {inventory} i WHERE i.film_id = $1::integer
-		AND i.store_id = ANY (CASE WHEN $2::integer = 0 THEN ARRAY(SELECT store_id FROM {store}) ELSE ARRAY[$2::integer] END)))`
+		AND i.store_id = ANY (CASE WHEN $2::integer = 0 THEN ARRAY(SELECT store_id FROM {store})
+			ELSE ARRAY[$2::integer] END)))`
 	rentalOfStore = `EXISTS (SELECT FROM {inventory} i WHERE i.inventory_id = r.inventory_id AND i.store_id = $1::integer)`
 )
 
