@@ -161,7 +161,7 @@ func (d *dialogue) advance(ctx context.Context, model *upstream.Model, a upstrea
 // findInstead searches for a model that has answered without a call, and has never made one. If films are found,
 // the model should have searched, and its answer is not used.
 func (d *dialogue) findInstead(ctx context.Context, model *upstream.Model) (found bool, err error) {
-	if !offline.Asks(d.question) {
+	if _, _, conditions := offline.Search(d.question); !conditions {
 		return false, nil
 	}
 	if err := d.search(ctx); err != nil {
@@ -206,7 +206,7 @@ func (d *dialogue) call(ctx context.Context, calls []upstream.ToolCall) error {
 
 // search makes one call from the words of the question, for a model that cannot call tools.
 func (d *dialogue) search(ctx context.Context) error {
-	name, arguments := offline.Search(d.question)
+	name, arguments, _ := offline.Search(d.question)
 	return d.call(ctx, []upstream.ToolCall{{ID: name, Name: name, Arguments: arguments}})
 }
 

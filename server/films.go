@@ -37,8 +37,7 @@ func filmQuery(p gen.ListFilmsParams) store.FilmQuery {
 		RentalDuration:  store.Range[int32]{Min: p.RentalDurationMin, Max: p.RentalDurationMax},
 
 		StreamingAvailable: p.StreamingAvailable, InStock: p.InStock, StoreID: value(p.StoreID),
-		Order: string(value(p.Sort)), Count: store.Count(value(p.Count)),
-		Page: value(p.Page), Cursor: value(p.Cursor), PageSize: value(p.PageSize),
+		Paging: paging(string(value(p.Sort)), p.Page, p.PageSize, p.Cursor, p.Count),
 	}
 }
 

@@ -14,26 +14,26 @@ import (
 	"testing"
 	"text/template"
 
-	"github.com/tmc/langchaingo/llms"
-
 	"example.com/pagila-api/llm/upstream"
 	"example.com/pagila-api/llm/upstream/upstreamtest"
 	"example.com/pagila-api/store/pgtest"
 )
 
-// plan is how a good model answers a question: by calls of tools, one in each round, and from the last result.
+// plan is how a good model answers a question: by rounds of calls of tools, and from their results.
 type plan struct {
-	calls  []llms.FunctionCall
+	rounds [][][2]string // the name and the arguments of each call
 	answer *template.Template
 }
 
 // listOfFilms is the answer of a plan that has none of its own.
-const listOfFilms = `{{if .total}}{{.total}} films:{{range $i, $film := .items}}{{if lt $i 8}} [{{.film_id}}]{{end}}{{end}}{{else}}None of the films fits.{{end}}`
+const listOfFilms = `{{if .total}}{{.total}} film{{if ne .total 1.0}}s{{end}}:` +
+	`{{range $i, $film := .items}}{{if lt $i 8}}{{if $i}},{{end}} {{.title}} [{{.film_id}}]{{end}}{{end}}.` +
+	`{{else}}None of the films fits.{{end}}`
 
-// plans reads testdata/calls.tsv. The key is the question.
-func plans(t *testing.T) map[string]plan {
+// plans reads a file in testdata, in the form of calls.tsv. The key is the question.
+func plans(t *testing.T, name string) map[string]plan {
 	t.Helper()
-	raw, err := os.ReadFile("testdata/calls.tsv")
+	raw, err := os.ReadFile("testdata/" + name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,13 +43,17 @@ func plans(t *testing.T) map[string]plan {
 			continue
 		}
 		columns := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
-		if len(columns) < 3 {
-			t.Fatalf("this line has no call: %s", line)
+		if len(columns) < 2 {
+			t.Fatalf("this line has no answer: %s", line)
 		}
 		p := plan{answer: template.Must(template.New("").Parse(cmp.Or(columns[1], listOfFilms)))}
-		for _, call := range columns[2:] {
-			name, arguments, _ := strings.Cut(call, " ")
-			p.calls = append(p.calls, llms.FunctionCall{Name: name, Arguments: arguments})
+		for _, column := range columns[2:] {
+			var round [][2]string
+			for call := range strings.SplitSeq(column, " & ") {
+				name, arguments, _ := strings.Cut(call, " ")
+				round = append(round, [2]string{name, arguments})
+			}
+			p.rounds = append(p.rounds, round)
 		}
 		all[columns[0]] = p
 	}
@@ -64,28 +68,42 @@ type chatMessage struct {
 
 // reply is the next message of the model, as the events of a stream.
 func (p plan) reply(messages []chatMessage) (string, error) {
-	var results []string
+	round := 0
+	var results []map[string]any
 	for _, m := range messages {
-		if m.Role == "tool" {
-			results = append(results, m.Content)
+		switch m.Role {
+		case "assistant":
+			round++
+		case "tool":
+			var result map[string]any
+			if err := json.Unmarshal([]byte(m.Content), &result); err != nil {
+				return "", fmt.Errorf("read a result: %w", err)
+			}
+			results = append(results, result)
 		}
 	}
-	if len(results) < len(p.calls) {
-		call := p.calls[len(results)]
-		return upstreamtest.Calls([2]string{call.Name, call.Arguments}) + upstreamtest.Finish("tool_calls"), nil
+	if round < len(p.rounds) {
+		return upstreamtest.Calls(p.rounds[round]...) + upstreamtest.Finish("tool_calls"), nil
 	}
-	var result map[string]any
-	if err := json.Unmarshal([]byte(results[len(results)-1]), &result); err != nil {
-		return "", fmt.Errorf("read the result: %w", err)
+	answer, err := p.answerFrom(results)
+	return upstreamtest.Delta(answer) + upstreamtest.Finish("stop"), err
+}
+
+// answerFrom executes the template of the answer with the last result, to which it adds the list of all results.
+func (p plan) answerFrom(results []map[string]any) (string, error) {
+	data := map[string]any{}
+	if len(results) > 0 {
+		data = maps.Clone(results[len(results)-1])
 	}
-	if _, refused := result["code"]; refused {
-		return "", fmt.Errorf("the last call was refused: %v", result)
+	if _, refused := data["code"]; refused {
+		return "", fmt.Errorf("the last call was refused: %v", data)
 	}
+	data["results"] = results
 	var answer strings.Builder
-	if err := p.answer.Execute(&answer, result); err != nil {
-		return "", fmt.Errorf("answer from the result: %w", err)
+	if err := p.answer.Execute(&answer, data); err != nil {
+		return "", fmt.Errorf("answer from the results: %w", err)
 	}
-	return upstreamtest.Delta(answer.String()) + upstreamtest.Finish("stop"), nil
+	return answer.String(), nil
 }
 
 // questionIn is the question of a conversation.
@@ -101,8 +119,12 @@ func questionIn(messages []chatMessage) string {
 	return ""
 }
 
-// newGoodModel starts the server of a model that answers questions as planned.
-func newGoodModel(t *testing.T, plans map[string]plan) *httptest.Server {
+// usageOfRound is what the model reports for each round. The numbers are invented.
+var usageOfRound = upstreamtest.Event(
+	`{"model":"m-1","choices":[],"usage":{"prompt_tokens":2100,"completion_tokens":40}}`)
+
+// withGoodModel returns a model that answers questions as planned.
+func withGoodModel(t *testing.T, plans map[string]plan) option {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var request struct{ Messages []chatMessage }
@@ -119,22 +141,22 @@ func newGoodModel(t *testing.T, plans map[string]plan) *httptest.Server {
 			t.Error(err)
 		}
 		w.Header().Set("Content-Type", "text/event-stream")
-		fmt.Fprint(w, events, upstreamtest.Done)
+		fmt.Fprint(w, events, usageOfRound, upstreamtest.Done)
 	}))
 	t.Cleanup(s.Close)
-	return s
+	config := upstream.Config{Provider: "openai", APIKey: upstreamtest.Key, BaseURL: s.URL + "/v1"}
+	return withModel(newModel(t, loadContract(t), config))
 }
 
 // TestGoodModel shows that a model that makes good calls answers everyday questions from the right films.
 func TestGoodModel(t *testing.T) {
 	t.Parallel()
 	pgtest.RealPagila(t)
-	planned := plans(t)
+	planned := plans(t, "calls.tsv")
 	if len(planned) < 150 {
 		t.Errorf("the model has the calls for %d questions, want 150", len(planned))
 	}
-	u := newGoodModel(t, planned)
-	a := start(t, withModel(newModel(t, loadContract(t), upstream.Config{Provider: "openai", APIKey: upstreamtest.Key, BaseURL: u.URL + "/v1"})))
+	a := start(t, withGoodModel(t, planned))
 	a.exec(t, `UPDATE film SET streaming_available = true WHERE film_id % 50 = 7`)
 	unasked := maps.Clone(planned)
 	for _, q := range questions(t) {

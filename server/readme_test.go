@@ -3,7 +3,6 @@ package server_test
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"os"
 	osexec "os/exec"
 	"regexp"
@@ -14,7 +13,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"example.com/pagila-api/llm/upstream/upstreamtest"
 	"example.com/pagila-api/server"
 	"example.com/pagila-api/server/internal/contract"
 	"example.com/pagila-api/store/pgtest"
@@ -90,32 +88,9 @@ func withoutVarying(text string) string {
 	return strings.TrimSpace(text)
 }
 
-// scriptedQuestion is the README's question to a model that is scripted.
-const scriptedQuestion = "Which PG13 comedies take less than 50 minutes, and where can I rent them?"
-
-// readmeModel answers scriptedQuestion: it makes a mistake in a call, corrects it, looks at the stock, and answers.
-func readmeModel(t *testing.T) option {
-	t.Helper()
-	said := func(prompt, completion int, events ...string) upstreamtest.Script {
-		usage := upstreamtest.Event(fmt.Sprintf(`{"model":"m-1","choices":[],"usage":{"prompt_tokens":%d,"completion_tokens":%d}}`, prompt, completion))
-		stream := strings.Join(events, "") + usage + upstreamtest.Done
-		return upstreamtest.Raw(upstreamtest.EventHead + strings.ReplaceAll(stream, `"m-1"`, `"my-model"`))
-	}
-	model, _ := withScript(t,
-		said(1893, 31, upstreamtest.Calls([2]string{"listFilms", `{"category": ["Comedy"], "rating": ["PG13"], "length_max": 49}`}), upstreamtest.Finish("tool_calls")),
-		said(2040, 32, upstreamtest.Calls([2]string{"listFilms", `{"category": ["Comedy"], "rating": ["PG-13"], "length_max": 49}`}), upstreamtest.Finish("tool_calls")),
-		said(2236, 22, upstreamtest.Calls([2]string{"listFilmInventory", `{"film_id": 657}`}), upstreamtest.Finish("tool_calls")),
-		said(2420, 88,
-			upstreamtest.Delta("There is one: PARADISE SABRINA [657] takes 48 minutes. It is an intrepid yarn of a car and a moose, who must "+
-				"outrace a crocodile in a Manhattan penthouse. You can keep it for five days, and pay $2.99. "),
-			upstreamtest.Delta("Both stores have it: there are four copies in store 1 and two in store 2. "),
-			upstreamtest.Delta("None of them is rented out."),
-			upstreamtest.Finish("stop")))
-	return model
-}
-
 // TestReadmeExamples runs the README's console examples in their order, and compares what they print. All of them
-// are calls of a server on Pagila that has just started. It uses the offline model, except for scriptedQuestion.
+// are calls of a server on Pagila that has just started. It uses the offline model, except for the questions of
+// testdata/transcripts.tsv, which has the script of another model.
 func TestReadmeExamples(t *testing.T) {
 	t.Parallel()
 	pgtest.RealPagila(t)
@@ -129,8 +104,9 @@ func TestReadmeExamples(t *testing.T) {
 	defaults := func(d *server.Deps) {
 		d.Credentials = server.Credentials{Token: "dvd_admin", Username: "staff", Password: "dvd_admin"}
 	}
+	planned, asked := plans(t, "transcripts.tsv"), map[string]bool{}
 	database := pgtest.New(t)
-	offline, scripted := startOn(t, database, defaults), startOn(t, database, defaults, readmeModel(t))
+	offline, scripted := startOn(t, database, defaults), startOn(t, database, defaults, withGoodModel(t, planned))
 	blocks := consoleBlock.FindAllStringSubmatch(string(readme), -1)
 	if want := strings.Count(string(readme), "```console"); len(blocks) != want || want == 0 {
 		t.Errorf("%d of %d console blocks begin with a command", len(blocks), want)
@@ -139,12 +115,28 @@ func TestReadmeExamples(t *testing.T) {
 		for example := range strings.SplitSeq(block[1], "\n$ ") {
 			parts := consoleCommand.FindStringSubmatch(example + "\n")
 			a := offline
-			if strings.Contains(parts[1], scriptedQuestion) {
-				a = scripted
+			question := questionOf(parts[1])
+			if _, ok := planned[question]; ok {
+				a, asked[question] = scripted, true
 			}
 			checkExample(t, a, parts[1], parts[2])
 		}
 	}
+	for text := range planned {
+		if !asked[text] {
+			t.Errorf("the README does not ask %q", text)
+		}
+	}
+	if len(asked) < 10 {
+		t.Errorf("the README asks the scripted model %d questions, want 10", len(asked))
+	}
+}
+
+// questionOf is the question in a call of /ai/ask, or "".
+func questionOf(command string) string {
+	_, question, _ := strings.Cut(command, "'question=")
+	question, _, _ = strings.Cut(question, "'")
+	return question
 }
 
 // checkExample runs a command against a server, and compares what it prints.

@@ -35,7 +35,7 @@ const maxBody = 1 << 20
 
 // Store is what the handlers need of the database. The errors are those of package store.
 type Store interface {
-	Films(ctx context.Context, q store.FilmQuery) (store.FilmPage, error)
+	Films(ctx context.Context, q store.FilmQuery) (store.Page[store.Film], error)
 	Film(ctx context.Context, id int32) (store.FilmDetail, error)
 	FilmFacts(ctx context.Context, id int32) (store.FilmFacts, error)
 	Copies(ctx context.Context, filmID int32) ([]store.Copy, error)

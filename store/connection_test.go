@@ -187,7 +187,7 @@ func wantEachCall(t *testing.T, s *store.Store, filmID int32) {
 	if _, err := s.Film(t.Context(), filmID); err != nil {
 		t.Error(err)
 	}
-	if _, err := s.Films(t.Context(), store.FilmQuery{Page: 1, PageSize: 5, Categories: []string{"horror"}}); err != nil {
+	if _, err := s.Films(t.Context(), store.FilmQuery{Categories: []string{"horror"}, Paging: store.Paging{Page: 1, PageSize: 5}}); err != nil {
 		t.Error(err)
 	}
 	if _, err := s.Copies(t.Context(), filmID); err != nil {

@@ -68,13 +68,13 @@ LEFT JOIN {customer} c ON c.customer_id = page.id`,
 // customerMatches is whether the customer c has the search in the name or in the email address.
 var customerMatches = `(` + named(`c`, `$1`) + ` OR strpos(` + fold(`c.email`) + `, ` + folded + `) > 0)`
 
-func (q CustomerQuery) where(context.Context, session) ([]condition, error) {
-	return set(
-		condition{true, `c.customer_id > 0`, nil},
-		condition{q.Search != "", customerMatches, []any{q.Search}},
-		condition{q.StoreID != 0, `c.store_id = $1::integer`, []any{q.StoreID}},
-		condition{q.Active != nil, `(` + customerActive + `) = $1::boolean`, []any{q.Active}},
-	), nil
+func (q CustomerQuery) conditions(bool) *statement {
+	s := &statement{}
+	s.where(true, `c.customer_id > 0`)
+	s.where(q.Search != "", customerMatches, q.Search)
+	s.where(q.StoreID != 0, `c.store_id = $1::integer`, q.StoreID)
+	s.where(q.Active != nil, `(`+customerActive+`) = $1::boolean`, q.Active)
+	return s
 }
 
 func (q CustomerQuery) faults() []QueryFault { return nil }

@@ -251,7 +251,7 @@ func TestCursorsOfCustomers(t *testing.T) {
 			return err
 		},
 		"films": func(p store.Paging) error {
-			_, err := s.Films(t.Context(), store.FilmQuery{Cursor: p.Cursor, PageSize: 1})
+			_, err := s.Films(t.Context(), store.FilmQuery{Paging: store.Paging{Cursor: p.Cursor, PageSize: 1}})
 			return err
 		},
 		"order": func(p store.Paging) error {

@@ -120,6 +120,15 @@ type InvalidDatesError struct{ Faults []QueryFault }
 
 func (e *InvalidDatesError) Error() string { return fmt.Sprintf("invalid dates: %+v", e.Faults) }
 
+// InvalidQueryError says that a query contradicts itself, or that its cursor is not one for it.
+type InvalidQueryError struct{ Faults []QueryFault }
+
+// QueryFault is one reason why a query is invalid. Field is the field of the query in snake case. The bound of
+// a range has the suffix _min or _max.
+type QueryFault struct{ Field, Detail string }
+
+func (e *InvalidQueryError) Error() string { return fmt.Sprintf("invalid query: %+v", e.Faults) }
+
 // RefusedError says that a constraint or a trigger of the database refused the row. Pagila has none that
 // would, but the database's owner may have added one. Nothing was written.
 type RefusedError struct{ Err error }

@@ -1,7 +1,5 @@
 package store
 
-import "context"
-
 // CompletedTexts returns the number of completed statements that the store keeps.
 func CompletedTexts(s *Store) int {
 	l := s.layout.Load()
@@ -12,23 +10,22 @@ func CompletedTexts(s *Store) int {
 
 // ForgeCursor returns a cursor for the query whose position is this JSON.
 func ForgeCursor(q FilmQuery, position string) string {
-	order, _ := q.order()
-	return seal(q.fingerprint(order), []byte(position))
-}
-
-// FilmsSQL returns the completed statement of a query without actors, and its arguments.
-func FilmsSQL(s *Store, q FilmQuery) (sql string, args []any, err error) {
-	order, after, err := q.prepare()
-	if err != nil {
-		return "", nil, err
-	}
-	sql, args = q.pageSQL(order, after)
-	return s.layout.Load().write(sql), args, nil
+	return forge(filmList, q.paging(), q, position)
 }
 
 // ForgeRentalCursor is ForgeCursor for rentals.
 func ForgeRentalCursor(q RentalQuery, position string) string {
-	return seal(fingerprint(q.identity(Paging{Order: q.Order})), []byte(position))
+	return forge(rentalList, q.Paging, q, position)
+}
+
+func forge(l list, p Paging, q query, position string) string {
+	r, _ := l.prepare(p, q) // what is wrong with it does not matter
+	return seal(r.fingerprint, []byte(position))
+}
+
+// FilmsSQL returns the completed statement of a query without actors, and its arguments.
+func FilmsSQL(s *Store, q FilmQuery) (sql string, args []any, err error) {
+	return listSQL(s, filmList, q.paging(), q)
 }
 
 // RentalsSQL is FilmsSQL for rentals.
@@ -51,10 +48,6 @@ func listSQL(s *Store, l list, p Paging, q query) (sql string, args []any, err e
 	if err != nil {
 		return "", nil, err
 	}
-	conditions, err := q.where(context.Background(), session{})
-	if err != nil {
-		return "", nil, err
-	}
-	sql, args = r.sql(conditions)
+	sql, args = r.sql(q)
 	return s.layout.Load().write(sql), args, nil
 }

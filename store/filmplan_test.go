@@ -61,7 +61,7 @@ func TestPagesUseIndexes(t *testing.T) {
 	t.Parallel()
 	pgtest.RealPagila(t)
 	url := pgtest.New(t)
-	grow(t, url, 30)
+	pgtest.Grow(t, url, 30)
 	s := open(t, url)
 	yes := true
 	for _, tt := range []struct {
@@ -69,11 +69,11 @@ func TestPagesUseIndexes(t *testing.T) {
 		index string
 	}{
 		{store.FilmQuery{}, "film_pkey"},
-		{store.FilmQuery{Order: "-film_id"}, "film_pkey"},
-		{store.FilmQuery{Order: "title"}, "idx_title"},
-		{store.FilmQuery{Order: "-title"}, "idx_title"},
+		{store.FilmQuery{Paging: store.Paging{Order: "-film_id"}}, "film_pkey"},
+		{store.FilmQuery{Paging: store.Paging{Order: "title"}}, "idx_title"},
+		{store.FilmQuery{Paging: store.Paging{Order: "-title"}}, "idx_title"},
 		{store.FilmQuery{Categories: []string{"Comedy"}}, "film_category_pkey"},
-		{store.FilmQuery{Categories: []string{"Comedy"}, Order: "title"}, "idx_title"},
+		{store.FilmQuery{Categories: []string{"Comedy"}, Paging: store.Paging{Order: "title"}}, "idx_title"},
 		{store.FilmQuery{ActorIDs: []int32{1}}, "film_actor_pkey"},
 		{store.FilmQuery{InStock: &yes}, "idx_store_id_film_id"},
 		{store.FilmQuery{InStock: &yes, StoreID: 1}, "idx_store_id_film_id"},

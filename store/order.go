@@ -29,16 +29,15 @@ var (
 		_, err := strconv.ParseInt(text, 10, 32)
 		return err == nil
 	}}
-	bigintKey = keyType{castToText, castTo("bigint"), func(text string) bool {
-		_, err := strconv.ParseInt(text, 10, 64)
-		return err == nil
-	}}
 	numericKey = keyType{castToText, castTo("numeric"), number.MatchString}
 	textKey    = keyType{castToText, castTo("text"), func(text string) bool {
 		return utf8.ValidString(text) && !strings.Contains(text, "\x00")
 	}}
 	timeKey = keyType{julian, castTo("timestamptz"), isJulian}
 )
+
+// number is the text of a numeric sort key.
+var number = regexp.MustCompile(`^-?[0-9]{1,10}(\.[0-9]{1,60})?$`)
 
 func castToText(key string) string { return key + `::text` }
 
@@ -49,7 +48,8 @@ func castTo(name string) func(string) string {
 // julian returns an expression for the text of a timestamptz. The number of the day in the Julian period needs no
 // era, and no year of five digits.
 func julian(key string) string {
-	return `CASE WHEN isfinite(` + key + `) THEN to_char(` + key + ` AT TIME ZONE 'UTC', '"J"J HH24:MI:SS.US"+00"') ELSE ` + key + `::text END`
+	return `CASE WHEN isfinite(` + key + `) THEN to_char(` + key + ` AT TIME ZONE 'UTC', '"J"J HH24:MI:SS.US"+00"')
+	ELSE ` + key + `::text END`
 }
 
 // julianTime is what julian writes for a finite time.
@@ -97,10 +97,11 @@ func (o order) after(p position, arg func(any) string) string {
 		return o.key + ` IS NULL AND ` + o.id + ` > ` + id
 	}
 	last := o.is.value(arg(*p.Key))
+	further, later := o.key+` `+beyond+` `+last, o.id+` > `+id
 	if o.nullable {
-		return `(` + o.key + ` ` + beyond + ` ` + last + ` OR ` + o.key + ` IS NULL OR ` + o.key + ` = ` + last + ` AND ` + o.id + ` > ` + id + `)`
+		return `(` + further + ` OR ` + o.key + ` IS NULL OR ` + o.key + ` = ` + last + ` AND ` + later + `)`
 	}
-	return o.key + ` ` + beyond + `= ` + last + ` AND (` + o.key + ` ` + beyond + ` ` + last + ` OR ` + o.id + ` > ` + id + `)`
+	return o.key + ` ` + beyond + `= ` + last + ` AND (` + further + ` OR ` + later + `)`
 }
 
 // accepts reports whether the text can be a sort key of the order, so that PostgreSQL can read it.

@@ -6,10 +6,12 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 )
+
+// MaxPageSize is the largest number of items on a page.
+const MaxPageSize = 100
 
 // Paging chooses the page of a list. Each list says which orders it has.
 type Paging struct {
@@ -19,6 +21,16 @@ type Paging struct {
 	PageSize int32  // from 1 to MaxPageSize
 	Count    Count
 }
+
+// Count is how the number of items on all pages is found.
+type Count string
+
+// The ways to count. The default is CountExact with a page number, and CountNone with a cursor.
+const (
+	CountExact     Count = "exact"
+	CountEstimated Count = "estimated" // by the planner, which may be wrong
+	CountNone      Count = "none"
+)
 
 // Page is a page of a list in the order of the query.
 type Page[T any] struct {
@@ -50,8 +62,14 @@ type query interface {
 	// identity returns the query with this paging. Queries with the same JSON have the same items in the same order.
 	// The fields of a type of queries differ from those of other types.
 	identity(p Paging) any
-	// where returns the conditions.
-	where(ctx context.Context, c session) ([]condition, error)
+	// conditions returns a statement with the conditions. For counting, conditions may differ that mean the same.
+	// They have the same arguments.
+	conditions(counting bool) *statement
+}
+
+// lookingUp is a query that looks something up before it knows its conditions.
+type lookingUp interface {
+	lookUp(ctx context.Context, c session) (query, error)
 }
 
 // pageRequest is a paging that was checked and completed with the defaults.
@@ -61,11 +79,6 @@ type pageRequest struct {
 	by          order
 	after       *position // of the cursor
 	fingerprint [fingerprintSize]byte
-}
-
-// set returns the conditions that are set.
-func set(conditions ...condition) []condition {
-	return slices.DeleteFunc(conditions, func(c condition) bool { return !c.set })
 }
 
 // prepare completes the paging with the defaults and checks it.
@@ -135,16 +148,18 @@ func readPage[R any](ctx context.Context, s *Store, l list, p Paging, q query) (
 	)
 	err = s.call(ctx, s.reads, NoWrite, func(ctx context.Context, c session) error {
 		rows = nil
-		conditions, err := q.where(ctx, c)
-		if err != nil {
-			return err
-		}
-		if r.Count == CountEstimated {
-			if estimate, err = c.estimateRows(ctx, l.table, conditions); err != nil {
+		known := q
+		if l, ok := q.(lookingUp); ok {
+			if known, err = l.lookUp(ctx, c); err != nil {
 				return err
 			}
 		}
-		sql, args := r.sql(conditions)
+		if r.Count == CountEstimated {
+			if estimate, err = c.estimate(ctx, l.table, known); err != nil {
+				return err
+			}
+		}
+		sql, args := r.sql(known)
 		return c.query(ctx, &rows, sql, args...)
 	})
 	if lacksCharacter(err) {
@@ -160,17 +175,16 @@ func readPage[R any](ctx context.Context, s *Store, l list, p Paging, q query) (
 //
 // A plan that is kept has to do for every page size. The inner limit tells the planner that few rows are wanted,
 // so that it prefers to walk an index.
-func (r pageRequest) sql(conditions []condition) (sql string, args []any) {
-	var s statement
-	where := s.where(conditions)
+func (r pageRequest) sql(q query) (sql string, args []any) {
+	s := q.conditions(false)
 	total := `SELECT NULL::bigint AS total`
 	if r.Count == CountExact {
-		total = `SELECT count(*) AS total FROM ` + r.table + ` WHERE ` + where
+		total = `SELECT count(*) AS total FROM ` + r.table + ` WHERE ` + q.conditions(true).all() // the same arguments
 	}
 	offset, limit := ``, ` LIMIT `+strconv.Itoa(MaxPageSize+1)
 	switch {
 	case r.after != nil:
-		where += "\n\tAND " + r.by.after(*r.after, s.arg)
+		s.where(true, r.by.after(*r.after, s.arg))
 	case r.Page > 1:
 		limit, offset = ``, ` OFFSET `+s.arg(int64(r.Page-1)*int64(r.PageSize))+`::bigint`
 	}
@@ -180,7 +194,7 @@ FROM (` + total + `) total
 LEFT JOIN (
 	SELECT * FROM (
 		SELECT ` + r.id + ` AS id, ` + r.by.key + ` AS sort_key` + r.carried + ` FROM ` + r.table + r.by.joins + `
-		WHERE ` + where + `
+		WHERE ` + s.all() + `
 		ORDER BY ` + r.by.by(r.by.key, r.id) + limit + `
 	) best
 	ORDER BY ` + r.by.by(`sort_key`, `id`) + ` LIMIT ` + s.arg(r.PageSize+1) + `::bigint` + offset + `
@@ -220,10 +234,10 @@ func convertPage[R, T any](page Page[R], convert func(R) T) Page[T] {
 	return Page[T]{Items: items, Page: page.Page, Total: page.Total, Next: page.Next}
 }
 
-// estimateRows returns the number of matching rows of a table that the planner expects.
-func (c session) estimateRows(ctx context.Context, table string, conditions []condition) (int64, error) {
-	var s statement
-	sql := `EXPLAIN (FORMAT JSON) SELECT FROM ` + table + ` WHERE ` + s.where(conditions)
+// estimate returns the number of matching rows of a table that the planner expects.
+func (c session) estimate(ctx context.Context, table string, q query) (int64, error) {
+	s := q.conditions(true)
+	sql := `EXPLAIN (FORMAT JSON) SELECT FROM ` + table + ` WHERE ` + s.all()
 	var rows []struct {
 		Plan string `bun:"QUERY PLAN"`
 	}

@@ -51,8 +51,10 @@ type paymentQuery struct {
 	Paging
 }
 
-func (q paymentQuery) where(context.Context, session) ([]condition, error) {
-	return []condition{{true, `p.payment_id > 0 AND p.customer_id = $1::integer`, []any{q.PayerID}}}, nil
+func (q paymentQuery) conditions(bool) *statement {
+	s := &statement{}
+	s.where(true, `p.payment_id > 0 AND p.customer_id = $1::integer`, q.PayerID)
+	return s
 }
 
 func (q paymentQuery) faults() []QueryFault { return nil }

@@ -53,9 +53,12 @@ SELECT ` + staffActive + `,
 	EXISTS (SELECT FROM {store} s WHERE s.store_id = $4::integer) AS store_known,
 	` + rentedAlready + `ANY (ARRAY(
 		SELECT i.inventory_id FROM {inventory} i
-		WHERE i.film_id = $3::integer AND i.store_id = ANY (ARRAY(SELECT store_id FROM {store}))))` + latest + ` AS rented_already`
+		WHERE i.film_id = $3::integer AND i.store_id = ANY (ARRAY(SELECT store_id FROM {store})
+	)))` + latest + ` AS rented_already`
 
-const lockCustomerSQL = `SELECT ` + customerActive + ` AS active FROM {customer} c WHERE c.customer_id = $1::integer FOR NO KEY UPDATE OF c`
+const lockCustomerSQL = `
+SELECT ` + customerActive + ` AS active FROM {customer} c WHERE c.customer_id = $1::integer
+FOR NO KEY UPDATE OF c`
 
 // lockCopySQL excludes other rentals of the copy, but allows checks of foreign keys to it.
 const lockCopySQL = `SELECT inventory_id FROM {inventory} WHERE inventory_id = $1::integer FOR NO KEY UPDATE`
@@ -105,7 +108,8 @@ func (s *Store) CreateRental(ctx context.Context, n NewRental) (Rental, error) {
 	var made writtenRental
 	err := s.writeProven(ctx, func(ctx context.Context, c session) (_ proof, err error) {
 		made, err = c.createRental(ctx, n)
-		return proof{made.TransactionID, rentalMade, []any{made.RentalID, made.InventoryID, made.CustomerID, made.RentalDate}}, err
+		written := []any{made.RentalID, made.InventoryID, made.CustomerID, made.RentalDate}
+		return proof{made.TransactionID, rentalMade, written}, err
 	})
 	if err != nil {
 		return Rental{}, fmt.Errorf("rent to customer %d: %w", n.CustomerID, err)

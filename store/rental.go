@@ -56,19 +56,28 @@ func (r rentalRow) rental() Rental {
 	return rental
 }
 
-// microseconds returns an SQL expression that converts a timestamptz for rentalRow. It bounds the time to the
-// years that RFC 3339 can represent.
-func microseconds(expression string) string {
-	return `(extract(epoch FROM LEAST(GREATEST(` + expression + `,
-		'0001-01-01 00:00:00+00'), '9999-12-31 23:59:59.999999+00')) * 1000000)::bigint`
+// shown returns an SQL expression that bounds a timestamptz to the years that RFC 3339 can represent.
+func shown(expression string) string {
+	return `LEAST(GREATEST(` + expression + `, '0001-01-01 00:00:00+00'), '9999-12-31 23:59:59.999999+00')`
 }
 
-// dueDate converts the due date of the row r of rental, for the row f of film. Days are counted in UTC, because
-// the session's time zone may have days of 23 hours.
-var dueDate = microseconds(`(LEAST(GREATEST(r.rental_date, '0001-01-01 00:00:00+00'), '9999-12-31 23:59:59.999999+00')
-		AT TIME ZONE 'UTC' + make_interval(days => f.rental_duration)) AT TIME ZONE 'UTC'`)
+// microseconds returns an SQL expression that converts a timestamptz for rentalRow, as it is shown.
+func microseconds(expression string) string {
+	return `(extract(epoch FROM ` + shown(expression) + `) * 1000000)::bigint`
+}
 
-// returnDate converts the date of return of the row r of rental. It is NULL for an open rental.
+// dueTime is the due date of the row r of rental, for the row f of film. Days are counted in UTC, because the
+// session's time zone may have days of 23 hours.
+var dueTime = `(` + shown(`r.rental_date`) + ` AT TIME ZONE 'UTC'
+		+ make_interval(days => f.rental_duration)) AT TIME ZONE 'UTC'`
+
+// dueDate converts dueTime.
+var dueDate = microseconds(dueTime)
+
+// returnTime is the date of return of the row r of rental, as it is shown. It is NULL for an open rental.
+var returnTime = `CASE WHEN r.return_date IS NOT NULL THEN ` + shown(`r.return_date`) + ` END`
+
+// returnDate converts returnTime.
 var returnDate = `CASE WHEN r.return_date IS NOT NULL THEN ` + microseconds("r.return_date") + ` END`
 
 // overdue is how many microseconds after its due date the copy of the rental r was returned, or is out now. It is
@@ -82,7 +91,8 @@ var daysOverdue = overdue + ` / ` + aDay
 
 // lateFee follows the comment in Pagila's function get_customer_balance. The function itself does not. PostgreSQL
 // accepts NaN as a replacement cost, but it is not an amount of money.
-var lateFee = `(` + daysOverdue + `)::numeric + CASE WHEN ` + overdue + ` > GREATEST(2 * f.rental_duration::bigint * ` + aDay + `, 0)
+var lateFee = `(` + daysOverdue + `)::numeric
+	+ CASE WHEN ` + overdue + ` > GREATEST(2 * f.rental_duration::bigint * ` + aDay + `, 0)
 		THEN NULLIF(f.replacement_cost, 'NaN') ELSE 0 END`
 
 // rentalColumns are the columns of rentalRow, for the row r of rental.

@@ -34,23 +34,25 @@ var rentalList = list{
 	orders: map[string]order{
 		"rental_id":   {key: `r.rental_id`, is: integerKey},
 		"rental_date": {key: `r.rental_date`, is: timeKey},
-		"due_date":    {key: dueDate, is: bigintKey, joins: rentalJoins},
-		"return_date": {key: returnDate, is: bigintKey, nullable: true},
+		"due_date":    {key: shown(dueTime), is: timeKey, joins: rentalJoins},
+		"return_date": {key: returnTime, is: timeKey, nullable: true},
 	},
 	columns: rentalColumns,
 	joins: `
-LEFT JOIN {rental} r ON r.rental_id = page.id LEFT JOIN {inventory} i USING (inventory_id) LEFT JOIN {film} f USING (film_id)`,
+LEFT JOIN {rental} r ON r.rental_id = page.id
+LEFT JOIN {inventory} i USING (inventory_id) LEFT JOIN {film} f USING (film_id)`,
 }
 
 // The conditions on the copy of the rental. They name the stores because Pagila's index of copies begins with them.
 const (
 	rentalOfFilm = `r.inventory_id = ANY (ARRAY(SELECT i.inventory_id FROM {inventory} i WHERE i.film_id = $1::integer
-		AND i.store_id = ANY (CASE WHEN $2::integer = 0 THEN ARRAY(SELECT store_id FROM {store}) ELSE ARRAY[$2::integer] END)))`
+		AND i.store_id = ANY (CASE WHEN $2::integer = 0 THEN ARRAY(SELECT store_id FROM {store})
+			ELSE ARRAY[$2::integer] END)))`
 	rentalOfStore = `EXISTS (SELECT FROM {inventory} i WHERE i.inventory_id = r.inventory_id AND i.store_id = $1::integer)`
 )
 
 var rentalOverdue = `r.return_date IS NULL AND EXISTS (SELECT FROM {inventory} i JOIN {film} f USING (film_id)
-		WHERE i.inventory_id = r.inventory_id AND ` + dueDate + ` < ` + microseconds(`now()`) + `)`
+		WHERE i.inventory_id = r.inventory_id AND ` + dueTime + ` < now())`
 
 // The days that bound the times of rentals as they are shown. Every rental is on one of them or between them.
 var (
@@ -58,20 +60,19 @@ var (
 	lastDay  = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
 )
 
-// where returns the conditions of the query. The contract has no ids below 1.
-func (q RentalQuery) where(context.Context, session) ([]condition, error) {
-	from, to := q.RentalDate.Min, q.RentalDate.Max
-	return set(
-		condition{true, `r.rental_id > 0 AND r.customer_id > 0`, nil},
-		condition{q.State == RentalOpen, `r.return_date IS NULL`, nil},
-		condition{q.State == RentalReturned, `r.return_date IS NOT NULL`, nil},
-		condition{q.State == RentalOverdue, rentalOverdue, nil},
-		condition{q.CustomerID != 0, `r.customer_id = $1::integer`, []any{q.CustomerID}},
-		condition{q.FilmID != 0, rentalOfFilm, []any{q.FilmID, q.StoreID}},
-		condition{q.FilmID == 0 && q.StoreID != 0, rentalOfStore, []any{q.StoreID}},
-		condition{from != nil && from.After(firstDay), `r.rental_date >= $1::text::timestamptz`, []any{midnight(from, 0)}},
-		condition{to != nil && to.Before(lastDay), `r.rental_date < $1::text::timestamptz`, []any{midnight(to, 1)}},
-	), nil
+// conditions returns a statement with the conditions of the query. The contract has no ids below 1.
+func (q RentalQuery) conditions(bool) *statement {
+	s, from, to := &statement{}, q.RentalDate.Min, q.RentalDate.Max
+	s.where(true, `r.rental_id > 0 AND r.customer_id > 0`)
+	s.where(q.State == RentalOpen, `r.return_date IS NULL`)
+	s.where(q.State == RentalReturned, `r.return_date IS NOT NULL`)
+	s.where(q.State == RentalOverdue, rentalOverdue)
+	s.where(q.CustomerID != 0, `r.customer_id = $1::integer`, q.CustomerID)
+	s.where(q.FilmID != 0, rentalOfFilm, q.FilmID, q.StoreID)
+	s.where(q.FilmID == 0 && q.StoreID != 0, rentalOfStore, q.StoreID)
+	s.where(from != nil && from.After(firstDay), `r.rental_date >= $1::text::timestamptz`, midnight(from, 0))
+	s.where(to != nil && to.Before(lastDay), `r.rental_date < $1::text::timestamptz`, midnight(to, 1))
+	return s
 }
 
 // midnight returns the text of the beginning of the day that is some days later.

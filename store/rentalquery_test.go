@@ -339,7 +339,7 @@ func TestInvalidRentalQueries(t *testing.T) {
 	t.Parallel()
 	s := open(t, pgtest.New(t))
 	early, late := aDay(t, "2022-06-01"), aDay(t, "2022-06-02")
-	films, err := s.Films(t.Context(), store.FilmQuery{PageSize: 1})
+	films, err := s.Films(t.Context(), store.FilmQuery{Paging: store.Paging{PageSize: 1}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -424,7 +424,7 @@ func TestRentalPagesUseIndexes(t *testing.T) {
 	t.Parallel()
 	pgtest.RealPagila(t)
 	url := pgtest.New(t)
-	grow(t, url, 30)
+	pgtest.Grow(t, url, 30)
 	s := open(t, url)
 	for _, tt := range []struct {
 		q     store.RentalQuery

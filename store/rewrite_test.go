@@ -59,7 +59,7 @@ func readDuringRewrite(t *testing.T, url, through string) {
 			}
 		},
 		"Films": func(ctx context.Context) {
-			page, err := s.Films(ctx, store.FilmQuery{Page: 1, PageSize: 10})
+			page, err := s.Films(ctx, store.FilmQuery{Paging: store.Paging{Page: 1, PageSize: 10}})
 			if err != nil || len(page.Items) != 10 || *page.Total != films {
 				t.Errorf("%d films of %d, %v", len(page.Items), *page.Total, err)
 			}

@@ -38,7 +38,7 @@ func wantAllWell(t *testing.T, s *store.Store, conn *pgx.Conn) {
 	if err != nil || len(status.Missing) > 0 || status.Migration == "" {
 		t.Errorf("status: %+v, %v", status, err)
 	}
-	page, err := s.Films(ctx, store.FilmQuery{Page: 1, PageSize: 3, Categories: []string{"COMEDY"}})
+	page, err := s.Films(ctx, store.FilmQuery{Categories: []string{"COMEDY"}, Paging: store.Paging{Page: 1, PageSize: 3}})
 	if err != nil || len(page.Items) != 3 || page.Items[0].Category != "Comedy" {
 		t.Errorf("films: %+v, %v", page, err)
 	}
@@ -63,7 +63,7 @@ func wantWalks(t *testing.T, s *store.Store, conn *pgx.Conn) {
 	word, _, _ := strings.Cut(title, " ")
 	no, low, high, cheap, dear := false, int32(0), int32(3000), decimal.New(1, -3), decimal.RequireFromString("9999999999.0000000001")
 	all := store.FilmQuery{
-		Search: word[:len(word)-1], Title: title, PageSize: 1, Count: store.CountEstimated, StreamingAvailable: &no,
+		Search: word[:len(word)-1], Title: title, Paging: store.Paging{PageSize: 1, Count: store.CountEstimated}, StreamingAvailable: &no,
 		Languages: []string{"ENGLISH", "french"}, Ratings: []string{"G", "PG", "PG-13", "R", "NC-17"},
 		ReleaseYear: store.Range[int32]{Min: &low, Max: &high}, Length: store.Range[int32]{Min: &low, Max: &high},
 		RentalDuration: store.Range[int32]{Min: &low, Max: &high}, RentalRate: store.Range[decimal.Decimal]{Min: &cheap, Max: &dear},
@@ -72,7 +72,7 @@ func wantWalks(t *testing.T, s *store.Store, conn *pgx.Conn) {
 	if page, err := s.Films(t.Context(), all); err != nil || len(page.Items) != 1 || page.Items[0].FilmID != 1 || page.Total == nil {
 		t.Errorf("every condition: %+v, %v", page, err)
 	}
-	for _, q := range []store.FilmQuery{{Order: "title"}, {Order: "-rental_rate"}, {Order: "length"}, {Search: "drama or boat or story"}} {
+	for _, q := range []store.FilmQuery{{Paging: store.Paging{Order: "title"}}, {Paging: store.Paging{Order: "-rental_rate"}}, {Paging: store.Paging{Order: "length"}}, {Search: "drama or boat or story"}} {
 		q.PageSize = 100
 		seen := map[int32]bool{}
 		for _, id := range walk(t, s, q, func() {}) {
@@ -234,7 +234,7 @@ func wantTenPages(t *testing.T, s *store.Store) {
 		if _, err := s.Film(t.Context(), 1+i); err != nil {
 			t.Error(err)
 		}
-		if _, err := s.Films(t.Context(), store.FilmQuery{Page: 1 + i, PageSize: 2, Categories: []string{"comedy"}}); err != nil {
+		if _, err := s.Films(t.Context(), store.FilmQuery{Categories: []string{"comedy"}, Paging: store.Paging{Page: 1 + i, PageSize: 2}}); err != nil {
 			t.Error(err)
 		}
 	}
@@ -319,7 +319,7 @@ func TestCaseOfEveryLocale(t *testing.T) {
 				"MUSIC":      pgtest.Value[int64](t, conn.QueryRow, `SELECT count(*) FROM film_category JOIN category USING (category_id) WHERE name = 'Music'`),
 				"çIZGI FILM": 1, "STRAßE": 1, "ΣΊΣΥΦΟΣ": 1, "κωμωδία": 1, "УЖАСЫ": 1, "éROTIQUE": 1, "no such thing": 0,
 			} {
-				page, err := s.Films(t.Context(), store.FilmQuery{Page: 1, PageSize: 1, Categories: []string{query}})
+				page, err := s.Films(t.Context(), store.FilmQuery{Categories: []string{query}, Paging: store.Paging{Page: 1, PageSize: 1}})
 				if err != nil || *page.Total != want {
 					t.Errorf("%s: %d films, %v, want %d", query, *page.Total, err, want)
 				}
@@ -358,12 +358,12 @@ func TestOtherEncodings(t *testing.T) {
 			t.Parallel()
 			address := pgtest.Sample(t, "TEMPLATE template0 ENCODING '"+encoding+"' LC_COLLATE 'C' LC_CTYPE 'C'")
 			s := open(t, address)
-			page, err := s.Films(t.Context(), store.FilmQuery{Page: 1, PageSize: 5, Categories: []string{"COMEDY"}})
+			page, err := s.Films(t.Context(), store.FilmQuery{Categories: []string{"COMEDY"}, Paging: store.Paging{Page: 1, PageSize: 5}})
 			if err != nil || *page.Total == 0 {
 				t.Errorf("COMEDY: %+v, %v", page, err)
 			}
 			for _, foreign := range []string{"日本", "Комедия", "\U0001F3AC"} {
-				if page, err := s.Films(t.Context(), store.FilmQuery{Page: 1, PageSize: 5, Categories: []string{foreign}}); err != nil || *page.Total != 0 {
+				if page, err := s.Films(t.Context(), store.FilmQuery{Categories: []string{foreign}, Paging: store.Paging{Page: 1, PageSize: 5}}); err != nil || *page.Total != 0 {
 					t.Errorf("%s: %+v, %v", foreign, page, err)
 				}
 				for _, q := range []store.FilmQuery{{Search: foreign}, {Title: foreign}, {Actors: []string{foreign}}, {SpecialFeatures: []string{foreign}}, {Search: foreign + " a"}} {

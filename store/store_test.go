@@ -54,7 +54,7 @@ func TestFilmsOneSnapshot(t *testing.T) {
 	}()
 	films := pgtest.ValueAt[int64](t, url, `SELECT count(*) FROM film WHERE title <> 'COME AND GO'`)
 	for range 200 {
-		page, err := s.Films(t.Context(), store.FilmQuery{Order: "-film_id", PageSize: 1})
+		page, err := s.Films(t.Context(), store.FilmQuery{Paging: store.Paging{Order: "-film_id", PageSize: 1}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -194,7 +194,7 @@ func TestTerminated(t *testing.T) {
 	}
 	done := make(chan error, 1)
 	go func() {
-		_, err := s.Films(context.WithoutCancel(t.Context()), store.FilmQuery{Page: 1, PageSize: 1})
+		_, err := s.Films(context.WithoutCancel(t.Context()), store.FilmQuery{Paging: store.Paging{Page: 1, PageSize: 1}})
 		done <- err
 	}()
 	admin := pgtest.Connect(t, url)
@@ -247,7 +247,7 @@ func TestUnavailable(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Server(t)
 	s := open(t, server.URL("pagila"))
-	if _, err := s.Films(t.Context(), store.FilmQuery{Page: 1, PageSize: 1}); err != nil {
+	if _, err := s.Films(t.Context(), store.FilmQuery{Paging: store.Paging{Page: 1, PageSize: 1}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := server.Stop(t.Context()); err != nil {
@@ -255,7 +255,7 @@ func TestUnavailable(t *testing.T) {
 	}
 	calls := map[string]func(context.Context) error{
 		"Films": func(ctx context.Context) error {
-			_, err := s.Films(ctx, store.FilmQuery{Page: 1, PageSize: 1})
+			_, err := s.Films(ctx, store.FilmQuery{Paging: store.Paging{Page: 1, PageSize: 1}})
 			return err
 		},
 		"Film":       func(ctx context.Context) error { _, err := s.Film(ctx, 1); return err },

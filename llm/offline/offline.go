@@ -2,10 +2,10 @@
 // of tools, and its answers say how it read the question. It makes the server useful without an account, and
 // testable, since the same conversation always has the same answer.
 //
-// It knows no grammar. vocabulary.go splits a question into terms, which are the longest phrases of vocabulary.txt.
-// names.go looks up other words as titles and names of actors. query.go turns patterns of terms into arguments of
-// listFilms, and amount.go does so with numbers. What fits no pattern was not understood. answer.go makes the calls
-// and writes the answer, and this file has the model.
+// It knows no grammar. vocabulary.go splits a question into terms, which are the longest phrases of vocabulary.txt, and
+// looks up other words as titles and names of actors. query.go turns patterns of terms into arguments of listFilms.
+// What fits no pattern was not understood. answer.go makes the calls and fills in answer.tmpl, and this file has the
+// model.
 package offline
 
 import (
@@ -24,35 +24,38 @@ type Model struct {
 	summary func(prompt []llms.MessageContent) (string, error)
 }
 
-var _ llms.Model = Model{}
-
 // New makes a model. In JSON mode, the function answers the prompt.
 func New(summary func(prompt []llms.MessageContent) (string, error)) Model { return Model{summary} }
 
 // Understood reports whether the model understood each word of the question of a conversation. The
 // conversation needs the results of the model's calls.
 func Understood(messages []llms.MessageContent) bool {
-	c := newConversation(messages)
-	question, err := c.question()
-	_, understood := c.answer(question)
-	return err == nil && understood
+	c, err := newConversation(messages)
+	_, understood, failed := c.answer()
+	return err == nil && failed == nil && understood
 }
 
-// Search returns the one call that finds films for a question, for models that call no tools themselves. Without
-// any condition, it searches for the words that were not understood.
-func Search(question string) (tool string, args json.RawMessage) {
+// Search returns the one call that finds films for a question, for models that call no tools themselves, and whether
+// the question has a condition for films. Without one, it searches for the words that were not understood, and may
+// find any film.
+func Search(question string) (tool string, args json.RawMessage, conditions bool) {
 	q := newQuery(split(question), meanings)
-	if text := strings.Join(q.unread, " or "); len(q.args) == 0 && text != "" && len(text) <= 200 {
+	conditions = len(q.args) > 0
+	if text := strings.Join(q.unread, " or "); !conditions && text != "" && len(text) <= 200 {
 		q.args["q"] = text
 	}
 	q.args["page_size"] = maxListed
-	c := newConversation(nil)
+	c := conversation{}
 	c.call("listFilms", q.args)
-	return c.wanted[0].name, json.RawMessage(c.wanted[0].arguments)
+	return c.wanted[0].name, json.RawMessage(c.wanted[0].arguments), conditions
 }
 
-// Asks reports whether a question has a condition for films. Without one, a search for its words may find any film.
-func Asks(question string) bool { return len(newQuery(split(question), meanings).args) > 0 }
+// IsLookup reports whether a call with these arguments only looks a name up. The films that it finds are no sources.
+func IsLookup(arguments json.RawMessage) bool {
+	var members map[string]json.RawMessage
+	_ = json.Unmarshal(arguments, &members) // arguments that are not an object look nothing up
+	return members["title"] != nil
+}
 
 // Call is the short form of GenerateContent that [llms.Model] requires.
 func (m Model) Call(ctx context.Context, prompt string, options ...llms.CallOption) (string, error) {
@@ -60,64 +63,47 @@ func (m Model) Call(ctx context.Context, prompt string, options ...llms.CallOpti
 }
 
 // GenerateContent calls tools or answers.
-func (m Model) GenerateContent(ctx context.Context, prompt []llms.MessageContent, options ...llms.CallOption) (*llms.ContentResponse, error) {
+func (m Model) GenerateContent(
+	ctx context.Context, prompt []llms.MessageContent, options ...llms.CallOption,
+) (*llms.ContentResponse, error) {
 	var o llms.CallOptions
 	for _, set := range options {
 		set(&o)
 	}
-	choice, err := m.choose(prompt, o)
+	c, err := newConversation(prompt)
+	choice := &llms.ContentChoice{StopReason: "stop"}
+	switch {
+	case o.JSONMode:
+		choice.Content, err = m.summary(prompt)
+	case err == nil:
+		err = c.choose(choice, len(o.Tools) > 0)
+	}
+	pieces, streams := strings.SplitAfter(choice.Content, " "), o.StreamingFunc != nil && choice.Content != ""
+	for i := 0; err == nil && streams && i < len(pieces); i++ {
+		if err = ctx.Err(); err == nil {
+			err = o.StreamingFunc(ctx, []byte(pieces[i]))
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
-	pieces := strings.SplitAfter(choice.Content, " ")
-	for i := 0; o.StreamingFunc != nil && choice.Content != "" && i < len(pieces); i++ {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		if err := o.StreamingFunc(ctx, []byte(pieces[i])); err != nil {
-			return nil, err
-		}
-	}
-	words := len(strings.Fields(newConversation(prompt).text))
-	choice.GenerationInfo = map[string]any{"PromptTokens": words, "CompletionTokens": len(pieces)}
+	choice.GenerationInfo = map[string]any{"PromptTokens": len(strings.Fields(c.text)), "CompletionTokens": len(pieces)}
 	return &llms.ContentResponse{Choices: []*llms.ContentChoice{choice}}, nil
-}
-
-// choose calls tools or answers.
-func (m Model) choose(prompt []llms.MessageContent, o llms.CallOptions) (*llms.ContentChoice, error) {
-	if o.JSONMode {
-		text, err := m.summary(prompt)
-		return &llms.ContentChoice{Content: text, StopReason: "stop"}, err
-	}
-	c := newConversation(prompt)
-	question, err := c.question()
-	text, _ := c.answer(question)
-	if len(c.wanted) > 0 && len(o.Tools) == 0 {
-		text, c.wanted = notSearched, nil
-	}
-	choice := &llms.ContentChoice{Content: text, StopReason: "stop"}
-	for i, call := range c.wanted {
-		choice.Content, choice.StopReason = "", "tool_calls"
-		choice.ToolCalls = append(choice.ToolCalls, llms.ToolCall{
-			ID: fmt.Sprintf("call_%d", len(c.results)+i+1), Type: "function",
-			FunctionCall: &llms.FunctionCall{Name: call.name, Arguments: call.arguments},
-		})
-	}
-	return choice, err
 }
 
 // conversation is what was said so far.
 type conversation struct {
-	text    string
-	results map[call]record
-	wanted  []call // that have no result yet
-	refused bool   // a result is no response but a problem
+	text     string
+	question string
+	results  map[call]record
+	wanted   []call // that have no result yet
+	failed   bool   // something could not be looked up
 }
 
 // call is a call of a tool.
 type call struct{ name, arguments string }
 
-func newConversation(messages []llms.MessageContent) *conversation {
+func newConversation(messages []llms.MessageContent) (*conversation, error) {
 	c, calls := &conversation{results: map[call]record{}}, map[string]call{}
 	for _, m := range messages {
 		for _, part := range m.Parts {
@@ -130,20 +116,33 @@ func newConversation(messages []llms.MessageContent) *conversation {
 				}
 			case llms.ToolCallResponse:
 				var r record
-				_ = json.Unmarshal([]byte(part.Content), &r) // a result that is not an object stays empty
+				d := json.NewDecoder(strings.NewReader(part.Content))
+				d.UseNumber()
+				_ = d.Decode(&r) // a result that is not an object stays empty
 				c.results[calls[part.ToolCallID]] = r
 			}
 		}
 	}
-	return c
-}
-
-// question is the question of the conversation.
-func (c *conversation) question() (question string, err error) {
 	_, block, _ := strings.Cut(c.text, "<question>\n")
 	block, _, _ = strings.Cut(block, "\n</question>")
-	err = json.Unmarshal([]byte(block), &question)
-	return question, err
+	return c, json.Unmarshal([]byte(block), &c.question)
+}
+
+// choose calls the tools that the answer needs, or answers.
+func (c *conversation) choose(choice *llms.ContentChoice, tools bool) (err error) {
+	choice.Content, _, err = c.answer()
+	if len(c.wanted) > 0 && !tools {
+		choice.Content = "Not understood: the catalogue could not be searched without tools."
+		return err
+	}
+	for i, call := range c.wanted {
+		choice.Content, choice.StopReason = "", "tool_calls"
+		choice.ToolCalls = append(choice.ToolCalls, llms.ToolCall{
+			ID: fmt.Sprintf("call_%d", len(c.results)+i+1), Type: "function",
+			FunctionCall: &llms.FunctionCall{Name: call.name, Arguments: call.arguments},
+		})
+	}
+	return err
 }
 
 // call returns the result of a call. It is empty until it is known, and then the question is read again.
@@ -154,6 +153,6 @@ func (c *conversation) call(name string, args map[string]any) record {
 	if !known && !slices.Contains(c.wanted, wanted) {
 		c.wanted = append(c.wanted, wanted)
 	}
-	c.refused = c.refused || err != nil || known && (len(r) == 0 || r["detail"] != nil)
+	c.failed = c.failed || err != nil || known && (len(r) == 0 || r["detail"] != nil)
 	return r
 }

@@ -1,6 +1,7 @@
 package offline
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -15,38 +16,35 @@ import (
 // used, they are unread.
 type pattern struct {
 	kinds *regexp.Regexp
-	use   func(q *query, part []term) bool
+	use   func(q *query, part []term) bool // or nil
 }
 
 // patterns are all patterns. The first one that matches counts.
 var patterns = []pattern{
-	{kinds(`(measure )?(bound )?(unit )?number (after )?(unit )?((to|and) (unit )?number (unit )?)?(after )?(replace )?`), (*query).amount},
-	{kinds(`(measure )?bound unit `), (*query).amount}, // under an hour
-	{kinds(`never (\w+ )*`), unused},                   // I don't want PG comedies
-	// not PG comedies, no PG films starring Nick Wahlberg
-	{kinds(`not any ((and|or) any )*(list (role |store )|role |(list )?(any|all|is|measure|bound|unit|number|unknown) )((any|all|is|measure|bound|unit|number|unknown|role|store) )*`), unused},
-	{kinds(`(list|any) (\w+ ){0,9}?and (is )+(list|any) `), unused}, // short films and cheap films
-	{kinds(`(not )?any ((and|or) any )*`), (*query).anyOf},
-	{kinds(`(role )?all (comma (and )?(role )?all )+`), unused}, // all of them, or any
-	{kinds(`(role )?all (role )?`), (*query).allOf},             // starring Nick Wahlberg
+	{kinds(`(measure )?(bound )?(unit )?number (after )?(unit )?((to|and) (unit )?number (unit )?)?(after )?(replace )?`),
+		(*query).amount},
+	{kinds(`(measure )?bound unit `), (*query).one},
+	// It is unclear how far a negation reaches, what an "or" stands between, and whether an "and" begins another list.
+	{kinds(`(not|or) (\w+ )*|and (films|any|is|number|unit) |(role )?all (comma (and )?(role )?all )+`), nil},
+	{kinds(`any ((and|or) any )*`), (*query).anyOf},
+	{kinds(`(role )?all (role )?`), (*query).allOf},
 	{kinds(`is `), (*query).is},
 	{kinds(`store number `), (*query).store},
-	{kinds(`list `), func(q *query, part []term) bool { q.lists = append(q.lists, part...); return true }},
+	{kinds(`films `), func(q *query, _ []term) bool { q.every = true; return true }},
+	{kinds(`list $`), func(q *query, part []term) bool { q.list = part[0]; return len(q.args) == 0 && !q.every }},
 	{kinds(`(fact|role|measure|replace|store) `), func(q *query, _ []term) bool { return len(q.films) > 0 }},
-	{kinds(`(or|not) (role )?((measure |bound |unit |number )+|\w+ )|and (list|any|number|unit) `), unused}, // "and 5 dollars" may also mean less than that
 	{kinds(`(and|to|comma) `), func(*query, []term) bool { return true }},
-	{kinds(`\w+ `), unused},
+	{kinds(`\w+ `), nil},
 }
 
 func kinds(pattern string) *regexp.Regexp { return regexp.MustCompile("^(?:" + pattern + ")") }
-
-func unused(*query, []term) bool { return false }
 
 // query is what a question asks for, as far as it was understood.
 type query struct {
 	films        []record       // that the question names
 	args         map[string]any // of listFilms
-	lists        []term         // what is to be listed
+	every        bool           // it asks for films, perhaps without a condition
+	list         term           // the other things that it asks for, if any
 	read, unread []string       // what was understood, as answers say it, and what was not
 }
 
@@ -64,8 +62,8 @@ func newQuery(words []string, dictionary map[string]term) *query {
 		match := p.kinds.FindString(kinds)
 		n, before := strings.Count(match, " "), *q
 		q.args = maps.Clone(q.args)
-		if !p.use(q, rest[:n]) {
-			q.args, q.read = before.args, before.read
+		if p.use == nil || !p.use(q, rest[:n]) {
+			*q = before
 			for _, t := range rest[:n] {
 				if t.kind != "comma" {
 					q.unread = append(q.unread, t.text)
@@ -81,52 +79,30 @@ func newQuery(words []string, dictionary map[string]term) *query {
 func (q *query) set(parameter, says string, value any) bool {
 	unset := q.args[parameter] == nil
 	q.args[parameter], q.read = value, append(q.read, says)
-	measure := strings.TrimSuffix(strings.TrimSuffix(parameter, "_min"), "_max")
-	empty := q.number(measure+"_min", 0) > q.number(measure+"_max", math.Inf(1))
 	// Films that a store does not have in stock include films that it never had.
 	elsewhere := q.args["store_id"] != nil && fmt.Sprintf("%s", q.args["in_stock"]) == "false"
-	return unset && !empty && !elsewhere
+	return unset && !elsewhere
 }
 
-// number is an argument that is a number, or a text with one.
-func (q *query) number(parameter string, otherwise float64) float64 {
-	raw, _ := q.args[parameter].(json.RawMessage)
-	if n, err := strconv.ParseFloat(strings.Trim(string(raw), `"`), 64); err == nil {
-		return n
-	}
-	return otherwise
-}
-
-// anyOf uses values of one parameter of which a film may have any, such as "comedies or dramas". Only ratings can be
-// excluded.
+// anyOf uses values of one parameter of which a film may have any, such as "comedies or dramas".
 func (q *query) anyOf(part []term) bool {
 	var values, says []string
-	parameter, excluded := part[len(part)-1].parameter, part[0].kind == "not"
 	for _, t := range part {
-		if t.kind == "any" && t.parameter != parameter || excluded && parameter != "rating" {
+		if t.kind == "any" && t.parameter != part[0].parameter {
 			return false
 		} else if t.kind == "any" && !slices.Contains(says, t.says) {
 			values, says = append(values, strings.Split(t.value, "|")...), append(says, t.says)
 		}
 	}
-	reading := strings.Join(says, " or ")
-	if excluded {
-		reading = "not " + reading
-		values = slices.DeleteFunc(strings.Fields("G PG PG-13 R NC-17"), func(v string) bool { return slices.Contains(values, v) })
-	}
-	return q.set(parameter, reading, values)
+	return q.set(part[0].parameter, strings.Join(says, " or "), values)
 }
 
 // allOf uses a value that a film has beside others.
 func (q *query) allOf(part []term) bool {
 	t := part[slices.IndexFunc(part, func(t term) bool { return t.kind == "all" })]
-	list, _ := q.args[t.parameter].([]any)
-	var value any = t.value
-	if t.parameter == "actor_id" {
-		value = json.Number(t.value)
-	}
-	q.args[t.parameter], q.read = append(slices.Clone(list), value), append(q.read, t.says)
-	return !slices.Contains(list, value)
+	list, _ := q.args[t.parameter].([]string)
+	q.args[t.parameter], q.read = append(slices.Clone(list), t.value), append(q.read, t.says)
+	return !slices.Contains(list, t.value)
 }
 
 // is uses the value of a parameter. A film that the question names has no order.
@@ -137,6 +113,76 @@ func (q *query) is(part []term) bool {
 
 // store uses the number of a store.
 func (q *query) store(part []term) bool {
-	id, err := strconv.Atoi(part[1].value)
+	id, err := strconv.ParseInt(part[1].value, 10, 32)
 	return err == nil && id > 0 && q.set("store_id", "in store "+part[1].value, id)
+}
+
+// places are the decimal places of the measures that are sums of money. The others are integers.
+var places = map[string]int{"rental_rate": 2, "replacement_cost": 2}
+
+// amount uses a number or a range, with what is measured, bounds and units around it. A unit counts for both ends.
+// The server refuses numbers that are out of the contract's bounds.
+func (q *query) amount(part []term) bool {
+	by, numbers := map[string]term{}, []float64{}
+	for _, t := range part {
+		if before, again := by[t.kind]; again && t.kind != "number" && before.says != t.says {
+			return false // 2 hours to 90 minutes
+		}
+		if t.kind == "number" {
+			n, _ := strconv.ParseFloat(t.value, 64)
+			numbers = append(numbers, n)
+		}
+		by[t.kind] = t
+	}
+	measure := measureOf(by, numbers[0])
+	factor, _ := strconv.ParseFloat(cmp.Or(by["unit"].value, "1"), 64)
+	bound := by["bound"].value + by["to"].kind + by["and"].kind + by["after"].value
+	return measure != "" && q.limit(measure, bound, numbers[0]*factor, numbers[len(numbers)-1]*factor)
+}
+
+// one uses a unit without a number, as in "under an hour".
+func (q *query) one(part []term) bool { return q.amount(append(slices.Clone(part), meanings["one"])) }
+
+// measureOf is the parameter that a number is for, or empty if that is unclear.
+func measureOf(by map[string]term, number float64) string {
+	unit := by["unit"].parameter
+	measure := cmp.Or(by["replace"].parameter, by["measure"].parameter, by["bound"].parameter, unit)
+	switch {
+	case measure == "" && number >= 1900 && number < 2100:
+		return "release_year"
+	case unit != "" && unit != measure && (places[unit] == 0 || places[measure] == 0):
+		return "" // longer than 3 dollars
+	}
+	return measure
+}
+
+// limit sets the limits that a bound means, and reports whether it could. The bound of a range has the words before
+// and between its numbers: "betweenand", "betweento" or "to".
+func (q *query) limit(measure, bound string, low, high float64) bool {
+	step := math.Pow10(-places[measure])
+	switch bound {
+	case "<":
+		return q.end(measure, "_max", high-step)
+	case "<=", "<=<=": // at most, or less
+		return q.end(measure, "_max", high)
+	case ">":
+		return q.end(measure, "_min", low+step)
+	case ">=":
+		return q.end(measure, "_min", low)
+	case "", "to", "betweento", "betweenand":
+		return q.end(measure, "_min", low) && q.end(measure, "_max", high)
+	}
+	return false
+}
+
+// end sets a minimum or a maximum, and reports whether it is new and has no more decimal places than the measure.
+func (q *query) end(measure, end string, n float64) bool {
+	digits := strconv.FormatFloat(n, 'f', places[measure], 64)
+	rounded, err := strconv.ParseFloat(digits, 64)
+	value := digits
+	if places[measure] > 0 {
+		value = strconv.Quote(digits)
+	}
+	says := strings.NewReplacer("_min", " at least ", "_max", " at most ", "_", " ").Replace(measure+end) + digits
+	return err == nil && math.Abs(n-rounded) < 1e-6 && q.set(measure+end, says, json.RawMessage(value))
 }
