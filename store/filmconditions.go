@@ -29,8 +29,14 @@ const (
 	// wanted are the names in $1 as they are compared.
 	wanted = `(SELECT lower(upper(name {unicode})) FROM unnest($1::text[]) name)`
 
+	// categoryIs is for pages. It costs little for each film on the way to a page.
 	categoryIs = `EXISTS (SELECT FROM {film_category} fc WHERE fc.film_id = f.film_id AND fc.category_id = ANY (ARRAY(
 		SELECT category_id FROM {category} WHERE category_id > 0 AND lower(upper(name {unicode})) IN ` + wanted + `)))`
+
+	// categoryJoined is the same for counting. The planner knows how many films have a category, which decides how
+	// to test the other conditions. For pages it would be slow: most films on the way there have other categories.
+	categoryJoined = `EXISTS (SELECT FROM {film_category} fc JOIN {category} c USING (category_id)
+		WHERE fc.film_id = f.film_id AND category_id > 0 AND lower(upper(c.name {unicode})) IN ` + wanted + `)`
 
 	// languageIs casts to text, which drops the blanks that character(20) adds.
 	languageIs = `f.language_id = ANY (ARRAY(
@@ -50,8 +56,10 @@ const (
 var (
 	hasTitle = fold(`f.title`) + ` LIKE ` + folded
 
-	// hasFeatures folds the array as a text, which costs less than a subquery for each film.
-	hasFeatures = fold(`f.special_features::text`) + `::text[] @> ARRAY` + wanted
+	// hasFeatures folds the array as a text, which costs less than a subquery for each film. Features that are
+	// spelled as in the query are found without that, and the planner knows how many films have them.
+	hasFeatures = `(f.special_features @> $1::text[]
+		OR ` + fold(`f.special_features::text`) + `::text[] @> ARRAY` + wanted + `)`
 
 	hasActor = `EXISTS (SELECT FROM {film_actor} fa JOIN {actor} a USING (actor_id)
 		WHERE fa.film_id = f.film_id AND a.actor_id > 0 AND ` + actorNamed(`$1`) + `)`
@@ -66,15 +74,15 @@ func fold(text string) string {
 		THEN lower(` + text + c + `) ELSE lower(upper(` + text + ` {unicode}))` + c + ` END`
 }
 
-// conditions returns a statement with the conditions of the query. The search comes first: the order by relevance
-// relies on its $1.
-func (q FilmQuery) conditions() *statement {
+// conditions returns a statement with the conditions of the query. The category is categoryIs or categoryJoined. The
+// search comes first: the order by relevance relies on its $1.
+func (q FilmQuery) conditions(category string) *statement {
 	s, words := &statement{}, prefixes(q.Search)
 	s.where(q.Search != "" && words != nil, `(f.fulltext @@ `+searchQuery+` OR `+abbreviated+`)`, q.Search, words)
 	s.where(q.Search != "" && words == nil, `f.fulltext @@ `+searchQuery, q.Search)
 	s.where(true, `f.film_id > 0`)
 	s.where(q.Title != "", hasTitle, containing(q.Title))
-	s.where(len(q.Categories) > 0, categoryIs, q.Categories)
+	s.where(len(q.Categories) > 0, category, q.Categories)
 	s.where(len(q.Ratings) > 0, `f.rating::text = ANY ($1::text[])`, q.Ratings)
 	s.where(len(q.Languages) > 0, languageIs, q.Languages)
 	s.where(len(q.SpecialFeatures) > 0, hasFeatures, q.SpecialFeatures)

@@ -100,10 +100,10 @@ func (s *statement) all() string { return strings.Join(s.conditions, "\n\tAND ")
 // A plan that is kept has to do for every page size. The inner limit tells the planner that few films are
 // wanted, so that it prefers to walk an index.
 func (q FilmQuery) pageSQL(order filmOrder, after *position) (sql string, args []any) {
-	s := q.conditions()
+	s := q.conditions(categoryIs)
 	total := `SELECT NULL::bigint AS total`
 	if q.Count == CountExact {
-		total = `SELECT count(*) AS total FROM {film} f WHERE ` + s.all()
+		total = `SELECT count(*) AS total FROM {film} f WHERE ` + q.conditions(categoryJoined).all() // the same arguments
 	}
 	offset, limit := ``, ` LIMIT `+strconv.Itoa(MaxPageSize+1)
 	switch {
@@ -218,7 +218,7 @@ func (c session) filmsOf(ctx context.Context, names []string) ([][]int32, error)
 
 // estimate returns the number of matching films that the planner expects.
 func (c session) estimate(ctx context.Context, q FilmQuery) (int64, error) {
-	s := q.conditions()
+	s := q.conditions(categoryJoined)
 	sql := `EXPLAIN (FORMAT JSON) SELECT FROM {film} f WHERE ` + s.all()
 	var rows []struct {
 		Plan string `bun:"QUERY PLAN"`
