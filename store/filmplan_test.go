@@ -52,7 +52,7 @@ func TestPagesUseIndexes(t *testing.T) {
 	t.Parallel()
 	pgtest.RealPagila(t)
 	url := pgtest.New(t)
-	grow(t, url, 30)
+	pgtest.Grow(t, url, 30)
 	s := open(t, url)
 	yes := true
 	for _, tt := range []struct {

@@ -15,34 +15,6 @@ import (
 	"example.com/pagila-api/store/pgtest"
 )
 
-// grow copies all films, their categories, actors and copies until there are factor times as many. Each film
-// and each actor gets a name of its own. Of the rentals it copies only those that are open, and the last one of
-// each fourth copy. Triggers and the slowest index are off meanwhile.
-func grow(tb testing.TB, address string, factor int) {
-	tb.Helper()
-	conn := pgtest.Connect(tb, address)
-	if factor > 1 {
-		pgtest.Exec(tb, conn.Exec, `SET session_replication_role = replica; SET synchronous_commit = off; SET maintenance_work_mem = '512MB';
-			DROP INDEX film_fulltext_idx`)
-		for _, sql := range []string{
-			`INSERT INTO film (film_id, title, description, release_year, language_id, rental_duration, rental_rate, length, replacement_cost, rating, special_features, fulltext)
-				SELECT k * 1000 + film_id, title || ' ' || k, description, release_year, language_id, rental_duration, rental_rate, length, replacement_cost, rating, special_features, fulltext
-				FROM generate_series(1, $1::int - 1) k, film ORDER BY 1`,
-			`INSERT INTO film_category (film_id, category_id) SELECT k * 1000 + film_id, category_id FROM generate_series(1, $1::int - 1) k, film_category ORDER BY 1`,
-			`INSERT INTO actor (actor_id, first_name, last_name) SELECT k * 200 + actor_id, first_name || k, last_name FROM generate_series(1, $1::int - 1) k, actor`,
-			`INSERT INTO film_actor (film_id, actor_id) SELECT k * 1000 + film_id, k * 200 + actor_id FROM generate_series(1, $1::int - 1) k, film_actor ORDER BY 2, 1`,
-			`INSERT INTO inventory (inventory_id, film_id, store_id) SELECT k * 4581 + inventory_id, k * 1000 + film_id, store_id FROM generate_series(1, $1::int - 1) k, inventory`,
-			`INSERT INTO rental (rental_date, inventory_id, customer_id, staff_id, return_date)
-				SELECT DISTINCT ON (k, inventory_id) rental_date, k * 4581 + inventory_id, customer_id, staff_id, return_date
-				FROM generate_series(1, $1::int - 1) k, rental WHERE return_date IS NULL OR inventory_id % 4 = 0 ORDER BY k, inventory_id, return_date DESC NULLS FIRST`,
-		} {
-			pgtest.Exec(tb, conn.Exec, sql, factor)
-		}
-		pgtest.Exec(tb, conn.Exec, `CREATE INDEX film_fulltext_idx ON film USING gist (fulltext)`)
-	}
-	pgtest.Exec(tb, conn.Exec, `VACUUM ANALYZE`)
-}
-
 // measured are the pages that TestMillionFilms measures: each order, and each filter in the order of film_id.
 func measured() []struct {
 	name string
@@ -107,9 +79,9 @@ func TestMillionFilms(t *testing.T) {
 	}
 	pgtest.RealPagila(t)
 	small, large := pgtest.New(t), pgtest.New(t)
-	grow(t, small, 1)
+	pgtest.Grow(t, small, 1)
 	start := time.Now()
-	grow(t, large, films/1000)
+	pgtest.Grow(t, large, films/1000)
 	if indexes := os.Getenv("INDEXES"); indexes != "" {
 		pgtest.Exec(t, pgtest.Connect(t, large).Exec, indexes)
 	}

@@ -35,11 +35,13 @@ var usual = map[string]string{
 // direct are settings that a pooler refuses, because it cannot confine them to one client. Behind a pooler,
 // each call sets its own in a transaction (see write.go). They bound the waits of a statement where the role
 // has no bound, or one that is far too short. They also let a statement see what was committed before it
-// began.
+// began. Without jit, PostgreSQL does not compile the statements that it expects to be slow, in each of their
+// processes: at a million films that takes a good part of the time of a statement, and saves little.
 var direct = map[string]string{
 	marker:                                "on",
 	"default_transaction_isolation":       "read committed",
 	"idle_in_transaction_session_timeout": "15s",
+	"jit":                                 "off",
 	"lock_timeout":                        "200ms", // call repeats the statement, and holds no connection in between
 	"statement_timeout":                   "15s",
 }

@@ -5,8 +5,8 @@
 // parallel with others. The dataset is the one in PAGILA_DIR, or else the built-in sample. Only
 // PristineOnNewest and NewOnNewest use the network, to fetch PostgreSQL.
 //
-// The package also has what tests need to query a database (Connect, Value, Exec), to put PgBouncer in front
-// of it (Bouncer), and to break its connections (Proxy).
+// The package also has what tests need to query a database (Connect, Value, Exec), to fill it with more films
+// (Grow), to put PgBouncer in front of it (Bouncer), and to break its connections (Proxy).
 //
 // A package that uses it contains in one of its test files:
 //
