@@ -156,8 +156,8 @@ func nameOf(a record) string { return fmt.Sprint(a["first_name"], " ", a["last_n
 func actor(names map[string]term, actors []record, name string) {
 	key := stems(split(name))
 	within := func(a record) bool {
-		whole := strings.Contains(" "+stems(split(nameOf(a)))+" ", " "+key+" ")
-		return !whole && strings.Contains(strings.ToLower(nameOf(a)), strings.ToLower(name))
+		whole, part := strings.ToLower(nameOf(a)), strings.ToLower(strings.Join(split(name), " "))
+		return !strings.Contains(" "+whole+" ", " "+part+" ") && strings.Contains(whole, part)
 	}
 	if len(actors) > 0 && !slices.ContainsFunc(actors, within) {
 		names[key] = term{kind: "all", parameter: "actor", value: name, says: "with " + name}
