@@ -97,7 +97,8 @@ async def free_copies(client: Client) -> list[int]:
     copies: list[int] = []
     for film in range(3, 100):
         result = await client.call_tool("listFilmInventory", {"film_id": film})
-        copies += [item["inventory_id"] for item in (result.structured_content or {}).get("items", []) if item["in_stock"]]
+        items = (result.structured_content or {}).get("items", [])
+        copies += [item["inventory_id"] for item in items if item["in_stock"]]
         if len(copies) > 1:
             return copies
     raise AssertionError("too few copies are in stock")
