@@ -26,14 +26,19 @@ var patterns = []pattern{
 	{kinds(`(measure )?bound unit `), (*query).one},
 	// It is unclear how far a negation reaches, what an "or" stands between, and whether an "and" begins another list.
 	{kinds(`(not|or) (\w+ )*|and (films|any|is|number|unit) |(role )?all (comma (and )?(role )?all )+`), nil},
+	// It is unclear what an amount after "to", "from" or "have" limits, whether films with short trailers are short, and
+	// whether conditions before a title, or beside a fact about it, are for that film.
+	{kinds(`(to|with|with bound) (unit )?number (unit )?|in number unit |(is|any) all |fact .*film .*any `), nil},
+	{kinds(`(films )?(name )?film `), func(q *query, _ []term) bool { return len(q.args) == 0 }},
 	{kinds(`any ((and|or) any )*`), (*query).anyOf},
 	{kinds(`(role )?all (role )?`), (*query).allOf},
 	{kinds(`is `), (*query).is},
 	{kinds(`store number `), (*query).store},
-	{kinds(`films `), func(q *query, _ []term) bool { q.every = true; return true }},
-	{kinds(`list $`), func(q *query, part []term) bool { q.list = part[0]; return len(q.args) == 0 && !q.every }},
+	{kinds(`films `), func(q *query, _ []term) bool { q.every = true; return len(q.films) == 0 }},
+	{kinds(`list (film |in |with )*$`),
+		func(q *query, part []term) bool { q.list = part[0]; return len(q.args) == 0 && !q.every }},
 	{kinds(`(fact|role|measure|replace|store) `), func(q *query, _ []term) bool { return len(q.films) > 0 }},
-	{kinds(`(and|to|comma) `), func(*query, []term) bool { return true }},
+	{kinds(`(and|to|in|with|comma) `), func(*query, []term) bool { return true }},
 	{kinds(`\w+ `), nil},
 }
 
@@ -53,7 +58,7 @@ func newQuery(words []string, dictionary map[string]term) *query {
 	q, kinds, rest := &query{args: map[string]any{}}, "", []term(nil)
 	for _, t := range terms(words, dictionary) {
 		q.films = append(q.films, t.films...)
-		if t.kind != "filler" {
+		if t.kind != "filler" || t.parameter == "" && t.text == words[len(words)-1] && isName(words, t.text) {
 			kinds, rest = kinds+t.kind+" ", append(rest, t)
 		}
 	}
@@ -125,8 +130,9 @@ var places = map[string]int{"rental_rate": 2, "replacement_cost": 2}
 func (q *query) amount(part []term) bool {
 	by, numbers := map[string]term{}, []float64{}
 	for _, t := range part {
-		if before, again := by[t.kind]; again && t.kind != "number" && before.says != t.says {
-			return false // 2 hours to 90 minutes
+		if before, again := by[t.kind]; again && t.kind != "number" && before.says != t.says ||
+			t.kind == "unit" && len(numbers) == 0 && places[t.parameter] == 0 {
+			return false // 2 hours to 90 minutes, or min 90, which may be the minimum
 		}
 		if t.kind == "number" {
 			n, _ := strconv.ParseFloat(t.value, 64)
@@ -141,7 +147,7 @@ func (q *query) amount(part []term) bool {
 }
 
 // one uses a unit without a number, as in "under an hour".
-func (q *query) one(part []term) bool { return q.amount(append(slices.Clone(part), meanings["one"])) }
+func (q *query) one(part []term) bool { return q.amount(append([]term{meanings["one"]}, part...)) }
 
 // measureOf is the parameter that a number is for, or empty if that is unclear.
 func measureOf(by map[string]term, number float64) string {
@@ -152,6 +158,8 @@ func measureOf(by map[string]term, number float64) string {
 		return "release_year"
 	case unit != "" && unit != measure && (places[unit] == 0 || places[measure] == 0):
 		return "" // longer than 3 dollars
+	case len(by) == 2 && places[unit] > 0, unit == "" && number < 20 && places[measure] == 0:
+		return "" // 3 dollars, which may be the price or what there is to spend, or longer than 1, which may be hours
 	}
 	return measure
 }

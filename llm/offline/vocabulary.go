@@ -29,10 +29,11 @@ const maxPhrase = 6
 var (
 	// tokens matches ordinal numbers, numbers, words, comparisons, and symbols that may mean something.
 	tokens = regexp.MustCompile(`\d+(?:st|nd|rd|th|s)\b|\d*\.?\d+|\pL[\pL\pM]*|[<>]=?|=[<>]?|[^\s\pL\pC\d.?!:;"'()\[\]{}“”„‘’…*_#\x{2010}-\x{2015}-]`)
+	signs  = regexp.MustCompile(`(^|[^\pL\d])[\x{2010}-\x{2015}!-]+(\S{0,2}[\pL\d])`)
 	dash   = regexp.MustCompile(`(\d ?)[-–—]( ?\$? ?\d)`)
 	digits = regexp.MustCompile(`^(\d{1,6}|\d{0,6}\.\d{1,6})$`)
 	ies    = regexp.MustCompile(`ies\b`)
-	plural = regexp.MustCompile(`(\pL\pL[^s\s])s\b`)
+	plural = regexp.MustCompile(`(\pL\pL[^sw\s])s\b`) // news is no plural
 )
 
 // meanings maps the phrases of the vocabulary, in stems, to what they mean.
@@ -50,9 +51,10 @@ var meanings = func() map[string]term {
 	return all
 }()
 
-// split returns the words, numbers and symbols of a text. A dash between numbers means a range.
+// split returns the words, numbers and symbols of a text. A dash between numbers means a range. Before a word it is a
+// sign, and means "not", as an exclamation mark does.
 func split(text string) []string {
-	return tokens.FindAllString(dash.ReplaceAllString(text, "$1 to $2"), -1)
+	return tokens.FindAllString(signs.ReplaceAllString(dash.ReplaceAllString(text, "$1 to $2"), "$1 not $2"), -1)
 }
 
 // stems are words in lower case and roughly in the singular.
@@ -125,7 +127,7 @@ func titles(names map[string]term, films []record, phrase string, begins bool) {
 	for _, f := range films {
 		title := stems(split(fmt.Sprint(f["title"])))
 		others := func(g record) bool { return stems(split(fmt.Sprint(g["title"]))) != title }
-		names[title] = term{kind: "filler", films: slices.DeleteFunc(slices.Clone(films), others)}
+		names[title] = term{kind: "film", films: slices.DeleteFunc(slices.Clone(films), others)}
 		if begins && len(films) == 1 && strings.HasPrefix(title+" ", key+" ") {
 			names[key] = names[title]
 		}
@@ -154,13 +156,12 @@ func nameOf(a record) string { return fmt.Sprint(a["first_name"], " ", a["last_n
 // actor adds a name, or whole words of one, unless it is also a part of a word of another name: listFilms looks for any
 // part of a name.
 func actor(names map[string]term, actors []record, name string) {
-	key := stems(split(name))
 	within := func(a record) bool {
 		whole, part := strings.ToLower(nameOf(a)), strings.ToLower(strings.Join(split(name), " "))
 		return !strings.Contains(" "+whole+" ", " "+part+" ") && strings.Contains(whole, part)
 	}
 	if len(actors) > 0 && !slices.ContainsFunc(actors, within) {
-		names[key] = term{kind: "all", parameter: "actor", value: name, says: "with " + name}
+		names[stems(split(name))] = term{kind: "all", parameter: "actor", value: name, says: "with " + name}
 	}
 }
 
