@@ -392,6 +392,28 @@ func TestCancelSubscription(t *testing.T) {
 	}
 }
 
+// A cancellation waits for a program that changes the subscription and does not lock the customer. Then it sees the
+// change.
+func TestCancelWaits(t *testing.T) {
+	t.Parallel()
+	address := pgtest.New(t)
+	s, conn, holder := open(t, address), pgtest.Connect(t, address), pgtest.Connect(t, address)
+	id := insertSubscription(t, conn, "old", utcToday+` - 30`, `NULL`)
+	pgtest.Exec(t, holder.Exec, `BEGIN`)
+	pgtest.Exec(t, holder.Exec, `UPDATE streaming_subscription SET end_date = start_date WHERE id = $1`, id)
+	done := make(chan error, 1)
+	go func() {
+		_, err := s.CancelSubscription(context.WithoutCancel(t.Context()), 1, id)
+		done <- err
+	}()
+	wantWaiting(t, conn)
+	pgtest.Exec(t, holder.Exec, `COMMIT`)
+	var ended *store.AlreadyCancelledError
+	if err := <-done; !errors.As(err, &ended) || *ended.Subscription.EndDate != ended.Subscription.StartDate {
+		t.Errorf("got %v", err)
+	}
+}
+
 // A new subscription may begin on the day after a cancelled one, and not before.
 func TestSubscribeAfterCancelling(t *testing.T) {
 	t.Parallel()

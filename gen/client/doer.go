@@ -68,17 +68,19 @@ func after(limit time.Duration, f func()) (stop func() bool) {
 // try sends a request until it succeeds or cannot be retried.
 func (d *doer) try(r *http.Request, e exchange) (*http.Response, error) {
 	ctx := r.Context()
+	open := false // whether an attempt may have been carried out
 	for attempt := 0; ; attempt++ {
 		response, err := d.attempt(r, e)
 		if err == nil {
 			return response, nil
 		}
-		if attempt > 0 && e.readRepeated(err) {
+		if open && e.readRepeated(err) {
 			return &http.Response{Body: http.NoBody}, nil
 		}
 		if ctx.Err() != nil || attempt == d.retries || !e.canRetry(err) {
 			return nil, err
 		}
+		open = open || leavesOpen(err)
 		select {
 		case <-time.After(d.pause(attempt, err)):
 		case <-ctx.Done():
@@ -147,6 +149,13 @@ func (e exchange) canRetry(err error) bool {
 		return timedOut || transient(err)
 	}
 	return (e.method == http.MethodGet || e.method == http.MethodHead) && transient(err)
+}
+
+// leavesOpen reports whether a request that failed with this error may have been carried out. With every problem except
+// outcome_unknown, the server says that nothing was written.
+func leavesOpen(err error) bool {
+	problem, ok := errors.AsType[*ProblemError](err)
+	return !ok || problem.Code == ProblemCodeOutcomeUnknown
 }
 
 // transient reports whether a retry may succeed.

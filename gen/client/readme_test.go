@@ -14,27 +14,34 @@ import (
 	"strings"
 	"testing"
 
+	"example.com/pagila-api/api"
 	"example.com/pagila-api/gen/client"
 )
 
-// readmeServer serves the requests of the READMEs' blocks and of the examples. Equal requests get the responses in
-// turn.
-func readmeServer() *httptest.Server {
+// readmeResponse is a response that the READMEs' blocks and the examples get.
+type readmeResponse struct {
+	Method, Path, Type, Body string
+	Status                   int
+}
+
+func readmeResponses() (responses []readmeResponse) {
 	document, err := os.ReadFile("../testdata/readme.json")
 	if err != nil {
 		panic(err)
 	}
-	type response struct {
-		Method, Path, Type, Body string
-		Status                   int
-	}
-	var responses []response
 	if err := json.Unmarshal(document, &responses); err != nil {
 		panic(err)
 	}
-	requests := map[string]chan response{}
+	return responses
+}
+
+// readmeServer serves the requests of the READMEs' blocks and of the examples. Equal requests get the responses in
+// turn.
+func readmeServer() *httptest.Server {
+	responses := readmeResponses()
+	requests := map[string]chan readmeResponse{}
 	for _, r := range responses {
-		requests[r.Method+" "+r.Path] = make(chan response, len(responses))
+		requests[r.Method+" "+r.Path] = make(chan readmeResponse, len(responses))
 	}
 	for _, r := range responses {
 		requests[r.Method+" "+r.Path] <- r
@@ -50,6 +57,43 @@ func readmeServer() *httptest.Server {
 		})
 	}
 	return httptest.NewServer(mux)
+}
+
+// The problems that the READMEs show are those of the server, which the contract has as examples.
+func TestReadmeProblems(t *testing.T) {
+	t.Parallel()
+	doc, err := api.Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]bool{}
+	for _, response := range doc.Components.Responses {
+		content := response.Value.Content["application/problem+json"]
+		if content == nil {
+			continue
+		}
+		examples := []any{content.Example}
+		for _, example := range content.Examples {
+			examples = append(examples, example.Value.Value)
+		}
+		for _, example := range examples {
+			if problem, ok := example.(map[string]any); ok {
+				known[fmt.Sprint(problem["code"], ": ", problem["detail"])] = true
+			}
+		}
+	}
+	for _, r := range readmeResponses() {
+		if r.Type != "application/problem+json" {
+			continue
+		}
+		var problem client.Problem
+		if err := json.Unmarshal([]byte(r.Body), &problem); err != nil {
+			t.Fatal(err)
+		}
+		if shown := fmt.Sprint(problem.Code, ": ", problem.Detail); !known[shown] {
+			t.Errorf("%s %s: the contract has no example of %q", r.Method, r.Path, shown)
+		}
+	}
 }
 
 // block is a fenced block of a README, and the output that is shown after it.

@@ -146,7 +146,7 @@ class AsyncClient(AsyncOperations):
                 raise error
             await self._sleep(pause)
             failures += 1
-            call.repeated = True
+            call.failed(error)
 
     async def _attempt(self, request: httpx.Request, call: Call) -> tuple[httpx.Response, bytes]:
         """Sends a request once. Reads the body, unless it is a stream."""

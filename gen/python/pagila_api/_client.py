@@ -147,7 +147,7 @@ class Client(Operations):
                 raise error
             self._sleep(pause)
             failures += 1
-            call.repeated = True
+            call.failed(error)
 
     def _attempt(self, request: httpx.Request, call: Call) -> tuple[httpx.Response, bytes]:
         """Sends a request once. Reads the body, unless it is a stream."""

@@ -99,8 +99,8 @@ class Call:
     accept: str = JSON
     repeat: Repeat | None = None
     """None if the request must not be repeated after a lost response."""
-    repeated: bool = False
-    """Whether the request was sent more than once."""
+    open: bool = False
+    """Whether an attempt that failed may have been carried out."""
 
     @property
     def is_stream(self) -> bool:
@@ -135,7 +135,7 @@ class Call:
         Returns None for any other error, and for a result that does not have what the request asked
         for. It was there before, such as a subscription to another plan.
         """
-        if self.repeat is None or not self.repeated:
+        if self.repeat is None or not self.open:
             return None
         if (error.status, error.code) != (httpx.codes.CONFLICT, self.repeat.code):
             return None
@@ -143,6 +143,14 @@ class Call:
         found = error.problem[self.repeat.member] if result is not None else {}
         is_requested = all(found.get(name, value) == value for name, value in self._json().items())
         return result if is_requested else None
+
+    def failed(self, error: APIError) -> None:
+        """Notes that an attempt failed, and will be repeated.
+
+        With every problem except outcome_unknown, the server says that nothing was written.
+        """
+        if not isinstance(error, ProblemError) or error.code == "outcome_unknown":
+            self.open = True
 
     def shape(self, response: httpx.Response) -> Any:
         """Returns the shape of a response, or None if the contract does not have its status."""

@@ -1,4 +1,4 @@
-import { HTTPError, NetworkError, TimeoutError, httpError, maxErrorBody } from "./errors.js";
+import { HTTPError, NetworkError, ProblemError, TimeoutError, httpError, maxErrorBody } from "./errors.js";
 import type { Expected } from "./operation.js";
 
 /** How requests are sent. */
@@ -32,11 +32,12 @@ const maxTimeout = 2 ** 31 - 1;
  */
 export async function send(request: Request, expected: Expected, options: TransportOptions): Promise<Response> {
   const retries = expected.repeatable || ["GET", "HEAD"].includes(request.method) ? options.retries : 0;
+  let open = false; // whether an attempt may have been carried out
   for (let attempts = 0; ; attempts++) {
     try {
       return await attempt(request, expected, options);
     } catch (error) {
-      const result = attempts > 0 ? expected.repeatedResult(error) : undefined;
+      const result = open ? expected.repeatedResult(error) : undefined;
       if (result !== undefined) {
         return new Response(JSON.stringify(result));
       }
@@ -45,11 +46,20 @@ export async function send(request: Request, expected: Expected, options: Transp
       if (attempts >= retries || !(isTransient(error) || (expected.repeatable && error instanceof TimeoutError))) {
         throw error;
       }
+      open ||= leavesOpen(error);
       const backoff = Math.min(options.backoff * 2 ** attempts, maxBackoff) * (0.5 + Math.random() / 2);
       // Retry-After is added, so that clients that failed at the same time do not retry at the same time.
       await sleep(backoff + (error instanceof HTTPError ? error.retryAfter : 0), request.signal);
     }
   }
+}
+
+/**
+ * Whether a request that failed with this error may have been carried out. With every problem except outcome_unknown,
+ * the server says that nothing was written.
+ */
+function leavesOpen(error: unknown): boolean {
+  return !(error instanceof ProblemError) || error.code === "outcome_unknown";
 }
 
 /** Whether a retry may succeed. */
