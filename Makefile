@@ -230,7 +230,7 @@ compiler:
 
 .PHONY: test
 test: postgres compiler ## Run the tests on a disposable Postgres, under the race detector
-	CONTRACT_COVERAGE="$$PWD/bin/contract-coverage.tsv" go test $(RACE) ./...
+	CONTRACT_COVERAGE="$$PWD/bin/contract-coverage.tsv" go test $(RACE) -timeout 20m ./...
 	@# Go does not write the report if the result of the tests is cached.
 	@test ! -f bin/contract-coverage.tsv || head -n 1 bin/contract-coverage.tsv
 
