@@ -63,7 +63,7 @@ func (a *API) CreateRental(ctx context.Context, customerID int32, body RentalReq
 //
 // The request may be repeated safely. If the customer has a subscription on any of these days, the
 // response is 409 `already_subscribed` with that subscription in `subscription` and in `Location`.
-// A repeated request is recognised first, even if its `start_date` is past by then or the customer is no
+// A repeated request is recognized first, even if its `start_date` is past by then or the customer is no
 // longer active.
 func (a *API) CreateSubscription(ctx context.Context, customerID int32, body SubscriptionRequest) (*Subscription, error) {
 	return call[Subscription](ctx, a, exchange{

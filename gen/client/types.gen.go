@@ -1144,12 +1144,12 @@ type Payment struct {
 
 	// PaymentDate When it was paid.
 	//
-	// Example: 2022-07-08T10:12:00Z
+	// Example: 2022-06-29T18:09:50.346988Z
 	PaymentDate time.Time `json:"payment_date"`
 
 	// PaymentID The payment's number.
 	//
-	// Example: 16050
+	// Example: 16677
 	PaymentID int32 `json:"payment_id"`
 
 	// RentalID The rental that was paid for.
@@ -1185,7 +1185,7 @@ type PaymentPage struct {
 
 	// Total The number of payments on all pages, as `count` says.
 	//
-	// Example: 599
+	// Example: 32
 	Total *int64 `json:"total,omitempty"`
 }
 
@@ -1426,7 +1426,7 @@ type RentalPage struct {
 
 	// Total The number of rentals on all pages, as `count` says.
 	//
-	// Example: 599
+	// Example: 16044
 	Total *int64 `json:"total,omitempty"`
 }
 

@@ -99,7 +99,7 @@ class AsyncOperations:
 
         The request may be repeated safely. If the customer has a subscription on any of these days, the
         response is 409 `already_subscribed` with that subscription in `subscription` and in `Location`.
-        A repeated request is recognised first, even if its `start_date` is past by then or the customer is no
+        A repeated request is recognized first, even if its `start_date` is past by then or the customer is no
         longer active.
 
         Args:

@@ -392,7 +392,7 @@ export interface paths {
          *
          *     The request may be repeated safely. If the customer has a subscription on any of these days, the
          *     response is 409 `already_subscribed` with that subscription in `subscription` and in `Location`.
-         *     A repeated request is recognised first, even if its `start_date` is past by then or the customer is no
+         *     A repeated request is recognized first, even if its `start_date` is past by then or the customer is no
          *     longer active.
          */
         post: operations["createSubscription"];
@@ -1096,7 +1096,7 @@ export interface components {
             /**
              * Format: int64
              * @description The number of rentals on all pages, as `count` says.
-             * @example 599
+             * @example 16044
              */
             total?: number;
             /**
@@ -1152,7 +1152,7 @@ export interface components {
             /**
              * Format: int64
              * @description The number of payments on all pages, as `count` says.
-             * @example 599
+             * @example 32
              */
             total?: number;
             /**
@@ -1258,7 +1258,7 @@ export interface components {
             /**
              * Format: int32
              * @description The payment's number.
-             * @example 16050
+             * @example 16677
              */
             payment_id: number;
             /**
@@ -1283,7 +1283,7 @@ export interface components {
             /**
              * Format: date-time
              * @description When it was paid.
-             * @example 2022-07-08T10:12:00Z
+             * @example 2022-06-29T18:09:50.346988Z
              */
             payment_date: string;
         };

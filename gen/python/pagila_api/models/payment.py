@@ -17,11 +17,11 @@ class Payment:
     """A payment of a customer. Members whose value the database does not know are absent.
 
     Attributes:
-        payment_id (int): The payment's number. Example: 16050.
+        payment_id (int): The payment's number. Example: 16677.
         customer_id (int): The customer. Example: 1.
         staff_id (int): The member of staff who received it. Example: 1.
         rental_id (int): The rental that was paid for. Example: 76.
-        payment_date (datetime.datetime): When it was paid. Example: 2022-07-08T10:12:00Z.
+        payment_date (datetime.datetime): When it was paid. Example: 2022-06-29T18:09:50.346988Z.
         amount (str | Unset): A sum of money as a decimal number with two digits after the point. Example: 0.99.
     """
 

@@ -23,7 +23,7 @@ class RentalPage:
         items (list[Rental]): The rentals in the order of the request.
         page_size (int): The largest number of rentals on a page. Example: 20.
         page (int | Unset): The number of the page. Absent if the request had a cursor. Example: 1.
-        total (int | Unset): The number of rentals on all pages, as `count` says. Example: 599.
+        total (int | Unset): The number of rentals on all pages, as `count` says. Example: 16044.
         next_cursor (str | Unset): Leads to the next page. Absent on the last page. Example:
             ZgEAAAAgZ9tagFoknoNRwDmqqlbKTFGyMtdRyk6tVLJSMleqBQQAAP__.
     """
