@@ -752,7 +752,7 @@ type CustomerDetail struct {
 	// Example: SMITH
 	LastName string `json:"last_name"`
 
-	// LateFees The late fees of the open rentals up to now. Absent if one of them is unknown.
+	// LateFees The late fees of `open_rentals` up to now. Absent if one of them is unknown.
 	//
 	// Example: 0.00
 	LateFees *LateFees `json:"late_fees,omitempty"`
@@ -760,7 +760,7 @@ type CustomerDetail struct {
 	// OpenRentals The rentals that were not returned, the first due date first. There are at most 1000.
 	OpenRentals []Rental `json:"open_rentals"`
 
-	// Overdue How many of the open rentals are past their due date.
+	// Overdue How many of these open rentals are past their due date.
 	//
 	// Example: 0
 	Overdue int32 `json:"overdue"`
@@ -1133,7 +1133,7 @@ type LanguageModel struct {
 // Example: 0.00
 type LateFee = string
 
-// LateFees The late fees of the open rentals up to now. Absent if one of them is unknown.
+// LateFees The late fees of `open_rentals` up to now. Absent if one of them is unknown.
 //
 // Example: 0.00
 type LateFees = string

@@ -25,6 +25,9 @@ func TestIfNoneMatch(t *testing.T) {
 	if again := a.get(t, "/films/1").header.Get("ETag"); again != tag {
 		t.Errorf("the ETag was %s and is %s", tag, again)
 	}
+	if cache := whole.header.Get("Cache-Control"); cache != "no-cache" {
+		t.Errorf("Cache-Control is %q, so a browser does not ask with If-None-Match", cache)
+	}
 	if other := a.get(t, "/films/2").header.Get("ETag"); other == tag {
 		t.Errorf("two films have the ETag %s", tag)
 	}

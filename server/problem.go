@@ -159,7 +159,8 @@ var rules = []rule{
 		return newProblem(http.StatusNotFound, notFoundCode(e.Kind), fmt.Sprintf("There is no %s %d.", e.Kind, e.ID))
 	}),
 	forType(unknownReferenceProblem),
-	forError(store.ErrInventoryNotAvailable, newProblem(http.StatusConflict, gen.ProblemCodeInventoryNotAvailable, "The copy is rented out, or the store has no copy of the film in stock.")),
+	forError(store.ErrInventoryNotAvailable, newProblem(http.StatusConflict, gen.ProblemCodeInventoryNotAvailable, "The copy is rented out.")),
+	forError(store.ErrFilmNotAvailable, newProblem(http.StatusConflict, gen.ProblemCodeInventoryNotAvailable, "The store has no copy of the film in stock.")),
 	forType(func(e *store.AlreadyRentedError) problem {
 		p := newProblem(http.StatusConflict, gen.ProblemCodeAlreadyRentedByCustomer, "The customer has rented this already.")
 		p.Rental = new(rental(e.Rental))

@@ -172,6 +172,9 @@ func (s *Server) process(c *gin.Context) {
 		return
 	}
 	call.operation = s.operationOf(c)
+	if call.operation.revalidated {
+		c.Writer.Header()["Cache-Control"] = noCache
+	}
 	if err := s.check(c, call.operation); err != nil {
 		s.fail(c, call, err)
 		return

@@ -17,6 +17,9 @@ var ErrStaffInactive = errors.New("the member of staff is not active")
 // ErrInventoryNotAvailable says that the copy is rented out: it has a rental without a return date.
 var ErrInventoryNotAvailable = errors.New("the copy is not available")
 
+// ErrFilmNotAvailable says that the store has no copy of the film that is not rented out.
+var ErrFilmNotAvailable = errors.New("no copy of the film is available")
+
 // ErrFilmChanged says that the film has changed since the version that the caller knows.
 var ErrFilmChanged = errors.New("the film has changed")
 

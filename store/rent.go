@@ -102,8 +102,8 @@ type writtenRental struct {
 // call is repeated.
 //
 // The error is a *NotFoundError for the customer, an *UnknownReferenceError for what else the rental names, an
-// *AlreadyRentedError, ErrCustomerInactive, ErrStaffInactive, ErrInventoryNotAvailable or a *RefusedError. In each
-// of these cases nothing was written. An *UnavailableError says whether anything was.
+// *AlreadyRentedError, ErrCustomerInactive, ErrStaffInactive, ErrInventoryNotAvailable, ErrFilmNotAvailable or a
+// *RefusedError. In each of these cases nothing was written. An *UnavailableError says whether anything was.
 func (s *Store) CreateRental(ctx context.Context, n NewRental) (Rental, error) {
 	var made writtenRental
 	err := s.writeProven(ctx, func(ctx context.Context, c session) (_ proof, err error) {
@@ -228,17 +228,18 @@ func (p parties) unknown(n NewRental) []Reference {
 	return unknown
 }
 
-// errReturned says that another transaction has ended a rental since it was found.
+// errReturned says that another transaction has ended or deleted a rental since it was found.
 var errReturned = errors.New("the rental has just ended")
 
 // alreadyRented returns an *AlreadyRentedError with the rental, or errReturned.
 func (c session) alreadyRented(ctx context.Context, customerID, id int32) error {
 	rental, err := c.rental(ctx, customerID, id)
-	if err != nil {
-		return err
-	}
-	if rental.ReturnDate != nil {
+	var gone *NotFoundError
+	switch {
+	case errors.As(err, &gone), err == nil && rental.ReturnDate != nil:
 		return errReturned
+	case err != nil:
+		return err
 	}
 	return &AlreadyRentedError{rental}
 }
@@ -268,7 +269,7 @@ func (c session) rentAnyCopy(ctx context.Context, n NewRental) (writtenRental, e
 			return writtenRental{}, err
 		}
 		if n.InventoryID == 0 {
-			return writtenRental{}, ErrInventoryNotAvailable
+			return writtenRental{}, ErrFilmNotAvailable
 		}
 		made, err := c.insertRental(ctx, n)
 		if !errors.Is(err, ErrInventoryNotAvailable) {

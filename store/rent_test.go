@@ -56,7 +56,7 @@ func TestFiftyCustomersForFiveCopies(t *testing.T) {
 		case err == nil:
 			rented = append(rented, rentals[i].InventoryID)
 			wantRental(t, s, conn, rentals[i])
-		case !errors.Is(err, store.ErrInventoryNotAvailable):
+		case !errors.Is(err, store.ErrFilmNotAvailable):
 			t.Errorf("customer %d: %v", clients[i], err)
 		}
 	}
@@ -131,8 +131,8 @@ func TestRentalRules(t *testing.T) {
 		{store.NewRental{CustomerID: 3, InventoryID: copies[0], StaffID: 2}, store.ErrStaffInactive.Error()},
 		{store.NewRental{CustomerID: 3, FilmID: 1000001, StoreID: 1, StaffID: 2}, store.ErrStaffInactive.Error()},
 		{store.NewRental{CustomerID: 3, InventoryID: copies[0], StaffID: 1}, store.ErrInventoryNotAvailable.Error()},
-		{store.NewRental{CustomerID: 3, FilmID: 1000001, StoreID: 1, StaffID: 1}, store.ErrInventoryNotAvailable.Error()},
-		{store.NewRental{CustomerID: 3, FilmID: film, StoreID: 2, StaffID: 1}, store.ErrInventoryNotAvailable.Error()},
+		{store.NewRental{CustomerID: 3, FilmID: 1000001, StoreID: 1, StaffID: 1}, store.ErrFilmNotAvailable.Error()},
+		{store.NewRental{CustomerID: 3, FilmID: film, StoreID: 2, StaffID: 1}, store.ErrFilmNotAvailable.Error()},
 	} {
 		_, err := s.CreateRental(t.Context(), tt.n)
 		var already *store.AlreadyRentedError
@@ -213,7 +213,7 @@ func TestRentFilmWithLockedCopies(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Errorf("after the copies were released: %v", err)
 	}
-	if _, err := rent(clients[3]); !errors.Is(err, store.ErrInventoryNotAvailable) {
+	if _, err := rent(clients[3]); !errors.Is(err, store.ErrFilmNotAvailable) {
 		t.Errorf("all copies are out: %v", err)
 	}
 }

@@ -64,5 +64,5 @@ func ExampleProblemError() {
 		fmt.Println("Choose another copy:", problem.Detail)
 	}
 	// Output:
-	// Choose another copy: The copy is rented out, or the store has no copy of the film in stock.
+	// Choose another copy: The copy is rented out.
 }

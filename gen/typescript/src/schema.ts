@@ -1203,7 +1203,7 @@ export interface components {
             open_rentals: components["schemas"]["Rental"][];
             /**
              * Format: int32
-             * @description How many of the open rentals are past their due date.
+             * @description How many of these open rentals are past their due date.
              * @example 0
              */
             overdue: number;
@@ -1211,7 +1211,7 @@ export interface components {
             subscription?: components["schemas"]["Subscription"];
         };
         /**
-         * @description The late fees of the open rentals up to now. Absent if one of them is unknown.
+         * @description The late fees of `open_rentals` up to now. Absent if one of them is unknown.
          * @example 0.00
          */
         LateFees: string;

@@ -30,10 +30,10 @@ class CustomerDetail:
             count. Example: True.
         open_rentals (list[Rental]): The rentals that were not returned, the first due date first. There are at most
             1000.
-        overdue (int): How many of the open rentals are past their due date. Example: 0.
+        overdue (int): How many of these open rentals are past their due date. Example: 0.
         email (str | Unset): The email address, as the database has it. Example: MARY.SMITH@sakilacustomer.org.
         address (Address | Unset): A postal address. Members whose value the database does not know are absent.
-        late_fees (str | Unset): The late fees of the open rentals up to now. Absent if one of them is unknown. Example:
+        late_fees (str | Unset): The late fees of `open_rentals` up to now. Absent if one of them is unknown. Example:
             0.00.
         subscription (Subscription | Unset): A subscription to streaming. A day that RFC 3339 cannot express is replaced
             by the nearest one that
