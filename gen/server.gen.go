@@ -37,6 +37,7 @@ func (e AnswerAgent) Valid() bool {
 
 // Defines values for CountMode.
 const (
+	CountModeCapped    CountMode = "capped"
 	CountModeEstimated CountMode = "estimated"
 	CountModeExact     CountMode = "exact"
 	CountModeNone      CountMode = "none"
@@ -45,6 +46,8 @@ const (
 // Valid indicates whether the value is a known member of the CountMode enum.
 func (e CountMode) Valid() bool {
 	switch e {
+	case CountModeCapped:
+		return true
 	case CountModeEstimated:
 		return true
 	case CountModeExact:
@@ -608,7 +611,9 @@ type Answer struct {
 	// Sources The films that the answer is based on, in the order of the results.
 	Sources []Source `json:"sources"`
 
-	// Total The number of films that were found. `sources` has only the first of many.
+	// Total The number of films that were found. `sources` has only the first of many. After a search with
+	// `count=capped`, 10001 means that there are more than 10000.
+	//
 	//
 	// Example: 58
 	Total int64 `json:"total"`
@@ -1496,7 +1501,9 @@ type SourcesEvent struct {
 	// Films The films.
 	Films []Source `json:"films"`
 
-	// Total The number of films that were found. The model is given only the first of many.
+	// Total The number of films that were found. The model is given only the first of many. After a search
+	// with `count=capped`, 10001 means that there are more than 10000.
+	//
 	//
 	// Example: 58
 	Total int64 `json:"total"`
@@ -1764,6 +1771,7 @@ type ListCustomersParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// Count How `total` is found. `exact` counts all items that match, which takes long in a large database.
+	// There, use `capped`: it counts up to 10001, which means that there are more than 10000.
 	// `estimated` asks the database's planner, which may be wrong. `none` leaves the total out. The
 	// default is `exact`, and `none` with a cursor.
 	Count *Count `form:"count,omitempty" json:"count,omitempty"`
@@ -1785,6 +1793,7 @@ type ListCustomerPaymentsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// Count How `total` is found. `exact` counts all items that match, which takes long in a large database.
+	// There, use `capped`: it counts up to 10001, which means that there are more than 10000.
 	// `estimated` asks the database's planner, which may be wrong. `none` leaves the total out. The
 	// default is `exact`, and `none` with a cursor.
 	Count *Count `form:"count,omitempty" json:"count,omitempty"`
@@ -1810,6 +1819,7 @@ type ListCustomerRentalsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// Count How `total` is found. `exact` counts all items that match, which takes long in a large database.
+	// There, use `capped`: it counts up to 10001, which means that there are more than 10000.
 	// `estimated` asks the database's planner, which may be wrong. `none` leaves the total out. The
 	// default is `exact`, and `none` with a cursor.
 	Count *Count `form:"count,omitempty" json:"count,omitempty"`
@@ -1827,6 +1837,7 @@ type ListFilmsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// Count How `total` is found. `exact` counts all items that match, which takes long in a large database.
+	// There, use `capped`: it counts up to 10001, which means that there are more than 10000.
 	// `estimated` asks the database's planner, which may be wrong. `none` leaves the total out. The
 	// default is `exact`, and `none` with a cursor.
 	Count *Count `form:"count,omitempty" json:"count,omitempty"`
@@ -1946,6 +1957,7 @@ type ListRentalsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// Count How `total` is found. `exact` counts all items that match, which takes long in a large database.
+	// There, use `capped`: it counts up to 10001, which means that there are more than 10000.
 	// `estimated` asks the database's planner, which may be wrong. `none` leaves the total out. The
 	// default is `exact`, and `none` with a cursor.
 	Count *Count `form:"count,omitempty" json:"count,omitempty"`

@@ -118,7 +118,7 @@ func TestListsByLink(t *testing.T) {
 	}
 }
 
-// The total is exact, the planner's estimate or left out, by number and by cursor.
+// The total is exact, capped, the planner's estimate or left out, by number and by cursor.
 func TestCountOfLists(t *testing.T) {
 	t.Parallel()
 	a := start(t)
@@ -148,6 +148,9 @@ func TestCountOfLists(t *testing.T) {
 		}
 		if p := read("&count=estimated"); p.Total == nil || *p.Total < 1 {
 			t.Errorf("%s with count=estimated: %+v", path, p)
+		}
+		if p := read("&count=capped"); p.Total == nil || *p.Total != want && *p.Total != 10001 {
+			t.Errorf("%s with count=capped: %+v, want a total of %d", path, p, want)
 		}
 		if p := read("&cursor=" + first.NextCursor); p.Total != nil || p.Page != nil {
 			t.Errorf("%s with a cursor: %+v", path, p)

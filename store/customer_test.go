@@ -167,10 +167,10 @@ func TestCustomerConditions(t *testing.T) {
 		if got := walkCustomers(t, s, tt.q); !slices.Equal(got, want) {
 			t.Errorf("%+v: %d, want %d", tt.q, got, want)
 		}
-		for _, count := range []store.Count{"", store.CountExact, store.CountEstimated, store.CountNone} {
+		for _, count := range []store.Count{"", store.CountExact, store.CountCapped, store.CountEstimated, store.CountNone} {
 			tt.q.Count = count
 			page, err := s.Customers(t.Context(), tt.q)
-			exact := count == "" || count == store.CountExact
+			exact := count == "" || count == store.CountExact || count == store.CountCapped
 			if err != nil || (page.Total == nil) != (count == store.CountNone) || exact && *page.Total != int64(len(want)) {
 				t.Errorf("%+v: %+v, %v", tt.q, page, err)
 			}

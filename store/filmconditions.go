@@ -87,10 +87,10 @@ func (q FilmQuery) conditions(counting bool) *statement {
 	s.where(len(q.Categories) > 0, category, q.Categories)
 	s.where(len(q.Ratings) > 0, `f.rating::text = ANY ($1::text[])`, q.Ratings)
 	s.where(len(q.Languages) > 0, languageIs, q.Languages)
-	s.where(len(q.SpecialFeatures) > 0, hasFeatures, q.SpecialFeatures)
+	s.whereSlow(len(q.SpecialFeatures) > 0, hasFeatures, q.SpecialFeatures)
 	s.where(q.StreamingAvailable != nil, `COALESCE(f.streaming_available, false) = $1::boolean`, q.StreamingAvailable)
 	s.where(q.InStock != nil && *q.InStock, inStock, q.StoreID)
-	s.where(q.InStock != nil && !*q.InStock, `NOT `+inStock, q.StoreID)
+	s.whereSlow(q.InStock != nil && !*q.InStock, `NOT `+inStock, q.StoreID)
 	s.where(q.InStock == nil && q.StoreID != 0, inStore, q.StoreID)
 	for i, name := range q.Actors {
 		few := q.films[i]

@@ -12,6 +12,12 @@ import (
 // planOf returns the plan of a statement, as PostgreSQL keeps it or makes it for the arguments.
 func planOf(t *testing.T, url string, kept bool, sql string, args []any) string {
 	t.Helper()
+	return explained(t, url, `EXPLAIN`, kept, sql, args)
+}
+
+// explained is planOf with the options of EXPLAIN.
+func explained(t *testing.T, url, explain string, kept bool, sql string, args []any) string {
+	t.Helper()
 	values := make([]string, len(args))
 	for i, arg := range args {
 		text := strings.NewReplacer("[", "{", "]", "}").Replace(fmt.Sprint(arg))
@@ -23,7 +29,7 @@ func planOf(t *testing.T, url string, kept bool, sql string, args []any) string 
 		mode = "force_generic_plan"
 	}
 	pgtest.Exec(t, conn.Exec, `SET plan_cache_mode = `+mode+`; PREPARE page AS `+sql)
-	rows, err := conn.Query(t.Context(), `EXPLAIN EXECUTE page(`+strings.Join(values, ", ")+`)`)
+	rows, err := conn.Query(t.Context(), explain+` EXECUTE page(`+strings.Join(values, ", ")+`)`)
 	if err != nil {
 		t.Fatal(err)
 	}

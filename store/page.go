@@ -28,9 +28,13 @@ type Count string
 // The ways to count. The default is CountExact with a page number, and CountNone with a cursor.
 const (
 	CountExact     Count = "exact"
+	CountCapped    Count = "capped"    // no further than CountCap+1, which means that there are more than CountCap
 	CountEstimated Count = "estimated" // by the planner, which may be wrong
 	CountNone      Count = "none"
 )
+
+// CountCap is how many items CountCapped counts.
+const CountCap = 10_000
 
 // Page is a page of a list in the order of the query.
 type Page[T any] struct {
@@ -177,10 +181,8 @@ func readPage[R any](ctx context.Context, s *Store, l list, p Paging, q query) (
 // so that it prefers to walk an index.
 func (r pageRequest) sql(q query) (sql string, args []any) {
 	s := q.conditions(false)
-	total := `SELECT NULL::bigint AS total`
-	if r.Count == CountExact {
-		total = `SELECT count(*) AS total FROM ` + r.table + ` WHERE ` + q.conditions(true).all() // the same arguments
-	}
+	size := s.arg(r.PageSize+1) + `::bigint`
+	total := r.total(s, q, size)
 	offset, limit := ``, ` LIMIT `+strconv.Itoa(MaxPageSize+1)
 	switch {
 	case r.after != nil:
@@ -189,17 +191,49 @@ func (r pageRequest) sql(q query) (sql string, args []any) {
 		limit, offset = ``, ` OFFSET `+s.arg(int64(r.Page-1)*int64(r.PageSize))+`::bigint`
 	}
 	return `
-SELECT total.total, page.id, ` + r.by.is.text(`page.sort_key`) + ` AS sort_key,` + r.columns + `
-FROM (` + total + `) total
-LEFT JOIN (
+WITH page AS MATERIALIZED (
 	SELECT * FROM (
 		SELECT ` + r.id + ` AS id, ` + r.by.key + ` AS sort_key` + r.carried + ` FROM ` + r.table + r.by.joins + `
 		WHERE ` + s.all() + `
 		ORDER BY ` + r.by.by(r.by.key, r.id) + limit + `
 	) best
-	ORDER BY ` + r.by.by(`sort_key`, `id`) + ` LIMIT ` + s.arg(r.PageSize+1) + `::bigint` + offset + `
-) page ON true` + r.joins + `
+	ORDER BY ` + r.by.by(`sort_key`, `id`) + ` LIMIT ` + size + offset + `
+)
+SELECT total.total, page.id, ` + r.by.is.text(`page.sort_key`) + ` AS sort_key,` + r.columns + `
+FROM (SELECT ` + total + ` AS total) total
+LEFT JOIN page ON true` + r.joins + `
 ORDER BY ` + r.by.by(`page.sort_key`, `page.id`), s.args
+}
+
+// total returns an expression for the total, with the arguments of the statement. If the first page has all items,
+// they are counted there: PostgreSQL does not evaluate the branch that it does not need.
+func (r pageRequest) total(s *statement, q query, size string) string {
+	var matching string
+	switch r.Count {
+	case CountExact:
+		matching = r.table + ` WHERE ` + q.conditions(true).all()
+	case CountCapped:
+		matching = `(` + r.capped(s) + `) capped`
+	default:
+		return `NULL::bigint`
+	}
+	total := `(SELECT count(*) FROM ` + matching + `)`
+	if r.Page == 1 {
+		total = `CASE WHEN (SELECT count(*) FROM page) < ` + size + ` THEN (SELECT count(*) FROM page) ELSE ` + total + ` END`
+	}
+	return total
+}
+
+// capped returns a statement for the rows of a capped count. It has the conditions of pages, since it can end early as
+// well. It tests the slow ones last, and for one row at a time: a plan that joins whole tables would not end early, and
+// the planner cannot know how many rows meet these conditions.
+func (r pageRequest) capped(s *statement) string {
+	from := r.table + ` WHERE ` + and(s.conditions)
+	if s.slow != nil {
+		alias, _, _ := strings.Cut(r.id, ".")
+		from = `(SELECT * FROM ` + from + ` OFFSET 0) ` + alias + ` WHERE (SELECT ` + and(s.slow) + `)`
+	}
+	return `SELECT FROM ` + from + ` LIMIT ` + strconv.Itoa(CountCap+1)
 }
 
 // newPage makes a page of the rows, which are one more than the page has if there is a next page.
@@ -216,7 +250,7 @@ func newPage[R any](r pageRequest, rows []pageRow[R], estimate int64) Page[R] {
 		}
 	}
 	switch r.Count {
-	case CountExact:
+	case CountExact, CountCapped:
 		page.Total = &rows[0].Total
 	case CountEstimated:
 		page.Total = new(max(estimate, int64(len(page.Items))))

@@ -312,7 +312,7 @@ func TestCustomerRentals(t *testing.T) {
 	}
 }
 
-// Totals are counted, estimated or left out as the query says.
+// Totals are counted, up to a cap or not, estimated or left out as the query says.
 func TestRentalCounts(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
@@ -322,6 +322,17 @@ func TestRentalCounts(t *testing.T) {
 	page, err := s.Rentals(t.Context(), store.RentalQuery{Paging: store.Paging{PageSize: 2, Count: store.CountEstimated}})
 	if err != nil || page.Total == nil || *page.Total < all/2 || *page.Total > all*2 {
 		t.Errorf("estimated: %+v, %v, want about %d", page, err, all)
+	}
+	for _, q := range []store.RentalQuery{{}, {State: store.RentalOpen}, {State: store.RentalReturned, StoreID: 1}, {CustomerID: 1}} {
+		q.Count = store.CountExact
+		exact, err := s.Rentals(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.Count = store.CountCapped
+		if page, err := s.Rentals(t.Context(), q); err != nil || *page.Total != min(*exact.Total, store.CountCap+1) {
+			t.Errorf("capped: %+v, %v, want %d", page, err, *exact.Total)
+		}
 	}
 	if page, err := s.Rentals(t.Context(), store.RentalQuery{Paging: store.Paging{Count: store.CountNone}}); err != nil || page.Total != nil {
 		t.Errorf("none: %+v, %v", page, err)

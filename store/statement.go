@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -9,6 +10,7 @@ import (
 // statement is a statement under construction.
 type statement struct {
 	conditions []string
+	slow       []string // more conditions, which cost much for each row
 	args       []any
 }
 
@@ -20,18 +22,31 @@ func (s *statement) arg(value any) string {
 
 // where adds a condition if it is set. The condition numbers its own arguments from $1.
 func (s *statement) where(set bool, condition string, args ...any) {
-	if !set {
-		return
+	if set {
+		s.conditions = append(s.conditions, s.numbered(condition, args))
 	}
+}
+
+// whereSlow is where for a condition that costs much for each row. Capped counts test it last.
+func (s *statement) whereSlow(set bool, condition string, args ...any) {
+	if set {
+		s.slow = append(s.slow, s.numbered(condition, args))
+	}
+}
+
+// numbered returns a condition with the numbers that its arguments have in the statement.
+func (s *statement) numbered(condition string, args []any) string {
 	var marks []string
 	for i, value := range args {
 		marks = append(marks, "$"+strconv.Itoa(i+1), s.arg(value))
 	}
-	s.conditions = append(s.conditions, strings.NewReplacer(marks...).Replace(condition))
+	return strings.NewReplacer(marks...).Replace(condition)
 }
 
 // all returns the conditions as one.
-func (s *statement) all() string { return strings.Join(s.conditions, "\n\tAND ") }
+func (s *statement) all() string { return and(slices.Concat(s.conditions, s.slow)) }
+
+func and(conditions []string) string { return strings.Join(conditions, "\n\tAND ") }
 
 // Range are the bounds of a value. Nil is no bound.
 type Range[T any] struct{ Min, Max *T }

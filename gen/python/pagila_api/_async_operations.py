@@ -304,6 +304,7 @@ default is `-payment_date`, the newest first.
             page_size: The largest number of items on a page.
             cursor: The `next_cursor` of the page before.
             count: How `total` is found. `exact` counts all items that match, which takes long in a large database.
+There, use `capped`: it counts up to 10001, which means that there are more than 10000.
 `estimated` asks the database's planner, which may be wrong. `none` leaves the total out. The
 default is `exact`, and `none` with a cursor.
 
@@ -374,6 +375,7 @@ equal values are ordered by `rental_id`. The default is `-rental_date`, the newe
             page_size: The largest number of items on a page.
             cursor: The `next_cursor` of the page before.
             count: How `total` is found. `exact` counts all items that match, which takes long in a large database.
+There, use `capped`: it counts up to 10001, which means that there are more than 10000.
 `estimated` asks the database's planner, which may be wrong. `none` leaves the total out. The
 default is `exact`, and `none` with a cursor.
 
@@ -459,6 +461,7 @@ which is the default.
             page_size: The largest number of items on a page.
             cursor: The `next_cursor` of the page before.
             count: How `total` is found. `exact` counts all items that match, which takes long in a large database.
+There, use `capped`: it counts up to 10001, which means that there are more than 10000.
 `estimated` asks the database's planner, which may be wrong. `none` leaves the total out. The
 default is `exact`, and `none` with a cursor.
 
@@ -570,6 +573,7 @@ default is `exact`, and `none` with a cursor.
             page_size: The largest number of items on a page.
             cursor: The `next_cursor` of the page before.
             count: How `total` is found. `exact` counts all items that match, which takes long in a large database.
+There, use `capped`: it counts up to 10001, which means that there are more than 10000.
 `estimated` asks the database's planner, which may be wrong. `none` leaves the total out. The
 default is `exact`, and `none` with a cursor.
 
@@ -760,6 +764,7 @@ equal values are ordered by `rental_id`. The default is `-rental_date`, the newe
             page_size: The largest number of items on a page.
             cursor: The `next_cursor` of the page before.
             count: How `total` is found. `exact` counts all items that match, which takes long in a large database.
+There, use `capped`: it counts up to 10001, which means that there are more than 10000.
 `estimated` asks the database's planner, which may be wrong. `none` leaves the total out. The
 default is `exact`, and `none` with a cursor.
 

@@ -698,7 +698,7 @@ export interface components {
          * @example exact
          * @enum {string}
          */
-        CountMode: "exact" | "estimated" | "none";
+        CountMode: "exact" | "capped" | "estimated" | "none";
         /**
          * @description A sum of money to compare with, as a decimal number. It is compared exactly.
          * @example 2.99
@@ -1486,7 +1486,8 @@ export interface components {
             sources: components["schemas"]["Source"][];
             /**
              * Format: int64
-             * @description The number of films that were found. `sources` has only the first of many.
+             * @description The number of films that were found. `sources` has only the first of many. After a search with
+             *     `count=capped`, 10001 means that there are more than 10000.
              * @example 58
              */
             total: number;
@@ -1549,7 +1550,8 @@ export interface components {
             films: components["schemas"]["Source"][];
             /**
              * Format: int64
-             * @description The number of films that were found. The model is given only the first of many.
+             * @description The number of films that were found. The model is given only the first of many. After a search
+             *     with `count=capped`, 10001 means that there are more than 10000.
              * @example 58
              */
             total: number;
@@ -2467,6 +2469,7 @@ export interface components {
         Cursor: string;
         /**
          * @description How `total` is found. `exact` counts all items that match, which takes long in a large database.
+         *     There, use `capped`: it counts up to 10001, which means that there are more than 10000.
          *     `estimated` asks the database's planner, which may be wrong. `none` leaves the total out. The
          *     default is `exact`, and `none` with a cursor.
          * @example exact
@@ -2595,6 +2598,7 @@ export interface operations {
                 cursor?: components["parameters"]["Cursor"];
                 /**
                  * @description How `total` is found. `exact` counts all items that match, which takes long in a large database.
+                 *     There, use `capped`: it counts up to 10001, which means that there are more than 10000.
                  *     `estimated` asks the database's planner, which may be wrong. `none` leaves the total out. The
                  *     default is `exact`, and `none` with a cursor.
                  * @example exact
@@ -3481,6 +3485,7 @@ export interface operations {
                 cursor?: components["parameters"]["Cursor"];
                 /**
                  * @description How `total` is found. `exact` counts all items that match, which takes long in a large database.
+                 *     There, use `capped`: it counts up to 10001, which means that there are more than 10000.
                  *     `estimated` asks the database's planner, which may be wrong. `none` leaves the total out. The
                  *     default is `exact`, and `none` with a cursor.
                  * @example exact
@@ -3699,6 +3704,7 @@ export interface operations {
                 cursor?: components["parameters"]["Cursor"];
                 /**
                  * @description How `total` is found. `exact` counts all items that match, which takes long in a large database.
+                 *     There, use `capped`: it counts up to 10001, which means that there are more than 10000.
                  *     `estimated` asks the database's planner, which may be wrong. `none` leaves the total out. The
                  *     default is `exact`, and `none` with a cursor.
                  * @example exact
@@ -3768,6 +3774,7 @@ export interface operations {
                 cursor?: components["parameters"]["Cursor"];
                 /**
                  * @description How `total` is found. `exact` counts all items that match, which takes long in a large database.
+                 *     There, use `capped`: it counts up to 10001, which means that there are more than 10000.
                  *     `estimated` asks the database's planner, which may be wrong. `none` leaves the total out. The
                  *     default is `exact`, and `none` with a cursor.
                  * @example exact
@@ -3856,6 +3863,7 @@ export interface operations {
                 cursor?: components["parameters"]["Cursor"];
                 /**
                  * @description How `total` is found. `exact` counts all items that match, which takes long in a large database.
+                 *     There, use `capped`: it counts up to 10001, which means that there are more than 10000.
                  *     `estimated` asks the database's planner, which may be wrong. `none` leaves the total out. The
                  *     default is `exact`, and `none` with a cursor.
                  * @example exact
