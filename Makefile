@@ -230,13 +230,17 @@ compiler:
 
 .PHONY: test
 test: postgres compiler ## Run the tests on a disposable Postgres, under the race detector
-	CONTRACT_COVERAGE="$$PWD/bin/contract-coverage.tsv" go test $(RACE) ./...
+	CONTRACT_COVERAGE="$$PWD/bin/contract-coverage.tsv" go test $(RACE) -timeout 20m ./...
 	@# Go does not write the report if the result of the tests is cached.
 	@test ! -f bin/contract-coverage.tsv || head -n 1 bin/contract-coverage.tsv
 
 .PHONY: chaos
 chaos: postgres compiler ## Run the server for a minute while everything around it fails at once
 	CHAOS_DURATION=60s go test $(RACE) -count=1 -v -run '^TestChaos$$' ./server/cmd/pagila-api
+
+.PHONY: history-test
+history-test: postgres ## Check the histories of 64 clients while servers are killed, and without each lock (takes 5 minutes)
+	HISTORY_DURATION=60s go test -count=1 -timeout 30m -v -run '^Test(History|WithoutLocks)$$' ./server/historytest
 
 .PHONY: bench-million
 bench-million: postgres ## Measure pages of films at a thousand and at a million films (takes 10 minutes and 4 GB); films=100000 for fewer

@@ -14,6 +14,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/gin-gonic/gin/binding"
 	"github.com/oapi-codegen/runtime"
+	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
 // Defines values for AnswerAgent.
@@ -36,6 +37,7 @@ func (e AnswerAgent) Valid() bool {
 
 // Defines values for CountMode.
 const (
+	CountModeCapped    CountMode = "capped"
 	CountModeEstimated CountMode = "estimated"
 	CountModeExact     CountMode = "exact"
 	CountModeNone      CountMode = "none"
@@ -44,11 +46,37 @@ const (
 // Valid indicates whether the value is a known member of the CountMode enum.
 func (e CountMode) Valid() bool {
 	switch e {
+	case CountModeCapped:
+		return true
 	case CountModeEstimated:
 		return true
 	case CountModeExact:
 		return true
 	case CountModeNone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CustomerSort.
+const (
+	CustomerSortCustomerID      CustomerSort = "customer_id"
+	CustomerSortLastName        CustomerSort = "last_name"
+	CustomerSortMinusCustomerID CustomerSort = "-customer_id"
+	CustomerSortMinusLastName   CustomerSort = "-last_name"
+)
+
+// Valid indicates whether the value is a known member of the CustomerSort enum.
+func (e CustomerSort) Valid() bool {
+	switch e {
+	case CustomerSortCustomerID:
+		return true
+	case CustomerSortLastName:
+		return true
+	case CustomerSortMinusCustomerID:
+		return true
+	case CustomerSortMinusLastName:
 		return true
 	default:
 		return false
@@ -121,46 +149,101 @@ func (e HealthStatus) Valid() bool {
 	}
 }
 
+// Defines values for PaymentSort.
+const (
+	PaymentSortMinusPaymentDate PaymentSort = "-payment_date"
+	PaymentSortPaymentDate      PaymentSort = "payment_date"
+)
+
+// Valid indicates whether the value is a known member of the PaymentSort enum.
+func (e PaymentSort) Valid() bool {
+	switch e {
+	case PaymentSortMinusPaymentDate:
+		return true
+	case PaymentSortPaymentDate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PlanName.
+const (
+	PlanNameBasic    PlanName = "basic"
+	PlanNamePremium  PlanName = "premium"
+	PlanNameStandard PlanName = "standard"
+)
+
+// Valid indicates whether the value is a known member of the PlanName enum.
+func (e PlanName) Valid() bool {
+	switch e {
+	case PlanNameBasic:
+		return true
+	case PlanNamePremium:
+		return true
+	case PlanNameStandard:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ProblemCode.
 const (
-	ProblemCodeActorNotFound         ProblemCode = "actor_not_found"
-	ProblemCodeBodyTooLarge          ProblemCode = "body_too_large"
-	ProblemCodeCustomerInactive      ProblemCode = "customer_inactive"
-	ProblemCodeCustomerNotFound      ProblemCode = "customer_not_found"
-	ProblemCodeDatabaseBusy          ProblemCode = "database_busy"
-	ProblemCodeDatabaseUnavailable   ProblemCode = "database_unavailable"
-	ProblemCodeFilmNotFound          ProblemCode = "film_not_found"
-	ProblemCodeFilmNotRated          ProblemCode = "film_not_rated"
-	ProblemCodeInternalError         ProblemCode = "internal_error"
-	ProblemCodeInvalidCredentials    ProblemCode = "invalid_credentials"
-	ProblemCodeInvalidRequest        ProblemCode = "invalid_request"
-	ProblemCodeInvalidToken          ProblemCode = "invalid_token"
-	ProblemCodeInventoryNotAvailable ProblemCode = "inventory_not_available"
-	ProblemCodeLLMBadResponse        ProblemCode = "llm_bad_response"
-	ProblemCodeLLMBusy               ProblemCode = "llm_busy"
-	ProblemCodeLLMRefused            ProblemCode = "llm_refused"
-	ProblemCodeLLMTimeout            ProblemCode = "llm_timeout"
-	ProblemCodeLLMUnavailable        ProblemCode = "llm_unavailable"
-	ProblemCodeLLMUnverified         ProblemCode = "llm_unverified"
-	ProblemCodeMethodNotAllowed      ProblemCode = "method_not_allowed"
-	ProblemCodeMissingToken          ProblemCode = "missing_token"
-	ProblemCodeNotFound              ProblemCode = "not_found"
-	ProblemCodeNotReady              ProblemCode = "not_ready"
-	ProblemCodeOriginNotAllowed      ProblemCode = "origin_not_allowed"
-	ProblemCodeOutcomeUnknown        ProblemCode = "outcome_unknown"
-	ProblemCodeRateLimited           ProblemCode = "rate_limited"
-	ProblemCodeRefusedByDatabase     ProblemCode = "refused_by_database"
-	ProblemCodeRentalNotFound        ProblemCode = "rental_not_found"
-	ProblemCodeServerBusy            ProblemCode = "server_busy"
-	ProblemCodeStaffInactive         ProblemCode = "staff_inactive"
-	ProblemCodeUnknownReference      ProblemCode = "unknown_reference"
-	ProblemCodeUnsupportedMediaType  ProblemCode = "unsupported_media_type"
+	ProblemCodeActorNotFound           ProblemCode = "actor_not_found"
+	ProblemCodeAlreadyCancelled        ProblemCode = "already_cancelled"
+	ProblemCodeAlreadyRentedByCustomer ProblemCode = "already_rented_by_customer"
+	ProblemCodeAlreadyReturned         ProblemCode = "already_returned"
+	ProblemCodeAlreadySubscribed       ProblemCode = "already_subscribed"
+	ProblemCodeBodyTooLarge            ProblemCode = "body_too_large"
+	ProblemCodeCustomerInactive        ProblemCode = "customer_inactive"
+	ProblemCodeCustomerNotFound        ProblemCode = "customer_not_found"
+	ProblemCodeDatabaseBusy            ProblemCode = "database_busy"
+	ProblemCodeDatabaseUnavailable     ProblemCode = "database_unavailable"
+	ProblemCodeFilmNotFound            ProblemCode = "film_not_found"
+	ProblemCodeFilmNotRated            ProblemCode = "film_not_rated"
+	ProblemCodeInternalError           ProblemCode = "internal_error"
+	ProblemCodeInvalidCredentials      ProblemCode = "invalid_credentials"
+	ProblemCodeInvalidDates            ProblemCode = "invalid_dates"
+	ProblemCodeInvalidRequest          ProblemCode = "invalid_request"
+	ProblemCodeInvalidToken            ProblemCode = "invalid_token"
+	ProblemCodeInventoryNotAvailable   ProblemCode = "inventory_not_available"
+	ProblemCodeLLMBadResponse          ProblemCode = "llm_bad_response"
+	ProblemCodeLLMBusy                 ProblemCode = "llm_busy"
+	ProblemCodeLLMRefused              ProblemCode = "llm_refused"
+	ProblemCodeLLMTimeout              ProblemCode = "llm_timeout"
+	ProblemCodeLLMUnavailable          ProblemCode = "llm_unavailable"
+	ProblemCodeLLMUnverified           ProblemCode = "llm_unverified"
+	ProblemCodeMethodNotAllowed        ProblemCode = "method_not_allowed"
+	ProblemCodeMissingToken            ProblemCode = "missing_token"
+	ProblemCodeNotFound                ProblemCode = "not_found"
+	ProblemCodeNotReady                ProblemCode = "not_ready"
+	ProblemCodeOriginNotAllowed        ProblemCode = "origin_not_allowed"
+	ProblemCodeOutcomeUnknown          ProblemCode = "outcome_unknown"
+	ProblemCodePreconditionFailed      ProblemCode = "precondition_failed"
+	ProblemCodePreconditionRequired    ProblemCode = "precondition_required"
+	ProblemCodeRateLimited             ProblemCode = "rate_limited"
+	ProblemCodeRefusedByDatabase       ProblemCode = "refused_by_database"
+	ProblemCodeRentalNotFound          ProblemCode = "rental_not_found"
+	ProblemCodeServerBusy              ProblemCode = "server_busy"
+	ProblemCodeStaffInactive           ProblemCode = "staff_inactive"
+	ProblemCodeSubscriptionNotFound    ProblemCode = "subscription_not_found"
+	ProblemCodeUnknownReference        ProblemCode = "unknown_reference"
+	ProblemCodeUnsupportedMediaType    ProblemCode = "unsupported_media_type"
 )
 
 // Valid indicates whether the value is a known member of the ProblemCode enum.
 func (e ProblemCode) Valid() bool {
 	switch e {
 	case ProblemCodeActorNotFound:
+		return true
+	case ProblemCodeAlreadyCancelled:
+		return true
+	case ProblemCodeAlreadyRentedByCustomer:
+		return true
+	case ProblemCodeAlreadyReturned:
+		return true
+	case ProblemCodeAlreadySubscribed:
 		return true
 	case ProblemCodeBodyTooLarge:
 		return true
@@ -179,6 +262,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeInternalError:
 		return true
 	case ProblemCodeInvalidCredentials:
+		return true
+	case ProblemCodeInvalidDates:
 		return true
 	case ProblemCodeInvalidRequest:
 		return true
@@ -210,6 +295,10 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeOutcomeUnknown:
 		return true
+	case ProblemCodePreconditionFailed:
+		return true
+	case ProblemCodePreconditionRequired:
+		return true
 	case ProblemCodeRateLimited:
 		return true
 	case ProblemCodeRefusedByDatabase:
@@ -219,6 +308,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeServerBusy:
 		return true
 	case ProblemCodeStaffInactive:
+		return true
+	case ProblemCodeSubscriptionNotFound:
 		return true
 	case ProblemCodeUnknownReference:
 		return true
@@ -286,6 +377,63 @@ const (
 func (e ReadinessStatus) Valid() bool {
 	switch e {
 	case ReadinessStatusReady:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RentalSort.
+const (
+	RentalSortDueDate         RentalSort = "due_date"
+	RentalSortMinusDueDate    RentalSort = "-due_date"
+	RentalSortMinusRentalDate RentalSort = "-rental_date"
+	RentalSortMinusRentalID   RentalSort = "-rental_id"
+	RentalSortMinusReturnDate RentalSort = "-return_date"
+	RentalSortRentalDate      RentalSort = "rental_date"
+	RentalSortRentalID        RentalSort = "rental_id"
+	RentalSortReturnDate      RentalSort = "return_date"
+)
+
+// Valid indicates whether the value is a known member of the RentalSort enum.
+func (e RentalSort) Valid() bool {
+	switch e {
+	case RentalSortDueDate:
+		return true
+	case RentalSortMinusDueDate:
+		return true
+	case RentalSortMinusRentalDate:
+		return true
+	case RentalSortMinusRentalID:
+		return true
+	case RentalSortMinusReturnDate:
+		return true
+	case RentalSortRentalDate:
+		return true
+	case RentalSortRentalID:
+		return true
+	case RentalSortReturnDate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RentalState.
+const (
+	RentalStateOpen     RentalState = "open"
+	RentalStateOverdue  RentalState = "overdue"
+	RentalStateReturned RentalState = "returned"
+)
+
+// Valid indicates whether the value is a known member of the RentalState enum.
+func (e RentalState) Valid() bool {
+	switch e {
+	case RentalStateOpen:
+		return true
+	case RentalStateOverdue:
+		return true
+	case RentalStateReturned:
 		return true
 	default:
 		return false
@@ -405,6 +553,44 @@ type ActorSummary struct {
 	LastName string `json:"last_name"`
 }
 
+// Address A postal address. Members whose value the database does not know are absent.
+type Address struct {
+	// AdditionalAddress A second line.
+	//
+	// Example:
+	AdditionalAddress *string `json:"additional_address,omitempty"`
+
+	// Address The street and the number.
+	//
+	// Example: 1913 Hanoi Way
+	Address *string `json:"address,omitempty"`
+
+	// City The city.
+	//
+	// Example: Sasebo
+	City *string `json:"city,omitempty"`
+
+	// Country The country.
+	//
+	// Example: Japan
+	Country *string `json:"country,omitempty"`
+
+	// District The district, such as a province.
+	//
+	// Example: Nagasaki
+	District *string `json:"district,omitempty"`
+
+	// Phone The telephone number.
+	//
+	// Example: 28303384290
+	Phone *string `json:"phone,omitempty"`
+
+	// PostalCode The postal code.
+	//
+	// Example: 35200
+	PostalCode *string `json:"postal_code,omitempty"`
+}
+
 // Amount A sum of money to compare with, as a decimal number. It is compared exactly.
 //
 // Example: 2.99
@@ -425,7 +611,9 @@ type Answer struct {
 	// Sources The films that the answer is based on, in the order of the results.
 	Sources []Source `json:"sources"`
 
-	// Total The number of films that were found. `sources` has only the first of many.
+	// Total The number of films that were found. `sources` has only the first of many. After a search with
+	// `count=capped`, 10001 means that there are more than 10000.
+	//
 	//
 	// Example: 58
 	Total int64 `json:"total"`
@@ -501,10 +689,132 @@ type Copy struct {
 	StoreID int32 `json:"store_id"`
 }
 
-// CountMode How the number of films on all pages is found.
+// CountMode How the number of items on all pages is found.
 //
 // Example: exact
 type CountMode string
+
+// Customer A customer. Members whose value the database does not know are absent.
+type Customer struct {
+	// Active Whether the customer may rent and subscribe. Both of Pagila's columns `active` and `activebool` count.
+	//
+	// Example: true
+	Active bool `json:"active"`
+
+	// CustomerID The customer's number.
+	//
+	// Example: 1
+	CustomerID int32 `json:"customer_id"`
+
+	// Email The email address, as the database has it.
+	//
+	// Example: MARY.SMITH@sakilacustomer.org
+	Email *string `json:"email,omitempty"`
+
+	// FirstName The first name.
+	//
+	// Example: MARY
+	FirstName string `json:"first_name"`
+
+	// LastName The last name.
+	//
+	// Example: SMITH
+	LastName string `json:"last_name"`
+
+	// StoreID The customer's store.
+	//
+	// Example: 1
+	StoreID int32 `json:"store_id"`
+}
+
+// CustomerDetail A customer with the address, the open rentals and the subscription.
+type CustomerDetail struct {
+	// Active Whether the customer may rent and subscribe. Both of Pagila's columns `active` and `activebool` count.
+	//
+	// Example: true
+	Active bool `json:"active"`
+
+	// Address A postal address. Members whose value the database does not know are absent.
+	Address *Address `json:"address,omitempty"`
+
+	// CustomerID The customer's number.
+	//
+	// Example: 1
+	CustomerID int32 `json:"customer_id"`
+
+	// Email The email address, as the database has it.
+	//
+	// Example: MARY.SMITH@sakilacustomer.org
+	Email *string `json:"email,omitempty"`
+
+	// FirstName The first name.
+	//
+	// Example: MARY
+	FirstName string `json:"first_name"`
+
+	// LastName The last name.
+	//
+	// Example: SMITH
+	LastName string `json:"last_name"`
+
+	// LateFees The late fees of `open_rentals` up to now. Absent if one of them is unknown.
+	//
+	// Example: 0.00
+	LateFees *LateFees `json:"late_fees,omitempty"`
+
+	// OpenRentals The rentals that were not returned, the first due date first. There are at most 1000.
+	OpenRentals []Rental `json:"open_rentals"`
+
+	// Overdue How many of these open rentals are past their due date.
+	//
+	// Example: 0
+	Overdue int32 `json:"overdue"`
+
+	// StoreID The customer's store.
+	//
+	// Example: 1
+	StoreID int32 `json:"store_id"`
+
+	// Subscription A subscription to streaming. A day that RFC 3339 cannot express is replaced by the nearest one that
+	// it can.
+	Subscription *Subscription `json:"subscription,omitempty"`
+}
+
+// CustomerPage One page of customers.
+type CustomerPage struct {
+	// Items The customers in the order of the request.
+	Items []Customer `json:"items"`
+
+	// NextCursor Leads to the next page. Absent on the last page.
+	//
+	// Example: ZgEAAAAgZ9tagFoknoNRwDmqqlbKTFGyMtdRyk6tVLJSMleqBQQAAP__
+	NextCursor *string `json:"next_cursor,omitempty"`
+
+	// Page The number of the page. Absent if the request had a cursor.
+	//
+	// Example: 1
+	Page *int32 `json:"page,omitempty"`
+
+	// PageSize The largest number of customers on a page.
+	//
+	// Example: 20
+	PageSize int32 `json:"page_size"`
+
+	// Total The number of customers on all pages, as `count` says.
+	//
+	// Example: 599
+	Total *int64 `json:"total,omitempty"`
+}
+
+// CustomerSort An order of customers. A minus sign reverses it.
+//
+// Example: last_name
+type CustomerSort string
+
+// Day A day in UTC such as 2026-11-26, from the year 1 to 9999.
+//
+// Example: 2026-11-26
+type Day = openapi_types.Date
 
 // DeltaEvent The data of the server-sent event `delta`. The next chunk of the answer.
 type DeltaEvent struct {
@@ -624,6 +934,11 @@ type FilmDetail struct {
 	// Example: A Epic Drama of a Feminist And a Mad Scientist who must Battle a Teacher in The Canadian Rockies
 	Description *string `json:"description,omitempty"`
 
+	// Etag Identifies this state of the film. To change the film, send it in `If-Match`.
+	//
+	// Example: "fdf72e720382caaee781f67bfc26a30f"
+	Etag string `json:"etag"`
+
 	// FilmID The film's number.
 	//
 	// Example: 1
@@ -735,6 +1050,14 @@ type FilmSummary struct {
 	Title string `json:"title"`
 }
 
+// FilmUpdate The change of a film.
+type FilmUpdate struct {
+	// StreamingAvailable True if the film can be streamed.
+	//
+	// Example: true
+	StreamingAvailable bool `json:"streaming_available"`
+}
+
 // Health The state of the process.
 type Health struct {
 	// Status Always `ok`.
@@ -808,10 +1131,110 @@ type LanguageModel struct {
 	Provider string `json:"provider"`
 }
 
+// LateFee One dollar for each of the days overdue, and the film's replacement cost as well if the copy is more
+// than twice the rental duration overdue. For an open rental, up to now. Absent if the database does
+// not know the replacement cost.
+//
+// Example: 0.00
+type LateFee = string
+
+// LateFees The late fees of `open_rentals` up to now. Absent if one of them is unknown.
+//
+// Example: 0.00
+type LateFees = string
+
 // Money A sum of money as a decimal number with two digits after the point.
 //
 // Example: 0.99
 type Money = string
+
+// Payment A payment of a customer. Members whose value the database does not know are absent.
+type Payment struct {
+	// Amount A sum of money as a decimal number with two digits after the point.
+	//
+	// Example: 0.99
+	Amount *Money `json:"amount,omitempty"`
+
+	// CustomerID The customer.
+	//
+	// Example: 1
+	CustomerID int32 `json:"customer_id"`
+
+	// PaymentDate When it was paid.
+	//
+	// Example: 2022-06-29T18:09:50.346988Z
+	PaymentDate time.Time `json:"payment_date"`
+
+	// PaymentID The payment's number.
+	//
+	// Example: 16677
+	PaymentID int32 `json:"payment_id"`
+
+	// RentalID The rental that was paid for.
+	//
+	// Example: 76
+	RentalID int32 `json:"rental_id"`
+
+	// StaffID The member of staff who received it.
+	//
+	// Example: 1
+	StaffID int32 `json:"staff_id"`
+}
+
+// PaymentPage One page of payments.
+type PaymentPage struct {
+	// Items The payments in the order of the request.
+	Items []Payment `json:"items"`
+
+	// NextCursor Leads to the next page. Absent on the last page.
+	//
+	// Example: ZgEAAAAgZ9tagFoknoNRwDmqqlbKTFGyMtdRyk6tVLJSMleqBQQAAP__
+	NextCursor *string `json:"next_cursor,omitempty"`
+
+	// Page The number of the page. Absent if the request had a cursor.
+	//
+	// Example: 1
+	Page *int32 `json:"page,omitempty"`
+
+	// PageSize The largest number of payments on a page.
+	//
+	// Example: 20
+	PageSize int32 `json:"page_size"`
+
+	// Total The number of payments on all pages, as `count` says.
+	//
+	// Example: 32
+	Total *int64 `json:"total,omitempty"`
+}
+
+// PaymentSort An order of payments. A minus sign reverses it.
+//
+// Example: payment_date
+type PaymentSort string
+
+// Plan A streaming plan.
+type Plan struct {
+	// Description What the plan includes.
+	//
+	// Example: Films in high definition, on two screens at a time.
+	Description string `json:"description"`
+
+	// PlanName The name of a streaming plan.
+	//
+	// Example: standard
+	PlanName PlanName `json:"plan_name"`
+}
+
+// PlanList The streaming plans.
+type PlanList struct {
+	// Items The plans, the simplest first.
+	Items []Plan `json:"items"`
+}
+
+// PlanName The name of a streaming plan.
+//
+// Example: standard
+type PlanName string
 
 // Problem What went wrong (RFC 9457).
 type Problem struct {
@@ -838,6 +1261,10 @@ type Problem struct {
 	// Example: /films/5000
 	Instance string `json:"instance"`
 
+	// Rental A rental. A time that RFC 3339 cannot express (before the year 1, after 9999, or infinity) is
+	// replaced by the nearest one that it can.
+	Rental *Rental `json:"rental,omitempty"`
+
 	// RequestID Identifies the request in the server's log.
 	//
 	// Example: 01a2b3c4d5e6f708
@@ -847,6 +1274,10 @@ type Problem struct {
 	//
 	// Example: 404
 	Status int32 `json:"status"`
+
+	// Subscription A subscription to streaming. A day that RFC 3339 cannot express is replaced by the nearest one that
+	// it can.
+	Subscription *Subscription `json:"subscription,omitempty"`
 
 	// Title The name of the status.
 	//
@@ -933,6 +1364,12 @@ type Rental struct {
 	// Example: 1
 	CustomerID int32 `json:"customer_id"`
 
+	// DaysOverdue How many whole days after the due date the copy was returned. For an open rental, up to now.
+	//
+	//
+	// Example: 0
+	DaysOverdue int64 `json:"days_overdue"`
+
 	// DueDate When the copy is due, from the film's `rental_duration`.
 	//
 	// Example: 2026-11-28T12:00:00Z
@@ -947,6 +1384,14 @@ type Rental struct {
 	//
 	// Example: 1
 	InventoryID int32 `json:"inventory_id"`
+
+	// LateFee One dollar for each of the days overdue, and the film's replacement cost as well if the copy is more
+	// than twice the rental duration overdue. For an open rental, up to now. Absent if the database does
+	// not know the replacement cost.
+	//
+	//
+	// Example: 0.00
+	LateFee *LateFee `json:"late_fee,omitempty"`
 
 	// RentalDate When the rental began.
 	//
@@ -965,20 +1410,77 @@ type Rental struct {
 	//
 	// Example: 1
 	StaffID int32 `json:"staff_id"`
+
+	// StoreID The store of the copy.
+	//
+	// Example: 1
+	StoreID int32 `json:"store_id"`
+
+	// Title The film's title.
+	//
+	// Example: ACADEMY DINOSAUR
+	Title string `json:"title"`
 }
 
-// RentalRequest The copy to rent, and the member of staff who rents it out.
+// RentalPage One page of rentals.
+type RentalPage struct {
+	// Items The rentals in the order of the request.
+	Items []Rental `json:"items"`
+
+	// NextCursor Leads to the next page. Absent on the last page.
+	//
+	// Example: ZgEAAAAgZ9tagFoknoNRwDmqqlbKTFGyMtdRyk6tVLJSMleqBQQAAP__
+	NextCursor *string `json:"next_cursor,omitempty"`
+
+	// Page The number of the page. Absent if the request had a cursor.
+	//
+	// Example: 1
+	Page *int32 `json:"page,omitempty"`
+
+	// PageSize The largest number of rentals on a page.
+	//
+	// Example: 20
+	PageSize int32 `json:"page_size"`
+
+	// Total The number of rentals on all pages, as `count` says.
+	//
+	// Example: 16044
+	Total *int64 `json:"total,omitempty"`
+}
+
+// RentalRequest What to rent, and the member of staff who rents it out. The body has either `inventory_id`, or
+// `film_id` and `store_id`.
 type RentalRequest struct {
+	// FilmID The film, of which any copy in the store will do.
+	//
+	// Example: 1
+	FilmID *int32 `json:"film_id,omitempty"`
+
 	// InventoryID The copy.
 	//
 	// Example: 1
-	InventoryID int32 `json:"inventory_id"`
+	InventoryID *int32 `json:"inventory_id,omitempty"`
 
 	// StaffID The member of staff who rents it out.
 	//
 	// Example: 1
 	StaffID int32 `json:"staff_id"`
+
+	// StoreID The store of the copy, with `film_id`.
+	//
+	// Example: 1
+	StoreID *int32 `json:"store_id,omitempty"`
 }
+
+// RentalSort An order of rentals. A minus sign reverses it.
+//
+// Example: due_date
+type RentalSort string
+
+// RentalState Whether a rental is open, returned, or open and past its due date.
+//
+// Example: open
+type RentalState string
 
 // Source A film that an answer is based on.
 type Source struct {
@@ -999,7 +1501,9 @@ type SourcesEvent struct {
 	// Films The films.
 	Films []Source `json:"films"`
 
-	// Total The number of films that were found. The model is given only the first of many.
+	// Total The number of films that were found. The model is given only the first of many. After a search
+	// with `count=capped`, 10001 means that there are more than 10000.
+	//
 	//
 	// Example: 58
 	Total int64 `json:"total"`
@@ -1037,6 +1541,62 @@ type Store struct {
 type StoreList struct {
 	// Items The stores by number.
 	Items []Store `json:"items"`
+}
+
+// Subscription A subscription to streaming. A day that RFC 3339 cannot express is replaced by the nearest one that
+// it can.
+type Subscription struct {
+	// Active Whether today is one of its days.
+	//
+	// Example: true
+	Active bool `json:"active"`
+
+	// CustomerID The customer.
+	//
+	// Example: 1
+	CustomerID int32 `json:"customer_id"`
+
+	// EndDate The last day. Null if the subscription has no end.
+	EndDate *openapi_types.Date `json:"end_date"`
+
+	// PlanName The name of the plan. The database may have plans that `PlanName` does not list.
+	//
+	// Example: standard
+	PlanName string `json:"plan_name"`
+
+	// StartDate The first day.
+	//
+	// Example: 2026-11-26
+	StartDate openapi_types.Date `json:"start_date"`
+
+	// SubscriptionID The subscription's number.
+	//
+	// Example: 1
+	SubscriptionID int32 `json:"subscription_id"`
+}
+
+// SubscriptionList The subscriptions of a customer.
+type SubscriptionList struct {
+	// Items The subscriptions, the latest start date first.
+	Items []Subscription `json:"items"`
+}
+
+// SubscriptionRequest The plan, and the days of the subscription.
+type SubscriptionRequest struct {
+	// EndDate A day in UTC such as 2026-11-26, from the year 1 to 9999.
+	//
+	// Example: 2026-11-26
+	EndDate *Day `json:"end_date,omitempty"`
+
+	// PlanName The name of a streaming plan.
+	//
+	// Example: standard
+	PlanName PlanName `json:"plan_name"`
+
+	// StartDate A day in UTC such as 2026-11-26, from the year 1 to 9999.
+	//
+	// Example: 2026-11-26
+	StartDate *Day `json:"start_date,omitempty"`
 }
 
 // SummaryRequest The film to summarize.
@@ -1142,6 +1702,11 @@ type Usage struct {
 // ActorID defines model for ActorID.
 type ActorID = int32
 
+// Count How the number of items on all pages is found.
+//
+// Example: exact
+type Count = CountMode
+
 // Cursor defines model for Cursor.
 type Cursor = string
 
@@ -1156,6 +1721,12 @@ type Page = int32
 
 // PageSize defines model for PageSize.
 type PageSize = int32
+
+// RentalID defines model for RentalID.
+type RentalID = int32
+
+// SubscriptionID defines model for SubscriptionID.
+type SubscriptionID = int32
 
 // ListActorsParams defines parameters for ListActors.
 type ListActorsParams struct {
@@ -1175,6 +1746,85 @@ type AskQuestionParams struct {
 	Question QuestionText `form:"question" json:"question"`
 }
 
+// ListCustomersParams defines parameters for ListCustomers.
+type ListCustomersParams struct {
+	// Q A part of the name or of the email address, such as `mary s`. Case does not matter.
+	Q *string `form:"q,omitempty" json:"q,omitempty"`
+
+	// StoreID The customer's store.
+	StoreID *int32 `form:"store_id,omitempty" json:"store_id,omitempty"`
+
+	// Active Whether the customer may rent.
+	Active *bool `form:"active,omitempty" json:"active,omitempty"`
+
+	// Sort The order. A minus sign reverses it. Customers with equal last names are ordered by `customer_id`,
+	// which is the default.
+	Sort *CustomerSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Page The number of the page, from 1, which is the default. It excludes `cursor`.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// PageSize The largest number of items on a page.
+	PageSize *PageSize `form:"page_size,omitempty" json:"page_size,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Count How `total` is found. `exact` counts all items that match, which takes long in a large database.
+	// There, use `capped`: it counts up to 10001, which means that there are more than 10000.
+	// `estimated` asks the database's planner, which may be wrong. `none` leaves the total out. The
+	// default is `exact`, and `none` with a cursor.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
+}
+
+// ListCustomerPaymentsParams defines parameters for ListCustomerPayments.
+type ListCustomerPaymentsParams struct {
+	// Sort The order. A minus sign reverses it. Payments of the same time are ordered by `payment_id`. The
+	// default is `-payment_date`, the newest first.
+	Sort *PaymentSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Page The number of the page, from 1, which is the default. It excludes `cursor`.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// PageSize The largest number of items on a page.
+	PageSize *PageSize `form:"page_size,omitempty" json:"page_size,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Count How `total` is found. `exact` counts all items that match, which takes long in a large database.
+	// There, use `capped`: it counts up to 10001, which means that there are more than 10000.
+	// `estimated` asks the database's planner, which may be wrong. `none` leaves the total out. The
+	// default is `exact`, and `none` with a cursor.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
+}
+
+// ListCustomerRentalsParams defines parameters for ListCustomerRentals.
+type ListCustomerRentalsParams struct {
+	// State Whether the copy is still out (`open`), was returned (`returned`), or is out and past its due date
+	// (`overdue`).
+	State *RentalState `form:"state,omitempty" json:"state,omitempty"`
+
+	// Sort The order. A minus sign reverses it. Unknown values come last in both directions, and rentals with
+	// equal values are ordered by `rental_id`. The default is `-rental_date`, the newest first.
+	Sort *RentalSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Page The number of the page, from 1, which is the default. It excludes `cursor`.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// PageSize The largest number of items on a page.
+	PageSize *PageSize `form:"page_size,omitempty" json:"page_size,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Count How `total` is found. `exact` counts all items that match, which takes long in a large database.
+	// There, use `capped`: it counts up to 10001, which means that there are more than 10000.
+	// `estimated` asks the database's planner, which may be wrong. `none` leaves the total out. The
+	// default is `exact`, and `none` with a cursor.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
+}
+
 // ListFilmsParams defines parameters for ListFilms.
 type ListFilmsParams struct {
 	// Page The number of the page, from 1, which is the default. It excludes `cursor`.
@@ -1186,10 +1836,11 @@ type ListFilmsParams struct {
 	// Cursor The `next_cursor` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Count How `total` is found. `exact` counts all films that match, which takes long in a large
-	// catalogue. `estimated` asks the database's planner, which may be wrong. `none` leaves the
-	// total out. The default is `exact`, and `none` with a cursor.
-	Count *CountMode `form:"count,omitempty" json:"count,omitempty"`
+	// Count How `total` is found. `exact` counts all items that match, which takes long in a large database.
+	// There, use `capped`: it counts up to 10001, which means that there are more than 10000.
+	// `estimated` asks the database's planner, which may be wrong. `none` leaves the total out. The
+	// default is `exact`, and `none` with a cursor.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
 
 	// Sort The order. A minus sign reverses it. Unknown values come last in both directions, and films
 	// with equal values are ordered by `film_id`. `relevance` needs `q`, puts the best match first,
@@ -1264,6 +1915,54 @@ type ListFilmsParams struct {
 	StoreID *int32 `form:"store_id,omitempty" json:"store_id,omitempty"`
 }
 
+// UpdateFilmParams defines parameters for UpdateFilm.
+type UpdateFilmParams struct {
+	// IfMatch The `etag` of the film as it was read (RFC 9110, section 13.1.1). Without it, and with `*`, the
+	// response is 428. A weak ETag never matches.
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// ListRentalsParams defines parameters for ListRentals.
+type ListRentalsParams struct {
+	// State Whether the copy is still out (`open`), was returned (`returned`), or is out and past its due date
+	// (`overdue`).
+	State *RentalState `form:"state,omitempty" json:"state,omitempty"`
+
+	// CustomerID The customer.
+	CustomerID *int32 `form:"customer_id,omitempty" json:"customer_id,omitempty"`
+
+	// FilmID The film of the copy.
+	FilmID *int32 `form:"film_id,omitempty" json:"film_id,omitempty"`
+
+	// StoreID The store of the copy.
+	StoreID *int32 `form:"store_id,omitempty" json:"store_id,omitempty"`
+
+	// RentalDateMin The first day of the rentals, in UTC.
+	RentalDateMin *Day `form:"rental_date_min,omitempty" json:"rental_date_min,omitempty"`
+
+	// RentalDateMax The last day of the rentals, in UTC.
+	RentalDateMax *Day `form:"rental_date_max,omitempty" json:"rental_date_max,omitempty"`
+
+	// Sort The order. A minus sign reverses it. Unknown values come last in both directions, and rentals with
+	// equal values are ordered by `rental_id`. The default is `-rental_date`, the newest first.
+	Sort *RentalSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Page The number of the page, from 1, which is the default. It excludes `cursor`.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// PageSize The largest number of items on a page.
+	PageSize *PageSize `form:"page_size,omitempty" json:"page_size,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Count How `total` is found. `exact` counts all items that match, which takes long in a large database.
+	// There, use `capped`: it counts up to 10001, which means that there are more than 10000.
+	// `estimated` asks the database's planner, which may be wrong. `none` leaves the total out. The
+	// default is `exact`, and `none` with a cursor.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
+}
+
 // HandOffJSONRequestBody defines body for HandOff for application/json ContentType.
 type HandOffJSONRequestBody = Question
 
@@ -1272,6 +1971,12 @@ type SummarizeFilmJSONRequestBody = SummaryRequest
 
 // CreateRentalJSONRequestBody defines body for CreateRental for application/json ContentType.
 type CreateRentalJSONRequestBody = RentalRequest
+
+// CreateSubscriptionJSONRequestBody defines body for CreateSubscription for application/json ContentType.
+type CreateSubscriptionJSONRequestBody = SubscriptionRequest
+
+// UpdateFilmJSONRequestBody defines body for UpdateFilm for application/json ContentType.
+type UpdateFilmJSONRequestBody = FilmUpdate
 
 // CreateTokenFormdataRequestBody defines body for CreateToken for application/x-www-form-urlencoded ContentType.
 type CreateTokenFormdataRequestBody = TokenRequest
@@ -1296,12 +2001,39 @@ type ServerInterface interface {
 	// ListCategories List the categories
 	// (GET /categories)
 	ListCategories(c *gin.Context)
+	// ListCustomers List customers
+	// (GET /customers)
+	ListCustomers(c *gin.Context, params ListCustomersParams)
+	// GetCustomer Read a customer
+	// (GET /customers/{customer_id})
+	GetCustomer(c *gin.Context, customerID CustomerID)
+	// ListCustomerPayments List the payments of a customer
+	// (GET /customers/{customer_id}/payments)
+	ListCustomerPayments(c *gin.Context, customerID CustomerID, params ListCustomerPaymentsParams)
+	// ListCustomerRentals List the rentals of a customer
+	// (GET /customers/{customer_id}/rentals)
+	ListCustomerRentals(c *gin.Context, customerID CustomerID, params ListCustomerRentalsParams)
 	// CreateRental Rent a copy
 	// (POST /customers/{customer_id}/rentals)
 	CreateRental(c *gin.Context, customerID CustomerID)
 	// GetRental Read a rental
 	// (GET /customers/{customer_id}/rentals/{rental_id})
-	GetRental(c *gin.Context, customerID CustomerID, rentalID int32)
+	GetRental(c *gin.Context, customerID CustomerID, rentalID RentalID)
+	// ReturnRental Return a copy
+	// (POST /customers/{customer_id}/rentals/{rental_id}/return)
+	ReturnRental(c *gin.Context, customerID CustomerID, rentalID RentalID)
+	// ListCustomerSubscriptions List the subscriptions of a customer
+	// (GET /customers/{customer_id}/subscriptions)
+	ListCustomerSubscriptions(c *gin.Context, customerID CustomerID)
+	// CreateSubscription Subscribe to streaming
+	// (POST /customers/{customer_id}/subscriptions)
+	CreateSubscription(c *gin.Context, customerID CustomerID)
+	// GetSubscription Read a subscription
+	// (GET /customers/{customer_id}/subscriptions/{subscription_id})
+	GetSubscription(c *gin.Context, customerID CustomerID, subscriptionID SubscriptionID)
+	// CancelSubscription Cancel a subscription
+	// (POST /customers/{customer_id}/subscriptions/{subscription_id}/cancel)
+	CancelSubscription(c *gin.Context, customerID CustomerID, subscriptionID SubscriptionID)
 	// GetDocs This contract as an interactive page
 	// (GET /docs)
 	GetDocs(c *gin.Context)
@@ -1314,6 +2046,9 @@ type ServerInterface interface {
 	// GetFilm Read a film
 	// (GET /films/{film_id})
 	GetFilm(c *gin.Context, filmID FilmID)
+	// UpdateFilm Offer a film for streaming, or stop offering it
+	// (PATCH /films/{film_id})
+	UpdateFilm(c *gin.Context, filmID FilmID, params UpdateFilmParams)
 	// ListFilmInventory List the copies of a film
 	// (GET /films/{film_id}/inventory)
 	ListFilmInventory(c *gin.Context, filmID FilmID)
@@ -1329,9 +2064,15 @@ type ServerInterface interface {
 	// GetContractYAML This contract as YAML
 	// (GET /openapi.yaml)
 	GetContractYAML(c *gin.Context)
+	// ListPlans List the streaming plans
+	// (GET /plans)
+	ListPlans(c *gin.Context)
 	// GetReadiness Is the server ready?
 	// (GET /readyz)
 	GetReadiness(c *gin.Context)
+	// ListRentals List the rentals of the shop
+	// (GET /rentals)
+	ListRentals(c *gin.Context, params ListRentalsParams)
 	// ListStores List the stores
 	// (GET /stores)
 	ListStores(c *gin.Context)
@@ -1483,6 +2224,258 @@ func (siw *ServerInterfaceWrapper) ListCategories(c *gin.Context) {
 	siw.Handler.ListCategories(c)
 }
 
+// ListCustomers operation middleware
+func (siw *ServerInterfaceWrapper) ListCustomers(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListCustomersParams
+
+	// ------------- Optional query parameter "q" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "q", c.Request.URL.Query(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter q: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "store_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "store_id", c.Request.URL.Query(), &params.StoreID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter store_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "active" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "active", c.Request.URL.Query(), &params.Active, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter active: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", c.Request.URL.Query(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter sort: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", c.Request.URL.Query(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "page_size" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page_size", c.Request.URL.Query(), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page_size: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", c.Request.URL.Query(), &params.Count, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter count: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListCustomers(c, params)
+}
+
+// GetCustomer operation middleware
+func (siw *ServerInterfaceWrapper) GetCustomer(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "customer_id" -------------
+	var customerID CustomerID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "customer_id", c.Param("customer_id"), &customerID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter customer_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetCustomer(c, customerID)
+}
+
+// ListCustomerPayments operation middleware
+func (siw *ServerInterfaceWrapper) ListCustomerPayments(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "customer_id" -------------
+	var customerID CustomerID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "customer_id", c.Param("customer_id"), &customerID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter customer_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListCustomerPaymentsParams
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", c.Request.URL.Query(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter sort: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", c.Request.URL.Query(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "page_size" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page_size", c.Request.URL.Query(), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page_size: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", c.Request.URL.Query(), &params.Count, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter count: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListCustomerPayments(c, customerID, params)
+}
+
+// ListCustomerRentals operation middleware
+func (siw *ServerInterfaceWrapper) ListCustomerRentals(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "customer_id" -------------
+	var customerID CustomerID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "customer_id", c.Param("customer_id"), &customerID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter customer_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListCustomerRentalsParams
+
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", c.Request.URL.Query(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter state: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", c.Request.URL.Query(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter sort: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", c.Request.URL.Query(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "page_size" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page_size", c.Request.URL.Query(), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page_size: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", c.Request.URL.Query(), &params.Count, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter count: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListCustomerRentals(c, customerID, params)
+}
+
 // CreateRental operation middleware
 func (siw *ServerInterfaceWrapper) CreateRental(c *gin.Context) {
 
@@ -1524,7 +2517,7 @@ func (siw *ServerInterfaceWrapper) GetRental(c *gin.Context) {
 	}
 
 	// ------------- Path parameter "rental_id" -------------
-	var rentalID int32
+	var rentalID RentalID
 
 	err = runtime.BindStyledParameterWithOptions("simple", "rental_id", c.Param("rental_id"), &rentalID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
 	if err != nil {
@@ -1540,6 +2533,158 @@ func (siw *ServerInterfaceWrapper) GetRental(c *gin.Context) {
 	}
 
 	siw.Handler.GetRental(c, customerID, rentalID)
+}
+
+// ReturnRental operation middleware
+func (siw *ServerInterfaceWrapper) ReturnRental(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "customer_id" -------------
+	var customerID CustomerID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "customer_id", c.Param("customer_id"), &customerID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter customer_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "rental_id" -------------
+	var rentalID RentalID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "rental_id", c.Param("rental_id"), &rentalID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter rental_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ReturnRental(c, customerID, rentalID)
+}
+
+// ListCustomerSubscriptions operation middleware
+func (siw *ServerInterfaceWrapper) ListCustomerSubscriptions(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "customer_id" -------------
+	var customerID CustomerID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "customer_id", c.Param("customer_id"), &customerID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter customer_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListCustomerSubscriptions(c, customerID)
+}
+
+// CreateSubscription operation middleware
+func (siw *ServerInterfaceWrapper) CreateSubscription(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "customer_id" -------------
+	var customerID CustomerID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "customer_id", c.Param("customer_id"), &customerID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter customer_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.CreateSubscription(c, customerID)
+}
+
+// GetSubscription operation middleware
+func (siw *ServerInterfaceWrapper) GetSubscription(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "customer_id" -------------
+	var customerID CustomerID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "customer_id", c.Param("customer_id"), &customerID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter customer_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "subscription_id" -------------
+	var subscriptionID SubscriptionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "subscription_id", c.Param("subscription_id"), &subscriptionID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter subscription_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetSubscription(c, customerID, subscriptionID)
+}
+
+// CancelSubscription operation middleware
+func (siw *ServerInterfaceWrapper) CancelSubscription(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "customer_id" -------------
+	var customerID CustomerID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "customer_id", c.Param("customer_id"), &customerID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter customer_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "subscription_id" -------------
+	var subscriptionID SubscriptionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "subscription_id", c.Param("subscription_id"), &subscriptionID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter subscription_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.CancelSubscription(c, customerID, subscriptionID)
 }
 
 // GetDocs operation middleware
@@ -1832,6 +2977,55 @@ func (siw *ServerInterfaceWrapper) GetFilm(c *gin.Context) {
 	siw.Handler.GetFilm(c, filmID)
 }
 
+// UpdateFilm operation middleware
+func (siw *ServerInterfaceWrapper) UpdateFilm(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "film_id" -------------
+	var filmID FilmID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "film_id", c.Param("film_id"), &filmID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter film_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateFilmParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.UpdateFilm(c, filmID, params)
+}
+
 // ListFilmInventory operation middleware
 func (siw *ServerInterfaceWrapper) ListFilmInventory(c *gin.Context) {
 
@@ -1909,6 +3103,19 @@ func (siw *ServerInterfaceWrapper) GetContractYAML(c *gin.Context) {
 	siw.Handler.GetContractYAML(c)
 }
 
+// ListPlans operation middleware
+func (siw *ServerInterfaceWrapper) ListPlans(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListPlans(c)
+}
+
 // GetReadiness operation middleware
 func (siw *ServerInterfaceWrapper) GetReadiness(c *gin.Context) {
 
@@ -1920,6 +3127,113 @@ func (siw *ServerInterfaceWrapper) GetReadiness(c *gin.Context) {
 	}
 
 	siw.Handler.GetReadiness(c)
+}
+
+// ListRentals operation middleware
+func (siw *ServerInterfaceWrapper) ListRentals(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListRentalsParams
+
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", c.Request.URL.Query(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter state: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "customer_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "customer_id", c.Request.URL.Query(), &params.CustomerID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter customer_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "film_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "film_id", c.Request.URL.Query(), &params.FilmID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter film_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "store_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "store_id", c.Request.URL.Query(), &params.StoreID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter store_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "rental_date_min" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "rental_date_min", c.Request.URL.Query(), &params.RentalDateMin, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter rental_date_min: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "rental_date_max" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "rental_date_max", c.Request.URL.Query(), &params.RentalDateMax, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter rental_date_max: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", c.Request.URL.Query(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter sort: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", c.Request.URL.Query(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "page_size" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page_size", c.Request.URL.Query(), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page_size: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", c.Request.URL.Query(), &params.Count, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter count: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListRentals(c, params)
 }
 
 // ListStores operation middleware
@@ -1981,18 +3295,30 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.POST(options.BaseURL+"/ai/handoff", wrapper.HandOff)
 	router.POST(options.BaseURL+"/ai/summary", wrapper.SummarizeFilm)
 	router.GET(options.BaseURL+"/categories", wrapper.ListCategories)
+	router.GET(options.BaseURL+"/customers", wrapper.ListCustomers)
+	router.GET(options.BaseURL+"/customers/:customer_id", wrapper.GetCustomer)
+	router.GET(options.BaseURL+"/customers/:customer_id/payments", wrapper.ListCustomerPayments)
+	router.GET(options.BaseURL+"/customers/:customer_id/rentals", wrapper.ListCustomerRentals)
 	router.POST(options.BaseURL+"/customers/:customer_id/rentals", wrapper.CreateRental)
 	router.GET(options.BaseURL+"/customers/:customer_id/rentals/:rental_id", wrapper.GetRental)
+	router.POST(options.BaseURL+"/customers/:customer_id/rentals/:rental_id/return", wrapper.ReturnRental)
+	router.GET(options.BaseURL+"/customers/:customer_id/subscriptions", wrapper.ListCustomerSubscriptions)
+	router.POST(options.BaseURL+"/customers/:customer_id/subscriptions", wrapper.CreateSubscription)
+	router.GET(options.BaseURL+"/customers/:customer_id/subscriptions/:subscription_id", wrapper.GetSubscription)
+	router.POST(options.BaseURL+"/customers/:customer_id/subscriptions/:subscription_id/cancel", wrapper.CancelSubscription)
 	router.GET(options.BaseURL+"/docs", wrapper.GetDocs)
 	router.GET(options.BaseURL+"/docs/:asset", wrapper.GetDocsAsset)
 	router.GET(options.BaseURL+"/films", wrapper.ListFilms)
 	router.GET(options.BaseURL+"/films/:film_id", wrapper.GetFilm)
+	router.PATCH(options.BaseURL+"/films/:film_id", wrapper.UpdateFilm)
 	router.GET(options.BaseURL+"/films/:film_id/inventory", wrapper.ListFilmInventory)
 	router.GET(options.BaseURL+"/healthz", wrapper.GetHealth)
 	router.GET(options.BaseURL+"/languages", wrapper.ListLanguages)
 	router.GET(options.BaseURL+"/openapi.json", wrapper.GetContractJSON)
 	router.GET(options.BaseURL+"/openapi.yaml", wrapper.GetContractYAML)
+	router.GET(options.BaseURL+"/plans", wrapper.ListPlans)
 	router.GET(options.BaseURL+"/readyz", wrapper.GetReadiness)
+	router.GET(options.BaseURL+"/rentals", wrapper.ListRentals)
 	router.GET(options.BaseURL+"/stores", wrapper.ListStores)
 	router.POST(options.BaseURL+"/token", wrapper.CreateToken)
 }
@@ -2229,6 +3555,126 @@ func (response ListCategories200JSONResponse) VisitListCategoriesResponse(w http
 	return err
 }
 
+type ListCustomersRequestObject struct {
+	Params ListCustomersParams
+}
+
+type ListCustomersResponseObject interface {
+	VisitListCustomersResponse(w http.ResponseWriter) error
+}
+
+type ListCustomers200ResponseHeaders struct {
+	Link *string
+}
+
+type ListCustomers200JSONResponse struct {
+	Body    CustomerPage
+	Headers ListCustomers200ResponseHeaders
+}
+
+func (response ListCustomers200JSONResponse) VisitListCustomersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCustomerRequestObject struct {
+	CustomerID CustomerID `json:"customer_id"`
+}
+
+type GetCustomerResponseObject interface {
+	VisitGetCustomerResponse(w http.ResponseWriter) error
+}
+
+type GetCustomer200JSONResponse CustomerDetail
+
+func (response GetCustomer200JSONResponse) VisitGetCustomerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCustomerPaymentsRequestObject struct {
+	CustomerID CustomerID `json:"customer_id"`
+	Params     ListCustomerPaymentsParams
+}
+
+type ListCustomerPaymentsResponseObject interface {
+	VisitListCustomerPaymentsResponse(w http.ResponseWriter) error
+}
+
+type ListCustomerPayments200ResponseHeaders struct {
+	Link *string
+}
+
+type ListCustomerPayments200JSONResponse struct {
+	Body    PaymentPage
+	Headers ListCustomerPayments200ResponseHeaders
+}
+
+func (response ListCustomerPayments200JSONResponse) VisitListCustomerPaymentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCustomerRentalsRequestObject struct {
+	CustomerID CustomerID `json:"customer_id"`
+	Params     ListCustomerRentalsParams
+}
+
+type ListCustomerRentalsResponseObject interface {
+	VisitListCustomerRentalsResponse(w http.ResponseWriter) error
+}
+
+type ListCustomerRentals200ResponseHeaders struct {
+	Link *string
+}
+
+type ListCustomerRentals200JSONResponse struct {
+	Body    RentalPage
+	Headers ListCustomerRentals200ResponseHeaders
+}
+
+func (response ListCustomerRentals200JSONResponse) VisitListCustomerRentalsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateRentalRequestObject struct {
 	CustomerID CustomerID `json:"customer_id"`
 	Body       *CreateRentalJSONRequestBody
@@ -2262,7 +3708,7 @@ func (response CreateRental201JSONResponse) VisitCreateRentalResponse(w http.Res
 
 type GetRentalRequestObject struct {
 	CustomerID CustomerID `json:"customer_id"`
-	RentalID   int32      `json:"rental_id"`
+	RentalID   RentalID   `json:"rental_id"`
 }
 
 type GetRentalResponseObject interface {
@@ -2272,6 +3718,128 @@ type GetRentalResponseObject interface {
 type GetRental200JSONResponse Rental
 
 func (response GetRental200JSONResponse) VisitGetRentalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReturnRentalRequestObject struct {
+	CustomerID CustomerID `json:"customer_id"`
+	RentalID   RentalID   `json:"rental_id"`
+}
+
+type ReturnRentalResponseObject interface {
+	VisitReturnRentalResponse(w http.ResponseWriter) error
+}
+
+type ReturnRental200JSONResponse Rental
+
+func (response ReturnRental200JSONResponse) VisitReturnRentalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCustomerSubscriptionsRequestObject struct {
+	CustomerID CustomerID `json:"customer_id"`
+}
+
+type ListCustomerSubscriptionsResponseObject interface {
+	VisitListCustomerSubscriptionsResponse(w http.ResponseWriter) error
+}
+
+type ListCustomerSubscriptions200JSONResponse SubscriptionList
+
+func (response ListCustomerSubscriptions200JSONResponse) VisitListCustomerSubscriptionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSubscriptionRequestObject struct {
+	CustomerID CustomerID `json:"customer_id"`
+	Body       *CreateSubscriptionJSONRequestBody
+}
+
+type CreateSubscriptionResponseObject interface {
+	VisitCreateSubscriptionResponse(w http.ResponseWriter) error
+}
+
+type CreateSubscription201ResponseHeaders struct {
+	Location string
+}
+
+type CreateSubscription201JSONResponse struct {
+	Body    Subscription
+	Headers CreateSubscription201ResponseHeaders
+}
+
+func (response CreateSubscription201JSONResponse) VisitCreateSubscriptionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSubscriptionRequestObject struct {
+	CustomerID     CustomerID     `json:"customer_id"`
+	SubscriptionID SubscriptionID `json:"subscription_id"`
+}
+
+type GetSubscriptionResponseObject interface {
+	VisitGetSubscriptionResponse(w http.ResponseWriter) error
+}
+
+type GetSubscription200JSONResponse Subscription
+
+func (response GetSubscription200JSONResponse) VisitGetSubscriptionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelSubscriptionRequestObject struct {
+	CustomerID     CustomerID     `json:"customer_id"`
+	SubscriptionID SubscriptionID `json:"subscription_id"`
+}
+
+type CancelSubscriptionResponseObject interface {
+	VisitCancelSubscriptionResponse(w http.ResponseWriter) error
+}
+
+type CancelSubscription200JSONResponse Subscription
+
+func (response CancelSubscription200JSONResponse) VisitCancelSubscriptionResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -2418,15 +3986,69 @@ type GetFilmResponseObject interface {
 	VisitGetFilmResponse(w http.ResponseWriter) error
 }
 
-type GetFilm200JSONResponse FilmDetail
+type GetFilm200ResponseHeaders struct {
+	ETag string
+}
+
+type GetFilm200JSONResponse struct {
+	Body    FilmDetail
+	Headers GetFilm200ResponseHeaders
+}
 
 func (response GetFilm200JSONResponse) VisitGetFilmResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetFilm304ResponseHeaders struct {
+	ETag string
+}
+
+type GetFilm304Response struct {
+	Headers GetFilm304ResponseHeaders
+}
+
+func (response GetFilm304Response) VisitGetFilmResponse(w http.ResponseWriter) error {
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(304)
+	return nil
+}
+
+type UpdateFilmRequestObject struct {
+	FilmID FilmID `json:"film_id"`
+	Params UpdateFilmParams
+	Body   *UpdateFilmJSONRequestBody
+}
+
+type UpdateFilmResponseObject interface {
+	VisitUpdateFilmResponse(w http.ResponseWriter) error
+}
+
+type UpdateFilm200ResponseHeaders struct {
+	ETag string
+}
+
+type UpdateFilm200JSONResponse struct {
+	Body    FilmDetail
+	Headers UpdateFilm200ResponseHeaders
+}
+
+func (response UpdateFilm200JSONResponse) VisitUpdateFilmResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2544,6 +4166,27 @@ func (response GetContractYAML200ApplicationYamlResponse) VisitGetContractYAMLRe
 	return err
 }
 
+type ListPlansRequestObject struct {
+}
+
+type ListPlansResponseObject interface {
+	VisitListPlansResponse(w http.ResponseWriter) error
+}
+
+type ListPlans200JSONResponse PlanList
+
+func (response ListPlans200JSONResponse) VisitListPlansResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetReadinessRequestObject struct {
 }
 
@@ -2560,6 +4203,38 @@ func (response GetReadiness200JSONResponse) VisitGetReadinessResponse(w http.Res
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRentalsRequestObject struct {
+	Params ListRentalsParams
+}
+
+type ListRentalsResponseObject interface {
+	VisitListRentalsResponse(w http.ResponseWriter) error
+}
+
+type ListRentals200ResponseHeaders struct {
+	Link *string
+}
+
+type ListRentals200JSONResponse struct {
+	Body    RentalPage
+	Headers ListRentals200ResponseHeaders
+}
+
+func (response ListRentals200JSONResponse) VisitListRentalsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2628,12 +4303,39 @@ type StrictServerInterface interface {
 	// ListCategories List the categories
 	// (GET /categories)
 	ListCategories(ctx context.Context, request ListCategoriesRequestObject) (ListCategoriesResponseObject, error)
+	// ListCustomers List customers
+	// (GET /customers)
+	ListCustomers(ctx context.Context, request ListCustomersRequestObject) (ListCustomersResponseObject, error)
+	// GetCustomer Read a customer
+	// (GET /customers/{customer_id})
+	GetCustomer(ctx context.Context, request GetCustomerRequestObject) (GetCustomerResponseObject, error)
+	// ListCustomerPayments List the payments of a customer
+	// (GET /customers/{customer_id}/payments)
+	ListCustomerPayments(ctx context.Context, request ListCustomerPaymentsRequestObject) (ListCustomerPaymentsResponseObject, error)
+	// ListCustomerRentals List the rentals of a customer
+	// (GET /customers/{customer_id}/rentals)
+	ListCustomerRentals(ctx context.Context, request ListCustomerRentalsRequestObject) (ListCustomerRentalsResponseObject, error)
 	// CreateRental Rent a copy
 	// (POST /customers/{customer_id}/rentals)
 	CreateRental(ctx context.Context, request CreateRentalRequestObject) (CreateRentalResponseObject, error)
 	// GetRental Read a rental
 	// (GET /customers/{customer_id}/rentals/{rental_id})
 	GetRental(ctx context.Context, request GetRentalRequestObject) (GetRentalResponseObject, error)
+	// ReturnRental Return a copy
+	// (POST /customers/{customer_id}/rentals/{rental_id}/return)
+	ReturnRental(ctx context.Context, request ReturnRentalRequestObject) (ReturnRentalResponseObject, error)
+	// ListCustomerSubscriptions List the subscriptions of a customer
+	// (GET /customers/{customer_id}/subscriptions)
+	ListCustomerSubscriptions(ctx context.Context, request ListCustomerSubscriptionsRequestObject) (ListCustomerSubscriptionsResponseObject, error)
+	// CreateSubscription Subscribe to streaming
+	// (POST /customers/{customer_id}/subscriptions)
+	CreateSubscription(ctx context.Context, request CreateSubscriptionRequestObject) (CreateSubscriptionResponseObject, error)
+	// GetSubscription Read a subscription
+	// (GET /customers/{customer_id}/subscriptions/{subscription_id})
+	GetSubscription(ctx context.Context, request GetSubscriptionRequestObject) (GetSubscriptionResponseObject, error)
+	// CancelSubscription Cancel a subscription
+	// (POST /customers/{customer_id}/subscriptions/{subscription_id}/cancel)
+	CancelSubscription(ctx context.Context, request CancelSubscriptionRequestObject) (CancelSubscriptionResponseObject, error)
 	// GetDocs This contract as an interactive page
 	// (GET /docs)
 	GetDocs(ctx context.Context, request GetDocsRequestObject) (GetDocsResponseObject, error)
@@ -2646,6 +4348,9 @@ type StrictServerInterface interface {
 	// GetFilm Read a film
 	// (GET /films/{film_id})
 	GetFilm(ctx context.Context, request GetFilmRequestObject) (GetFilmResponseObject, error)
+	// UpdateFilm Offer a film for streaming, or stop offering it
+	// (PATCH /films/{film_id})
+	UpdateFilm(ctx context.Context, request UpdateFilmRequestObject) (UpdateFilmResponseObject, error)
 	// ListFilmInventory List the copies of a film
 	// (GET /films/{film_id}/inventory)
 	ListFilmInventory(ctx context.Context, request ListFilmInventoryRequestObject) (ListFilmInventoryResponseObject, error)
@@ -2661,9 +4366,15 @@ type StrictServerInterface interface {
 	// GetContractYAML This contract as YAML
 	// (GET /openapi.yaml)
 	GetContractYAML(ctx context.Context, request GetContractYAMLRequestObject) (GetContractYAMLResponseObject, error)
+	// ListPlans List the streaming plans
+	// (GET /plans)
+	ListPlans(ctx context.Context, request ListPlansRequestObject) (ListPlansResponseObject, error)
 	// GetReadiness Is the server ready?
 	// (GET /readyz)
 	GetReadiness(ctx context.Context, request GetReadinessRequestObject) (GetReadinessResponseObject, error)
+	// ListRentals List the rentals of the shop
+	// (GET /rentals)
+	ListRentals(ctx context.Context, request ListRentalsRequestObject) (ListRentalsResponseObject, error)
 	// ListStores List the stores
 	// (GET /stores)
 	ListStores(ctx context.Context, request ListStoresRequestObject) (ListStoresResponseObject, error)
@@ -2915,6 +4626,112 @@ func (sh *strictHandler) ListCategories(ctx *gin.Context) {
 	}
 }
 
+// ListCustomers operation middleware
+func (sh *strictHandler) ListCustomers(ctx *gin.Context, params ListCustomersParams) {
+	var request ListCustomersRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListCustomers(ctx, request.(ListCustomersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListCustomers")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListCustomersResponseObject); ok {
+		if err := validResponse.VisitListCustomersResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetCustomer operation middleware
+func (sh *strictHandler) GetCustomer(ctx *gin.Context, customerID CustomerID) {
+	var request GetCustomerRequestObject
+
+	request.CustomerID = customerID
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetCustomer(ctx, request.(GetCustomerRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetCustomer")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(GetCustomerResponseObject); ok {
+		if err := validResponse.VisitGetCustomerResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListCustomerPayments operation middleware
+func (sh *strictHandler) ListCustomerPayments(ctx *gin.Context, customerID CustomerID, params ListCustomerPaymentsParams) {
+	var request ListCustomerPaymentsRequestObject
+
+	request.CustomerID = customerID
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListCustomerPayments(ctx, request.(ListCustomerPaymentsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListCustomerPayments")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListCustomerPaymentsResponseObject); ok {
+		if err := validResponse.VisitListCustomerPaymentsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListCustomerRentals operation middleware
+func (sh *strictHandler) ListCustomerRentals(ctx *gin.Context, customerID CustomerID, params ListCustomerRentalsParams) {
+	var request ListCustomerRentalsRequestObject
+
+	request.CustomerID = customerID
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListCustomerRentals(ctx, request.(ListCustomerRentalsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListCustomerRentals")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListCustomerRentalsResponseObject); ok {
+		if err := validResponse.VisitListCustomerRentalsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // CreateRental operation middleware
 func (sh *strictHandler) CreateRental(ctx *gin.Context, customerID CustomerID) {
 	var request CreateRentalRequestObject
@@ -2960,7 +4777,7 @@ func (sh *strictHandler) CreateRental(ctx *gin.Context, customerID CustomerID) {
 }
 
 // GetRental operation middleware
-func (sh *strictHandler) GetRental(ctx *gin.Context, customerID CustomerID, rentalID int32) {
+func (sh *strictHandler) GetRental(ctx *gin.Context, customerID CustomerID, rentalID RentalID) {
 	var request GetRentalRequestObject
 
 	request.CustomerID = customerID
@@ -2979,6 +4796,157 @@ func (sh *strictHandler) GetRental(ctx *gin.Context, customerID CustomerID, rent
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(GetRentalResponseObject); ok {
 		if err := validResponse.VisitGetRentalResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReturnRental operation middleware
+func (sh *strictHandler) ReturnRental(ctx *gin.Context, customerID CustomerID, rentalID RentalID) {
+	var request ReturnRentalRequestObject
+
+	request.CustomerID = customerID
+	request.RentalID = rentalID
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReturnRental(ctx, request.(ReturnRentalRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReturnRental")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ReturnRentalResponseObject); ok {
+		if err := validResponse.VisitReturnRentalResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListCustomerSubscriptions operation middleware
+func (sh *strictHandler) ListCustomerSubscriptions(ctx *gin.Context, customerID CustomerID) {
+	var request ListCustomerSubscriptionsRequestObject
+
+	request.CustomerID = customerID
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListCustomerSubscriptions(ctx, request.(ListCustomerSubscriptionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListCustomerSubscriptions")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListCustomerSubscriptionsResponseObject); ok {
+		if err := validResponse.VisitListCustomerSubscriptionsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateSubscription operation middleware
+func (sh *strictHandler) CreateSubscription(ctx *gin.Context, customerID CustomerID) {
+	var request CreateSubscriptionRequestObject
+
+	request.CustomerID = customerID
+
+	var body CreateSubscriptionJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateSubscription(ctx, request.(CreateSubscriptionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateSubscription")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(CreateSubscriptionResponseObject); ok {
+		if err := validResponse.VisitCreateSubscriptionResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetSubscription operation middleware
+func (sh *strictHandler) GetSubscription(ctx *gin.Context, customerID CustomerID, subscriptionID SubscriptionID) {
+	var request GetSubscriptionRequestObject
+
+	request.CustomerID = customerID
+	request.SubscriptionID = subscriptionID
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSubscription(ctx, request.(GetSubscriptionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSubscription")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(GetSubscriptionResponseObject); ok {
+		if err := validResponse.VisitGetSubscriptionResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CancelSubscription operation middleware
+func (sh *strictHandler) CancelSubscription(ctx *gin.Context, customerID CustomerID, subscriptionID SubscriptionID) {
+	var request CancelSubscriptionRequestObject
+
+	request.CustomerID = customerID
+	request.SubscriptionID = subscriptionID
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CancelSubscription(ctx, request.(CancelSubscriptionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CancelSubscription")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(CancelSubscriptionResponseObject); ok {
+		if err := validResponse.VisitCancelSubscriptionResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
@@ -3081,6 +5049,51 @@ func (sh *strictHandler) GetFilm(ctx *gin.Context, filmID FilmID) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(GetFilmResponseObject); ok {
 		if err := validResponse.VisitGetFilmResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UpdateFilm operation middleware
+func (sh *strictHandler) UpdateFilm(ctx *gin.Context, filmID FilmID, params UpdateFilmParams) {
+	var request UpdateFilmRequestObject
+
+	request.FilmID = filmID
+	request.Params = params
+
+	var body UpdateFilmJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateFilm(ctx, request.(UpdateFilmRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateFilm")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(UpdateFilmResponseObject); ok {
+		if err := validResponse.VisitUpdateFilmResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
@@ -3210,6 +5223,30 @@ func (sh *strictHandler) GetContractYAML(ctx *gin.Context) {
 	}
 }
 
+// ListPlans operation middleware
+func (sh *strictHandler) ListPlans(ctx *gin.Context) {
+	var request ListPlansRequestObject
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListPlans(ctx, request.(ListPlansRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListPlans")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListPlansResponseObject); ok {
+		if err := validResponse.VisitListPlansResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // GetReadiness operation middleware
 func (sh *strictHandler) GetReadiness(ctx *gin.Context) {
 	var request GetReadinessRequestObject
@@ -3227,6 +5264,32 @@ func (sh *strictHandler) GetReadiness(ctx *gin.Context) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(GetReadinessResponseObject); ok {
 		if err := validResponse.VisitGetReadinessResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListRentals operation middleware
+func (sh *strictHandler) ListRentals(ctx *gin.Context, params ListRentalsParams) {
+	var request ListRentalsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListRentals(ctx, request.(ListRentalsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListRentals")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListRentalsResponseObject); ok {
+		if err := validResponse.VisitListRentalsResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

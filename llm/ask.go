@@ -58,7 +58,7 @@ type Source struct {
 // Sources are the films that a model was given, in the order of the results.
 type Sources struct {
 	Films []Source // never nil
-	Total int64    // the number of films that were found, at least len(Films)
+	Total int64    // the number of films that were found, as the last search counted them, at least len(Films)
 }
 
 // Observer is told how a question is answered. The functions are called one at a time, in the caller's

@@ -63,7 +63,7 @@ func TestNoCORS(t *testing.T) {
 func TestPreflight(t *testing.T) {
 	t.Parallel()
 	a := start(t, withOrigins("http://localhost:5173", origin), func(d *server.Deps) { d.Limits = server.Limits{PerMinute: 1} })
-	const headers = "accept,authorization,content-type,last-event-id,traceparent,tracestate,x-request-id"
+	const headers = "accept,authorization,content-type,if-match,if-none-match,last-event-id,traceparent,tracestate,x-request-id"
 	ask := func(path, method, from, id string) *received {
 		return a.call(t, http.MethodOptions, path, "", "Origin", from, "Access-Control-Request-Method", method,
 			"Access-Control-Request-Headers", headers, "X-Request-ID", id)
@@ -122,10 +122,12 @@ func TestCORS(t *testing.T) {
 		"201": a.call(t, http.MethodPost, "/customers/1/rentals", fmt.Sprintf(`{"inventory_id": %d, "staff_id": 1}`, copyInStock(t, a)),
 			"Origin", origin, "Authorization", "Bearer "+token).want(t, 201),
 		"204": a.get(t, "/ai/ask?question=x", "Origin", origin, "Last-Event-ID", "3").want(t, 204),
+		"304": a.get(t, "/films/1", "Origin", origin, "If-None-Match", "*").want(t, 304),
 		"400": a.get(t, "/films?page=0", "Origin", origin).want(t, 400),
 		"401": a.get(t, "/customers/1/rentals/1", "Origin", origin).want(t, 401),
 		"404": a.get(t, "/nowhere", "Origin", origin).want(t, 404),
 		"405": a.call(t, http.MethodPut, "/films", "{}", "Origin", origin).want(t, 405),
+		"412": a.call(t, http.MethodPatch, "/films/1", `{"streaming_available": true}`, "Origin", origin, "Authorization", "Bearer "+token, "If-Match", `"x"`).want(t, 412),
 		"413": a.call(t, http.MethodPost, "/ai/summary", large, "Origin", origin).want(t, 413),
 		"415": a.call(t, http.MethodPost, "/ai/summary", "{}", "Origin", origin, "Content-Encoding", "gzip").want(t, 415),
 	}

@@ -79,6 +79,9 @@ func KnownProblems() []gen.Problem {
 		&store.RefusedError{}, &store.UnknownReferenceError{},
 		&store.NotFoundError{Kind: store.KindFilm, ID: 5000}, &store.NotFoundError{Kind: store.KindActor, ID: 5000},
 		&store.NotFoundError{Kind: store.KindCustomer, ID: 5000}, &store.NotFoundError{Kind: store.KindRental, ID: 99999},
+		&store.NotFoundError{Kind: store.KindSubscription, ID: 99999},
+		&store.AlreadyRentedError{}, &store.AlreadyReturnedError{}, &store.AlreadySubscribedError{}, &store.AlreadyCancelledError{},
+		&store.InvalidDatesError{}, store.ErrFilmChanged, errUnconditional,
 	}
 	for _, reason := range []store.Reason{store.Away, store.Busy, store.ReadOnly, store.NotSetUp} {
 		for _, outcome := range []store.Outcome{store.NoWrite, store.NothingWritten, store.Unknown} {

@@ -288,8 +288,8 @@ func TestCount(t *testing.T) {
 	}
 	next := "/films?cursor=" + *first.NextCursor
 	for path, want := range map[string]*int64{
-		"/films": &all, "/films?count=exact": &all, "/films?page=2": &all, "/films?count=estimated": &all,
-		next: nil, next + "&count=none": nil, next + "&count=exact": &all, next + "&count=estimated&page_size=50": &all,
+		"/films": &all, "/films?count=exact": &all, "/films?page=2": &all, "/films?count=estimated": &all, "/films?count=capped": &all,
+		next: nil, next + "&count=none": nil, next + "&count=exact": &all, next + "&count=capped": &all, next + "&count=estimated&page_size=50": &all,
 	} {
 		if page := decode[gen.FilmPage](t, a.get(t, path).want(t, 200)); !cmp.Equal(page.Total, want) || strings.Contains(path, "cursor") != (page.Page == nil) {
 			t.Errorf("%s: the total is %v, page %v", path, page.Total, page.Page)

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"net/url"
 
 	"github.com/shopspring/decimal"
 
@@ -24,11 +23,7 @@ func (s *Server) ListFilms(ctx context.Context, request gen.ListFilmsRequestObje
 	for i, f := range found.Items {
 		page.Items[i] = film(f)
 	}
-	var headers gen.ListFilms200ResponseHeaders
-	if found.Next != "" {
-		headers.Link = new(nextPage(callOf(ctx).request.URL, found.Next))
-	}
-	return gen.ListFilms200JSONResponse{Body: page, Headers: headers}, nil
+	return gen.ListFilms200JSONResponse{Body: page, Headers: gen.ListFilms200ResponseHeaders{Link: linkTo(ctx, found.Next)}}, nil
 }
 
 func filmQuery(p gen.ListFilmsParams) store.FilmQuery {
@@ -42,18 +37,8 @@ func filmQuery(p gen.ListFilmsParams) store.FilmQuery {
 		RentalDuration:  store.Range[int32]{Min: p.RentalDurationMin, Max: p.RentalDurationMax},
 
 		StreamingAvailable: p.StreamingAvailable, InStock: p.InStock, StoreID: value(p.StoreID),
-		Order: string(value(p.Sort)), Count: store.Count(value(p.Count)),
-		Page: value(p.Page), Cursor: value(p.Cursor), PageSize: value(p.PageSize),
+		Paging: paging(string(value(p.Sort)), p.Page, p.PageSize, p.Cursor, p.Count),
 	}
-}
-
-// nextPage returns a Link to the next page. The target is relative, so it works behind a prefix, and has all
-// parameters of the request except for page.
-func nextPage(u *url.URL, cursor string) string {
-	query := u.Query()
-	query.Del("page")
-	query.Set("cursor", cursor)
-	return "<films?" + query.Encode() + `>; rel="next"`
 }
 
 // GetFilm responds with a film, its categories, its actors and its availability.
@@ -62,6 +47,26 @@ func (s *Server) GetFilm(ctx context.Context, request gen.GetFilmRequestObject) 
 	if err != nil {
 		return nil, err
 	}
+	if unchanged(callOf(ctx).request, found.Version) {
+		return gen.GetFilm304Response{Headers: gen.GetFilm304ResponseHeaders{ETag: etag(found.Version)}}, nil
+	}
+	return gen.GetFilm200JSONResponse{Body: filmDetail(found), Headers: gen.GetFilm200ResponseHeaders{ETag: etag(found.Version)}}, nil
+}
+
+// UpdateFilm changes a film that the client has read, and responds with it.
+func (s *Server) UpdateFilm(ctx context.Context, request gen.UpdateFilmRequestObject) (gen.UpdateFilmResponseObject, error) {
+	versions, err := knownVersions(request.Params.IfMatch)
+	if err != nil {
+		return nil, err
+	}
+	changed, err := s.deps.Store.UpdateFilm(ctx, request.FilmID, versions, store.FilmUpdate{StreamingAvailable: request.Body.StreamingAvailable})
+	if err != nil {
+		return nil, err
+	}
+	return gen.UpdateFilm200JSONResponse{Body: filmDetail(changed), Headers: gen.UpdateFilm200ResponseHeaders{ETag: etag(changed.Version)}}, nil
+}
+
+func filmDetail(found store.FilmDetail) gen.FilmDetail {
 	f := film(found.Film)
 	actors := make([]gen.Actor, len(found.Actors))
 	for i, a := range found.Actors {
@@ -71,14 +76,14 @@ func (s *Server) GetFilm(ctx context.Context, request gen.GetFilmRequestObject) 
 	for i, a := range found.Availability {
 		availability[i] = gen.Availability{StoreID: a.StoreID, Copies: a.Copies, InStock: a.InStock}
 	}
-	return gen.GetFilm200JSONResponse{
-		Actors: actors, Availability: availability,
+	return gen.FilmDetail{
+		Actors: actors, Availability: availability, Etag: etag(found.Version),
 		Categories: append([]string{}, found.Categories...), // never nil
 		Category:   f.Category, Description: f.Description, FilmID: f.FilmID, Language: f.Language,
 		Length: f.Length, Rating: f.Rating, ReleaseYear: f.ReleaseYear, RentalDuration: f.RentalDuration,
 		RentalRate: f.RentalRate, ReplacementCost: f.ReplacementCost,
 		SpecialFeatures: f.SpecialFeatures, StreamingAvailable: f.StreamingAvailable, Title: f.Title,
-	}, nil
+	}
 }
 
 func film(f store.Film) gen.Film {

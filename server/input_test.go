@@ -143,7 +143,7 @@ func TestExactNumbers(t *testing.T) {
 		"9007199254740993": "", "9223372036854775808": "", "18446744073709551617": "", "4294967297": "",
 		"4503599627370497.5": "", "1" + strings.Repeat("0", 400): "", "1." + strings.Repeat("0", 400) + "1": "",
 	} {
-		response := a.rent(t, "/customers/1/rentals", `{"inventory_id": 1, "staff_id": `+number+`}`)
+		response := a.post(t, "/customers/1/rentals", `{"inventory_id": 1, "staff_id": `+number+`}`)
 		if want != "" && (response.status == 201 || response.status == 409) { // the member of staff exists
 			continue
 		}
@@ -214,12 +214,12 @@ func TestBadInputAllAtOnce(t *testing.T) {
 	}
 	// But each value is reported once, however many rules it violates.
 	for _, inventory := range []string{"0", "2147483648", "99999999999999999999", "1e400", "1.5"} {
-		p = a.rent(t, "/customers/1/rentals", `{"inventory_id": `+inventory+`, "staff_id": 1}`).wantProblem(t, 400, "invalid_request")
+		p = a.post(t, "/customers/1/rentals", `{"inventory_id": `+inventory+`, "staff_id": 1}`).wantProblem(t, 400, "invalid_request")
 		if len(p.Errors) != 1 || p.Errors[0].Detail != "the value must be an integer from 1 to 2147483647" {
 			t.Errorf("inventory_id %s: %+v", inventory, p.Errors)
 		}
 	}
-	p = a.rent(t, "/customers/1/rentals", `{"inventory_id": 2147483647, "staff_id": 2147483647}`).wantProblem(t, 422, "unknown_reference")
+	p = a.post(t, "/customers/1/rentals", `{"inventory_id": 2147483647, "staff_id": 2147483647}`).wantProblem(t, 422, "unknown_reference")
 	if len(p.Errors) != 2 {
 		t.Errorf("want both references: %+v", p.Errors)
 	}
@@ -291,6 +291,15 @@ func TestAuthentication(t *testing.T) {
 			})
 		}
 	}
+	// Each operation that requires the token.
+	for _, r := range exampleRequests(t, func(op *contract.Operation) bool { return op.Secured }) {
+		r.anonymous = true
+		r.send(t, a).wantProblem(t, 401, "missing_token")
+		r.with("Authorization", "Bearer wrong").send(t, a).wantProblem(t, 401, "invalid_token")
+		if r.Method == http.MethodGet {
+			r.sendAs(t, a, http.MethodHead).want(t, 401)
+		}
+	}
 	// Of two headers, a proxy may have checked either one.
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, a.URL+"/customers/1/rentals/1", nil)
 	if err != nil {
@@ -355,7 +364,7 @@ func TestTokenErrors(t *testing.T) {
 func TestHead(t *testing.T) {
 	t.Parallel()
 	a := start(t, withDocumentedCredentials)
-	a.insertExampleRental(t)
+	a.insertExampleRows(t)
 	compare := func(name string, get, head *received) {
 		t.Helper()
 		if head.status != get.status {

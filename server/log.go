@@ -96,9 +96,10 @@ func newIdentity(r *http.Request) identity {
 	return id
 }
 
-// noStore is the Cache-Control of every response whose handler sets no other. No code changes the values
-// of a header in place, so responses can share the slice.
-var noStore = []string{"no-store"}
+// noStore is the Cache-Control of every response for which nothing else is set, and noCache that of the operations
+// with a 304 (RFC 9111, section 5.2.2). No code changes the values of a header in place, so responses can share the
+// slices.
+var noStore, noCache = []string{"no-store"}, []string{"no-cache"}
 
 // writeTo sets the headers that all responses have.
 func (i identity) writeTo(header http.Header) {

@@ -35,14 +35,16 @@ const maxMCPResult = 64 << 10
 const maxMCPBatch = 20
 
 // mcpInstructions tell a client's model what the server is.
-const mcpInstructions = `Pagila is the sample database of a DVD-rental chain with two stores. The tools read its catalogue (films, actors, categories, copies and stores) and rent a copy of a film to a customer.
+const mcpInstructions = `Pagila is the sample database of a DVD-rental chain. The tools read its catalogue (films, actors, categories, copies, stores and streaming plans) and run the counter of a shop: customers, rentals, returns, payments and subscriptions to streaming.
 
 - Start with listFilms. It has all the filters, the orders and the text search. Its total is the number of films that match. To count films, ask for a page_size of 1.
 - Titles and the names of actors are in capital letters. Case does not matter in a search, except in ratings.
 - Money is a decimal string such as "0.99". Times are RFC 3339.
 - A result that would be too long has fewer items. left_out says how many are missing.
 - A refused call has a problem document (RFC 9457) that says what is wrong with each argument.
-- createRental changes data and needs the bearer token of the API. Ask the user before you call it.`
+- The tools for customers, rentals, payments and subscriptions, and those that change data, need the bearer token of the API.
+- Ask the user before you call a tool that changes data: createRental, returnRental, createSubscription, cancelSubscription and updateFilm. The same call may be repeated: if it was carried out before, the problem has the rental or the subscription.
+- To change a film, pass the etag that getFilm returns in If-Match. Days are in UTC, such as 2026-11-26.`
 
 // errOrigin means that a page of an origin that is not allowed sent the request.
 var errOrigin = errors.New("the origin is not allowed")
@@ -77,11 +79,10 @@ func (t *tool) describe() (*mcp.Tool, error) {
 	described := &mcp.Tool{
 		Name: t.Name, Title: t.Spec().Summary, Description: t.Description, InputSchema: t.Parameters,
 		Annotations: &mcp.ToolAnnotations{
-			Title:        t.Spec().Summary,
-			ReadOnlyHint: reads,
-			// The meaning of the methods is that of RFC 9110, section 9.2.
-			DestructiveHint: new(!reads && t.Method != http.MethodPost),
-			IdempotentHint:  t.Method != http.MethodPost && t.Method != http.MethodPatch,
+			Title:           t.Spec().Summary,
+			ReadOnlyHint:    reads,
+			DestructiveHint: new(!reads && !t.Documents(http.StatusCreated)), // it changes what is there
+			IdempotentHint:  reads || t.IsRepeatable(),
 			OpenWorldHint:   new(false),
 		},
 	}

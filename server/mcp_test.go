@@ -121,17 +121,23 @@ func TestMCPInitialize(t *testing.T) {
 	}
 }
 
-// What a tool does follows from its method.
+// A tool reads, adds something, or changes what is there. All may be called again: those that write then say what
+// they found.
 func TestMCPAnnotations(t *testing.T) {
 	t.Parallel()
 	a := start(t)
 	operations := contractTools(t)
+	writing := map[string]bool{"createRental": false, "createSubscription": false, "returnRental": true, "cancelSubscription": true, "updateFilm": true}
 	for _, tool := range a.mcpTools(t) {
 		op, hints := operations[tool.Name], tool.Annotations
-		reads := op.Method == http.MethodGet
-		if hints.ReadOnlyHint != reads || hints.IdempotentHint != reads || *hints.DestructiveHint || *hints.OpenWorldHint || tool.Title != op.Spec().Summary {
+		destructive, writes := writing[tool.Name]
+		if hints.ReadOnlyHint == writes || *hints.DestructiveHint != destructive || !hints.IdempotentHint || *hints.OpenWorldHint || tool.Title != op.Spec().Summary {
 			t.Errorf("%s: %+v", tool.Name, hints)
 		}
+		delete(writing, tool.Name)
+	}
+	if len(writing) > 0 {
+		t.Errorf("there are no tools %v", writing)
 	}
 }
 
@@ -158,7 +164,7 @@ func TestMCPToken(t *testing.T) {
 	if rental.InventoryID != copyID || !one[bool](t, a, `SELECT EXISTS (SELECT FROM rental WHERE rental_id = ? AND inventory_id = ?)`, rental.RentalID, copyID) {
 		t.Errorf("the rental is %+v", rental)
 	}
-	if p := problemIn(t, callMCP(t, session, "createRental", arguments)); p.Status != 409 || p.Code != gen.ProblemCodeInventoryNotAvailable {
+	if p := problemIn(t, callMCP(t, session, "createRental", arguments)); p.Status != 409 || p.Code != gen.ProblemCodeAlreadyRentedByCustomer || p.Rental.RentalID != rental.RentalID {
 		t.Errorf("the second rental: %+v", p)
 	}
 }

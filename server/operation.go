@@ -24,6 +24,7 @@ type operation struct {
 	validated    bool // 400. Probes and documentation ignore what load balancers and links add to their URLs
 	usesModel    bool // 429: the limits of the language model apply
 	usesDatabase bool // 503: admission control may reject it
+	revalidated  bool // 304: a cache may store the response, and asks before it uses it
 }
 
 // noOperation is the operation of a request that has none.
@@ -47,6 +48,7 @@ func newOperations(doc *openapi3.T) map[endpoint]*operation {
 			usesModel: op.Documents(http.StatusTooManyRequests),
 			// A busy server still has to say whether it is ready.
 			usesDatabase: op.Documents(http.StatusServiceUnavailable) && op.ID != getReadiness,
+			revalidated:  op.Documents(http.StatusNotModified),
 		}
 	}
 	return table

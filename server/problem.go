@@ -160,6 +160,32 @@ var rules = []rule{
 	}),
 	forType(unknownReferenceProblem),
 	forError(store.ErrInventoryNotAvailable, newProblem(http.StatusConflict, gen.ProblemCodeInventoryNotAvailable, "The copy is rented out.")),
+	forError(store.ErrFilmNotAvailable, newProblem(http.StatusConflict, gen.ProblemCodeInventoryNotAvailable, "The store has no copy of the film in stock.")),
+	forType(func(e *store.AlreadyRentedError) problem {
+		p := newProblem(http.StatusConflict, gen.ProblemCodeAlreadyRentedByCustomer, "The customer has rented this already.")
+		p.Rental = new(rental(e.Rental))
+		return p.withHeader("Location", rentalLocation(e.Rental))
+	}),
+	forType(func(e *store.AlreadyReturnedError) problem {
+		p := newProblem(http.StatusConflict, gen.ProblemCodeAlreadyReturned, "The copy was returned before.")
+		p.Rental = new(rental(e.Rental))
+		return p
+	}),
+	forType(func(e *store.AlreadySubscribedError) problem {
+		p := newProblem(http.StatusConflict, gen.ProblemCodeAlreadySubscribed, "The customer has a subscription on one of these days.")
+		p.Subscription = new(subscription(e.Subscription))
+		return p.withHeader("Location", subscriptionLocation(e.Subscription))
+	}),
+	forType(func(e *store.AlreadyCancelledError) problem {
+		p := newProblem(http.StatusConflict, gen.ProblemCodeAlreadyCancelled, "The subscription has ended or was cancelled before.")
+		p.Subscription = new(subscription(e.Subscription))
+		return p
+	}),
+	forType(invalidDatesProblem),
+	forError(errUnconditional, newProblem(http.StatusPreconditionRequired, gen.ProblemCodePreconditionRequired,
+		"Send the etag of the film, as you read it, in the header If-Match.")),
+	forError(store.ErrFilmChanged, newProblem(http.StatusPreconditionFailed, gen.ProblemCodePreconditionFailed,
+		"The film has changed since it was read, or the ETag is weak. Read the film again and send its new etag.")),
 	forError(store.ErrCustomerInactive, newProblem(http.StatusConflict, gen.ProblemCodeCustomerInactive, "The customer is not active.")),
 	forError(store.ErrStaffInactive, newProblem(http.StatusConflict, gen.ProblemCodeStaffInactive, "The member of staff is not active.")),
 	forError(errFilmNotRated, newProblem(http.StatusUnprocessableEntity, gen.ProblemCodeFilmNotRated,
@@ -262,6 +288,15 @@ func invalidQueryProblem(e *store.InvalidQueryError) problem {
 	return invalidProblem(&invalid)
 }
 
+// invalidDatesProblem is the problem of dates that a subscription cannot have.
+func invalidDatesProblem(e *store.InvalidDatesError) problem {
+	p := newProblem(http.StatusUnprocessableEntity, gen.ProblemCodeInvalidDates, "The subscription cannot have these dates.")
+	for _, fault := range e.Faults {
+		p.Errors = append(p.Errors, gen.InputError{Pointer: new("#/" + fault.Field), Detail: fault.Detail})
+	}
+	return p
+}
+
 // notFoundCode returns the code for a missing row. Kinds without a code of their own share the generic one.
 func notFoundCode(kind store.Kind) gen.ProblemCode {
 	switch kind {
@@ -273,7 +308,9 @@ func notFoundCode(kind store.Kind) gen.ProblemCode {
 		return gen.ProblemCodeCustomerNotFound
 	case store.KindRental:
 		return gen.ProblemCodeRentalNotFound
-	case store.KindInventory, store.KindStaff: // only request bodies name them: see UnknownReferenceError
+	case store.KindSubscription:
+		return gen.ProblemCodeSubscriptionNotFound
+	case store.KindInventory, store.KindStaff, store.KindStore: // only request bodies name them: see UnknownReferenceError
 	}
 	return gen.ProblemCodeNotFound
 }
@@ -308,7 +345,7 @@ func databaseProblem(err *store.UnavailableError) problem {
 	switch {
 	case err.Outcome == store.Unknown:
 		p = unavailable(gen.ProblemCodeOutcomeUnknown,
-			"The connection to the database was lost during the write. The change may have been written or not: check before you retry.")
+			"The connection to the database was lost during the write. The change may have been written or not. To find out, send the same request again: if it was, the response is 409, or 412 for a film.")
 	case err.Reason == store.Busy:
 		p = unavailable(gen.ProblemCodeDatabaseBusy, "The database is busy: another transaction holds rows that this request needs.")
 	case err.Reason == store.ReadOnly:

@@ -72,8 +72,10 @@ var varying = []struct {
 	{regexp.MustCompile(`(?m)^(Date|Traceparent|X-Request-Id): .*`), "$1: …"},
 	{regexp.MustCompile(`(?m)^Content-Length: .*`), "Content-Length: …"}, // the fraction of a second has up to six digits
 	{regexp.MustCompile(`("request_id"):"[0-9a-f]{16}"`), `$1:"…"`},
-	{regexp.MustCompile(`("rental_date"):"[^"]*"`), `$1:"…"`},
+	{regexp.MustCompile(`("(rental|return|start|end)_date"):"[^"]*"`), `$1:"…"`},
 	{regexp.MustCompile(`("due_date"):"[^"]*"(,"film_id")`), `$1:"…"$2`}, // of a rental that was just made
+	{regexp.MustCompile(`("days_overdue"):[0-9]{4,}`), "$1:0"},           // of a rental of 2022
+	{regexp.MustCompile(`("late_fees?"):"[0-9]{4,}\.[0-9]{2}"`), `$1:"…"`},
 	{regexp.MustCompile(`("duration_ms"):[0-9]+`), "$1:0"},
 	{regexp.MustCompile(`PostgreSQL [0-9.]+`), "PostgreSQL"},
 	{regexp.MustCompile(`: keep-alive\n\n`), ""}, // on a slow machine

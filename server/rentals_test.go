@@ -55,7 +55,7 @@ func TestRentalStorm(t *testing.T) {
 	for i := range requests {
 		wg.Go(func() {
 			<-gate
-			responses[i] = a.rent(t, fmt.Sprintf("/customers/%d/rentals", customers[i%len(customers)]),
+			responses[i] = a.post(t, fmt.Sprintf("/customers/%d/rentals", customers[i%len(customers)]),
 				fmt.Sprintf(`{"inventory_id": %d, "staff_id": %d}`, copyID, 1+i%2))
 		})
 	}
@@ -117,7 +117,7 @@ func TestRentalStormManyCopies(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range copies * each {
 		wg.Go(func() {
-			response := a.rent(t, fmt.Sprintf("/customers/%d/rentals", customer), fmt.Sprintf(`{"inventory_id": %d, "staff_id": 1}`, ids[i%copies]))
+			response := a.post(t, fmt.Sprintf("/customers/%d/rentals", customer), fmt.Sprintf(`{"inventory_id": %d, "staff_id": 1}`, ids[i%copies]))
 			if response.status != http.StatusCreated && response.status != http.StatusConflict {
 				t.Errorf("status %d: %s", response.status, response.body)
 			}
@@ -138,16 +138,20 @@ func TestRentalConflicts(t *testing.T) {
 
 	// activebool is true for all customers, so active counts.
 	inactive := one[int32](t, a, `UPDATE customer SET active = 0, activebool = true WHERE customer_id = (SELECT max(customer_id) FROM customer) RETURNING customer_id`)
-	a.rent(t, fmt.Sprintf("/customers/%d/rentals", inactive), body).wantProblem(t, 409, "customer_inactive")
+	a.post(t, fmt.Sprintf("/customers/%d/rentals", inactive), body).wantProblem(t, 409, "customer_inactive")
 
 	active := one[int32](t, a, `SELECT min(customer_id) FROM customer WHERE active = 1`)
 	path := fmt.Sprintf("/customers/%d/rentals", active)
-	rental := decode[gen.Rental](t, a.rent(t, path, body).want(t, 201))
-	a.rent(t, path, body).wantProblem(t, 409, "inventory_not_available")
+	rental := decode[gen.Rental](t, a.post(t, path, body).want(t, 201))
+	if again := a.post(t, path, body).wantProblem(t, 409, "already_rented_by_customer"); again.Rental.RentalID != rental.RentalID {
+		t.Errorf("the problem has the rental %+v", again.Rental)
+	}
+	another := one[int32](t, a, `SELECT max(customer_id) FROM customer WHERE active = 1`)
+	a.post(t, fmt.Sprintf("/customers/%d/rentals", another), body).wantProblem(t, 409, "inventory_not_available")
 
 	// Once it is returned, it can be rented again.
 	a.exec(t, `UPDATE rental SET return_date = now() WHERE rental_id = ?`, rental.RentalID)
-	a.rent(t, path, body).want(t, 201)
+	a.post(t, path, body).want(t, 201)
 }
 
 // A rental is found only under its own customer.
@@ -186,7 +190,7 @@ func TestRentalOfLockedCopy(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 30 {
 			wg.Go(func() {
-				response := a.rent(t, "/customers/1/rentals", busy)
+				response := a.post(t, "/customers/1/rentals", busy)
 				if p := response.wantProblem(t, 503, "database_busy"); !strings.Contains(p.Detail, "Nothing was written.") || response.header.Get("Retry-After") == "" {
 					t.Errorf("Retry-After is %q, the detail %q", response.header.Get("Retry-After"), p.Detail)
 				}
@@ -202,7 +206,7 @@ func TestRentalOfLockedCopy(t *testing.T) {
 	if after := one[int](t, a, `SELECT count(*) FROM rental`); after != before {
 		t.Errorf("%d rentals were written", after-before)
 	}
-	a.rent(t, "/customers/1/rentals", fmt.Sprintf(`{"inventory_id": %d, "staff_id": 1}`, copyID)).want(t, 201)
+	a.post(t, "/customers/1/rentals", fmt.Sprintf(`{"inventory_id": %d, "staff_id": 1}`, copyID)).want(t, 201)
 }
 
 // Each reason to reject a rental, and each outcome of a failed one, has its own code.
@@ -211,10 +215,10 @@ func TestRentalRejected(t *testing.T) {
 	a := start(t)
 	body := fmt.Sprintf(`{"inventory_id": %d, "staff_id": 1}`, inStock(t, a))
 	a.exec(t, `UPDATE staff SET active = false WHERE staff_id = 1`)
-	a.rent(t, "/customers/1/rentals", body).wantProblem(t, 409, "staff_inactive")
+	a.post(t, "/customers/1/rentals", body).wantProblem(t, 409, "staff_inactive")
 	a.exec(t, `UPDATE staff SET active = true WHERE staff_id = 1`)
 	a.exec(t, `ALTER TABLE rental ADD CONSTRAINT nobody CHECK (customer_id <> 1) NOT VALID`)
-	if p := a.rent(t, "/customers/1/rentals", body).wantProblem(t, 409, "refused_by_database"); strings.Contains(p.Detail, "nobody") {
+	if p := a.post(t, "/customers/1/rentals", body).wantProblem(t, 409, "refused_by_database"); strings.Contains(p.Detail, "nobody") {
 		t.Errorf("the client learns about the database: %q", p.Detail)
 	}
 	if !strings.Contains(a.log.String(), `constraint \"nobody\"`) {
@@ -227,7 +231,7 @@ func TestRentalRejected(t *testing.T) {
 		"read-only":             {Outcome: store.NothingWritten, Reason: store.ReadOnly, Err: errors.New("standby")},
 	} {
 		broken := start(t, func(d *server.Deps) { d.Store = failingStore{d.Store, failure} })
-		response := broken.rent(t, "/customers/1/rentals", body)
+		response := broken.post(t, "/customers/1/rentals", body)
 		code := gen.ProblemCodeDatabaseUnavailable
 		if failure.Outcome == store.Unknown {
 			code = gen.ProblemCodeOutcomeUnknown
@@ -238,7 +242,7 @@ func TestRentalRejected(t *testing.T) {
 	}
 }
 
-// failingStore fails each rental.
+// failingStore fails each write.
 type failingStore struct {
 	server.Store
 	err error

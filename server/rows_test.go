@@ -243,7 +243,7 @@ func TestRentalOfRowsWithoutAPositiveID(t *testing.T) {
 	}
 	// This copy is shown, but its film is not.
 	shown := one[int32](t, a, `INSERT INTO inventory (film_id, store_id) VALUES (?, 1) RETURNING inventory_id`, film)
-	a.rent(t, "/customers/1/rentals", fmt.Sprintf(`{"inventory_id": %d, "staff_id": 1}`, shown)).want(t, 201)
+	a.post(t, "/customers/1/rentals", fmt.Sprintf(`{"inventory_id": %d, "staff_id": 1}`, shown)).want(t, 201)
 }
 
 // A customer is active unless a column says that it is not.
@@ -252,7 +252,7 @@ func TestRentalOfUnknownActivity(t *testing.T) {
 	a := start(t)
 	body := fmt.Sprintf(`{"inventory_id": %d, "staff_id": 1}`, inStock(t, a))
 	a.exec(t, `UPDATE customer SET active = NULL, activebool = false WHERE customer_id = 2`)
-	a.rent(t, "/customers/2/rentals", body).wantProblem(t, 409, "customer_inactive")
+	a.post(t, "/customers/2/rentals", body).wantProblem(t, 409, "customer_inactive")
 	a.exec(t, `UPDATE customer SET activebool = true WHERE customer_id = 2`)
-	a.rent(t, "/customers/2/rentals", body).want(t, 201)
+	a.post(t, "/customers/2/rentals", body).want(t, 201)
 }

@@ -35,7 +35,7 @@ const maxBody = 1 << 20
 
 // Store is what the handlers need of the database. The errors are those of package store.
 type Store interface {
-	Films(ctx context.Context, q store.FilmQuery) (store.FilmPage, error)
+	Films(ctx context.Context, q store.FilmQuery) (store.Page[store.Film], error)
 	Film(ctx context.Context, id int32) (store.FilmDetail, error)
 	FilmFacts(ctx context.Context, id int32) (store.FilmFacts, error)
 	Copies(ctx context.Context, filmID int32) ([]store.Copy, error)
@@ -44,8 +44,19 @@ type Store interface {
 	Shops(ctx context.Context) ([]store.Shop, error)
 	Actors(ctx context.Context, q store.ActorQuery) (store.ActorPage, error)
 	Actor(ctx context.Context, id int32) (store.ActorDetail, error)
+	UpdateFilm(ctx context.Context, id int32, versions []string, u store.FilmUpdate) (store.FilmDetail, error)
 	CreateRental(ctx context.Context, n store.NewRental) (store.Rental, error)
+	ReturnRental(ctx context.Context, customerID, id int32) (store.Rental, error)
 	Rental(ctx context.Context, customerID, id int32) (store.Rental, error)
+	Rentals(ctx context.Context, q store.RentalQuery) (store.Page[store.Rental], error)
+	CustomerRentals(ctx context.Context, q store.RentalQuery) (store.Page[store.Rental], error)
+	Customers(ctx context.Context, q store.CustomerQuery) (store.Page[store.Customer], error)
+	Customer(ctx context.Context, id int32) (store.CustomerDetail, error)
+	CustomerPayments(ctx context.Context, customerID int32, p store.Paging) (store.Page[store.Payment], error)
+	CreateSubscription(ctx context.Context, n store.NewSubscription) (store.Subscription, error)
+	CancelSubscription(ctx context.Context, customerID, id int32) (store.Subscription, error)
+	Subscription(ctx context.Context, customerID, id int32) (store.Subscription, error)
+	CustomerSubscriptions(ctx context.Context, customerID int32) ([]store.Subscription, error)
 	Status(ctx context.Context) (store.Status, error)
 }
 
@@ -88,6 +99,7 @@ type Server struct {
 	engine     http.Handler // the part of handler that the calls of tools use, too
 	operations map[endpoint]*operation
 	tools      tools
+	plans      []gen.Plan
 	mcp        http.Handler
 	origins    []string // as browsers send them
 	admission  *admission
@@ -130,6 +142,9 @@ func (s *Server) prepare() (err error) {
 	if s.tools, err = newTools(s.operations, contract.Operations(deps.Contract)); err != nil {
 		return fmt.Errorf("tools: %w", err)
 	}
+	if s.plans, err = newPlans(deps.Contract); err != nil {
+		return fmt.Errorf("plans: %w", err)
+	}
 	if s.origins, err = parseOrigins(deps.Origins); err != nil {
 		return fmt.Errorf("origins: %w", err)
 	}
@@ -157,6 +172,9 @@ func (s *Server) process(c *gin.Context) {
 		return
 	}
 	call.operation = s.operationOf(c)
+	if call.operation.revalidated {
+		c.Writer.Header()["Cache-Control"] = noCache
+	}
 	if err := s.check(c, call.operation); err != nil {
 		s.fail(c, call, err)
 		return

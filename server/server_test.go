@@ -169,8 +169,14 @@ func (a *testAPI) get(t *testing.T, path string, headers ...string) *received {
 	return a.call(t, http.MethodGet, path, "", headers...)
 }
 
-// rent posts a rental with the right token.
-func (a *testAPI) rent(t *testing.T, path, body string) *received {
+// fetch gets a path with the right token.
+func (a *testAPI) fetch(t *testing.T, path string) *received {
+	t.Helper()
+	return a.get(t, path, "Authorization", "Bearer "+token)
+}
+
+// post posts a body, or none if it is "", with the right token.
+func (a *testAPI) post(t *testing.T, path, body string) *received {
 	t.Helper()
 	return a.call(t, http.MethodPost, path, body, "Authorization", "Bearer "+token)
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -99,7 +100,7 @@ func TestTools(t *testing.T) {
 			t.Errorf("the contract does not mark the tool %s", tool.Name)
 			continue
 		}
-		if op.Method == http.MethodGet {
+		if op.Method == http.MethodGet && !op.Secured {
 			reading = append(reading, tool.Name)
 		}
 		if !strings.Contains(tool.Description, op.Spec().Summary) || !strings.Contains(tool.Description, strings.TrimSpace(op.Spec().Description)) {
@@ -210,30 +211,50 @@ func exampleArguments(op *contract.Operation) (required, all map[string]any) {
 	return required, all
 }
 
-// Each tool can be called with the contract's examples, each argument with those that are required. The
-// result follows the schema.
+// toolCalls returns the arguments of calls that succeed: the contract's examples of what is required, alone and with
+// each of the others. Writing operations need rows that allow the change.
+func (a *testAPI) toolCalls(t *testing.T, op *contract.Operation) []map[string]any {
+	t.Helper()
+	required, all := exampleArguments(op)
+	switch op.ID {
+	case "createRental":
+		return []map[string]any{
+			{"customer_id": 1, "staff_id": 1, "inventory_id": copyInStock(t, a)},
+			{"customer_id": 2, "staff_id": 1, "film_id": 1, "store_id": 1},
+		}
+	case "createSubscription":
+		today := one[string](t, a, `SELECT (now() AT TIME ZONE 'UTC')::date::text`)
+		return []map[string]any{
+			{"customer_id": 2, "plan_name": "basic"},
+			{"customer_id": 3, "plan_name": "standard", "start_date": today},
+			{"customer_id": 4, "plan_name": "premium", "end_date": today},
+		}
+	case "updateFilm":
+		required["If-Match"] = a.get(t, "/films/1").want(t, 200).header.Get("ETag")
+		return []map[string]any{required}
+	}
+	calls := []map[string]any{required}
+	for name, example := range all {
+		if _, isRequired := required[name]; isRequired {
+			continue
+		}
+		with := maps.Clone(required)
+		with[name] = example
+		calls = append(calls, with)
+	}
+	return calls
+}
+
+// Each tool can be called with the contract's examples. The result follows the schema.
 func TestToolCalls(t *testing.T) {
 	t.Parallel()
 	a := start(t)
+	a.insertExampleRows(t)
 	operations := contractTools(t)
 	client := a.mcpClient(t, "Authorization", "Bearer "+token)
 	for _, tool := range a.mcpTools(t) {
 		input, output := compiled(t, tool.InputSchema), compiled(t, tool.OutputSchema)
-		required, all := exampleArguments(operations[tool.Name])
-		if tool.Name == "createRental" {
-			required["inventory_id"] = copyInStock(t, a)
-		}
-		calls := []map[string]any{required}
-		for name, example := range all {
-			if _, isRequired := required[name]; !isRequired {
-				with := map[string]any{name: example}
-				for each, value := range required {
-					with[each] = value
-				}
-				calls = append(calls, with)
-			}
-		}
-		for _, arguments := range calls {
+		for _, arguments := range a.toolCalls(t, operations[tool.Name]) {
 			if err := conforms(t, input, encoded(t, arguments)); err != nil {
 				t.Errorf("%s %v: the arguments do not follow their schema: %v", tool.Name, arguments, err)
 			}
@@ -249,6 +270,43 @@ func TestToolCalls(t *testing.T) {
 				t.Errorf("%s %v: the text is not the structured content: %s", tool.Name, arguments, textOf(t, result))
 			}
 		}
+	}
+}
+
+// The language model is offered nothing that requires the token, and no result has the data of a customer. It cannot
+// call another tool, also if its caller has the token.
+func TestModelSeesNoCustomers(t *testing.T) {
+	t.Parallel()
+	const secret = "S3CR3T"
+	a := start(t)
+	a.insertExampleRows(t)
+	a.exec(t, `
+		UPDATE address SET address = ?0, address2 = ?0, district = ?0, postal_code = ?0, phone = ?0 WHERE address_id IN (SELECT address_id FROM customer);
+		UPDATE customer SET first_name = ?0, last_name = ?0, email = ?0;
+		UPDATE streaming_subscription SET plan_name = ?0`, secret)
+	before := one[string](t, a, `SELECT format('%s %s', count(*), count(return_date)) FROM rental`)
+	tools := a.modelTools(t)
+	offered := map[string]bool{}
+	for _, tool := range tools.List() {
+		offered[tool.Name] = true
+	}
+	for name, op := range contractTools(t) {
+		required, _ := exampleArguments(op)
+		result, err := tools.Call(t.Context(), name, encoded(t, required))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if reads := op.Method == http.MethodGet && !op.Secured; offered[name] != reads || (result.Status == 200) != reads || strings.Contains(string(result.Body), secret) {
+			t.Errorf("%s: offered: %t, %d %s", name, offered[name], result.Status, result.Body)
+		}
+		for _, member := range []string{"customer_id", "email", "phone", "payment_id", "subscription_id"} {
+			if schema := string(encoded(t, op.Result())); offered[name] && strings.Contains(schema, `"`+member+`"`) {
+				t.Errorf("%s: the result has the member %s", name, member)
+			}
+		}
+	}
+	if after := one[string](t, a, `SELECT format('%s %s', count(*), count(return_date)) FROM rental`); after != before {
+		t.Errorf("the rentals were %s and are %s", before, after)
 	}
 }
 
@@ -312,7 +370,9 @@ func TestToolRefusals(t *testing.T) {
 				}
 				refused++
 				result := callMCP(t, client, name, arguments)
-				if p := problemIn(t, result); p.Status != 400 || !names(p, argument) {
+				p := problemIn(t, result)
+				wholeBody := wrong == "a\x00b" && op.Spec().RequestBody != nil // a NUL makes it invalid before its members count
+				if p.Status != 400 || !names(p, argument) && (!wholeBody || !names(p, "")) {
 					t.Errorf("%s: %s = %.100q: %s", name, argument, fmt.Sprint(wrong), textOf(t, result))
 				}
 			}
@@ -367,7 +427,7 @@ func wrongValues(schema contract.Schema) []any {
 // names reports whether a problem is about an argument.
 func names(p gen.Problem, argument string) bool {
 	return slices.ContainsFunc(p.Errors, func(e gen.InputError) bool {
-		return e.Parameter != nil && *e.Parameter == argument || e.Pointer != nil && strings.HasPrefix(*e.Pointer, "#/"+argument)
+		return e.Parameter != nil && *e.Parameter == argument || e.Pointer != nil && (strings.HasPrefix(*e.Pointer, "#/"+argument) || *e.Pointer == "#"+argument)
 	})
 }
 
@@ -419,6 +479,9 @@ func TestToolArguments(t *testing.T) {
 		{"listActors", `{"q": "😀"}`, 200, ""},
 		{"createRental", `{"customer_id": 1, "inventory_id": 1, "staff_id": 1}`, 404, "no such tool"},
 		{"getRental", `{"customer_id": 1, "rental_id": 76}`, 404, "no such tool"},
+		{"listCustomers", `{}`, 404, "no such tool"},
+		{"getFilm", `{"film_id": 1, "If-None-Match": "*"}`, 400, "no such query parameter"},
+		{"listPlans", ``, 200, "premium"},
 		{"", `{}`, 404, "no such tool"},
 		{"../films", `{}`, 404, "no such tool"},
 	} {

@@ -58,13 +58,16 @@ var allActorsSQL = actorsSQL("NOT MATERIALIZED", "")
 
 var namedActorsSQL = actorsSQL("MATERIALIZED", `AND `+actorNamed(`$3`))
 
-// actorNamed is the condition that the name of the actor a contains an argument, which is made by oneBlank.
-// Names are compared as folded does. Any whitespace in a name counts as one blank. Replacing it costs as much as
-// the rest, so only the names that contain the first word come that far. strpos knows no special characters.
-func actorNamed(argument string) string {
-	const name = `concat_ws(' ', a.first_name, a.last_name) {unicode}`
-	return `strpos(lower(upper(` + name + `)), (SELECT lower(upper(split_part(` + argument + `::text, ' ', 1) {unicode})))) > 0
-		AND strpos(lower(upper(regexp_replace(` + name + `, '[[:space:]]+', ' ', 'g'))),
+// actorNamed is the condition that the name of the actor a contains an argument, as named is.
+func actorNamed(argument string) string { return named(`a`, argument) }
+
+// named is the condition that the first name, a blank and the last name of a row contain an argument, which is made
+// by oneBlank. Any whitespace in a name counts as one blank. Replacing it costs as much as the rest, so only the
+// names that contain the first word come that far. strpos knows no special characters.
+func named(row, argument string) string {
+	name := `concat_ws(' ', ` + row + `.first_name, ` + row + `.last_name)`
+	return `strpos(` + fold(name) + `, (SELECT lower(upper(split_part(` + argument + `::text, ' ', 1) {unicode})))) > 0
+		AND strpos(` + fold(`regexp_replace(`+name+` {unicode}, '[[:space:]]+', ' ', 'g')`) + `,
 			(SELECT lower(upper(` + argument + `::text {unicode})))) > 0`
 }
 

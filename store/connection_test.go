@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -179,13 +180,14 @@ func TestDDLUnderTraffic(t *testing.T) {
 	}
 }
 
-// wantEachCall makes each kind of call. Each must succeed, except for a rental that finds the copy taken.
+// wantEachCall makes each kind of call. Each must succeed, except for a rental that finds the copy taken, or a write
+// that others keep waiting.
 func wantEachCall(t *testing.T, s *store.Store, filmID int32) {
 	t.Helper()
 	if _, err := s.Film(t.Context(), filmID); err != nil {
 		t.Error(err)
 	}
-	if _, err := s.Films(t.Context(), store.FilmQuery{Page: 1, PageSize: 5, Categories: []string{"horror"}}); err != nil {
+	if _, err := s.Films(t.Context(), store.FilmQuery{Categories: []string{"horror"}, Paging: store.Paging{Page: 1, PageSize: 5}}); err != nil {
 		t.Error(err)
 	}
 	if _, err := s.Copies(t.Context(), filmID); err != nil {
@@ -197,9 +199,22 @@ func wantEachCall(t *testing.T, s *store.Store, filmID int32) {
 	if _, err := s.Rental(t.Context(), 1, 76); err != nil && !strings.Contains(err.Error(), "no rental") {
 		t.Error(err)
 	}
-	_, err := s.CreateRental(t.Context(), store.NewRental{CustomerID: 1, InventoryID: 1, StaffID: 1})
-	if err != nil && !errors.Is(err, store.ErrInventoryNotAvailable) && kind(err) != "busy" {
+	if _, err := s.Rentals(t.Context(), store.RentalQuery{FilmID: filmID, Paging: store.Paging{Order: "due_date", PageSize: 5}}); err != nil {
 		t.Error(err)
+	}
+	for _, n := range []store.NewRental{{CustomerID: 1, InventoryID: 1, StaffID: 1}, {CustomerID: 2, FilmID: filmID, StoreID: 2, StaffID: 1}} {
+		r, err := s.CreateRental(t.Context(), n)
+		var already *store.AlreadyRentedError
+		if err != nil && !errors.Is(err, store.ErrInventoryNotAvailable) && !errors.As(err, &already) && kind(err) != "busy" {
+			t.Error(err)
+		}
+		if err != nil {
+			continue
+		}
+		var returned *store.AlreadyReturnedError
+		if _, err := s.ReturnRental(t.Context(), r.CustomerID, r.RentalID); err != nil && !errors.As(err, &returned) && kind(err) != "busy" {
+			t.Error(err)
+		}
 	}
 }
 
@@ -418,74 +433,125 @@ func TestInactive(t *testing.T) {
 	}
 }
 
-// A rule that the database's owner has added may refuse a rental. That is not a fault, and is not repeated.
+// rentalWrite is a call that writes a rental.
+type rentalWrite struct {
+	event   string // for a trigger
+	prepare string // returns the id that the call is about
+	call    func(ctx context.Context, s *store.Store, id int32) (store.Rental, error)
+	written string // counts what was written about the id
+}
+
+var rentalWrites = map[string]rentalWrite{
+	"rent a copy": {
+		`INSERT`, `SELECT max(inventory_id) FROM inventory i WHERE NOT EXISTS (SELECT FROM rental r WHERE r.inventory_id = i.inventory_id AND return_date IS NULL)`,
+		func(ctx context.Context, s *store.Store, id int32) (store.Rental, error) {
+			return s.CreateRental(ctx, store.NewRental{CustomerID: 1, InventoryID: id, StaffID: 1})
+		},
+		`SELECT count(*) FROM rental WHERE inventory_id = $1 AND return_date IS NULL`,
+	},
+	"rent a film": {
+		`INSERT`, `WITH f AS (INSERT INTO film (film_id, title, language_id) VALUES (1000001, 'NEW', 1) RETURNING film_id)
+			INSERT INTO inventory (film_id, store_id) SELECT film_id, 1 FROM f RETURNING film_id`,
+		func(ctx context.Context, s *store.Store, id int32) (store.Rental, error) {
+			return s.CreateRental(ctx, store.NewRental{CustomerID: 1, FilmID: id, StoreID: 1, StaffID: 1})
+		},
+		`SELECT count(*) FROM rental JOIN inventory USING (inventory_id) WHERE film_id = $1`,
+	},
+	"return": {
+		`UPDATE`, `INSERT INTO rental (rental_date, inventory_id, customer_id, staff_id) VALUES (now() - interval '1 day', 1, 1, 1) RETURNING rental_id`,
+		func(ctx context.Context, s *store.Store, id int32) (store.Rental, error) {
+			return s.ReturnRental(ctx, 1, id)
+		},
+		`SELECT count(*) FROM rental WHERE rental_id = $1 AND return_date IS NOT NULL`,
+	},
+}
+
+// A rule that the database's owner has added may refuse a write. That is not a fault, and is not repeated.
 func TestRefused(t *testing.T) {
 	t.Parallel()
-	for name, rule := range map[string]string{
-		"check":     `ALTER TABLE rental ADD CONSTRAINT limited CHECK (staff_id <> 1) NOT VALID`,
-		"trigger":   `CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no more than three'; END $$; CREATE TRIGGER no BEFORE INSERT ON rental FOR EACH ROW EXECUTE FUNCTION no()`,
-		"at commit": `CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no more than three'; END $$; CREATE CONSTRAINT TRIGGER no AFTER INSERT ON rental DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION no()`,
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			address := pgtest.New(t)
-			conn := pgtest.Connect(t, address)
-			pgtest.Exec(t, conn.Exec, rule)
-			before := pgtest.Value[int](t, conn.QueryRow, `SELECT count(*) FROM rental`)
-			_, err := open(t, address).CreateRental(t.Context(), store.NewRental{CustomerID: 1, InventoryID: copiesInStock(t, conn, 1)[0], StaffID: 1})
-			var refused *store.RefusedError
-			if !errors.As(err, &refused) {
-				t.Errorf("got %v", err)
-			}
-			if after := pgtest.Value[int](t, conn.QueryRow, `SELECT count(*) FROM rental`); after != before {
-				t.Errorf("%d rentals were written", after-before)
-			}
-		})
+	for call, w := range rentalWrites {
+		for name, rule := range map[string]string{
+			"check":      `ALTER TABLE rental ADD CONSTRAINT limited CHECK (staff_id <> 1) NOT VALID`,
+			"trigger":    `CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no more than three'; END $$; CREATE TRIGGER no BEFORE ` + w.event + ` ON rental FOR EACH ROW EXECUTE FUNCTION no()`,
+			"suppressed": `CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$; CREATE TRIGGER no BEFORE ` + w.event + ` ON rental FOR EACH ROW EXECUTE FUNCTION no()`,
+			"at commit":  `CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no more than three'; END $$; CREATE CONSTRAINT TRIGGER no AFTER ` + w.event + ` ON rental DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION no()`,
+		} {
+			t.Run(call+", "+name, func(t *testing.T) {
+				t.Parallel()
+				address := pgtest.New(t)
+				conn := pgtest.Connect(t, address)
+				id := pgtest.Value[int32](t, conn.QueryRow, w.prepare)
+				pgtest.Exec(t, conn.Exec, rule)
+				_, err := w.call(t.Context(), open(t, address), id)
+				var refused *store.RefusedError
+				if !errors.As(err, &refused) {
+					t.Errorf("got %v", err)
+				}
+				if n := pgtest.Value[int](t, conn.QueryRow, w.written, id); n != 0 {
+					t.Errorf("it was written %d times", n)
+				}
+			})
+		}
 	}
 }
 
 // If a connection is lost while the server commits, the outcome is open. The store finds the outcome, or says
-// that it is unknown.
+// that it is unknown. After that, the call can be repeated: what was written is not written again.
 func TestLostCommit(t *testing.T) {
 	t.Parallel()
-	for name, tt := range map[string]struct {
-		trigger string // runs at the commit
-		forward bool   // whether the server gets the commit
-		outcome store.Outcome
-		made    bool
-	}{
-		"the server got it":         {``, true, store.NoWrite, true},
-		"the server did not get it": {``, false, store.NothingWritten, false},
-		"the session is terminated": {`PERFORM pg_terminate_backend(pg_backend_pid())`, true, store.NothingWritten, false},
-		// The statement timeout must not end it before the test does.
-		"still unknown in time": {`LOOP BEGIN PERFORM pg_sleep(60); EXIT; EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP`, true, store.Unknown, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			address := pgtest.New(t)
-			conn := pgtest.Connect(t, address)
-			if tt.trigger != "" {
-				pgtest.Exec(t, conn.Exec, `CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN `+tt.trigger+`; RETURN NULL; END $$;
-					CREATE CONSTRAINT TRIGGER late AFTER INSERT ON rental DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION late()`)
-			}
-			s := open(t, cutAtCommit(t, address, tt.forward))
-			copyID := copiesInStock(t, conn, 1)[0]
-			r, err := s.CreateRental(t.Context(), store.NewRental{CustomerID: 1, InventoryID: copyID, StaffID: 1})
-			var unavailable *store.UnavailableError
-			switch {
-			case tt.made && err != nil, !tt.made && (!errors.As(err, &unavailable) || unavailable.Outcome != tt.outcome):
-				t.Errorf("got %+v, %v", r, err)
-			case tt.made:
-				wantRental(t, s, conn, r)
-			}
-			want := 0
-			if tt.made {
-				want = 1
-			}
-			if n := pgtest.Value[int](t, conn.QueryRow, `SELECT count(*) FROM rental WHERE inventory_id = $1 AND return_date IS NULL`, copyID); n != want {
-				t.Errorf("the copy is out %d times, want %d", n, want)
-			}
-		})
+	for call, w := range rentalWrites {
+		for name, tt := range map[string]struct {
+			trigger string // runs at the commit
+			forward bool   // whether the server gets the commit
+			outcome store.Outcome
+			made    bool
+		}{
+			"the server got it":         {``, true, store.NoWrite, true},
+			"the server did not get it": {``, false, store.NothingWritten, false},
+			"the session is terminated": {`PERFORM pg_terminate_backend(pg_backend_pid())`, true, store.NothingWritten, false},
+			// The statement timeout must not end it before the test does.
+			"still unknown in time": {`LOOP BEGIN PERFORM pg_sleep(60); EXIT; EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP`, true, store.Unknown, false},
+		} {
+			t.Run(call+", "+name, func(t *testing.T) {
+				t.Parallel()
+				address := pgtest.New(t)
+				conn := pgtest.Connect(t, address)
+				id := pgtest.Value[int32](t, conn.QueryRow, w.prepare)
+				if tt.trigger != "" {
+					pgtest.Exec(t, conn.Exec, `CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN `+tt.trigger+`; RETURN NULL; END $$;
+						CREATE CONSTRAINT TRIGGER late AFTER `+w.event+` ON rental DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION late()`)
+				}
+				s := open(t, cutAtCommit(t, address, tt.forward))
+				r, err := w.call(t.Context(), s, id)
+				var unavailable *store.UnavailableError
+				want := 0
+				switch {
+				case tt.made && err != nil, !tt.made && (!errors.As(err, &unavailable) || unavailable.Outcome != tt.outcome):
+					t.Errorf("got %+v, %v", r, err)
+				case tt.made:
+					want = 1
+					wantRental(t, s, conn, r)
+					wantKnown(t, r, func() error { _, err := w.call(t.Context(), s, id); return err }())
+				}
+				if n := pgtest.Value[int](t, conn.QueryRow, w.written, id); n != want {
+					t.Errorf("it was written %d times, want %d", n, want)
+				}
+			})
+		}
+	}
+}
+
+// wantKnown checks that an error says that the rental was written before.
+func wantKnown(t *testing.T, r store.Rental, err error) {
+	t.Helper()
+	var (
+		rented   *store.AlreadyRentedError
+		returned *store.AlreadyReturnedError
+	)
+	switch {
+	case errors.As(err, &rented) && reflect.DeepEqual(rented.Rental, r), errors.As(err, &returned) && reflect.DeepEqual(returned.Rental, r):
+	default:
+		t.Errorf("the repeated call: %v, want rental %d", err, r.RentalID)
 	}
 }
 

@@ -9,16 +9,12 @@ import (
 	"errors"
 	"hash/crc32"
 	"io"
-	"regexp"
-	"strconv"
-	"strings"
-	"unicode/utf8"
 )
 
-// position is the place of a film in an order.
+// position is the place of a row in an order.
 type position struct {
 	ID  int32   `json:"id"`
-	Key *string `json:"key,omitempty"` // the text of the film's sort key; nil if it is NULL
+	Key *string `json:"key,omitempty"` // the text of the row's sort key; nil if it is NULL
 }
 
 // A cursor is base64url without padding. It consists of a head and a body. The head has the sign, the version,
@@ -69,7 +65,7 @@ func seal(query [fingerprintSize]byte, data []byte) string {
 }
 
 // decodePosition reads a cursor for a query.
-func decodePosition(cursor string, query [fingerprintSize]byte, order filmOrder) (*position, error) {
+func decodePosition(cursor string, query [fingerprintSize]byte, by order) (*position, error) {
 	body, err := openCursor(cursor)
 	if err != nil {
 		return nil, err
@@ -82,7 +78,7 @@ func decodePosition(cursor string, query [fingerprintSize]byte, order filmOrder)
 		return nil, errCursorChanged
 	}
 	var p position
-	if json.Unmarshal(data, &p) != nil || p.ID < 1 || !order.accepts(p.Key) {
+	if json.Unmarshal(data, &p) != nil || p.ID < 1 || !by.accepts(p.Key) {
 		return nil, errCursorChanged
 	}
 	return &p, nil
@@ -114,24 +110,4 @@ func openCursor(cursor string) ([]byte, error) {
 		return nil, errCursorChanged
 	}
 	return body, nil
-}
-
-// number is the text of a numeric sort key.
-var number = regexp.MustCompile(`^-?[0-9]{1,10}(\.[0-9]{1,60})?$`)
-
-// accepts reports whether the text can be a sort key of the order, so that PostgreSQL can read it.
-func (o filmOrder) accepts(key *string) bool {
-	switch {
-	case o.key == `f.film_id`:
-		return true // the key is the id
-	case key == nil:
-		return o.nullable
-	case o.is == "integer":
-		_, err := strconv.ParseInt(*key, 10, 32)
-		return err == nil
-	case o.is == "numeric":
-		return number.MatchString(*key)
-	default:
-		return utf8.ValidString(*key) && !strings.Contains(*key, "\x00")
-	}
 }

@@ -19,9 +19,9 @@ import (
 // orders are the orders that the walks below take: with an index and without one, both directions, NULL keys
 // and ties.
 var orders = []store.FilmQuery{
-	{}, {Order: "-film_id"}, {Order: "title"}, {Order: "-title"}, {Order: "release_year"}, {Order: "-release_year"},
-	{Order: "length"}, {Order: "-length"}, {Order: "rental_rate"}, {Order: "-rental_rate"}, {Order: "-replacement_cost"},
-	{Search: "drama or boat or shark", Order: "relevance"}, {Search: "d"}, {Search: "boat", Categories: []string{"Comedy", "Horror"}},
+	{}, {Paging: store.Paging{Order: "-film_id"}}, {Paging: store.Paging{Order: "title"}}, {Paging: store.Paging{Order: "-title"}}, {Paging: store.Paging{Order: "release_year"}}, {Paging: store.Paging{Order: "-release_year"}},
+	{Paging: store.Paging{Order: "length"}}, {Paging: store.Paging{Order: "-length"}}, {Paging: store.Paging{Order: "rental_rate"}}, {Paging: store.Paging{Order: "-rental_rate"}}, {Paging: store.Paging{Order: "-replacement_cost"}},
+	{Search: "drama or boat or shark", Paging: store.Paging{Order: "relevance"}}, {Search: "d"}, {Search: "boat", Categories: []string{"Comedy", "Horror"}},
 }
 
 // walk visits all pages and calls between after each one. It returns the films.
@@ -95,13 +95,13 @@ func TestCursorOfDeletedFilm(t *testing.T) {
 	s, conn := open(t, url), pgtest.Connect(t, url)
 	long := strings.Repeat("é", 5000)
 	pgtest.Exec(t, conn.Exec, `UPDATE film SET title = 'ZZ' || $1 WHERE film_id IN (3, 4, 5)`, long)
-	for _, q := range []store.FilmQuery{{Order: "title"}, {Order: "-title"}, {Order: "length"}, {}} {
+	for _, q := range []store.FilmQuery{{Paging: store.Paging{Order: "title"}}, {Paging: store.Paging{Order: "-title"}}, {Paging: store.Paging{Order: "length"}}, {}} {
 		q.PageSize = 100
 		whole := walk(t, s, q, func() {})
 		i := slices.Index(whole, 4)
 		q.PageSize = int32(i%100) + 1
 		for range i / 100 {
-			page, err := s.Films(t.Context(), store.FilmQuery{Order: q.Order, PageSize: 100, Cursor: q.Cursor})
+			page, err := s.Films(t.Context(), store.FilmQuery{Paging: store.Paging{Order: q.Order, PageSize: 100, Cursor: q.Cursor}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -146,7 +146,7 @@ func next(t *testing.T, s *store.Store, q store.FilmQuery) string {
 func TestBadCursors(t *testing.T) {
 	t.Parallel()
 	s := open(t, pgtest.New(t))
-	q := store.FilmQuery{Order: "title", Languages: []string{"English"}}
+	q := store.FilmQuery{Languages: []string{"English"}, Paging: store.Paging{Order: "title"}}
 	good := next(t, s, q)
 	raw, err := base64.RawURLEncoding.DecodeString(good)
 	if err != nil {
@@ -165,14 +165,14 @@ func TestBadCursors(t *testing.T) {
 		good + "A": "after its end", good + "AA": "after its end", good + good: "after its end",
 		edited(len(raw)-1, raw[len(raw)-1]^1): "changed", edited(12, raw[12]^1): "changed",
 	} {
-		if got := fault(t, s, store.FilmQuery{Order: q.Order, Languages: q.Languages, Cursor: cursor}); got.Field != "cursor" || !strings.Contains(got.Detail, want) {
+		if got := fault(t, s, store.FilmQuery{Languages: q.Languages, Paging: store.Paging{Order: q.Order, Cursor: cursor}}); got.Field != "cursor" || !strings.Contains(got.Detail, want) {
 			t.Errorf("%.60s: %+v, want %q", cursor, got, want)
 		}
 	}
-	fault(t, s, store.FilmQuery{Order: q.Order, Languages: q.Languages, Cursor: good + "="})
+	fault(t, s, store.FilmQuery{Languages: q.Languages, Paging: store.Paging{Order: q.Order, Cursor: good + "="}})
 	for end := range good { // whatever is left of it
 		if end > 0 {
-			fault(t, s, store.FilmQuery{Order: q.Order, Languages: q.Languages, Cursor: good[:end]})
+			fault(t, s, store.FilmQuery{Languages: q.Languages, Paging: store.Paging{Order: q.Order, Cursor: good[:end]}})
 		}
 	}
 }
@@ -184,7 +184,7 @@ func TestCursorBelongsToQuery(t *testing.T) {
 	s := open(t, pgtest.New(t))
 	one, yes, no, price, more := int32(1), true, false, decimal.RequireFromString("9.90"), decimal.RequireFromString("9.900000001")
 	queries := []store.FilmQuery{
-		{}, {Order: "-film_id"}, {Order: "title"}, {Title: "a"}, {Title: "A"}, {Search: "drama"}, {Search: "drama", Order: "title"},
+		{}, {Paging: store.Paging{Order: "-film_id"}}, {Paging: store.Paging{Order: "title"}}, {Title: "a"}, {Title: "A"}, {Search: "drama"}, {Search: "drama", Paging: store.Paging{Order: "title"}},
 		{Categories: []string{"Comedy", "Drama"}}, {Categories: []string{"Comedy"}}, {Ratings: []string{"G", "PG"}},
 		{Languages: []string{"English"}}, {Actors: []string{"a"}}, {Actors: []string{"a", "e"}}, {ActorIDs: []int32{1}},
 		{SpecialFeatures: []string{"Trailers"}}, {ReleaseYear: store.Range[int32]{Max: new(int32(2006))}}, {Length: store.Range[int32]{Min: &one}},
@@ -207,14 +207,29 @@ func TestCursorBelongsToQuery(t *testing.T) {
 	}
 	same := decimal.RequireFromString("9.9000")
 	for _, pair := range [][2]store.FilmQuery{
-		{{}, {Order: "film_id"}},
-		{{Search: "drama"}, {Search: "drama", Order: "relevance"}},
+		{{}, {Paging: store.Paging{Order: "film_id"}}},
+		{{Search: "drama"}, {Search: "drama", Paging: store.Paging{Order: "relevance"}}},
 		{{Categories: []string{"Comedy", "Drama"}}, {Categories: []string{"Drama", "Comedy", "Drama"}}},
 		{{RentalRate: store.Range[decimal.Decimal]{Max: &price}}, {RentalRate: store.Range[decimal.Decimal]{Max: &same}}},
 	} {
 		pair[1].Cursor, pair[1].PageSize = next(t, s, pair[0]), 1
 		if _, err := s.Films(t.Context(), pair[1]); err != nil {
 			t.Errorf("%+v with the cursor of %+v: %v", pair[1], pair[0], err)
+		}
+	}
+}
+
+// A cursor that an earlier version of this program has made is still good.
+func TestOldCursors(t *testing.T) {
+	t.Parallel()
+	s := open(t, pgtest.New(t))
+	for cursor, q := range map[string]store.FilmQuery{
+		"ZgEAAAAgbawj5neMHk_tfqDgqlbKTFGyMtRRyk6tVLJSMlSqBQQAAP__":       {},
+		"ZgEAAAAkue71Kk2h2OBlAZ5wqlbKTFGyMrQw0lHKTq1UslIytDBVqgUEAAD__w": {Categories: []string{"Comedy", "Action"}, Paging: store.Paging{Order: "-length"}},
+	} {
+		q.Cursor = cursor
+		if _, err := s.Films(t.Context(), q); err != nil {
+			t.Errorf("%+v: %v", q, err)
 		}
 	}
 }
@@ -227,7 +242,7 @@ func TestManyDifferentQueries(t *testing.T) {
 	for worker := range 4 {
 		wg.Go(func() {
 			for n := range 300 {
-				q := store.FilmQuery{PageSize: 1, Count: store.CountNone}
+				q := store.FilmQuery{Paging: store.Paging{PageSize: 1, Count: store.CountNone}}
 				for bit, set := range []func(){
 					func() { q.Title = "a" }, func() { q.Categories = []string{"Comedy"} }, func() { q.Ratings = []string{"G"} },
 					func() { q.Languages = []string{"English"} }, func() { q.ActorIDs = []int32{1} }, func() { q.StoreID = 1 },
@@ -259,7 +274,7 @@ func FuzzCursor(f *testing.F) {
 	f.Cleanup(func() { s.Close() })
 	var names []string
 	for _, order := range []string{"film_id", "title", "-title", "release_year", "length", "-rental_rate", "replacement_cost", "relevance"} {
-		q := store.FilmQuery{Order: order, PageSize: 1, Search: "drama"}
+		q := store.FilmQuery{Search: "drama", Paging: store.Paging{Order: order, PageSize: 1}}
 		page, err := s.Films(f.Context(), q)
 		if err != nil {
 			f.Fatal(err)
@@ -278,7 +293,7 @@ func FuzzCursor(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, order int, cursor, position string) {
-		q := store.FilmQuery{Order: names[uint(order)%uint(len(names))], PageSize: 1, Search: "drama", Cursor: cursor}
+		q := store.FilmQuery{Search: "drama", Paging: store.Paging{Order: names[uint(order)%uint(len(names))], PageSize: 1, Cursor: cursor}}
 		if position != "" { // one that only a client who knows the format can make up
 			q.Cursor = store.ForgeCursor(q, position)
 		}
@@ -300,7 +315,7 @@ func TestSearchAsEverySetting(t *testing.T) {
 		pgtest.SetDefault(t, conn.Exec, fmt.Sprintf("default_text_search_config = '%s'", config))
 		s := open(t, url)
 		for _, search := range []string{"boats -sharks", "BOATS -SHARKS", "Boat -shark"} {
-			page, err := s.Films(t.Context(), store.FilmQuery{Search: search, PageSize: 1})
+			page, err := s.Films(t.Context(), store.FilmQuery{Search: search, Paging: store.Paging{PageSize: 1}})
 			if err != nil || *page.Total != want {
 				t.Errorf("%s, %s: %d films, %v, want %d", config, search, *page.Total, err, want)
 			}

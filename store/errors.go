@@ -17,6 +17,12 @@ var ErrStaffInactive = errors.New("the member of staff is not active")
 // ErrInventoryNotAvailable says that the copy is rented out: it has a rental without a return date.
 var ErrInventoryNotAvailable = errors.New("the copy is not available")
 
+// ErrFilmNotAvailable says that the store has no copy of the film that is not rented out.
+var ErrFilmNotAvailable = errors.New("no copy of the film is available")
+
+// ErrFilmChanged says that the film has changed since the version that the caller knows.
+var ErrFilmChanged = errors.New("the film has changed")
+
 // Kind is a kind of row that an error can be about.
 type Kind int
 
@@ -28,17 +34,21 @@ const (
 	KindRental
 	KindInventory // a copy of a film
 	KindStaff
+	KindStore
+	KindSubscription
 
 	kindCount = int(iota)
 )
 
 var kindNames = [kindCount]string{
-	KindFilm:      "film",
-	KindActor:     "actor",
-	KindCustomer:  "customer",
-	KindRental:    "rental",
-	KindInventory: "inventory",
-	KindStaff:     "staff",
+	KindFilm:         "film",
+	KindActor:        "actor",
+	KindCustomer:     "customer",
+	KindRental:       "rental",
+	KindInventory:    "inventory",
+	KindStaff:        "staff",
+	KindStore:        "store",
+	KindSubscription: "subscription",
 }
 
 // String returns the name of the table that holds rows of this kind.
@@ -78,6 +88,49 @@ func (e *UnknownReferenceError) Error() string {
 	}
 	return b.String()
 }
+
+// AlreadyRentedError says that the customer has the copy, or a copy of the film.
+type AlreadyRentedError struct{ Rental Rental }
+
+func (e *AlreadyRentedError) Error() string {
+	return fmt.Sprintf("customer %d has rented copy %d already (rental %d)", e.Rental.CustomerID, e.Rental.InventoryID, e.Rental.RentalID)
+}
+
+// AlreadyReturnedError says that the copy of the rental was returned before.
+type AlreadyReturnedError struct{ Rental Rental }
+
+func (e *AlreadyReturnedError) Error() string {
+	return fmt.Sprintf("rental %d was returned before", e.Rental.RentalID)
+}
+
+// AlreadySubscribedError says that the customer has a subscription on one of the days of a new one.
+type AlreadySubscribedError struct{ Subscription Subscription }
+
+func (e *AlreadySubscribedError) Error() string {
+	return fmt.Sprintf("customer %d has subscription %d on one of these days", e.Subscription.CustomerID, e.Subscription.SubscriptionID)
+}
+
+// AlreadyCancelledError says that a subscription ends today or earlier, or on its first day.
+type AlreadyCancelledError struct{ Subscription Subscription }
+
+func (e *AlreadyCancelledError) Error() string {
+	return fmt.Sprintf("subscription %d was cancelled or has ended before", e.Subscription.SubscriptionID)
+}
+
+// InvalidDatesError says that a subscription cannot have its dates. The fields of the faults are start_date and
+// end_date.
+type InvalidDatesError struct{ Faults []QueryFault }
+
+func (e *InvalidDatesError) Error() string { return fmt.Sprintf("invalid dates: %+v", e.Faults) }
+
+// InvalidQueryError says that a query contradicts itself, or that its cursor is not one for it.
+type InvalidQueryError struct{ Faults []QueryFault }
+
+// QueryFault is one reason why a query is invalid. Field is the field of the query in snake case. The bound of
+// a range has the suffix _min or _max.
+type QueryFault struct{ Field, Detail string }
+
+func (e *InvalidQueryError) Error() string { return fmt.Sprintf("invalid query: %+v", e.Faults) }
 
 // RefusedError says that a constraint or a trigger of the database refused the row. Pagila has none that
 // would, but the database's owner may have added one. Nothing was written.

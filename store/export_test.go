@@ -10,16 +10,44 @@ func CompletedTexts(s *Store) int {
 
 // ForgeCursor returns a cursor for the query whose position is this JSON.
 func ForgeCursor(q FilmQuery, position string) string {
-	order, _ := q.order()
-	return seal(q.fingerprint(order), []byte(position))
+	return forge(filmList, q.paging(), q, position)
+}
+
+// ForgeRentalCursor is ForgeCursor for rentals.
+func ForgeRentalCursor(q RentalQuery, position string) string {
+	return forge(rentalList, q.Paging, q, position)
+}
+
+func forge(l list, p Paging, q query, position string) string {
+	r, _ := l.prepare(p, q) // what is wrong with it does not matter
+	return seal(r.fingerprint, []byte(position))
 }
 
 // FilmsSQL returns the completed statement of a query without actors, and its arguments.
 func FilmsSQL(s *Store, q FilmQuery) (sql string, args []any, err error) {
-	order, after, err := q.prepare()
+	return listSQL(s, filmList, q.paging(), q)
+}
+
+// RentalsSQL is FilmsSQL for rentals.
+func RentalsSQL(s *Store, q RentalQuery) (sql string, args []any, err error) {
+	return listSQL(s, rentalList, q.Paging, q)
+}
+
+// CustomersSQL is FilmsSQL for customers.
+func CustomersSQL(s *Store, q CustomerQuery) (sql string, args []any, err error) {
+	return listSQL(s, customerList, q.Paging, q)
+}
+
+// PaymentsSQL is FilmsSQL for the payments of a customer.
+func PaymentsSQL(s *Store, customerID int32, p Paging) (sql string, args []any, err error) {
+	return listSQL(s, paymentList, p, paymentQuery{PayerID: customerID})
+}
+
+func listSQL(s *Store, l list, p Paging, q query) (sql string, args []any, err error) {
+	r, err := l.prepare(p, q)
 	if err != nil {
 		return "", nil, err
 	}
-	sql, args = q.pageSQL(order, after)
+	sql, args = r.sql(q)
 	return s.layout.Load().write(sql), args, nil
 }

@@ -2,7 +2,11 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/shopspring/decimal"
 )
@@ -30,7 +34,11 @@ type FilmDetail struct {
 	Categories   []string       `bun:",array"`
 	Actors       []Actor        `bun:"type:jsonb"`
 	Availability []Availability `bun:"type:jsonb"`
+	Version      string         `bun:"-"` // identifies all of the above, in hexadecimal digits
 }
+
+// FilmUpdate is a change of a film.
+type FilmUpdate struct{ StreamingAvailable bool }
 
 // FilmFacts are what a summary of a film is made from. NULL becomes the zero value.
 type FilmFacts struct {
@@ -73,24 +81,99 @@ const filmFactsSQL = `SELECT f.film_id, f.title, f.rating, NULLIF(f.rental_rate,
 const filmSQL = `SELECT` + filmColumns + `,` + categoriesColumn + `,` + actorsColumn + `,` + availabilityColumn + `
 FROM {film} f` + filmJoins + ` WHERE f.film_id = $1::integer`
 
+const lockFilmSQL = `SELECT film_id FROM {film} WHERE film_id = $1::integer FOR NO KEY UPDATE`
+
+const updateFilmSQL = `UPDATE {film} SET streaming_available = $2::boolean WHERE film_id = $1::integer
+RETURNING txid_current() AS transaction_id`
+
 // Film returns a film by its id. The error is a *NotFoundError if there is none.
-func (s *Store) Film(ctx context.Context, id int32) (FilmDetail, error) {
-	return oneFilm[FilmDetail](ctx, s, filmSQL, id)
+func (s *Store) Film(ctx context.Context, id int32) (film FilmDetail, err error) {
+	err = s.call(ctx, s.reads, NoWrite, func(ctx context.Context, c session) error {
+		film, err = c.film(ctx, id)
+		return err
+	})
+	if err != nil {
+		return FilmDetail{}, fmt.Errorf("read film %d: %w", id, err)
+	}
+	return film, nil
+}
+
+func (c session) film(ctx context.Context, id int32) (FilmDetail, error) {
+	var films []FilmDetail
+	if err := c.query(ctx, &films, filmSQL, id); err != nil {
+		return FilmDetail{}, err
+	}
+	if len(films) == 0 {
+		return FilmDetail{}, &NotFoundError{KindFilm, id}
+	}
+	films[0].Version = films[0].version()
+	return films[0], nil
+}
+
+// version identifies everything else in the detail. A film that changes back has its old version again.
+func (f FilmDetail) version() string {
+	f.Version = ""
+	data, err := json.Marshal(f)
+	if err != nil {
+		panic(err) // a struct of strings, numbers and decimals
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:len(sum)/2])
+}
+
+// UpdateFilm changes a film that has one of these versions, and returns it after the change. The row of the film
+// is locked before its version is compared. The error is a *NotFoundError if there is none, ErrFilmChanged if it
+// has another version, or a *RefusedError. In each of these cases nothing was written. An *UnavailableError says
+// whether anything was.
+func (s *Store) UpdateFilm(ctx context.Context, id int32, versions []string, u FilmUpdate) (FilmDetail, error) {
+	var changed FilmDetail
+	err := s.writeProven(ctx, func(ctx context.Context, c session) (p proof, err error) {
+		changed, p.transaction, err = c.updateFilm(ctx, id, versions, u)
+		p.row, p.args = filmUpdated, []any{id}
+		return p, err
+	})
+	if err != nil {
+		return FilmDetail{}, fmt.Errorf("update film %d: %w", id, err)
+	}
+	return changed, nil
+}
+
+// filmUpdated is the row of the proof.
+const filmUpdated = `FROM {film} f WHERE f.film_id = $2::integer AND f.` + writtenBy1
+
+func (c session) updateFilm(
+	ctx context.Context, id int32, versions []string, u FilmUpdate,
+) (film FilmDetail, transactionID int64, err error) {
+	var locked []struct{ FilmID int32 }
+	if err := c.query(ctx, &locked, lockFilmSQL, id); err != nil {
+		return film, 0, fmt.Errorf("lock the film: %w", err)
+	}
+	if film, err = c.film(ctx, id); err != nil {
+		return film, 0, err
+	}
+	if !slices.Contains(versions, film.Version) {
+		return film, 0, ErrFilmChanged
+	}
+	var updated []struct{ TransactionID int64 }
+	if err := c.query(ctx, &updated, updateFilmSQL, id, u.StreamingAvailable); err != nil {
+		return film, 0, fmt.Errorf("update the row: %w", err)
+	}
+	if len(updated) == 0 {
+		return film, 0, &RefusedError{errSuppressed}
+	}
+	film, err = c.film(ctx, id)
+	return film, updated[0].TransactionID, err
 }
 
 // FilmFacts returns what a summary of a film is made from. It reads no other table than film. The error is a
 // *NotFoundError if there is no such film.
 func (s *Store) FilmFacts(ctx context.Context, id int32) (FilmFacts, error) {
-	return oneFilm[FilmFacts](ctx, s, filmFactsSQL, id)
-}
-
-func oneFilm[F any](ctx context.Context, s *Store, sql string, id int32) (film F, err error) {
-	var films []F
-	if err := s.read(ctx, &films, sql, id); err != nil {
-		return film, fmt.Errorf("read film %d: %w", id, err)
+	var films []FilmFacts
+	if err := s.read(ctx, &films, filmFactsSQL, id); err != nil {
+		return FilmFacts{}, fmt.Errorf("read film %d: %w", id, err)
 	}
 	if len(films) == 0 {
-		return film, &NotFoundError{KindFilm, id}
+		return FilmFacts{}, &NotFoundError{KindFilm, id}
 	}
 	return films[0], nil
 }

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"fmt"
 	"strings"
 	"unicode"
 )
@@ -74,10 +73,13 @@ func fold(text string) string {
 		THEN lower(` + text + c + `) ELSE lower(upper(` + text + ` {unicode}))` + c + ` END`
 }
 
-// conditions returns a statement with the conditions of the query. The category is categoryIs or categoryJoined. The
-// search comes first: the order by relevance relies on its $1.
-func (q FilmQuery) conditions(category string) *statement {
-	s, words := &statement{}, prefixes(q.Search)
+// conditions returns a statement with the conditions of the query. The search comes first: the order by relevance
+// relies on its $1.
+func (q FilmQuery) conditions(counting bool) *statement {
+	s, words, category := &statement{}, prefixes(q.Search), categoryIs
+	if counting {
+		category = categoryJoined
+	}
 	s.where(q.Search != "" && words != nil, `(f.fulltext @@ `+searchQuery+` OR `+abbreviated+`)`, q.Search, words)
 	s.where(q.Search != "" && words == nil, `f.fulltext @@ `+searchQuery, q.Search)
 	s.where(true, `f.film_id > 0`)
@@ -85,10 +87,10 @@ func (q FilmQuery) conditions(category string) *statement {
 	s.where(len(q.Categories) > 0, category, q.Categories)
 	s.where(len(q.Ratings) > 0, `f.rating::text = ANY ($1::text[])`, q.Ratings)
 	s.where(len(q.Languages) > 0, languageIs, q.Languages)
-	s.where(len(q.SpecialFeatures) > 0, hasFeatures, q.SpecialFeatures)
+	s.whereSlow(len(q.SpecialFeatures) > 0, hasFeatures, q.SpecialFeatures)
 	s.where(q.StreamingAvailable != nil, `COALESCE(f.streaming_available, false) = $1::boolean`, q.StreamingAvailable)
 	s.where(q.InStock != nil && *q.InStock, inStock, q.StoreID)
-	s.where(q.InStock != nil && !*q.InStock, `NOT `+inStock, q.StoreID)
+	s.whereSlow(q.InStock != nil && !*q.InStock, `NOT `+inStock, q.StoreID)
 	s.where(q.InStock == nil && q.StoreID != 0, inStore, q.StoreID)
 	for i, name := range q.Actors {
 		few := q.films[i]
@@ -104,20 +106,6 @@ func (q FilmQuery) conditions(category string) *statement {
 	q.ReplacementCost.where(s, replacementCost, `numeric`)
 	q.RentalDuration.where(s, `f.rental_duration`, `integer`)
 	return s
-}
-
-// where compares with the bounds as the type. As a numeric, an amount with more places than the column has is
-// exact.
-func (r Range[T]) where(s *statement, value, as string) {
-	s.where(r.Min != nil, value+` >= $1::text::`+as, text(r.Min))
-	s.where(r.Max != nil, value+` <= $1::text::`+as, text(r.Max))
-}
-
-func text[T any](value *T) string {
-	if value == nil {
-		return ""
-	}
-	return fmt.Sprint(*value)
 }
 
 // containing returns the pattern of LIKE for texts that contain this one.

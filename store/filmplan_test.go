@@ -9,13 +9,15 @@ import (
 	"example.com/pagila-api/store/pgtest"
 )
 
-// plan returns the plan of a page, as PostgreSQL keeps it for a statement or makes it for the arguments.
-func plan(t *testing.T, url string, kept bool, s *store.Store, q store.FilmQuery) string {
+// planOf returns the plan of a statement, as PostgreSQL keeps it or makes it for the arguments.
+func planOf(t *testing.T, url string, kept bool, sql string, args []any) string {
 	t.Helper()
-	sql, args, err := store.FilmsSQL(s, q)
-	if err != nil {
-		t.Fatal(err)
-	}
+	return explained(t, url, `EXPLAIN`, kept, sql, args)
+}
+
+// explained is planOf with the options of EXPLAIN.
+func explained(t *testing.T, url, explain string, kept bool, sql string, args []any) string {
+	t.Helper()
 	values := make([]string, len(args))
 	for i, arg := range args {
 		text := strings.NewReplacer("[", "{", "]", "}").Replace(fmt.Sprint(arg))
@@ -27,7 +29,7 @@ func plan(t *testing.T, url string, kept bool, s *store.Store, q store.FilmQuery
 		mode = "force_generic_plan"
 	}
 	pgtest.Exec(t, conn.Exec, `SET plan_cache_mode = `+mode+`; PREPARE page AS `+sql)
-	rows, err := conn.Query(t.Context(), `EXPLAIN EXECUTE page(`+strings.Join(values, ", ")+`)`)
+	rows, err := conn.Query(t.Context(), explain+` EXECUTE page(`+strings.Join(values, ", ")+`)`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,6 +48,19 @@ func plan(t *testing.T, url string, kept bool, s *store.Store, q store.FilmQuery
 	return strings.Join(lines, "\n")
 }
 
+// wantIndex checks that a plan uses an index, and reads no large table as a whole.
+func wantIndex(t *testing.T, plan, what, index string) {
+	t.Helper()
+	for _, table := range []string{"film", "film_category", "film_actor", "inventory", "rental"} {
+		if strings.Contains(plan, "Seq Scan on "+table+" ") {
+			t.Errorf("%s reads the whole table %s:\n%s", what, table, plan)
+		}
+	}
+	if !strings.Contains(plan, index) {
+		t.Errorf("%s does not use %s:\n%s", what, index, plan)
+	}
+}
+
 // A page by cursor walks Pagila's index of its order, and reads no whole table for a filter that an index
 // serves. So its cost does not depend on the number of films.
 func TestPagesUseIndexes(t *testing.T) {
@@ -60,11 +75,11 @@ func TestPagesUseIndexes(t *testing.T) {
 		index string
 	}{
 		{store.FilmQuery{}, "film_pkey"},
-		{store.FilmQuery{Order: "-film_id"}, "film_pkey"},
-		{store.FilmQuery{Order: "title"}, "idx_title"},
-		{store.FilmQuery{Order: "-title"}, "idx_title"},
+		{store.FilmQuery{Paging: store.Paging{Order: "-film_id"}}, "film_pkey"},
+		{store.FilmQuery{Paging: store.Paging{Order: "title"}}, "idx_title"},
+		{store.FilmQuery{Paging: store.Paging{Order: "-title"}}, "idx_title"},
 		{store.FilmQuery{Categories: []string{"Comedy"}}, "film_category_pkey"},
-		{store.FilmQuery{Categories: []string{"Comedy"}, Order: "title"}, "idx_title"},
+		{store.FilmQuery{Categories: []string{"Comedy"}, Paging: store.Paging{Order: "title"}}, "idx_title"},
 		{store.FilmQuery{ActorIDs: []int32{1}}, "film_actor_pkey"},
 		{store.FilmQuery{InStock: &yes}, "idx_store_id_film_id"},
 		{store.FilmQuery{InStock: &yes, StoreID: 1}, "idx_store_id_film_id"},
@@ -77,16 +92,12 @@ func TestPagesUseIndexes(t *testing.T) {
 			t.Fatalf("%+v: %v", tt.q, err)
 		}
 		tt.q.Cursor, tt.q.PageSize = page.Next, 20
+		sql, args, err := store.FilmsSQL(s, tt.q)
+		if err != nil {
+			t.Fatal(err)
+		}
 		for _, kept := range []bool{false, true} {
-			got := plan(t, url, kept, s, tt.q)
-			for _, table := range []string{"film", "film_category", "film_actor", "inventory", "rental"} {
-				if strings.Contains(got, "Seq Scan on "+table+" ") {
-					t.Errorf("%+v: the plan (kept: %t) reads the whole table %s:\n%s", tt.q, kept, table, got)
-				}
-			}
-			if !strings.Contains(got, tt.index) {
-				t.Errorf("%+v: the plan (kept: %t) does not use %s:\n%s", tt.q, kept, tt.index, got)
-			}
+			wantIndex(t, planOf(t, url, kept, sql, args), fmt.Sprintf("%+v (kept plan: %t)", tt.q, kept), tt.index)
 		}
 	}
 }

@@ -49,19 +49,19 @@ func measured() []struct {
 		{"in_stock, of a store", store.FilmQuery{InStock: &yes, StoreID: 2}},
 		{"out of stock", store.FilmQuery{InStock: &no}},
 		{"store_id", store.FilmQuery{StoreID: 1}},
-		{"q, a word of many", store.FilmQuery{Search: "drama", Order: "film_id"}},
-		{"q, words of few", store.FilmQuery{Search: `"drama of a student"`, Order: "film_id"}},
-		{"q, a prefix", store.FilmQuery{Search: "dino", Order: "film_id"}},
+		{"q, a word of many", store.FilmQuery{Search: "drama", Paging: store.Paging{Order: "film_id"}}},
+		{"q, words of few", store.FilmQuery{Search: `"drama of a student"`, Paging: store.Paging{Order: "film_id"}}},
+		{"q, a prefix", store.FilmQuery{Search: "dino", Paging: store.Paging{Order: "film_id"}}},
 		{"q, relevance", store.FilmQuery{Search: `"boat" "shark"`}},
-		{"q, of nothing", store.FilmQuery{Search: "xyzzy", Order: "film_id"}},
-		{"category by title", store.FilmQuery{Categories: []string{"Comedy"}, Order: "title"}},
-		{"actor by title", store.FilmQuery{Actors: []string{"cage"}, Order: "title"}},
+		{"q, of nothing", store.FilmQuery{Search: "xyzzy", Paging: store.Paging{Order: "film_id"}}},
+		{"category by title", store.FilmQuery{Categories: []string{"Comedy"}, Paging: store.Paging{Order: "title"}}},
+		{"actor by title", store.FilmQuery{Actors: []string{"cage"}, Paging: store.Paging{Order: "title"}}},
 	}
 	for _, order := range []string{"film_id", "-film_id", "title", "-title", "release_year", "length", "-length", "rental_rate", "replacement_cost"} {
 		all = append(all, struct {
 			name string
 			q    store.FilmQuery
-		}{"sort=" + order, store.FilmQuery{Order: order}})
+		}{"sort=" + order, store.FilmQuery{Paging: store.Paging{Order: order}}})
 	}
 	return all
 }

@@ -49,6 +49,9 @@ func readDuringRewrite(t *testing.T, url, through string) {
 		t.Fatal(err)
 	}
 	films := pgtest.Value[int64](t, admin.QueryRow, "SELECT count(*) FROM film")
+	pgtest.Exec(t, admin.Exec, `INSERT INTO rental (rental_date, inventory_id, customer_id, staff_id) VALUES ('2022-01-01', $1, 2, 1)`, rental.InventoryID)
+	overdue := pgtest.Value[int64](t, admin.QueryRow, `SELECT count(*) FROM rental JOIN inventory USING (inventory_id)
+		WHERE film_id = $1 AND return_date IS NULL AND rental_date < '2023-01-01'`, rental.FilmID)
 	for what, read := range map[string]func(context.Context){
 		"Film": func(ctx context.Context) {
 			if _, err := s.Film(ctx, 1); err != nil {
@@ -56,7 +59,7 @@ func readDuringRewrite(t *testing.T, url, through string) {
 			}
 		},
 		"Films": func(ctx context.Context) {
-			page, err := s.Films(ctx, store.FilmQuery{Page: 1, PageSize: 10})
+			page, err := s.Films(ctx, store.FilmQuery{Paging: store.Paging{Page: 1, PageSize: 10}})
 			if err != nil || len(page.Items) != 10 || *page.Total != films {
 				t.Errorf("%d films of %d, %v", len(page.Items), *page.Total, err)
 			}
@@ -82,6 +85,12 @@ func readDuringRewrite(t *testing.T, url, through string) {
 		"Rental": func(ctx context.Context) {
 			if _, err := s.Rental(ctx, rental.CustomerID, rental.RentalID); err != nil {
 				t.Errorf("rental %d: %v", rental.RentalID, err)
+			}
+		},
+		"Rentals": func(ctx context.Context) {
+			page, err := s.Rentals(ctx, store.RentalQuery{FilmID: rental.FilmID, State: store.RentalOverdue, Paging: store.Paging{Order: "-due_date"}})
+			if err != nil || *page.Total != overdue {
+				t.Errorf("%d overdue rentals of %d, %v", *page.Total, overdue, err)
 			}
 		},
 	} {

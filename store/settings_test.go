@@ -38,7 +38,7 @@ func wantAllWell(t *testing.T, s *store.Store, conn *pgx.Conn) {
 	if err != nil || len(status.Missing) > 0 || status.Migration == "" {
 		t.Errorf("status: %+v, %v", status, err)
 	}
-	page, err := s.Films(ctx, store.FilmQuery{Page: 1, PageSize: 3, Categories: []string{"COMEDY"}})
+	page, err := s.Films(ctx, store.FilmQuery{Categories: []string{"COMEDY"}, Paging: store.Paging{Page: 1, PageSize: 3}})
 	if err != nil || len(page.Items) != 3 || page.Items[0].Category != "Comedy" {
 		t.Errorf("films: %+v, %v", page, err)
 	}
@@ -48,7 +48,11 @@ func wantAllWell(t *testing.T, s *store.Store, conn *pgx.Conn) {
 		t.Errorf("film: %+v, %v", film, err)
 	}
 	wantCatalogue(t, s)
+	wantRentals(t, s, conn)
 	wantOneEach(t, s, conn, copiesInStock(t, conn, 3), 6)
+	wantCustomers(t, s, conn)
+	wantSubscriptions(t, s, conn)
+	wantFilmUpdate(t, s, conn)
 }
 
 // wantWalks walks through films with every condition that the first film meets, and through the orders whose
@@ -59,7 +63,7 @@ func wantWalks(t *testing.T, s *store.Store, conn *pgx.Conn) {
 	word, _, _ := strings.Cut(title, " ")
 	no, low, high, cheap, dear := false, int32(0), int32(3000), decimal.New(1, -3), decimal.RequireFromString("9999999999.0000000001")
 	all := store.FilmQuery{
-		Search: word[:len(word)-1], Title: title, PageSize: 1, Count: store.CountEstimated, StreamingAvailable: &no,
+		Search: word[:len(word)-1], Title: title, Paging: store.Paging{PageSize: 1, Count: store.CountEstimated}, StreamingAvailable: &no,
 		Languages: []string{"ENGLISH", "french"}, Ratings: []string{"G", "PG", "PG-13", "R", "NC-17"},
 		ReleaseYear: store.Range[int32]{Min: &low, Max: &high}, Length: store.Range[int32]{Min: &low, Max: &high},
 		RentalDuration: store.Range[int32]{Min: &low, Max: &high}, RentalRate: store.Range[decimal.Decimal]{Min: &cheap, Max: &dear},
@@ -68,7 +72,7 @@ func wantWalks(t *testing.T, s *store.Store, conn *pgx.Conn) {
 	if page, err := s.Films(t.Context(), all); err != nil || len(page.Items) != 1 || page.Items[0].FilmID != 1 || page.Total == nil {
 		t.Errorf("every condition: %+v, %v", page, err)
 	}
-	for _, q := range []store.FilmQuery{{Order: "title"}, {Order: "-rental_rate"}, {Order: "length"}, {Search: "drama or boat or story"}} {
+	for _, q := range []store.FilmQuery{{Paging: store.Paging{Order: "title"}}, {Paging: store.Paging{Order: "-rental_rate"}}, {Paging: store.Paging{Order: "length"}}, {Search: "drama or boat or story"}} {
 		q.PageSize = 100
 		seen := map[int32]bool{}
 		for _, id := range walk(t, s, q, func() {}) {
@@ -82,6 +86,34 @@ func wantWalks(t *testing.T, s *store.Store, conn *pgx.Conn) {
 			t.Errorf("%s %s: %d films, want %d", q.Order, q.Search, len(seen), want)
 		}
 	}
+}
+
+// wantRentals walks through rentals in the orders whose cursors have a time and a number, and rents a film and
+// returns it.
+func wantRentals(t *testing.T, s *store.Store, conn *pgx.Conn) {
+	t.Helper()
+	day := time.Date(2022, 5, 28, 0, 0, 0, 0, time.UTC)
+	for _, order := range []string{"rental_date", "-due_date"} {
+		q := store.RentalQuery{RentalDate: store.Range[time.Time]{Min: &day, Max: &day}, Paging: store.Paging{Order: order, PageSize: 60}}
+		want := pgtest.Value[int](t, conn.QueryRow, `SELECT count(*) FROM rental WHERE rental_date >= '2022-05-28 00:00:00+00' AND rental_date < '2022-05-29 00:00:00+00'`)
+		seen := map[int32]bool{}
+		for _, r := range walkRentals(t, s, q, func() {}) {
+			seen[r.RentalID] = true
+		}
+		if len(seen) != want {
+			t.Errorf("%s: %d rentals, want %d", order, len(seen), want)
+		}
+	}
+	film, _ := stockUp(t, conn, 1)
+	r, err := s.CreateRental(t.Context(), store.NewRental{CustomerID: 1, FilmID: film, StoreID: 1, StaffID: 1})
+	if err != nil || r.FilmID != film || r.StoreID != 1 {
+		t.Errorf("rent film %d: %+v, %v", film, r, err)
+		return
+	}
+	if r, err = s.ReturnRental(t.Context(), 1, r.RentalID); err != nil || r.ReturnDate == nil || !r.ReturnDate.After(r.RentalDate) {
+		t.Errorf("return: %+v, %v", r, err)
+	}
+	wantRental(t, s, conn, r)
 }
 
 // wantOneEach makes several customers rent each copy at once, and checks that one of them gets it.
@@ -202,7 +234,7 @@ func wantTenPages(t *testing.T, s *store.Store) {
 		if _, err := s.Film(t.Context(), 1+i); err != nil {
 			t.Error(err)
 		}
-		if _, err := s.Films(t.Context(), store.FilmQuery{Page: 1 + i, PageSize: 2, Categories: []string{"comedy"}}); err != nil {
+		if _, err := s.Films(t.Context(), store.FilmQuery{Categories: []string{"comedy"}, Paging: store.Paging{Page: 1 + i, PageSize: 2}}); err != nil {
 			t.Error(err)
 		}
 	}
@@ -287,12 +319,13 @@ func TestCaseOfEveryLocale(t *testing.T) {
 				"MUSIC":      pgtest.Value[int64](t, conn.QueryRow, `SELECT count(*) FROM film_category JOIN category USING (category_id) WHERE name = 'Music'`),
 				"çIZGI FILM": 1, "STRAßE": 1, "ΣΊΣΥΦΟΣ": 1, "κωμωδία": 1, "УЖАСЫ": 1, "éROTIQUE": 1, "no such thing": 0,
 			} {
-				page, err := s.Films(t.Context(), store.FilmQuery{Page: 1, PageSize: 1, Categories: []string{query}})
+				page, err := s.Films(t.Context(), store.FilmQuery{Categories: []string{query}, Paging: store.Paging{Page: 1, PageSize: 1}})
 				if err != nil || *page.Total != want {
 					t.Errorf("%s: %d films, %v, want %d", query, *page.Total, err, want)
 				}
 			}
 			wantActorsOfEveryCase(t, s, conn)
+			wantCustomersOfEveryCase(t, s, conn)
 			wantFilmsOfEveryCase(t, s, conn, map[string]string{
 				"strasse": "STRAßE", "STRASSE": "Straße", "straße": "STRASSE", "kelvin": "\u212aELVIN", "éric": "ÉRIC",
 				"İNCE": "i\u0307nce", "TITANIC": "titanic", "50%_ı": "50%_I",
@@ -325,18 +358,21 @@ func TestOtherEncodings(t *testing.T) {
 			t.Parallel()
 			address := pgtest.Sample(t, "TEMPLATE template0 ENCODING '"+encoding+"' LC_COLLATE 'C' LC_CTYPE 'C'")
 			s := open(t, address)
-			page, err := s.Films(t.Context(), store.FilmQuery{Page: 1, PageSize: 5, Categories: []string{"COMEDY"}})
+			page, err := s.Films(t.Context(), store.FilmQuery{Categories: []string{"COMEDY"}, Paging: store.Paging{Page: 1, PageSize: 5}})
 			if err != nil || *page.Total == 0 {
 				t.Errorf("COMEDY: %+v, %v", page, err)
 			}
 			for _, foreign := range []string{"日本", "Комедия", "\U0001F3AC"} {
-				if page, err := s.Films(t.Context(), store.FilmQuery{Page: 1, PageSize: 5, Categories: []string{foreign}}); err != nil || *page.Total != 0 {
+				if page, err := s.Films(t.Context(), store.FilmQuery{Categories: []string{foreign}, Paging: store.Paging{Page: 1, PageSize: 5}}); err != nil || *page.Total != 0 {
 					t.Errorf("%s: %+v, %v", foreign, page, err)
 				}
 				for _, q := range []store.FilmQuery{{Search: foreign}, {Title: foreign}, {Actors: []string{foreign}}, {SpecialFeatures: []string{foreign}}, {Search: foreign + " a"}} {
 					if page, err := s.Films(t.Context(), q); err != nil || *page.Total != 0 {
 						t.Errorf("%+v: %+v, %v", q, page, err)
 					}
+				}
+				if page, err := s.Customers(t.Context(), store.CustomerQuery{Search: foreign, Paging: store.Paging{PageSize: 5}}); err != nil || *page.Total != 0 {
+					t.Errorf("customers %s: %+v, %v", foreign, page, err)
 				}
 				if page, err := s.Actors(t.Context(), store.ActorQuery{Page: 1, PageSize: 5, Name: foreign}); err != nil || page.Total != 0 {
 					t.Errorf("actors named %s: %+v, %v", foreign, page, err)

@@ -44,8 +44,8 @@ type Status struct {
 
 // needs are the columns that the statements of this package read, by table.
 var needs = map[string]string{
-	"film": "film_id title description release_year language_id rental_duration rental_rate length replacement_cost rating " +
-		"special_features fulltext " + streamingColumn,
+	"film": "film_id title description release_year language_id rental_duration rental_rate length " +
+		"replacement_cost rating special_features fulltext " + streamingColumn,
 	"language":      "language_id name",
 	"category":      "category_id name",
 	"film_category": "film_id category_id",
@@ -53,14 +53,30 @@ var needs = map[string]string{
 	"film_actor":    "film_id actor_id",
 	"inventory":     "inventory_id film_id store_id",
 	"store":         "store_id address_id",
-	"address":       "address_id address district city_id",
+	"address":       "address_id address address2 district city_id postal_code phone",
 	"city":          "city_id city country_id",
 	"country":       "country_id country",
-	"customer":      "customer_id active activebool",
+	"customer":      "customer_id store_id first_name last_name email address_id active activebool",
 	"staff":         "staff_id active",
 	"rental":        "rental_id rental_date inventory_id customer_id staff_id return_date",
+	"payment":       "payment_id customer_id staff_id rental_id amount payment_date",
 	revisionsTable:  "version type applied total",
+
+	"streaming_subscription": "id customer_id plan_name start_date end_date",
 }
+
+// inserts and updates are the columns that the statements write, by table.
+var (
+	inserts = map[string]string{
+		"rental":                 "rental_date inventory_id customer_id staff_id",
+		"streaming_subscription": "customer_id plan_name start_date end_date",
+	}
+	updates = map[string]string{
+		"film":                   streamingColumn,
+		"rental":                 "return_date",
+		"streaming_subscription": "end_date",
+	}
+)
 
 const (
 	// streamingColumn is the column that the first of our migrations adds to film.
@@ -68,22 +84,28 @@ const (
 	revisionsTable  = "atlas_schema_revisions"
 	// noUsage begins the sentence about a schema that the role cannot read.
 	noUsage = "the role may not use the schema "
+	// noSubscriptions is the sentence about the table that the second of our migrations creates.
+	noSubscriptions = "the table streaming_subscription does not exist"
 )
 
 // checkSQL returns in one row what the server is, where Pagila is, and what the role lacks there. It reads
-// only catalogs, on which nobody holds a lock for long. Locking a row requires the privilege to update one of
-// its columns. The query finds a sequence by the column default that uses it.
+// only catalogs, on which nobody holds a lock for long. Locking a row requires the privilege to update any of its
+// columns: the statements lock rows of inventory and customer. The query finds a sequence by the column default that
+// uses it.
 var checkSQL = `
 WITH located AS (` + migrations.LocateSQL + `
 ), place AS (
 	SELECT s.oid, s.nspname FROM pg_catalog.pg_namespace s JOIN located USING (nspname)
-), needed (name, columns) AS (VALUES ` + neededRows() + `
+), needed (name, columns, inserts, updates) AS (VALUES ` + neededRows() + `
 ), tables AS (
-	SELECT needed.name, needed.columns, c.oid FROM needed CROSS JOIN place
+	SELECT needed.*, c.oid FROM needed CROSS JOIN place
 	LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = place.oid AND c.relname = needed.name
 		AND c.relkind IN ('r', 'p', 'v', 'f', 'm')
 ), columns AS (
-	SELECT tables.name, tables.oid, wanted.name AS wanted, a.attnum FROM tables
+	SELECT tables.name, tables.oid, wanted.name AS wanted, a.attnum,
+		wanted.name = ANY (string_to_array(inserts, ' ')) AS inserted,
+		wanted.name = ANY (string_to_array(updates, ' ')) AS updated
+	FROM tables
 	CROSS JOIN LATERAL unnest(string_to_array(tables.columns, ' ')) wanted (name)
 	LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = tables.oid AND a.attname = wanted.name AND NOT a.attisdropped
 	WHERE tables.oid IS NOT NULL
@@ -100,16 +122,18 @@ WITH located AS (` + migrations.LocateSQL + `
 	SELECT 'the role lacks the privilege UPDATE on the table ' || name
 	FROM tables WHERE oid IS NOT NULL AND name IN ('inventory', 'customer') AND NOT has_any_column_privilege(oid, 'UPDATE')
 	UNION ALL
-	SELECT DISTINCT 'the role lacks the privilege INSERT on the table rental'
-	FROM columns WHERE name = 'rental' AND wanted IN ('rental_date', 'inventory_id', 'customer_id', 'staff_id')
-		AND attnum IS NOT NULL AND NOT has_column_privilege(oid, attnum, 'INSERT')
+	SELECT DISTINCT 'the role lacks the privilege UPDATE on the table ' || name
+	FROM columns WHERE updated AND attnum IS NOT NULL AND NOT has_column_privilege(oid, attnum, 'UPDATE')
+	UNION ALL
+	SELECT DISTINCT 'the role lacks the privilege INSERT on the table ' || name
+	FROM columns WHERE inserted AND attnum IS NOT NULL AND NOT has_column_privilege(oid, attnum, 'INSERT')
 	UNION ALL
 	SELECT 'the role lacks the privilege USAGE on the sequence ' || q.relname
 	FROM tables JOIN pg_catalog.pg_attrdef d ON d.adrelid = tables.oid
 	JOIN pg_catalog.pg_depend p ON p.classid = 'pg_catalog.pg_attrdef'::regclass AND p.objid = d.oid
 		AND p.refclassid = 'pg_catalog.pg_class'::regclass
 	JOIN pg_catalog.pg_class q ON q.oid = p.refobjid
-	WHERE tables.name = 'rental' AND CASE WHEN q.relkind = 'S' THEN NOT has_sequence_privilege(q.oid, 'USAGE, UPDATE') END
+	WHERE tables.inserts <> '' AND CASE WHEN q.relkind = 'S' THEN NOT has_sequence_privilege(q.oid, 'USAGE, UPDATE') END
 )
 SELECT 'PostgreSQL ' || split_part(current_setting('server_version'), ' ', 1), pg_is_in_recovery(),
 	COALESCE((SELECT nspname FROM place), ''),
@@ -119,7 +143,7 @@ SELECT 'PostgreSQL ' || split_part(current_setting('server_version'), ' ', 1), p
 func neededRows() string {
 	var rows []string
 	for table, columns := range needs {
-		rows = append(rows, "('"+table+"', '"+columns+"')")
+		rows = append(rows, "('"+table+"', '"+columns+"', '"+inserts[table]+"', '"+updates[table]+"')")
 	}
 	return strings.Join(rows, ", ")
 }
@@ -203,7 +227,8 @@ func (c session) check(ctx context.Context) (_ Status, schema string, _ error) {
 func (s *Status) addMissing(found string) {
 	for line := range strings.Lines(found) {
 		what := strings.TrimSuffix(line, "\n")
-		if len(s.Pending) == 0 || !strings.HasSuffix(what, " "+streamingColumn) { // a pending migration adds it
+		comes := strings.HasSuffix(what, " "+streamingColumn) || what == noSubscriptions // with a pending migration
+		if len(s.Pending) == 0 || !comes {
 			s.Missing = append(s.Missing, what)
 		}
 	}

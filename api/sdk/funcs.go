@@ -83,6 +83,11 @@ func (c contract) HasPages() bool {
 	return slices.ContainsFunc(c.Operations, func(op operation) bool { return op.Pages != nil })
 }
 
+// HasRepeat reports whether an operation may be repeated after a lost response.
+func (c contract) HasRepeat() bool {
+	return slices.ContainsFunc(c.Operations, func(op operation) bool { return op.Repeat != nil })
+}
+
 // HasOptionalMembers reports whether a property of a body is optional.
 func (c contract) HasOptionalMembers() bool {
 	return slices.ContainsFunc(c.Operations, func(op operation) bool {

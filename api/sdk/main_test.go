@@ -9,7 +9,7 @@ import (
 
 // sample uses features that the contract may use later: headers, repeated parameters, names that languages
 // reserve, text in paths, pages of a subresource by number and by cursor, optional and composed bodies,
-// two statuses with the same result, and responses without a body.
+// two statuses with the same result, responses without a body, and a write that may be repeated.
 const sample = `
 openapi: 3.0.3
 info: { title: Sample, version: 7.8.9 }
@@ -36,10 +36,12 @@ paths:
     put:
       operationId: replacePlan
       summary: Replace a plan
+      x-repeat: { code: already_replaced, member: plan }
       requestBody: { content: { application/json: { schema: { $ref: "#/components/schemas/NewPlan" } } } }
       responses:
         "200": { description: Old., content: { application/json: { schema: { $ref: "#/components/schemas/Plan" } } } }
         "201": { description: New., content: { application/json: { schema: { $ref: "#/components/schemas/Plan" } } } }
+        "409": { description: Replaced before. }
     delete:
       operationId: deletePlan
       tags: [Contract]
@@ -76,6 +78,10 @@ paths:
 components:
   schemas:
     Rating: { type: string, enum: [G, R] }
+    ProblemCode: { type: string, enum: [already_replaced] }
+    Problem:
+      type: object
+      properties: { code: { type: string }, size: { type: integer }, plan: { $ref: "#/components/schemas/Plan" } }
     Plan:
       type: object
       required: [name]
@@ -122,6 +128,7 @@ func TestGeneratedCode(t *testing.T) {
 			`total: int64(found.Total), cursor: orElse(found.NextCursor, "")}, nil`,
 			"return allPages(position{cursor: params.Cursor}, 0, func(at position) (page[Plan], error) {",
 			"func (a *API) DeleteStores(ctx context.Context) error {",
+			`repeat:     repeat{code: "already_replaced", member: "plan"},`,
 		},
 		"../gen/typescript/src/operations.ts": {
 			`version = "7.8.9"`,
@@ -130,6 +137,7 @@ func TestGeneratedCode(t *testing.T) {
 			`changePlan(type_: string, body: Schemas["Plan"], params: NonNullable<operations["changePlan"]["parameters"]["header"]>, options?: CallOptions): Promise<void>;`,
 			`changePlan: { method: "PATCH", path: "/plans/{type}", body: true, params: true, headers: ["If-Match"] },`,
 			`pages: { name: "listAllPlans", size: 50, numbered: true }`,
+			`body: true, repeat: { code: "already_replaced", member: "plan" } },`,
 			`pages: { name: "allSearchStores", size: 50, numbered: true, cursor: true }`,
 			`pages: { name: "listAllStores", cursor: true }`,
 			`replacePlan(type_: string, body: Schemas["NewPlan"] | undefined, options?: CallOptions): Promise<Schemas["Plan"]>;`,
@@ -144,11 +152,12 @@ func TestGeneratedCode(t *testing.T) {
 			"_at.following(len(_found.items), total=_found.total or 0, cursor=_found.next_cursor or None)",
 			"page=_at.number,\n                page_size=page_size,\n                cursor=_at.cursor,\n",
 			"_at: Position | None = Position(cursor=cursor)",
+			`_call.repeat = Repeat("already_replaced", "plan")`,
 			"async def delete_stores(\n        self,\n    ) -> None:",
 			"async def list_all_plans(\n        self,\n        store_id: int,",
 		},
 		"../gen/testdata/operations.json": {`"id": "getPlan"`, `"pages": "listAllPlans"`},
-		"../gen/client/shapes.gen.go":     {`"changePlan 204": "none"`},
+		"../gen/client/shapes.gen.go":     {`"changePlan 204": "none"`, "\"problem plan\": {\n    \"class?\": \"boolean\","},
 	} {
 		text, err := c.render(path)
 		if err != nil {
@@ -185,6 +194,10 @@ func TestUnsupportedOperations(t *testing.T) {
 		"a cursor that is a time":          {"{ name: cursor, in: query, schema: { type: string } }", "{ name: cursor, in: query, schema: { type: string, format: date-time } }", "the parameter cursor of pages must be a string without a format"},
 		"a next cursor that is a number":   {"next_cursor: { type: string, nullable: true }", "next_cursor: { type: integer }", "next_cursor of pages must be a string without a format"},
 		"a total that is a string":         {"total: { type: integer }", "total: { type: string }", "the total of pages must be an integer"},
+		"a repeated write without 409":     {`"409": { description: Replaced before. }`, "default: { description: Else. }", "its x-repeat needs the response 409"},
+		"a repeat with another code":       {"code: already_replaced", "code: already", `the code "already" of its x-repeat is not a ProblemCode`},
+		"a repeat with another member":     {"member: plan", "member: size", `the member "size" of its x-repeat is not a member of Problem with the operation's result`},
+		"a repeat without a member":        {", member: plan", "", `the member "" of its x-repeat is not a member of Problem with the operation's result`},
 		"a property without a type":        {"class: { type: boolean }", "class: {}", "the property class: it has no type that the SDKs can check"},
 	} {
 		t.Run(name, func(t *testing.T) {

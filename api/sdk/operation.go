@@ -29,6 +29,8 @@ type operation struct {
 	// sends a form.
 	Stream, Form bool
 	Pages        *pages
+	// Repeat is nil if the operation must not be repeated after a lost response.
+	Repeat *repeat
 
 	source *openapi3.Operation
 }
@@ -53,6 +55,10 @@ type pages struct {
 	result *openapi3.Schema
 }
 
+// repeat describes how the server answers a request that it carried out before: with 409, this code, and the result
+// in this member of the problem document. The contract's x-repeat has it.
+type repeat struct{ Code, Member string }
+
 // operations reads the operations of the contract, except those that serve its documentation.
 func operations(doc *openapi3.T) ([]operation, error) {
 	var all []operation
@@ -62,6 +68,9 @@ func operations(doc *openapi3.T) ([]operation, error) {
 				continue
 			}
 			op, err := newOperation(method, path, item, source)
+			if err == nil {
+				err = op.readRepeat(doc.Components.Schemas)
+			}
 			if err != nil {
 				return nil, fmt.Errorf("the operation %s: %w", source.OperationID, err)
 			}
@@ -243,6 +252,26 @@ func (op *operation) readResult() error {
 	if len(results) != 1 {
 		return fmt.Errorf("it has %d results, and a method returns one", len(results))
 	}
+	return nil
+}
+
+// readRepeat reads x-repeat. It returns an error if the contract does not have the response that x-repeat describes.
+func (op *operation) readRepeat(schemas openapi3.Schemas) error {
+	extension, ok := op.source.Extensions["x-repeat"].(map[string]any)
+	if !ok {
+		return nil
+	}
+	code, _ := extension["code"].(string)
+	member, _ := extension["member"].(string)
+	switch {
+	case op.source.Responses.Value("409") == nil:
+		return errors.New("its x-repeat needs the response 409")
+	case schemas["ProblemCode"] == nil || !slices.Contains(schemas["ProblemCode"].Value.Enum, any(code)):
+		return fmt.Errorf("the code %q of its x-repeat is not a ProblemCode", code)
+	case schemas["Problem"] == nil || op.Result == "" || refName(schemas["Problem"].Value.Properties[member]) != op.Result:
+		return fmt.Errorf("the member %q of its x-repeat is not a member of Problem with the operation's result", member)
+	}
+	op.Repeat = &repeat{code, member}
 	return nil
 }
 

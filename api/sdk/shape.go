@@ -11,7 +11,8 @@ import (
 )
 
 // shapes returns the shape of each response, so that all three SDKs reject the same ones. The keys are the
-// operation's id and the status, or the event's name.
+// operation's id and the status, the event's name, or the name of a member of problem documents that is an object
+// with a schema of its own.
 //
 // A shape is the part of a schema that decides whether a value can be used: the types, and which members
 // are required. It is written in JSON, which is valid TypeScript and Python:
@@ -27,7 +28,26 @@ func shapes(doc *openapi3.T, operations []operation) (map[string]any, error) {
 			return nil, fmt.Errorf("the operation %s: %w", op.ID, err)
 		}
 	}
-	return all, nil
+	return all, collectProblem(all, doc.Components.Schemas["Problem"])
+}
+
+// collectProblem adds the shapes of the members of problem documents that the SDKs check. They read the others
+// leniently.
+func collectProblem(all map[string]any, problem *openapi3.SchemaRef) error {
+	if problem == nil {
+		return nil
+	}
+	for name, property := range problem.Value.Properties {
+		if refName(property) == "" || !isObject(property.Value) {
+			continue
+		}
+		shape, err := shape(property.Value)
+		if err != nil {
+			return fmt.Errorf("the property %s of a problem: %w", name, err)
+		}
+		all["problem "+name] = shape
+	}
+	return nil
 }
 
 // collect adds the shapes of an operation's JSON and of its events.
@@ -92,7 +112,7 @@ func shape(schema *openapi3.Schema) (any, error) {
 	}
 	name := schema.Type.Slice()[0]
 	switch schema.Format {
-	case "int32", "date-time":
+	case "int32", "date", "date-time":
 		name = schema.Format
 	}
 	if schema.Nullable {

@@ -15,7 +15,7 @@
 //
 // Each operation of the contract is a method of the same name, which returns the operation's result:
 //
-//	rental, err := api.CreateRental(ctx, 1, client.RentalRequest{InventoryID: 1, StaffID: 1})
+//	rental, err := api.CreateRental(ctx, 1, client.RentalRequest{InventoryID: new(int32(1)), StaffID: 1})
 //	if problem, ok := errors.AsType[*client.ProblemError](err); ok && problem.Code == client.ProblemCodeInventoryNotAvailable {
 //		return fmt.Errorf("the copy is rented out: %w", err)
 //	} else if err != nil {
@@ -24,7 +24,7 @@
 //	fmt.Println(rental.DueDate)
 //
 // Every error of a call is an [APIError], except for that of a context that has ended and of an argument that
-// cannot be sent. Only GET and HEAD are retried, after a network error, 429, 502, 503 or 504.
+// cannot be sent. [WithRetries] says which calls are retried.
 //
 // [API.ListAllFilms] reads all pages of the catalogue. [API.AskQuestion] and [API.AskQuestionEvents]
 // stream the language model's answer.
@@ -98,8 +98,8 @@ type Option func(*doer)
 func WithToken(token string) Option { return func(d *doer) { d.token = token } }
 
 // WithTimeout limits each attempt: until the body has been read, or for a stream until the headers have
-// arrived. The default is [DefaultTimeout], and 0 means no limit. An attempt that timed out is not retried. A
-// context with a deadline limits the entire call, including its retries and the pauses between them.
+// arrived. The default is [DefaultTimeout], and 0 means no limit. [WithRetries] says if an attempt that timed out is
+// retried. A context with a deadline limits the entire call, including its retries and the pauses between them.
 func WithTimeout(limit time.Duration) Option { return func(d *doer) { d.timeout = limit } }
 
 // WithIdleTimeout limits how long a stream may be silent after its headers. The default is
@@ -107,7 +107,11 @@ func WithTimeout(limit time.Duration) Option { return func(d *doer) { d.timeout 
 func WithIdleTimeout(limit time.Duration) Option { return func(d *doer) { d.idleTimeout = limit } }
 
 // WithRetries sets how often GET and HEAD are retried after a network error, 429, 502, 503 or 504. The
-// default is [DefaultRetries], and 0 means never. Other methods are never retried.
+// default is [DefaultRetries], and 0 means never.
+//
+// [API.CreateRental], [API.ReturnRental], [API.CreateSubscription] and [API.CancelSubscription] are retried too, and
+// also after a timeout. If the server carried out the request before, they return its result. Other writes are never
+// retried, nor is a read that timed out.
 func WithRetries(retries int) Option { return func(d *doer) { d.retries = retries } }
 
 // WithBackoff sets the pause before the first retry. Each further pause is twice as long, up to 5 s, and all

@@ -21,6 +21,7 @@ type exchange struct {
 	pathParams []any // in the path's order
 	params     any   // a struct of the parameters in the query and in headers
 	body       any   // encoded as JSON, unless it is a form; nil or a nil pointer if there is none
+	repeat     repeat
 	accept     string
 	result     any // receives the JSON of the response
 }

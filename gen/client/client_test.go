@@ -179,7 +179,7 @@ func TestCreateRental(t *testing.T) {
 	free := pgtest.Value[int32](t, l.db.QueryRowContext, `SELECT min(inventory_id) FROM inventory WHERE NOT EXISTS (
 		SELECT FROM rental WHERE rental.inventory_id = inventory.inventory_id AND return_date IS NULL)`)
 
-	rental, err := a.CreateRental(t.Context(), 1, client.RentalRequest{InventoryID: free, StaffID: 2})
+	rental, err := a.CreateRental(t.Context(), 1, client.RentalRequest{InventoryID: &free, StaffID: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,12 +194,12 @@ func TestCreateRental(t *testing.T) {
 		t.Errorf("the rentals differ (-created +read):\n%s", diff)
 	}
 
-	_, err = a.CreateRental(t.Context(), 1, client.RentalRequest{InventoryID: free, StaffID: 2})
+	_, err = a.CreateRental(t.Context(), 2, client.RentalRequest{InventoryID: &free, StaffID: 2})
 	problem := wantProblem(t, err, http.StatusConflict, client.ProblemCodeInventoryNotAvailable)
-	if problem.RequestID == "" || problem.Detail == "" || !strings.HasPrefix(err.Error(), "POST /customers/1/rentals: 409 inventory_not_available: ") {
+	if problem.RequestID == "" || problem.Detail == "" || !strings.HasPrefix(err.Error(), "POST /customers/2/rentals: 409 inventory_not_available: ") {
 		t.Errorf("got %v", err)
 	}
-	_, err = a.CreateRental(t.Context(), 1, client.RentalRequest{InventoryID: 999999, StaffID: 2})
+	_, err = a.CreateRental(t.Context(), 1, client.RentalRequest{InventoryID: new(int32(999999)), StaffID: 2})
 	problem = wantProblem(t, err, http.StatusUnprocessableEntity, client.ProblemCodeUnknownReference)
 	if len(problem.Errors) != 1 || problem.Errors[0].Pointer == nil || *problem.Errors[0].Pointer != "#/inventory_id" {
 		t.Errorf("the errors are %+v", problem.Errors)

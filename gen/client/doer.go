@@ -68,15 +68,19 @@ func after(limit time.Duration, f func()) (stop func() bool) {
 // try sends a request until it succeeds or cannot be retried.
 func (d *doer) try(r *http.Request, e exchange) (*http.Response, error) {
 	ctx := r.Context()
+	open := false // whether an attempt may have been carried out
 	for attempt := 0; ; attempt++ {
 		response, err := d.attempt(r, e)
 		if err == nil {
 			return response, nil
 		}
-		idempotent := r.Method == http.MethodGet || r.Method == http.MethodHead
-		if ctx.Err() != nil || !idempotent || attempt == d.retries || !transient(err) {
+		if open && e.readRepeated(err) {
+			return &http.Response{Body: http.NoBody}, nil
+		}
+		if ctx.Err() != nil || attempt == d.retries || !e.canRetry(err) {
 			return nil, err
 		}
+		open = open || leavesOpen(err)
 		select {
 		case <-time.After(d.pause(attempt, err)):
 		case <-ctx.Done():
@@ -92,7 +96,11 @@ func (d *doer) attempt(r *http.Request, e exchange) (*http.Response, error) {
 		cancel(&TimeoutError{Limit: d.timeout, what: "no response within"})
 	})
 	defer stop()
-	response, err := d.send(r.WithContext(ctx), e)
+	r = r.WithContext(ctx)
+	if r.GetBody != nil {
+		r.Body, _ = r.GetBody() // an attempt reads the body; that of bytes in memory has no errors
+	}
+	response, err := d.send(r, e)
 	if err != nil {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
@@ -133,8 +141,24 @@ func mediaType(response *http.Response) string {
 	return strings.ToLower(strings.TrimSpace(t))
 }
 
-// transient reports whether a retry may succeed. A timeout is not retried, because that would multiply the
-// wait.
+// canRetry reports whether the exchange may be repeated after this error. A read that timed out is not repeated,
+// because that would multiply the wait. A write is, because its outcome is unknown.
+func (e exchange) canRetry(err error) bool {
+	if e.repeat.code != "" {
+		_, timedOut := errors.AsType[*TimeoutError](err)
+		return timedOut || transient(err)
+	}
+	return (e.method == http.MethodGet || e.method == http.MethodHead) && transient(err)
+}
+
+// leavesOpen reports whether a request that failed with this error may have been carried out. With every problem except
+// outcome_unknown, the server says that nothing was written.
+func leavesOpen(err error) bool {
+	problem, ok := errors.AsType[*ProblemError](err)
+	return !ok || problem.Code == ProblemCodeOutcomeUnknown
+}
+
+// transient reports whether a retry may succeed.
 func transient(err error) bool {
 	if _, ok := errors.AsType[*NetworkError](err); ok {
 		return true

@@ -1,7 +1,6 @@
 package client
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -114,6 +113,12 @@ type ProblemError struct {
 	Detail string
 	// Errors lists what is wrong with the request.
 	Errors []InputError
+	// Rental is the rental that stands in the way, with the codes already_rented_by_customer and
+	// already_returned.
+	Rental *Rental
+	// Subscription is the subscription that stands in the way, with the codes already_subscribed and
+	// already_cancelled.
+	Subscription *Subscription
 }
 
 // Error says what went wrong in one line.
@@ -160,12 +165,14 @@ func readError(response *http.Response) APIError {
 // does not come from the server. Other members of the wrong type are ignored, because only the code matters.
 // The status is that of the document, or 0 if it has none.
 func parseProblem(e HTTPError) (problem *ProblemError, status int) {
-	members := lenient[map[string]json.RawMessage](bytes.TrimPrefix(e.Body, byteOrderMark))
+	members := problemMembers(e.Body)
 	problem = &ProblemError{
-		HTTPError: e,
-		Code:      lenient[ProblemCode](members["code"]),
-		Detail:    lenient[string](members["detail"]),
-		Errors:    lenient[[]InputError](members["errors"]),
+		HTTPError:    e,
+		Code:         lenient[ProblemCode](members["code"]),
+		Detail:       lenient[string](members["detail"]),
+		Errors:       lenient[[]InputError](members["errors"]),
+		Rental:       problemMember[Rental](members, "rental"),
+		Subscription: problemMember[Subscription](members, "subscription"),
 	}
 	if problem.Code == "" {
 		return nil, 0
@@ -174,6 +181,15 @@ func parseProblem(e HTTPError) (problem *ProblemError, status int) {
 		problem.RequestID = id
 	}
 	return problem, lenient[int](members["status"])
+}
+
+// problemMember decodes a member of a problem document. It returns nil if the document does not have it.
+func problemMember[T any](members map[string]json.RawMessage, name string) *T {
+	value := new(T)
+	if !decode(members[name], problemShape(name), value) {
+		return nil
+	}
+	return value
 }
 
 // lenient decodes a value. It returns the zero value if the document is of another type.

@@ -59,7 +59,7 @@ func ExampleProblemError() {
 		fmt.Println(err)
 		return
 	}
-	_, err = api.CreateRental(context.Background(), 1, client.RentalRequest{InventoryID: 1, StaffID: 1})
+	_, err = api.CreateRental(context.Background(), 1, client.RentalRequest{InventoryID: new(int32(1)), StaffID: 1})
 	if problem, ok := errors.AsType[*client.ProblemError](err); ok && problem.Code == client.ProblemCodeInventoryNotAvailable {
 		fmt.Println("Choose another copy:", problem.Detail)
 	}

@@ -9,10 +9,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -47,6 +49,8 @@ type fault struct {
 		Location      *string `json:"location"`
 		RetryAfter    *int    `json:"retry_after"`
 		RetryAfterMin int     `json:"retry_after_min"`
+		Rental        int32   `json:"rental"`
+		Subscription  int32   `json:"subscription"`
 	} `json:"want"`
 }
 
@@ -101,6 +105,11 @@ func (f fault) run(t *testing.T, call func(context.Context, *client.API) (string
 	requests := server.received()
 	if f.Requests != nil && len(requests) != *f.Requests {
 		t.Errorf("%d requests, want %d", len(requests), *f.Requests)
+	}
+	for _, request := range requests {
+		if f.Call != "films" && request != requests[0] {
+			t.Errorf("a retry sends %q, the first request is %q", request, requests[0])
+		}
 	}
 	for _, part := range f.Sent {
 		if !strings.Contains(requests[0], part) {
@@ -166,13 +175,6 @@ func faultCalls(name string) map[string]func(context.Context, *client.API) (stri
 			}
 			return strings.Join(titles, ","), nil
 		}},
-		"rent": {"": func(ctx context.Context, a *client.API) (string, error) {
-			rental, err := a.CreateRental(ctx, 1, client.RentalRequest{InventoryID: 1, StaffID: 1})
-			if err != nil {
-				return "", err
-			}
-			return strconv.Itoa(int(rental.RentalID)), nil
-		}},
 		"token": {"": func(ctx context.Context, a *client.API) (string, error) {
 			token, err := a.CreateToken(ctx, "so me", "a&b")
 			if err != nil {
@@ -205,7 +207,59 @@ func faultCalls(name string) map[string]func(context.Context, *client.API) (stri
 			},
 		},
 	}
+	if write, ok := faultWrites[name]; ok {
+		return map[string]func(context.Context, *client.API) (string, error){"": write}
+	}
 	return calls[name]
+}
+
+// faultWrites are the calls that change something.
+var faultWrites = map[string]func(context.Context, *client.API) (string, error){
+	"rent": func(ctx context.Context, a *client.API) (string, error) {
+		return idOfRental(a.CreateRental(ctx, 1, client.RentalRequest{InventoryID: new(int32(1)), StaffID: 1}))
+	},
+	"rent_film": func(ctx context.Context, a *client.API) (string, error) {
+		return idOfRental(a.CreateRental(ctx, 1, client.RentalRequest{FilmID: new(int32(1)), StoreID: new(int32(1)), StaffID: 1}))
+	},
+	"return": func(ctx context.Context, a *client.API) (string, error) {
+		rental, err := a.ReturnRental(ctx, 1, 16050)
+		if err != nil {
+			return "", err
+		}
+		return fmt.Sprint(rental.RentalID, " ", *rental.LateFee), nil
+	},
+	"subscribe": func(ctx context.Context, a *client.API) (string, error) {
+		return idOfSubscription(a.CreateSubscription(ctx, 1, client.SubscriptionRequest{
+			PlanName: client.PlanNameStandard, StartDate: new("2026-11-26"), EndDate: new("2027-11-25"),
+		}))
+	},
+	"subscribe_now": func(ctx context.Context, a *client.API) (string, error) {
+		return idOfSubscription(a.CreateSubscription(ctx, 1, client.SubscriptionRequest{PlanName: client.PlanNameStandard}))
+	},
+	"cancel": func(ctx context.Context, a *client.API) (string, error) {
+		return idOfSubscription(a.CancelSubscription(ctx, 1, 7))
+	},
+	"update": func(ctx context.Context, a *client.API) (string, error) {
+		film, err := a.UpdateFilm(ctx, 1, client.FilmUpdate{StreamingAvailable: true}, client.UpdateFilmParams{IfMatch: new(`"5f0c"`)})
+		if err != nil {
+			return "", err
+		}
+		return film.Title, nil
+	},
+}
+
+func idOfRental(rental *client.Rental, err error) (string, error) {
+	if err != nil {
+		return "", err
+	}
+	return strconv.Itoa(int(rental.RentalID)), nil
+}
+
+func idOfSubscription(subscription *client.Subscription, err error) (string, error) {
+	if err != nil {
+		return "", err
+	}
+	return strconv.Itoa(int(subscription.SubscriptionID)), nil
 }
 
 // kindOf returns the table's word for an error.
@@ -252,8 +306,8 @@ func (f fault) check(t *testing.T, addresses *strings.Replacer, text string, err
 	if f.Want.Text != nil && text != *f.Want.Text {
 		t.Errorf("the text is %q, want %q", text, *f.Want.Text)
 	}
-	if problem, ok := errors.AsType[*client.ProblemError](err); ok && string(problem.Code) != f.Want.Code {
-		t.Errorf("the code is %q, want %q", problem.Code, f.Want.Code)
+	if problem, ok := errors.AsType[*client.ProblemError](err); ok {
+		f.checkProblem(t, problem)
 	}
 	response, ok := errors.AsType[*client.HTTPError](err)
 	if !ok {
@@ -279,6 +333,23 @@ func (f fault) check(t *testing.T, addresses *strings.Replacer, text string, err
 	}
 	if want := time.Duration(f.Want.RetryAfterMin) * time.Second; response.RetryAfter < want {
 		t.Errorf("RetryAfter is %s, want at least %s", response.RetryAfter, want)
+	}
+}
+
+func (f fault) checkProblem(t *testing.T, problem *client.ProblemError) {
+	t.Helper()
+	if string(problem.Code) != f.Want.Code {
+		t.Errorf("the code is %q, want %q", problem.Code, f.Want.Code)
+	}
+	var rental, subscription int32
+	if problem.Rental != nil {
+		rental = problem.Rental.RentalID
+	}
+	if problem.Subscription != nil {
+		subscription = problem.Subscription.SubscriptionID
+	}
+	if rental != f.Want.Rental || subscription != f.Want.Subscription {
+		t.Errorf("the rental is %d and the subscription %d, want %d and %d", rental, subscription, f.Want.Rental, f.Want.Subscription)
 	}
 }
 
@@ -338,8 +409,8 @@ func readRequest(connection net.Conn) string {
 	body, _ := io.ReadAll(request.Body)
 	var s strings.Builder
 	fmt.Fprintf(&s, "%s %s HTTP/1.1\n", request.Method, request.RequestURI)
-	for name, values := range request.Header {
-		fmt.Fprintf(&s, "%s: %s\n", strings.ToLower(name), values[0])
+	for _, name := range slices.Sorted(maps.Keys(request.Header)) {
+		fmt.Fprintf(&s, "%s: %s\n", strings.ToLower(name), request.Header.Get(name))
 	}
 	s.Write(body)
 	return s.String()

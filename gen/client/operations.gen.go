@@ -10,11 +10,37 @@ import (
 // Version is the version of the contract and of this package.
 const Version = "2.0.0"
 
+// CancelSubscription calls POST /customers/{customer_id}/subscriptions/{subscription_id}/cancel: cancel a subscription.
+//
+// Ends a subscription. Its last day becomes today, in UTC. A subscription that has not begun ends on its
+// first day. A new one can begin on the day after. The request has no body.
+//
+// The request may be repeated safely. If the subscription ends no later already, the response is 409
+// `already_cancelled` with the subscription.
+func (a *API) CancelSubscription(ctx context.Context, customerID int32, subscriptionID int32) (*Subscription, error) {
+	return call[Subscription](ctx, a, exchange{
+		operation:  "cancelSubscription",
+		method:     "POST",
+		path:       "/customers/{customer_id}/subscriptions/{subscription_id}/cancel",
+		pathParams: []any{customerID, subscriptionID},
+		repeat:     repeat{code: "already_cancelled", member: "subscription"},
+	})
+}
+
 // CreateRental calls POST /customers/{customer_id}/rentals: rent a copy.
 //
-// Rents a copy of a film to a customer from now on. A copy is rented to one customer at a time,
-// however many requests arrive at the same time. The customer and the member of staff must be
-// active. A customer is active unless one of Pagila's columns `active` and `activebool` is false.
+// Rents a copy of a film to a customer from now on. The body names the copy (`inventory_id`), or a film
+// and a store (`film_id` and `store_id`), of which the database chooses a copy in stock. A copy is
+// rented to one customer at a time, however many requests arrive at the same time.
+//
+// The customer and the member of staff must be active. A customer is active unless one of Pagila's
+// columns `active` and `activebool` says otherwise; NULL does not. The member of staff may belong to
+// another store than the copy, as in Pagila's own rentals.
+//
+// The request may be repeated safely. If the customer has this copy already, or a copy of this film
+// from any store if the body names a film, the response is 409 `already_rented_by_customer` with the
+// rental in `rental` and in `Location`. So a client whose first response was lost learns that it was
+// successful. To rent a second copy of the same film, name the copy.
 func (a *API) CreateRental(ctx context.Context, customerID int32, body RentalRequest) (*Rental, error) {
 	return call[Rental](ctx, a, exchange{
 		operation:  "createRental",
@@ -22,6 +48,31 @@ func (a *API) CreateRental(ctx context.Context, customerID int32, body RentalReq
 		path:       "/customers/{customer_id}/rentals",
 		pathParams: []any{customerID},
 		body:       body,
+		repeat:     repeat{code: "already_rented_by_customer", member: "rental"},
+	})
+}
+
+// CreateSubscription calls POST /customers/{customer_id}/subscriptions: subscribe to streaming.
+//
+// Subscribes a customer to a plan, from `start_date` to `end_date` inclusive. Days are counted in UTC.
+// The customer must be active, and has at most one subscription on any day, however many requests
+// arrive at the same time.
+//
+// `start_date` is from today, which is the default, to 366 days ahead. `end_date` is at most 3660 days
+// after it. Without `end_date` the subscription has no end. Other dates give 422 `invalid_dates`.
+//
+// The request may be repeated safely. If the customer has a subscription on any of these days, the
+// response is 409 `already_subscribed` with that subscription in `subscription` and in `Location`.
+// A repeated request is recognized first, even if its `start_date` is past by then or the customer is no
+// longer active.
+func (a *API) CreateSubscription(ctx context.Context, customerID int32, body SubscriptionRequest) (*Subscription, error) {
+	return call[Subscription](ctx, a, exchange{
+		operation:  "createSubscription",
+		method:     "POST",
+		path:       "/customers/{customer_id}/subscriptions",
+		pathParams: []any{customerID},
+		body:       body,
+		repeat:     repeat{code: "already_subscribed", member: "subscription"},
 	})
 }
 
@@ -37,9 +88,24 @@ func (a *API) GetActor(ctx context.Context, actorID int32) (*ActorDetail, error)
 	})
 }
 
+// GetCustomer calls GET /customers/{customer_id}: read a customer.
+//
+// The customer with the address, the open rentals, what is overdue, the late fees up to now, and the
+// subscription that is active today.
+func (a *API) GetCustomer(ctx context.Context, customerID int32) (*CustomerDetail, error) {
+	return call[CustomerDetail](ctx, a, exchange{
+		operation:  "getCustomer",
+		method:     "GET",
+		path:       "/customers/{customer_id}",
+		pathParams: []any{customerID},
+	})
+}
+
 // GetFilm calls GET /films/{film_id}: read a film.
 //
-// The film with its categories, its actors, and how many copies each store has.
+// The film with its categories, its actors, and how many copies each store has. `ETag` identifies the
+// state of all that. A request with this value in the header `If-None-Match` gets 304 while it has not
+// changed (RFC 9110, section 13.1.2).
 func (a *API) GetFilm(ctx context.Context, filmID int32) (*FilmDetail, error) {
 	return call[FilmDetail](ctx, a, exchange{
 		operation:  "getFilm",
@@ -82,6 +148,18 @@ func (a *API) GetRental(ctx context.Context, customerID int32, rentalID int32) (
 		method:     "GET",
 		path:       "/customers/{customer_id}/rentals/{rental_id}",
 		pathParams: []any{customerID, rentalID},
+	})
+}
+
+// GetSubscription calls GET /customers/{customer_id}/subscriptions/{subscription_id}: read a subscription.
+//
+// Returns 404 if the subscription belongs to another customer.
+func (a *API) GetSubscription(ctx context.Context, customerID int32, subscriptionID int32) (*Subscription, error) {
+	return call[Subscription](ctx, a, exchange{
+		operation:  "getSubscription",
+		method:     "GET",
+		path:       "/customers/{customer_id}/subscriptions/{subscription_id}",
+		pathParams: []any{customerID, subscriptionID},
 	})
 }
 
@@ -139,6 +217,118 @@ func (a *API) ListCategories(ctx context.Context) (*CategoryList, error) {
 		operation: "listCategories",
 		method:    "GET",
 		path:      "/categories",
+	})
+}
+
+// ListCustomerPayments calls GET /customers/{customer_id}/payments: list the payments of a customer.
+//
+// One page of the customer's payments, by number or by cursor as in `GET /films`. Payments cannot be
+// added: Pagila's table has no partition for dates after July 2022.
+func (a *API) ListCustomerPayments(ctx context.Context, customerID int32, params ListCustomerPaymentsParams) (*PaymentPage, error) {
+	return call[PaymentPage](ctx, a, exchange{
+		operation:  "listCustomerPayments",
+		method:     "GET",
+		path:       "/customers/{customer_id}/payments",
+		pathParams: []any{customerID},
+		params:     params,
+	})
+}
+
+// ListAllCustomerPayments yields the items of all pages of [API.ListCustomerPayments]. It begins with the page in
+// the parameters, or with the first. The default page size is 100. After an error the iteration ends.
+// Each range over the result begins again.
+//
+// The pages are read one after the other, not from one snapshot of the database.
+func (a *API) ListAllCustomerPayments(ctx context.Context, customerID int32, params ListCustomerPaymentsParams) iter.Seq2[Payment, error] {
+	size := orElse(params.PageSize, 100)
+	return allPages(position{number: params.Page, cursor: params.Cursor}, size, func(at position) (page[Payment], error) {
+		params := params
+		params.PageSize = &size
+		params.Page = at.number
+		params.Cursor = at.cursor
+		found, err := a.ListCustomerPayments(ctx, customerID, params)
+		if err != nil {
+			return page[Payment]{}, err
+		}
+		return page[Payment]{items: found.Items, total: int64(orElse(found.Total, 0)), cursor: orElse(found.NextCursor, "")}, nil
+	})
+}
+
+// ListCustomerRentals calls GET /customers/{customer_id}/rentals: list the rentals of a customer.
+//
+// One page of the customer's rentals, by number or by cursor as in `GET /films`. After a rental whose
+// response was lost, `state=open` shows whether it was made.
+func (a *API) ListCustomerRentals(ctx context.Context, customerID int32, params ListCustomerRentalsParams) (*RentalPage, error) {
+	return call[RentalPage](ctx, a, exchange{
+		operation:  "listCustomerRentals",
+		method:     "GET",
+		path:       "/customers/{customer_id}/rentals",
+		pathParams: []any{customerID},
+		params:     params,
+	})
+}
+
+// ListAllCustomerRentals yields the items of all pages of [API.ListCustomerRentals]. It begins with the page in
+// the parameters, or with the first. The default page size is 100. After an error the iteration ends.
+// Each range over the result begins again.
+//
+// The pages are read one after the other, not from one snapshot of the database.
+func (a *API) ListAllCustomerRentals(ctx context.Context, customerID int32, params ListCustomerRentalsParams) iter.Seq2[Rental, error] {
+	size := orElse(params.PageSize, 100)
+	return allPages(position{number: params.Page, cursor: params.Cursor}, size, func(at position) (page[Rental], error) {
+		params := params
+		params.PageSize = &size
+		params.Page = at.number
+		params.Cursor = at.cursor
+		found, err := a.ListCustomerRentals(ctx, customerID, params)
+		if err != nil {
+			return page[Rental]{}, err
+		}
+		return page[Rental]{items: found.Items, total: int64(orElse(found.Total, 0)), cursor: orElse(found.NextCursor, "")}, nil
+	})
+}
+
+// ListCustomerSubscriptions calls GET /customers/{customer_id}/subscriptions: list the subscriptions of a customer.
+//
+// The customer's subscriptions, the latest `start_date` first. There are at most 1000.
+func (a *API) ListCustomerSubscriptions(ctx context.Context, customerID int32) (*SubscriptionList, error) {
+	return call[SubscriptionList](ctx, a, exchange{
+		operation:  "listCustomerSubscriptions",
+		method:     "GET",
+		path:       "/customers/{customer_id}/subscriptions",
+		pathParams: []any{customerID},
+	})
+}
+
+// ListCustomers calls GET /customers: list customers.
+//
+// One page of the customers, by number or by cursor as in `GET /films`.
+func (a *API) ListCustomers(ctx context.Context, params ListCustomersParams) (*CustomerPage, error) {
+	return call[CustomerPage](ctx, a, exchange{
+		operation: "listCustomers",
+		method:    "GET",
+		path:      "/customers",
+		params:    params,
+	})
+}
+
+// ListAllCustomers yields the items of all pages of [API.ListCustomers]. It begins with the page in
+// the parameters, or with the first. The default page size is 100. After an error the iteration ends.
+// Each range over the result begins again.
+//
+// The pages are read one after the other, not from one snapshot of the database.
+func (a *API) ListAllCustomers(ctx context.Context, params ListCustomersParams) iter.Seq2[Customer, error] {
+	size := orElse(params.PageSize, 100)
+	return allPages(position{number: params.Page, cursor: params.Cursor}, size, func(at position) (page[Customer], error) {
+		params := params
+		params.PageSize = &size
+		params.Page = at.number
+		params.Cursor = at.cursor
+		found, err := a.ListCustomers(ctx, params)
+		if err != nil {
+			return page[Customer]{}, err
+		}
+		return page[Customer]{items: found.Items, total: int64(orElse(found.Total, 0)), cursor: orElse(found.NextCursor, "")}, nil
 	})
 }
 
@@ -208,6 +398,50 @@ func (a *API) ListLanguages(ctx context.Context) (*LanguageList, error) {
 	})
 }
 
+// ListPlans calls GET /plans: list the streaming plans.
+//
+// The plans that a customer can subscribe to. The films for streaming are those of `GET /films` with `streaming_available=true`.
+func (a *API) ListPlans(ctx context.Context) (*PlanList, error) {
+	return call[PlanList](ctx, a, exchange{
+		operation: "listPlans",
+		method:    "GET",
+		path:      "/plans",
+	})
+}
+
+// ListRentals calls GET /rentals: list the rentals of the shop.
+//
+// One page of the rentals that meet all of the conditions, by number or by cursor as in `GET /films`. An
+// unknown customer, film or store gives an empty page.
+func (a *API) ListRentals(ctx context.Context, params ListRentalsParams) (*RentalPage, error) {
+	return call[RentalPage](ctx, a, exchange{
+		operation: "listRentals",
+		method:    "GET",
+		path:      "/rentals",
+		params:    params,
+	})
+}
+
+// ListAllRentals yields the items of all pages of [API.ListRentals]. It begins with the page in
+// the parameters, or with the first. The default page size is 100. After an error the iteration ends.
+// Each range over the result begins again.
+//
+// The pages are read one after the other, not from one snapshot of the database.
+func (a *API) ListAllRentals(ctx context.Context, params ListRentalsParams) iter.Seq2[Rental, error] {
+	size := orElse(params.PageSize, 100)
+	return allPages(position{number: params.Page, cursor: params.Cursor}, size, func(at position) (page[Rental], error) {
+		params := params
+		params.PageSize = &size
+		params.Page = at.number
+		params.Cursor = at.cursor
+		found, err := a.ListRentals(ctx, params)
+		if err != nil {
+			return page[Rental]{}, err
+		}
+		return page[Rental]{items: found.Items, total: int64(orElse(found.Total, 0)), cursor: orElse(found.NextCursor, "")}, nil
+	})
+}
+
 // ListStores calls GET /stores: list the stores.
 //
 // All stores by `store_id`, at most 1000, with their addresses.
@@ -216,6 +450,24 @@ func (a *API) ListStores(ctx context.Context) (*StoreList, error) {
 		operation: "listStores",
 		method:    "GET",
 		path:      "/stores",
+	})
+}
+
+// ReturnRental calls POST /customers/{customer_id}/rentals/{rental_id}/return: return a copy.
+//
+// Ends a rental now. The response has the days overdue and the late fee, by Pagila's rule: one dollar
+// for each whole day overdue, and the replacement cost as well if the copy is more than twice the
+// film's `rental_duration` overdue. The request has no body.
+//
+// The request may be repeated safely. If the copy was returned before, the response is 409
+// `already_returned` with the rental, whose `return_date` is that of the first return.
+func (a *API) ReturnRental(ctx context.Context, customerID int32, rentalID int32) (*Rental, error) {
+	return call[Rental](ctx, a, exchange{
+		operation:  "returnRental",
+		method:     "POST",
+		path:       "/customers/{customer_id}/rentals/{rental_id}/return",
+		pathParams: []any{customerID, rentalID},
+		repeat:     repeat{code: "already_returned", member: "rental"},
 	})
 }
 
@@ -230,5 +482,21 @@ func (a *API) SummarizeFilm(ctx context.Context, body SummaryRequest) (*FilmSumm
 		method:    "POST",
 		path:      "/ai/summary",
 		body:      body,
+	})
+}
+
+// UpdateFilm calls PATCH /films/{film_id}: offer a film for streaming, or stop offering it.
+//
+// Changes whether the film can be streamed. Read the film first, and send its `etag` in `If-Match`. If
+// anything about the film has changed in between, even its stock, the response is 412, so that no
+// client overwrites a change that it has not seen. Read the film again and decide anew.
+func (a *API) UpdateFilm(ctx context.Context, filmID int32, body FilmUpdate, params UpdateFilmParams) (*FilmDetail, error) {
+	return call[FilmDetail](ctx, a, exchange{
+		operation:  "updateFilm",
+		method:     "PATCH",
+		path:       "/films/{film_id}",
+		pathParams: []any{filmID},
+		body:       body,
+		params:     params,
 	})
 }

@@ -10,34 +10,90 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
+	"example.com/pagila-api/api"
 	"example.com/pagila-api/gen/client"
 )
 
-// readmeServer serves the requests of the READMEs' blocks and of the examples.
-func readmeServer() *httptest.Server {
+// readmeResponse is a response that the READMEs' blocks and the examples get.
+type readmeResponse struct {
+	Method, Path, Type, Body string
+	Status                   int
+}
+
+func readmeResponses() (responses []readmeResponse) {
 	document, err := os.ReadFile("../testdata/readme.json")
 	if err != nil {
 		panic(err)
 	}
-	var responses []struct {
-		Method, Path, Type, Body string
-		Status                   int
-	}
 	if err := json.Unmarshal(document, &responses); err != nil {
 		panic(err)
 	}
-	mux := http.NewServeMux()
+	return responses
+}
+
+// readmeServer serves the requests of the READMEs' blocks and of the examples. Equal requests get the responses in
+// turn.
+func readmeServer() *httptest.Server {
+	responses := readmeResponses()
+	requests := map[string]chan readmeResponse{}
 	for _, r := range responses {
-		mux.HandleFunc(r.Method+" "+r.Path, func(w http.ResponseWriter, _ *http.Request) {
+		requests[r.Method+" "+r.Path] = make(chan readmeResponse, len(responses))
+	}
+	for _, r := range responses {
+		requests[r.Method+" "+r.Path] <- r
+	}
+	mux := http.NewServeMux()
+	for pattern, queue := range requests {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, _ *http.Request) {
+			r := <-queue
+			queue <- r // after the last response, the first comes again
 			w.Header().Set("Content-Type", r.Type)
 			w.WriteHeader(r.Status)
 			fmt.Fprint(w, r.Body)
 		})
 	}
 	return httptest.NewServer(mux)
+}
+
+// The problems that the READMEs show are those of the server, which the contract has as examples.
+func TestReadmeProblems(t *testing.T) {
+	t.Parallel()
+	doc, err := api.Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]bool{}
+	for _, response := range doc.Components.Responses {
+		content := response.Value.Content["application/problem+json"]
+		if content == nil {
+			continue
+		}
+		examples := []any{content.Example}
+		for _, example := range content.Examples {
+			examples = append(examples, example.Value.Value)
+		}
+		for _, example := range examples {
+			if problem, ok := example.(map[string]any); ok {
+				known[fmt.Sprint(problem["code"], ": ", problem["detail"])] = true
+			}
+		}
+	}
+	for _, r := range readmeResponses() {
+		if r.Type != "application/problem+json" {
+			continue
+		}
+		var problem client.Problem
+		if err := json.Unmarshal([]byte(r.Body), &problem); err != nil {
+			t.Fatal(err)
+		}
+		if shown := fmt.Sprint(problem.Code, ": ", problem.Detail); !known[shown] {
+			t.Errorf("%s %s: the contract has no example of %q", r.Method, r.Path, shown)
+		}
+	}
 }
 
 // block is a fenced block of a README, and the output that is shown after it.
@@ -94,7 +150,10 @@ func TestReadmesAgreeOnTimeoutsAndRetries(t *testing.T) {
 		"GET and HEAD are retried twice by default, after a network error, 429, 502, 503 or 504. " +
 			"The backoff is the pause before the first retry (0.2 s by default). It doubles with each retry, " +
 			"and the delay in `Retry-After` is added. If that delay exceeds 30 s, the error is",
-		"Other methods are never retried, nor is a call that timed out",
+		"Renting, returning, subscribing and canceling are retried too, and also after a timeout, because the " +
+			"server recognizes a repeated request. If it carried out the request before, the method returns that " +
+			"result. Other writes are never retried, nor is a read that timed out",
+		"A network error, a timeout, 503 `outcome_unknown`, or a proxy's 502, 503 or 504 leaves open whether a write was carried out.",
 	}
 	for _, file := range []string{"README.md", "../typescript/README.md", "../python/README.md"} {
 		document, err := os.ReadFile(file)
@@ -216,9 +275,11 @@ func runBlock(t *testing.T, dir, text, want string) {
 
 // program returns a program with a block in it, which can use api and ctx.
 func program(text, url string) string {
-	imports := `"context"; "fmt"; "log"; "example.com/pagila-api/gen/client"`
-	if strings.Contains(text, "errors.") {
-		imports += `; "errors"`
+	imports := []string{`"context"; "fmt"; "log"; "example.com/pagila-api/gen/client"`}
+	for _, name := range []string{"errors", "time"} {
+		if strings.Contains(text, name+".") {
+			imports = append(imports, strconv.Quote(name))
+		}
 	}
 	return fmt.Sprintf(`package main
 import (%s)
@@ -236,5 +297,5 @@ func run(ctx context.Context, api *client.API) error {
 	return nil
 }
 var _ = fmt.Print
-`, imports, url, text)
+`, strings.Join(imports, "; "), url, text)
 }

@@ -14,8 +14,8 @@ import (
 	"sync"
 )
 
-// loadShapes parses the shapes of the responses and events. The keys are the operation's id and the status, or
-// the event's name. The package api/sdk documents their format.
+// loadShapes parses the shapes of the responses, events and members of problem documents. The package api/sdk
+// documents their keys and their format.
 var loadShapes = sync.OnceValue(func() map[string]any {
 	var shapes map[string]any
 	if err := json.Unmarshal([]byte(shapesJSON), &shapes); err != nil {
@@ -111,7 +111,11 @@ func checkMembers(members, shape map[string]any, at string) error {
 	return nil
 }
 
-var dateTime = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$`)
+// formats are the patterns of strings with a format.
+var formats = map[string]*regexp.Regexp{
+	"date":      regexp.MustCompile(`^\d{4}-\d\d-\d\d$`),
+	"date-time": regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$`),
+}
 
 func isScalar(value any, kind string) bool {
 	kind, nullable := strings.CutSuffix(kind, "|null")
@@ -121,7 +125,8 @@ func isScalar(value any, kind string) bool {
 	case bool:
 		return kind == "boolean"
 	case string:
-		return kind == "string" || kind == "date-time" && dateTime.MatchString(value)
+		format := formats[kind]
+		return kind == "string" || format != nil && format.MatchString(value)
 	case json.Number:
 		if kind == "number" {
 			_, err := value.Float64()

@@ -3,15 +3,35 @@
 package client
 
 const shapesJSON = `{
+  "cancelSubscription 200": {
+    "active": "boolean",
+    "customer_id": "int32",
+    "end_date": "date|null",
+    "plan_name": "string",
+    "start_date": "date",
+    "subscription_id": "int32"
+  },
   "createRental 201": {
     "customer_id": "int32",
+    "days_overdue": "integer",
     "due_date": "date-time",
     "film_id": "int32",
     "inventory_id": "int32",
+    "late_fee?": "string",
     "rental_date": "date-time",
     "rental_id": "int32",
     "return_date": "date-time|null",
-    "staff_id": "int32"
+    "staff_id": "int32",
+    "store_id": "int32",
+    "title": "string"
+  },
+  "createSubscription 201": {
+    "active": "boolean",
+    "customer_id": "int32",
+    "end_date": "date|null",
+    "plan_name": "string",
+    "start_date": "date",
+    "subscription_id": "int32"
   },
   "createToken 200": {
     "access_token": "string",
@@ -55,6 +75,49 @@ const shapesJSON = `{
     "first_name": "string",
     "last_name": "string"
   },
+  "getCustomer 200": {
+    "active": "boolean",
+    "address?": {
+      "additional_address?": "string",
+      "address?": "string",
+      "city?": "string",
+      "country?": "string",
+      "district?": "string",
+      "phone?": "string",
+      "postal_code?": "string"
+    },
+    "customer_id": "int32",
+    "email?": "string",
+    "first_name": "string",
+    "last_name": "string",
+    "late_fees?": "string",
+    "open_rentals": [
+      {
+        "customer_id": "int32",
+        "days_overdue": "integer",
+        "due_date": "date-time",
+        "film_id": "int32",
+        "inventory_id": "int32",
+        "late_fee?": "string",
+        "rental_date": "date-time",
+        "rental_id": "int32",
+        "return_date": "date-time|null",
+        "staff_id": "int32",
+        "store_id": "int32",
+        "title": "string"
+      }
+    ],
+    "overdue": "int32",
+    "store_id": "int32",
+    "subscription?": {
+      "active": "boolean",
+      "customer_id": "int32",
+      "end_date": "date|null",
+      "plan_name": "string",
+      "start_date": "date",
+      "subscription_id": "int32"
+    }
+  },
   "getFilm 200": {
     "actors": [
       {
@@ -75,6 +138,7 @@ const shapesJSON = `{
     ],
     "category?": "string",
     "description?": "string",
+    "etag": "string",
     "film_id": "int32",
     "language": "string",
     "length?": "int32",
@@ -106,13 +170,25 @@ const shapesJSON = `{
   },
   "getRental 200": {
     "customer_id": "int32",
+    "days_overdue": "integer",
     "due_date": "date-time",
     "film_id": "int32",
     "inventory_id": "int32",
+    "late_fee?": "string",
     "rental_date": "date-time",
     "rental_id": "int32",
     "return_date": "date-time|null",
-    "staff_id": "int32"
+    "staff_id": "int32",
+    "store_id": "int32",
+    "title": "string"
+  },
+  "getSubscription 200": {
+    "active": "boolean",
+    "customer_id": "int32",
+    "end_date": "date|null",
+    "plan_name": "string",
+    "start_date": "date",
+    "subscription_id": "int32"
   },
   "handOff 200": {
     "agent": "string",
@@ -146,6 +222,72 @@ const shapesJSON = `{
         "name": "string"
       }
     ]
+  },
+  "listCustomerPayments 200": {
+    "items": [
+      {
+        "amount?": "string",
+        "customer_id": "int32",
+        "payment_date": "date-time",
+        "payment_id": "int32",
+        "rental_id": "int32",
+        "staff_id": "int32"
+      }
+    ],
+    "next_cursor?": "string",
+    "page?": "int32",
+    "page_size": "int32",
+    "total?": "integer"
+  },
+  "listCustomerRentals 200": {
+    "items": [
+      {
+        "customer_id": "int32",
+        "days_overdue": "integer",
+        "due_date": "date-time",
+        "film_id": "int32",
+        "inventory_id": "int32",
+        "late_fee?": "string",
+        "rental_date": "date-time",
+        "rental_id": "int32",
+        "return_date": "date-time|null",
+        "staff_id": "int32",
+        "store_id": "int32",
+        "title": "string"
+      }
+    ],
+    "next_cursor?": "string",
+    "page?": "int32",
+    "page_size": "int32",
+    "total?": "integer"
+  },
+  "listCustomerSubscriptions 200": {
+    "items": [
+      {
+        "active": "boolean",
+        "customer_id": "int32",
+        "end_date": "date|null",
+        "plan_name": "string",
+        "start_date": "date",
+        "subscription_id": "int32"
+      }
+    ]
+  },
+  "listCustomers 200": {
+    "items": [
+      {
+        "active": "boolean",
+        "customer_id": "int32",
+        "email?": "string",
+        "first_name": "string",
+        "last_name": "string",
+        "store_id": "int32"
+      }
+    ],
+    "next_cursor?": "string",
+    "page?": "int32",
+    "page_size": "int32",
+    "total?": "integer"
   },
   "listFilmInventory 200": {
     "items": [
@@ -191,6 +333,36 @@ const shapesJSON = `{
       }
     ]
   },
+  "listPlans 200": {
+    "items": [
+      {
+        "description": "string",
+        "plan_name": "string"
+      }
+    ]
+  },
+  "listRentals 200": {
+    "items": [
+      {
+        "customer_id": "int32",
+        "days_overdue": "integer",
+        "due_date": "date-time",
+        "film_id": "int32",
+        "inventory_id": "int32",
+        "late_fee?": "string",
+        "rental_date": "date-time",
+        "rental_id": "int32",
+        "return_date": "date-time|null",
+        "staff_id": "int32",
+        "store_id": "int32",
+        "title": "string"
+      }
+    ],
+    "next_cursor?": "string",
+    "page?": "int32",
+    "page_size": "int32",
+    "total?": "integer"
+  },
   "listStores 200": {
     "items": [
       {
@@ -202,9 +374,80 @@ const shapesJSON = `{
       }
     ]
   },
+  "problem rental": {
+    "customer_id": "int32",
+    "days_overdue": "integer",
+    "due_date": "date-time",
+    "film_id": "int32",
+    "inventory_id": "int32",
+    "late_fee?": "string",
+    "rental_date": "date-time",
+    "rental_id": "int32",
+    "return_date": "date-time|null",
+    "staff_id": "int32",
+    "store_id": "int32",
+    "title": "string"
+  },
+  "problem subscription": {
+    "active": "boolean",
+    "customer_id": "int32",
+    "end_date": "date|null",
+    "plan_name": "string",
+    "start_date": "date",
+    "subscription_id": "int32"
+  },
+  "returnRental 200": {
+    "customer_id": "int32",
+    "days_overdue": "integer",
+    "due_date": "date-time",
+    "film_id": "int32",
+    "inventory_id": "int32",
+    "late_fee?": "string",
+    "rental_date": "date-time",
+    "rental_id": "int32",
+    "return_date": "date-time|null",
+    "staff_id": "int32",
+    "store_id": "int32",
+    "title": "string"
+  },
   "summarizeFilm 200": {
     "rating": "string",
     "recommended": "boolean",
+    "title": "string"
+  },
+  "updateFilm 200": {
+    "actors": [
+      {
+        "actor_id": "int32",
+        "first_name": "string",
+        "last_name": "string"
+      }
+    ],
+    "availability": [
+      {
+        "copies": "int32",
+        "in_stock": "int32",
+        "store_id": "int32"
+      }
+    ],
+    "categories": [
+      "string"
+    ],
+    "category?": "string",
+    "description?": "string",
+    "etag": "string",
+    "film_id": "int32",
+    "language": "string",
+    "length?": "int32",
+    "rating?": "string",
+    "release_year?": "int32",
+    "rental_duration": "int32",
+    "rental_rate?": "string",
+    "replacement_cost?": "string",
+    "special_features": [
+      "string"
+    ],
+    "streaming_available": "boolean",
     "title": "string"
   }
 }`

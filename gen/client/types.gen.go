@@ -24,6 +24,7 @@ func (e AnswerAgent) Valid() bool {
 
 // Defines values for CountMode.
 const (
+	CountModeCapped    CountMode = "capped"
 	CountModeEstimated CountMode = "estimated"
 	CountModeExact     CountMode = "exact"
 	CountModeNone      CountMode = "none"
@@ -32,11 +33,37 @@ const (
 // Valid indicates whether the value is a known member of the CountMode enum.
 func (e CountMode) Valid() bool {
 	switch e {
+	case CountModeCapped:
+		return true
 	case CountModeEstimated:
 		return true
 	case CountModeExact:
 		return true
 	case CountModeNone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CustomerSort.
+const (
+	CustomerSortCustomerID      CustomerSort = "customer_id"
+	CustomerSortLastName        CustomerSort = "last_name"
+	CustomerSortMinusCustomerID CustomerSort = "-customer_id"
+	CustomerSortMinusLastName   CustomerSort = "-last_name"
+)
+
+// Valid indicates whether the value is a known member of the CustomerSort enum.
+func (e CustomerSort) Valid() bool {
+	switch e {
+	case CustomerSortCustomerID:
+		return true
+	case CustomerSortLastName:
+		return true
+	case CustomerSortMinusCustomerID:
+		return true
+	case CustomerSortMinusLastName:
 		return true
 	default:
 		return false
@@ -109,46 +136,101 @@ func (e HealthStatus) Valid() bool {
 	}
 }
 
+// Defines values for PaymentSort.
+const (
+	PaymentSortMinusPaymentDate PaymentSort = "-payment_date"
+	PaymentSortPaymentDate      PaymentSort = "payment_date"
+)
+
+// Valid indicates whether the value is a known member of the PaymentSort enum.
+func (e PaymentSort) Valid() bool {
+	switch e {
+	case PaymentSortMinusPaymentDate:
+		return true
+	case PaymentSortPaymentDate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PlanName.
+const (
+	PlanNameBasic    PlanName = "basic"
+	PlanNamePremium  PlanName = "premium"
+	PlanNameStandard PlanName = "standard"
+)
+
+// Valid indicates whether the value is a known member of the PlanName enum.
+func (e PlanName) Valid() bool {
+	switch e {
+	case PlanNameBasic:
+		return true
+	case PlanNamePremium:
+		return true
+	case PlanNameStandard:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ProblemCode.
 const (
-	ProblemCodeActorNotFound         ProblemCode = "actor_not_found"
-	ProblemCodeBodyTooLarge          ProblemCode = "body_too_large"
-	ProblemCodeCustomerInactive      ProblemCode = "customer_inactive"
-	ProblemCodeCustomerNotFound      ProblemCode = "customer_not_found"
-	ProblemCodeDatabaseBusy          ProblemCode = "database_busy"
-	ProblemCodeDatabaseUnavailable   ProblemCode = "database_unavailable"
-	ProblemCodeFilmNotFound          ProblemCode = "film_not_found"
-	ProblemCodeFilmNotRated          ProblemCode = "film_not_rated"
-	ProblemCodeInternalError         ProblemCode = "internal_error"
-	ProblemCodeInvalidCredentials    ProblemCode = "invalid_credentials"
-	ProblemCodeInvalidRequest        ProblemCode = "invalid_request"
-	ProblemCodeInvalidToken          ProblemCode = "invalid_token"
-	ProblemCodeInventoryNotAvailable ProblemCode = "inventory_not_available"
-	ProblemCodeLLMBadResponse        ProblemCode = "llm_bad_response"
-	ProblemCodeLLMBusy               ProblemCode = "llm_busy"
-	ProblemCodeLLMRefused            ProblemCode = "llm_refused"
-	ProblemCodeLLMTimeout            ProblemCode = "llm_timeout"
-	ProblemCodeLLMUnavailable        ProblemCode = "llm_unavailable"
-	ProblemCodeLLMUnverified         ProblemCode = "llm_unverified"
-	ProblemCodeMethodNotAllowed      ProblemCode = "method_not_allowed"
-	ProblemCodeMissingToken          ProblemCode = "missing_token"
-	ProblemCodeNotFound              ProblemCode = "not_found"
-	ProblemCodeNotReady              ProblemCode = "not_ready"
-	ProblemCodeOriginNotAllowed      ProblemCode = "origin_not_allowed"
-	ProblemCodeOutcomeUnknown        ProblemCode = "outcome_unknown"
-	ProblemCodeRateLimited           ProblemCode = "rate_limited"
-	ProblemCodeRefusedByDatabase     ProblemCode = "refused_by_database"
-	ProblemCodeRentalNotFound        ProblemCode = "rental_not_found"
-	ProblemCodeServerBusy            ProblemCode = "server_busy"
-	ProblemCodeStaffInactive         ProblemCode = "staff_inactive"
-	ProblemCodeUnknownReference      ProblemCode = "unknown_reference"
-	ProblemCodeUnsupportedMediaType  ProblemCode = "unsupported_media_type"
+	ProblemCodeActorNotFound           ProblemCode = "actor_not_found"
+	ProblemCodeAlreadyCancelled        ProblemCode = "already_cancelled"
+	ProblemCodeAlreadyRentedByCustomer ProblemCode = "already_rented_by_customer"
+	ProblemCodeAlreadyReturned         ProblemCode = "already_returned"
+	ProblemCodeAlreadySubscribed       ProblemCode = "already_subscribed"
+	ProblemCodeBodyTooLarge            ProblemCode = "body_too_large"
+	ProblemCodeCustomerInactive        ProblemCode = "customer_inactive"
+	ProblemCodeCustomerNotFound        ProblemCode = "customer_not_found"
+	ProblemCodeDatabaseBusy            ProblemCode = "database_busy"
+	ProblemCodeDatabaseUnavailable     ProblemCode = "database_unavailable"
+	ProblemCodeFilmNotFound            ProblemCode = "film_not_found"
+	ProblemCodeFilmNotRated            ProblemCode = "film_not_rated"
+	ProblemCodeInternalError           ProblemCode = "internal_error"
+	ProblemCodeInvalidCredentials      ProblemCode = "invalid_credentials"
+	ProblemCodeInvalidDates            ProblemCode = "invalid_dates"
+	ProblemCodeInvalidRequest          ProblemCode = "invalid_request"
+	ProblemCodeInvalidToken            ProblemCode = "invalid_token"
+	ProblemCodeInventoryNotAvailable   ProblemCode = "inventory_not_available"
+	ProblemCodeLLMBadResponse          ProblemCode = "llm_bad_response"
+	ProblemCodeLLMBusy                 ProblemCode = "llm_busy"
+	ProblemCodeLLMRefused              ProblemCode = "llm_refused"
+	ProblemCodeLLMTimeout              ProblemCode = "llm_timeout"
+	ProblemCodeLLMUnavailable          ProblemCode = "llm_unavailable"
+	ProblemCodeLLMUnverified           ProblemCode = "llm_unverified"
+	ProblemCodeMethodNotAllowed        ProblemCode = "method_not_allowed"
+	ProblemCodeMissingToken            ProblemCode = "missing_token"
+	ProblemCodeNotFound                ProblemCode = "not_found"
+	ProblemCodeNotReady                ProblemCode = "not_ready"
+	ProblemCodeOriginNotAllowed        ProblemCode = "origin_not_allowed"
+	ProblemCodeOutcomeUnknown          ProblemCode = "outcome_unknown"
+	ProblemCodePreconditionFailed      ProblemCode = "precondition_failed"
+	ProblemCodePreconditionRequired    ProblemCode = "precondition_required"
+	ProblemCodeRateLimited             ProblemCode = "rate_limited"
+	ProblemCodeRefusedByDatabase       ProblemCode = "refused_by_database"
+	ProblemCodeRentalNotFound          ProblemCode = "rental_not_found"
+	ProblemCodeServerBusy              ProblemCode = "server_busy"
+	ProblemCodeStaffInactive           ProblemCode = "staff_inactive"
+	ProblemCodeSubscriptionNotFound    ProblemCode = "subscription_not_found"
+	ProblemCodeUnknownReference        ProblemCode = "unknown_reference"
+	ProblemCodeUnsupportedMediaType    ProblemCode = "unsupported_media_type"
 )
 
 // Valid indicates whether the value is a known member of the ProblemCode enum.
 func (e ProblemCode) Valid() bool {
 	switch e {
 	case ProblemCodeActorNotFound:
+		return true
+	case ProblemCodeAlreadyCancelled:
+		return true
+	case ProblemCodeAlreadyRentedByCustomer:
+		return true
+	case ProblemCodeAlreadyReturned:
+		return true
+	case ProblemCodeAlreadySubscribed:
 		return true
 	case ProblemCodeBodyTooLarge:
 		return true
@@ -167,6 +249,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeInternalError:
 		return true
 	case ProblemCodeInvalidCredentials:
+		return true
+	case ProblemCodeInvalidDates:
 		return true
 	case ProblemCodeInvalidRequest:
 		return true
@@ -198,6 +282,10 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeOutcomeUnknown:
 		return true
+	case ProblemCodePreconditionFailed:
+		return true
+	case ProblemCodePreconditionRequired:
+		return true
 	case ProblemCodeRateLimited:
 		return true
 	case ProblemCodeRefusedByDatabase:
@@ -207,6 +295,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeServerBusy:
 		return true
 	case ProblemCodeStaffInactive:
+		return true
+	case ProblemCodeSubscriptionNotFound:
 		return true
 	case ProblemCodeUnknownReference:
 		return true
@@ -274,6 +364,63 @@ const (
 func (e ReadinessStatus) Valid() bool {
 	switch e {
 	case ReadinessStatusReady:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RentalSort.
+const (
+	RentalSortDueDate         RentalSort = "due_date"
+	RentalSortMinusDueDate    RentalSort = "-due_date"
+	RentalSortMinusRentalDate RentalSort = "-rental_date"
+	RentalSortMinusRentalID   RentalSort = "-rental_id"
+	RentalSortMinusReturnDate RentalSort = "-return_date"
+	RentalSortRentalDate      RentalSort = "rental_date"
+	RentalSortRentalID        RentalSort = "rental_id"
+	RentalSortReturnDate      RentalSort = "return_date"
+)
+
+// Valid indicates whether the value is a known member of the RentalSort enum.
+func (e RentalSort) Valid() bool {
+	switch e {
+	case RentalSortDueDate:
+		return true
+	case RentalSortMinusDueDate:
+		return true
+	case RentalSortMinusRentalDate:
+		return true
+	case RentalSortMinusRentalID:
+		return true
+	case RentalSortMinusReturnDate:
+		return true
+	case RentalSortRentalDate:
+		return true
+	case RentalSortRentalID:
+		return true
+	case RentalSortReturnDate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RentalState.
+const (
+	RentalStateOpen     RentalState = "open"
+	RentalStateOverdue  RentalState = "overdue"
+	RentalStateReturned RentalState = "returned"
+)
+
+// Valid indicates whether the value is a known member of the RentalState enum.
+func (e RentalState) Valid() bool {
+	switch e {
+	case RentalStateOpen:
+		return true
+	case RentalStateOverdue:
+		return true
+	case RentalStateReturned:
 		return true
 	default:
 		return false
@@ -393,6 +540,44 @@ type ActorSummary struct {
 	LastName string `json:"last_name"`
 }
 
+// Address A postal address. Members whose value the database does not know are absent.
+type Address struct {
+	// AdditionalAddress A second line.
+	//
+	// Example:
+	AdditionalAddress *string `json:"additional_address,omitempty"`
+
+	// Address The street and the number.
+	//
+	// Example: 1913 Hanoi Way
+	Address *string `json:"address,omitempty"`
+
+	// City The city.
+	//
+	// Example: Sasebo
+	City *string `json:"city,omitempty"`
+
+	// Country The country.
+	//
+	// Example: Japan
+	Country *string `json:"country,omitempty"`
+
+	// District The district, such as a province.
+	//
+	// Example: Nagasaki
+	District *string `json:"district,omitempty"`
+
+	// Phone The telephone number.
+	//
+	// Example: 28303384290
+	Phone *string `json:"phone,omitempty"`
+
+	// PostalCode The postal code.
+	//
+	// Example: 35200
+	PostalCode *string `json:"postal_code,omitempty"`
+}
+
 // Amount A sum of money to compare with, as a decimal number. It is compared exactly.
 //
 // Example: 2.99
@@ -413,7 +598,9 @@ type Answer struct {
 	// Sources The films that the answer is based on, in the order of the results.
 	Sources []Source `json:"sources"`
 
-	// Total The number of films that were found. `sources` has only the first of many.
+	// Total The number of films that were found. `sources` has only the first of many. After a search with
+	// `count=capped`, 10001 means that there are more than 10000.
+	//
 	//
 	// Example: 58
 	Total int64 `json:"total"`
@@ -489,10 +676,132 @@ type Copy struct {
 	StoreID int32 `json:"store_id"`
 }
 
-// CountMode How the number of films on all pages is found.
+// CountMode How the number of items on all pages is found.
 //
 // Example: exact
 type CountMode string
+
+// Customer A customer. Members whose value the database does not know are absent.
+type Customer struct {
+	// Active Whether the customer may rent and subscribe. Both of Pagila's columns `active` and `activebool` count.
+	//
+	// Example: true
+	Active bool `json:"active"`
+
+	// CustomerID The customer's number.
+	//
+	// Example: 1
+	CustomerID int32 `json:"customer_id"`
+
+	// Email The email address, as the database has it.
+	//
+	// Example: MARY.SMITH@sakilacustomer.org
+	Email *string `json:"email,omitempty"`
+
+	// FirstName The first name.
+	//
+	// Example: MARY
+	FirstName string `json:"first_name"`
+
+	// LastName The last name.
+	//
+	// Example: SMITH
+	LastName string `json:"last_name"`
+
+	// StoreID The customer's store.
+	//
+	// Example: 1
+	StoreID int32 `json:"store_id"`
+}
+
+// CustomerDetail A customer with the address, the open rentals and the subscription.
+type CustomerDetail struct {
+	// Active Whether the customer may rent and subscribe. Both of Pagila's columns `active` and `activebool` count.
+	//
+	// Example: true
+	Active bool `json:"active"`
+
+	// Address A postal address. Members whose value the database does not know are absent.
+	Address *Address `json:"address,omitempty"`
+
+	// CustomerID The customer's number.
+	//
+	// Example: 1
+	CustomerID int32 `json:"customer_id"`
+
+	// Email The email address, as the database has it.
+	//
+	// Example: MARY.SMITH@sakilacustomer.org
+	Email *string `json:"email,omitempty"`
+
+	// FirstName The first name.
+	//
+	// Example: MARY
+	FirstName string `json:"first_name"`
+
+	// LastName The last name.
+	//
+	// Example: SMITH
+	LastName string `json:"last_name"`
+
+	// LateFees The late fees of `open_rentals` up to now. Absent if one of them is unknown.
+	//
+	// Example: 0.00
+	LateFees *LateFees `json:"late_fees,omitempty"`
+
+	// OpenRentals The rentals that were not returned, the first due date first. There are at most 1000.
+	OpenRentals []Rental `json:"open_rentals"`
+
+	// Overdue How many of these open rentals are past their due date.
+	//
+	// Example: 0
+	Overdue int32 `json:"overdue"`
+
+	// StoreID The customer's store.
+	//
+	// Example: 1
+	StoreID int32 `json:"store_id"`
+
+	// Subscription A subscription to streaming. A day that RFC 3339 cannot express is replaced by the nearest one that
+	// it can.
+	Subscription *Subscription `json:"subscription,omitempty"`
+}
+
+// CustomerPage One page of customers.
+type CustomerPage struct {
+	// Items The customers in the order of the request.
+	Items []Customer `json:"items"`
+
+	// NextCursor Leads to the next page. Absent on the last page.
+	//
+	// Example: ZgEAAAAgZ9tagFoknoNRwDmqqlbKTFGyMtdRyk6tVLJSMleqBQQAAP__
+	NextCursor *string `json:"next_cursor,omitempty"`
+
+	// Page The number of the page. Absent if the request had a cursor.
+	//
+	// Example: 1
+	Page *int32 `json:"page,omitempty"`
+
+	// PageSize The largest number of customers on a page.
+	//
+	// Example: 20
+	PageSize int32 `json:"page_size"`
+
+	// Total The number of customers on all pages, as `count` says.
+	//
+	// Example: 599
+	Total *int64 `json:"total,omitempty"`
+}
+
+// CustomerSort An order of customers. A minus sign reverses it.
+//
+// Example: last_name
+type CustomerSort string
+
+// Day A day in UTC such as 2026-11-26, from the year 1 to 9999.
+//
+// Example: 2026-11-26
+type Day = string
 
 // DeltaEvent The data of the server-sent event `delta`. The next chunk of the answer.
 type DeltaEvent struct {
@@ -612,6 +921,11 @@ type FilmDetail struct {
 	// Example: A Epic Drama of a Feminist And a Mad Scientist who must Battle a Teacher in The Canadian Rockies
 	Description *string `json:"description,omitempty"`
 
+	// Etag Identifies this state of the film. To change the film, send it in `If-Match`.
+	//
+	// Example: "fdf72e720382caaee781f67bfc26a30f"
+	Etag string `json:"etag"`
+
 	// FilmID The film's number.
 	//
 	// Example: 1
@@ -723,6 +1037,14 @@ type FilmSummary struct {
 	Title string `json:"title"`
 }
 
+// FilmUpdate The change of a film.
+type FilmUpdate struct {
+	// StreamingAvailable True if the film can be streamed.
+	//
+	// Example: true
+	StreamingAvailable bool `json:"streaming_available"`
+}
+
 // Health The state of the process.
 type Health struct {
 	// Status Always `ok`.
@@ -796,10 +1118,110 @@ type LanguageModel struct {
 	Provider string `json:"provider"`
 }
 
+// LateFee One dollar for each of the days overdue, and the film's replacement cost as well if the copy is more
+// than twice the rental duration overdue. For an open rental, up to now. Absent if the database does
+// not know the replacement cost.
+//
+// Example: 0.00
+type LateFee = string
+
+// LateFees The late fees of `open_rentals` up to now. Absent if one of them is unknown.
+//
+// Example: 0.00
+type LateFees = string
+
 // Money A sum of money as a decimal number with two digits after the point.
 //
 // Example: 0.99
 type Money = string
+
+// Payment A payment of a customer. Members whose value the database does not know are absent.
+type Payment struct {
+	// Amount A sum of money as a decimal number with two digits after the point.
+	//
+	// Example: 0.99
+	Amount *Money `json:"amount,omitempty"`
+
+	// CustomerID The customer.
+	//
+	// Example: 1
+	CustomerID int32 `json:"customer_id"`
+
+	// PaymentDate When it was paid.
+	//
+	// Example: 2022-06-29T18:09:50.346988Z
+	PaymentDate time.Time `json:"payment_date"`
+
+	// PaymentID The payment's number.
+	//
+	// Example: 16677
+	PaymentID int32 `json:"payment_id"`
+
+	// RentalID The rental that was paid for.
+	//
+	// Example: 76
+	RentalID int32 `json:"rental_id"`
+
+	// StaffID The member of staff who received it.
+	//
+	// Example: 1
+	StaffID int32 `json:"staff_id"`
+}
+
+// PaymentPage One page of payments.
+type PaymentPage struct {
+	// Items The payments in the order of the request.
+	Items []Payment `json:"items"`
+
+	// NextCursor Leads to the next page. Absent on the last page.
+	//
+	// Example: ZgEAAAAgZ9tagFoknoNRwDmqqlbKTFGyMtdRyk6tVLJSMleqBQQAAP__
+	NextCursor *string `json:"next_cursor,omitempty"`
+
+	// Page The number of the page. Absent if the request had a cursor.
+	//
+	// Example: 1
+	Page *int32 `json:"page,omitempty"`
+
+	// PageSize The largest number of payments on a page.
+	//
+	// Example: 20
+	PageSize int32 `json:"page_size"`
+
+	// Total The number of payments on all pages, as `count` says.
+	//
+	// Example: 32
+	Total *int64 `json:"total,omitempty"`
+}
+
+// PaymentSort An order of payments. A minus sign reverses it.
+//
+// Example: payment_date
+type PaymentSort string
+
+// Plan A streaming plan.
+type Plan struct {
+	// Description What the plan includes.
+	//
+	// Example: Films in high definition, on two screens at a time.
+	Description string `json:"description"`
+
+	// PlanName The name of a streaming plan.
+	//
+	// Example: standard
+	PlanName PlanName `json:"plan_name"`
+}
+
+// PlanList The streaming plans.
+type PlanList struct {
+	// Items The plans, the simplest first.
+	Items []Plan `json:"items"`
+}
+
+// PlanName The name of a streaming plan.
+//
+// Example: standard
+type PlanName string
 
 // Problem What went wrong (RFC 9457).
 type Problem struct {
@@ -826,6 +1248,10 @@ type Problem struct {
 	// Example: /films/5000
 	Instance string `json:"instance"`
 
+	// Rental A rental. A time that RFC 3339 cannot express (before the year 1, after 9999, or infinity) is
+	// replaced by the nearest one that it can.
+	Rental *Rental `json:"rental,omitempty"`
+
 	// RequestID Identifies the request in the server's log.
 	//
 	// Example: 01a2b3c4d5e6f708
@@ -835,6 +1261,10 @@ type Problem struct {
 	//
 	// Example: 404
 	Status int32 `json:"status"`
+
+	// Subscription A subscription to streaming. A day that RFC 3339 cannot express is replaced by the nearest one that
+	// it can.
+	Subscription *Subscription `json:"subscription,omitempty"`
 
 	// Title The name of the status.
 	//
@@ -921,6 +1351,12 @@ type Rental struct {
 	// Example: 1
 	CustomerID int32 `json:"customer_id"`
 
+	// DaysOverdue How many whole days after the due date the copy was returned. For an open rental, up to now.
+	//
+	//
+	// Example: 0
+	DaysOverdue int64 `json:"days_overdue"`
+
 	// DueDate When the copy is due, from the film's `rental_duration`.
 	//
 	// Example: 2026-11-28T12:00:00Z
@@ -935,6 +1371,14 @@ type Rental struct {
 	//
 	// Example: 1
 	InventoryID int32 `json:"inventory_id"`
+
+	// LateFee One dollar for each of the days overdue, and the film's replacement cost as well if the copy is more
+	// than twice the rental duration overdue. For an open rental, up to now. Absent if the database does
+	// not know the replacement cost.
+	//
+	//
+	// Example: 0.00
+	LateFee *LateFee `json:"late_fee,omitempty"`
 
 	// RentalDate When the rental began.
 	//
@@ -953,20 +1397,77 @@ type Rental struct {
 	//
 	// Example: 1
 	StaffID int32 `json:"staff_id"`
+
+	// StoreID The store of the copy.
+	//
+	// Example: 1
+	StoreID int32 `json:"store_id"`
+
+	// Title The film's title.
+	//
+	// Example: ACADEMY DINOSAUR
+	Title string `json:"title"`
 }
 
-// RentalRequest The copy to rent, and the member of staff who rents it out.
+// RentalPage One page of rentals.
+type RentalPage struct {
+	// Items The rentals in the order of the request.
+	Items []Rental `json:"items"`
+
+	// NextCursor Leads to the next page. Absent on the last page.
+	//
+	// Example: ZgEAAAAgZ9tagFoknoNRwDmqqlbKTFGyMtdRyk6tVLJSMleqBQQAAP__
+	NextCursor *string `json:"next_cursor,omitempty"`
+
+	// Page The number of the page. Absent if the request had a cursor.
+	//
+	// Example: 1
+	Page *int32 `json:"page,omitempty"`
+
+	// PageSize The largest number of rentals on a page.
+	//
+	// Example: 20
+	PageSize int32 `json:"page_size"`
+
+	// Total The number of rentals on all pages, as `count` says.
+	//
+	// Example: 16044
+	Total *int64 `json:"total,omitempty"`
+}
+
+// RentalRequest What to rent, and the member of staff who rents it out. The body has either `inventory_id`, or
+// `film_id` and `store_id`.
 type RentalRequest struct {
+	// FilmID The film, of which any copy in the store will do.
+	//
+	// Example: 1
+	FilmID *int32 `json:"film_id,omitempty"`
+
 	// InventoryID The copy.
 	//
 	// Example: 1
-	InventoryID int32 `json:"inventory_id"`
+	InventoryID *int32 `json:"inventory_id,omitempty"`
 
 	// StaffID The member of staff who rents it out.
 	//
 	// Example: 1
 	StaffID int32 `json:"staff_id"`
+
+	// StoreID The store of the copy, with `film_id`.
+	//
+	// Example: 1
+	StoreID *int32 `json:"store_id,omitempty"`
 }
+
+// RentalSort An order of rentals. A minus sign reverses it.
+//
+// Example: due_date
+type RentalSort string
+
+// RentalState Whether a rental is open, returned, or open and past its due date.
+//
+// Example: open
+type RentalState string
 
 // Source A film that an answer is based on.
 type Source struct {
@@ -987,7 +1488,9 @@ type SourcesEvent struct {
 	// Films The films.
 	Films []Source `json:"films"`
 
-	// Total The number of films that were found. The model is given only the first of many.
+	// Total The number of films that were found. The model is given only the first of many. After a search
+	// with `count=capped`, 10001 means that there are more than 10000.
+	//
 	//
 	// Example: 58
 	Total int64 `json:"total"`
@@ -1025,6 +1528,62 @@ type Store struct {
 type StoreList struct {
 	// Items The stores by number.
 	Items []Store `json:"items"`
+}
+
+// Subscription A subscription to streaming. A day that RFC 3339 cannot express is replaced by the nearest one that
+// it can.
+type Subscription struct {
+	// Active Whether today is one of its days.
+	//
+	// Example: true
+	Active bool `json:"active"`
+
+	// CustomerID The customer.
+	//
+	// Example: 1
+	CustomerID int32 `json:"customer_id"`
+
+	// EndDate The last day. Null if the subscription has no end.
+	EndDate *string `json:"end_date"`
+
+	// PlanName The name of the plan. The database may have plans that `PlanName` does not list.
+	//
+	// Example: standard
+	PlanName string `json:"plan_name"`
+
+	// StartDate The first day.
+	//
+	// Example: 2026-11-26
+	StartDate string `json:"start_date"`
+
+	// SubscriptionID The subscription's number.
+	//
+	// Example: 1
+	SubscriptionID int32 `json:"subscription_id"`
+}
+
+// SubscriptionList The subscriptions of a customer.
+type SubscriptionList struct {
+	// Items The subscriptions, the latest start date first.
+	Items []Subscription `json:"items"`
+}
+
+// SubscriptionRequest The plan, and the days of the subscription.
+type SubscriptionRequest struct {
+	// EndDate A day in UTC such as 2026-11-26, from the year 1 to 9999.
+	//
+	// Example: 2026-11-26
+	EndDate *Day `json:"end_date,omitempty"`
+
+	// PlanName The name of a streaming plan.
+	//
+	// Example: standard
+	PlanName PlanName `json:"plan_name"`
+
+	// StartDate A day in UTC such as 2026-11-26, from the year 1 to 9999.
+	//
+	// Example: 2026-11-26
+	StartDate *Day `json:"start_date,omitempty"`
 }
 
 // SummaryRequest The film to summarize.
@@ -1130,6 +1689,11 @@ type Usage struct {
 // ActorID defines model for ActorID.
 type ActorID = int32
 
+// Count How the number of items on all pages is found.
+//
+// Example: exact
+type Count = CountMode
+
 // Cursor defines model for Cursor.
 type Cursor = string
 
@@ -1144,6 +1708,12 @@ type Page = int32
 
 // PageSize defines model for PageSize.
 type PageSize = int32
+
+// RentalID defines model for RentalID.
+type RentalID = int32
+
+// SubscriptionID defines model for SubscriptionID.
+type SubscriptionID = int32
 
 // ListActorsParams defines parameters for ListActors.
 type ListActorsParams struct {
@@ -1163,6 +1733,85 @@ type AskQuestionParams struct {
 	Question QuestionText `form:"question" json:"question"`
 }
 
+// ListCustomersParams defines parameters for ListCustomers.
+type ListCustomersParams struct {
+	// Q A part of the name or of the email address, such as `mary s`. Case does not matter.
+	Q *string `form:"q,omitempty" json:"q,omitempty"`
+
+	// StoreID The customer's store.
+	StoreID *int32 `form:"store_id,omitempty" json:"store_id,omitempty"`
+
+	// Active Whether the customer may rent.
+	Active *bool `form:"active,omitempty" json:"active,omitempty"`
+
+	// Sort The order. A minus sign reverses it. Customers with equal last names are ordered by `customer_id`,
+	// which is the default.
+	Sort *CustomerSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Page The number of the page, from 1, which is the default. It excludes `cursor`.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// PageSize The largest number of items on a page.
+	PageSize *PageSize `form:"page_size,omitempty" json:"page_size,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Count How `total` is found. `exact` counts all items that match, which takes long in a large database.
+	// There, use `capped`: it counts up to 10001, which means that there are more than 10000.
+	// `estimated` asks the database's planner, which may be wrong. `none` leaves the total out. The
+	// default is `exact`, and `none` with a cursor.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
+}
+
+// ListCustomerPaymentsParams defines parameters for ListCustomerPayments.
+type ListCustomerPaymentsParams struct {
+	// Sort The order. A minus sign reverses it. Payments of the same time are ordered by `payment_id`. The
+	// default is `-payment_date`, the newest first.
+	Sort *PaymentSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Page The number of the page, from 1, which is the default. It excludes `cursor`.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// PageSize The largest number of items on a page.
+	PageSize *PageSize `form:"page_size,omitempty" json:"page_size,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Count How `total` is found. `exact` counts all items that match, which takes long in a large database.
+	// There, use `capped`: it counts up to 10001, which means that there are more than 10000.
+	// `estimated` asks the database's planner, which may be wrong. `none` leaves the total out. The
+	// default is `exact`, and `none` with a cursor.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
+}
+
+// ListCustomerRentalsParams defines parameters for ListCustomerRentals.
+type ListCustomerRentalsParams struct {
+	// State Whether the copy is still out (`open`), was returned (`returned`), or is out and past its due date
+	// (`overdue`).
+	State *RentalState `form:"state,omitempty" json:"state,omitempty"`
+
+	// Sort The order. A minus sign reverses it. Unknown values come last in both directions, and rentals with
+	// equal values are ordered by `rental_id`. The default is `-rental_date`, the newest first.
+	Sort *RentalSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Page The number of the page, from 1, which is the default. It excludes `cursor`.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// PageSize The largest number of items on a page.
+	PageSize *PageSize `form:"page_size,omitempty" json:"page_size,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Count How `total` is found. `exact` counts all items that match, which takes long in a large database.
+	// There, use `capped`: it counts up to 10001, which means that there are more than 10000.
+	// `estimated` asks the database's planner, which may be wrong. `none` leaves the total out. The
+	// default is `exact`, and `none` with a cursor.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
+}
+
 // ListFilmsParams defines parameters for ListFilms.
 type ListFilmsParams struct {
 	// Page The number of the page, from 1, which is the default. It excludes `cursor`.
@@ -1174,10 +1823,11 @@ type ListFilmsParams struct {
 	// Cursor The `next_cursor` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Count How `total` is found. `exact` counts all films that match, which takes long in a large
-	// catalogue. `estimated` asks the database's planner, which may be wrong. `none` leaves the
-	// total out. The default is `exact`, and `none` with a cursor.
-	Count *CountMode `form:"count,omitempty" json:"count,omitempty"`
+	// Count How `total` is found. `exact` counts all items that match, which takes long in a large database.
+	// There, use `capped`: it counts up to 10001, which means that there are more than 10000.
+	// `estimated` asks the database's planner, which may be wrong. `none` leaves the total out. The
+	// default is `exact`, and `none` with a cursor.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
 
 	// Sort The order. A minus sign reverses it. Unknown values come last in both directions, and films
 	// with equal values are ordered by `film_id`. `relevance` needs `q`, puts the best match first,
@@ -1250,4 +1900,52 @@ type ListFilmsParams struct {
 
 	// StoreID The number of a store. Without `in_stock`, the store must have a copy, rented out or not.
 	StoreID *int32 `form:"store_id,omitempty" json:"store_id,omitempty"`
+}
+
+// UpdateFilmParams defines parameters for UpdateFilm.
+type UpdateFilmParams struct {
+	// IfMatch The `etag` of the film as it was read (RFC 9110, section 13.1.1). Without it, and with `*`, the
+	// response is 428. A weak ETag never matches.
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// ListRentalsParams defines parameters for ListRentals.
+type ListRentalsParams struct {
+	// State Whether the copy is still out (`open`), was returned (`returned`), or is out and past its due date
+	// (`overdue`).
+	State *RentalState `form:"state,omitempty" json:"state,omitempty"`
+
+	// CustomerID The customer.
+	CustomerID *int32 `form:"customer_id,omitempty" json:"customer_id,omitempty"`
+
+	// FilmID The film of the copy.
+	FilmID *int32 `form:"film_id,omitempty" json:"film_id,omitempty"`
+
+	// StoreID The store of the copy.
+	StoreID *int32 `form:"store_id,omitempty" json:"store_id,omitempty"`
+
+	// RentalDateMin The first day of the rentals, in UTC.
+	RentalDateMin *Day `form:"rental_date_min,omitempty" json:"rental_date_min,omitempty"`
+
+	// RentalDateMax The last day of the rentals, in UTC.
+	RentalDateMax *Day `form:"rental_date_max,omitempty" json:"rental_date_max,omitempty"`
+
+	// Sort The order. A minus sign reverses it. Unknown values come last in both directions, and rentals with
+	// equal values are ordered by `rental_id`. The default is `-rental_date`, the newest first.
+	Sort *RentalSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Page The number of the page, from 1, which is the default. It excludes `cursor`.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// PageSize The largest number of items on a page.
+	PageSize *PageSize `form:"page_size,omitempty" json:"page_size,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Count How `total` is found. `exact` counts all items that match, which takes long in a large database.
+	// There, use `capped`: it counts up to 10001, which means that there are more than 10000.
+	// `estimated` asks the database's planner, which may be wrong. `none` leaves the total out. The
+	// default is `exact`, and `none` with a cursor.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
 }

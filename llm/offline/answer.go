@@ -45,7 +45,7 @@ func (q *query) find(c *conversation) map[string]any {
 		c.failed = true // there is nothing to search for
 		return map[string]any{}
 	}
-	q.args["page_size"] = maxListed
+	q.args["page_size"], q.args["count"] = maxListed, "capped"
 	return map[string]any{"page": c.call("listFilms", q.args), "what": "films"}
 }
 

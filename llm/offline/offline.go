@@ -44,7 +44,7 @@ func Search(question string) (tool string, args json.RawMessage, conditions bool
 	if text := strings.Join(q.unread, " or "); !conditions && text != "" && len(text) <= 200 {
 		q.args["q"] = text
 	}
-	q.args["page_size"] = maxListed
+	q.args["page_size"], q.args["count"] = maxListed, "capped"
 	c := conversation{}
 	c.call("listFilms", q.args)
 	return c.wanted[0].name, json.RawMessage(c.wanted[0].arguments), conditions

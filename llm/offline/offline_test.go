@@ -95,7 +95,7 @@ func TestAnswer(t *testing.T) {
 	}{
 		{
 			"short PG comedies, shortest first",
-			[]string{`listFilms {"category":["Comedy"],"length_max":80,"page_size":8,"rating":["PG"],"sort":"length"}`},
+			[]string{`listFilms {"category":["Comedy"],"count":"capped","length_max":80,"page_size":8,"rating":["PG"],"sort":"length"}`},
 			"Looked for: short (at most 80 minutes), rated PG, comedies, shortest first.\n1 film:\n- AIRPLANE SIERRA [7], 62 minutes.",
 			true,
 		},
@@ -113,19 +113,19 @@ func TestAnswer(t *testing.T) {
 		},
 		{
 			"films starring Mostel",
-			[]string{`listFilms {"count":"none","page_size":5,"title":"Mostel"}`, `listActors {"page_size":5,"q":"Mostel"}`, `listFilms {"actor":["Mostel"],"page_size":8}`},
+			[]string{`listFilms {"count":"none","page_size":5,"title":"Mostel"}`, `listActors {"page_size":5,"q":"Mostel"}`, `listFilms {"actor":["Mostel"],"count":"capped","page_size":8}`},
 			"Looked for: with Mostel.\n1 film:\n- AIRPLANE SIERRA [7], 62 minutes.",
 			true,
 		},
 		{
 			"comedies under an hour, under two hours",
-			[]string{`listFilms {"category":["Comedy"],"length_max":59,"page_size":8}`},
+			[]string{`listFilms {"category":["Comedy"],"count":"capped","length_max":59,"page_size":8}`},
 			"Looked for: comedies, length at most 59.\nNot understood, and not used: “under”, “two”, “hours”.\n1 film:\n- AIRPLANE SIERRA [7], 62 minutes.",
 			false,
 		},
 		{
 			"only dramas",
-			[]string{`listFilms {"category":["Drama"],"page_size":8}`},
+			[]string{`listFilms {"category":["Drama"],"count":"capped","page_size":8}`},
 			"Looked for: dramas.\nNot understood, and not used: “only”.\n1 film:\n- AIRPLANE SIERRA [7], 62 minutes.",
 			false,
 		},

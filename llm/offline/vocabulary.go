@@ -105,7 +105,7 @@ const maxNamed = 5
 // as names of actors.
 func (c *conversation) dictionary(words []string) map[string]term {
 	names, question := maps.Clone(meanings), terms(words, meanings)
-	known := func(t term) bool { return t.kind != "unknown" || len(t.text) > 100 }
+	known := func(t term) bool { return t.kind != "unknown" || len(t.text) < 2 || len(t.text) > 100 }
 	phrases := slices.DeleteFunc(slices.Clone(question), known)
 	for _, phrase := range phrases[:min(len(phrases), maxLookups)] {
 		films := c.call("listFilms", map[string]any{"title": phrase.text, "count": "none", "page_size": maxNamed})

@@ -20,6 +20,13 @@ async function refused(client, name, args) {
   return JSON.parse(result.content[0].text)
 }
 
+// The result of a call that makes something.
+async function made(name, args) {
+  const result = await client.callTool({ name, arguments: args })
+  assert.ok(!result.isError, `${name}: ${JSON.stringify(result)}`)
+  return result.structuredContent
+}
+
 const client = await connect({ Authorization: `Bearer ${API_TOKEN}` })
 assert.match(client.getInstructions(), /DVD-rental/)
 const { tools } = await client.listTools()
@@ -32,12 +39,27 @@ const marked = Object.values(contract.paths)
 assert.deepEqual(tools.map((tool) => tool.name), marked.sort())
 
 const { structuredContent: inventory } = await client.callTool({ name: 'listFilmInventory', arguments: { film_id: 2 } })
-const copy = inventory.items.find((item) => item.in_stock).inventory_id
+const copies = inventory.items.filter((item) => item.in_stock).map((item) => item.inventory_id)
 
-let calls = 0
+// What each tool needs beside the number 1 for each required argument. The tools are called in the order of their names,
+// so a rental and a subscription are made here for those that end them.
+const { structuredContent: film } = await client.callTool({ name: 'getFilm', arguments: { film_id: 1 } })
+const rented = await made('createRental', { customer_id: 1, inventory_id: copies[0], staff_id: 1 })
+const subscribed = await made('createSubscription', { customer_id: 1, plan_name: 'basic' })
+const needed = {
+  createRental: { inventory_id: copies[1] },
+  createSubscription: { customer_id: 2, plan_name: 'standard' },
+  getRental: { rental_id: rented.rental_id },
+  returnRental: { rental_id: rented.rental_id },
+  getSubscription: { subscription_id: subscribed.subscription_id },
+  cancelSubscription: { subscription_id: subscribed.subscription_id },
+  updateFilm: { streaming_available: true, 'If-Match': film.etag },
+}
+const writing = ['createRental', 'createSubscription', 'returnRental', 'cancelSubscription', 'updateFilm']
+
+let calls = 3
 for (const { name, inputSchema, annotations } of tools) {
-  const required = Object.fromEntries((inputSchema.required ?? []).map((argument) => [argument, 1]))
-  if (name === 'createRental') required.inventory_id = copy
+  const required = { ...Object.fromEntries((inputSchema.required ?? []).map((argument) => [argument, 1])), ...needed[name] }
 
   for (const argument of Object.keys(inputSchema.properties)) {
     const problem = await refused(client, name, { ...required, [argument]: { made: 'up' } })
@@ -50,13 +72,13 @@ for (const { name, inputSchema, annotations } of tools) {
   const result = await client.callTool({ name, arguments: required })
   assert.ok(!result.isError, `${name}: ${JSON.stringify(result)}`)
   assert.deepEqual(result.structuredContent, JSON.parse(result.content[0].text))
-  assert.equal(annotations.readOnlyHint, name !== 'createRental')
+  assert.equal(annotations.readOnlyHint, !writing.includes(name))
   calls += 2
 }
 await assert.rejects(client.callTool({ name: 'made_up' }), /unknown tool/)
 
 const anyone = await connect({})
-const problem = await refused(anyone, 'createRental', { customer_id: 1, inventory_id: copy, staff_id: 1 })
+const problem = await refused(anyone, 'createRental', { customer_id: 1, inventory_id: copies[0], staff_id: 1 })
 assert.equal(problem.code, 'missing_token')
 
 await anyone.close()

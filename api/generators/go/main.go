@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,7 +38,7 @@ func run(ctx context.Context) error {
 	if err := json.Unmarshal([]byte(fromNewerServer), &newer); err != nil || newer.Code != "a_newer_code" {
 		return fmt.Errorf("a problem from a newer server: %+v, %w", newer, err)
 	}
-	for _, step := range []func(context.Context, *pagila.APIClient) (string, error){list, read, readMissing, rentTwice, ask} {
+	for _, step := range []func(context.Context, *pagila.APIClient) (string, error){list, read, readMissing, rentTwice, stream, ask} {
 		summary, err := step(ctx, client)
 		if err != nil {
 			return err
@@ -75,26 +76,64 @@ func readMissing(ctx context.Context, client *pagila.APIClient) (string, error) 
 	return wantProblem(err, 404, "film_not_found")
 }
 
-func rentTwice(ctx context.Context, client *pagila.APIClient) (string, error) {
+// logIn returns a context with a token.
+func logIn(ctx context.Context, client *pagila.APIClient) (context.Context, error) {
 	token, _, err := client.AuthenticationAPI.CreateToken(ctx).GrantType("password").
 		Username(os.Getenv("API_USERNAME")).Password(os.Getenv("API_PASSWORD")).Execute()
 	if err != nil {
-		return "", fmt.Errorf("log in: %w", err)
+		return nil, fmt.Errorf("log in: %w", err)
 	}
-	rentals := client.RentalsAPI.CreateRental(context.WithValue(ctx, pagila.ContextAccessToken, token.AccessToken), 1)
-	for number := int32(1); number <= 1000; number++ {
-		request := rentals.RentalRequest(*pagila.NewRentalRequest(number, 1))
+	return context.WithValue(ctx, pagila.ContextAccessToken, token.AccessToken), nil
+}
+
+// rentTwice rents a copy of a film and returns it. The second request gets the rental in the problem.
+func rentTwice(ctx context.Context, client *pagila.APIClient) (string, error) {
+	ctx, err := logIn(ctx, client)
+	if err != nil {
+		return "", err
+	}
+	for film := int32(1); film <= 1000; film++ {
+		body := pagila.NewRentalRequest(1)
+		body.SetFilmId(film)
+		body.SetStoreId(1)
+		request := client.RentalsAPI.CreateRental(ctx, 1).RentalRequest(*body)
 		rental, _, err := request.Execute()
-		if err == nil {
-			_, _, err = request.Execute()
-			summary, err := wantProblem(err, 409, "inventory_not_available")
-			return fmt.Sprintf(", rented copy %d", rental.InventoryId) + summary, err
+		if err != nil {
+			if _, err := wantProblem(err, 409, "inventory_not_available", "already_rented_by_customer"); err != nil {
+				return "", err
+			}
+			continue
 		}
-		if _, err := wantProblem(err, 409, "inventory_not_available"); err != nil {
+		_, _, err = request.Execute()
+		summary, err := wantProblem(err, 409, "already_rented_by_customer")
+		if err != nil {
 			return "", err
 		}
+		returned, _, err := client.RentalsAPI.ReturnRental(ctx, 1, rental.RentalId).Execute()
+		if err != nil || !returned.ReturnDate.IsSet() || returned.GetLateFee() != "0.00" {
+			return "", fmt.Errorf("return the copy: %+v, %w", returned, err)
+		}
+		return fmt.Sprintf(", rented copy %d", rental.InventoryId) + summary, nil
 	}
 	return "", errors.New("all copies are out")
+}
+
+// stream offers the film 1 for streaming, with the ETag as it was read.
+func stream(ctx context.Context, client *pagila.APIClient) (string, error) {
+	ctx, err := logIn(ctx, client)
+	if err != nil {
+		return "", err
+	}
+	film, _, err := client.FilmsAPI.GetFilm(ctx, 1).Execute()
+	if err != nil {
+		return "", fmt.Errorf("read a film: %w", err)
+	}
+	update := client.FilmsAPI.UpdateFilm(ctx, 1).FilmUpdate(*pagila.NewFilmUpdate(!film.StreamingAvailable)).IfMatch(film.Etag)
+	if _, _, err := update.Execute(); err != nil {
+		return "", fmt.Errorf("change a film: %w", err)
+	}
+	_, _, err = update.Execute()
+	return wantProblem(err, 412, "precondition_failed")
 }
 
 func ask(ctx context.Context, client *pagila.APIClient) (string, error) {
@@ -108,15 +147,15 @@ func ask(ctx context.Context, client *pagila.APIClient) (string, error) {
 	return fmt.Sprintf(", answer of %d characters", len(answer)), nil
 }
 
-// wantProblem checks that an error is a problem with this status and code.
-func wantProblem(err error, status int32, code string) (string, error) {
+// wantProblem checks that an error is a problem with this status and one of the codes.
+func wantProblem(err error, status int32, codes ...string) (string, error) {
 	var apiError *pagila.GenericOpenAPIError
 	if !errors.As(err, &apiError) {
 		return "", fmt.Errorf("want a problem, got %w", err)
 	}
 	problem, ok := apiError.Model().(pagila.Problem)
-	if !ok || problem.Status != status || problem.Code != code || problem.RequestId == "" {
-		return "", fmt.Errorf("want %d %s with a request id, got %+v", status, code, apiError.Model())
+	if !ok || problem.Status != status || !slices.Contains(codes, problem.Code) || problem.RequestId == "" {
+		return "", fmt.Errorf("want %d %v with a request id, got %+v", status, codes, apiError.Model())
 	}
-	return fmt.Sprintf(", %d %s", status, code), nil
+	return fmt.Sprintf(", %d %s", status, problem.Code), nil
 }

@@ -6,6 +6,7 @@ import org.openapitools.client.api.AiApi;
 import org.openapitools.client.api.AuthenticationApi;
 import org.openapitools.client.api.FilmsApi;
 import org.openapitools.client.api.RentalsApi;
+import org.openapitools.client.model.FilmUpdate;
 import org.openapitools.client.model.Problem;
 import org.openapitools.client.model.RentalRequest;
 
@@ -27,7 +28,7 @@ public class Main {
     client.setReadTimeout(Duration.ofMinutes(1));
     var newer = mapper.readValue(FROM_NEWER_SERVER, Problem.class);
     check(newer.getCode().equals("a_newer_code"), "a code that this version does not know", newer);
-    System.out.println(readFilms(new FilmsApi(client)) + logInAndRent() + ask());
+    System.out.println(readFilms(new FilmsApi(client)) + logInAndRent() + stream(new FilmsApi(client)) + ask());
   }
 
   private String readFilms(FilmsApi films) throws Exception {
@@ -48,17 +49,29 @@ public class Main {
     // With the native library, an interceptor has to authenticate the requests.
     client.setRequestInterceptor(request -> request.header("Authorization", "Bearer " + token.getAccessToken()));
     var rentals = new RentalsApi(client);
-    for (int copy = 1; copy <= 1000; copy++) {
-      var request = new RentalRequest().inventoryId(copy).staffId(1);
+    for (int film = 1; film <= 1000; film++) {
+      var request = new RentalRequest().filmId(film).storeId(1).staffId(1);
       try {
         var rental = rentals.createRental(1, request);
         check(rental.getReturnDate() == null && rental.getDueDate().isAfter(rental.getRentalDate()), "a rental", rental);
-        return ", rented copy " + copy + wantProblem(() -> rentals.createRental(1, request), 409, "inventory_not_available");
+        var again = wantProblem(() -> rentals.createRental(1, request), 409, "already_rented_by_customer");
+        var returned = rentals.returnRental(1, rental.getRentalId());
+        check(returned.getReturnDate() != null && returned.getLateFee().equals("0.00"), "a return", returned);
+        return ", rented copy " + rental.getInventoryId() + again;
       } catch (ApiException e) {
-        check(problem(e).getCode().equals("inventory_not_available"), "409 inventory_not_available", e);
+        var code = problem(e).getCode();
+        check(code.equals("inventory_not_available") || code.equals("already_rented_by_customer"), "409", e);
       }
     }
     throw new IllegalStateException("all copies are out");
+  }
+
+  /** Offers the film 1 for streaming. Its ETag as it was read allows one change. */
+  private String stream(FilmsApi films) throws Exception {
+    var film = films.getFilm(1);
+    var update = new FilmUpdate().streamingAvailable(!film.getStreamingAvailable());
+    films.updateFilm(1, update, film.getEtag());
+    return wantProblem(() -> films.updateFilm(1, update, film.getEtag()), 412, "precondition_failed");
   }
 
   private String ask() throws Exception {

@@ -15,14 +15,15 @@ async function problemOf(call: Promise<unknown>): Promise<Problem> {
   return ProblemFromJSON(await error.response.json());
 }
 
-/** Rents the first copy that is in. */
+/** Rents a copy of the first film that is in, and that the customer does not have. */
 async function rent(api: RentalsApi): Promise<Rental> {
-  for (let inventoryId = 1; inventoryId <= 1000; inventoryId++) {
+  for (let filmId = 1; filmId <= 1000; filmId++) {
     try {
-      return await api.createRental({ customerId: 1, rentalRequest: { inventoryId, staffId: 1 } });
+      return await api.createRental({ customerId: 1, rentalRequest: { filmId, storeId: 1, staffId: 1 } });
     } catch (error) {
       if (!(error instanceof ResponseError)) throw error;
-      assert.equal(ProblemFromJSON(await error.response.json()).code, "inventory_not_available");
+      const { code } = ProblemFromJSON(await error.response.json());
+      assert.ok(["inventory_not_available", "already_rented_by_customer"].includes(code), code);
     }
   }
   assert.fail("all copies are out");
@@ -47,7 +48,17 @@ assert.equal(rental.returnDate, null);
 assert.ok(rental.dueDate > rental.rentalDate);
 const { customerId, inventoryId, staffId } = rental;
 const again = await problemOf(rentals.createRental({ customerId, rentalRequest: { inventoryId, staffId } }));
-assert.deepEqual([again.status, again.code], [409, "inventory_not_available"]);
+assert.deepEqual([again.status, again.code, again.rental?.rentalId], [409, "already_rented_by_customer", rental.rentalId]);
+const returned = await rentals.returnRental({ customerId, rentalId: rental.rentalId });
+assert.ok(returned.returnDate);
+assert.equal(returned.lateFee, "0.00");
+
+const staff = new FilmsApi(new Configuration({ basePath, accessToken: token.accessToken }));
+const seen = await staff.getFilm({ filmId: 1 });
+const update = { filmId: 1, ifMatch: seen.etag, filmUpdate: { streamingAvailable: !seen.streamingAvailable } };
+assert.equal((await staff.updateFilm(update)).streamingAvailable, !seen.streamingAvailable);
+const stale = await problemOf(staff.updateFilm(update));
+assert.deepEqual([stale.status, stale.code], [412, "precondition_failed"]);
 
 const answer = await new AIApi(anonymous).askQuestion({ question: "Which comedies are rated PG?" });
 assert.ok(answer && !answer.includes("event:"), `want an answer in plain text, got ${answer}`);
@@ -57,5 +68,5 @@ assert.equal(newer.code, "a_newer_code");
 
 console.log(
   `${page.total} films, film 1 for "${film.rentalRate}", ${missing.status} ${missing.code}, ` +
-    `rented copy ${inventoryId}, ${again.status} ${again.code}, answer of ${answer.length} characters`,
+    `rented copy ${inventoryId}, ${again.status} ${again.code}, ${stale.status} ${stale.code}, answer of ${answer.length} characters`,
 );

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 import httpx
 
@@ -14,7 +14,7 @@ from . import _protocol as protocol
 from . import models
 from ._async_operations import AsyncOperations
 from ._protocol import AskEvent, Call
-from .errors import APIError
+from .errors import APIError, ProblemError
 
 T = TypeVar("T")
 
@@ -31,7 +31,9 @@ class AsyncClient(AsyncOperations):
         idle_timeout: How many seconds a stream may be silent after its headers. 0, `math.inf` and
             more than 24 days mean no limit.
         retries: How often GET and HEAD are retried after a network error, 429, 502, 503 or 504.
-            Other methods are never retried, nor is a call that timed out.
+            `create_rental`, `return_rental`, `create_subscription` and `cancel_subscription` are
+            retried too, and also after a timeout. If the server carried out the request before,
+            they return its result. Other writes are never retried, nor is a read that timed out.
         backoff: The pause before the first retry, in seconds. Each further pause is twice as long,
             up to 5 s, and all are shortened at random by up to a half.
         transport: Sends the requests, such as a transport for a proxy, certificates or tests.
@@ -119,7 +121,13 @@ class AsyncClient(AsyncOperations):
         return await self._call(call, models.Token.from_dict)
 
     async def _call(self, call: Call, from_dict: Callable[[Mapping[str, Any]], T]) -> T:
-        response, body = await self._send(call)
+        try:
+            response, body = await self._send(call)
+        except ProblemError as problem:
+            result = call.repeated_result(problem)
+            if result is None:
+                raise
+            return cast(T, result)
         return protocol.decode(response, body, call, from_dict)
 
     async def _send(self, call: Call) -> tuple[httpx.Response, bytes]:
@@ -133,11 +141,12 @@ class AsyncClient(AsyncOperations):
                 error = protocol.request_error(cause)
             except APIError as api_error:
                 error = api_error
-            pause = self._retries.pause(request, error, failures)
+            pause = self._retries.pause(call, error, failures)
             if pause is None:
                 raise error
             await self._sleep(pause)
             failures += 1
+            call.failed(error)
 
     async def _attempt(self, request: httpx.Request, call: Call) -> tuple[httpx.Response, bytes]:
         """Sends a request once. Reads the body, unless it is a stream."""

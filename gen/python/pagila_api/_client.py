@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 import httpx
 
@@ -15,7 +15,7 @@ from . import _protocol as protocol
 from . import models
 from ._operations import Operations
 from ._protocol import AskEvent, Call
-from .errors import APIError
+from .errors import APIError, ProblemError
 
 T = TypeVar("T")
 
@@ -32,7 +32,9 @@ class Client(Operations):
         idle_timeout: How many seconds a stream may be silent after its headers. 0, `math.inf` and
             more than 24 days mean no limit.
         retries: How often GET and HEAD are retried after a network error, 429, 502, 503 or 504.
-            Other methods are never retried, nor is a call that timed out.
+            `create_rental`, `return_rental`, `create_subscription` and `cancel_subscription` are
+            retried too, and also after a timeout. If the server carried out the request before,
+            they return its result. Other writes are never retried, nor is a read that timed out.
         backoff: The pause before the first retry, in seconds. Each further pause is twice as long,
             up to 5 s, and all are shortened at random by up to a half.
         transport: Sends the requests, such as a transport for a proxy, certificates or tests.
@@ -120,7 +122,13 @@ class Client(Operations):
         return self._call(call, models.Token.from_dict)
 
     def _call(self, call: Call, from_dict: Callable[[Mapping[str, Any]], T]) -> T:
-        response, body = self._send(call)
+        try:
+            response, body = self._send(call)
+        except ProblemError as problem:
+            result = call.repeated_result(problem)
+            if result is None:
+                raise
+            return cast(T, result)
         return protocol.decode(response, body, call, from_dict)
 
     def _send(self, call: Call) -> tuple[httpx.Response, bytes]:
@@ -134,11 +142,12 @@ class Client(Operations):
                 error = protocol.request_error(cause)
             except APIError as api_error:
                 error = api_error
-            pause = self._retries.pause(request, error, failures)
+            pause = self._retries.pause(call, error, failures)
             if pause is None:
                 raise error
             self._sleep(pause)
             failures += 1
+            call.failed(error)
 
     def _attempt(self, request: httpx.Request, call: Call) -> tuple[httpx.Response, bytes]:
         """Sends a request once. Reads the body, unless it is a stream."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Callable, Mapping, Sequence
+from datetime import date
 from typing import Any, TypeVar
 
 from . import models
-from ._protocol import Call, Position
+from ._protocol import Call, Position, Repeat
+from .types import UNSET
 
 __all__ = ["Operations"]
 
@@ -19,29 +21,100 @@ class Operations:
     def _call(self, call: Call, from_dict: Callable[[Mapping[str, Any]], T]) -> T:
         raise NotImplementedError
 
+    def cancel_subscription(
+        self,
+        customer_id: int,
+        subscription_id: int,
+    ) -> models.Subscription:
+        """Cancel a subscription.
+
+        Ends a subscription. Its last day becomes today, in UTC. A subscription that has not begun ends on its
+        first day. A new one can begin on the day after. The request has no body.
+
+        The request may be repeated safely. If the subscription ends no later already, the response is 409
+        `already_cancelled` with the subscription.
+        """
+        _call = Call("cancelSubscription", "POST", "/customers/{customer_id}/subscriptions/{subscription_id}/cancel")
+        _call.path_params["customer_id"] = customer_id
+        _call.path_params["subscription_id"] = subscription_id
+        _call.repeat = Repeat("already_cancelled", "subscription")
+        return self._call(_call, models.Subscription.from_dict)
+
     def create_rental(
         self,
         customer_id: int,
         *,
-        inventory_id: int,
         staff_id: int,
+        film_id: int | None = None,
+        inventory_id: int | None = None,
+        store_id: int | None = None,
     ) -> models.Rental:
         """Rent a copy.
 
-        Rents a copy of a film to a customer from now on. A copy is rented to one customer at a time,
-        however many requests arrive at the same time. The customer and the member of staff must be
-        active. A customer is active unless one of Pagila's columns `active` and `activebool` is false.
+        Rents a copy of a film to a customer from now on. The body names the copy (`inventory_id`), or a film
+        and a store (`film_id` and `store_id`), of which the database chooses a copy in stock. A copy is
+        rented to one customer at a time, however many requests arrive at the same time.
+
+        The customer and the member of staff must be active. A customer is active unless one of Pagila's
+        columns `active` and `activebool` says otherwise; NULL does not. The member of staff may belong to
+        another store than the copy, as in Pagila's own rentals.
+
+        The request may be repeated safely. If the customer has this copy already, or a copy of this film
+        from any store if the body names a film, the response is 409 `already_rented_by_customer` with the
+        rental in `rental` and in `Location`. So a client whose first response was lost learns that it was
+        successful. To rent a second copy of the same film, name the copy.
 
         Args:
-            inventory_id: The copy.
             staff_id: The member of staff who rents it out.
+            film_id: The film, of which any copy in the store will do.
+            inventory_id: The copy.
+            store_id: The store of the copy, with `film_id`.
         """
         _call = Call("createRental", "POST", "/customers/{customer_id}/rentals")
         _call.path_params["customer_id"] = customer_id
-        _call.body["inventory_id"] = inventory_id
         _call.body["staff_id"] = staff_id
+        _call.body["film_id"] = film_id if film_id is not None else UNSET
+        _call.body["inventory_id"] = inventory_id if inventory_id is not None else UNSET
+        _call.body["store_id"] = store_id if store_id is not None else UNSET
         _call.body_required = True
+        _call.repeat = Repeat("already_rented_by_customer", "rental")
         return self._call(_call, models.Rental.from_dict)
+
+    def create_subscription(
+        self,
+        customer_id: int,
+        *,
+        plan_name: models.PlanName,
+        end_date: date | None = None,
+        start_date: date | None = None,
+    ) -> models.Subscription:
+        """Subscribe to streaming.
+
+        Subscribes a customer to a plan, from `start_date` to `end_date` inclusive. Days are counted in UTC.
+        The customer must be active, and has at most one subscription on any day, however many requests
+        arrive at the same time.
+
+        `start_date` is from today, which is the default, to 366 days ahead. `end_date` is at most 3660 days
+        after it. Without `end_date` the subscription has no end. Other dates give 422 `invalid_dates`.
+
+        The request may be repeated safely. If the customer has a subscription on any of these days, the
+        response is 409 `already_subscribed` with that subscription in `subscription` and in `Location`.
+        A repeated request is recognized first, even if its `start_date` is past by then or the customer is no
+        longer active.
+
+        Args:
+            plan_name: The name of a streaming plan.
+            end_date: A day in UTC such as 2026-11-26, from the year 1 to 9999.
+            start_date: A day in UTC such as 2026-11-26, from the year 1 to 9999.
+        """
+        _call = Call("createSubscription", "POST", "/customers/{customer_id}/subscriptions")
+        _call.path_params["customer_id"] = customer_id
+        _call.body["plan_name"] = plan_name
+        _call.body["end_date"] = end_date if end_date is not None else UNSET
+        _call.body["start_date"] = start_date if start_date is not None else UNSET
+        _call.body_required = True
+        _call.repeat = Repeat("already_subscribed", "subscription")
+        return self._call(_call, models.Subscription.from_dict)
 
     def get_actor(
         self,
@@ -55,13 +128,28 @@ class Operations:
         _call.path_params["actor_id"] = actor_id
         return self._call(_call, models.ActorDetail.from_dict)
 
+    def get_customer(
+        self,
+        customer_id: int,
+    ) -> models.CustomerDetail:
+        """Read a customer.
+
+        The customer with the address, the open rentals, what is overdue, the late fees up to now, and the
+        subscription that is active today.
+        """
+        _call = Call("getCustomer", "GET", "/customers/{customer_id}")
+        _call.path_params["customer_id"] = customer_id
+        return self._call(_call, models.CustomerDetail.from_dict)
+
     def get_film(
         self,
         film_id: int,
     ) -> models.FilmDetail:
         """Read a film.
 
-        The film with its categories, its actors, and how many copies each store has.
+        The film with its categories, its actors, and how many copies each store has. `ETag` identifies the
+        state of all that. A request with this value in the header `If-None-Match` gets 304 while it has not
+        changed (RFC 9110, section 13.1.2).
         """
         _call = Call("getFilm", "GET", "/films/{film_id}")
         _call.path_params["film_id"] = film_id
@@ -102,6 +190,20 @@ class Operations:
         _call.path_params["customer_id"] = customer_id
         _call.path_params["rental_id"] = rental_id
         return self._call(_call, models.Rental.from_dict)
+
+    def get_subscription(
+        self,
+        customer_id: int,
+        subscription_id: int,
+    ) -> models.Subscription:
+        """Read a subscription.
+
+        Returns 404 if the subscription belongs to another customer.
+        """
+        _call = Call("getSubscription", "GET", "/customers/{customer_id}/subscriptions/{subscription_id}")
+        _call.path_params["customer_id"] = customer_id
+        _call.path_params["subscription_id"] = subscription_id
+        return self._call(_call, models.Subscription.from_dict)
 
     def hand_off(
         self,
@@ -179,6 +281,236 @@ class Operations:
         _call = Call("listCategories", "GET", "/categories")
         return self._call(_call, models.CategoryList.from_dict)
 
+    def list_customer_payments(
+        self,
+        customer_id: int,
+        *,
+        sort: models.PaymentSort | None = None,
+        page: int | None = None,
+        page_size: int | None = None,
+        cursor: str | None = None,
+        count: models.CountMode | None = None,
+    ) -> models.PaymentPage:
+        """List the payments of a customer.
+
+        One page of the customer's payments, by number or by cursor as in `GET /films`. Payments cannot be
+        added: Pagila's table has no partition for dates after July 2022.
+
+        Args:
+            sort: The order. A minus sign reverses it. Payments of the same time are ordered by `payment_id`. The
+default is `-payment_date`, the newest first.
+
+            page: The number of the page, from 1, which is the default. It excludes `cursor`.
+            page_size: The largest number of items on a page.
+            cursor: The `next_cursor` of the page before.
+            count: How `total` is found. `exact` counts all items that match, which takes long in a large database.
+There, use `capped`: it counts up to 10001, which means that there are more than 10000.
+`estimated` asks the database's planner, which may be wrong. `none` leaves the total out. The
+default is `exact`, and `none` with a cursor.
+
+        """
+        _call = Call("listCustomerPayments", "GET", "/customers/{customer_id}/payments")
+        _call.path_params["customer_id"] = customer_id
+        _call.query["sort"] = sort
+        _call.query["page"] = page
+        _call.query["page_size"] = page_size
+        _call.query["cursor"] = cursor
+        _call.query["count"] = count
+        return self._call(_call, models.PaymentPage.from_dict)
+
+    def list_all_customer_payments(
+        self,
+        customer_id: int,
+        *,
+        sort: models.PaymentSort | None = None,
+        page: int | None = None,
+        page_size: int | None = None,
+        cursor: str | None = None,
+        count: models.CountMode | None = None,
+    ) -> Iterator[models.Payment]:
+        """Yields the items of all pages of `list_customer_payments`.
+
+        Begins with the page in the arguments, or with the first. The default of `page_size` is 100.
+        The pages are read one after the other, not from one snapshot of the database.
+        """
+        page_size = 100 if page_size is None else page_size
+        _at: Position | None = Position(number=page, size=page_size, cursor=cursor)
+        while _at is not None:
+            _found = self.list_customer_payments(
+                customer_id,
+                sort=sort,
+                page=_at.number,
+                page_size=page_size,
+                cursor=_at.cursor,
+                count=count,
+            )
+            for _item in _found.items:
+                yield _item
+            _at = _at.following(len(_found.items), total=_found.total or 0, cursor=_found.next_cursor or None)
+
+    def list_customer_rentals(
+        self,
+        customer_id: int,
+        *,
+        state: models.RentalState | None = None,
+        sort: models.RentalSort | None = None,
+        page: int | None = None,
+        page_size: int | None = None,
+        cursor: str | None = None,
+        count: models.CountMode | None = None,
+    ) -> models.RentalPage:
+        """List the rentals of a customer.
+
+        One page of the customer's rentals, by number or by cursor as in `GET /films`. After a rental whose
+        response was lost, `state=open` shows whether it was made.
+
+        Args:
+            state: Whether the copy is still out (`open`), was returned (`returned`), or is out and past its due date
+(`overdue`).
+
+            sort: The order. A minus sign reverses it. Unknown values come last in both directions, and rentals with
+equal values are ordered by `rental_id`. The default is `-rental_date`, the newest first.
+
+            page: The number of the page, from 1, which is the default. It excludes `cursor`.
+            page_size: The largest number of items on a page.
+            cursor: The `next_cursor` of the page before.
+            count: How `total` is found. `exact` counts all items that match, which takes long in a large database.
+There, use `capped`: it counts up to 10001, which means that there are more than 10000.
+`estimated` asks the database's planner, which may be wrong. `none` leaves the total out. The
+default is `exact`, and `none` with a cursor.
+
+        """
+        _call = Call("listCustomerRentals", "GET", "/customers/{customer_id}/rentals")
+        _call.path_params["customer_id"] = customer_id
+        _call.query["state"] = state
+        _call.query["sort"] = sort
+        _call.query["page"] = page
+        _call.query["page_size"] = page_size
+        _call.query["cursor"] = cursor
+        _call.query["count"] = count
+        return self._call(_call, models.RentalPage.from_dict)
+
+    def list_all_customer_rentals(
+        self,
+        customer_id: int,
+        *,
+        state: models.RentalState | None = None,
+        sort: models.RentalSort | None = None,
+        page: int | None = None,
+        page_size: int | None = None,
+        cursor: str | None = None,
+        count: models.CountMode | None = None,
+    ) -> Iterator[models.Rental]:
+        """Yields the items of all pages of `list_customer_rentals`.
+
+        Begins with the page in the arguments, or with the first. The default of `page_size` is 100.
+        The pages are read one after the other, not from one snapshot of the database.
+        """
+        page_size = 100 if page_size is None else page_size
+        _at: Position | None = Position(number=page, size=page_size, cursor=cursor)
+        while _at is not None:
+            _found = self.list_customer_rentals(
+                customer_id,
+                state=state,
+                sort=sort,
+                page=_at.number,
+                page_size=page_size,
+                cursor=_at.cursor,
+                count=count,
+            )
+            for _item in _found.items:
+                yield _item
+            _at = _at.following(len(_found.items), total=_found.total or 0, cursor=_found.next_cursor or None)
+
+    def list_customer_subscriptions(
+        self,
+        customer_id: int,
+    ) -> models.SubscriptionList:
+        """List the subscriptions of a customer.
+
+        The customer's subscriptions, the latest `start_date` first. There are at most 1000.
+        """
+        _call = Call("listCustomerSubscriptions", "GET", "/customers/{customer_id}/subscriptions")
+        _call.path_params["customer_id"] = customer_id
+        return self._call(_call, models.SubscriptionList.from_dict)
+
+    def list_customers(
+        self,
+        *,
+        q: str | None = None,
+        store_id: int | None = None,
+        active: bool | None = None,
+        sort: models.CustomerSort | None = None,
+        page: int | None = None,
+        page_size: int | None = None,
+        cursor: str | None = None,
+        count: models.CountMode | None = None,
+    ) -> models.CustomerPage:
+        """List customers.
+
+        One page of the customers, by number or by cursor as in `GET /films`.
+
+        Args:
+            q: A part of the name or of the email address, such as `mary s`. Case does not matter.
+            store_id: The customer's store.
+            active: Whether the customer may rent.
+            sort: The order. A minus sign reverses it. Customers with equal last names are ordered by `customer_id`,
+which is the default.
+
+            page: The number of the page, from 1, which is the default. It excludes `cursor`.
+            page_size: The largest number of items on a page.
+            cursor: The `next_cursor` of the page before.
+            count: How `total` is found. `exact` counts all items that match, which takes long in a large database.
+There, use `capped`: it counts up to 10001, which means that there are more than 10000.
+`estimated` asks the database's planner, which may be wrong. `none` leaves the total out. The
+default is `exact`, and `none` with a cursor.
+
+        """
+        _call = Call("listCustomers", "GET", "/customers")
+        _call.query["q"] = q
+        _call.query["store_id"] = store_id
+        _call.query["active"] = active
+        _call.query["sort"] = sort
+        _call.query["page"] = page
+        _call.query["page_size"] = page_size
+        _call.query["cursor"] = cursor
+        _call.query["count"] = count
+        return self._call(_call, models.CustomerPage.from_dict)
+
+    def list_all_customers(
+        self,
+        *,
+        q: str | None = None,
+        store_id: int | None = None,
+        active: bool | None = None,
+        sort: models.CustomerSort | None = None,
+        page: int | None = None,
+        page_size: int | None = None,
+        cursor: str | None = None,
+        count: models.CountMode | None = None,
+    ) -> Iterator[models.Customer]:
+        """Yields the items of all pages of `list_customers`.
+
+        Begins with the page in the arguments, or with the first. The default of `page_size` is 100.
+        The pages are read one after the other, not from one snapshot of the database.
+        """
+        page_size = 100 if page_size is None else page_size
+        _at: Position | None = Position(number=page, size=page_size, cursor=cursor)
+        while _at is not None:
+            _found = self.list_customers(
+                q=q,
+                store_id=store_id,
+                active=active,
+                sort=sort,
+                page=_at.number,
+                page_size=page_size,
+                cursor=_at.cursor,
+                count=count,
+            )
+            for _item in _found.items:
+                yield _item
+            _at = _at.following(len(_found.items), total=_found.total or 0, cursor=_found.next_cursor or None)
+
     def list_film_inventory(
         self,
         film_id: int,
@@ -240,9 +572,10 @@ class Operations:
             page: The number of the page, from 1, which is the default. It excludes `cursor`.
             page_size: The largest number of items on a page.
             cursor: The `next_cursor` of the page before.
-            count: How `total` is found. `exact` counts all films that match, which takes long in a large
-catalogue. `estimated` asks the database's planner, which may be wrong. `none` leaves the
-total out. The default is `exact`, and `none` with a cursor.
+            count: How `total` is found. `exact` counts all items that match, which takes long in a large database.
+There, use `capped`: it counts up to 10001, which means that there are more than 10000.
+`estimated` asks the database's planner, which may be wrong. `none` leaves the total out. The
+default is `exact`, and `none` with a cursor.
 
             sort: The order. A minus sign reverses it. Unknown values come last in both directions, and films
 with equal values are ordered by `film_id`. `relevance` needs `q`, puts the best match first,
@@ -385,6 +718,111 @@ several times, a film must have an actor for each of them.
         _call = Call("listLanguages", "GET", "/languages")
         return self._call(_call, models.LanguageList.from_dict)
 
+    def list_plans(
+        self,
+    ) -> models.PlanList:
+        """List the streaming plans.
+
+        The plans that a customer can subscribe to. The films for streaming are those of `GET /films` with `streaming_available=true`.
+        """
+        _call = Call("listPlans", "GET", "/plans")
+        return self._call(_call, models.PlanList.from_dict)
+
+    def list_rentals(
+        self,
+        *,
+        state: models.RentalState | None = None,
+        customer_id: int | None = None,
+        film_id: int | None = None,
+        store_id: int | None = None,
+        rental_date_min: date | None = None,
+        rental_date_max: date | None = None,
+        sort: models.RentalSort | None = None,
+        page: int | None = None,
+        page_size: int | None = None,
+        cursor: str | None = None,
+        count: models.CountMode | None = None,
+    ) -> models.RentalPage:
+        """List the rentals of the shop.
+
+        One page of the rentals that meet all of the conditions, by number or by cursor as in `GET /films`. An
+        unknown customer, film or store gives an empty page.
+
+        Args:
+            state: Whether the copy is still out (`open`), was returned (`returned`), or is out and past its due date
+(`overdue`).
+
+            customer_id: The customer.
+            film_id: The film of the copy.
+            store_id: The store of the copy.
+            rental_date_min: The first day of the rentals, in UTC.
+            rental_date_max: The last day of the rentals, in UTC.
+            sort: The order. A minus sign reverses it. Unknown values come last in both directions, and rentals with
+equal values are ordered by `rental_id`. The default is `-rental_date`, the newest first.
+
+            page: The number of the page, from 1, which is the default. It excludes `cursor`.
+            page_size: The largest number of items on a page.
+            cursor: The `next_cursor` of the page before.
+            count: How `total` is found. `exact` counts all items that match, which takes long in a large database.
+There, use `capped`: it counts up to 10001, which means that there are more than 10000.
+`estimated` asks the database's planner, which may be wrong. `none` leaves the total out. The
+default is `exact`, and `none` with a cursor.
+
+        """
+        _call = Call("listRentals", "GET", "/rentals")
+        _call.query["state"] = state
+        _call.query["customer_id"] = customer_id
+        _call.query["film_id"] = film_id
+        _call.query["store_id"] = store_id
+        _call.query["rental_date_min"] = rental_date_min
+        _call.query["rental_date_max"] = rental_date_max
+        _call.query["sort"] = sort
+        _call.query["page"] = page
+        _call.query["page_size"] = page_size
+        _call.query["cursor"] = cursor
+        _call.query["count"] = count
+        return self._call(_call, models.RentalPage.from_dict)
+
+    def list_all_rentals(
+        self,
+        *,
+        state: models.RentalState | None = None,
+        customer_id: int | None = None,
+        film_id: int | None = None,
+        store_id: int | None = None,
+        rental_date_min: date | None = None,
+        rental_date_max: date | None = None,
+        sort: models.RentalSort | None = None,
+        page: int | None = None,
+        page_size: int | None = None,
+        cursor: str | None = None,
+        count: models.CountMode | None = None,
+    ) -> Iterator[models.Rental]:
+        """Yields the items of all pages of `list_rentals`.
+
+        Begins with the page in the arguments, or with the first. The default of `page_size` is 100.
+        The pages are read one after the other, not from one snapshot of the database.
+        """
+        page_size = 100 if page_size is None else page_size
+        _at: Position | None = Position(number=page, size=page_size, cursor=cursor)
+        while _at is not None:
+            _found = self.list_rentals(
+                state=state,
+                customer_id=customer_id,
+                film_id=film_id,
+                store_id=store_id,
+                rental_date_min=rental_date_min,
+                rental_date_max=rental_date_max,
+                sort=sort,
+                page=_at.number,
+                page_size=page_size,
+                cursor=_at.cursor,
+                count=count,
+            )
+            for _item in _found.items:
+                yield _item
+            _at = _at.following(len(_found.items), total=_found.total or 0, cursor=_found.next_cursor or None)
+
     def list_stores(
         self,
     ) -> models.StoreList:
@@ -394,6 +832,26 @@ several times, a film must have an actor for each of them.
         """
         _call = Call("listStores", "GET", "/stores")
         return self._call(_call, models.StoreList.from_dict)
+
+    def return_rental(
+        self,
+        customer_id: int,
+        rental_id: int,
+    ) -> models.Rental:
+        """Return a copy.
+
+        Ends a rental now. The response has the days overdue and the late fee, by Pagila's rule: one dollar
+        for each whole day overdue, and the replacement cost as well if the copy is more than twice the
+        film's `rental_duration` overdue. The request has no body.
+
+        The request may be repeated safely. If the copy was returned before, the response is 409
+        `already_returned` with the rental, whose `return_date` is that of the first return.
+        """
+        _call = Call("returnRental", "POST", "/customers/{customer_id}/rentals/{rental_id}/return")
+        _call.path_params["customer_id"] = customer_id
+        _call.path_params["rental_id"] = rental_id
+        _call.repeat = Repeat("already_returned", "rental")
+        return self._call(_call, models.Rental.from_dict)
 
     def summarize_film(
         self,
@@ -413,4 +871,30 @@ several times, a film must have an actor for each of them.
         _call.body["film_id"] = film_id
         _call.body_required = True
         return self._call(_call, models.FilmSummary.from_dict)
+
+    def update_film(
+        self,
+        film_id: int,
+        *,
+        streaming_available: bool,
+        if_match: str | None = None,
+    ) -> models.FilmDetail:
+        """Offer a film for streaming, or stop offering it.
+
+        Changes whether the film can be streamed. Read the film first, and send its `etag` in `If-Match`. If
+        anything about the film has changed in between, even its stock, the response is 412, so that no
+        client overwrites a change that it has not seen. Read the film again and decide anew.
+
+        Args:
+            streaming_available: True if the film can be streamed.
+            if_match: The `etag` of the film as it was read (RFC 9110, section 13.1.1). Without it, and with `*`, the
+response is 428. A weak ETag never matches.
+
+        """
+        _call = Call("updateFilm", "PATCH", "/films/{film_id}")
+        _call.path_params["film_id"] = film_id
+        _call.headers["If-Match"] = if_match
+        _call.body["streaming_available"] = streaming_available
+        _call.body_required = True
+        return self._call(_call, models.FilmDetail.from_dict)
 

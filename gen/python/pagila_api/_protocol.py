@@ -72,6 +72,17 @@ _NO_BODY = "none"
 """The shape of a response without a body."""
 
 
+@dataclass(frozen=True)
+class Repeat:
+    """How the server responds to a request that it carried out before.
+
+    The response is 409 with this code, and the result in this member of the problem document.
+    """
+
+    code: str
+    member: str
+
+
 @dataclass
 class Call:
     """A call of an operation. In the query and in headers, None values are omitted."""
@@ -86,14 +97,21 @@ class Call:
     body_required: bool = False
     form: dict[str, str] = field(default_factory=dict)
     accept: str = JSON
+    repeat: Repeat | None = None
+    """None if the request must not be repeated after a lost response."""
+    open: bool = False
+    """Whether an attempt that failed may have been carried out."""
 
     @property
     def is_stream(self) -> bool:
         return self.accept == EVENTS
 
+    def _json(self) -> dict[str, Any]:
+        return {name: _plain(value) for name, value in self.body.items() if value is not UNSET}
+
     def request(self) -> dict[str, Any]:
         """Returns the arguments of httpx for the request."""
-        body = {name: _plain(value) for name, value in self.body.items() if value is not UNSET}
+        body = self._json()
         return {
             "method": self.method,
             "url": self._url(),
@@ -110,6 +128,29 @@ class Call:
                 raise ValueError(f"{value!r} cannot be {name} in {self.path}")
             url = url.replace(f"{{{name}}}", quote(str(value), safe=""))
         return url
+
+    def repeated_result(self, error: ProblemError) -> Any:
+        """Returns the result, if the error says that a repeated request was carried out before.
+
+        Returns None for any other error, and for a result that does not have what the request asked
+        for. It was there before, such as a subscription to another plan.
+        """
+        if self.repeat is None or not self.open:
+            return None
+        if (error.status, error.code) != (httpx.codes.CONFLICT, self.repeat.code):
+            return None
+        result = getattr(error, self.repeat.member)
+        found = error.problem[self.repeat.member] if result is not None else {}
+        is_requested = all(found.get(name, value) == value for name, value in self._json().items())
+        return result if is_requested else None
+
+    def failed(self, error: APIError) -> None:
+        """Notes that an attempt failed, and will be repeated.
+
+        With every problem except outcome_unknown, the server says that nothing was written.
+        """
+        if not isinstance(error, ProblemError) or error.code == "outcome_unknown":
+            self.open = True
 
     def shape(self, response: httpx.Response) -> Any:
         """Returns the shape of a response, or None if the contract does not have its status."""
@@ -280,17 +321,19 @@ class Retries:
         if not self.backoff > 0:  # NaN too
             raise ValueError(f"a backoff of {self.backoff} s: it must be positive")
 
-    def pause(self, request: httpx.Request, error: APIError, failures: int) -> float | None:
-        """Returns how many seconds to wait before a retry, or None if the request is not retried.
+    def pause(self, call: Call, error: APIError, failures: int) -> float | None:
+        """Returns how many seconds to wait before a retry, or None if the call is not retried.
 
-        `failures` is the number of attempts that failed before this one. A timeout is not retried,
-        because that would multiply the wait. Retry-After is added, so that clients that failed at
-        the same time do not retry at the same time.
+        `failures` is the number of attempts that failed before this one. A read that timed out is
+        not retried, because that would multiply the wait. A write is, because its outcome is
+        unknown. Retry-After is added, so that clients that failed at the same time do not retry at
+        the same time.
         """
-        if failures >= self.limit or request.method not in _RETRIED_METHODS:
+        is_write = call.method not in _RETRIED_METHODS
+        if failures >= self.limit or (is_write and call.repeat is None):
             return None
         pause: float = min(self.backoff * 2**failures, _MAX_BACKOFF) * random.uniform(0.5, 1)
-        if isinstance(error, NetworkError):
+        if isinstance(error, NetworkError) or (is_write and isinstance(error, TimeoutError)):
             return pause
         if not isinstance(error, HTTPError) or error.status not in _RETRIED_STATUSES:
             return None

@@ -6,7 +6,11 @@ import re
 import sys
 from typing import Any
 
-_DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_FORMATS = {
+    "string": re.compile(r".*", re.DOTALL),
+    "date": re.compile(r"\d{4}-\d\d-\d\d", re.ASCII),
+    "date-time": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII),
+}
 
 
 def check(value: Any, shape: Any, at: str = "#") -> None:
@@ -38,9 +42,7 @@ def _is_scalar(value: Any, shape: str) -> bool:
         case bool():
             return kind == "boolean"
         case str():
-            return kind == "string" or (
-                kind == "date-time" and _DATE_TIME.fullmatch(value) is not None
-            )
+            return kind in _FORMATS and _FORMATS[kind].fullmatch(value) is not None
         case int() | float() if kind == "number":
             return abs(value) <= sys.float_info.max
         case int():

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
-from .models import InputError
+from ._shape import check
+from ._shapes import SHAPES
+from .models import InputError, Rental, Subscription
+
+T = TypeVar("T")
 
 
 class APIError(Exception):
@@ -114,6 +118,12 @@ class ProblemError(HTTPError):
         self.request_id = _text(problem, "request_id") or self.request_id
         self.errors = _input_errors(problem.get("errors"))
         """Lists what is wrong with the request."""
+        self.rental = _member(problem, "rental", Rental.from_dict)
+        """The rental that stands in the way, with the codes `already_rented_by_customer` and
+        `already_returned`."""
+        self.subscription = _member(problem, "subscription", Subscription.from_dict)
+        """The subscription that stands in the way, with the codes `already_subscribed` and
+        `already_cancelled`."""
 
     def __str__(self) -> str:
         return f"{self.status} {self.code}: {self.detail} (request {self.request_id})"
@@ -122,6 +132,17 @@ class ProblemError(HTTPError):
 def _text(problem: Mapping[str, Any], member: str) -> str:
     value = problem.get(member)
     return value if isinstance(value, str) else ""
+
+
+def _member(
+    problem: Mapping[str, Any], name: str, from_dict: Callable[[Mapping[str, Any]], T]
+) -> T | None:
+    """Returns a member. It is None if it does not have the contract's shape."""
+    try:
+        check(problem.get(name), SHAPES[f"problem {name}"])
+        return from_dict(problem[name])
+    except ValueError:
+        return None
 
 
 def _input_errors(errors: Any) -> list[InputError]:

@@ -68,6 +68,11 @@ def films(client: Recording) -> str:
     return ",".join(film.title for film in client.list_all_films())
 
 
+def return_late(client: Recording) -> str:
+    rental = client.return_rental(1, 16050)
+    return f"{rental.rental_id} {rental.late_fee}"
+
+
 def ask(client: Recording) -> Iterator[str]:
     yield from client.ask_question("x")
 
@@ -82,6 +87,27 @@ CALLS: dict[str, list[Callable[[Recording], str | Iterator[str]]]] = {
     "film": [lambda client: client.get_film(1).title],
     "films": [films],
     "rent": [lambda client: str(client.create_rental(1, inventory_id=1, staff_id=1).rental_id)],
+    "rent_film": [
+        lambda client: str(client.create_rental(1, film_id=1, store_id=1, staff_id=1).rental_id)
+    ],
+    "return": [return_late],
+    "subscribe": [
+        lambda client: str(
+            client.create_subscription(
+                1,
+                plan_name="standard",
+                start_date=date(2026, 11, 26),
+                end_date=date(2027, 11, 25),
+            ).subscription_id
+        )
+    ],
+    "subscribe_now": [
+        lambda client: str(client.create_subscription(1, plan_name="standard").subscription_id)
+    ],
+    "cancel": [lambda client: str(client.cancel_subscription(1, 7).subscription_id)],
+    "update": [
+        lambda client: client.update_film(1, streaming_available=True, if_match='"5f0c"').title
+    ],
     "token": [lambda client: client.create_token("so me", "a&b").access_token],
     "ask": [ask, ask_events],
 }
@@ -118,6 +144,8 @@ def test_fault(make: Make, serve: Serve, fault: dict[str, Any]) -> None:
         check(fault["want"], server, text, error)
         assert len(client.pauses) == len(server.requests) - 1
         assert len(server.requests) == fault.get("requests", len(server.requests))
+        if fault["call"] != "films":
+            assert all(request == server.requests[0] for request in server.requests)
         for part in fault.get("sent", []):
             assert part in server.requests[0]
         for part in fault.get("not_sent", []):
@@ -137,6 +165,11 @@ def check(want: dict[str, Any], server: Server, text: str, error: APIError | Non
         return
     assert error.status == want["status"]
     assert getattr(error, "code", None) == want.get("code")
+    if isinstance(error, ProblemError):
+        assert (error.rental and error.rental.rental_id) == want.get("rental")
+        assert (error.subscription and error.subscription.subscription_id) == want.get(
+            "subscription"
+        )
     assert error.request_id == want.get("request_id", error.request_id)
     assert error.body == want.get("body", error.body)
     assert len(error.body) == want.get("length", len(error.body))
@@ -144,6 +177,15 @@ def check(want: dict[str, Any], server: Server, text: str, error: APIError | Non
     assert error.retry_after == want.get("retry_after", error.retry_after)
     assert error.retry_after >= want.get("retry_after_min", 0)
 
+
+SUBSCRIPTION = {
+    "subscription_id": 7,
+    "customer_id": 1,
+    "plan_name": "standard",
+    "start_date": "2026-11-26",
+    "end_date": None,
+    "active": True,
+}
 
 ERRORS = [
     NetworkError("the connection failed"),
@@ -157,10 +199,13 @@ ERRORS = [
         {"code": "x", "detail": "d", "request_id": "r", "errors": [{"pointer": "#/a"}]},
         retry_after=math.inf,
     ),
+    ProblemError(
+        409, "application/problem+json", "{…}", {"code": "x", "subscription": SUBSCRIPTION}
+    ),
 ]
 
 
-@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: str(error)[:20])
 def test_errors_can_be_copied(error: APIError) -> None:
     error.add_note("in the third attempt")
     protocols = range(pickle.HIGHEST_PROTOCOL + 1)

@@ -8,10 +8,12 @@ import re
 import shutil
 import subprocess
 import venv
+from collections import deque
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 
@@ -19,23 +21,25 @@ PACKAGE = Path(__file__).parents[1]
 BLOCKS = re.findall(
     r"^```(\w+)\n(.*?)^```$", (PACKAGE / "README.md").read_text(), re.MULTILINE | re.DOTALL
 )
-RESPONSES = {
-    (response["method"], response["path"]): response
-    for response in json.loads((PACKAGE.parent / "testdata" / "readme.json").read_text())
-}
-"""The responses to the READMEs of all three SDKs."""
+RESPONSES: dict[tuple[str, str], deque[dict[str, Any]]] = {}
+"""The responses to the READMEs of all three SDKs. Equal requests get them in turn."""
+
+for _response in json.loads((PACKAGE.parent / "testdata" / "readme.json").read_text()):
+    RESPONSES.setdefault((_response["method"], _response["path"]), deque()).append(_response)
 
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        response = RESPONSES[self.command, self.path.partition("?")[0]]
+        responses = RESPONSES[self.command, self.path.partition("?")[0]]
+        response = responses[0]
+        responses.rotate(-1)
         self.send_response(response["status"])
         self.send_header("Content-Type", response["type"])
         self.end_headers()
         self.wfile.write(response["body"].encode())
 
-    do_POST = do_GET
+    do_POST = do_PATCH = do_GET
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -87,7 +91,7 @@ def test_readme(tmp_path: Path, url: str) -> None:
     ignore = shutil.ignore_patterns(".*", "build", "*.egg-info", "__pycache__")
     shutil.copytree(PACKAGE, tmp_path / "gen" / "python", ignore=ignore)
     languages = [language for language, _ in BLOCKS]
-    assert languages == ["sh"] + ["python", "text"] * 3
+    assert languages == ["sh"] + ["python", "text"] * 5
     output = ""
     for language, text in BLOCKS:
         match language:

@@ -1,4 +1,6 @@
 import type { components } from "./schema.js";
+import { hasShape } from "./shape.js";
+import { shapes } from "./shapes.js";
 
 /** A problem document (RFC 9457): the server's description of an error. */
 export type Problem = components["schemas"]["Problem"];
@@ -101,6 +103,10 @@ export class ProblemError extends HTTPError {
   readonly detail: string;
   /** Lists what is wrong with the request. */
   readonly errors: readonly InputError[];
+  /** The rental that stands in the way, with the codes `already_rented_by_customer` and `already_returned`. */
+  readonly rental: components["schemas"]["Rental"] | undefined;
+  /** The subscription that stands in the way, with the codes `already_subscribed` and `already_cancelled`. */
+  readonly subscription: components["schemas"]["Subscription"] | undefined;
 
   constructor(
     /** The complete document. */
@@ -113,7 +119,15 @@ export class ProblemError extends HTTPError {
     this.code = problem.code;
     this.detail = problem.detail;
     this.errors = Array.isArray(problem.errors) ? problem.errors : [];
+    this.rental = memberOf(problem, "rental");
+    this.subscription = memberOf(problem, "subscription");
   }
+}
+
+/** A member of a problem document. Undefined if it does not have the contract's shape. */
+function memberOf<Name extends "rental" | "subscription">(problem: Problem, name: Name): Problem[Name] | undefined {
+  const shape = shapes[`problem ${name}`];
+  return shape !== undefined && hasShape(problem[name], shape) ? problem[name] : undefined;
 }
 
 /** The number of bytes of an error's body that are kept. The server's own errors are well below 4 KiB. */

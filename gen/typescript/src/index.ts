@@ -52,8 +52,10 @@ export interface ClientOptions {
    */
   idleTimeout?: number;
   /**
-   * How often GET and HEAD are retried after a network error, 429, 502, 503 or 504. The default is 2. Other
-   * methods are never retried, nor is a call that timed out.
+   * How often GET and HEAD are retried after a network error, 429, 502, 503 or 504. The default is 2.
+   * `createRental`, `returnRental`, `createSubscription` and `cancelSubscription` are retried too, and also after a
+   * timeout. If the server carried out the request before, they return its result. Other writes are never retried,
+   * nor is a read that timed out.
    */
   retries?: number;
   /**
@@ -91,7 +93,7 @@ export function createClient(options: ClientOptions): Client {
   check(transport, server.token);
 
   async function call(id: OperationID, given: Arguments): Promise<unknown> {
-    const response = await send(buildRequest(id, server, given, "application/json"), expectJSON(id), transport);
+    const response = await send(buildRequest(id, server, given, "application/json"), expectJSON(id, given.body), transport);
     return parseBody(id, response.status, await response.text());
   }
 

@@ -1,4 +1,4 @@
-import { mediaTypeOf } from "./errors.js";
+import { ProblemError, mediaTypeOf } from "./errors.js";
 import { type CallOptions, type Operation, table, version } from "./operations.js";
 import { isJSON } from "./shape.js";
 import { shapes } from "./shapes.js";
@@ -13,19 +13,48 @@ export interface Expected {
   isSuccess(response: Response): boolean;
   /** Whether the body is complete and has the contract's shape. */
   isComplete(text: string, response: Response): boolean;
+  /** Whether a write may be repeated after any lost response. */
+  repeatable: boolean;
+  /** The result, if the error says that a repeated request was carried out before. Undefined for any other error. */
+  repeatedResult(error: unknown): unknown;
+}
+
+/**
+ * How the server responds to a request that it carried out before: with 409, this code, and the result in this member
+ * of the problem document.
+ */
+export interface Repeat {
+  code: string;
+  member: "rental" | "subscription";
 }
 
 export const eventStream = "text/event-stream";
 const noBody = "none";
 
-/** Expects the JSON of an operation, or no body. */
-export function expectJSON(id: OperationID): Expected {
+/** Expects the JSON of an operation, or no body. `body` is that of the request. */
+export function expectJSON(id: OperationID, body: unknown): Expected {
+  const { repeat }: Operation = table[id];
   const shape = (response: Response) => shapes[`${id} ${response.status}`];
   return {
     stream: false,
     isSuccess: (response) => shape(response) === noBody || (shape(response) !== undefined && mediaTypeOf(response) === "application/json"),
     isComplete: (text, response) => shape(response) === noBody || isJSON(text, `${id} ${response.status}`),
+    repeatable: repeat !== undefined,
+    repeatedResult: (error) => {
+      const isRepeated = repeat && error instanceof ProblemError && error.status === 409 && error.code === repeat.code;
+      const result = isRepeated ? error[repeat.member] : undefined;
+      return result && isRequested(result, body) ? result : undefined;
+    },
   };
+}
+
+/**
+ * Whether a result has what the request asked for. Otherwise it was there before, such as a subscription to another
+ * plan.
+ */
+function isRequested(result: object, body: unknown): boolean {
+  const found = result as Record<string, unknown>;
+  return Object.entries(body ?? {}).every(([name, value]) => value === undefined || !Object.hasOwn(found, name) || found[name] === value);
 }
 
 /** Parses the body of a complete response. The result is undefined if the contract has no body for the status. */
@@ -38,6 +67,8 @@ export const expectEvents: Expected = {
   stream: true,
   isSuccess: (response) => response.status === 200 && mediaTypeOf(response) === eventStream,
   isComplete: () => true,
+  repeatable: false,
+  repeatedResult: () => undefined,
 };
 
 /** The server, and the token for it. */

@@ -43,7 +43,9 @@ export interface paths {
         };
         /**
          * Read a film
-         * @description The film with its categories, its actors, and how many copies each store has.
+         * @description The film with its categories, its actors, and how many copies each store has. `ETag` identifies the
+         *     state of all that. A request with this value in the header `If-None-Match` gets 304 while it has not
+         *     changed (RFC 9110, section 13.1.2).
          */
         get: operations["getFilm"];
         put?: never;
@@ -51,7 +53,13 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Offer a film for streaming, or stop offering it
+         * @description Changes whether the film can be streamed. Read the film first, and send its `etag` in `If-Match`. If
+         *     anything about the film has changed in between, even its stock, the response is 412, so that no
+         *     client overwrites a change that it has not seen. Read the film again and decide anew.
+         */
+        patch: operations["updateFilm"];
         trace?: never;
     };
     "/films/{film_id}/inventory": {
@@ -183,13 +191,27 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * List the rentals of a customer
+         * @description One page of the customer's rentals, by number or by cursor as in `GET /films`. After a rental whose
+         *     response was lost, `state=open` shows whether it was made.
+         */
+        get: operations["listCustomerRentals"];
         put?: never;
         /**
          * Rent a copy
-         * @description Rents a copy of a film to a customer from now on. A copy is rented to one customer at a time,
-         *     however many requests arrive at the same time. The customer and the member of staff must be
-         *     active. A customer is active unless one of Pagila's columns `active` and `activebool` is false.
+         * @description Rents a copy of a film to a customer from now on. The body names the copy (`inventory_id`), or a film
+         *     and a store (`film_id` and `store_id`), of which the database chooses a copy in stock. A copy is
+         *     rented to one customer at a time, however many requests arrive at the same time.
+         *
+         *     The customer and the member of staff must be active. A customer is active unless one of Pagila's
+         *     columns `active` and `activebool` says otherwise; NULL does not. The member of staff may belong to
+         *     another store than the copy, as in Pagila's own rentals.
+         *
+         *     The request may be repeated safely. If the customer has this copy already, or a copy of this film
+         *     from any store if the body names a film, the response is 409 `already_rented_by_customer` with the
+         *     rental in `rental` and in `Location`. So a client whose first response was lost learns that it was
+         *     successful. To rent a second copy of the same film, name the copy.
          */
         post: operations["createRental"];
         delete?: never;
@@ -212,6 +234,212 @@ export interface paths {
         get: operations["getRental"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/customers/{customer_id}/rentals/{rental_id}/return": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Return a copy
+         * @description Ends a rental now. The response has the days overdue and the late fee, by Pagila's rule: one dollar
+         *     for each whole day overdue, and the replacement cost as well if the copy is more than twice the
+         *     film's `rental_duration` overdue. The request has no body.
+         *
+         *     The request may be repeated safely. If the copy was returned before, the response is 409
+         *     `already_returned` with the rental, whose `return_date` is that of the first return.
+         */
+        post: operations["returnRental"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/rentals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the rentals of the shop
+         * @description One page of the rentals that meet all of the conditions, by number or by cursor as in `GET /films`. An
+         *     unknown customer, film or store gives an empty page.
+         */
+        get: operations["listRentals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/customers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List customers
+         * @description One page of the customers, by number or by cursor as in `GET /films`.
+         */
+        get: operations["listCustomers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/customers/{customer_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a customer
+         * @description The customer with the address, the open rentals, what is overdue, the late fees up to now, and the
+         *     subscription that is active today.
+         */
+        get: operations["getCustomer"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/customers/{customer_id}/payments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the payments of a customer
+         * @description One page of the customer's payments, by number or by cursor as in `GET /films`. Payments cannot be
+         *     added: Pagila's table has no partition for dates after July 2022.
+         */
+        get: operations["listCustomerPayments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/plans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the streaming plans
+         * @description The plans that a customer can subscribe to. The films for streaming are those of `GET /films` with `streaming_available=true`.
+         */
+        get: operations["listPlans"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/customers/{customer_id}/subscriptions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the subscriptions of a customer
+         * @description The customer's subscriptions, the latest `start_date` first. There are at most 1000.
+         */
+        get: operations["listCustomerSubscriptions"];
+        put?: never;
+        /**
+         * Subscribe to streaming
+         * @description Subscribes a customer to a plan, from `start_date` to `end_date` inclusive. Days are counted in UTC.
+         *     The customer must be active, and has at most one subscription on any day, however many requests
+         *     arrive at the same time.
+         *
+         *     `start_date` is from today, which is the default, to 366 days ahead. `end_date` is at most 3660 days
+         *     after it. Without `end_date` the subscription has no end. Other dates give 422 `invalid_dates`.
+         *
+         *     The request may be repeated safely. If the customer has a subscription on any of these days, the
+         *     response is 409 `already_subscribed` with that subscription in `subscription` and in `Location`.
+         *     A repeated request is recognized first, even if its `start_date` is past by then or the customer is no
+         *     longer active.
+         */
+        post: operations["createSubscription"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/customers/{customer_id}/subscriptions/{subscription_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a subscription
+         * @description Returns 404 if the subscription belongs to another customer.
+         */
+        get: operations["getSubscription"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/customers/{customer_id}/subscriptions/{subscription_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel a subscription
+         * @description Ends a subscription. Its last day becomes today, in UTC. A subscription that has not begun ends on its
+         *     first day. A new one can begin on the day after. The request has no body.
+         *
+         *     The request may be repeated safely. If the subscription ends no later already, the response is 409
+         *     `already_cancelled` with the subscription.
+         */
+        post: operations["cancelSubscription"];
         delete?: never;
         options?: never;
         head?: never;
@@ -466,11 +694,11 @@ export interface components {
          */
         FilmSort: "film_id" | "-film_id" | "title" | "-title" | "release_year" | "-release_year" | "length" | "-length" | "rental_rate" | "-rental_rate" | "replacement_cost" | "-replacement_cost" | "relevance";
         /**
-         * @description How the number of films on all pages is found.
+         * @description How the number of items on all pages is found.
          * @example exact
          * @enum {string}
          */
-        CountMode: "exact" | "estimated" | "none";
+        CountMode: "exact" | "capped" | "estimated" | "none";
         /**
          * @description A sum of money to compare with, as a decimal number. It is compared exactly.
          * @example 2.99
@@ -555,6 +783,11 @@ export interface components {
             categories: string[];
             /** @description The stores that have a copy, by number. */
             availability: components["schemas"]["Availability"][];
+            /**
+             * @description Identifies this state of the film. To change the film, send it in `If-Match`.
+             * @example "fdf72e720382caaee781f67bfc26a30f"
+             */
+            etag: string;
         };
         /** @description How many copies of a film a store has. */
         Availability: {
@@ -776,20 +1009,354 @@ export interface components {
              */
             next_cursor?: string;
         };
-        /** @description The copy to rent, and the member of staff who rents it out. */
+        /**
+         * @description What to rent, and the member of staff who rents it out. The body has either `inventory_id`, or
+         *     `film_id` and `store_id`.
+         */
         RentalRequest: {
             /**
              * Format: int32
              * @description The copy.
              * @example 1
              */
-            inventory_id: number;
+            inventory_id?: number;
+            /**
+             * Format: int32
+             * @description The film, of which any copy in the store will do.
+             * @example 1
+             */
+            film_id?: number;
+            /**
+             * Format: int32
+             * @description The store of the copy, with `film_id`.
+             * @example 1
+             */
+            store_id?: number;
             /**
              * Format: int32
              * @description The member of staff who rents it out.
              * @example 1
              */
             staff_id: number;
+        };
+        /** @description The change of a film. */
+        FilmUpdate: {
+            /**
+             * @description True if the film can be streamed.
+             * @example true
+             */
+            streaming_available: boolean;
+        };
+        /**
+         * Format: date
+         * @description A day in UTC such as 2026-11-26, from the year 1 to 9999.
+         * @example 2026-11-26
+         */
+        Day: string;
+        /**
+         * @description Whether a rental is open, returned, or open and past its due date.
+         * @example open
+         * @enum {string}
+         */
+        RentalState: "open" | "returned" | "overdue";
+        /**
+         * @description An order of rentals. A minus sign reverses it.
+         * @example due_date
+         * @enum {string}
+         */
+        RentalSort: "rental_id" | "-rental_id" | "rental_date" | "-rental_date" | "due_date" | "-due_date" | "return_date" | "-return_date";
+        /**
+         * @description An order of customers. A minus sign reverses it.
+         * @example last_name
+         * @enum {string}
+         */
+        CustomerSort: "customer_id" | "-customer_id" | "last_name" | "-last_name";
+        /**
+         * @description An order of payments. A minus sign reverses it.
+         * @example payment_date
+         * @enum {string}
+         */
+        PaymentSort: "payment_date" | "-payment_date";
+        /** @description One page of rentals. */
+        RentalPage: {
+            /** @description The rentals in the order of the request. */
+            items: components["schemas"]["Rental"][];
+            /**
+             * Format: int32
+             * @description The number of the page. Absent if the request had a cursor.
+             * @example 1
+             */
+            page?: number;
+            /**
+             * Format: int32
+             * @description The largest number of rentals on a page.
+             * @example 20
+             */
+            page_size: number;
+            /**
+             * Format: int64
+             * @description The number of rentals on all pages, as `count` says.
+             * @example 16044
+             */
+            total?: number;
+            /**
+             * @description Leads to the next page. Absent on the last page.
+             * @example ZgEAAAAgZ9tagFoknoNRwDmqqlbKTFGyMtdRyk6tVLJSMleqBQQAAP__
+             */
+            next_cursor?: string;
+        };
+        /** @description One page of customers. */
+        CustomerPage: {
+            /** @description The customers in the order of the request. */
+            items: components["schemas"]["Customer"][];
+            /**
+             * Format: int32
+             * @description The number of the page. Absent if the request had a cursor.
+             * @example 1
+             */
+            page?: number;
+            /**
+             * Format: int32
+             * @description The largest number of customers on a page.
+             * @example 20
+             */
+            page_size: number;
+            /**
+             * Format: int64
+             * @description The number of customers on all pages, as `count` says.
+             * @example 599
+             */
+            total?: number;
+            /**
+             * @description Leads to the next page. Absent on the last page.
+             * @example ZgEAAAAgZ9tagFoknoNRwDmqqlbKTFGyMtdRyk6tVLJSMleqBQQAAP__
+             */
+            next_cursor?: string;
+        };
+        /** @description One page of payments. */
+        PaymentPage: {
+            /** @description The payments in the order of the request. */
+            items: components["schemas"]["Payment"][];
+            /**
+             * Format: int32
+             * @description The number of the page. Absent if the request had a cursor.
+             * @example 1
+             */
+            page?: number;
+            /**
+             * Format: int32
+             * @description The largest number of payments on a page.
+             * @example 20
+             */
+            page_size: number;
+            /**
+             * Format: int64
+             * @description The number of payments on all pages, as `count` says.
+             * @example 32
+             */
+            total?: number;
+            /**
+             * @description Leads to the next page. Absent on the last page.
+             * @example ZgEAAAAgZ9tagFoknoNRwDmqqlbKTFGyMtdRyk6tVLJSMleqBQQAAP__
+             */
+            next_cursor?: string;
+        };
+        /** @description A customer. Members whose value the database does not know are absent. */
+        Customer: {
+            /**
+             * Format: int32
+             * @description The customer's number.
+             * @example 1
+             */
+            customer_id: number;
+            /**
+             * Format: int32
+             * @description The customer's store.
+             * @example 1
+             */
+            store_id: number;
+            /**
+             * @description The first name.
+             * @example MARY
+             */
+            first_name: string;
+            /**
+             * @description The last name.
+             * @example SMITH
+             */
+            last_name: string;
+            /**
+             * @description The email address, as the database has it.
+             * @example MARY.SMITH@sakilacustomer.org
+             */
+            email?: string;
+            /**
+             * @description Whether the customer may rent and subscribe. Both of Pagila's columns `active` and `activebool` count.
+             * @example true
+             */
+            active: boolean;
+        };
+        /** @description A customer with the address, the open rentals and the subscription. */
+        CustomerDetail: components["schemas"]["Customer"] & {
+            address?: components["schemas"]["Address"];
+            /** @description The rentals that were not returned, the first due date first. There are at most 1000. */
+            open_rentals: components["schemas"]["Rental"][];
+            /**
+             * Format: int32
+             * @description How many of these open rentals are past their due date.
+             * @example 0
+             */
+            overdue: number;
+            late_fees?: components["schemas"]["LateFees"];
+            subscription?: components["schemas"]["Subscription"];
+        };
+        /**
+         * @description The late fees of `open_rentals` up to now. Absent if one of them is unknown.
+         * @example 0.00
+         */
+        LateFees: string;
+        /** @description A postal address. Members whose value the database does not know are absent. */
+        Address: {
+            /**
+             * @description The street and the number.
+             * @example 1913 Hanoi Way
+             */
+            address?: string;
+            /**
+             * @description A second line.
+             * @example
+             */
+            additional_address?: string;
+            /**
+             * @description The district, such as a province.
+             * @example Nagasaki
+             */
+            district?: string;
+            /**
+             * @description The city.
+             * @example Sasebo
+             */
+            city?: string;
+            /**
+             * @description The postal code.
+             * @example 35200
+             */
+            postal_code?: string;
+            /**
+             * @description The country.
+             * @example Japan
+             */
+            country?: string;
+            /**
+             * @description The telephone number.
+             * @example 28303384290
+             */
+            phone?: string;
+        };
+        /** @description A payment of a customer. Members whose value the database does not know are absent. */
+        Payment: {
+            /**
+             * Format: int32
+             * @description The payment's number.
+             * @example 16677
+             */
+            payment_id: number;
+            /**
+             * Format: int32
+             * @description The customer.
+             * @example 1
+             */
+            customer_id: number;
+            /**
+             * Format: int32
+             * @description The member of staff who received it.
+             * @example 1
+             */
+            staff_id: number;
+            /**
+             * Format: int32
+             * @description The rental that was paid for.
+             * @example 76
+             */
+            rental_id: number;
+            amount?: components["schemas"]["Money"];
+            /**
+             * Format: date-time
+             * @description When it was paid.
+             * @example 2022-06-29T18:09:50.346988Z
+             */
+            payment_date: string;
+        };
+        /**
+         * @description The name of a streaming plan.
+         * @example standard
+         * @enum {string}
+         */
+        PlanName: "basic" | "standard" | "premium";
+        /** @description The streaming plans. */
+        PlanList: {
+            /** @description The plans, the simplest first. */
+            items: components["schemas"]["Plan"][];
+        };
+        /** @description A streaming plan. */
+        Plan: {
+            plan_name: components["schemas"]["PlanName"];
+            /**
+             * @description What the plan includes.
+             * @example Films in high definition, on two screens at a time.
+             */
+            description: string;
+        };
+        /** @description The plan, and the days of the subscription. */
+        SubscriptionRequest: {
+            plan_name: components["schemas"]["PlanName"];
+            start_date?: components["schemas"]["Day"];
+            end_date?: components["schemas"]["Day"];
+        };
+        /** @description The subscriptions of a customer. */
+        SubscriptionList: {
+            /** @description The subscriptions, the latest start date first. */
+            items: components["schemas"]["Subscription"][];
+        };
+        /**
+         * @description A subscription to streaming. A day that RFC 3339 cannot express is replaced by the nearest one that
+         *     it can.
+         */
+        Subscription: {
+            /**
+             * Format: int32
+             * @description The subscription's number.
+             * @example 1
+             */
+            subscription_id: number;
+            /**
+             * Format: int32
+             * @description The customer.
+             * @example 1
+             */
+            customer_id: number;
+            /**
+             * @description The name of the plan. The database may have plans that `PlanName` does not list.
+             * @example standard
+             */
+            plan_name: string;
+            /**
+             * Format: date
+             * @description The first day.
+             * @example 2026-11-26
+             */
+            start_date: string;
+            /**
+             * Format: date
+             * @description The last day. Null if the subscription has no end.
+             * @example null
+             */
+            end_date: string | null;
+            /**
+             * @description Whether today is one of its days.
+             * @example true
+             */
+            active: boolean;
         };
         /**
          * @description A rental. A time that RFC 3339 cannot express (before the year 1, after 9999, or infinity) is
@@ -816,6 +1383,12 @@ export interface components {
             inventory_id: number;
             /**
              * Format: int32
+             * @description The store of the copy.
+             * @example 1
+             */
+            store_id: number;
+            /**
+             * Format: int32
              * @description The customer who rented it.
              * @example 1
              */
@@ -839,12 +1412,31 @@ export interface components {
              */
             film_id: number;
             /**
+             * @description The film's title.
+             * @example ACADEMY DINOSAUR
+             */
+            title: string;
+            /**
              * Format: date-time
              * @description When the copy is due, from the film's `rental_duration`.
              * @example 2026-11-28T12:00:00Z
              */
             due_date: string;
+            /**
+             * Format: int64
+             * @description How many whole days after the due date the copy was returned. For an open rental, up to now.
+             * @example 0
+             */
+            days_overdue: number;
+            late_fee?: components["schemas"]["LateFee"];
         };
+        /**
+         * @description One dollar for each of the days overdue, and the film's replacement cost as well if the copy is more
+         *     than twice the rental duration overdue. For an open rental, up to now. Absent if the database does
+         *     not know the replacement cost.
+         * @example 0.00
+         */
+        LateFee: string;
         /** @description The film to summarize. */
         SummaryRequest: {
             /**
@@ -894,7 +1486,8 @@ export interface components {
             sources: components["schemas"]["Source"][];
             /**
              * Format: int64
-             * @description The number of films that were found. `sources` has only the first of many.
+             * @description The number of films that were found. `sources` has only the first of many. After a search with
+             *     `count=capped`, 10001 means that there are more than 10000.
              * @example 58
              */
             total: number;
@@ -957,7 +1550,8 @@ export interface components {
             films: components["schemas"]["Source"][];
             /**
              * Format: int64
-             * @description The number of films that were found. The model is given only the first of many.
+             * @description The number of films that were found. The model is given only the first of many. After a search
+             *     with `count=capped`, 10001 means that there are more than 10000.
              * @example 58
              */
             total: number;
@@ -1151,6 +1745,8 @@ export interface components {
              * @example invalid_grant
              */
             error?: string;
+            rental?: components["schemas"]["Rental"];
+            subscription?: components["schemas"]["Subscription"];
         };
         /**
          * @description The codes of a `Problem` in this version. They do not change their meaning. Later versions may
@@ -1158,7 +1754,7 @@ export interface components {
          * @example film_not_found
          * @enum {string}
          */
-        ProblemCode: "invalid_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "not_found" | "film_not_found" | "actor_not_found" | "customer_not_found" | "rental_not_found" | "method_not_allowed" | "origin_not_allowed" | "inventory_not_available" | "customer_inactive" | "staff_inactive" | "refused_by_database" | "body_too_large" | "unsupported_media_type" | "unknown_reference" | "film_not_rated" | "rate_limited" | "llm_refused" | "internal_error" | "llm_bad_response" | "llm_unverified" | "llm_unavailable" | "llm_busy" | "llm_timeout" | "database_unavailable" | "database_busy" | "outcome_unknown" | "server_busy" | "not_ready";
+        ProblemCode: "invalid_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "not_found" | "film_not_found" | "actor_not_found" | "customer_not_found" | "rental_not_found" | "subscription_not_found" | "method_not_allowed" | "origin_not_allowed" | "inventory_not_available" | "already_rented_by_customer" | "already_returned" | "already_subscribed" | "already_cancelled" | "customer_inactive" | "staff_inactive" | "refused_by_database" | "body_too_large" | "unsupported_media_type" | "unknown_reference" | "invalid_dates" | "precondition_failed" | "precondition_required" | "film_not_rated" | "rate_limited" | "llm_refused" | "internal_error" | "llm_bad_response" | "llm_unverified" | "llm_unavailable" | "llm_busy" | "llm_timeout" | "database_unavailable" | "database_busy" | "outcome_unknown" | "server_busy" | "not_ready";
         /** @description One thing that is wrong with the request. */
         InputError: {
             /**
@@ -1260,6 +1856,29 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description This customer has no such subscription. */
+        SubscriptionNotFound: {
+            headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                traceparent: components["headers"]["traceparent"];
+                "Cache-Control": components["headers"]["Cache-Control"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Not Found",
+                 *       "status": 404,
+                 *       "detail": "There is no subscription 99999.",
+                 *       "instance": "/customers/1/subscriptions/99999",
+                 *       "code": "subscription_not_found",
+                 *       "request_id": "01a2b3c4d5e6f708"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description There is no such film. */
         FilmNotFound: {
             headers: {
@@ -1353,11 +1972,33 @@ export interface components {
             };
         };
         /**
-         * @description The copy is already rented (`inventory_not_available`), the customer (`customer_inactive`) or the
-         *     member of staff (`staff_inactive`) is not active, or a constraint or trigger that the database's
-         *     owner has added refuses the rental (`refused_by_database`). Nothing was written.
+         * @description The customer has the copy or the film already (`already_rented_by_customer`, with the `rental`), the
+         *     copy is rented out or the store has no copy of the film in stock (`inventory_not_available`), the
+         *     customer (`customer_inactive`) or the member of staff (`staff_inactive`) is not active, or a
+         *     constraint or trigger that the database's owner has added refuses the rental
+         *     (`refused_by_database`). Nothing was written.
          */
-        Conflict: {
+        RentalConflict: {
+            headers: {
+                /**
+                 * @description Where the rental can be read, relative to the request's own URL, if the customer has it already.
+                 * @example rentals/76
+                 */
+                Location?: string;
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                traceparent: components["headers"]["traceparent"];
+                "Cache-Control": components["headers"]["Cache-Control"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description The copy was returned before (`already_returned`, with the `rental`), or a constraint or trigger that
+         *     the database's owner has added refuses the return (`refused_by_database`). Nothing was written.
+         */
+        ReturnConflict: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
                 traceparent: components["headers"]["traceparent"];
@@ -1365,6 +2006,118 @@ export interface components {
                 [name: string]: unknown;
             };
             content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description The customer has a subscription on one of these days (`already_subscribed`, with the `subscription`) or
+         *     is not active (`customer_inactive`), or a constraint or trigger that the database's owner has added
+         *     refuses the subscription (`refused_by_database`). Nothing was written.
+         */
+        SubscriptionConflict: {
+            headers: {
+                /**
+                 * @description Where the subscription can be read, relative to the request's own URL, if the customer has it already.
+                 * @example subscriptions/1
+                 */
+                Location?: string;
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                traceparent: components["headers"]["traceparent"];
+                "Cache-Control": components["headers"]["Cache-Control"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description The subscription ends no later already (`already_cancelled`, with the `subscription`), or a constraint or
+         *     trigger that the database's owner has added refuses the change (`refused_by_database`). Nothing was
+         *     written.
+         */
+        CancelConflict: {
+            headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                traceparent: components["headers"]["traceparent"];
+                "Cache-Control": components["headers"]["Cache-Control"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description A constraint or trigger that the database's owner has added refuses the change (`refused_by_database`).
+         *     Nothing was written.
+         */
+        FilmConflict: {
+            headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                traceparent: components["headers"]["traceparent"];
+                "Cache-Control": components["headers"]["Cache-Control"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Conflict",
+                 *       "status": 409,
+                 *       "detail": "A rule of the database does not allow this change. Nothing was written.",
+                 *       "instance": "/films/1",
+                 *       "code": "refused_by_database",
+                 *       "request_id": "01a2b3c4d5e6f708"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description The film has changed since the response with that ETag (`precondition_failed`). Nothing was written. Read
+         *     the film again.
+         */
+        PreconditionFailed: {
+            headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                traceparent: components["headers"]["traceparent"];
+                "Cache-Control": components["headers"]["Cache-Control"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Precondition Failed",
+                 *       "status": 412,
+                 *       "detail": "The film has changed since it was read, or the ETag is weak. Read the film again and send its new etag.",
+                 *       "instance": "/films/1",
+                 *       "code": "precondition_failed",
+                 *       "request_id": "01a2b3c4d5e6f708"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `If-Match` is missing, or is `*` (`precondition_required`). Nothing was written. */
+        PreconditionRequired: {
+            headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                traceparent: components["headers"]["traceparent"];
+                "Cache-Control": components["headers"]["Cache-Control"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Precondition Required",
+                 *       "status": 428,
+                 *       "detail": "Send the etag of the film, as you read it, in the header If-Match.",
+                 *       "instance": "/films/1",
+                 *       "code": "precondition_required",
+                 *       "request_id": "01a2b3c4d5e6f708"
+                 *     }
+                 */
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
@@ -1408,7 +2161,7 @@ export interface components {
             };
         };
         /** @description The body names something that does not exist (`unknown_reference`). `errors` points to it. */
-        Unprocessable: {
+        RentalUnprocessable: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
                 traceparent: components["headers"]["traceparent"];
@@ -1429,6 +2182,38 @@ export interface components {
                  *         {
                  *           "pointer": "#/inventory_id",
                  *           "detail": "there is no copy 999999"
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description The subscription cannot have these dates (`invalid_dates`). `errors` points to them. Nothing was
+         *     written.
+         */
+        InvalidDates: {
+            headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                traceparent: components["headers"]["traceparent"];
+                "Cache-Control": components["headers"]["Cache-Control"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Unprocessable Entity",
+                 *       "status": 422,
+                 *       "detail": "The subscription cannot have these dates.",
+                 *       "instance": "/customers/1/subscriptions",
+                 *       "code": "invalid_dates",
+                 *       "request_id": "01a2b3c4d5e6f708",
+                 *       "errors": [
+                 *         {
+                 *           "pointer": "#/start_date",
+                 *           "detail": "the date is before today, 2026-11-26"
                  *         }
                  *       ]
                  *     }
@@ -1596,16 +2381,17 @@ export interface components {
             };
         };
         /**
-         * @description The database is not available at the moment (`database_unavailable`), did not process the rental
-         *     in time, for instance because another session has locked the copy (`database_busy`), or lacks
+         * @description The database is not available at the moment (`database_unavailable`), did not process the change
+         *     in time, for instance because another session has locked the row (`database_busy`), or lacks
          *     something that the call needs (`not_ready`), or the server has too many requests in flight
          *     (`server_busy`). With each of these codes nothing was written, and the same request may be sent
          *     again.
          *
-         *     With `outcome_unknown` the connection was lost during the commit, and the rental may or may not
-         *     exist. If it exists, the same request gets 409.
+         *     With `outcome_unknown` the connection was lost during the commit, and the change may or may not
+         *     have been made. Send the same request again: if the change was made, the response is 409, or 412 for
+         *     a film.
          */
-        RentalUnavailable: {
+        WriteUnavailable: {
             headers: {
                 "Retry-After": components["headers"]["Retry-After"];
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -1682,10 +2468,40 @@ export interface components {
         /** @description The `next_cursor` of the page before. */
         Cursor: string;
         /**
+         * @description How `total` is found. `exact` counts all items that match, which takes long in a large database.
+         *     There, use `capped`: it counts up to 10001, which means that there are more than 10000.
+         *     `estimated` asks the database's planner, which may be wrong. `none` leaves the total out. The
+         *     default is `exact`, and `none` with a cursor.
+         * @example exact
+         */
+        Count: components["schemas"]["CountMode"];
+        /**
          * @description The customer's number.
          * @example 1
          */
         CustomerID: number;
+        /**
+         * @description The rental's number.
+         * @example 76
+         */
+        RentalID: number;
+        /**
+         * @description The subscription's number.
+         * @example 1
+         */
+        SubscriptionID: number;
+        /**
+         * @description Whether the copy is still out (`open`), was returned (`returned`), or is out and past its due date
+         *     (`overdue`).
+         * @example open
+         */
+        RentalState: components["schemas"]["RentalState"];
+        /**
+         * @description The order. A minus sign reverses it. Unknown values come last in both directions, and rentals with
+         *     equal values are ordered by `rental_id`. The default is `-rental_date`, the newest first.
+         * @example due_date
+         */
+        RentalSort: components["schemas"]["RentalSort"];
     };
     requestBodies: never;
     headers: {
@@ -1704,6 +2520,11 @@ export interface components {
          * @example no-store
          */
         "Cache-Control": string;
+        /**
+         * @description Identifies this state of the film (RFC 9110, section 8.8.3). `etag` in the body has the same value.
+         * @example "fdf72e720382caaee781f67bfc26a30f"
+         */
+        ETag: string;
         /**
          * @description The next page, as `rel="next"` (RFC 8288), relative to the request's own URL. Absent on the last page.
          * @example <films?category=Comedy&cursor=ZgEAAAAgZ9tagFoknoNRwDmqqlbKTFGyMtdRyk6tVLJSMleqBQQAAP__&page_size=1>; rel="next"
@@ -1776,12 +2597,13 @@ export interface operations {
                 /** @description The `next_cursor` of the page before. */
                 cursor?: components["parameters"]["Cursor"];
                 /**
-                 * @description How `total` is found. `exact` counts all films that match, which takes long in a large
-                 *     catalogue. `estimated` asks the database's planner, which may be wrong. `none` leaves the
-                 *     total out. The default is `exact`, and `none` with a cursor.
+                 * @description How `total` is found. `exact` counts all items that match, which takes long in a large database.
+                 *     There, use `capped`: it counts up to 10001, which means that there are more than 10000.
+                 *     `estimated` asks the database's planner, which may be wrong. `none` leaves the total out. The
+                 *     default is `exact`, and `none` with a cursor.
                  * @example exact
                  */
-                count?: components["schemas"]["CountMode"];
+                count?: components["parameters"]["Count"];
                 /**
                  * @description The order. A minus sign reverses it. Unknown values come last in both directions, and films
                  *     with equal values are ordered by `film_id`. `relevance` needs `q`, puts the best match first,
@@ -1981,6 +2803,7 @@ export interface operations {
             /** @description The film. */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     traceparent: components["headers"]["traceparent"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -2071,16 +2894,79 @@ export interface operations {
                      *           "copies": 4,
                      *           "in_stock": 3
                      *         }
-                     *       ]
+                     *       ],
+                     *       "etag": "\"fdf72e720382caaee781f67bfc26a30f\""
                      *     }
                      */
                     "application/json": components["schemas"]["FilmDetail"];
                 };
             };
+            /** @description The film has not changed since the response with that `ETag`. */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             400: components["responses"]["BadRequest"];
             404: components["responses"]["FilmNotFound"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["DatabaseUnavailable"];
+        };
+    };
+    updateFilm: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The `etag` of the film as it was read (RFC 9110, section 13.1.1). Without it, and with `*`, the
+                 *     response is 428. A weak ETag never matches.
+                 * @example "fdf72e720382caaee781f67bfc26a30f"
+                 */
+                "If-Match"?: string;
+            };
+            path: {
+                /**
+                 * @description The film's number.
+                 * @example 1
+                 */
+                film_id: components["parameters"]["FilmID"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FilmUpdate"];
+            };
+        };
+        responses: {
+            /** @description The film after the change. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FilmDetail"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["FilmNotFound"];
+            409: components["responses"]["FilmConflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            428: components["responses"]["PreconditionRequired"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["WriteUnavailable"];
         };
     };
     listFilmInventory: {
@@ -2570,6 +3456,74 @@ export interface operations {
             503: components["responses"]["DatabaseUnavailable"];
         };
     };
+    listCustomerRentals: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Whether the copy is still out (`open`), was returned (`returned`), or is out and past its due date
+                 *     (`overdue`).
+                 * @example open
+                 */
+                state?: components["parameters"]["RentalState"];
+                /**
+                 * @description The order. A minus sign reverses it. Unknown values come last in both directions, and rentals with
+                 *     equal values are ordered by `rental_id`. The default is `-rental_date`, the newest first.
+                 * @example due_date
+                 */
+                sort?: components["parameters"]["RentalSort"];
+                /**
+                 * @description The number of the page, from 1, which is the default. It excludes `cursor`.
+                 * @example 1
+                 */
+                page?: components["parameters"]["Page"];
+                /**
+                 * @description The largest number of items on a page.
+                 * @example 20
+                 */
+                page_size?: components["parameters"]["PageSize"];
+                /** @description The `next_cursor` of the page before. */
+                cursor?: components["parameters"]["Cursor"];
+                /**
+                 * @description How `total` is found. `exact` counts all items that match, which takes long in a large database.
+                 *     There, use `capped`: it counts up to 10001, which means that there are more than 10000.
+                 *     `estimated` asks the database's planner, which may be wrong. `none` leaves the total out. The
+                 *     default is `exact`, and `none` with a cursor.
+                 * @example exact
+                 */
+                count?: components["parameters"]["Count"];
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The customer's number.
+                 * @example 1
+                 */
+                customer_id: components["parameters"]["CustomerID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of rentals. */
+            200: {
+                headers: {
+                    Link: components["headers"]["Link"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RentalPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["CustomerNotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["DatabaseUnavailable"];
+        };
+    };
     createRental: {
         parameters: {
             query?: never;
@@ -2609,12 +3563,12 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["CustomerNotFound"];
-            409: components["responses"]["Conflict"];
+            409: components["responses"]["RentalConflict"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            422: components["responses"]["Unprocessable"];
+            422: components["responses"]["RentalUnprocessable"];
             500: components["responses"]["InternalError"];
-            503: components["responses"]["RentalUnavailable"];
+            503: components["responses"]["WriteUnavailable"];
         };
     };
     getRental: {
@@ -2631,7 +3585,7 @@ export interface operations {
                  * @description The rental's number.
                  * @example 76
                  */
-                rental_id: number;
+                rental_id: components["parameters"]["RentalID"];
             };
             cookie?: never;
         };
@@ -2654,6 +3608,500 @@ export interface operations {
             404: components["responses"]["RentalNotFound"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["DatabaseUnavailable"];
+        };
+    };
+    returnRental: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The customer's number.
+                 * @example 1
+                 */
+                customer_id: components["parameters"]["CustomerID"];
+                /**
+                 * @description The rental's number.
+                 * @example 76
+                 */
+                rental_id: components["parameters"]["RentalID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The rental after the return. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rental"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["RentalNotFound"];
+            409: components["responses"]["ReturnConflict"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["WriteUnavailable"];
+        };
+    };
+    listRentals: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Whether the copy is still out (`open`), was returned (`returned`), or is out and past its due date
+                 *     (`overdue`).
+                 * @example open
+                 */
+                state?: components["parameters"]["RentalState"];
+                /**
+                 * @description The customer.
+                 * @example 1
+                 */
+                customer_id?: number;
+                /**
+                 * @description The film of the copy.
+                 * @example 1
+                 */
+                film_id?: number;
+                /**
+                 * @description The store of the copy.
+                 * @example 1
+                 */
+                store_id?: number;
+                /**
+                 * @description The first day of the rentals, in UTC.
+                 * @example 2022-08-01
+                 */
+                rental_date_min?: components["schemas"]["Day"];
+                /**
+                 * @description The last day of the rentals, in UTC.
+                 * @example 2022-08-31
+                 */
+                rental_date_max?: components["schemas"]["Day"];
+                /**
+                 * @description The order. A minus sign reverses it. Unknown values come last in both directions, and rentals with
+                 *     equal values are ordered by `rental_id`. The default is `-rental_date`, the newest first.
+                 * @example due_date
+                 */
+                sort?: components["parameters"]["RentalSort"];
+                /**
+                 * @description The number of the page, from 1, which is the default. It excludes `cursor`.
+                 * @example 1
+                 */
+                page?: components["parameters"]["Page"];
+                /**
+                 * @description The largest number of items on a page.
+                 * @example 20
+                 */
+                page_size?: components["parameters"]["PageSize"];
+                /** @description The `next_cursor` of the page before. */
+                cursor?: components["parameters"]["Cursor"];
+                /**
+                 * @description How `total` is found. `exact` counts all items that match, which takes long in a large database.
+                 *     There, use `capped`: it counts up to 10001, which means that there are more than 10000.
+                 *     `estimated` asks the database's planner, which may be wrong. `none` leaves the total out. The
+                 *     default is `exact`, and `none` with a cursor.
+                 * @example exact
+                 */
+                count?: components["parameters"]["Count"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of rentals. */
+            200: {
+                headers: {
+                    Link: components["headers"]["Link"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RentalPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["DatabaseUnavailable"];
+        };
+    };
+    listCustomers: {
+        parameters: {
+            query?: {
+                /**
+                 * @description A part of the name or of the email address, such as `mary s`. Case does not matter.
+                 * @example mary s
+                 */
+                q?: string;
+                /**
+                 * @description The customer's store.
+                 * @example 1
+                 */
+                store_id?: number;
+                /**
+                 * @description Whether the customer may rent.
+                 * @example true
+                 */
+                active?: boolean;
+                /**
+                 * @description The order. A minus sign reverses it. Customers with equal last names are ordered by `customer_id`,
+                 *     which is the default.
+                 * @example last_name
+                 */
+                sort?: components["schemas"]["CustomerSort"];
+                /**
+                 * @description The number of the page, from 1, which is the default. It excludes `cursor`.
+                 * @example 1
+                 */
+                page?: components["parameters"]["Page"];
+                /**
+                 * @description The largest number of items on a page.
+                 * @example 20
+                 */
+                page_size?: components["parameters"]["PageSize"];
+                /** @description The `next_cursor` of the page before. */
+                cursor?: components["parameters"]["Cursor"];
+                /**
+                 * @description How `total` is found. `exact` counts all items that match, which takes long in a large database.
+                 *     There, use `capped`: it counts up to 10001, which means that there are more than 10000.
+                 *     `estimated` asks the database's planner, which may be wrong. `none` leaves the total out. The
+                 *     default is `exact`, and `none` with a cursor.
+                 * @example exact
+                 */
+                count?: components["parameters"]["Count"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of customers. */
+            200: {
+                headers: {
+                    Link: components["headers"]["Link"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CustomerPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["DatabaseUnavailable"];
+        };
+    };
+    getCustomer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The customer's number.
+                 * @example 1
+                 */
+                customer_id: components["parameters"]["CustomerID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The customer. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CustomerDetail"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["CustomerNotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["DatabaseUnavailable"];
+        };
+    };
+    listCustomerPayments: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The order. A minus sign reverses it. Payments of the same time are ordered by `payment_id`. The
+                 *     default is `-payment_date`, the newest first.
+                 * @example payment_date
+                 */
+                sort?: components["schemas"]["PaymentSort"];
+                /**
+                 * @description The number of the page, from 1, which is the default. It excludes `cursor`.
+                 * @example 1
+                 */
+                page?: components["parameters"]["Page"];
+                /**
+                 * @description The largest number of items on a page.
+                 * @example 20
+                 */
+                page_size?: components["parameters"]["PageSize"];
+                /** @description The `next_cursor` of the page before. */
+                cursor?: components["parameters"]["Cursor"];
+                /**
+                 * @description How `total` is found. `exact` counts all items that match, which takes long in a large database.
+                 *     There, use `capped`: it counts up to 10001, which means that there are more than 10000.
+                 *     `estimated` asks the database's planner, which may be wrong. `none` leaves the total out. The
+                 *     default is `exact`, and `none` with a cursor.
+                 * @example exact
+                 */
+                count?: components["parameters"]["Count"];
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The customer's number.
+                 * @example 1
+                 */
+                customer_id: components["parameters"]["CustomerID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of payments. */
+            200: {
+                headers: {
+                    Link: components["headers"]["Link"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaymentPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["CustomerNotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["DatabaseUnavailable"];
+        };
+    };
+    listPlans: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The plans. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "plan_name": "basic",
+                     *           "description": "Films in standard definition, on one screen at a time."
+                     *         },
+                     *         {
+                     *           "plan_name": "standard",
+                     *           "description": "Films in high definition, on two screens at a time."
+                     *         },
+                     *         {
+                     *           "plan_name": "premium",
+                     *           "description": "Films in ultra-high definition, on four screens at a time."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PlanList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+        };
+    };
+    listCustomerSubscriptions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The customer's number.
+                 * @example 1
+                 */
+                customer_id: components["parameters"]["CustomerID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The subscriptions. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SubscriptionList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["CustomerNotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["DatabaseUnavailable"];
+        };
+    };
+    createSubscription: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The customer's number.
+                 * @example 1
+                 */
+                customer_id: components["parameters"]["CustomerID"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SubscriptionRequest"];
+            };
+        };
+        responses: {
+            /** @description The subscription. */
+            201: {
+                headers: {
+                    /**
+                     * @description Where the subscription can be read, relative to the request's own URL.
+                     * @example subscriptions/1
+                     */
+                    Location: string;
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Subscription"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["CustomerNotFound"];
+            409: components["responses"]["SubscriptionConflict"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["InvalidDates"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["WriteUnavailable"];
+        };
+    };
+    getSubscription: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The customer's number.
+                 * @example 1
+                 */
+                customer_id: components["parameters"]["CustomerID"];
+                /**
+                 * @description The subscription's number.
+                 * @example 1
+                 */
+                subscription_id: components["parameters"]["SubscriptionID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The subscription. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Subscription"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["SubscriptionNotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["DatabaseUnavailable"];
+        };
+    };
+    cancelSubscription: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The customer's number.
+                 * @example 1
+                 */
+                customer_id: components["parameters"]["CustomerID"];
+                /**
+                 * @description The subscription's number.
+                 * @example 1
+                 */
+                subscription_id: components["parameters"]["SubscriptionID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The subscription after the change. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Subscription"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["SubscriptionNotFound"];
+            409: components["responses"]["CancelConflict"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["WriteUnavailable"];
         };
     };
     askQuestion: {

@@ -17,7 +17,8 @@ export function isJSON(text: string, key: string): boolean {
   }
 }
 
-function hasShape(value: unknown, shape: Shape): boolean {
+/** Whether a value has a shape. */
+export function hasShape(value: unknown, shape: Shape): boolean {
   if (typeof shape === "string") {
     return isScalar(value, shape);
   }
@@ -38,13 +39,19 @@ function isList(shape: Shape): shape is readonly [Shape] {
   return Array.isArray(shape);
 }
 
+/** The strings of each format. */
+const formats: Record<string, RegExp> = {
+  date: /^\d{4}-\d\d-\d\d$/,
+  "date-time": /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/,
+};
+
 function isScalar(value: unknown, shape: string): boolean {
   const [kind, nullable] = shape.split("|");
   switch (typeof value) {
     case "boolean":
       return kind === "boolean";
     case "string":
-      return kind === "string" || (kind === "date-time" && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/.test(value));
+      return kind === "string" || (formats[kind ?? ""]?.test(value) ?? false);
     case "number":
       if (kind === "number") {
         return Number.isFinite(value);

@@ -2,15 +2,35 @@
 import type { Shape } from "./shape.js";
 
 export const shapes: Record<string, Shape> = {
+  "cancelSubscription 200": {
+    "active": "boolean",
+    "customer_id": "int32",
+    "end_date": "date|null",
+    "plan_name": "string",
+    "start_date": "date",
+    "subscription_id": "int32"
+  },
   "createRental 201": {
     "customer_id": "int32",
+    "days_overdue": "integer",
     "due_date": "date-time",
     "film_id": "int32",
     "inventory_id": "int32",
+    "late_fee?": "string",
     "rental_date": "date-time",
     "rental_id": "int32",
     "return_date": "date-time|null",
-    "staff_id": "int32"
+    "staff_id": "int32",
+    "store_id": "int32",
+    "title": "string"
+  },
+  "createSubscription 201": {
+    "active": "boolean",
+    "customer_id": "int32",
+    "end_date": "date|null",
+    "plan_name": "string",
+    "start_date": "date",
+    "subscription_id": "int32"
   },
   "createToken 200": {
     "access_token": "string",
@@ -54,6 +74,49 @@ export const shapes: Record<string, Shape> = {
     "first_name": "string",
     "last_name": "string"
   },
+  "getCustomer 200": {
+    "active": "boolean",
+    "address?": {
+      "additional_address?": "string",
+      "address?": "string",
+      "city?": "string",
+      "country?": "string",
+      "district?": "string",
+      "phone?": "string",
+      "postal_code?": "string"
+    },
+    "customer_id": "int32",
+    "email?": "string",
+    "first_name": "string",
+    "last_name": "string",
+    "late_fees?": "string",
+    "open_rentals": [
+      {
+        "customer_id": "int32",
+        "days_overdue": "integer",
+        "due_date": "date-time",
+        "film_id": "int32",
+        "inventory_id": "int32",
+        "late_fee?": "string",
+        "rental_date": "date-time",
+        "rental_id": "int32",
+        "return_date": "date-time|null",
+        "staff_id": "int32",
+        "store_id": "int32",
+        "title": "string"
+      }
+    ],
+    "overdue": "int32",
+    "store_id": "int32",
+    "subscription?": {
+      "active": "boolean",
+      "customer_id": "int32",
+      "end_date": "date|null",
+      "plan_name": "string",
+      "start_date": "date",
+      "subscription_id": "int32"
+    }
+  },
   "getFilm 200": {
     "actors": [
       {
@@ -74,6 +137,7 @@ export const shapes: Record<string, Shape> = {
     ],
     "category?": "string",
     "description?": "string",
+    "etag": "string",
     "film_id": "int32",
     "language": "string",
     "length?": "int32",
@@ -105,13 +169,25 @@ export const shapes: Record<string, Shape> = {
   },
   "getRental 200": {
     "customer_id": "int32",
+    "days_overdue": "integer",
     "due_date": "date-time",
     "film_id": "int32",
     "inventory_id": "int32",
+    "late_fee?": "string",
     "rental_date": "date-time",
     "rental_id": "int32",
     "return_date": "date-time|null",
-    "staff_id": "int32"
+    "staff_id": "int32",
+    "store_id": "int32",
+    "title": "string"
+  },
+  "getSubscription 200": {
+    "active": "boolean",
+    "customer_id": "int32",
+    "end_date": "date|null",
+    "plan_name": "string",
+    "start_date": "date",
+    "subscription_id": "int32"
   },
   "handOff 200": {
     "agent": "string",
@@ -145,6 +221,72 @@ export const shapes: Record<string, Shape> = {
         "name": "string"
       }
     ]
+  },
+  "listCustomerPayments 200": {
+    "items": [
+      {
+        "amount?": "string",
+        "customer_id": "int32",
+        "payment_date": "date-time",
+        "payment_id": "int32",
+        "rental_id": "int32",
+        "staff_id": "int32"
+      }
+    ],
+    "next_cursor?": "string",
+    "page?": "int32",
+    "page_size": "int32",
+    "total?": "integer"
+  },
+  "listCustomerRentals 200": {
+    "items": [
+      {
+        "customer_id": "int32",
+        "days_overdue": "integer",
+        "due_date": "date-time",
+        "film_id": "int32",
+        "inventory_id": "int32",
+        "late_fee?": "string",
+        "rental_date": "date-time",
+        "rental_id": "int32",
+        "return_date": "date-time|null",
+        "staff_id": "int32",
+        "store_id": "int32",
+        "title": "string"
+      }
+    ],
+    "next_cursor?": "string",
+    "page?": "int32",
+    "page_size": "int32",
+    "total?": "integer"
+  },
+  "listCustomerSubscriptions 200": {
+    "items": [
+      {
+        "active": "boolean",
+        "customer_id": "int32",
+        "end_date": "date|null",
+        "plan_name": "string",
+        "start_date": "date",
+        "subscription_id": "int32"
+      }
+    ]
+  },
+  "listCustomers 200": {
+    "items": [
+      {
+        "active": "boolean",
+        "customer_id": "int32",
+        "email?": "string",
+        "first_name": "string",
+        "last_name": "string",
+        "store_id": "int32"
+      }
+    ],
+    "next_cursor?": "string",
+    "page?": "int32",
+    "page_size": "int32",
+    "total?": "integer"
   },
   "listFilmInventory 200": {
     "items": [
@@ -190,6 +332,36 @@ export const shapes: Record<string, Shape> = {
       }
     ]
   },
+  "listPlans 200": {
+    "items": [
+      {
+        "description": "string",
+        "plan_name": "string"
+      }
+    ]
+  },
+  "listRentals 200": {
+    "items": [
+      {
+        "customer_id": "int32",
+        "days_overdue": "integer",
+        "due_date": "date-time",
+        "film_id": "int32",
+        "inventory_id": "int32",
+        "late_fee?": "string",
+        "rental_date": "date-time",
+        "rental_id": "int32",
+        "return_date": "date-time|null",
+        "staff_id": "int32",
+        "store_id": "int32",
+        "title": "string"
+      }
+    ],
+    "next_cursor?": "string",
+    "page?": "int32",
+    "page_size": "int32",
+    "total?": "integer"
+  },
   "listStores 200": {
     "items": [
       {
@@ -201,9 +373,80 @@ export const shapes: Record<string, Shape> = {
       }
     ]
   },
+  "problem rental": {
+    "customer_id": "int32",
+    "days_overdue": "integer",
+    "due_date": "date-time",
+    "film_id": "int32",
+    "inventory_id": "int32",
+    "late_fee?": "string",
+    "rental_date": "date-time",
+    "rental_id": "int32",
+    "return_date": "date-time|null",
+    "staff_id": "int32",
+    "store_id": "int32",
+    "title": "string"
+  },
+  "problem subscription": {
+    "active": "boolean",
+    "customer_id": "int32",
+    "end_date": "date|null",
+    "plan_name": "string",
+    "start_date": "date",
+    "subscription_id": "int32"
+  },
+  "returnRental 200": {
+    "customer_id": "int32",
+    "days_overdue": "integer",
+    "due_date": "date-time",
+    "film_id": "int32",
+    "inventory_id": "int32",
+    "late_fee?": "string",
+    "rental_date": "date-time",
+    "rental_id": "int32",
+    "return_date": "date-time|null",
+    "staff_id": "int32",
+    "store_id": "int32",
+    "title": "string"
+  },
   "summarizeFilm 200": {
     "rating": "string",
     "recommended": "boolean",
+    "title": "string"
+  },
+  "updateFilm 200": {
+    "actors": [
+      {
+        "actor_id": "int32",
+        "first_name": "string",
+        "last_name": "string"
+      }
+    ],
+    "availability": [
+      {
+        "copies": "int32",
+        "in_stock": "int32",
+        "store_id": "int32"
+      }
+    ],
+    "categories": [
+      "string"
+    ],
+    "category?": "string",
+    "description?": "string",
+    "etag": "string",
+    "film_id": "int32",
+    "language": "string",
+    "length?": "int32",
+    "rating?": "string",
+    "release_year?": "int32",
+    "rental_duration": "int32",
+    "rental_rate?": "string",
+    "replacement_cost?": "string",
+    "special_features": [
+      "string"
+    ],
+    "streaming_available": "boolean",
     "title": "string"
   }
 };

@@ -1,4 +1,4 @@
-import { HTTPError, NetworkError, TimeoutError, httpError, maxErrorBody } from "./errors.js";
+import { HTTPError, NetworkError, ProblemError, TimeoutError, httpError, maxErrorBody } from "./errors.js";
 import type { Expected } from "./operation.js";
 
 /** How requests are sent. */
@@ -8,7 +8,7 @@ export interface TransportOptions {
   timeout: number;
   /** How many milliseconds a stream may be silent after its headers. 0 means no limit. */
   idleTimeout: number;
-  /** How often GET and HEAD are retried. */
+  /** How often GET, HEAD and writes that may be repeated are retried. */
   retries: number;
   /** The pause before the first retry, in milliseconds. */
   backoff: number;
@@ -27,18 +27,26 @@ const maxRetryAfter = 30_000;
 const maxTimeout = 2 ** 31 - 1;
 
 /**
- * Sends a request, with retries, and returns the expected response. Throws an APIError, or the reason of the
- * request's signal.
+ * Sends a request, with retries, and returns the expected response. If a repeated request was carried out before, it
+ * is a response with the result. Throws an APIError, or the reason of the request's signal.
  */
 export async function send(request: Request, expected: Expected, options: TransportOptions): Promise<Response> {
-  const retries = ["GET", "HEAD"].includes(request.method) ? options.retries : 0;
+  const retries = expected.repeatable || ["GET", "HEAD"].includes(request.method) ? options.retries : 0;
+  let open = false; // whether an attempt may have been carried out
   for (let attempts = 0; ; attempts++) {
     try {
       return await attempt(request, expected, options);
     } catch (error) {
-      if (attempts >= retries || !isTransient(error)) {
+      const result = open ? expected.repeatedResult(error) : undefined;
+      if (result !== undefined) {
+        return new Response(JSON.stringify(result));
+      }
+      // A read that timed out is not repeated, because that would multiply the wait. A write is, because its outcome
+      // is unknown.
+      if (attempts >= retries || !(isTransient(error) || (expected.repeatable && error instanceof TimeoutError))) {
         throw error;
       }
+      open ||= leavesOpen(error);
       const backoff = Math.min(options.backoff * 2 ** attempts, maxBackoff) * (0.5 + Math.random() / 2);
       // Retry-After is added, so that clients that failed at the same time do not retry at the same time.
       await sleep(backoff + (error instanceof HTTPError ? error.retryAfter : 0), request.signal);
@@ -46,7 +54,15 @@ export async function send(request: Request, expected: Expected, options: Transp
   }
 }
 
-/** Whether a retry may succeed. A timeout is not retried, because that would multiply the wait. */
+/**
+ * Whether a request that failed with this error may have been carried out. With every problem except outcome_unknown,
+ * the server says that nothing was written.
+ */
+function leavesOpen(error: unknown): boolean {
+  return !(error instanceof ProblemError) || error.code === "outcome_unknown";
+}
+
+/** Whether a retry may succeed. */
 function isTransient(error: unknown): boolean {
   return error instanceof HTTPError ? transient.has(error.status) && error.retryAfter <= maxRetryAfter : error instanceof NetworkError;
 }
@@ -57,7 +73,7 @@ async function attempt(request: Request, expected: Expected, options: TransportO
   watch.start(options.timeout, "no response");
   let streaming = false;
   try {
-    const response = await watch.run(options.fetch(request, { signal: watch.signal, redirect: "manual" }));
+    const response = await watch.run(options.fetch(request.clone(), { signal: watch.signal, redirect: "manual" }));
     if (!expected.isSuccess(response)) {
       throw httpError(response, decode(await read(response, watch, maxErrorBody)));
     }

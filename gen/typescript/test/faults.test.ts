@@ -36,13 +36,15 @@ interface Want {
   location?: string;
   retry_after?: number;
   retry_after_min?: number;
+  rental?: number;
+  subscription?: number;
   typescript?: Want;
 }
 
 /** A case of the table that the tests of all three SDKs read. The first lines of the table explain the members. */
 interface Fault {
   name: string;
-  call: "film" | "films" | "rent" | "token" | "ask";
+  call: "film" | "films" | "rent" | "rent_film" | "return" | "subscribe" | "subscribe_now" | "cancel" | "update" | "token" | "ask";
   timeout?: number | string;
   idle_timeout?: number | string;
   retries?: number;
@@ -68,6 +70,38 @@ const calls: Record<Fault["call"], ((api: Client) => AsyncIterable<string>)[]> =
   rent: [
     async function* (api) {
       yield String((await api.createRental(1, { inventory_id: 1, staff_id: 1 })).rental_id);
+    },
+  ],
+  rent_film: [
+    async function* (api) {
+      yield String((await api.createRental(1, { film_id: 1, store_id: 1, staff_id: 1 })).rental_id);
+    },
+  ],
+  return: [
+    async function* (api) {
+      const rental = await api.returnRental(1, 16050);
+      yield `${rental.rental_id} ${rental.late_fee}`;
+    },
+  ],
+  subscribe: [
+    async function* (api) {
+      const request = { plan_name: "standard", start_date: "2026-11-26", end_date: "2027-11-25" } as const;
+      yield String((await api.createSubscription(1, request)).subscription_id);
+    },
+  ],
+  subscribe_now: [
+    async function* (api) {
+      yield String((await api.createSubscription(1, { plan_name: "standard" })).subscription_id);
+    },
+  ],
+  cancel: [
+    async function* (api) {
+      yield String((await api.cancelSubscription(1, 7)).subscription_id);
+    },
+  ],
+  update: [
+    async function* (api) {
+      yield (await api.updateFilm(1, { streaming_available: true }, { "If-Match": '"5f0c"' })).title;
     },
   ],
   token: [
@@ -118,6 +152,9 @@ for (const fault of cases) {
       }
       check(fault.want.typescript ?? fault.want, server, text, error);
       assert.equal(server.requests.length, fault.requests ?? server.requests.length);
+      if (fault.call !== "films") {
+        server.requests.forEach((request) => assert.equal(request, server.requests[0]));
+      }
       fault.sent?.forEach((part) => assert.ok(server.requests[0]?.includes(part), `${server.requests[0]} has no ${part}`));
       fault.not_sent?.forEach((part) => assert.ok(!server.requests[0]?.includes(part), `${server.requests[0]} has ${part}`));
       assert.deepEqual(other.requests, []);
@@ -160,7 +197,10 @@ function check(want: Want, server: FaultServer, text: string, error: unknown): v
     return;
   }
   assert.equal(error.status, want.status);
-  assert.equal(error instanceof ProblemError ? error.code : undefined, want.code);
+  const problem = error instanceof ProblemError ? error : undefined;
+  assert.equal(problem?.code, want.code);
+  assert.equal(problem?.rental?.rental_id, want.rental);
+  assert.equal(problem?.subscription?.subscription_id, want.subscription);
   assert.equal(error.requestId, want.request_id ?? error.requestId);
   assert.equal(error.body, want.body ?? error.body);
   assert.equal(error.body.length, want.length ?? error.body.length);

@@ -38,11 +38,13 @@ test("the README's blocks print the output that the README shows", { timeout: 12
   const rest = blocks.filter(({ language }) => language !== "sh");
   assert.ok(pack && install && rest.every(({ language }, i) => language === (i % 2 === 0 ? "ts" : "text")), "no test runs one of the blocks");
 
-  // The READMEs of all three SDKs have the same responses.
+  // The READMEs of all three SDKs have the same responses. Equal requests get them in turn.
   const responses = JSON.parse(await readFile(join(here, "../testdata/readme.json"), "utf8")) as ReadmeResponse[];
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? "", "http://localhost");
-    const found = responses.find(({ method, path }) => method === request.method && path === pathname);
+    const index = responses.findIndex(({ method, path }) => method === request.method && path === pathname);
+    const [found] = index < 0 ? [] : responses.splice(index, 1);
+    responses.push(...(found ? [found] : []));
     response.writeHead(found?.status ?? 404, { "Content-Type": found?.type ?? "text/plain" }).end(found?.body);
   }).listen(0, "127.0.0.1");
   await once(server, "listening");

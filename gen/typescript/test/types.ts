@@ -14,6 +14,8 @@ export async function rejected(): Promise<void> {
   await api.listFilms({ colour: "red" });
   // @ts-expect-error The body lacks a required property.
   await api.createRental(1, { inventory_id: 1 });
+  // @ts-expect-error The contract has no such plan.
+  await api.createSubscription(1, { plan_name: "gold" });
   // @ts-expect-error Money is a decimal string.
   const rate: number = (await api.getFilm(1)).rental_rate;
   // @ts-expect-error The date is null until the copy is returned.

@@ -19,8 +19,9 @@ type Operation struct {
 	Path    string // as in the contract, such as /films/{film_id}
 	Secured bool   // requires a token
 
-	route *routers.Route
-	query map[string]*openapi3.Schema // its query parameters by name
+	route   *routers.Route
+	query   map[string]*openapi3.Schema // its query parameters by name
+	headers []string                    // its header parameters, as net/http writes their names
 }
 
 // Operations returns all operations of the contract in the order of their IDs.
@@ -41,8 +42,11 @@ func newOperation(route *routers.Route) *Operation {
 		route: route, query: map[string]*openapi3.Schema{},
 	}
 	for _, p := range o.Parameters() {
-		if p.In == openapi3.ParameterInQuery {
+		switch p.In {
+		case openapi3.ParameterInQuery:
 			o.query[p.Name] = p.Schema.Value
+		case openapi3.ParameterInHeader:
+			o.headers = append(o.headers, http.CanonicalHeaderKey(p.Name))
 		}
 	}
 	security := route.Operation.Security

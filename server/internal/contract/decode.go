@@ -14,14 +14,15 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 )
 
-// RegisterDecoders replaces kin-openapi's decoders for the media types of request bodies. kin-openapi has
-// one set of decoders for the whole process.
+// RegisterDecoders replaces kin-openapi's decoders for the media types of request bodies, and its check of
+// days. kin-openapi has one set of them for the whole process.
 func RegisterDecoders() { registerDecoders() }
 
 var registerDecoders = sync.OnceFunc(func() {
@@ -29,7 +30,18 @@ var registerDecoders = sync.OnceFunc(func() {
 	openapi3filter.RegisterBodyDecoder("application/json", bodyDecoder(decodeJSON))
 	// Its own decoder for forms accepts repeated parameters.
 	openapi3filter.RegisterBodyDecoder("application/x-www-form-urlencoded", bodyDecoder(decodeForm))
+	// Its own check of days accepts 30 February.
+	openapi3.DefineStringFormatValidator("date", openapi3.NewCallbackValidator(checkDay))
 })
+
+// checkDay checks that a text is a day of the years 1 to 9999, as RFC 3339 writes it.
+func checkDay(text string) error {
+	day, err := time.Parse(time.DateOnly, text)
+	if err == nil && day.Year() == 0 {
+		err = errors.New("there is no year 0")
+	}
+	return err
+}
 
 // bodyDecoder adapts a decoder that needs only the body.
 func bodyDecoder(decode func(data []byte) (any, error)) openapi3filter.BodyDecoder {

@@ -68,6 +68,7 @@ func (o *Operation) Validate(r *http.Request, path map[string]string) error {
 	if err := checkContent(r, o.Spec().RequestBody); err != nil {
 		return err
 	}
+	joinLines(r.Header, o.headers)
 	body := &watchedBody{ReadCloser: r.Body}
 	r.Body = body
 	input := &openapi3filter.RequestValidationInput{Request: r, PathParams: path, Route: o.route, Options: validation}
@@ -79,8 +80,11 @@ func (o *Operation) Validate(r *http.Request, path map[string]string) error {
 
 // checkContent rejects a compressed body and a media type that the operation does not accept.
 func checkContent(r *http.Request, body *openapi3.RequestBodyRef) error {
-	if body == nil || r.ContentLength == 0 {
+	if r.ContentLength == 0 {
 		return nil
+	}
+	if body == nil {
+		return checkNoBody(r)
 	}
 	if isEncoded(r.Header) {
 		return ErrContentCoding
@@ -93,6 +97,31 @@ func checkContent(r *http.Request, body *openapi3.RequestBodyRef) error {
 	// reads the header after this is stricter.
 	r.Header.Set("Content-Type", mediaType)
 	return nil
+}
+
+// checkNoBody rejects a body that a writing operation would ignore. What is in it may be important to the client.
+func checkNoBody(r *http.Request) error {
+	if Method(r) == http.MethodGet {
+		return nil
+	}
+	switch _, err := io.ReadFull(r.Body, make([]byte, 1)); {
+	case err == nil:
+		return Invalid(Place{Pointer: "#", Detail: "this operation takes no body"})
+	case errors.Is(err, io.EOF):
+		return nil
+	default:
+		return UnreadBody(err)
+	}
+}
+
+// joinLines makes one line of the lines of each of these headers (RFC 9110, section 5.3). The binding rejects
+// several.
+func joinLines(header http.Header, names []string) {
+	for _, name := range names {
+		if lines := header[name]; len(lines) > 1 {
+			header[name] = []string{strings.Join(lines, ", ")}
+		}
+	}
 }
 
 func isEncoded(header http.Header) bool {
@@ -286,7 +315,7 @@ func expectedInteger(schema *openapi3.Schema) string {
 // expectedString describes a string in the contract's words, or returns "" if it has none. Few people
 // can read a pattern, and it may be long.
 func expectedString(e *openapi3.SchemaError) string {
-	if e.SchemaField != "pattern" || e.Schema.Description == "" {
+	if e.SchemaField != "pattern" && e.SchemaField != "format" || e.Schema.Description == "" {
 		return ""
 	}
 	return "the value does not match its description: " + e.Schema.Description

@@ -26,9 +26,14 @@ func (o *Operation) IsTool() bool {
 	return marked
 }
 
-// Arguments returns the schema of the operation's arguments as a tool: one object that has the path
-// parameters, the query parameters and the members of the JSON body. It fails if two of them have the
-// same name.
+// IsRepeatable reports whether a repetition of a request that was carried out changes nothing: the operation
+// then responds with what was made (x-repeat), or finds that the state is no longer what the client has read.
+func (o *Operation) IsRepeatable() bool {
+	return o.Spec().Extensions["x-repeat"] != nil || o.Documents(http.StatusPreconditionFailed)
+}
+
+// Arguments returns the schema of the operation's arguments as a tool: one object that has the parameters and
+// the members of the JSON body. It fails if two of them have the same name.
 func (o *Operation) Arguments() (Schema, error) {
 	members, required := map[string]any{}, []string{}
 	for _, p := range o.arguments() {
@@ -82,10 +87,11 @@ func (o *Operation) result() *openapi3.Schema {
 	return nil
 }
 
-// arguments returns the parameters that are arguments of the operation as a tool.
+// arguments returns the parameters that are arguments of the operation as a tool. A header of a reading
+// operation says how to respond, and not what to read.
 func (o *Operation) arguments() []*openapi3.Parameter {
 	return slices.DeleteFunc(o.Parameters(), func(p *openapi3.Parameter) bool {
-		return p.In != openapi3.ParameterInPath && p.In != openapi3.ParameterInQuery
+		return p.In == openapi3.ParameterInCookie || p.In == openapi3.ParameterInHeader && o.Method == http.MethodGet
 	})
 }
 
@@ -107,56 +113,87 @@ func (o *Operation) NewRequest(ctx context.Context, arguments json.RawMessage) (
 	if err != nil {
 		return nil, Invalid(Place{Detail: "the arguments are not a JSON object: " + err.Error()})
 	}
-	path, query, err := o.takeParameters(given)
+	taken, err := o.takeParameters(given)
 	if err != nil {
 		return nil, err
 	}
-	var body io.Reader
-	if o.jsonBody() != nil {
+	var body io.Reader = http.NoBody // a handler reads the body of each request
+	hasBody := o.jsonBody() != nil
+	if hasBody {
 		body = bytes.NewReader(given.object())
 	} else {
 		for _, unknown := range *given {
-			query.Add(unknown.name, string(unknown.value))
+			taken.query.Add(unknown.name, string(unknown.value))
 		}
 	}
-	r, err := http.NewRequestWithContext(ctx, o.Method, (&url.URL{RawQuery: query.Encode()}).String(), body)
+	r, err := http.NewRequestWithContext(ctx, o.Method, (&url.URL{RawQuery: taken.query.Encode()}).String(), body)
 	if err != nil {
 		return nil, fmt.Errorf("call operation %s: %w", o.ID, err)
 	}
-	r.URL.Path, r.URL.RawPath = path.plain, path.escaped
-	if body != nil {
+	r.URL.Path, r.URL.RawPath = taken.plainPath, taken.escapedPath
+	r.Header = taken.header
+	if hasBody {
 		r.Header.Set("Content-Type", mediaTypeJSON)
 	}
 	return r, nil
 }
 
-// escapedPath is a path in the two forms of an [url.URL].
-type escapedPath struct{ plain, escaped string }
+// parameters are the parameters of a request. The path has the two forms of an [url.URL].
+type parameters struct {
+	plainPath, escapedPath string
+	query                  url.Values
+	header                 http.Header
+}
 
 // takeParameters removes the parameters from the arguments.
-func (o *Operation) takeParameters(given *arguments) (escapedPath, url.Values, error) {
-	path, query := escapedPath{o.Path, o.Path}, url.Values{}
+func (o *Operation) takeParameters(given *arguments) (parameters, error) {
+	taken := parameters{o.Path, o.Path, url.Values{}, http.Header{}}
 	var wrong []Place
 	for _, p := range o.arguments() {
 		texts, detail := given.take(p.Name).texts()
-		if detail == "" && p.In == openapi3.ParameterInPath {
-			detail = segmentDetail(texts, p.Schema.Value)
+		if detail == "" {
+			detail = taken.set(p, texts)
 		}
 		if detail != "" {
 			wrong = append(wrong, Place{Parameter: p.Name, Detail: detail})
-			continue
 		}
-		if p.In == openapi3.ParameterInQuery {
-			query[p.Name] = texts
-			continue
-		}
-		path.plain = strings.ReplaceAll(path.plain, "{"+p.Name+"}", texts[0])
-		path.escaped = strings.ReplaceAll(path.escaped, "{"+p.Name+"}", url.PathEscape(texts[0]))
 	}
 	if wrong != nil {
-		return path, nil, &InvalidError{Places: wrong}
+		return taken, &InvalidError{Places: wrong}
 	}
-	return path, query, nil
+	return taken, nil
+}
+
+// set sets a parameter, or says why it cannot.
+func (all *parameters) set(p *openapi3.Parameter, texts []string) (detail string) {
+	switch p.In {
+	case openapi3.ParameterInQuery:
+		all.query[p.Name] = texts
+	case openapi3.ParameterInHeader:
+		detail = lineDetail(texts)
+		if detail == "" && len(texts) > 0 {
+			all.header.Set(p.Name, texts[0])
+		}
+	default:
+		if detail = segmentDetail(texts, p.Schema.Value); detail == "" {
+			all.plainPath = strings.ReplaceAll(all.plainPath, "{"+p.Name+"}", texts[0])
+			all.escapedPath = strings.ReplaceAll(all.escapedPath, "{"+p.Name+"}", url.PathEscape(texts[0]))
+		}
+	}
+	return detail
+}
+
+// lineDetail says why the texts are not at most one line of a header, or returns "".
+func lineDetail(texts []string) string {
+	isControl := func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
+	switch {
+	case len(texts) > 1:
+		return repeated
+	case len(texts) == 1 && strings.ContainsFunc(texts[0], isControl):
+		return "the value contains a control character, so it cannot be sent in a header"
+	default:
+		return ""
+	}
 }
 
 // segmentDetail says why the texts are not one segment of a path, or returns "". A text with a slash

@@ -24,7 +24,9 @@ class Answer:
             search.
         answer (str): The answer in plain language. Example: ACADEMY DINOSAUR stars CHRISTIAN GABLE, JOHNNY CAGE..
         sources (list[Source]): The films that the answer is based on, in the order of the results.
-        total (int): The number of films that were found. `sources` has only the first of many. Example: 58.
+        total (int): The number of films that were found. `sources` has only the first of many. After a search with
+            `count=capped`, 10001 means that there are more than 10000.
+             Example: 58.
     """
 
     agent: AnswerAgent

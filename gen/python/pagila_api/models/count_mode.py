@@ -1,8 +1,9 @@
 from typing import Literal, cast
 
-CountMode = Literal["estimated", "exact", "none"]
+CountMode = Literal["capped", "estimated", "exact", "none"]
 
 COUNT_MODE_VALUES: set[CountMode] = {
+    "capped",
     "estimated",
     "exact",
     "none",

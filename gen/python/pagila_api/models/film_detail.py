@@ -31,6 +31,8 @@ class FilmDetail:
         actors (list[Actor]): The actors by name.
         categories (list[str]): All categories of the film by name. Example: ['Documentary'].
         availability (list[Availability]): The stores that have a copy, by number.
+        etag (str): Identifies this state of the film. To change the film, send it in `If-Match`. Example:
+            "fdf72e720382caaee781f67bfc26a30f".
         description (str | Unset): The plot in a sentence. Example: A Epic Drama of a Feminist And a Mad Scientist who
             must Battle a Teacher in The Canadian Rockies.
         release_year (int | Unset): The year in which the film was released. Example: 2006.
@@ -52,6 +54,7 @@ class FilmDetail:
     actors: list[Actor]
     categories: list[str]
     availability: list[Availability]
+    etag: str
     description: str | Unset = UNSET
     release_year: int | Unset = UNSET
     category: str | Unset = UNSET
@@ -86,6 +89,8 @@ class FilmDetail:
             availability_item = availability_item_data.to_dict()
             availability.append(availability_item)
 
+        etag = self.etag
+
         description = self.description
 
         release_year = self.release_year
@@ -115,6 +120,7 @@ class FilmDetail:
                 "actors": actors,
                 "categories": categories,
                 "availability": availability,
+                "etag": etag,
             }
         )
         if description is not UNSET:
@@ -168,6 +174,8 @@ class FilmDetail:
 
             availability.append(availability_item)
 
+        etag = d.pop("etag")
+
         description = d.pop("description", UNSET)
 
         release_year = d.pop("release_year", UNSET)
@@ -197,6 +205,7 @@ class FilmDetail:
             actors=actors,
             categories=categories,
             availability=availability,
+            etag=etag,
             description=description,
             release_year=release_year,
             category=category,

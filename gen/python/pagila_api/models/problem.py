@@ -10,6 +10,8 @@ from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from ..models.input_error import InputError
+    from ..models.rental import Rental
+    from ..models.subscription import Subscription
 
 
 T = TypeVar("T", bound="Problem")
@@ -29,6 +31,12 @@ class Problem:
         request_id (str): Identifies the request in the server's log. Example: 01a2b3c4d5e6f708.
         errors (list[InputError] | Unset): What is wrong with the request. At most 100 entries.
         error (str | Unset): The error code of OAuth2 (RFC 6749, section 5.2). Only on `/token`. Example: invalid_grant.
+        rental (Rental | Unset): A rental. A time that RFC 3339 cannot express (before the year 1, after 9999, or
+            infinity) is
+            replaced by the nearest one that it can.
+        subscription (Subscription | Unset): A subscription to streaming. A day that RFC 3339 cannot express is replaced
+            by the nearest one that
+            it can.
     """
 
     type_: str
@@ -40,6 +48,8 @@ class Problem:
     request_id: str
     errors: list[InputError] | Unset = UNSET
     error: str | Unset = UNSET
+    rental: Rental | Unset = UNSET
+    subscription: Subscription | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -66,6 +76,14 @@ class Problem:
 
         error = self.error
 
+        rental: dict[str, Any] | Unset = UNSET
+        if not isinstance(self.rental, Unset):
+            rental = self.rental.to_dict()
+
+        subscription: dict[str, Any] | Unset = UNSET
+        if not isinstance(self.subscription, Unset):
+            subscription = self.subscription.to_dict()
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -83,12 +101,18 @@ class Problem:
             field_dict["errors"] = errors
         if error is not UNSET:
             field_dict["error"] = error
+        if rental is not UNSET:
+            field_dict["rental"] = rental
+        if subscription is not UNSET:
+            field_dict["subscription"] = subscription
 
         return field_dict
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
         from ..models.input_error import InputError  # noqa: PLC0415
+        from ..models.rental import Rental  # noqa: PLC0415
+        from ..models.subscription import Subscription  # noqa: PLC0415
 
         d = dict(src_dict)
         type_ = d.pop("type")
@@ -116,6 +140,20 @@ class Problem:
 
         error = d.pop("error", UNSET)
 
+        _rental = d.pop("rental", UNSET)
+        rental: Rental | Unset
+        if isinstance(_rental, Unset):
+            rental = UNSET
+        else:
+            rental = Rental.from_dict(_rental)
+
+        _subscription = d.pop("subscription", UNSET)
+        subscription: Subscription | Unset
+        if isinstance(_subscription, Unset):
+            subscription = UNSET
+        else:
+            subscription = Subscription.from_dict(_subscription)
+
         problem = cls(
             type_=type_,
             title=title,
@@ -126,6 +164,8 @@ class Problem:
             request_id=request_id,
             errors=errors,
             error=error,
+            rental=rental,
+            subscription=subscription,
         )
 
         problem.additional_properties = d

@@ -20,7 +20,9 @@ class SourcesEvent:
 
         Attributes:
             films (list[Source]): The films.
-            total (int): The number of films that were found. The model is given only the first of many. Example: 58.
+            total (int): The number of films that were found. The model is given only the first of many. After a search
+                with `count=capped`, 10001 means that there are more than 10000.
+                 Example: 58.
     """
 
     films: list[Source]

@@ -1,0 +1,83 @@
+package server
+
+import (
+	"context"
+
+	"example.com/pagila-api/gen"
+	"example.com/pagila-api/store"
+)
+
+// ListCustomers responds with a page of the customers.
+func (s *Server) ListCustomers(ctx context.Context, request gen.ListCustomersRequestObject) (gen.ListCustomersResponseObject, error) {
+	p := request.Params
+	q := store.CustomerQuery{
+		Search: value(p.Q), StoreID: value(p.StoreID), Active: p.Active,
+		Paging: paging(string(value(p.Sort)), p.Page, p.PageSize, p.Cursor, p.Count),
+	}
+	found, err := s.deps.Store.Customers(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	page := gen.CustomerPage{
+		Items: make([]gen.Customer, len(found.Items)), // never nil: JSON needs [], not null
+		Page:  nilIfZero(found.Page), PageSize: q.PageSize, Total: found.Total, NextCursor: nilIfZero(found.Next),
+	}
+	for i, c := range found.Items {
+		page.Items[i] = customer(c)
+	}
+	return gen.ListCustomers200JSONResponse{Body: page, Headers: gen.ListCustomers200ResponseHeaders{Link: linkTo(ctx, found.Next)}}, nil
+}
+
+// GetCustomer responds with a customer, the open rentals and the subscription.
+func (s *Server) GetCustomer(ctx context.Context, request gen.GetCustomerRequestObject) (gen.GetCustomerResponseObject, error) {
+	found, err := s.deps.Store.Customer(ctx, request.CustomerID)
+	if err != nil {
+		return nil, err
+	}
+	c := customer(found.Customer)
+	response := gen.GetCustomer200JSONResponse{
+		CustomerID: c.CustomerID, StoreID: c.StoreID, FirstName: c.FirstName, LastName: c.LastName, Email: c.Email, Active: c.Active,
+		Address: address(found.Address), OpenRentals: rentals(found.OpenRentals), Overdue: found.Overdue, LateFees: money(found.LateFees),
+	}
+	if found.Subscription != nil {
+		response.Subscription = new(subscription(*found.Subscription))
+	}
+	return response, nil
+}
+
+func customer(c store.Customer) gen.Customer {
+	return gen.Customer{
+		CustomerID: c.CustomerID, StoreID: c.StoreID, FirstName: c.FirstName, LastName: c.LastName,
+		Email: nilIfZero(c.Email), Active: c.Active,
+	}
+}
+
+func address(a store.Address) *gen.Address {
+	return nilIfZero(gen.Address{
+		Address: nilIfZero(a.Address), AdditionalAddress: nilIfZero(a.AdditionalAddress), District: nilIfZero(a.District),
+		City: nilIfZero(a.City), PostalCode: nilIfZero(a.PostalCode), Country: nilIfZero(a.Country), Phone: nilIfZero(a.Phone),
+	})
+}
+
+// ListCustomerPayments responds with a page of a customer's payments.
+func (s *Server) ListCustomerPayments(ctx context.Context, request gen.ListCustomerPaymentsRequestObject) (gen.ListCustomerPaymentsResponseObject, error) {
+	p := request.Params
+	q := paging(string(value(p.Sort)), p.Page, p.PageSize, p.Cursor, p.Count)
+	found, err := s.deps.Store.CustomerPayments(ctx, request.CustomerID, q)
+	if err != nil {
+		return nil, err
+	}
+	page := gen.PaymentPage{
+		Items: make([]gen.Payment, len(found.Items)), // never nil: JSON needs [], not null
+		Page:  nilIfZero(found.Page), PageSize: q.PageSize, Total: found.Total, NextCursor: nilIfZero(found.Next),
+	}
+	for i, each := range found.Items {
+		page.Items[i] = gen.Payment{
+			PaymentID: each.PaymentID, CustomerID: each.CustomerID, StaffID: each.StaffID, RentalID: each.RentalID,
+			Amount: money(each.Amount), PaymentDate: each.PaymentDate,
+		}
+	}
+	return gen.ListCustomerPayments200JSONResponse{
+		Body: page, Headers: gen.ListCustomerPayments200ResponseHeaders{Link: linkTo(ctx, found.Next)},
+	}, nil
+}

@@ -1,0 +1,121 @@
+package store_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"example.com/pagila-api/store"
+	"example.com/pagila-api/store/pgtest"
+)
+
+// A capped count is exact up to the cap, whatever the conditions and the page.
+func TestCountCapped(t *testing.T) {
+	t.Parallel()
+	pgtest.RealPagila(t)
+	url := pgtest.New(t)
+	pgtest.Grow(t, url, 12)
+	s, yes, no := open(t, url), true, false
+	for _, q := range []store.FilmQuery{
+		{},
+		{InStock: &yes},
+		{InStock: &no},
+		{InStock: &yes, StoreID: 2},
+		{InStock: &no, StoreID: 1},
+		{InStock: &no, StoreID: 9},
+		{InStock: &no, Categories: []string{"Comedy", "Drama"}},
+		{InStock: &no, Search: "drama"},
+		{InStock: &no, Languages: []string{"French"}},
+		{InStock: &no, SpecialFeatures: []string{"trailers"}, Categories: []string{"Comedy"}},
+		{SpecialFeatures: []string{"Trailers", "Commentaries"}},
+		{Categories: []string{"Nonsense"}},
+		{Actors: []string{"cage"}},
+		{Actors: []string{"a"}, InStock: &no},
+		{Length: store.Range[int32]{Max: new(int32(46))}},
+		{Search: "drama"},
+	} {
+		wantCappedCount(t, s, q)
+	}
+}
+
+// wantCappedCount compares the capped count of a query with the exact one, for each kind of page.
+func wantCappedCount(t *testing.T, s *store.Store, q store.FilmQuery) {
+	t.Helper()
+	total := func(p store.Paging) int64 {
+		t.Helper()
+		q.Paging = p
+		page, err := s.Films(t.Context(), q)
+		if err != nil || page.Total == nil {
+			t.Fatalf("%+v: %+v, %v", q, page, err)
+		}
+		return *page.Total
+	}
+	exact := total(store.Paging{Page: 2, PageSize: 1, Count: store.CountExact})
+	for _, p := range []store.Paging{
+		{PageSize: 1}, {PageSize: 100, Order: "-length"}, {Page: 2, PageSize: 3}, {Page: 2147483647, PageSize: 100},
+	} {
+		p.Count = store.CountExact
+		if got := total(p); got != exact {
+			t.Errorf("%+v: %d, want %d", q, got, exact)
+		}
+		p.Count = store.CountCapped
+		if got := total(p); got != min(exact, store.CountCap+1) {
+			t.Errorf("%+v: %d, want at most %d of %d", q, got, store.CountCap+1, exact)
+		}
+	}
+}
+
+// A capped count of films that are out of stock walks the films: it reads no table of copies or rentals as a whole. The
+// other conditions come first.
+func TestCappedCountWalks(t *testing.T) {
+	t.Parallel()
+	pgtest.RealPagila(t)
+	url := pgtest.New(t)
+	pgtest.Grow(t, url, 30)
+	s, no := open(t, url), false
+	for _, q := range []store.FilmQuery{
+		{InStock: &no}, {InStock: &no, StoreID: 1}, {InStock: &no, Categories: []string{"Comedy"}},
+	} {
+		q.PageSize, q.Count = 8, store.CountCapped
+		page, err := s.Films(t.Context(), q)
+		if err != nil || page.Next == "" {
+			t.Fatalf("%+v: %v", q, err)
+		}
+		sql, args, err := store.FilmsSQL(s, q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, kept := range []bool{false, true} {
+			plan := planOf(t, url, kept, sql, args)
+			for _, table := range []string{"inventory", "rental"} {
+				if strings.Contains(plan, "Seq Scan on "+table+" ") {
+					t.Errorf("%+v (kept plan: %t) reads the whole table %s:\n%s", q, kept, table, plan)
+				}
+			}
+		}
+	}
+}
+
+// readsFilms matches a scan of the films that was executed.
+var readsFilms = regexp.MustCompile(`on film f.*\(actual`)
+
+// A page that has all items needs no other count.
+func TestSmallListsAreCountedOnce(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	s := open(t, url)
+	for _, count := range []store.Count{store.CountExact, store.CountCapped} {
+		q := store.FilmQuery{Title: "no such title", Paging: store.Paging{PageSize: 1, Count: count}}
+		if page, err := s.Films(t.Context(), q); err != nil || *page.Total != 0 {
+			t.Fatalf("%s: %+v, %v", count, page, err)
+		}
+		sql, args, err := store.FilmsSQL(s, q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan := explained(t, url, `EXPLAIN (ANALYZE)`, false, sql, args)
+		if n := len(readsFilms.FindAllString(plan, -1)); n != 1 {
+			t.Errorf("%s reads the films %d times:\n%s", count, n, plan)
+		}
+	}
+}

@@ -1,0 +1,290 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// MaxPageSize is the largest number of items on a page.
+const MaxPageSize = 100
+
+// Paging chooses the page of a list. Each list says which orders it has.
+type Paging struct {
+	Order    string // with a minus sign to reverse it
+	Page     int32  // from 1, which is the default
+	Cursor   string // Page.Next of the page before, instead of Page
+	PageSize int32  // from 1 to MaxPageSize
+	Count    Count
+}
+
+// Count is how the number of items on all pages is found.
+type Count string
+
+// The ways to count. The default is CountExact with a page number, and CountNone with a cursor.
+const (
+	CountExact     Count = "exact"
+	CountCapped    Count = "capped"    // no further than CountCap+1, which means that there are more than CountCap
+	CountEstimated Count = "estimated" // by the planner, which may be wrong
+	CountNone      Count = "none"
+)
+
+// CountCap is how many items CountCapped counts.
+const CountCap = 10_000
+
+// Page is a page of a list in the order of the query.
+type Page[T any] struct {
+	Items []T    // empty past the last page
+	Page  int32  // its number, or 0 if the query had a cursor
+	Total *int64 // the number of items on all pages, or nil with CountNone
+	Next  string // the cursor of the next page, or "" on the last page
+}
+
+// list describes a list that has pages. Its items are rows of a table with an integer id that is greater than 0.
+type list struct {
+	table  string // with its alias, such as `{film} f`
+	id     string // the column, such as `f.film_id`
+	orders map[string]order
+	order  string // the name of the default order
+
+	// columns are those of an item. They are read only for the rows of the page, where page.id is the id, and the
+	// joins find the rest by it.
+	columns, joins string
+	// carried are columns of the table that page has as well, for a table that cannot be looked up by its id alone.
+	// They begin with a comma.
+	carried string
+}
+
+// query is a query for a page of a list.
+type query interface {
+	// faults returns what contradicts itself.
+	faults() []QueryFault
+	// identity returns the query with this paging. Queries with the same JSON have the same items in the same order.
+	// The fields of a type of queries differ from those of other types.
+	identity(p Paging) any
+	// conditions returns a statement with the conditions. For counting, conditions may differ that mean the same.
+	// They have the same arguments.
+	conditions(counting bool) *statement
+}
+
+// lookingUp is a query that looks something up before it knows its conditions.
+type lookingUp interface {
+	lookUp(ctx context.Context, c session) (query, error)
+}
+
+// pageRequest is a paging that was checked and completed with the defaults.
+type pageRequest struct {
+	list
+	Paging
+	by          order
+	after       *position // of the cursor
+	fingerprint [fingerprintSize]byte
+}
+
+// prepare completes the paging with the defaults and checks it.
+func (l list) prepare(p Paging, q query) (pageRequest, error) {
+	p.Order = cmp.Or(p.Order, l.order)
+	by, known := l.orderNamed(p.Order)
+	r := pageRequest{list: l, Paging: p, by: by, fingerprint: fingerprint(q.identity(Paging{Order: p.Order}))}
+	faults := q.faults()
+	switch {
+	case !known:
+		faults = append(faults, QueryFault{"sort", "there is no such order"})
+	case p.Cursor != "" && p.Page != 0:
+		faults = append(faults, QueryFault{"cursor", "a request has either a page or a cursor"})
+	case p.Cursor != "":
+		var err error
+		if r.after, err = decodePosition(p.Cursor, r.fingerprint, by); err != nil {
+			faults = append(faults, QueryFault{"cursor", err.Error()})
+		}
+		r.Count = cmp.Or(p.Count, CountNone)
+	default:
+		r.Page, r.Count = max(p.Page, 1), cmp.Or(p.Count, CountExact)
+	}
+	if faults != nil {
+		return r, &InvalidQueryError{faults}
+	}
+	r.PageSize = min(max(p.PageSize, 1), MaxPageSize)
+	return r, nil
+}
+
+// orderNamed returns the order with this name, which may begin with a minus sign.
+func (l list) orderNamed(name string) (order, bool) {
+	plain, reversed := strings.CutPrefix(name, "-")
+	by, ok := l.orders[plain]
+	by.descending = by.descending != reversed
+	by.id = l.id
+	return by, ok
+}
+
+// fingerprint identifies a query.
+func fingerprint(identity any) [fingerprintSize]byte {
+	data, err := json.Marshal(identity)
+	if err != nil {
+		panic(err) // a struct of strings, numbers, decimals and times
+	}
+	sum := sha256.Sum256(data)
+	return [fingerprintSize]byte(sum[:])
+}
+
+// pageRow is a row of the statement. Without an id, it carries only the total.
+type pageRow[R any] struct {
+	Row     R `bun:"embed:"`
+	ID      int32
+	Total   int64
+	SortKey *string
+}
+
+// readPage reads a page of rows of a list. The error is an *InvalidQueryError if the query contradicts itself or
+// the cursor is not one for it.
+func readPage[R any](ctx context.Context, s *Store, l list, p Paging, q query) (Page[R], error) {
+	r, err := l.prepare(p, q)
+	if err != nil {
+		return Page[R]{}, err
+	}
+	var (
+		rows     []pageRow[R]
+		estimate int64
+	)
+	err = s.call(ctx, s.reads, NoWrite, func(ctx context.Context, c session) error {
+		rows = nil
+		known := q
+		if l, ok := q.(lookingUp); ok {
+			if known, err = l.lookUp(ctx, c); err != nil {
+				return err
+			}
+		}
+		if r.Count == CountEstimated {
+			if estimate, err = c.estimate(ctx, l.table, known); err != nil {
+				return err
+			}
+		}
+		sql, args := r.sql(known)
+		return c.query(ctx, &rows, sql, args...)
+	})
+	if lacksCharacter(err) {
+		rows, estimate = []pageRow[R]{{}}, 0
+	} else if err != nil {
+		return Page[R]{}, err
+	}
+	return newPage(r, rows, estimate), nil
+}
+
+// sql returns the statement that reads the page, from one snapshot with its total. It finds the ids of the page
+// first, and reads the details of these rows alone. The outer join keeps the total if the page is empty.
+//
+// A plan that is kept has to do for every page size. The inner limit tells the planner that few rows are wanted,
+// so that it prefers to walk an index.
+func (r pageRequest) sql(q query) (sql string, args []any) {
+	s := q.conditions(false)
+	size := s.arg(r.PageSize+1) + `::bigint`
+	total := r.total(s, q, size)
+	offset, limit := ``, ` LIMIT `+strconv.Itoa(MaxPageSize+1)
+	switch {
+	case r.after != nil:
+		s.where(true, r.by.after(*r.after, s.arg))
+	case r.Page > 1:
+		limit, offset = ``, ` OFFSET `+s.arg(int64(r.Page-1)*int64(r.PageSize))+`::bigint`
+	}
+	return `
+WITH page AS MATERIALIZED (
+	SELECT * FROM (
+		SELECT ` + r.id + ` AS id, ` + r.by.key + ` AS sort_key` + r.carried + ` FROM ` + r.table + r.by.joins + `
+		WHERE ` + s.all() + `
+		ORDER BY ` + r.by.by(r.by.key, r.id) + limit + `
+	) best
+	ORDER BY ` + r.by.by(`sort_key`, `id`) + ` LIMIT ` + size + offset + `
+)
+SELECT total.total, page.id, ` + r.by.is.text(`page.sort_key`) + ` AS sort_key,` + r.columns + `
+FROM (SELECT ` + total + ` AS total) total
+LEFT JOIN page ON true` + r.joins + `
+ORDER BY ` + r.by.by(`page.sort_key`, `page.id`), s.args
+}
+
+// total returns an expression for the total, with the arguments of the statement. If the first page has all items,
+// they are counted there: PostgreSQL does not evaluate the branch that it does not need.
+func (r pageRequest) total(s *statement, q query, size string) string {
+	var matching string
+	switch r.Count {
+	case CountExact:
+		matching = r.table + ` WHERE ` + q.conditions(true).all()
+	case CountCapped:
+		matching = `(` + r.capped(s) + `) capped`
+	default:
+		return `NULL::bigint`
+	}
+	total := `(SELECT count(*) FROM ` + matching + `)`
+	if r.Page == 1 {
+		total = `CASE WHEN (SELECT count(*) FROM page) < ` + size + ` THEN (SELECT count(*) FROM page) ELSE ` + total + ` END`
+	}
+	return total
+}
+
+// capped returns a statement for the rows of a capped count. It has the conditions of pages, since it can end early as
+// well. It tests the slow ones last, and for one row at a time: a plan that joins whole tables would not end early, and
+// the planner cannot know how many rows meet these conditions.
+func (r pageRequest) capped(s *statement) string {
+	from := r.table + ` WHERE ` + and(s.conditions)
+	if s.slow != nil {
+		alias, _, _ := strings.Cut(r.id, ".")
+		from = `(SELECT * FROM ` + from + ` OFFSET 0) ` + alias + ` WHERE (SELECT ` + and(s.slow) + `)`
+	}
+	return `SELECT FROM ` + from + ` LIMIT ` + strconv.Itoa(CountCap+1)
+}
+
+// newPage makes a page of the rows, which are one more than the page has if there is a next page.
+func newPage[R any](r pageRequest, rows []pageRow[R], estimate int64) Page[R] {
+	page := Page[R]{Items: make([]R, 0, len(rows)), Page: r.Page}
+	if more := len(rows) > int(r.PageSize); more {
+		rows = rows[:r.PageSize]
+		last := rows[len(rows)-1]
+		page.Next = position{ID: last.ID, Key: last.SortKey}.encode(r.fingerprint)
+	}
+	for _, row := range rows {
+		if row.ID != 0 {
+			page.Items = append(page.Items, row.Row)
+		}
+	}
+	switch r.Count {
+	case CountExact, CountCapped:
+		page.Total = &rows[0].Total
+	case CountEstimated:
+		page.Total = new(max(estimate, int64(len(page.Items))))
+	case CountNone:
+	}
+	return page
+}
+
+// convertPage converts the items of a page.
+func convertPage[R, T any](page Page[R], convert func(R) T) Page[T] {
+	items := make([]T, len(page.Items))
+	for i, row := range page.Items {
+		items[i] = convert(row)
+	}
+	return Page[T]{Items: items, Page: page.Page, Total: page.Total, Next: page.Next}
+}
+
+// estimate returns the number of matching rows of a table that the planner expects.
+func (c session) estimate(ctx context.Context, table string, q query) (int64, error) {
+	s := q.conditions(true)
+	sql := `EXPLAIN (FORMAT JSON) SELECT FROM ` + table + ` WHERE ` + s.all()
+	var rows []struct {
+		Plan string `bun:"QUERY PLAN"`
+	}
+	if err := c.query(ctx, &rows, sql, s.args...); err != nil {
+		return 0, fmt.Errorf("explain: %w", err)
+	}
+	var plans []struct {
+		Plan struct {
+			Rows float64 `json:"Plan Rows"`
+		}
+	}
+	if err := json.Unmarshal([]byte(rows[0].Plan), &plans); err != nil {
+		return 0, fmt.Errorf("read the plan: %w", err)
+	}
+	return int64(plans[0].Plan.Rows), nil
+}
