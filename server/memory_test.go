@@ -13,7 +13,8 @@ import (
 )
 
 // TestQuestionMemory shows that a question holds no more than the films that it shows: with 30 times as many films in
-// the catalogue, it allocates at most a tenth more bytes, whatever its conditions and its order.
+// the catalogue, it allocates less than half as much again, whatever its conditions and its order. The limit allows for
+// the server's background work. The ids of all films alone would be twice as much.
 func TestQuestionMemory(t *testing.T) { //nolint:paralleltest // it measures what the process allocates
 	url := pgtest.New(t)
 	pgtest.Grow(t, url, 30)
@@ -26,7 +27,7 @@ func TestQuestionMemory(t *testing.T) { //nolint:paralleltest // it measures wha
 		t.Run(question, func(t *testing.T) {
 			before, after := small.allocates(t, question), large.allocates(t, question)
 			t.Logf("%d bytes with a thousand films, %d with 30 thousand", before, after)
-			if after > before*11/10 {
+			if after > before*3/2 {
 				t.Error("a question allocates more if there are more films")
 			}
 		})

@@ -150,7 +150,7 @@ func TestReadmesAgreeOnTimeoutsAndRetries(t *testing.T) {
 		"GET and HEAD are retried twice by default, after a network error, 429, 502, 503 or 504. " +
 			"The backoff is the pause before the first retry (0.2 s by default). It doubles with each retry, " +
 			"and the delay in `Retry-After` is added. If that delay exceeds 30 s, the error is",
-		"Renting, returning, subscribing and canceling are retried too, and also after a timeout, because the " +
+		"Renting, returning, subscribing and cancelling are retried too, and also after a timeout, because the " +
 			"server recognizes a repeated request. If it carried out the request before, the method returns that " +
 			"result. Other writes are never retried, nor is a read that timed out",
 		"A network error, a timeout, 503 `outcome_unknown`, or a proxy's 502, 503 or 504 leaves open whether a write was carried out.",
