@@ -37,8 +37,13 @@ const (
 	categoryJoined = `EXISTS (SELECT FROM {film_category} fc JOIN {category} c USING (category_id)
 		WHERE fc.film_id = f.film_id AND category_id > 0 AND lower(upper(c.name {unicode})) IN ` + wanted + `)`
 
-	// languageIs casts to text, which drops the blanks that character(20) adds.
-	languageIs = `f.language_id = ANY (ARRAY(
+	// languageIs is for the languages of languagesNamed. min looks in Pagila's index whether there is any film in them.
+	// Without it, a page of a language without films would read all films.
+	languageIs = `f.language_id = ` + languagesNamed + `
+		AND (SELECT min(any_film.language_id) FROM {film} any_film WHERE any_film.language_id = ` + languagesNamed + `) IS NOT NULL`
+
+	// languagesNamed casts to text, which drops the blanks that character(20) adds.
+	languagesNamed = `ANY (ARRAY(
 		SELECT language_id FROM {language} WHERE language_id > 0 AND lower(upper(name::text {unicode})) IN ` + wanted + `))`
 
 	// inStock names the stores because Pagila's index of copies begins with them.
