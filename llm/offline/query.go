@@ -179,6 +179,13 @@ func (q *query) limit(measure, bound string, low, high float64) bool {
 		return q.end(measure, "_min", low)
 	case "", "to", "betweento", "betweenand":
 		return q.end(measure, "_min", low) && q.end(measure, "_max", high)
+	case "~": // up to a tenth less or more, or a year
+		margin := low / 10
+		if measure == "release_year" {
+			margin = 1
+		}
+		least, most := math.Ceil((low-margin)/step-1e-6), math.Floor((low+margin)/step+1e-6)
+		return q.end(measure, "_min", least*step) && q.end(measure, "_max", most*step)
 	}
 	return false
 }
