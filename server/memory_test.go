@@ -15,7 +15,7 @@ import (
 // TestQuestionMemory shows that a question holds no more than the films that it shows: with 30 times as many films in
 // the catalogue, it allocates less than half as much again, whatever its conditions and its order. The limit allows for
 // the server's background work. The ids of all films alone would be twice as much.
-func TestQuestionMemory(t *testing.T) { //nolint:paralleltest // it measures what the process allocates
+func TestQuestionMemory(t *testing.T) { //nolint:paralleltest // parallel tests would add to the allocations that it measures
 	url := pgtest.New(t)
 	pgtest.Grow(t, url, 30)
 	small, large := start(t), startOn(t, url)

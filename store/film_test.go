@@ -82,7 +82,7 @@ func TestUpdateFilmOnce(t *testing.T) {
 	}
 }
 
-// The version changes with everything that the detail has, and with nothing else.
+// The version changes if any part of the detail changes. Other columns of the film do not change it.
 func TestFilmVersion(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)

@@ -255,8 +255,8 @@ func (c session) rentCopy(ctx context.Context, n NewRental) (writtenRental, erro
 	return c.insertRental(ctx, n)
 }
 
-// rentAnyCopy rents the first copy that is free. If others have locked all free copies, it waits for one of them,
-// which may be rented out then. So each repetition follows a rental by somebody else.
+// rentAnyCopy rents the first copy that is free. If other transactions have locked all free copies, it waits for one
+// of them. It tries again only if that copy was rented out meanwhile.
 func (c session) rentAnyCopy(ctx context.Context, n NewRental) (writtenRental, error) {
 	for {
 		var err error

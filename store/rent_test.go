@@ -164,7 +164,7 @@ func TestRentalRules(t *testing.T) {
 	}
 }
 
-// A customer who has several copies of a film, or a copy several times, gets the last rental.
+// If a customer has several open rentals of a film or of a copy, the error has the latest one.
 func TestAlreadyRentedSeveralTimes(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)

@@ -125,8 +125,8 @@ SELECT COALESCE(s.end_date <= ` + cancelledEnd + `, false) AS ended,` + subscrip
 FROM {streaming_subscription} s WHERE s.id = $1::integer AND s.customer_id = $2::integer
 FOR NO KEY UPDATE`
 
-// subscriptionsSQL returns a row without a subscription for a customer who has none, and no row without such a
-// customer.
+// subscriptionsSQL returns one row of NULLs for a customer without subscriptions, and no row if the customer does not
+// exist.
 var subscriptionsSQL = `SELECT` + subscriptionColumns + `
 FROM {customer} c LEFT JOIN {streaming_subscription} s ON s.customer_id = c.customer_id AND s.id > 0
 WHERE c.customer_id = $1::integer

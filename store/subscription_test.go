@@ -29,7 +29,7 @@ func today(t *testing.T, conn *pgx.Conn) time.Time {
 	return day
 }
 
-// subscriber returns an active customer who has no subscription.
+// subscriber returns an active customer without a subscription.
 func subscriber(t *testing.T, conn *pgx.Conn) int32 {
 	t.Helper()
 	return pgtest.Value[int32](t, conn.QueryRow, `SELECT min(customer_id) FROM customer WHERE active = 1

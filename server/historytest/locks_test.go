@@ -47,7 +47,7 @@ func TestWithoutLocks(t *testing.T) {
 		t.Run(change.lock, func(t *testing.T) {
 			path, text := change.source(t)
 			if duration(t) == 0 {
-				t.Skip("make history-test runs it: it builds the server several times")
+				t.Skip("this builds the server several times: make history-test runs it")
 			}
 			changed := filepath.Join(t.TempDir(), change.file)
 			if err := os.WriteFile(changed, text, 0o600); err != nil {

@@ -12,7 +12,7 @@ import (
 	"example.com/pagila-api/gen"
 )
 
-// The tests below show that the model accepts what a right counter does, and nothing else. The film 1 has the copies
+// The tests below show that the model accepts correct histories and rejects wrong ones. The film 1 has the copies
 // 11 and 12. Each event begins with the times of the request and of its answer.
 
 func testShop() *shop {
