@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// ErrCustomerInactive says that the customer may not rent, because one of Pagila's two columns active and
+// ErrCustomerInactive says that the customer may not rent or subscribe, because one of Pagila's two columns active and
 // activebool says that the customer is not active.
 var ErrCustomerInactive = errors.New("the customer is not active")
 
