@@ -182,3 +182,40 @@ func (r customerRow) detail(rentals []openRentalRow) CustomerDetail {
 	}
 	return detail
 }
+
+// customerActive is whether the customer c is active. A customer is active unless one of the two columns says
+// otherwise: active may be NULL, and activebool is true for every customer of the original Pagila.
+const customerActive = `COALESCE(c.active, 1) = 1 AND COALESCE(c.activebool, true)`
+
+const lockCustomerSQL = `
+SELECT ` + customerActive + ` AS active FROM {customer} c WHERE c.customer_id = $1::integer
+FOR NO KEY UPDATE OF c`
+
+// lockCustomer locks the row of a customer until the commit, and returns whether the customer is active. It excludes
+// every other lockCustomer, and changes of the row. The next statement sees what earlier holders of the lock have
+// written. The error is a *NotFoundError if there is no such customer.
+func (c session) lockCustomer(ctx context.Context, id int32) (active bool, err error) {
+	var found []struct{ Active bool }
+	if err := c.query(ctx, &found, lockCustomerSQL, id); err != nil {
+		return false, fmt.Errorf("lock customer %d: %w", id, err)
+	}
+	if len(found) == 0 {
+		return false, &NotFoundError{KindCustomer, id}
+	}
+	return found[0].Active, nil
+}
+
+const findCustomerSQL = `SELECT EXISTS (SELECT FROM {customer} c WHERE c.customer_id = $1::integer) AS found`
+
+// findCustomer returns a *NotFoundError if there is no such customer. An empty list of the customer's is not found
+// either, then.
+func (s *Store) findCustomer(ctx context.Context, id int32) error {
+	var rows []struct{ Found bool }
+	if err := s.read(ctx, &rows, findCustomerSQL, id); err != nil {
+		return fmt.Errorf("look for customer %d: %w", id, err)
+	}
+	if !rows[0].Found {
+		return &NotFoundError{KindCustomer, id}
+	}
+	return nil
+}

@@ -23,6 +23,9 @@ var ErrFilmNotAvailable = errors.New("no copy of the film is available")
 // ErrFilmChanged says that the film has changed since the version that the caller knows.
 var ErrFilmChanged = errors.New("the film has changed")
 
+// errSuppressed says that a trigger of the database made a statement write nothing.
+var errSuppressed = errors.New("a trigger suppressed the row")
+
 // Kind is a kind of row that an error can be about.
 type Kind int
 

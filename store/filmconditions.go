@@ -49,7 +49,7 @@ const (
 	// inStock names the stores because Pagila's index of copies begins with them.
 	inStock = `EXISTS (SELECT FROM {inventory} i WHERE i.film_id = f.film_id AND i.inventory_id > 0
 		AND i.store_id = ANY (CASE WHEN $1::integer = 0 THEN ARRAY(SELECT store_id FROM {store}) ELSE ARRAY[$1::integer] END)
-		AND NOT EXISTS (SELECT FROM {rental} r WHERE r.inventory_id = i.inventory_id AND r.return_date IS NULL))`
+		AND NOT EXISTS (SELECT FROM {rental} r WHERE ` + openRental + `))`
 	inStore = `EXISTS (SELECT FROM {inventory} i WHERE i.film_id = f.film_id AND i.inventory_id > 0 AND i.store_id = $1::integer)`
 
 	// PostgreSQL accepts NaN as a numeric, but it is not an amount of money.

@@ -16,10 +16,6 @@ type NewRental struct {
 	StaffID     int32
 }
 
-// customerActive is whether the customer c is active. A customer is active unless one of the two columns says
-// otherwise: active may be NULL, and activebool is true for every customer of the original Pagila.
-const customerActive = `COALESCE(c.active, 1) = 1 AND COALESCE(c.activebool, true)`
-
 // rentedAlready is the id of the last rental of a copy that the customer $1 has out, or NULL. The ids of rentals
 // begin at 1.
 const rentedAlready = `(SELECT r.rental_id FROM {rental} r WHERE r.customer_id = $1::integer AND r.return_date IS NULL
@@ -55,10 +51,6 @@ SELECT ` + staffActive + `,
 		SELECT i.inventory_id FROM {inventory} i
 		WHERE i.film_id = $3::integer AND i.store_id = ANY (ARRAY(SELECT store_id FROM {store})
 	)))` + latest + ` AS rented_already`
-
-const lockCustomerSQL = `
-SELECT ` + customerActive + ` AS active FROM {customer} c WHERE c.customer_id = $1::integer
-FOR NO KEY UPDATE OF c`
 
 // lockCopySQL excludes other rentals of the copy, but allows checks of foreign keys to it.
 const lockCopySQL = `SELECT inventory_id FROM {inventory} WHERE inventory_id = $1::integer FOR NO KEY UPDATE`
@@ -175,20 +167,6 @@ func (c session) partiesOfFilm(ctx context.Context, n NewRental) (parties, error
 	return found[0], nil
 }
 
-// lockCustomer locks the row of a customer until the commit, and returns whether the customer is active. What it
-// excludes is every other lockCustomer, and changes of the row. A statement that comes after it sees what those
-// before it have written. The error is a *NotFoundError if there is no such customer.
-func (c session) lockCustomer(ctx context.Context, id int32) (active bool, err error) {
-	var found []struct{ Active bool }
-	if err := c.query(ctx, &found, lockCustomerSQL, id); err != nil {
-		return false, fmt.Errorf("lock customer %d: %w", id, err)
-	}
-	if len(found) == 0 {
-		return false, &NotFoundError{KindCustomer, id}
-	}
-	return found[0].Active, nil
-}
-
 // checkParties returns an error if the rental is not possible. What does not exist comes first, all together. A
 // repeated call comes next: it has to find its rental, even if somebody is no longer active.
 func (c session) checkParties(ctx context.Context, n NewRental, p parties) error {
@@ -289,9 +267,6 @@ func (c session) freeCopy(ctx context.Context, statement string, n NewRental) (i
 	}
 	return copies[0].InventoryID, nil
 }
-
-// errSuppressed says that a trigger of the database made a statement write nothing.
-var errSuppressed = errors.New("a trigger suppressed the row")
 
 func (c session) insertRental(ctx context.Context, n NewRental) (writtenRental, error) {
 	var rows []struct {

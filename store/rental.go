@@ -110,22 +110,21 @@ WHERE r.rental_id = $1::integer AND r.customer_id = $2::integer`
 // Rental returns a customer's rental by its id. The error is a *NotFoundError if the customer has no such
 // rental.
 func (s *Store) Rental(ctx context.Context, customerID, id int32) (Rental, error) {
-	var rows []rentalRow
-	return oneRental(id, &rows, s.read(ctx, &rows, readRentalSQL, id, customerID))
+	var rental Rental
+	err := s.call(ctx, s.reads, NoWrite, func(ctx context.Context, c session) (err error) {
+		rental, err = c.rental(ctx, customerID, id)
+		return err
+	})
+	return rental, err
 }
 
-// rental is Store.Rental within a call.
 func (c session) rental(ctx context.Context, customerID, id int32) (Rental, error) {
 	var rows []rentalRow
-	return oneRental(id, &rows, c.query(ctx, &rows, readRentalSQL, id, customerID))
-}
-
-func oneRental(id int32, rows *[]rentalRow, err error) (Rental, error) {
-	if err != nil {
+	if err := c.query(ctx, &rows, readRentalSQL, id, customerID); err != nil {
 		return Rental{}, fmt.Errorf("read rental %d: %w", id, err)
 	}
-	if len(*rows) == 0 {
+	if len(rows) == 0 {
 		return Rental{}, &NotFoundError{KindRental, id}
 	}
-	return (*rows)[0].rental(), nil
+	return rows[0].rental(), nil
 }

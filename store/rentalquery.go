@@ -108,18 +108,3 @@ func (s *Store) CustomerRentals(ctx context.Context, q RentalQuery) (Page[Rental
 	}
 	return page, err
 }
-
-const findCustomerSQL = `SELECT EXISTS (SELECT FROM {customer} c WHERE c.customer_id = $1::integer) AS found`
-
-// findCustomer returns a *NotFoundError if there is no such customer. An empty list of the customer's is not found
-// either, then.
-func (s *Store) findCustomer(ctx context.Context, id int32) error {
-	var rows []struct{ Found bool }
-	if err := s.read(ctx, &rows, findCustomerSQL, id); err != nil {
-		return fmt.Errorf("look for customer %d: %w", id, err)
-	}
-	if !rows[0].Found {
-		return &NotFoundError{KindCustomer, id}
-	}
-	return nil
-}

@@ -7,8 +7,9 @@
 //
 // The package uses bun over pgx. There are two ways to execute a statement:
 //
-//   - A statement on Pagila's tables is a constant. It names tables in braces, such as {film}, and takes its
-//     arguments as $1, $2 and so on. Store.read executes it on its own, session.query within Store.write.
+//   - A statement on Pagila's tables is a constant. That of a page is made of constants, so that it is one text
+//     for each combination of conditions. It names tables in braces, such as {film}, and takes its arguments
+//     as $1, $2 and so on. Store.read executes it on its own, session.query within a call.
 //     pgx keeps its plan, and bun scans the rows. bun's own queries write their arguments into the text, so
 //     PostgreSQL must plan each of them anew. Planning is most of the cost of a small query.
 //   - A query on PostgreSQL's catalogs is a constant as well. It takes no arguments and returns one row.

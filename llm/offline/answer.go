@@ -31,7 +31,7 @@ func (c *conversation) answer() (text string, understood bool, err error) {
 	found["read"], found["unread"], found["failed"] = q.read, q.unread, c.failed
 	var b strings.Builder
 	err = answerTemplate.Execute(&b, found)
-	return strings.TrimSpace(b.String()), len(q.unread)+len(c.wanted) == 0 && !c.failed, err
+	return strings.TrimSpace(b.String()), len(q.unread)+len(c.wanted) == 0 && !c.failed && found["nothing"] == nil, err
 }
 
 // find makes the calls that the question needs, and returns what the answer has from them.
@@ -42,8 +42,7 @@ func (q *query) find(c *conversation) map[string]any {
 	case q.list.value != "":
 		return map[string]any{"page": c.call(q.list.value, map[string]any{}), "what": q.list.says}
 	case len(q.args) == 0 && (len(q.unread) > 0 || !q.every):
-		c.failed = true // there is nothing to search for
-		return map[string]any{}
+		return map[string]any{"nothing": true}
 	}
 	q.args["page_size"], q.args["count"] = maxListed, "capped"
 	return map[string]any{"page": c.call("listFilms", q.args), "what": "films"}

@@ -129,7 +129,7 @@ func TestAnswer(t *testing.T) {
 			"Looked for: dramas.\nNot understood, and not used: “only”.\n1 film:\n- AIRPLANE SIERRA [7], 62 minutes.",
 			false,
 		},
-		{"hello", nil, "Not understood: some or all of the question could not be looked up.", false},
+		{"hello", nil, "Not understood: no condition for films was found.", false},
 	} {
 		conversation, calls, answer, err := run(t.Context(), test.question)
 		if err != nil {

@@ -15,7 +15,7 @@ var lockless = []lockChange{
 		"{inventory} WHERE inventory_id = $1::integer FOR NO KEY UPDATE`", "{inventory} WHERE inventory_id = $1::integer`",
 	},
 	{"the copy that the database chooses", "rent.go", "\nFOR NO KEY UPDATE OF i`", "\nFOR KEY SHARE OF i`"},
-	{"the customer who rents by film or subscribes", "rent.go", "FOR NO KEY UPDATE OF c`", "FOR KEY SHARE OF c`"},
+	{"the customer who rents by film or subscribes", "customer.go", "FOR NO KEY UPDATE OF c`", "FOR KEY SHARE OF c`"},
 	{"the film", "film.go", "FOR NO KEY UPDATE`", "FOR KEY SHARE`"},
 }
 
