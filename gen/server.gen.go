@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
-	"github.com/gin-gonic/gin/binding"
 	"github.com/oapi-codegen/runtime"
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
@@ -4387,50 +4386,15 @@ type StrictHandlerFunc func(ctx *gin.Context, request any) (any, error)
 type StrictMiddlewareFunc func(f StrictHandlerFunc, operationID string) StrictHandlerFunc
 
 type StrictGinServerOptions struct {
-	// RequestErrorHandlerFunc is called when a request cannot be parsed or
-	// decoded. It is invoked for JSON bind failures, form parse/bind errors,
-	// multipart reader errors, media type parse errors, missing multipart
-	// boundaries, and request body read errors. The default returns 400.
+	// RequestErrorHandlerFunc is called when a body cannot be decoded.
 	RequestErrorHandlerFunc func(ctx *gin.Context, err error)
-	// HandlerErrorFunc is called when the application handler (or any
-	// middleware wrapping it) returns a non-nil error. The default returns 500.
+	// HandlerErrorFunc is called when the handler, or any middleware around it, returns an error.
 	HandlerErrorFunc func(ctx *gin.Context, err error)
-	// ResponseErrorHandlerFunc is called when the response object fails to
-	// serialize (Visit*Response returns an error) or when the handler returns
-	// an unexpected response type. The default returns 500.
+	// ResponseErrorHandlerFunc is called when the response cannot be written.
 	ResponseErrorHandlerFunc func(ctx *gin.Context, err error)
 }
 
-func NewStrictHandler(ssi StrictServerInterface, middlewares []StrictMiddlewareFunc) ServerInterface {
-	return &strictHandler{ssi: ssi, middlewares: middlewares, options: StrictGinServerOptions{
-		RequestErrorHandlerFunc: func(ctx *gin.Context, err error) {
-			ctx.JSON(http.StatusBadRequest, gin.H{"msg": err.Error()})
-		},
-		HandlerErrorFunc: func(ctx *gin.Context, err error) {
-			ctx.JSON(http.StatusInternalServerError, gin.H{"msg": err.Error()})
-		},
-		ResponseErrorHandlerFunc: func(ctx *gin.Context, err error) {
-			ctx.JSON(http.StatusInternalServerError, gin.H{"msg": err.Error()})
-		},
-	}}
-}
-
 func NewStrictHandlerWithOptions(ssi StrictServerInterface, middlewares []StrictMiddlewareFunc, options StrictGinServerOptions) ServerInterface {
-	if options.RequestErrorHandlerFunc == nil {
-		options.RequestErrorHandlerFunc = func(ctx *gin.Context, err error) {
-			ctx.JSON(http.StatusBadRequest, gin.H{"msg": err.Error()})
-		}
-	}
-	if options.HandlerErrorFunc == nil {
-		options.HandlerErrorFunc = func(ctx *gin.Context, err error) {
-			ctx.JSON(http.StatusInternalServerError, gin.H{"msg": err.Error()})
-		}
-	}
-	if options.ResponseErrorHandlerFunc == nil {
-		options.ResponseErrorHandlerFunc = func(ctx *gin.Context, err error) {
-			ctx.JSON(http.StatusInternalServerError, gin.H{"msg": err.Error()})
-		}
-	}
 	return &strictHandler{ssi: ssi, middlewares: middlewares, options: options}
 }
 
@@ -4446,7 +4410,7 @@ func (sh *strictHandler) ListActors(ctx *gin.Context, params ListActorsParams) {
 
 	request.Params = params
 
-	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+	handler := func(ctx *gin.Context, request any) (any, error) {
 		return sh.ssi.ListActors(ctx, request.(ListActorsRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
@@ -4472,7 +4436,7 @@ func (sh *strictHandler) GetActor(ctx *gin.Context, actorID ActorID) {
 
 	request.ActorID = actorID
 
-	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+	handler := func(ctx *gin.Context, request any) (any, error) {
 		return sh.ssi.GetActor(ctx, request.(GetActorRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
@@ -4498,7 +4462,7 @@ func (sh *strictHandler) AskQuestion(ctx *gin.Context, params AskQuestionParams)
 
 	request.Params = params
 
-	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+	handler := func(ctx *gin.Context, request any) (any, error) {
 		return sh.ssi.AskQuestion(ctx, request.(AskQuestionRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
@@ -4523,24 +4487,14 @@ func (sh *strictHandler) HandOff(ctx *gin.Context) {
 	var request HandOffRequestObject
 
 	var body HandOffJSONRequestBody
-	var err error
-	// A request validator built on kin-openapi's openapi3filter with
-	// KeepValidatedValue leaves the value it validated on the body. Bind
-	// that value, matching member names exactly, so the handler receives
-	// what was validated instead of a second, case-insensitive decode.
-	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-		err = ctx.ShouldBindJSON(&body)
-	} else if binding.Validator != nil {
-		// ShouldBindJSON runs the struct validator after decoding; keep that.
-		err = binding.Validator.ValidateStruct(&body)
-	}
-	if err != nil {
+	// The body has the value that was validated, so it is not decoded again.
+	if err := runtime.BindJSONBody(ctx.Request, &body); err != nil {
 		sh.options.RequestErrorHandlerFunc(ctx, err)
 		return
 	}
 	request.Body = &body
 
-	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+	handler := func(ctx *gin.Context, request any) (any, error) {
 		return sh.ssi.HandOff(ctx, request.(HandOffRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
@@ -4565,24 +4519,14 @@ func (sh *strictHandler) SummarizeFilm(ctx *gin.Context) {
 	var request SummarizeFilmRequestObject
 
 	var body SummarizeFilmJSONRequestBody
-	var err error
-	// A request validator built on kin-openapi's openapi3filter with
-	// KeepValidatedValue leaves the value it validated on the body. Bind
-	// that value, matching member names exactly, so the handler receives
-	// what was validated instead of a second, case-insensitive decode.
-	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-		err = ctx.ShouldBindJSON(&body)
-	} else if binding.Validator != nil {
-		// ShouldBindJSON runs the struct validator after decoding; keep that.
-		err = binding.Validator.ValidateStruct(&body)
-	}
-	if err != nil {
+	// The body has the value that was validated, so it is not decoded again.
+	if err := runtime.BindJSONBody(ctx.Request, &body); err != nil {
 		sh.options.RequestErrorHandlerFunc(ctx, err)
 		return
 	}
 	request.Body = &body
 
-	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+	handler := func(ctx *gin.Context, request any) (any, error) {
 		return sh.ssi.SummarizeFilm(ctx, request.(SummarizeFilmRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
@@ -4606,7 +4550,7 @@ func (sh *strictHandler) SummarizeFilm(ctx *gin.Context) {
 func (sh *strictHandler) ListCategories(ctx *gin.Context) {
 	var request ListCategoriesRequestObject
 
-	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+	handler := func(ctx *gin.Context, request any) (any, error) {
 		return sh.ssi.ListCategories(ctx, request.(ListCategoriesRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
@@ -4632,7 +4576,7 @@ func (sh *strictHandler) ListCustomers(ctx *gin.Context, params ListCustomersPar
 
 	request.Params = params
 
-	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+	handler := func(ctx *gin.Context, request any) (any, error) {
 		return sh.ssi.ListCustomers(ctx, request.(ListCustomersRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
@@ -4658,7 +4602,7 @@ func (sh *strictHandler) GetCustomer(ctx *gin.Context, customerID CustomerID) {
 
 	request.CustomerID = customerID
 
-	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+	handler := func(ctx *gin.Context, request any) (any, error) {
 		return sh.ssi.GetCustomer(ctx, request.(GetCustomerRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
@@ -4685,7 +4629,7 @@ func (sh *strictHandler) ListCustomerPayments(ctx *gin.Context, customerID Custo
 	request.CustomerID = customerID
 	request.Params = params
 
-	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+	handler := func(ctx *gin.Context, request any) (any, error) {
 		return sh.ssi.ListCustomerPayments(ctx, request.(ListCustomerPaymentsRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
@@ -4712,7 +4656,7 @@ func (sh *strictHandler) ListCustomerRentals(ctx *gin.Context, customerID Custom
 	request.CustomerID = customerID
 	request.Params = params
 
-	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+	handler := func(ctx *gin.Context, request any) (any, error) {
 		return sh.ssi.ListCustomerRentals(ctx, request.(ListCustomerRentalsRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
@@ -4739,24 +4683,14 @@ func (sh *strictHandler) CreateRental(ctx *gin.Context, customerID CustomerID) {
 	request.CustomerID = customerID
 
 	var body CreateRentalJSONRequestBody
-	var err error
-	// A request validator built on kin-openapi's openapi3filter with
-	// KeepValidatedValue leaves the value it validated on the body. Bind
-	// that value, matching member names exactly, so the handler receives
-	// what was validated instead of a second, case-insensitive decode.
-	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-		err = ctx.ShouldBindJSON(&body)
-	} else if binding.Validator != nil {
-		// ShouldBindJSON runs the struct validator after decoding; keep that.
-		err = binding.Validator.ValidateStruct(&body)
-	}
-	if err != nil {
+	// The body has the value that was validated, so it is not decoded again.
+	if err := runtime.BindJSONBody(ctx.Request, &body); err != nil {
 		sh.options.RequestErrorHandlerFunc(ctx, err)
 		return
 	}
 	request.Body = &body
 
-	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+	handler := func(ctx *gin.Context, request any) (any, error) {
 		return sh.ssi.CreateRental(ctx, request.(CreateRentalRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
@@ -4783,7 +4717,7 @@ func (sh *strictHandler) GetRental(ctx *gin.Context, customerID CustomerID, rent
 	request.CustomerID = customerID
 	request.RentalID = rentalID
 
-	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+	handler := func(ctx *gin.Context, request any) (any, error) {
 		return sh.ssi.GetRental(ctx, request.(GetRentalRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
@@ -4810,7 +4744,7 @@ func (sh *strictHandler) ReturnRental(ctx *gin.Context, customerID CustomerID, r
 	request.CustomerID = customerID
 	request.RentalID = rentalID
 
-	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+	handler := func(ctx *gin.Context, request any) (any, error) {
 		return sh.ssi.ReturnRental(ctx, request.(ReturnRentalRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
@@ -4836,7 +4770,7 @@ func (sh *strictHandler) ListCustomerSubscriptions(ctx *gin.Context, customerID 
 
 	request.CustomerID = customerID
 
-	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+	handler := func(ctx *gin.Context, request any) (any, error) {
 		return sh.ssi.ListCustomerSubscriptions(ctx, request.(ListCustomerSubscriptionsRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
@@ -4863,24 +4797,14 @@ func (sh *strictHandler) CreateSubscription(ctx *gin.Context, customerID Custome
 	request.CustomerID = customerID
 
 	var body CreateSubscriptionJSONRequestBody
-	var err error
-	// A request validator built on kin-openapi's openapi3filter with
-	// KeepValidatedValue leaves the value it validated on the body. Bind
-	// that value, matching member names exactly, so the handler receives
-	// what was validated instead of a second, case-insensitive decode.
-	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-		err = ctx.ShouldBindJSON(&body)
-	} else if binding.Validator != nil {
-		// ShouldBindJSON runs the struct validator after decoding; keep that.
-		err = binding.Validator.ValidateStruct(&body)
-	}
-	if err != nil {
+	// The body has the value that was validated, so it is not decoded again.
+	if err := runtime.BindJSONBody(ctx.Request, &body); err != nil {
 		sh.options.RequestErrorHandlerFunc(ctx, err)
 		return
 	}
 	request.Body = &body
 
-	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+	handler := func(ctx *gin.Context, request any) (any, error) {
 		return sh.ssi.CreateSubscription(ctx, request.(CreateSubscriptionRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
@@ -4907,7 +4831,7 @@ func (sh *strictHandler) GetSubscription(ctx *gin.Context, customerID CustomerID
 	request.CustomerID = customerID
 	request.SubscriptionID = subscriptionID
 
-	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+	handler := func(ctx *gin.Context, request any) (any, error) {
 		return sh.ssi.GetSubscription(ctx, request.(GetSubscriptionRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
@@ -4934,7 +4858,7 @@ func (sh *strictHandler) CancelSubscription(ctx *gin.Context, customerID Custome
 	request.CustomerID = customerID
 	request.SubscriptionID = subscriptionID
 
-	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+	handler := func(ctx *gin.Context, request any) (any, error) {
 		return sh.ssi.CancelSubscription(ctx, request.(CancelSubscriptionRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
@@ -4958,7 +4882,7 @@ func (sh *strictHandler) CancelSubscription(ctx *gin.Context, customerID Custome
 func (sh *strictHandler) GetDocs(ctx *gin.Context) {
 	var request GetDocsRequestObject
 
-	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+	handler := func(ctx *gin.Context, request any) (any, error) {
 		return sh.ssi.GetDocs(ctx, request.(GetDocsRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
@@ -4984,7 +4908,7 @@ func (sh *strictHandler) GetDocsAsset(ctx *gin.Context, asset string) {
 
 	request.Asset = asset
 
-	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+	handler := func(ctx *gin.Context, request any) (any, error) {
 		return sh.ssi.GetDocsAsset(ctx, request.(GetDocsAssetRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
@@ -5010,7 +4934,7 @@ func (sh *strictHandler) ListFilms(ctx *gin.Context, params ListFilmsParams) {
 
 	request.Params = params
 
-	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+	handler := func(ctx *gin.Context, request any) (any, error) {
 		return sh.ssi.ListFilms(ctx, request.(ListFilmsRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
@@ -5036,7 +4960,7 @@ func (sh *strictHandler) GetFilm(ctx *gin.Context, filmID FilmID) {
 
 	request.FilmID = filmID
 
-	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+	handler := func(ctx *gin.Context, request any) (any, error) {
 		return sh.ssi.GetFilm(ctx, request.(GetFilmRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
@@ -5064,24 +4988,14 @@ func (sh *strictHandler) UpdateFilm(ctx *gin.Context, filmID FilmID, params Upda
 	request.Params = params
 
 	var body UpdateFilmJSONRequestBody
-	var err error
-	// A request validator built on kin-openapi's openapi3filter with
-	// KeepValidatedValue leaves the value it validated on the body. Bind
-	// that value, matching member names exactly, so the handler receives
-	// what was validated instead of a second, case-insensitive decode.
-	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-		err = ctx.ShouldBindJSON(&body)
-	} else if binding.Validator != nil {
-		// ShouldBindJSON runs the struct validator after decoding; keep that.
-		err = binding.Validator.ValidateStruct(&body)
-	}
-	if err != nil {
+	// The body has the value that was validated, so it is not decoded again.
+	if err := runtime.BindJSONBody(ctx.Request, &body); err != nil {
 		sh.options.RequestErrorHandlerFunc(ctx, err)
 		return
 	}
 	request.Body = &body
 
-	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+	handler := func(ctx *gin.Context, request any) (any, error) {
 		return sh.ssi.UpdateFilm(ctx, request.(UpdateFilmRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
@@ -5107,7 +5021,7 @@ func (sh *strictHandler) ListFilmInventory(ctx *gin.Context, filmID FilmID) {
 
 	request.FilmID = filmID
 
-	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+	handler := func(ctx *gin.Context, request any) (any, error) {
 		return sh.ssi.ListFilmInventory(ctx, request.(ListFilmInventoryRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
@@ -5131,7 +5045,7 @@ func (sh *strictHandler) ListFilmInventory(ctx *gin.Context, filmID FilmID) {
 func (sh *strictHandler) GetHealth(ctx *gin.Context) {
 	var request GetHealthRequestObject
 
-	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+	handler := func(ctx *gin.Context, request any) (any, error) {
 		return sh.ssi.GetHealth(ctx, request.(GetHealthRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
@@ -5155,7 +5069,7 @@ func (sh *strictHandler) GetHealth(ctx *gin.Context) {
 func (sh *strictHandler) ListLanguages(ctx *gin.Context) {
 	var request ListLanguagesRequestObject
 
-	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+	handler := func(ctx *gin.Context, request any) (any, error) {
 		return sh.ssi.ListLanguages(ctx, request.(ListLanguagesRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
@@ -5179,7 +5093,7 @@ func (sh *strictHandler) ListLanguages(ctx *gin.Context) {
 func (sh *strictHandler) GetContractJSON(ctx *gin.Context) {
 	var request GetContractJSONRequestObject
 
-	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+	handler := func(ctx *gin.Context, request any) (any, error) {
 		return sh.ssi.GetContractJSON(ctx, request.(GetContractJSONRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
@@ -5203,7 +5117,7 @@ func (sh *strictHandler) GetContractJSON(ctx *gin.Context) {
 func (sh *strictHandler) GetContractYAML(ctx *gin.Context) {
 	var request GetContractYAMLRequestObject
 
-	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+	handler := func(ctx *gin.Context, request any) (any, error) {
 		return sh.ssi.GetContractYAML(ctx, request.(GetContractYAMLRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
@@ -5227,7 +5141,7 @@ func (sh *strictHandler) GetContractYAML(ctx *gin.Context) {
 func (sh *strictHandler) ListPlans(ctx *gin.Context) {
 	var request ListPlansRequestObject
 
-	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+	handler := func(ctx *gin.Context, request any) (any, error) {
 		return sh.ssi.ListPlans(ctx, request.(ListPlansRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
@@ -5251,7 +5165,7 @@ func (sh *strictHandler) ListPlans(ctx *gin.Context) {
 func (sh *strictHandler) GetReadiness(ctx *gin.Context) {
 	var request GetReadinessRequestObject
 
-	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+	handler := func(ctx *gin.Context, request any) (any, error) {
 		return sh.ssi.GetReadiness(ctx, request.(GetReadinessRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
@@ -5277,7 +5191,7 @@ func (sh *strictHandler) ListRentals(ctx *gin.Context, params ListRentalsParams)
 
 	request.Params = params
 
-	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+	handler := func(ctx *gin.Context, request any) (any, error) {
 		return sh.ssi.ListRentals(ctx, request.(ListRentalsRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
@@ -5301,7 +5215,7 @@ func (sh *strictHandler) ListRentals(ctx *gin.Context, params ListRentalsParams)
 func (sh *strictHandler) ListStores(ctx *gin.Context) {
 	var request ListStoresRequestObject
 
-	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+	handler := func(ctx *gin.Context, request any) (any, error) {
 		return sh.ssi.ListStores(ctx, request.(ListStoresRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
@@ -5325,18 +5239,18 @@ func (sh *strictHandler) ListStores(ctx *gin.Context) {
 func (sh *strictHandler) CreateToken(ctx *gin.Context) {
 	var request CreateTokenRequestObject
 
+	var body CreateTokenFormdataRequestBody
 	if err := ctx.Request.ParseForm(); err != nil {
 		sh.options.RequestErrorHandlerFunc(ctx, err)
 		return
 	}
-	var body CreateTokenFormdataRequestBody
 	if err := runtime.BindForm(&body, ctx.Request.Form, nil, nil); err != nil {
 		sh.options.RequestErrorHandlerFunc(ctx, err)
 		return
 	}
 	request.Body = &body
 
-	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+	handler := func(ctx *gin.Context, request any) (any, error) {
 		return sh.ssi.CreateToken(ctx, request.(CreateTokenRequestObject))
 	}
 	for _, middleware := range sh.middlewares {

@@ -1,11 +1,6 @@
 package offline
 
-import (
-	_ "embed"
-	"fmt"
-	"strings"
-	"text/template"
-)
+import "fmt"
 
 // maxListed is how many films an answer lists.
 const maxListed = 8
@@ -13,39 +8,40 @@ const maxListed = 8
 // maxAbout is how many films an answer has all facts about. There are at most twelve calls for it and the lookups.
 const maxAbout = 4
 
-//go:embed answer.tmpl
-var answerText string
-
-var answerTemplate = template.Must(template.New("answer").Parse(answerText))
+// findings are what an answer has from the calls that the question needs.
+type findings struct {
+	nothing bool     // the question has no condition for films
+	about   []record // films with all facts
+	page    record   // the other results
+	what    string   // the results are
+}
 
 // answer answers a question, and reports whether each word of it was understood. There is no answer yet if further
 // calls are wanted.
-func (c *conversation) answer() (text string, understood bool, err error) {
+func (c *conversation) answer() (text string, understood bool) {
 	words := split(c.question)
 	dictionary := c.dictionary(words)
 	if len(c.wanted) > 0 {
-		return "", false, nil
+		return "", false
 	}
 	q := newQuery(words, dictionary)
 	found := q.find(c)
-	found["read"], found["unread"], found["failed"] = q.read, q.unread, c.failed
-	var b strings.Builder
-	err = answerTemplate.Execute(&b, found)
-	return strings.TrimSpace(b.String()), len(q.unread)+len(c.wanted) == 0 && !c.failed && found["nothing"] == nil, err
+	understood = len(q.unread)+len(c.wanted) == 0 && !c.failed && !found.nothing
+	return write(q, found, c.failed), understood
 }
 
-// find makes the calls that the question needs, and returns what the answer has from them.
-func (q *query) find(c *conversation) map[string]any {
+// find makes the calls that the question needs.
+func (q *query) find(c *conversation) findings {
 	switch {
 	case len(q.films) > 0:
-		return map[string]any{"about": q.about(c)}
+		return findings{about: q.about(c)}
 	case q.list.value != "":
-		return map[string]any{"page": c.call(q.list.value, map[string]any{}), "what": q.list.says}
+		return findings{page: c.call(q.list.value, map[string]any{}), what: q.list.says}
 	case len(q.args) == 0 && (len(q.unread) > 0 || !q.every):
-		return map[string]any{"nothing": true}
+		return findings{nothing: true}
 	}
 	q.args["page_size"], q.args["count"] = maxListed, "capped"
-	return map[string]any{"page": c.call("listFilms", q.args), "what": "films"}
+	return findings{page: c.call("listFilms", q.args), what: "films"}
 }
 
 // about returns all facts about the films that the question names. It checks no conditions, so that the answer does not

@@ -4,7 +4,7 @@
 //
 // It knows no grammar. vocabulary.go splits a question into terms, which are the longest phrases of vocabulary.txt, and
 // looks up other words as titles and names of actors. query.go turns patterns of terms into arguments of listFilms.
-// What fits no pattern was not understood. answer.go makes the calls and fills in answer.tmpl, and this file has the
+// What fits no pattern was not understood. answer.go makes the calls, write.go writes the answer, and this file has the
 // model.
 package offline
 
@@ -31,8 +31,8 @@ func New(summary func(prompt []llms.MessageContent) (string, error)) Model { ret
 // conversation needs the results of the model's calls.
 func Understood(messages []llms.MessageContent) bool {
 	c, err := newConversation(messages)
-	_, understood, failed := c.answer()
-	return err == nil && failed == nil && understood
+	_, understood := c.answer()
+	return err == nil && understood
 }
 
 // Search returns the one call that finds films for a question, for models that call no tools themselves, and whether
@@ -76,7 +76,7 @@ func (m Model) GenerateContent(
 	case o.JSONMode:
 		choice.Content, err = m.summary(prompt)
 	case err == nil:
-		err = c.choose(choice, len(o.Tools) > 0)
+		c.choose(choice, len(o.Tools) > 0)
 	}
 	pieces, streams := strings.SplitAfter(choice.Content, " "), o.StreamingFunc != nil && choice.Content != ""
 	for i := 0; err == nil && streams && i < len(pieces); i++ {
@@ -129,11 +129,11 @@ func newConversation(messages []llms.MessageContent) (*conversation, error) {
 }
 
 // choose calls the tools that the answer needs, or answers.
-func (c *conversation) choose(choice *llms.ContentChoice, tools bool) (err error) {
-	choice.Content, _, err = c.answer()
+func (c *conversation) choose(choice *llms.ContentChoice, tools bool) {
+	choice.Content, _ = c.answer()
 	if len(c.wanted) > 0 && !tools {
 		choice.Content = "Not understood: the catalogue could not be searched without tools."
-		return err
+		return
 	}
 	for i, call := range c.wanted {
 		choice.Content, choice.StopReason = "", "tool_calls"
@@ -142,7 +142,6 @@ func (c *conversation) choose(choice *llms.ContentChoice, tools bool) (err error
 			FunctionCall: &llms.FunctionCall{Name: call.name, Arguments: call.arguments},
 		})
 	}
-	return err
 }
 
 // call returns the result of a call. It is empty until it is known, and then the question is read again.

@@ -144,6 +144,12 @@ func itemsOf(page record) (items []record) {
 	if !all || page["next_cursor"] != nil || page["left_out"] != nil {
 		return nil
 	}
+	return objects(values)
+}
+
+// objects are the items of a list of objects.
+func objects(list any) (items []record) {
+	values, _ := list.([]any)
 	for _, v := range values {
 		object, _ := v.(record)
 		items = append(items, object)
