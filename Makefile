@@ -64,6 +64,10 @@ run: build ## Build, start a private Postgres with Pagila, and serve on :8080
 	@$(BIN) fetch-postgres -if-needed
 	@exec $(BIN)
 
+.PHONY: grow
+grow: postgres ## Multiply the rows of the private database: make grow times=1000 DATA_DIR=directory
+	@$(BIN) grow -times '$(or $(times),1000)'
+
 .PHONY: psql
 psql: build ## Open psql on the database in use
 	@$(BIN) exec -- sh -c 'command -v psql >/dev/null || { echo "there is no psql on this machine: install PostgreSQL'"'"'s client programs"; exit 1; }; exec psql "$$DATABASE_URL"'

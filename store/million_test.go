@@ -96,6 +96,7 @@ func TestMillionFilms(t *testing.T) {
 		}
 		fmt.Printf("%-24s %8.2fms %8.2fms %7.2f\n", m.name, ms(medians[0]), ms(medians[1]), float64(medians[1])/float64(medians[0]))
 	}
+	measureNumbers(t, stores[1])
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
@@ -129,4 +130,46 @@ func alternate(t *testing.T, stores []*store.Store, q store.FilmQuery) (took [2]
 		}
 	}
 	return took
+}
+
+// numbered are the pages by number that TestMillionFilms measures.
+var numbered = []int32{1, 100, 1000, 10_000, 50_000}
+
+// measureNumbers prints what pages by number cost, and what a total adds to the first page.
+func measureNumbers(t *testing.T, s *store.Store) {
+	t.Helper()
+	for _, order := range []string{"film_id", "title", "length"} {
+		for _, page := range numbered {
+			p := store.Paging{Page: page, PageSize: 20, Order: order, Count: store.CountNone}
+			fmt.Printf("sort=%-10s page=%-8d %8.2fms\n", order, page, ms(median(t, s, store.FilmQuery{Paging: p})))
+		}
+	}
+	yes := true
+	for name, q := range map[string]store.FilmQuery{
+		"all": {}, "category": {Categories: []string{"Comedy"}}, "rating": {Ratings: []string{"PG"}},
+		"title": {Title: "academy"}, "in_stock": {InStock: &yes}, "actor_id": {ActorIDs: []int32{1}},
+	} {
+		for _, count := range []store.Count{store.CountNone, store.CountEstimated, store.CountCapped, store.CountExact} {
+			q.PageSize, q.Count = 20, count
+			fmt.Printf("%-12s count=%-10s %8.2fms\n", name, count, ms(median(t, s, q)))
+		}
+	}
+}
+
+// median reads a page some times and returns how long it takes. It stops early if the page takes seconds.
+func median(t *testing.T, s *store.Store, q store.FilmQuery) time.Duration {
+	t.Helper()
+	const warmUp, rounds = 7, 25
+	var took []time.Duration
+	for round, begin := 0, time.Now(); round < warmUp+rounds && time.Since(begin) < 5*time.Second; round++ {
+		start := time.Now()
+		if _, err := s.Films(t.Context(), q); err != nil {
+			t.Errorf("%+v: %v", q, err)
+			return 0
+		}
+		took = append(took, time.Since(start))
+	}
+	took = took[min(warmUp, len(took)-1):]
+	slices.Sort(took)
+	return took[len(took)/2]
 }

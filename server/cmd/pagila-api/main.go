@@ -3,6 +3,7 @@
 //	pagila-api                                              serve, until it is interrupted
 //	pagila-api migrate [apply|status|down]                  apply the migrations, show them, or roll them back
 //	pagila-api exec [-scratch|-pristine|-serve] -- command  run a command with DATABASE_URL set
+//	pagila-api grow -times n                                multiply the rows of the private database, for development
 //	pagila-api fetch-postgres [-if-needed]                  download PostgreSQL server binaries if there are none
 //	pagila-api version                                      print the version of the contract and of the build
 //
@@ -26,6 +27,7 @@ const usage = `Usage:
   pagila-api                                              serve, until it is interrupted
   pagila-api migrate [apply|status|down]                  apply the migrations, show them, or roll them back
   pagila-api exec [-scratch|-pristine|-serve] -- command  run a command with DATABASE_URL set
+  pagila-api grow -times n                                multiply the rows of the private database, for development
   pagila-api fetch-postgres [-if-needed]                  download PostgreSQL server binaries if there are none
   pagila-api version                                      print the version of the contract and of the build
 
@@ -92,7 +94,7 @@ func dispatch(ctx context.Context, args, environ []string, stdout io.Writer, std
 		command, args = args[0], args[1:]
 	}
 	switch command {
-	case "serve", "migrate", "exec", "fetch-postgres":
+	case "serve", "migrate", "exec", "grow", "fetch-postgres":
 		return configured(ctx, command, args, environ, stdout, stderr)
 	case "help", "-h", "-help", "--help":
 		_, err := fmt.Fprint(stdout, usage)
@@ -122,6 +124,8 @@ func configured(ctx context.Context, command string, args, environ []string, std
 		return execute(ctx, config, args, environ, stdout, stderr)
 	case "migrate":
 		return migrateCommand(ctx, config, args, stdout, stderr)
+	case "grow":
+		return grow(ctx, config, args, stderr)
 	case "fetch-postgres":
 		return fetchPostgres(ctx, config, args, stderr)
 	default:
