@@ -2,13 +2,17 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,57 +23,51 @@ import (
 	"example.com/pagila-api/store/pgtest"
 )
 
-// The benchmarks of /ai/ask run the program as a process of its own, between an upstream and
-// clients in this one:
+// The benchmarks of /ai/ask run the program as a process of its own, between an upstream and clients:
 //
-//	go test -run '^$' -bench Ask -benchtime 5x ./server/cmd/pagila-api
+//	go test -run '^$' -bench Ask -benchtime 3x ./server/cmd/pagila-api
 
-// modelServer is a language model with OpenAI's protocol. At each interval it writes a chunk that contains the
-// time. After the last chunk it waits for the client to disconnect if hangs is set.
-type modelServer struct {
-	interval time.Duration
-	chunks   int
-	hangs    bool
-	left     chan<- time.Time // receives the time when a stream ends; may be nil
+// silentModel is a language model that begins an answer, and then waits for the client to disconnect.
+type silentModel struct {
+	left chan<- time.Time // receives the time when a stream ends; may be nil
 }
 
-func (u modelServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	_, _ = io.Copy(io.Discard, r.Body)
-	if u.left != nil {
-		defer func() { u.left <- time.Now() }()
-	}
-	w.Header().Set("Content-Type", "text/event-stream")
-	control := http.NewResponseController(w)
-	tick := time.NewTicker(u.interval)
-	defer tick.Stop()
-	for range u.chunks {
-		fmt.Fprintf(w, `data: {"choices":[{"index":0,"delta":{"content":"%d "}}]}`+"\n\n", time.Now().UnixNano())
-		if control.Flush() != nil {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-r.Context().Done():
-			return
-		}
-	}
-	if u.hangs {
-		<-r.Context().Done()
+func (m silentModel) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if callsTool(w, r) {
 		return
 	}
-	fmt.Fprint(w, `data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}`+"\n\ndata: [DONE]\n\n")
+	if m.left != nil {
+		defer func() { m.left <- time.Now() }()
+	}
+	w.Header().Set("Content-Type", "text/event-stream")
+	for range heldChunks {
+		_, _ = w.Write(appendChunk(nil, time.Now()))
+	}
+	if http.NewResponseController(w).Flush() == nil {
+		<-r.Context().Done()
+	}
 }
 
-// serveUpstream serves u and the program in front of it.
-func serveUpstream(b *testing.B, u modelServer) (direct, through string, s *served) {
+// heldChunks is the number of chunks after which an answer is certain not to be a comment before a call of a tool.
+const heldChunks = 16
+
+// serveSilent serves the program in front of a silentModel.
+func serveSilent(b *testing.B, m silentModel) (url string, s *served) {
 	b.Helper()
-	model := httptest.NewServer(u)
+	model := httptest.NewServer(m)
 	b.Cleanup(model.Close)
-	s = serveProgram(b, environment(b, "DATABASE_URL="+pgtest.New(b), "OPENAI_BASE_URL="+model.URL,
-		"LLM_RATE_LIMIT=0", "LLM_MAX_CALLS=0", "LOG_LEVEL=error",
-		"CHECK_RESPONSES=false")) // as users run it
-	return model.URL + "/chat/completions", s.url + "/ai/ask?question=Hello", s
+	s = serveModel(b, model.URL)
+	return s.url + askPath, s
 }
+
+// serveModel serves the program in front of a model, as users run it.
+func serveModel(b *testing.B, url string) *served {
+	b.Helper()
+	return serveProgram(b, environment(b, "DATABASE_URL="+pgtest.New(b), "OPENAI_BASE_URL="+url,
+		"LLM_RATE_LIMIT=0", "LLM_MAX_CALLS=0", "LOG_LEVEL=error", "CHECK_RESPONSES=false"))
+}
+
+const askPath = "/ai/ask?question=Hello"
 
 // stream reads a stream and calls chunk for each timestamp in it.
 func stream(ctx context.Context, client *http.Client, url string, chunk func(sent time.Time)) error {
@@ -110,60 +108,98 @@ func newClient(b *testing.B) *http.Client {
 	return &http.Client{Transport: transport}
 }
 
-// BenchmarkAskLatency measures the latency that the server adds to a chunk, with 200 streams of 50 chunks per
-// second each. Rounds with and without the server alternate.
+// way is a way from the upstream to the clients.
+type way struct {
+	name   string
+	url    string
+	pid    int // of the process in between, or 0
+	delays []time.Duration
+	cpu    time.Duration
+}
+
+// BenchmarkAskLatency measures the delay of a chunk on its way from the upstream, with 200 streams of 50 chunks a
+// second each: directly, through a reverse proxy of net/http, and through the server, in turns. What the reverse
+// proxy adds is what Go's HTTP client and server, and another process on the same cores, add at least.
 func BenchmarkAskLatency(b *testing.B) {
-	// The warm-up is not measured: 200 streams begin at once, each with a search of the catalogue.
-	const streams, chunks, warmUp = 200, 150, 50
-	direct, through, _ := serveUpstream(b, modelServer{interval: 20 * time.Millisecond, chunks: chunks})
+	model := startRole(b, asUpstream, "GOGC=off") // its pauses would delay the chunks of all three
+	proxy := startRole(b, asProxy, proxyTarget+"="+model.url)
+	server := serveModel(b, model.url)
+	ways := []*way{
+		{name: "direct", url: model.url},
+		{name: "proxy", url: proxy.url, pid: proxy.pid},
+		{name: "server", url: server.url + askPath, pid: server.cmd.Process.Pid},
+	}
 	client := newClient(b)
-	round := func(url string) []time.Duration {
-		var (
-			wg  sync.WaitGroup
-			mu  sync.Mutex
-			all []time.Duration
-		)
-		ctx, cancel := context.WithTimeout(b.Context(), time.Minute)
-		defer cancel()
-		for i := range streams {
-			wg.Go(func() {
-				select { // the requests of real clients are spread too
-				case <-time.After(time.Duration(i) * 20 * time.Millisecond / streams):
-				case <-ctx.Done():
-				}
-				delays := make([]time.Duration, 0, chunks)
-				if err := stream(ctx, client, url, func(sent time.Time) { delays = append(delays, time.Since(sent)) }); err != nil {
-					b.Error(err)
-				}
-				delays = delays[min(warmUp, len(delays)):]
-				mu.Lock()
-				all = append(all, delays...)
-				mu.Unlock()
-			})
-		}
-		wg.Wait()
-		if len(all) != streams*(chunks-warmUp) {
-			b.Fatalf("%d chunks arrived, want %d", len(all), streams*(chunks-warmUp))
-		}
-		return all
-	}
-	var past, via []time.Duration
 	for b.Loop() {
-		past = append(past, round(direct)...)
-		via = append(via, round(through)...)
+		for _, w := range ways {
+			w.measure(b, client)
+		}
 	}
-	quantile := func(d []time.Duration, q float64) float64 {
-		return float64(d[int(q*float64(len(d)-1))].Microseconds()) / 1000
-	}
-	slices.Sort(past)
-	slices.Sort(via)
 	for _, q := range []struct {
 		name string
 		at   float64
 	}{{"p50", 0.5}, {"p99", 0.99}} {
-		b.ReportMetric(quantile(past, q.at), q.name+"-direct-ms")
-		b.ReportMetric(quantile(via, q.at), q.name+"-server-ms")
-		b.ReportMetric(quantile(via, q.at)-quantile(past, q.at), q.name+"-added-ms")
+		for _, w := range ways {
+			slices.Sort(w.delays)
+			b.ReportMetric(w.quantile(q.at), q.name+"-"+w.name+"-ms")
+		}
+	}
+	for _, w := range ways[1:] {
+		b.ReportMetric(float64(w.cpu.Nanoseconds())/1000/float64(len(w.delays)), "cpu-"+w.name+"-µs/chunk")
+	}
+}
+
+func (w *way) quantile(q float64) float64 {
+	return float64(w.delays[int(q*float64(len(w.delays)-1))].Microseconds()) / 1000
+}
+
+// measure opens all streams, and adds the delays of the chunks that are sent within a second.
+func (w *way) measure(b *testing.B, client *http.Client) {
+	b.Helper()
+	// Each stream begins with searches, and its first text is held back. None of that is measured.
+	const warmUp, window, chunks = time.Second, time.Second, int(time.Second / streamInterval)
+	type arrival struct {
+		sent  time.Time
+		delay time.Duration
+	}
+	runtime.GC()
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // a pause of the clients is not a delay of the server
+	ctx, cancel := context.WithTimeout(b.Context(), time.Minute)
+	defer cancel()
+	var open, done sync.WaitGroup
+	open.Add(benchStreams)
+	arrivals := make([][]arrival, benchStreams)
+	for i := range arrivals {
+		arrivals[i] = make([]arrival, 0, 16*chunks)
+		done.Go(func() {
+			begun := sync.OnceFunc(open.Done)
+			defer begun()
+			err := stream(ctx, client, w.url, func(sent time.Time) {
+				arrivals[i] = append(arrivals[i], arrival{sent, time.Since(sent)})
+				begun()
+			})
+			if ctx.Err() == nil {
+				b.Errorf("the stream ended: %v", err)
+			}
+		})
+	}
+	open.Wait()
+	time.Sleep(warmUp)
+	begin, cpu := time.Now(), cpuTime(b, w.pid)
+	time.Sleep(window)
+	end := time.Now()
+	w.cpu += cpuTime(b, w.pid) - cpu
+	time.Sleep(warmUp) // until the last of them have arrived
+	cancel()
+	done.Wait()
+	before := len(w.delays)
+	for _, a := range slices.Concat(arrivals...) {
+		if a.sent.After(begin) && a.sent.Before(end) {
+			w.delays = append(w.delays, a.delay)
+		}
+	}
+	if n, want := len(w.delays)-before, benchStreams*chunks; n < want*95/100 {
+		b.Fatalf("%d chunks arrived, want about %d", n, want)
 	}
 }
 
@@ -171,19 +207,21 @@ func BenchmarkAskLatency(b *testing.B) {
 // Most of it belongs to libraries: Go's HTTP server and langchaingo's adapter alone took 82 to 84 KiB (Go
 // 1.26, amd64), for five goroutines and their buffers.
 func BenchmarkAskIdleStreams(b *testing.B) {
-	const streams = 2000
-	_, through, s := serveUpstream(b, modelServer{interval: time.Nanosecond, chunks: 1, hangs: true})
+	const streams, atOnce = 2000, 16
+	through, s := serveSilent(b, silentModel{})
 	client := newClient(b)
 	before := residentMemory(b, s.cmd.Process.Pid) // only once: the process reuses the memory of ended streams
 	for b.Loop() {
 		ctx, cancel := context.WithCancel(b.Context())
 		var open, done sync.WaitGroup
 		open.Add(streams)
+		opening := make(chan struct{}, atOnce) // each of them searches the database first
 		for range streams {
+			opening <- struct{}{}
 			done.Go(func() {
-				first := sync.OnceFunc(open.Done)
-				defer first()
-				err := stream(ctx, client, through, func(time.Time) { first() })
+				begun := sync.OnceFunc(func() { <-opening; open.Done() })
+				defer begun()
+				err := stream(ctx, client, through, func(time.Time) { begun() })
 				if ctx.Err() == nil {
 					b.Errorf("the stream ended: %v", err)
 				}
@@ -200,7 +238,7 @@ func BenchmarkAskIdleStreams(b *testing.B) {
 // upstream's stream.
 func BenchmarkAskClientLeaves(b *testing.B) {
 	left := make(chan time.Time, 1)
-	_, through, _ := serveUpstream(b, modelServer{interval: time.Nanosecond, chunks: 1, hangs: true, left: left})
+	through, _ := serveSilent(b, silentModel{left: left})
 	client := newClient(b)
 	var delays []time.Duration
 	for b.Loop() {
@@ -236,4 +274,24 @@ func residentMemory(b *testing.B, pid int) int64 {
 	}
 	b.Fatalf("no VmRSS: %s", status)
 	return 0
+}
+
+// cpuTime returns the CPU time that a process has used, or 0 for no process.
+func cpuTime(b *testing.B, pid int) time.Duration {
+	b.Helper()
+	if pid == 0 {
+		return 0
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		b.Skip("reads a process's CPU time as Linux shows it: ", err)
+	}
+	const utime, stime, tick = 11, 12, 10 * time.Millisecond // from the state on, the third field of proc(5)
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	user, err1 := strconv.Atoi(fields[utime])
+	system, err2 := strconv.Atoi(fields[stime])
+	if err := errors.Join(err1, err2); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(user+system) * tick
 }

@@ -174,7 +174,7 @@ func (c *chaos) numbers(query string, args ...any) []int32 {
 func (c *chaos) run(programURL string) {
 	c.t.Helper()
 	// This model takes a second for an answer.
-	model := httptest.NewServer(modelServer{interval: 50 * time.Millisecond, chunks: 20})
+	model := httptest.NewServer(&streamingModel{interval: 50 * time.Millisecond, chunks: 20})
 	c.t.Cleanup(model.Close)
 	program := serveProgram(c.t, environment(c.t, "DATABASE_URL="+programURL, "OPENAI_BASE_URL="+model.URL,
 		"LLM_RATE_LIMIT=0", "LLM_MAX_CALLS=0", "LOG_LEVEL=error", "LOG_FORMAT=json"))

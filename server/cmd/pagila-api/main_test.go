@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -33,7 +34,15 @@ import (
 const asProgram = "PAGILA_API_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asProgram) != "" {
+	switch role := os.Getenv(asProgram); role {
+	case "":
+	case asUpstream, asProxy:
+		if err := serveRole(role); !errors.Is(err, net.ErrClosed) {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	default:
 		main()
 	}
 	pgtest.Main(m)
