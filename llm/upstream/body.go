@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"time"
 )
 
@@ -18,8 +17,7 @@ const (
 	drainTime  = 50 * time.Millisecond
 )
 
-// checkedBody is the body of a response as the adapter sees it. It yields what the dialect has
-// checked, fails with an [*Error], and ends with io.EOF only if the answer has ended.
+// checkedBody reads the body of a response, checks it, and passes the answer to the exchange.
 type checkedBody struct {
 	ctx       context.Context // the request's; its cause says who ended it
 	cancel    context.CancelCauseFunc
@@ -31,13 +29,12 @@ type checkedBody struct {
 	dialect   dialect
 	key       string
 	exchange  *exchange
-	framed    bool        // HTTP says where the body ends
-	text      []byte      // all that has arrived
-	hasDeltas bool        // some of the text arrived in parts
-	hasFinish bool        // a finish reason has arrived
-	hasWhole  bool        // the whole answer has arrived in one document
-	checked   []byte      // not read yet
-	done      atomic.Bool // the answer has ended, and Read does not use the upstream any more
+	framed    bool   // HTTP says where the body ends
+	text      []byte // all that has arrived
+	hasDeltas bool   // some of the text arrived in parts
+	hasFinish bool   // a finish reason has arrived
+	hasWhole  bool   // the whole answer has arrived in one document
+	done      bool   // the answer has ended
 }
 
 // newCheckedBody takes over the upstream's response. The cancel function ends the request.
@@ -54,64 +51,54 @@ func newCheckedBody(ctx context.Context, cancel context.CancelCauseFunc, resp *h
 // start reads up to the first text, or to the end if there is none. A request that fails before that
 // can be sent again.
 func (b *checkedBody) start() *Error {
-	checked, err := b.next()
-	b.checked = checked
-	if err != nil && !errors.Is(err, io.EOF) {
+	if err := b.next(); err != nil && !errors.Is(err, io.EOF) {
 		return b.cause(err)
 	}
 	return nil
 }
 
-// Read returns checked bytes.
-func (b *checkedBody) Read(p []byte) (int, error) {
-	for len(b.checked) == 0 {
-		checked, err := b.next()
+// deliver passes on what start has read and the rest of the answer, and closes the body. Its error is an [*Error]
+// or that of the function that takes the text.
+func (b *checkedBody) deliver() error {
+	defer b.Close()
+	for {
+		if err := b.exchange.deliver(); err != nil {
+			return err
+		}
+		err := b.next()
 		if errors.Is(err, io.EOF) {
-			return 0, io.EOF
+			return nil
 		}
 		if err != nil {
 			e := b.cause(err)
-			e = e.withKindByWords(e.refusal.kindByWords)
-			// If the caller's context has ended, the guard sees that for itself.
-			if _, timedOut := errors.AsType[*Error](context.Cause(b.ctx)); timedOut || b.ctx.Err() == nil {
-				b.exchange.fail(e)
-			}
-			return 0, e
+			return e.withKindByWords(e.refusal.kindByWords)
 		}
-		b.checked = checked
 	}
-	n := copy(p, b.checked)
-	b.checked = b.checked[n:]
-	return n, nil
 }
 
-// next returns what the adapter gets for the next text, then what it gets for the end, then io.EOF.
-func (b *checkedBody) next() ([]byte, error) {
-	for !b.done.Load() {
+// next reads up to the next text if the answer is streamed, or to its end. After that it returns io.EOF.
+func (b *checkedBody) next() error {
+	for !b.done {
 		doc, err := b.documents.next()
 		if err != nil {
 			doc, err = b.atEnd(err)
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 		f, err := b.parse(doc)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		wake, last := b.dialect.adapterGets(b.exchange)
 		if err := b.take(f); err != nil {
-			return nil, err
+			return err
 		}
-		if f.end {
-			b.done.Store(true)
-			return last, nil
-		}
-		if f.text != "" && len(wake) > 0 {
-			return wake, nil
+		b.done = f.end
+		if f.text != "" && b.exchange.stream {
+			return nil
 		}
 	}
-	return nil, io.EOF
+	return io.EOF
 }
 
 // atEnd decides what an error of the documents means, including io.EOF. After the finish reason, a body
@@ -226,7 +213,7 @@ func (b *checkedBody) cause(err error) *Error {
 
 // Close ends the request. After a good end it leaves the connection usable.
 func (b *checkedBody) Close() error {
-	if b.done.Load() {
+	if b.done {
 		b.watchdog.idle.Reset(drainTime)
 		// This fails only if the upstream continues after its end. Then the connection is closed.
 		_, _ = io.CopyN(io.Discard, b.upstream, drainBytes)

@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -52,22 +52,39 @@ func newDoer(cfg *Config, base *url.URL, key string, d dialect, known shape) *do
 	}
 }
 
-// Do sends a request. It returns only responses of status 200 whose answer has begun.
+// Do sends a request and passes the answer on. It returns once the answer has ended, and only if that was not
+// because of an error. The adapter's request is not used during the answer, so that its memory can be freed.
 func (d *doer) Do(r *http.Request) (*http.Response, error) {
-	x := exchangeOf(r.Context())
-	body, err := readAll(r.Body)
+	ctx := r.Context()
+	x := exchangeOf(ctx)
+	body, e := d.begin(r, x)
+	if e != nil {
+		return nil, failed(ctx, x, e)
+	}
+	if err := body.deliver(); err != nil {
+		return nil, failed(ctx, x, err)
+	}
+	answer := io.NopCloser(strings.NewReader(d.dialect.adapterGets(x)))
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: answer, ContentLength: -1}, nil
+}
+
+// begin sends a request and returns the body of the response, once the answer has begun.
+func (d *doer) begin(r *http.Request, x *exchange) (*checkedBody, *Error) {
+	request, err := readAll(r.Body)
 	if err != nil {
-		return nil, fmt.Errorf("read the adapter's request: %w", err)
+		return nil, &Error{Kind: KindRejected, Err: fmt.Errorf("read the adapter's request: %w", err)}
 	}
-	resp, e := d.send(r, x, body)
+	body, e := d.send(r, x, request)
 	d.recordOutcome(e)
-	if e == nil {
-		return resp, nil
+	return body, e
+}
+
+// failed tells the guard of a failure. If the caller's context has ended, the guard has the better error.
+func failed(ctx context.Context, x *exchange, err error) error {
+	if ctx.Err() == nil {
+		x.fail(err)
 	}
-	if r.Context().Err() == nil { // otherwise the guard has the better error
-		x.fail(e)
-	}
-	return nil, e
+	return err
 }
 
 func readAll(body io.ReadCloser) ([]byte, error) {
@@ -76,17 +93,17 @@ func readAll(body io.ReadCloser) ([]byte, error) {
 }
 
 // send tries a request until it succeeds or no further attempt would help.
-func (d *doer) send(r *http.Request, x *exchange, body []byte) (*http.Response, *Error) {
+func (d *doer) send(r *http.Request, x *exchange, body []byte) (*checkedBody, *Error) {
 	search := newSearch(d.accepted.get(), x.weakest())
 	for retries := 0; ; {
-		resp, e := d.try(r, x, body, search.current)
+		answer, e := d.try(r, x, body, search.current)
 		if e == nil {
 			d.learn(r.Context(), search)
 			if x.tools && search.current.without(optTools) {
-				_ = resp.Body.Close() // an answer without tools is not wanted here
+				_ = answer.Close() // an answer without tools is not wanted here
 				return nil, noTools(search.first)
 			}
-			return resp, nil
+			return answer, nil
 		}
 		if r.Context().Err() == nil && search.weaken(e) {
 			continue
@@ -133,16 +150,17 @@ func retryWait(ctx context.Context, e *Error, retries int) (time.Duration, bool)
 }
 
 // try sends the request once and reads the response up to the first text.
-func (d *doer) try(r *http.Request, x *exchange, body []byte, s shape) (*http.Response, *Error) {
+func (d *doer) try(r *http.Request, x *exchange, body []byte, s shape) (*checkedBody, *Error) {
 	x.reset(s)
 	ctx, cancel := context.WithCancelCause(r.Context())
-	req, err := d.request(ctx, r, x, body, s)
+	req, sent, err := d.request(ctx, r, x, body, s)
 	if err != nil {
 		cancel(nil)
 		return nil, &Error{Kind: KindRejected, Err: err}
 	}
 	watchdog := newWatchdog(cancel, d.firstTimeout, d.idleTimeout)
 	resp, err := d.client.Do(req) //nolint:gosec // G704: the address is the operator's own, from the configuration
+	sent.release()
 	if err != nil {
 		defer cancel(nil)
 		defer watchdog.stop()
@@ -160,10 +178,7 @@ func (d *doer) try(r *http.Request, x *exchange, body []byte, s shape) (*http.Re
 		_ = checked.Close() // the request has failed already
 		return nil, e
 	}
-	resp.Body = checked
-	resp.ContentLength = -1 // the adapter does not read the bytes that the upstream sent
-	resp.Header.Del("Content-Length")
-	return resp, nil
+	return checked, nil
 }
 
 // statusError returns the error for a response's status, or nil.
@@ -187,25 +202,25 @@ func (d *doer) explain(e *Error) *Error {
 }
 
 // request makes the request to send from the adapter's request.
-func (d *doer) request(ctx context.Context, r *http.Request, x *exchange, body []byte, s shape) (*http.Request, error) {
+func (d *doer) request(ctx context.Context, r *http.Request, x *exchange, body []byte, s shape) (*http.Request, *payload, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(body, &fields); err != nil {
-		return nil, fmt.Errorf("read the adapter's request: %w", err)
+		return nil, nil, fmt.Errorf("read the adapter's request: %w", err)
 	}
 	if err := d.dialect.edit(fields, x, s); err != nil {
-		return nil, fmt.Errorf("edit the adapter's request: %w", err)
+		return nil, nil, fmt.Errorf("edit the adapter's request: %w", err)
 	}
 	edited, err := json.Marshal(fields)
 	if err != nil {
-		return nil, fmt.Errorf("write the request: %w", err)
+		return nil, nil, fmt.Errorf("write the request: %w", err)
 	}
+	sent := &payload{data: edited}
 	req := r.Clone(ctx)
 	req.ContentLength = int64(len(edited))
-	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(edited)), nil }
-	req.Body = io.NopCloser(bytes.NewReader(edited))
+	req.Body, req.GetBody = sent.open(), func() (io.ReadCloser, error) { return sent.open(), nil }
 	req.Header.Set("User-Agent", userAgent)
 	if d.key == "" {
 		req.Header.Del("Authorization") // the adapter insists on a key
 	}
-	return req, nil
+	return req, sent, nil
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"strings"
-	"sync"
 )
 
 // exchange is the state of one attempt that the guard and the doer share. It bypasses the adapter
@@ -12,7 +11,9 @@ import (
 //
 // The answer is also passed on here. The adapter concatenates text chunk by chunk and copies all of it each
 // time, which takes seconds of CPU time for a megabyte. It assigns the parts of tool calls to the wrong calls,
-// and passes them on as text. So it gets empty chunks, and the guard takes the text and the calls from here.
+// and passes them on as text. It also reads in a goroutine of its own, which costs each chunk a switch and each
+// stream its stack. So the doer reads the answer while the adapter waits for the response, and passes it to the
+// guard. The adapter gets an empty answer.
 type exchange struct {
 	schema *Schema // nil for free text
 	tools  bool    // some are offered
@@ -22,14 +23,13 @@ type exchange struct {
 	tokens int // the longest answer
 	budget int // for thoughts, in addition
 
-	mu       sync.Mutex // the adapter reads in a goroutine of its own
+	onText   func() error // is called when there is text; nil if the answer is not streamed
 	pending  strings.Builder
 	thoughts bool // some arrived outside the text
 	err      error
 	retries  []Kind // the reason for each retry
 	calls    calls  // of tools
 
-	// These are set before the adapter sees the end, and read after it.
 	model  string
 	finish string
 	usage  Usage
@@ -80,8 +80,6 @@ func (x *exchange) take(f fragment) error {
 	}
 	x.finish = worseReason(x.finish, f.finish)
 	x.usage = Usage{Prompt: cmp.Or(f.usage.Prompt, x.usage.Prompt), Completion: cmp.Or(f.usage.Completion, x.usage.Completion)}
-	x.mu.Lock()
-	defer x.mu.Unlock()
 	x.thoughts = x.thoughts || f.thought
 	x.pending.WriteString(f.text)
 	return x.calls.add(f.calls, f.whole)
@@ -89,8 +87,6 @@ func (x *exchange) take(f fragment) error {
 
 // hasCalls reports whether the model calls tools.
 func (x *exchange) hasCalls() bool {
-	x.mu.Lock()
-	defer x.mu.Unlock()
 	return x.calls.began()
 }
 
@@ -106,45 +102,41 @@ func (x *exchange) ending(adapters string) (reason string, kind Kind) {
 
 // get returns the text that has arrived since the last call.
 func (x *exchange) get() string {
-	x.mu.Lock()
-	defer x.mu.Unlock()
 	text := x.pending.String()
 	x.pending.Reset()
 	return text
 }
 
+// deliver calls onText, if there is text.
+func (x *exchange) deliver() error {
+	if x.onText == nil || x.pending.Len() == 0 {
+		return nil
+	}
+	return x.onText()
+}
+
 // thought reports whether thoughts have arrived outside the text.
 func (x *exchange) thought() bool {
-	x.mu.Lock()
-	defer x.mu.Unlock()
 	return x.thoughts
 }
 
 // fail keeps the first failure. The adapters lose the error, or its type.
 func (x *exchange) fail(err error) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
 	if x.err == nil {
 		x.err = err
 	}
 }
 
 func (x *exchange) failure() error {
-	x.mu.Lock()
-	defer x.mu.Unlock()
 	return x.err
 }
 
 // retry records why a request is sent again.
 func (x *exchange) retry(why Kind) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
 	x.retries = append(x.retries, why)
 }
 
 func (x *exchange) retried() []Kind {
-	x.mu.Lock()
-	defer x.mu.Unlock()
 	return x.retries
 }
 

@@ -121,6 +121,7 @@ func (m *Model) attempt(ctx context.Context, c *call, t *attempt) (Answer, error
 	}
 	options := c.options(x.limit())
 	if x.stream {
+		x.onText = func() error { return t.collector.add(ctx, x, "") }
 		options = append(options, llms.WithStreamingFunc(func(ctx context.Context, chunk []byte) error {
 			return t.collector.add(ctx, x, string(chunk))
 		}))

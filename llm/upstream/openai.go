@@ -199,18 +199,11 @@ func (dialect) parse(data []byte) (fragment, error) {
 	return f, nil
 }
 
-// What the adapter gets: an event without text, for which it calls the streaming function, or a whole
-// completion without text.
-var (
-	emptyEvent      = []byte(`data: {"choices":[{}]}` + "\n\n")
-	emptyCompletion = []byte(`{"choices":[{"message":{"role":"assistant"}}]}`)
-)
-
-// adapterGets returns what the adapter gets for a chunk of text and at the end. The text itself does not go
-// through the adapter.
-func (dialect) adapterGets(x *exchange) (wake, last []byte) {
+// adapterGets returns what the adapter gets for an answer: one without text. The answer itself does not go through
+// the adapter.
+func (dialect) adapterGets(x *exchange) string {
 	if x.stream {
-		return emptyEvent, emptyEvent
+		return `data: {"choices":[{}]}` + "\n\n"
 	}
-	return nil, emptyCompletion
+	return `{"choices":[{"message":{"role":"assistant"}}]}`
 }
