@@ -3,7 +3,6 @@ package llm
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -260,8 +259,8 @@ func callMessage(calls []upstream.ToolCall) llms.MessageContent {
 }
 
 // resultMessage is the message with the result of a call.
-func resultMessage(call upstream.ToolCall, result json.RawMessage) llms.MessageContent {
+func resultMessage(call upstream.ToolCall, result string) llms.MessageContent {
 	return llms.MessageContent{Role: llms.ChatMessageTypeTool, Parts: []llms.ContentPart{
-		llms.ToolCallResponse{ToolCallID: call.ID, Name: call.Name, Content: string(result)},
+		llms.ToolCallResponse{ToolCallID: call.ID, Name: call.Name, Content: result},
 	}}
 }

@@ -50,9 +50,9 @@ type Call struct {
 const parallelCalls = 4
 
 // The results that take the place of one that a model is not given.
-var (
-	tooManyCalls = json.RawMessage(`{"detail":"The limit of calls is reached. Answer from the results that you have."}`)
-	tooLong      = json.RawMessage(`{"detail":"The result is left out, since the results are too long in all. Ask for fewer films."}`)
+const (
+	tooManyCalls = `{"detail":"The limit of calls is reached. Answer from the results that you have."}`
+	tooLong      = `{"detail":"The result is left out, since the results are too long in all. Ask for fewer films."}`
 )
 
 // toolRunner runs the calls of one question, within its limits.
@@ -71,8 +71,9 @@ type toolRunner struct {
 
 // outcome is the result of a call that has been made.
 type outcome struct {
-	ToolResult
-	duration time.Duration
+	ToolResult        // without its body
+	text       string // the body as the model reads it
+	duration   time.Duration
 }
 
 func newToolRunner(tools Tools, called func(Call) error) *toolRunner {
@@ -131,6 +132,7 @@ func (t *toolRunner) fetch(ctx context.Context, calls []upstream.ToolCall) error
 			start := time.Now()
 			o.ToolResult, err = t.tools.Call(each, call.Name, call.Arguments)
 			o.duration = time.Since(start)
+			o.text, o.Body = readable(o.Body), nil // kept once, with the messages
 			return err
 		})
 	}
@@ -144,19 +146,24 @@ func (t *toolRunner) fetch(ctx context.Context, calls []upstream.ToolCall) error
 	return nil
 }
 
-// give returns a result as the model reads it, and remembers its films. A "<" is escaped, so that no text of
-// the catalogue contains the marks of roles that local models use ("<|im_start|>").
-func (t *toolRunner) give(call upstream.ToolCall, o *outcome) json.RawMessage {
+// readable is a result as the model reads it. A "<" is escaped, so that no text of the catalogue contains the marks
+// of roles that local models use ("<|im_start|>").
+func readable(result json.RawMessage) string {
 	var escaped bytes.Buffer
-	json.HTMLEscape(&escaped, []byte(upstream.Clean(string(o.Body))))
-	if t.size+escaped.Len() > maxResults {
+	json.HTMLEscape(&escaped, []byte(upstream.Clean(string(result))))
+	return escaped.String()
+}
+
+// give returns a result for the model, and remembers its films.
+func (t *toolRunner) give(call upstream.ToolCall, o *outcome) string {
+	if t.size+len(o.text) > maxResults {
 		return tooLong
 	}
-	t.size += escaped.Len()
+	t.size += len(o.text)
 	if !t.local || !offline.IsLookup(call.Arguments) {
 		t.remember(o)
 	}
-	return escaped.Bytes()
+	return o.text
 }
 
 // remember adds the films of a result to the sources. The total is that of the last search which found other films

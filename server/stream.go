@@ -132,8 +132,8 @@ func (s *stream) writeSources(found llm.Sources) error {
 func (s *stream) writeChunk(text string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pending.WriteString(text)
 	if s.answer.whole || !s.begun && llm.Blank(text) {
+		s.pending.WriteString(text)
 		return nil
 	}
 	s.begin()
@@ -141,14 +141,13 @@ func (s *stream) writeChunk(text string) error {
 		s.putEvent("sources", s.sources)
 		s.sources = nil
 	}
-	s.putPending()
+	s.putText(s.pending.String() + text)
+	s.pending.Reset()
 	return s.send()
 }
 
-// putPending moves the pending text into the buffer.
-func (s *stream) putPending() {
-	text := s.pending.String()
-	s.pending.Reset()
+// putText writes text into the buffer.
+func (s *stream) putText(text string) {
 	if s.answer.events {
 		s.putEvent("delta", gen.DeltaEvent{Text: text})
 	} else {
@@ -166,7 +165,7 @@ func (s *stream) writeEnd(result llm.Result, err error) error {
 	switch {
 	case s.answer.whole && err == nil:
 		s.begin()
-		s.putPending()
+		s.putText(s.pending.String())
 		return s.send()
 	case !s.begun || !s.answer.events && err != nil:
 		return err

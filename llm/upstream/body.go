@@ -17,7 +17,7 @@ const (
 	drainTime  = 50 * time.Millisecond
 )
 
-// checkedBody reads the body of a response, checks it, and passes the answer to the exchange.
+// checkedBody reads the body of a response, checks it, and adds the answer to the exchange.
 type checkedBody struct {
 	ctx       context.Context // the request's; its cause says who ended it
 	cancel    context.CancelCauseFunc
@@ -55,25 +55,6 @@ func (b *checkedBody) start() *Error {
 		return b.cause(err)
 	}
 	return nil
-}
-
-// deliver passes on what start has read and the rest of the answer, and closes the body. Its error is an [*Error]
-// or that of the function that takes the text.
-func (b *checkedBody) deliver() error {
-	defer b.Close()
-	for {
-		if err := b.exchange.deliver(); err != nil {
-			return err
-		}
-		err := b.next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			e := b.cause(err)
-			return e.withKindByWords(e.refusal.kindByWords)
-		}
-	}
 }
 
 // next reads up to the next text if the answer is streamed, or to its end. After that it returns io.EOF.
@@ -209,6 +190,17 @@ func (b *checkedBody) cause(err error) *Error {
 	}
 	// Any other error means that the answer is cut.
 	return &Error{Kind: KindTruncated, Status: http.StatusOK, Err: transportError(err)}
+}
+
+// fail returns the true cause of an error in an answer that had begun. If the caller's context has ended, the guard
+// has a better error.
+func (b *checkedBody) fail(caller context.Context, err error) *Error {
+	e := b.cause(err)
+	e = e.withKindByWords(e.refusal.kindByWords)
+	if caller.Err() == nil {
+		b.exchange.fail(e)
+	}
+	return e
 }
 
 // Close ends the request. After a good end it leaves the connection usable.

@@ -29,8 +29,8 @@ const (
 	userAgent = "pagila-api"
 )
 
-// doer sends an adapter's requests and checks the responses before the adapter sees them. It retries,
-// but only until the first byte of an answer.
+// doer sends an adapter's requests and checks the responses. It retries, but only until the first byte of an
+// answer.
 type doer struct {
 	client       *http.Client
 	dialect      dialect
@@ -52,39 +52,25 @@ func newDoer(cfg *Config, base *url.URL, key string, d dialect, known shape) *do
 	}
 }
 
-// Do sends a request and passes the answer on. It returns once the answer has ended, and only if that was not
-// because of an error. The adapter's request is not used during the answer, so that its memory can be freed.
+// Do sends a request. Once the answer has begun, the exchange gets the body of the response, and the adapter an
+// empty answer.
 func (d *doer) Do(r *http.Request) (*http.Response, error) {
-	ctx := r.Context()
-	x := exchangeOf(ctx)
-	body, e := d.begin(r, x)
-	if e != nil {
-		return nil, failed(ctx, x, e)
-	}
-	if err := body.deliver(); err != nil {
-		return nil, failed(ctx, x, err)
-	}
-	answer := io.NopCloser(strings.NewReader(d.dialect.adapterGets(x)))
-	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: answer, ContentLength: -1}, nil
-}
-
-// begin sends a request and returns the body of the response, once the answer has begun.
-func (d *doer) begin(r *http.Request, x *exchange) (*checkedBody, *Error) {
+	x := exchangeOf(r.Context())
 	request, err := readAll(r.Body)
 	if err != nil {
-		return nil, &Error{Kind: KindRejected, Err: fmt.Errorf("read the adapter's request: %w", err)}
+		return nil, fmt.Errorf("read the adapter's request: %w", err)
 	}
 	body, e := d.send(r, x, request)
 	d.recordOutcome(e)
-	return body, e
-}
-
-// failed tells the guard of a failure. If the caller's context has ended, the guard has the better error.
-func failed(ctx context.Context, x *exchange, err error) error {
-	if ctx.Err() == nil {
-		x.fail(err)
+	if e != nil {
+		if r.Context().Err() == nil { // otherwise the guard has the better error
+			x.fail(e)
+		}
+		return nil, e
 	}
-	return err
+	x.body = body
+	answer := io.NopCloser(strings.NewReader(d.dialect.adapterGets(x)))
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: answer, ContentLength: -1}, nil
 }
 
 func readAll(body io.ReadCloser) ([]byte, error) {

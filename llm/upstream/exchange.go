@@ -11,9 +11,9 @@ import (
 //
 // The answer is also passed on here. The adapter concatenates text chunk by chunk and copies all of it each
 // time, which takes seconds of CPU time for a megabyte. It assigns the parts of tool calls to the wrong calls,
-// and passes them on as text. It also reads in a goroutine of its own, which costs each chunk a switch and each
-// stream its stack. So the doer reads the answer while the adapter waits for the response, and passes it to the
-// guard. The adapter gets an empty answer.
+// and passes them on as text. It also reads in a goroutine of its own. So the adapter gets an empty answer as soon as
+// the answer has begun, and returns. Then the guard reads the body itself. While it does, the request, which has the
+// tools and their results, can be freed.
 type exchange struct {
 	schema *Schema // nil for free text
 	tools  bool    // some are offered
@@ -23,7 +23,7 @@ type exchange struct {
 	tokens int // the longest answer
 	budget int // for thoughts, in addition
 
-	onText   func() error // is called when there is text; nil if the answer is not streamed
+	body     *checkedBody // nil until the answer has begun, and for a local model
 	pending  strings.Builder
 	thoughts bool // some arrived outside the text
 	err      error
@@ -105,14 +105,6 @@ func (x *exchange) get() string {
 	text := x.pending.String()
 	x.pending.Reset()
 	return text
-}
-
-// deliver calls onText, if there is text.
-func (x *exchange) deliver() error {
-	if x.onText == nil || x.pending.Len() == 0 {
-		return nil
-	}
-	return x.onText()
 }
 
 // thought reports whether thoughts have arrived outside the text.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/tmc/langchaingo/llms"
 )
@@ -121,16 +122,39 @@ func (m *Model) attempt(ctx context.Context, c *call, t *attempt) (Answer, error
 	}
 	options := c.options(x.limit())
 	if x.stream {
-		x.onText = func() error { return t.collector.add(ctx, x, "") }
 		options = append(options, llms.WithStreamingFunc(func(ctx context.Context, chunk []byte) error {
 			return t.collector.add(ctx, x, string(chunk))
 		}))
 	}
 	resp, err := m.callAdapter(withExchange(ctx, x), t.collector, sendable(c.Messages), options)
+	if x.body != nil {
+		err = cmp.Or(t.deliver(ctx), err)
+	}
 	if err := t.failure(ctx, resp, err); err != nil {
 		return Answer{}, err
 	}
 	return m.finish(ctx, t, resp.Choices[0])
+}
+
+// deliver reads the answer to its end, and passes it on.
+func (t *attempt) deliver(ctx context.Context) error {
+	body := t.exchange.body
+	defer body.Close()
+	for {
+		// Before the first time, the doer has read the first text.
+		if t.exchange.stream {
+			if err := t.collector.add(ctx, t.exchange, ""); err != nil {
+				return err
+			}
+		}
+		err := body.next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return body.fail(ctx, err)
+		}
+	}
 }
 
 // failure is the error of an attempt, or nil if there is an answer to judge. The adapter's own error

@@ -24,6 +24,9 @@ func (s *scrubber) end() string { return s.scrub(s.pending, true) }
 
 func (s *scrubber) scrub(text string, last bool) string {
 	s.pending = ""
+	if !s.returned && isPlain(text) {
+		return text
+	}
 	var out strings.Builder
 	out.Grow(len(text))
 	for len(text) > 0 {
@@ -43,6 +46,11 @@ func (s *scrubber) scrub(text string, last bool) string {
 		s.returned = r == '\r'
 	}
 	return out.String()
+}
+
+// isPlain reports whether a text has only visible ASCII characters and spaces, as most texts do.
+func isPlain(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
 // hidden reports whether a character must not be displayed.

@@ -17,8 +17,8 @@ func Invisible(r rune) bool { return unicode.IsSpace(r) || Blank(string(r)) }
 // Clean makes foreign text safe for a prompt or a log line. Control characters become spaces.
 // Invisible characters, which can hide instructions or reverse the direction of the text, are removed.
 func Clean(text string) string {
-	if !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return text // plain ASCII, as most text is
+	if isPlain(text) {
+		return text
 	}
 	return strings.Map(func(r rune) rune {
 		switch {
