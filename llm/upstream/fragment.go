@@ -31,37 +31,55 @@ func (f *fragment) add(other fragment) {
 
 // looseMessage is a message, or a part of one that is streamed. Its text is read strictly.
 type looseMessage struct {
-	Content   content      `json:"content"`
-	Refusal   looseString  `json:"refusal"`
-	Reasoning looseThought `json:"reasoning"`
-	// The names that other servers use for reasoning.
-	ReasoningContent looseThought `json:"reasoning_content"`
-	ReasoningDetails looseThought `json:"reasoning_details"`
-	Thinking         looseThought `json:"thinking"`
-	ToolCalls        looseCalls   `json:"tool_calls"`
-	FunctionCall     looseCalls   `json:"function_call"` // the older name, of one call
+	given        bool // it is not null
+	content      content
+	refusal      looseString
+	thought      bool
+	toolCalls    looseCalls
+	functionCall looseCalls // the older name, of one call
 }
 
 // UnmarshalJSON reads every empty value as an empty message. Some servers write [] for {}.
 func (m *looseMessage) UnmarshalJSON(raw []byte) error {
+	m.given = string(raw) != "null"
 	if !hasContent(raw) {
 		return nil
 	}
-	type plain looseMessage
-	return json.Unmarshal(raw, (*plain)(m))
+	if raw[0] != '{' {
+		return errMalformed
+	}
+	for name, value := range members(raw) {
+		var err error
+		switch string(name) {
+		case "content":
+			err = m.content.UnmarshalJSON(value)
+		case "refusal":
+			err = m.refusal.UnmarshalJSON(value)
+		case "reasoning", "reasoning_content", "reasoning_details", "thinking":
+			m.thought = m.thought || hasContent(value)
+		case "tool_calls":
+			err = m.toolCalls.UnmarshalJSON(value)
+		case "function_call":
+			err = m.functionCall.UnmarshalJSON(value)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // fragment is what the message adds to the answer.
 func (m looseMessage) fragment() fragment {
-	calls := m.ToolCalls
+	calls := m.toolCalls
 	if len(calls) == 0 {
-		calls = m.FunctionCall
+		calls = m.functionCall
 	}
 	return fragment{
-		text:    m.Content.text,
+		text:    m.content.text,
 		calls:   calls,
-		refusal: saysSomething(string(m.Refusal)) || m.Content.refusal,
-		thought: m.Content.thought || bool(m.Reasoning || m.ReasoningContent || m.ReasoningDetails || m.Thinking),
+		refusal: saysSomething(string(m.refusal)) || m.content.refusal,
+		thought: m.content.thought || m.thought,
 	}
 }
 

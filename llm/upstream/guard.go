@@ -123,6 +123,9 @@ func (m *Model) attempt(ctx context.Context, c *call, t *attempt) (Answer, error
 	options := c.options(x.limit())
 	if x.stream {
 		options = append(options, llms.WithStreamingFunc(func(ctx context.Context, chunk []byte) error {
+			if m.doer != nil {
+				return nil // the text does not come from the adapter
+			}
 			return t.collector.add(ctx, x, string(chunk))
 		}))
 	}
@@ -177,9 +180,24 @@ func (t *attempt) failure(ctx context.Context, resp *llms.ContentResponse, err e
 
 func emitError(err error) error { return fmt.Errorf("pass on the model's answer: %w", err) }
 
-// callAdapter runs the adapter, which panics on some hostile responses. A panic of the caller's Emit
-// is not recovered.
+// callAdapter runs the adapter. A server's runs in a goroutine of its own: it writes and sends the request with a deep
+// stack, which the caller's goroutine would keep during the answer.
 func (m *Model) callAdapter(ctx context.Context, c *collector, messages []llms.MessageContent, options []llms.CallOption) (resp *llms.ContentResponse, err error) {
+	if m.doer == nil {
+		return m.runAdapter(ctx, c, messages, options)
+	}
+	returned := make(chan struct{})
+	go func() {
+		defer close(returned)
+		resp, err = m.runAdapter(ctx, c, messages, options)
+	}()
+	<-returned
+	return resp, err
+}
+
+// runAdapter runs the adapter, which panics on some hostile responses. A panic of the caller's Emit
+// is not recovered.
+func (m *Model) runAdapter(ctx context.Context, c *collector, messages []llms.MessageContent, options []llms.CallOption) (resp *llms.ContentResponse, err error) {
 	defer func() {
 		if c.emitting {
 			return

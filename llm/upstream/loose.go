@@ -49,17 +49,12 @@ type looseIndex struct{ other bool }
 
 // UnmarshalJSON never fails.
 func (i *looseIndex) UnmarshalJSON(raw []byte) error {
+	if string(raw) == "0" {
+		i.other = false
+		return nil // nearly always
+	}
 	n, err := strconv.ParseFloat(strings.Trim(string(raw), `" `), 64)
 	i.other = err == nil && n != 0
-	return nil
-}
-
-// looseThought reports whether a field contains thoughts, which upstreams write in many forms.
-type looseThought bool
-
-// UnmarshalJSON never fails.
-func (t *looseThought) UnmarshalJSON(raw []byte) error {
-	*t = looseThought(hasContent(raw))
 	return nil
 }
 

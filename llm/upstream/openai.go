@@ -162,41 +162,95 @@ func (d dialect) remedy(model string) string {
 	return set
 }
 
-// openAIChoice is one choice of a completion, streamed or whole.
-type openAIChoice struct {
-	Index        looseIndex    `json:"index"`
-	Delta        looseMessage  `json:"delta"`
-	Message      *looseMessage `json:"message"`
-	FinishReason looseString   `json:"finish_reason"`
+// completion is a document of a response: a completion or a chunk of one.
+type completion struct {
+	model  looseString
+	usage  looseUsage
+	answer fragment // of the first choice
 }
 
-// parse reads one document of a response: a completion or a chunk of one. Only the first choice counts, since no
-// others were asked for. It fails for a document of another form.
+// parse reads one document of a response, which is an object. Only the first choice counts, since no others were
+// asked for. It fails for a document of another form.
 func (dialect) parse(data []byte) (fragment, error) {
-	var r struct {
-		Model   looseString             `json:"model"`
-		Choices looseList[openAIChoice] `json:"choices"`
-		Usage   looseUsage              `json:"usage"`
+	var c completion
+	for name, value := range members(data) {
+		var err error
+		switch string(name) {
+		case "model":
+			err = c.model.UnmarshalJSON(value)
+		case "usage":
+			err = c.usage.UnmarshalJSON(value)
+		case "choices":
+			err = c.readChoices(value)
+		}
+		if err != nil {
+			return fragment{}, err
+		}
 	}
-	if err := json.Unmarshal(data, &r); err != nil {
-		return fragment{}, err
+	f := c.answer
+	f.model, f.usage = string(c.model), c.usage.Usage
+	f.thought = f.thought || c.usage.thought
+	return f, nil
+}
+
+// readChoices reads a list of choices, or one without a list. Every empty value is an empty list.
+func (c *completion) readChoices(raw []byte) error {
+	switch {
+	case !hasContent(raw):
+		return nil
+	case raw[0] == '{':
+		return c.readChoice(raw)
+	case raw[0] != '[':
+		return errMalformed
 	}
-	var f fragment
-	for _, c := range r.Choices {
-		if c.Index.other {
+	for choice := range elements(raw) {
+		if string(choice) == "null" {
 			continue
 		}
-		said := c.Delta.fragment()
-		if said.text == "" && len(said.calls) == 0 && c.Message != nil {
-			said = c.Message.fragment()
-			said.whole = true
+		if choice[0] != '{' {
+			return errMalformed
 		}
-		f.add(said)
-		f.finish = worseReason(f.finish, string(c.FinishReason))
+		if err := c.readChoice(choice); err != nil {
+			return err
+		}
 	}
-	f.model, f.usage = string(r.Model), r.Usage.Usage
-	f.thought = f.thought || r.Usage.thought
-	return f, nil
+	return nil
+}
+
+// readChoice reads a choice, and adds it to the answer if it is the first one.
+func (c *completion) readChoice(raw []byte) error {
+	var (
+		index          looseIndex
+		finish         looseString
+		delta, message looseMessage
+	)
+	for name, value := range members(raw) {
+		var err error
+		switch string(name) {
+		case "index":
+			err = index.UnmarshalJSON(value)
+		case "finish_reason":
+			err = finish.UnmarshalJSON(value)
+		case "delta":
+			err = delta.UnmarshalJSON(value)
+		case "message":
+			err = message.UnmarshalJSON(value)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if index.other {
+		return nil
+	}
+	said := delta.fragment()
+	if whole := message.fragment(); message.given && said.text == "" && len(said.calls) == 0 {
+		said = whole
+		said.whole = true
+	}
+	c.answer.add(said)
+	c.answer.finish = worseReason(c.answer.finish, string(finish))
+	return nil
 }
 
 // adapterGets returns what the adapter gets for an answer: one without text. The answer itself does not go through
