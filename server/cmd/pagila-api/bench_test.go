@@ -203,9 +203,9 @@ func (w *way) measure(b *testing.B, client *http.Client) {
 	}
 }
 
-// BenchmarkAskIdleStreams measures the resident memory of an open, silent stream, with 2,000 of them at once.
-// Most of it belongs to libraries: Go's HTTP server and langchaingo's adapter alone took 82 to 84 KiB (Go
-// 1.26, amd64), for five goroutines and their buffers.
+// BenchmarkAskIdleStreams measures the resident memory of an open, silent stream, with 2,000 of them at once. It
+// includes the results of a search, which the model may still need, and the garbage of opening the stream. A stream
+// has four goroutines, those of a reverse proxy of net/http, and their buffers.
 func BenchmarkAskIdleStreams(b *testing.B) {
 	const streams, atOnce = 2000, 16
 	through, s := serveSilent(b, silentModel{})
