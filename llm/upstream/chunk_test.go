@@ -24,7 +24,7 @@ func TestAllocationsOfChunk(t *testing.T) {
 		return after.Mallocs - before.Mallocs
 	}
 	count(few)                                                                   // what is allocated once
-	if n := (int64(count(many)) - int64(count(few))) / (many - few); n > limit { //nolint:gosec // small
+	if n := (int64(count(many)) - int64(count(few))) / (many - few); n > limit {
 		t.Errorf("a chunk takes %d allocations, want at most %d", n, limit)
 	}
 }

@@ -145,7 +145,7 @@ func (d *doer) try(r *http.Request, x *exchange, body []byte, s shape) (*checked
 		return nil, &Error{Kind: KindRejected, Err: err}
 	}
 	watchdog := newWatchdog(cancel, d.firstTimeout, d.idleTimeout)
-	resp, err := d.client.Do(req) //nolint:gosec // G704: the address is the operator's own, from the configuration
+	resp, err := d.client.Do(req) //nolint:gosec,bodyclose // the address is the operator's own, from the configuration; checkedBody closes the body
 	sent.release()
 	if err != nil {
 		defer cancel(nil)

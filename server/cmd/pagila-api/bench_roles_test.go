@@ -48,7 +48,7 @@ func serveRole(role string) error {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		_ = listener.Close()
 	}()
-	return http.Serve(listener, handler) //nolint:gosec // the clients are those of the benchmark
+	return http.Serve(listener, handler)
 }
 
 // role is a process of the benchmarks other than the program.

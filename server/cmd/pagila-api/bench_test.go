@@ -184,12 +184,12 @@ func (w *way) measure(b *testing.B, client *http.Client) {
 		})
 	}
 	open.Wait()
-	time.Sleep(warmUp)
+	<-time.After(warmUp)
 	begin, cpu := time.Now(), cpuTime(b, w.pid)
-	time.Sleep(window)
+	<-time.After(window)
 	end := time.Now()
 	w.cpu += cpuTime(b, w.pid) - cpu
-	time.Sleep(warmUp) // until the last of them have arrived
+	<-time.After(warmUp) // until the last of them have arrived
 	cancel()
 	done.Wait()
 	before := len(w.delays)
