@@ -145,7 +145,7 @@ func (d *doer) try(r *http.Request, x *exchange, body []byte, s shape) (*checked
 		return nil, &Error{Kind: KindRejected, Err: err}
 	}
 	watchdog := newWatchdog(cancel, d.firstTimeout, d.idleTimeout)
-	resp, err := d.client.Do(req) //nolint:gosec,bodyclose // the address is the operator's own, from the configuration; checkedBody closes the body
+	resp, err := d.client.Do(req) //nolint:gosec,bodyclose // the operator's own address; checkedBody closes it
 	sent.release()
 	if err != nil {
 		defer cancel(nil)
@@ -188,7 +188,9 @@ func (d *doer) explain(e *Error) *Error {
 }
 
 // request makes the request to send from the adapter's request.
-func (d *doer) request(ctx context.Context, r *http.Request, x *exchange, body []byte, s shape) (*http.Request, *payload, error) {
+func (d *doer) request(
+	ctx context.Context, r *http.Request, x *exchange, body []byte, s shape,
+) (*http.Request, *payload, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(body, &fields); err != nil {
 		return nil, nil, fmt.Errorf("read the adapter's request: %w", err)

@@ -182,7 +182,9 @@ func emitError(err error) error { return fmt.Errorf("pass on the model's answer:
 
 // callAdapter runs the adapter. A server's runs in a goroutine of its own: it writes and sends the request with a deep
 // stack, which the caller's goroutine would keep during the answer.
-func (m *Model) callAdapter(ctx context.Context, c *collector, messages []llms.MessageContent, options []llms.CallOption) (resp *llms.ContentResponse, err error) {
+func (m *Model) callAdapter(
+	ctx context.Context, c *collector, messages []llms.MessageContent, options []llms.CallOption,
+) (resp *llms.ContentResponse, err error) {
 	if m.doer == nil {
 		return m.runAdapter(ctx, c, messages, options)
 	}
@@ -197,7 +199,9 @@ func (m *Model) callAdapter(ctx context.Context, c *collector, messages []llms.M
 
 // runAdapter runs the adapter, which panics on some hostile responses. A panic of the caller's Emit
 // is not recovered.
-func (m *Model) runAdapter(ctx context.Context, c *collector, messages []llms.MessageContent, options []llms.CallOption) (resp *llms.ContentResponse, err error) {
+func (m *Model) runAdapter(
+	ctx context.Context, c *collector, messages []llms.MessageContent, options []llms.CallOption,
+) (resp *llms.ContentResponse, err error) {
 	defer func() {
 		if c.emitting {
 			return

@@ -132,8 +132,10 @@ func callsTool(w http.ResponseWriter, r *http.Request) bool {
 	if err != nil || !bytes.Contains(body, []byte(`"tools"`)) || bytes.Contains(body, []byte(`"tool_call_id"`)) {
 		return false
 	}
-	_, _ = io.WriteString(w, `data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"call_1","type":"function",`+
-		`"function":{"name":"listFilms","arguments":"{\"category\":[\"Comedy\"]}"}}]},"finish_reason":"tool_calls"}]}`+"\n\ndata: [DONE]\n\n")
+	const call = `{"index":0,"id":"call_1","type":"function",` +
+		`"function":{"name":"listFilms","arguments":"{\"category\":[\"Comedy\"]}"}}`
+	fmt.Fprintf(w, "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[%s]},", call)
+	_, _ = io.WriteString(w, `"finish_reason":"tool_calls"}]}`+"\n\ndata: [DONE]\n\n")
 	return true
 }
 
