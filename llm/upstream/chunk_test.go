@@ -23,7 +23,7 @@ func TestAllocationsOfChunk(t *testing.T) {
 		runtime.ReadMemStats(&after)
 		return after.Mallocs - before.Mallocs
 	}
-	count(few)                                                                   // what is allocated once
+	count(few) // what is allocated once
 	if n := (int64(count(many)) - int64(count(few))) / (many - few); n > limit {
 		t.Errorf("a chunk takes %d allocations, want at most %d", n, limit)
 	}
