@@ -229,7 +229,7 @@ $(OPENAPI_GENERATOR): Makefile
 ##@ Check
 
 .PHONY: check
-check: generate-check contract-lint contract-breaking lint vet size-check atlas test sdk-test mcp-test migrate-check ## Run everything that CI runs, except for contract-fuzz
+check: generate-check contract-lint contract-breaking lint vet size-check atlas test bench-check sdk-test mcp-test migrate-check ## Run everything that CI runs, except for contract-fuzz
 
 # The race detector needs a C compiler. Without one the tests run anyway.
 RACE = $(shell command -v $$(go env CC) >/dev/null && echo -race)
@@ -251,6 +251,20 @@ chaos: postgres compiler ## Run the server for a minute while everything around 
 .PHONY: history-test
 history-test: postgres ## Check the histories of 64 clients while servers are killed, and without each lock (takes 5 minutes)
 	HISTORY_DURATION=60s go test -count=1 -timeout 30m -v -run '^Test(History|WithoutLocks)$$' ./server/historytest
+
+.PHONY: bench
+bench: postgres ## Compare the server with hand-written ones and with PostgreSQL alone, and write server/BENCHMARKS.md (takes 8 minutes)
+	go run ./server/bench -server $(BIN) \
+	  -costs server/cmd/pagila-api/testdata/cost.tsv -output server/BENCHMARKS.md
+
+# Not under the race detector, which allocates.
+.PHONY: bench-check
+bench-check: postgres ## Compare what a request costs with the committed numbers; update=1 rewrites them
+	go test -count=1 -v -run '^TestCost$$' ./server/cmd/pagila-api $(if $(update),-update)
+
+.PHONY: bench-parts
+bench-parts: postgres ## Benchmark the parts of a request, 10 times for benchstat; count=6 for fewer
+	@go test -run '^$$' -bench . -benchmem -count $(or $(count),10) ./gen ./llm/upstream ./server ./server/internal/contract ./store
 
 .PHONY: bench-million
 bench-million: postgres ## Measure pages of films at a thousand and at a million films (takes 10 minutes and 4 GB); films=100000 for fewer

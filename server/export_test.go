@@ -97,3 +97,8 @@ func KnownProblems() []gen.Problem {
 	}
 	return known
 }
+
+// ProblemDocument returns the problem document of an error.
+func ProblemDocument(err error, r *http.Request) []byte {
+	return problemOf(err).document(&call{request: r, id: identity{request: "0123456789abcdef"}})
+}

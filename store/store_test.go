@@ -18,13 +18,13 @@ import (
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
-func open(t *testing.T, url string) *store.Store {
-	t.Helper()
+func open(tb testing.TB, url string) *store.Store {
+	tb.Helper()
 	s, err := store.Open(url, store.Options{})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { s.Close() })
+	tb.Cleanup(func() { s.Close() })
 	return s
 }
 
