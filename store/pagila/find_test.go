@@ -23,8 +23,8 @@ func TestFindInDirectory(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if pagila.Name(source) != "pagila (custom)" || source.Pinned() {
-			t.Errorf("the source is %s, pinned: %t", pagila.Name(source), source.Pinned())
+		if source.String() != "pagila (custom)" || source.Pinned() {
+			t.Errorf("the source is %s, pinned: %t", source.String(), source.Pinned())
 		}
 	})
 	t.Run("a file is missing", func(t *testing.T) {
@@ -45,8 +45,8 @@ func TestFindInDirectory(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if pagila.Name(source) != "pagila 3.1.0" || !source.Pinned() {
-			t.Errorf("the source is %s, pinned: %t", pagila.Name(source), source.Pinned())
+		if source.String() != "pagila 3.1.0" || !source.Pinned() {
+			t.Errorf("the source is %s, pinned: %t", source.String(), source.Pinned())
 		}
 	})
 }
@@ -57,8 +57,8 @@ func TestFindWithoutDirectoryOrCache(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if pagila.Name(source) != "sample" || source.Pinned() {
-		t.Errorf("the source is %s, pinned: %t", pagila.Name(source), source.Pinned())
+	if source.String() != "sample" || source.Pinned() {
+		t.Errorf("the source is %s, pinned: %t", source.String(), source.Pinned())
 	}
 }
 
@@ -95,7 +95,7 @@ func TestDownload(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !source.Pinned() {
-			t.Errorf("%s: the source is %s", test.name, pagila.Name(source))
+			t.Errorf("%s: the source is %s", test.name, source.String())
 		}
 		if len(requests) != test.requests {
 			t.Errorf("%s: %d requests, want %d", test.name, len(requests), test.requests)
@@ -143,8 +143,8 @@ func TestFailedDownloadGivesSample(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if pagila.Name(source) != "sample" {
-				t.Errorf("the source is %s", pagila.Name(source))
+			if source.String() != "sample" {
+				t.Errorf("the source is %s", source.String())
 			}
 			last := steps[len(steps)-1]
 			if !strings.Contains(last, test.want) || !strings.Contains(last, "sample") {
@@ -172,6 +172,6 @@ func TestCancelledDownload(t *testing.T) {
 		cancel()
 	}()
 	if source, err := pagila.Find(ctx, pagila.Options{CacheDir: t.TempDir(), BaseURL: server.URL}); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %s, %v", pagila.Name(source), err)
+		t.Errorf("got %s, %v", source.String(), err)
 	}
 }

@@ -58,6 +58,9 @@ type Source struct {
 	progress func(string)
 }
 
+// String returns the name of the dataset, for people: "sample", or Pagila with its version.
+func (s Source) String() string { return s.name }
+
 // Pinned reports whether the dataset is the release of Pagila that this package pins, and not the sample or
 // another dump.
 func (s Source) Pinned() bool { return s.name == pinnedName }

@@ -1,0 +1,34 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"runtime"
+	"strconv"
+)
+
+// machine describes the machine and the versions, for the report.
+func machine(postgres string) string {
+	description := fmt.Sprintf("%d cores", runtime.NumCPU())
+	if model := find("/proc/cpuinfo", `(?m)^model name\s*: (.+)$`); model != "" {
+		description += " (" + model + ")"
+	}
+	if kilobytes, err := strconv.Atoi(find("/proc/meminfo", `(?m)^MemTotal:\s*(\d+)`)); err == nil {
+		description += fmt.Sprintf(", %d GB of memory", kilobytes>>20)
+	}
+	return fmt.Sprintf("%s, %s/%s, %s, PostgreSQL %s",
+		description, runtime.GOOS, runtime.GOARCH, runtime.Version(), postgres)
+}
+
+// find returns what the first group of a pattern matches in a file, or an empty string.
+func find(file, pattern string) string {
+	data, err := os.ReadFile(file) //nolint:gosec // a file of the kernel
+	if err != nil {
+		return ""
+	}
+	if match := regexp.MustCompile(pattern).FindSubmatch(data); match != nil {
+		return string(match[1])
+	}
+	return ""
+}

@@ -1,4 +1,0 @@
-package pagila
-
-// Name returns the name of a dataset.
-func Name(s Source) string { return s.name }
