@@ -16,6 +16,9 @@ import (
 
 //go:generate go run ./overlay
 //go:generate go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v2.8.2 -config server.cfg.yaml openapi.gen.yaml
+// The binding parses the query anew for each parameter, so it gets the parsed one.
+//
+//go:generate gofmt -r "c.Request.URL.Query() -> queryOf(c)" -w ../gen/server.gen.go
 //go:generate go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v2.8.2 -config client.cfg.yaml openapi.gen.yaml
 //go:generate go run ./sdk
 

@@ -2100,7 +2100,7 @@ func (siw *ServerInterfaceWrapper) ListActors(c *gin.Context) {
 
 	// ------------- Optional query parameter "page" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", c.Request.URL.Query(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", queryOf(c), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page: %w", err), http.StatusBadRequest)
 		return
@@ -2108,7 +2108,7 @@ func (siw *ServerInterfaceWrapper) ListActors(c *gin.Context) {
 
 	// ------------- Optional query parameter "page_size" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "page_size", c.Request.URL.Query(), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page_size", queryOf(c), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page_size: %w", err), http.StatusBadRequest)
 		return
@@ -2116,7 +2116,7 @@ func (siw *ServerInterfaceWrapper) ListActors(c *gin.Context) {
 
 	// ------------- Optional query parameter "q" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "q", c.Request.URL.Query(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "q", queryOf(c), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter q: %w", err), http.StatusBadRequest)
 		return
@@ -2168,7 +2168,7 @@ func (siw *ServerInterfaceWrapper) AskQuestion(c *gin.Context) {
 
 	// ------------- Required query parameter "question" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, true, "question", c.Request.URL.Query(), &params.Question, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "question", queryOf(c), &params.Question, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter question: %w", err), http.StatusBadRequest)
 		return
@@ -2234,7 +2234,7 @@ func (siw *ServerInterfaceWrapper) ListCustomers(c *gin.Context) {
 
 	// ------------- Optional query parameter "q" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "q", c.Request.URL.Query(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "q", queryOf(c), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter q: %w", err), http.StatusBadRequest)
 		return
@@ -2242,7 +2242,7 @@ func (siw *ServerInterfaceWrapper) ListCustomers(c *gin.Context) {
 
 	// ------------- Optional query parameter "store_id" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "store_id", c.Request.URL.Query(), &params.StoreID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "store_id", queryOf(c), &params.StoreID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter store_id: %w", err), http.StatusBadRequest)
 		return
@@ -2250,7 +2250,7 @@ func (siw *ServerInterfaceWrapper) ListCustomers(c *gin.Context) {
 
 	// ------------- Optional query parameter "active" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "active", c.Request.URL.Query(), &params.Active, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "active", queryOf(c), &params.Active, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter active: %w", err), http.StatusBadRequest)
 		return
@@ -2258,7 +2258,7 @@ func (siw *ServerInterfaceWrapper) ListCustomers(c *gin.Context) {
 
 	// ------------- Optional query parameter "sort" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", c.Request.URL.Query(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", queryOf(c), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter sort: %w", err), http.StatusBadRequest)
 		return
@@ -2266,7 +2266,7 @@ func (siw *ServerInterfaceWrapper) ListCustomers(c *gin.Context) {
 
 	// ------------- Optional query parameter "page" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", c.Request.URL.Query(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", queryOf(c), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page: %w", err), http.StatusBadRequest)
 		return
@@ -2274,7 +2274,7 @@ func (siw *ServerInterfaceWrapper) ListCustomers(c *gin.Context) {
 
 	// ------------- Optional query parameter "page_size" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "page_size", c.Request.URL.Query(), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page_size", queryOf(c), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page_size: %w", err), http.StatusBadRequest)
 		return
@@ -2282,7 +2282,7 @@ func (siw *ServerInterfaceWrapper) ListCustomers(c *gin.Context) {
 
 	// ------------- Optional query parameter "cursor" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", queryOf(c), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
 		return
@@ -2290,7 +2290,7 @@ func (siw *ServerInterfaceWrapper) ListCustomers(c *gin.Context) {
 
 	// ------------- Optional query parameter "count" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", c.Request.URL.Query(), &params.Count, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", queryOf(c), &params.Count, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter count: %w", err), http.StatusBadRequest)
 		return
@@ -2351,7 +2351,7 @@ func (siw *ServerInterfaceWrapper) ListCustomerPayments(c *gin.Context) {
 
 	// ------------- Optional query parameter "sort" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", c.Request.URL.Query(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", queryOf(c), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter sort: %w", err), http.StatusBadRequest)
 		return
@@ -2359,7 +2359,7 @@ func (siw *ServerInterfaceWrapper) ListCustomerPayments(c *gin.Context) {
 
 	// ------------- Optional query parameter "page" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", c.Request.URL.Query(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", queryOf(c), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page: %w", err), http.StatusBadRequest)
 		return
@@ -2367,7 +2367,7 @@ func (siw *ServerInterfaceWrapper) ListCustomerPayments(c *gin.Context) {
 
 	// ------------- Optional query parameter "page_size" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "page_size", c.Request.URL.Query(), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page_size", queryOf(c), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page_size: %w", err), http.StatusBadRequest)
 		return
@@ -2375,7 +2375,7 @@ func (siw *ServerInterfaceWrapper) ListCustomerPayments(c *gin.Context) {
 
 	// ------------- Optional query parameter "cursor" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", queryOf(c), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
 		return
@@ -2383,7 +2383,7 @@ func (siw *ServerInterfaceWrapper) ListCustomerPayments(c *gin.Context) {
 
 	// ------------- Optional query parameter "count" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", c.Request.URL.Query(), &params.Count, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", queryOf(c), &params.Count, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter count: %w", err), http.StatusBadRequest)
 		return
@@ -2419,7 +2419,7 @@ func (siw *ServerInterfaceWrapper) ListCustomerRentals(c *gin.Context) {
 
 	// ------------- Optional query parameter "state" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", c.Request.URL.Query(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", queryOf(c), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter state: %w", err), http.StatusBadRequest)
 		return
@@ -2427,7 +2427,7 @@ func (siw *ServerInterfaceWrapper) ListCustomerRentals(c *gin.Context) {
 
 	// ------------- Optional query parameter "sort" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", c.Request.URL.Query(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", queryOf(c), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter sort: %w", err), http.StatusBadRequest)
 		return
@@ -2435,7 +2435,7 @@ func (siw *ServerInterfaceWrapper) ListCustomerRentals(c *gin.Context) {
 
 	// ------------- Optional query parameter "page" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", c.Request.URL.Query(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", queryOf(c), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page: %w", err), http.StatusBadRequest)
 		return
@@ -2443,7 +2443,7 @@ func (siw *ServerInterfaceWrapper) ListCustomerRentals(c *gin.Context) {
 
 	// ------------- Optional query parameter "page_size" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "page_size", c.Request.URL.Query(), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page_size", queryOf(c), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page_size: %w", err), http.StatusBadRequest)
 		return
@@ -2451,7 +2451,7 @@ func (siw *ServerInterfaceWrapper) ListCustomerRentals(c *gin.Context) {
 
 	// ------------- Optional query parameter "cursor" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", queryOf(c), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
 		return
@@ -2459,7 +2459,7 @@ func (siw *ServerInterfaceWrapper) ListCustomerRentals(c *gin.Context) {
 
 	// ------------- Optional query parameter "count" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", c.Request.URL.Query(), &params.Count, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", queryOf(c), &params.Count, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter count: %w", err), http.StatusBadRequest)
 		return
@@ -2735,7 +2735,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "page" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", c.Request.URL.Query(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", queryOf(c), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page: %w", err), http.StatusBadRequest)
 		return
@@ -2743,7 +2743,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "page_size" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "page_size", c.Request.URL.Query(), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page_size", queryOf(c), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page_size: %w", err), http.StatusBadRequest)
 		return
@@ -2751,7 +2751,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "cursor" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", queryOf(c), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
 		return
@@ -2759,7 +2759,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "count" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", c.Request.URL.Query(), &params.Count, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", queryOf(c), &params.Count, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter count: %w", err), http.StatusBadRequest)
 		return
@@ -2767,7 +2767,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "sort" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", c.Request.URL.Query(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", queryOf(c), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter sort: %w", err), http.StatusBadRequest)
 		return
@@ -2775,7 +2775,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "q" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "q", c.Request.URL.Query(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "q", queryOf(c), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter q: %w", err), http.StatusBadRequest)
 		return
@@ -2783,7 +2783,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "title" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "title", c.Request.URL.Query(), &params.Title, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "title", queryOf(c), &params.Title, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter title: %w", err), http.StatusBadRequest)
 		return
@@ -2791,7 +2791,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "category" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "category", c.Request.URL.Query(), &params.Category, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "category", queryOf(c), &params.Category, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter category: %w", err), http.StatusBadRequest)
 		return
@@ -2799,7 +2799,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "rating" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "rating", c.Request.URL.Query(), &params.Rating, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "rating", queryOf(c), &params.Rating, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter rating: %w", err), http.StatusBadRequest)
 		return
@@ -2807,7 +2807,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "language" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "language", c.Request.URL.Query(), &params.Language, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "language", queryOf(c), &params.Language, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter language: %w", err), http.StatusBadRequest)
 		return
@@ -2815,7 +2815,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "actor" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "actor", c.Request.URL.Query(), &params.Actor, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "actor", queryOf(c), &params.Actor, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter actor: %w", err), http.StatusBadRequest)
 		return
@@ -2823,7 +2823,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "actor_id" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "actor_id", c.Request.URL.Query(), &params.ActorID, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "actor_id", queryOf(c), &params.ActorID, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter actor_id: %w", err), http.StatusBadRequest)
 		return
@@ -2831,7 +2831,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "special_feature" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "special_feature", c.Request.URL.Query(), &params.SpecialFeature, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "special_feature", queryOf(c), &params.SpecialFeature, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter special_feature: %w", err), http.StatusBadRequest)
 		return
@@ -2839,7 +2839,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "release_year_min" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "release_year_min", c.Request.URL.Query(), &params.ReleaseYearMin, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "release_year_min", queryOf(c), &params.ReleaseYearMin, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter release_year_min: %w", err), http.StatusBadRequest)
 		return
@@ -2847,7 +2847,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "release_year_max" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "release_year_max", c.Request.URL.Query(), &params.ReleaseYearMax, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "release_year_max", queryOf(c), &params.ReleaseYearMax, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter release_year_max: %w", err), http.StatusBadRequest)
 		return
@@ -2855,7 +2855,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "length_min" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "length_min", c.Request.URL.Query(), &params.LengthMin, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "length_min", queryOf(c), &params.LengthMin, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter length_min: %w", err), http.StatusBadRequest)
 		return
@@ -2863,7 +2863,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "length_max" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "length_max", c.Request.URL.Query(), &params.LengthMax, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "length_max", queryOf(c), &params.LengthMax, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter length_max: %w", err), http.StatusBadRequest)
 		return
@@ -2871,7 +2871,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "rental_rate_min" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "rental_rate_min", c.Request.URL.Query(), &params.RentalRateMin, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "rental_rate_min", queryOf(c), &params.RentalRateMin, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter rental_rate_min: %w", err), http.StatusBadRequest)
 		return
@@ -2879,7 +2879,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "rental_rate_max" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "rental_rate_max", c.Request.URL.Query(), &params.RentalRateMax, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "rental_rate_max", queryOf(c), &params.RentalRateMax, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter rental_rate_max: %w", err), http.StatusBadRequest)
 		return
@@ -2887,7 +2887,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "replacement_cost_min" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "replacement_cost_min", c.Request.URL.Query(), &params.ReplacementCostMin, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "replacement_cost_min", queryOf(c), &params.ReplacementCostMin, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter replacement_cost_min: %w", err), http.StatusBadRequest)
 		return
@@ -2895,7 +2895,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "replacement_cost_max" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "replacement_cost_max", c.Request.URL.Query(), &params.ReplacementCostMax, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "replacement_cost_max", queryOf(c), &params.ReplacementCostMax, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter replacement_cost_max: %w", err), http.StatusBadRequest)
 		return
@@ -2903,7 +2903,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "rental_duration_min" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "rental_duration_min", c.Request.URL.Query(), &params.RentalDurationMin, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "rental_duration_min", queryOf(c), &params.RentalDurationMin, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter rental_duration_min: %w", err), http.StatusBadRequest)
 		return
@@ -2911,7 +2911,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "rental_duration_max" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "rental_duration_max", c.Request.URL.Query(), &params.RentalDurationMax, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "rental_duration_max", queryOf(c), &params.RentalDurationMax, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter rental_duration_max: %w", err), http.StatusBadRequest)
 		return
@@ -2919,7 +2919,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "streaming_available" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "streaming_available", c.Request.URL.Query(), &params.StreamingAvailable, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "streaming_available", queryOf(c), &params.StreamingAvailable, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter streaming_available: %w", err), http.StatusBadRequest)
 		return
@@ -2927,7 +2927,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "in_stock" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "in_stock", c.Request.URL.Query(), &params.InStock, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "in_stock", queryOf(c), &params.InStock, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter in_stock: %w", err), http.StatusBadRequest)
 		return
@@ -2935,7 +2935,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "store_id" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "store_id", c.Request.URL.Query(), &params.StoreID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "store_id", queryOf(c), &params.StoreID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter store_id: %w", err), http.StatusBadRequest)
 		return
@@ -3139,7 +3139,7 @@ func (siw *ServerInterfaceWrapper) ListRentals(c *gin.Context) {
 
 	// ------------- Optional query parameter "state" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", c.Request.URL.Query(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", queryOf(c), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter state: %w", err), http.StatusBadRequest)
 		return
@@ -3147,7 +3147,7 @@ func (siw *ServerInterfaceWrapper) ListRentals(c *gin.Context) {
 
 	// ------------- Optional query parameter "customer_id" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "customer_id", c.Request.URL.Query(), &params.CustomerID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "customer_id", queryOf(c), &params.CustomerID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter customer_id: %w", err), http.StatusBadRequest)
 		return
@@ -3155,7 +3155,7 @@ func (siw *ServerInterfaceWrapper) ListRentals(c *gin.Context) {
 
 	// ------------- Optional query parameter "film_id" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "film_id", c.Request.URL.Query(), &params.FilmID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "film_id", queryOf(c), &params.FilmID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter film_id: %w", err), http.StatusBadRequest)
 		return
@@ -3163,7 +3163,7 @@ func (siw *ServerInterfaceWrapper) ListRentals(c *gin.Context) {
 
 	// ------------- Optional query parameter "store_id" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "store_id", c.Request.URL.Query(), &params.StoreID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "store_id", queryOf(c), &params.StoreID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter store_id: %w", err), http.StatusBadRequest)
 		return
@@ -3171,7 +3171,7 @@ func (siw *ServerInterfaceWrapper) ListRentals(c *gin.Context) {
 
 	// ------------- Optional query parameter "rental_date_min" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "rental_date_min", c.Request.URL.Query(), &params.RentalDateMin, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "rental_date_min", queryOf(c), &params.RentalDateMin, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter rental_date_min: %w", err), http.StatusBadRequest)
 		return
@@ -3179,7 +3179,7 @@ func (siw *ServerInterfaceWrapper) ListRentals(c *gin.Context) {
 
 	// ------------- Optional query parameter "rental_date_max" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "rental_date_max", c.Request.URL.Query(), &params.RentalDateMax, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "rental_date_max", queryOf(c), &params.RentalDateMax, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter rental_date_max: %w", err), http.StatusBadRequest)
 		return
@@ -3187,7 +3187,7 @@ func (siw *ServerInterfaceWrapper) ListRentals(c *gin.Context) {
 
 	// ------------- Optional query parameter "sort" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", c.Request.URL.Query(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", queryOf(c), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter sort: %w", err), http.StatusBadRequest)
 		return
@@ -3195,7 +3195,7 @@ func (siw *ServerInterfaceWrapper) ListRentals(c *gin.Context) {
 
 	// ------------- Optional query parameter "page" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", c.Request.URL.Query(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", queryOf(c), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page: %w", err), http.StatusBadRequest)
 		return
@@ -3203,7 +3203,7 @@ func (siw *ServerInterfaceWrapper) ListRentals(c *gin.Context) {
 
 	// ------------- Optional query parameter "page_size" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "page_size", c.Request.URL.Query(), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page_size", queryOf(c), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page_size: %w", err), http.StatusBadRequest)
 		return
@@ -3211,7 +3211,7 @@ func (siw *ServerInterfaceWrapper) ListRentals(c *gin.Context) {
 
 	// ------------- Optional query parameter "cursor" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", queryOf(c), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
 		return
@@ -3219,7 +3219,7 @@ func (siw *ServerInterfaceWrapper) ListRentals(c *gin.Context) {
 
 	// ------------- Optional query parameter "count" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", c.Request.URL.Query(), &params.Count, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", queryOf(c), &params.Count, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter count: %w", err), http.StatusBadRequest)
 		return

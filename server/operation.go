@@ -7,6 +7,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/gin-gonic/gin"
 
+	"example.com/pagila-api/gen"
 	"example.com/pagila-api/server/internal/contract"
 )
 
@@ -85,5 +86,9 @@ func validate(c *gin.Context, op *operation) error {
 	for _, p := range c.Params {
 		path[p.Key] = p.Value
 	}
-	return op.Validate(c.Request, path)
+	query, err := op.Validate(c.Request, path)
+	if len(query) > 0 {
+		gen.SetQuery(c, query)
+	}
+	return err
 }

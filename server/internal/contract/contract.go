@@ -5,6 +5,7 @@ package contract
 
 import (
 	"cmp"
+	"fmt"
 	"net/http"
 	"slices"
 
@@ -19,9 +20,11 @@ type Operation struct {
 	Path    string // as in the contract, such as /films/{film_id}
 	Secured bool   // requires a token
 
-	route   *routers.Route
-	query   map[string]*openapi3.Schema // its query parameters by name
-	headers []string                    // its header parameters, as net/http writes their names
+	route      *routers.Route
+	parameters []*openapi3.Parameter
+	query      map[string]*openapi3.Schema // its query parameters by name
+	defaults   map[string]string           // of the query parameters that have one
+	headers    []string                    // its header parameters, as net/http writes their names
 }
 
 // Operations returns all operations of the contract in the order of their IDs.
@@ -39,12 +42,16 @@ func Operations(doc *openapi3.T) []*Operation {
 func newOperation(route *routers.Route) *Operation {
 	o := &Operation{
 		ID: route.Operation.OperationID, Method: route.Method, Path: route.Path,
-		route: route, query: map[string]*openapi3.Schema{},
+		route: route, query: map[string]*openapi3.Schema{}, defaults: map[string]string{},
 	}
-	for _, p := range o.Parameters() {
+	o.parameters = o.Parameters()
+	for _, p := range o.parameters {
 		switch p.In {
 		case openapi3.ParameterInQuery:
 			o.query[p.Name] = p.Schema.Value
+			if value := p.Schema.Value.Default; value != nil {
+				o.defaults[p.Name] = fmt.Sprint(value)
+			}
 		case openapi3.ParameterInHeader:
 			o.headers = append(o.headers, http.CanonicalHeaderKey(p.Name))
 		}

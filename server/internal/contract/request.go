@@ -56,26 +56,75 @@ var validation = &openapi3filter.Options{
 	KeepValidatedValue: true,
 }
 
-// Validate checks a request and the values of its path parameters. [RegisterDecoders] has to be called
-// first. The error is an [InvalidError], [ErrMediaType], [ErrContentCoding] or an [http.MaxBytesError].
+// Validate checks a request and the values of its path parameters, and adds the defaults of the contract to its query,
+// which it returns. [RegisterDecoders] has to be called first. The error is an [InvalidError], [ErrMediaType], [ErrContentCoding] or an [http.MaxBytesError].
 //
 // The published Gin middleware for kin-openapi turns 401, 413 and 415 into 400 and flattens all errors
 // into one string, so the server does not use it.
-func (o *Operation) Validate(r *http.Request, path map[string]string) error {
-	if err := checkStrings(r.URL, path, o.query); err != nil {
-		return err
+func (o *Operation) Validate(r *http.Request, path map[string]string) (url.Values, error) {
+	query, err := checkStrings(r.URL, path, o.query)
+	if err != nil {
+		return nil, err
 	}
 	if err := checkContent(r, o.Spec().RequestBody); err != nil {
-		return err
+		return nil, err
 	}
 	joinLines(r.Header, o.headers)
 	body := &watchedBody{ReadCloser: r.Body}
 	r.Body = body
-	input := &openapi3filter.RequestValidationInput{Request: r, PathParams: path, Route: o.route, Options: validation}
-	if err := openapi3filter.ValidateRequest(r.Context(), input); err != nil {
-		return requestError(err, body.err)
+	input := &openapi3filter.RequestValidationInput{
+		Request: r, PathParams: path, QueryParams: query, Route: o.route, Options: validation,
 	}
-	return nil
+	if errs := o.errors(input); errs != nil {
+		return nil, requestError(errs, body.err)
+	}
+	o.addDefaults(r.URL, query)
+	return query, nil
+}
+
+// errors returns all errors of a request. kin-openapi's own loop over the parameters decodes those that the request
+// does not have as well, and most requests have few.
+func (o *Operation) errors(input *openapi3filter.RequestValidationInput) openapi3.MultiError {
+	var errs openapi3.MultiError
+	for _, p := range o.parameters {
+		if !p.Required && !hasParameter(input, p) {
+			continue
+		}
+		if err := openapi3filter.ValidateParameter(input.Request.Context(), input, p); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if body := o.Spec().RequestBody; body != nil {
+		if err := openapi3filter.ValidateRequestBody(input.Request.Context(), input, body.Value); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errs
+}
+
+func hasParameter(input *openapi3filter.RequestValidationInput, p *openapi3.Parameter) bool {
+	switch p.In {
+	case openapi3.ParameterInQuery:
+		return input.QueryParams.Has(p.Name)
+	case openapi3.ParameterInHeader:
+		return len(input.Request.Header.Values(p.Name)) > 0
+	default:
+		return true
+	}
+}
+
+// addDefaults adds the query parameters that the request lacks and the contract has a default for.
+func (o *Operation) addDefaults(u *url.URL, query url.Values) {
+	added := false
+	for name, value := range o.defaults {
+		if !query.Has(name) {
+			query.Set(name, value)
+			added = true
+		}
+	}
+	if added {
+		u.RawQuery = query.Encode()
+	}
 }
 
 // checkContent rejects a compressed body and a media type that the operation does not accept.
@@ -152,11 +201,11 @@ const (
 
 // checkStrings rejects what the contract cannot express: a malformed query string, unknown, repeated and
 // empty query parameters (kin-openapi would replace an empty value by the default), and strings that
-// PostgreSQL cannot store.
-func checkStrings(u *url.URL, path map[string]string, known map[string]*openapi3.Schema) error {
+// PostgreSQL cannot store. It returns the parsed query.
+func checkStrings(u *url.URL, path map[string]string, known map[string]*openapi3.Schema) (url.Values, error) {
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
-		return Invalid(Place{Detail: "the query string is malformed: " + err.Error()})
+		return nil, Invalid(Place{Detail: "the query string is malformed: " + err.Error()})
 	}
 	var places []Place
 	for _, name := range slices.Sorted(maps.Keys(query)) {
@@ -173,10 +222,10 @@ func checkStrings(u *url.URL, path map[string]string, known map[string]*openapi3
 			places = append(places, Place{Parameter: name, Detail: badString})
 		}
 	}
-	if places == nil {
-		return nil
+	if places != nil {
+		return nil, &InvalidError{Places: places}
 	}
-	return &InvalidError{Places: places}
+	return query, nil
 }
 
 func checkQueryValues(values []string, schema *openapi3.Schema) (detail string) {
