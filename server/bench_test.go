@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/shopspring/decimal"
-
 	"example.com/pagila-api/gen"
 	"example.com/pagila-api/server"
 	"example.com/pagila-api/server/internal/contract"
@@ -30,12 +28,11 @@ func (s memoryStore) Films(context.Context, store.FilmQuery) (store.Page[store.F
 // benchServer is a server whose store returns a page of 20 films.
 func benchServer(b *testing.B) *server.Server {
 	b.Helper()
-	price := decimal.NullDecimal{Decimal: decimal.RequireFromString("20.99"), Valid: true}
 	page := store.Page[store.Film]{Page: 1, Total: new(int64(1000))}
 	for i := range int32(20) {
 		page.Items = append(page.Items, store.Film{
 			FilmID: 500 + i, Title: "ACADEMY DINOSAUR", Description: strings.Repeat("An Epic Drama of a Boat ", 4), ReleaseYear: 2006,
-			Language: "English", Category: "Documentary", Rating: "PG-13", Length: 86, RentalRate: price, RentalDuration: 6, ReplacementCost: price,
+			Language: "English", Category: "Documentary", Rating: "PG-13", Length: 86, RentalRate: "4.99", RentalDuration: 6, ReplacementCost: "20.99",
 			SpecialFeatures: []string{"Deleted Scenes", "Behind the Scenes"}, StreamingAvailable: true,
 		})
 	}

@@ -20,7 +20,7 @@ func (s *Server) ListCustomers(ctx context.Context, request gen.ListCustomersReq
 	}
 	page := gen.CustomerPage{
 		Items: make([]gen.Customer, len(found.Items)), // never nil: JSON needs [], not null
-		Page:  nilIfZero(found.Page), PageSize: q.PageSize, Total: found.Total, NextCursor: nilIfZero(found.Next),
+		Page:  known(&found.Page), PageSize: q.PageSize, Total: found.Total, NextCursor: known(&found.Next),
 	}
 	for i, c := range found.Items {
 		page.Items[i] = customer(c)
@@ -37,7 +37,7 @@ func (s *Server) GetCustomer(ctx context.Context, request gen.GetCustomerRequest
 	c := customer(found.Customer)
 	response := gen.GetCustomer200JSONResponse{
 		CustomerID: c.CustomerID, StoreID: c.StoreID, FirstName: c.FirstName, LastName: c.LastName, Email: c.Email, Active: c.Active,
-		Address: address(found.Address), OpenRentals: rentals(found.OpenRentals), Overdue: found.Overdue, LateFees: money(found.LateFees),
+		Address: address(found.Address), OpenRentals: rentals(found.OpenRentals), Overdue: found.Overdue, LateFees: known(&found.LateFees),
 	}
 	if found.Subscription != nil {
 		response.Subscription = new(subscription(*found.Subscription))
@@ -48,14 +48,14 @@ func (s *Server) GetCustomer(ctx context.Context, request gen.GetCustomerRequest
 func customer(c store.Customer) gen.Customer {
 	return gen.Customer{
 		CustomerID: c.CustomerID, StoreID: c.StoreID, FirstName: c.FirstName, LastName: c.LastName,
-		Email: nilIfZero(c.Email), Active: c.Active,
+		Email: known(&c.Email), Active: c.Active,
 	}
 }
 
 func address(a store.Address) *gen.Address {
-	return nilIfZero(gen.Address{
-		Address: nilIfZero(a.Address), AdditionalAddress: nilIfZero(a.AdditionalAddress), District: nilIfZero(a.District),
-		City: nilIfZero(a.City), PostalCode: nilIfZero(a.PostalCode), Country: nilIfZero(a.Country), Phone: nilIfZero(a.Phone),
+	return known(&gen.Address{
+		Address: known(&a.Address), AdditionalAddress: known(&a.AdditionalAddress), District: known(&a.District),
+		City: known(&a.City), PostalCode: known(&a.PostalCode), Country: known(&a.Country), Phone: known(&a.Phone),
 	})
 }
 
@@ -69,12 +69,12 @@ func (s *Server) ListCustomerPayments(ctx context.Context, request gen.ListCusto
 	}
 	page := gen.PaymentPage{
 		Items: make([]gen.Payment, len(found.Items)), // never nil: JSON needs [], not null
-		Page:  nilIfZero(found.Page), PageSize: q.PageSize, Total: found.Total, NextCursor: nilIfZero(found.Next),
+		Page:  known(&found.Page), PageSize: q.PageSize, Total: found.Total, NextCursor: known(&found.Next),
 	}
 	for i, each := range found.Items {
 		page.Items[i] = gen.Payment{
 			PaymentID: each.PaymentID, CustomerID: each.CustomerID, StaffID: each.StaffID, RentalID: each.RentalID,
-			Amount: money(each.Amount), PaymentDate: each.PaymentDate,
+			Amount: known(&each.Amount), PaymentDate: each.PaymentDate,
 		}
 	}
 	return gen.ListCustomerPayments200JSONResponse{

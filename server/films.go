@@ -18,10 +18,10 @@ func (s *Server) ListFilms(ctx context.Context, request gen.ListFilmsRequestObje
 	}
 	page := gen.FilmPage{
 		Items: make([]gen.Film, len(found.Items)), // never nil: JSON needs [], not null
-		Page:  nilIfZero(found.Page), PageSize: q.PageSize, Total: found.Total, NextCursor: nilIfZero(found.Next),
+		Page:  known(&found.Page), PageSize: q.PageSize, Total: found.Total, NextCursor: known(&found.Next),
 	}
-	for i, f := range found.Items {
-		page.Items[i] = film(f)
+	for i := range found.Items {
+		page.Items[i] = film(&found.Items[i])
 	}
 	return gen.ListFilms200JSONResponse{Body: page, Headers: gen.ListFilms200ResponseHeaders{Link: linkTo(ctx, found.Next)}}, nil
 }
@@ -67,7 +67,7 @@ func (s *Server) UpdateFilm(ctx context.Context, request gen.UpdateFilmRequestOb
 }
 
 func filmDetail(found store.FilmDetail) gen.FilmDetail {
-	f := film(found.Film)
+	f := film(&found.Film)
 	actors := make([]gen.Actor, len(found.Actors))
 	for i, a := range found.Actors {
 		actors[i] = gen.Actor(a)
@@ -86,35 +86,33 @@ func filmDetail(found store.FilmDetail) gen.FilmDetail {
 	}
 }
 
-func film(f store.Film) gen.Film {
-	features := f.SpecialFeatures
-	if features == nil {
-		features = []string{}
-	}
+// film converts a film. The result refers to it, which saves an allocation for each optional member.
+func film(f *store.Film) gen.Film {
 	return gen.Film{
 		FilmID:             f.FilmID,
 		Title:              f.Title,
-		Description:        nilIfZero(f.Description),
-		ReleaseYear:        nilIfZero(f.ReleaseYear),
+		Description:        known(&f.Description),
+		ReleaseYear:        known(&f.ReleaseYear),
 		Language:           f.Language,
-		Category:           nilIfZero(f.Category),
-		Rating:             nilIfZero(gen.Rating(f.Rating)),
-		Length:             nilIfZero(f.Length),
-		RentalRate:         money(f.RentalRate),
+		Category:           known(&f.Category),
+		Rating:             (*gen.Rating)(known(&f.Rating)),
+		Length:             known(&f.Length),
+		RentalRate:         known(&f.RentalRate),
 		RentalDuration:     f.RentalDuration,
-		ReplacementCost:    money(f.ReplacementCost),
-		SpecialFeatures:    features,
+		ReplacementCost:    known(&f.ReplacementCost),
+		SpecialFeatures:    f.SpecialFeatures,
 		StreamingAvailable: f.StreamingAvailable,
 	}
 }
 
-// nilIfZero returns nil for a value that the database does not know, so that the response omits it.
-func nilIfZero[T comparable](v T) *T {
+// known returns v, or nil for the zero value, which stands for a value that the database does not know. The response
+// omits it.
+func known[T comparable](v *T) *T {
 	var unknown T
-	if v == unknown {
+	if *v == unknown {
 		return nil
 	}
-	return &v
+	return v
 }
 
 // value returns the value of an optional parameter, or the zero value.
@@ -140,12 +138,4 @@ func amount(text *gen.Amount) *decimal.Decimal {
 		return nil
 	}
 	return new(decimal.RequireFromString(*text))
-}
-
-// money formats an amount like the database, with two decimal places.
-func money(amount decimal.NullDecimal) *gen.Money {
-	if !amount.Valid {
-		return nil
-	}
-	return new(amount.Decimal.StringFixed(2))
 }

@@ -102,7 +102,7 @@ func (s *Server) ListRentals(ctx context.Context, request gen.ListRentalsRequest
 
 func rentalPage(found store.Page[store.Rental], size int32) gen.RentalPage {
 	return gen.RentalPage{
-		Items: rentals(found.Items), Page: nilIfZero(found.Page), PageSize: size, Total: found.Total, NextCursor: nilIfZero(found.Next),
+		Items: rentals(found.Items), Page: known(&found.Page), PageSize: size, Total: found.Total, NextCursor: known(&found.Next),
 	}
 }
 
@@ -137,7 +137,7 @@ func rental(r store.Rental) gen.Rental {
 		StoreID:     r.StoreID,
 		Title:       r.Title,
 		DaysOverdue: r.DaysOverdue,
-		LateFee:     money(r.LateFee),
+		LateFee:     known(&r.LateFee),
 	}
 }
 

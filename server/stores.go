@@ -16,10 +16,10 @@ func (s *Server) ListStores(ctx context.Context, _ gen.ListStoresRequestObject) 
 	for i, shop := range shops {
 		items[i] = gen.Store{
 			StoreID:  shop.StoreID,
-			Address:  nilIfZero(shop.Address),
-			District: nilIfZero(shop.District),
-			City:     nilIfZero(shop.City),
-			Country:  nilIfZero(shop.Country),
+			Address:  known(&shop.Address),
+			District: known(&shop.District),
+			City:     known(&shop.City),
+			Country:  known(&shop.Country),
 		}
 	}
 	return gen.ListStores200JSONResponse{Items: items}, nil

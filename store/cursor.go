@@ -9,6 +9,9 @@ import (
 	"errors"
 	"hash/crc32"
 	"io"
+	"sync"
+
+	lru "github.com/hashicorp/golang-lru/v2"
 )
 
 // position is the place of a row in an order.
@@ -39,30 +42,65 @@ var (
 	errCursorForeign   = errors.New("the cursor belongs to a request with other conditions or another order")
 )
 
-// encode returns the cursor for what follows the position.
+// encode returns the cursor for what follows the position. Compression is most of its cost, so it remembers the last
+// cursors: a page that many clients read has the same one each time.
 func (p position) encode(query [fingerprintSize]byte) string {
 	data, err := json.Marshal(p)
 	if err != nil {
 		panic(err) // a number and a string
 	}
-	return seal(query, data)
+	if len(data) > maxKept {
+		return seal(query, data)
+	}
+	key := string(query[:]) + string(data)
+	cursor, ok := cursors.Get(key)
+	if !ok {
+		cursor = seal(query, data)
+		cursors.Add(key, cursor)
+	}
+	return cursor
 }
+
+// maxKept bounds the memory for a cursor, in bytes, and with it that for all of them to a fraction of a megabyte.
+const maxKept = 200
+
+var cursors = func() *lru.Cache[string, string] {
+	c, err := lru.New[string, string](1000)
+	if err != nil {
+		panic(err) // the size is positive
+	}
+	return c
+}()
 
 // seal returns the cursor with the JSON of a position.
 func seal(query [fingerprintSize]byte, data []byte) string {
-	body := bytes.NewBuffer(query[:])
-	w, err := flate.NewWriter(body, flate.DefaultCompression)
-	if err == nil {
-		_, err = w.Write(data)
-	}
+	cursor := bytes.NewBuffer(make([]byte, cursorHead, 128)) // more than most have
+	cursor.Write(query[:])
+	w := compressors.Get().(*flate.Writer)
+	defer compressors.Put(w)
+	w.Reset(cursor)
+	_, err := w.Write(data)
 	if err = errors.Join(err, w.Close()); err != nil {
-		panic(err) // the level is valid, and a buffer takes everything
+		panic(err) // a buffer takes everything
 	}
-	head := []byte{cursorSign, cursorVersion}
-	head = binary.BigEndian.AppendUint32(head, uint32(body.Len())) //nolint:gosec // far below 4 GB
-	head = binary.BigEndian.AppendUint32(head, crc32.ChecksumIEEE(body.Bytes()))
-	return base64.RawURLEncoding.EncodeToString(append(head, body.Bytes()...))
+	head, body := cursor.Bytes()[:cursorHead], cursor.Bytes()[cursorHead:]
+	head[0], head[1] = cursorSign, cursorVersion
+	binary.BigEndian.PutUint32(head[2:], uint32(len(body))) //nolint:gosec // far below 4 GB
+	binary.BigEndian.PutUint32(head[6:], crc32.ChecksumIEEE(body))
+	return base64.RawURLEncoding.EncodeToString(cursor.Bytes())
 }
+
+// compressors and decompressors are reused: a new compressor allocates 800 kB, and a decompressor 40.
+var (
+	compressors = sync.Pool{New: func() any {
+		w, err := flate.NewWriter(nil, flate.DefaultCompression)
+		if err != nil {
+			panic(err) // the level is valid
+		}
+		return w
+	}}
+	decompressors = sync.Pool{New: func() any { return flate.NewReader(nil) }}
+)
 
 // decodePosition reads a cursor for a query.
 func decodePosition(cursor string, query [fingerprintSize]byte, by order) (*position, error) {
@@ -73,7 +111,12 @@ func decodePosition(cursor string, query [fingerprintSize]byte, by order) (*posi
 	if !bytes.HasPrefix(body, query[:]) {
 		return nil, errCursorForeign
 	}
-	data, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(body[fingerprintSize:])), maxPosition))
+	r := decompressors.Get().(io.Reader)
+	defer decompressors.Put(r)
+	if err := r.(flate.Resetter).Reset(bytes.NewReader(body[fingerprintSize:]), nil); err != nil {
+		return nil, errCursorChanged
+	}
+	data, err := io.ReadAll(io.LimitReader(r, maxPosition))
 	if err != nil {
 		return nil, errCursorChanged
 	}

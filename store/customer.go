@@ -21,10 +21,10 @@ type Customer struct {
 type CustomerDetail struct {
 	Customer
 	Address      Address
-	OpenRentals  []Rental            // at most 1000, the first due date first
-	Overdue      int32               // how many of them are past their due date
-	LateFees     decimal.NullDecimal // their sum up to now; not valid if one of them is unknown
-	Subscription *Subscription       // that is active today, or nil
+	OpenRentals  []Rental      // at most 1000, the first due date first
+	Overdue      int32         // how many of them are past their due date
+	LateFees     string        // their sum up to now; unknown if one of them is
+	Subscription *Subscription // that is active today, or nil
 }
 
 // Address is a postal address. NULL becomes the zero value.
@@ -166,21 +166,32 @@ func (r customerRow) detail(rentals []openRentalRow) CustomerDetail {
 			PostalCode: r.PostalCode, Country: r.Country, Phone: r.Phone,
 		},
 		OpenRentals: make([]Rental, len(rentals)),
-		LateFees:    decimal.NullDecimal{Valid: true},
+		LateFees:    sum(rentals),
 	}
 	for i, rental := range rentals {
 		detail.OpenRentals[i] = rental.rental()
 		if rental.Overdue {
 			detail.Overdue++
 		}
-		detail.LateFees.Decimal = detail.LateFees.Decimal.Add(rental.LateFee.Decimal)
-		detail.LateFees.Valid = detail.LateFees.Valid && rental.LateFee.Valid
 	}
 	if r.SubscriptionID != 0 {
 		active := subscriptionRow{r.SubscriptionID, r.CustomerID, r.PlanName, r.StartDate, r.EndDate, true}
 		detail.Subscription = new(active.subscription())
 	}
 	return detail
+}
+
+// sum returns the sum of the late fees of rentals, or "" if one of them is unknown.
+func sum(rentals []openRentalRow) string {
+	var sum decimal.Decimal
+	for _, rental := range rentals {
+		fee, err := decimal.NewFromString(rental.LateFee)
+		if err != nil {
+			return ""
+		}
+		sum = sum.Add(fee)
+	}
+	return sum.StringFixed(2)
 }
 
 // customerActive is whether the customer c is active. A customer is active unless one of the two columns says

@@ -21,17 +21,17 @@ type Film struct {
 	Category           string // the first by name if the film has several
 	Rating             string // an mpaa_rating
 	Length             int32  // in minutes
-	RentalRate         decimal.NullDecimal
-	RentalDuration     int32 // in days
-	ReplacementCost    decimal.NullDecimal
-	SpecialFeatures    []string `bun:",array"`
+	RentalRate         string // an amount
+	RentalDuration     int32  // in days
+	ReplacementCost    string // an amount
+	SpecialFeatures    []string
 	StreamingAvailable bool
 }
 
 // FilmDetail is a film with its categories and actors by name, and its availability by store.
 type FilmDetail struct {
 	Film         `bun:",extend"`
-	Categories   []string       `bun:",array"`
+	Categories   []string
 	Actors       []Actor        `bun:"type:jsonb"`
 	Availability []Availability `bun:"type:jsonb"`
 	Version      string         `bun:"-"` // identifies all of the above, in hexadecimal digits
@@ -44,27 +44,30 @@ type FilmUpdate struct{ StreamingAvailable bool }
 type FilmFacts struct {
 	FilmID     int32
 	Title      string
-	Rating     string // an mpaa_rating
-	RentalRate decimal.NullDecimal
+	Rating     string              // an mpaa_rating
+	RentalRate decimal.NullDecimal // exact
 }
 
 // filmColumns are the columns of Film, for the film f, the language l and the category c. The cast to text
-// drops the blanks that character(20) adds to a language's name. PostgreSQL accepts NaN as a numeric, but it
-// is not an amount of money. An array in PostgreSQL may have NULL elements and several dimensions.
-const filmColumns = `
+// drops the blanks that character(20) adds to a language's name.
+var filmColumns = `
 	f.film_id, f.title, f.description, f.release_year, l.name::text AS language, c.name AS category,
-	f.rating, f.length, NULLIF(f.rental_rate, 'NaN') AS rental_rate, f.rental_duration,
-	NULLIF(f.replacement_cost, 'NaN') AS replacement_cost,
-	ARRAY(SELECT feature FROM unnest(f.special_features) WITH ORDINALITY AS all_of_them (feature, place)
-		WHERE feature IS NOT NULL ORDER BY place) AS special_features,
+	f.rating, f.length, ` + amount(`f.rental_rate`) + ` AS rental_rate, f.rental_duration,
+	` + amount(`f.replacement_cost`) + ` AS replacement_cost, f.special_features::text AS special_features,
 	f.streaming_available`
 
+// amount returns an SQL expression for the text of an amount of money, with two decimal places. PostgreSQL accepts
+// NaN as a numeric, but it is not an amount of money.
+func amount(expression string) string {
+	return `round(NULLIF(` + expression + `, 'NaN'), 2)::text`
+}
+
+// filmJoins looks the names of the few categories up one by one. A join would read all categories for each film.
 const filmJoins = `
 	LEFT JOIN {language} l ON l.language_id = f.language_id AND l.language_id > 0
 	LEFT JOIN LATERAL (
-		SELECT min(category.name) AS name
-		FROM {film_category} film_category JOIN {category} category USING (category_id)
-		WHERE film_category.film_id = f.film_id AND category_id > 0
+		SELECT min((SELECT name FROM {category} WHERE category_id = fc.category_id AND category_id > 0)) AS name
+		FROM {film_category} fc WHERE fc.film_id = f.film_id
 	) c ON true`
 
 // categoriesColumn is the column of the categories of the film f.
@@ -74,11 +77,11 @@ const categoriesColumn = `
 		FROM {film_category} film_category JOIN {category} category USING (category_id)
 		WHERE film_category.film_id = f.film_id AND category_id > 0 AND category.name IS NOT NULL
 		ORDER BY category.name
-	) AS categories`
+	)::text AS categories`
 
 const filmFactsSQL = `SELECT f.film_id, f.title, f.rating, NULLIF(f.rental_rate, 'NaN') AS rental_rate FROM {film} f WHERE f.film_id = $1::integer`
 
-const filmSQL = `SELECT` + filmColumns + `,` + categoriesColumn + `,` + actorsColumn + `,` + availabilityColumn + `
+var filmSQL = `SELECT` + filmColumns + `,` + categoriesColumn + `,` + actorsColumn + `,` + availabilityColumn + `
 FROM {film} f` + filmJoins + ` WHERE f.film_id = $1::integer`
 
 const lockFilmSQL = `SELECT film_id FROM {film} WHERE film_id = $1::integer FOR NO KEY UPDATE`
@@ -87,22 +90,20 @@ const updateFilmSQL = `UPDATE {film} SET streaming_available = $2::boolean WHERE
 RETURNING txid_current() AS transaction_id`
 
 // Film returns a film by its id. The error is a *NotFoundError if there is none.
-func (s *Store) Film(ctx context.Context, id int32) (film FilmDetail, err error) {
-	err = s.call(ctx, s.reads, NoWrite, func(ctx context.Context, c session) error {
-		film, err = c.film(ctx, id)
-		return err
-	})
-	if err != nil {
+func (s *Store) Film(ctx context.Context, id int32) (FilmDetail, error) {
+	var films []FilmDetail
+	if err := s.read(ctx, &films, filmSQL, id); err != nil {
 		return FilmDetail{}, fmt.Errorf("read film %d: %w", id, err)
 	}
-	return film, nil
+	return theFilm(films, id)
 }
 
-func (c session) film(ctx context.Context, id int32) (FilmDetail, error) {
-	var films []FilmDetail
-	if err := c.query(ctx, &films, filmSQL, id); err != nil {
-		return FilmDetail{}, err
-	}
+func readFilm(films *[]FilmDetail, id int32) step {
+	return step{"read the film", films, filmSQL, []any{id}}
+}
+
+// theFilm returns the only film of a result, with its version.
+func theFilm(films []FilmDetail, id int32) (FilmDetail, error) {
 	if len(films) == 0 {
 		return FilmDetail{}, &NotFoundError{KindFilm, id}
 	}
@@ -144,24 +145,28 @@ const filmUpdated = `FROM {film} f WHERE f.film_id = $2::integer AND f.` + writt
 func (c session) updateFilm(
 	ctx context.Context, id int32, versions []string, u FilmUpdate,
 ) (film FilmDetail, transactionID int64, err error) {
-	var locked []struct{ FilmID int32 }
-	if err := c.query(ctx, &locked, lockFilmSQL, id); err != nil {
-		return film, 0, fmt.Errorf("lock the film: %w", err)
+	var (
+		locked        []struct{ FilmID int32 }
+		before, after []FilmDetail
+		updated       []struct{ TransactionID int64 }
+	)
+	if _, err := c.pipeline(ctx, step{"lock the film", &locked, lockFilmSQL, []any{id}}, readFilm(&before, id)); err != nil {
+		return film, 0, err
 	}
-	if film, err = c.film(ctx, id); err != nil {
+	if film, err = theFilm(before, id); err != nil {
 		return film, 0, err
 	}
 	if !slices.Contains(versions, film.Version) {
 		return film, 0, ErrFilmChanged
 	}
-	var updated []struct{ TransactionID int64 }
-	if err := c.query(ctx, &updated, updateFilmSQL, id, u.StreamingAvailable); err != nil {
-		return film, 0, fmt.Errorf("update the row: %w", err)
+	update := step{"update the row", &updated, updateFilmSQL, []any{id, u.StreamingAvailable}}
+	if _, err := c.pipeline(ctx, update, readFilm(&after, id)); err != nil {
+		return film, 0, err
 	}
 	if len(updated) == 0 {
 		return film, 0, &RefusedError{errSuppressed}
 	}
-	film, err = c.film(ctx, id)
+	film, err = theFilm(after, id)
 	return film, updated[0].TransactionID, err
 }
 

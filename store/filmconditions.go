@@ -1,6 +1,7 @@
 package store
 
 import (
+	"strconv"
 	"strings"
 	"unicode"
 )
@@ -12,7 +13,7 @@ const (
 
 	// searchWords are the words in $2 that are no stop words. They consist of letters and digits, so they are no
 	// patterns.
-	searchWords = `unnest($2::text[]) word WHERE numnode(` + wordQuery + `) > 0`
+	searchWords = `unnest((SELECT $2::text[])) word WHERE numnode(` + wordQuery + `) > 0`
 	wordQuery   = `plainto_tsquery('pg_catalog.english', lower(word {unicode}))`
 
 	// abbreviated finds each of the words in the film, or at the beginning of a word of its title, for which
@@ -32,11 +33,6 @@ const (
 	categoryIs = `EXISTS (SELECT FROM {film_category} fc WHERE fc.film_id = f.film_id AND fc.category_id = ANY (ARRAY(
 		SELECT category_id FROM {category} WHERE category_id > 0 AND lower(upper(name {unicode})) IN ` + wanted + `)))`
 
-	// categoryJoined is the same for counting. The planner knows how many films have a category, which decides how
-	// to test the other conditions. For pages it would be slow: most films on the way there have other categories.
-	categoryJoined = `EXISTS (SELECT FROM {film_category} fc JOIN {category} c USING (category_id)
-		WHERE fc.film_id = f.film_id AND category_id > 0 AND lower(upper(c.name {unicode})) IN ` + wanted + `)`
-
 	// languageIs is for the languages of languagesNamed. min looks in Pagila's index whether there is any film in them.
 	// Without it, a page of a language without films would read all films.
 	languageIs = `f.language_id = ` + languagesNamed + `
@@ -48,7 +44,7 @@ const (
 
 	// inStock names the stores because Pagila's index of copies begins with them.
 	inStock = `EXISTS (SELECT FROM {inventory} i WHERE i.film_id = f.film_id AND i.inventory_id > 0
-		AND i.store_id = ANY (CASE WHEN $1::integer = 0 THEN ARRAY(SELECT store_id FROM {store}) ELSE ARRAY[$1::integer] END)
+		AND i.store_id = ANY (CASE WHEN (SELECT $1::integer) = 0 THEN ARRAY(SELECT store_id FROM {store}) ELSE ARRAY[$1::integer] END)
 		AND NOT EXISTS (SELECT FROM {rental} r WHERE ` + openRental + `))`
 	inStore = `EXISTS (SELECT FROM {inventory} i WHERE i.film_id = f.film_id AND i.inventory_id > 0 AND i.store_id = $1::integer)`
 
@@ -69,6 +65,15 @@ var (
 		WHERE fa.film_id = f.film_id AND a.actor_id > 0 AND ` + actorNamed(`$1`) + `)`
 )
 
+// categoryJoined is categoryIs for counting. The planner knows how many films have a category, and by the limit how
+// many categories are wanted, which decides how to test the other conditions. For pages it would be slow: most films
+// on the way there have other categories.
+func categoryJoined(wanted int) string {
+	return `EXISTS (SELECT FROM {film_category} fc JOIN {category} c USING (category_id)
+		WHERE fc.film_id = f.film_id AND category_id > 0 AND lower(upper(c.name {unicode})) IN (
+			SELECT lower(upper(name {unicode})) FROM unnest($1::text[]) name LIMIT ` + strconv.Itoa(wanted) + `))`
+}
+
 // fold returns SQL for the text as it is compared. A condition on it may have to read every film, and Unicode's rules
 // are slow. ASCII texts get the rules of C, which have the same result. In UTF-8 they are the texts with as many bytes
 // as characters.
@@ -83,16 +88,20 @@ func fold(text string) string {
 func (q FilmQuery) conditions(counting bool) *statement {
 	s, words, category := &statement{}, prefixes(q.Search), categoryIs
 	if counting {
-		category = categoryJoined
+		category = categoryJoined(len(q.Categories))
 	}
 	s.where(q.Search != "" && words != nil, `(f.fulltext @@ `+searchQuery+` OR `+abbreviated+`)`, q.Search, words)
 	s.where(q.Search != "" && words == nil, `f.fulltext @@ `+searchQuery, q.Search)
 	s.where(true, `f.film_id > 0`)
-	s.where(q.Title != "", hasTitle, containing(q.Title))
-	s.where(len(q.Categories) > 0, category, q.Categories)
-	s.where(len(q.Ratings) > 0, `f.rating::text = ANY ($1::text[])`, q.Ratings)
-	s.where(len(q.Languages) > 0, languageIs, q.Languages)
-	s.whereSlow(len(q.SpecialFeatures) > 0, hasFeatures, q.SpecialFeatures)
+	if q.Title != "" {
+		s.where(true, hasTitle, containing(q.Title))
+	}
+	s.whereAny(q.Categories, category)
+	s.whereAny(q.Ratings, `f.rating::text = ANY (ARRAY(SELECT unnest($1::text[])))`)
+	s.whereAny(q.Languages, languageIs)
+	if len(q.SpecialFeatures) > 0 {
+		s.whereSlow(true, hasFeatures, q.SpecialFeatures)
+	}
 	s.where(q.StreamingAvailable != nil, `COALESCE(f.streaming_available, false) = $1::boolean`, q.StreamingAvailable)
 	s.where(q.InStock != nil && *q.InStock, inStock, q.StoreID)
 	s.whereSlow(q.InStock != nil && !*q.InStock, `NOT `+inStock, q.StoreID)
@@ -114,9 +123,9 @@ func (q FilmQuery) conditions(counting bool) *statement {
 }
 
 // containing returns the pattern of LIKE for texts that contain this one.
-func containing(text string) string {
-	return "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text) + "%"
-}
+func containing(text string) string { return "%" + escapeLike.Replace(text) + "%" }
+
+var escapeLike = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 
 // prefixes returns the words of a search, which may be the beginnings of a title's words, or nil if the
 // search has operators.

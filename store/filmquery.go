@@ -60,8 +60,9 @@ var filmList = list{
 		relevance:          {key: filmRank, is: numericKey, descending: true},
 	},
 	columns: filmColumns,
+	// OFFSET 0 keeps the planner from reading all films where they are few.
 	joins: `
-LEFT JOIN {film} f ON f.film_id = page.id` + filmJoins,
+LEFT JOIN LATERAL (SELECT * FROM {film} WHERE film_id = page.id OFFSET 0) f ON true` + filmJoins,
 }
 
 // Films returns one page of films. The ids of films and actors begin at 1. Rows with other ids are left out.
@@ -99,11 +100,17 @@ func (q FilmQuery) faults() []QueryFault {
 // identity leaves out the order of the values of a condition, which does not matter.
 func (q FilmQuery) identity(p Paging) any {
 	q.Paging = p
-	for _, values := range []*[]string{&q.Categories, &q.Ratings, &q.Languages, &q.Actors, &q.SpecialFeatures} {
-		*values = slices.Compact(slices.Sorted(slices.Values(*values)))
-	}
-	q.ActorIDs = slices.Compact(slices.Sorted(slices.Values(q.ActorIDs)))
+	q.Categories, q.Ratings, q.Languages = sorted(q.Categories), sorted(q.Ratings), sorted(q.Languages)
+	q.Actors, q.SpecialFeatures, q.ActorIDs = sorted(q.Actors), sorted(q.SpecialFeatures), sorted(q.ActorIDs)
 	return q
+}
+
+// sorted returns the different values in their order, or nil if there are none.
+func sorted[T cmp.Ordered](values []T) []T {
+	if len(values) == 0 {
+		return nil
+	}
+	return slices.Compact(slices.Sorted(slices.Values(values)))
 }
 
 // lookUp returns the query with the films of its actors.

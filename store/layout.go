@@ -48,6 +48,9 @@ func (c session) layout(ctx context.Context) (*layout, error) {
 }
 
 func (c session) findLayout(ctx context.Context) (*layout, error) {
+	if err := c.beginNow(ctx); err != nil {
+		return nil, err
+	}
 	schema, err := migrations.Locate(ctx, c)
 	if err != nil {
 		return nil, err

@@ -96,7 +96,7 @@ func (o order) after(p position, arg func(any) string) string {
 	case p.Key == nil:
 		return o.key + ` IS NULL AND ` + o.id + ` > ` + id
 	}
-	last := o.is.value(arg(*p.Key))
+	last := `(SELECT ` + o.is.value(arg(*p.Key)) + `)`
 	further, later := o.key+` `+beyond+` `+last, o.id+` > `+id
 	if o.nullable {
 		return `(` + further + ` OR ` + o.key + ` IS NULL OR ` + o.key + ` = ` + last + ` AND ` + later + `)`

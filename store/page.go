@@ -136,7 +136,8 @@ type pageRow[R any] struct {
 	Row     R `bun:"embed:"`
 	ID      int32
 	Total   int64
-	SortKey *string
+	SortKey string
+	HasKey  bool // the sort key is not NULL
 }
 
 // readPage reads a page of rows of a list. The error is an *InvalidQueryError if the query contradicts itself or
@@ -151,7 +152,7 @@ func readPage[R any](ctx context.Context, s *Store, l list, p Paging, q query) (
 		estimate int64
 	)
 	err = s.call(ctx, s.reads, NoWrite, func(ctx context.Context, c session) error {
-		rows = nil
+		rows = make([]pageRow[R], 0, r.PageSize+1)
 		known := q
 		if l, ok := q.(lookingUp); ok {
 			if known, err = l.lookUp(ctx, c); err != nil {
@@ -177,32 +178,44 @@ func readPage[R any](ctx context.Context, s *Store, l list, p Paging, q query) (
 // sql returns the statement that reads the page, from one snapshot with its total. It finds the ids of the page
 // first, and reads the details of these rows alone. The outer join keeps the total if the page is empty.
 //
-// A plan that is kept has to do for every page size. The inner limit tells the planner that few rows are wanted,
-// so that it prefers to walk an index.
+// A plan that is kept has to do for every page. If the planner saw its size and number, which stand in a SELECT
+// therefore, it would make a plan for each execution, which takes longer than the execution. The inner limit tells it
+// that few rows are wanted, so that it prefers to walk an index.
 func (r pageRequest) sql(q query) (sql string, args []any) {
 	s := q.conditions(false)
-	size := s.arg(r.PageSize+1) + `::bigint`
+	size := `(SELECT ` + s.arg(r.PageSize+1) + `::bigint)`
 	total := r.total(s, q, size)
-	offset, limit := ``, ` LIMIT `+strconv.Itoa(MaxPageSize+1)
+	offset, skipped := ``, int64(0)
 	switch {
 	case r.after != nil:
 		s.where(true, r.by.after(*r.after, s.arg))
 	case r.Page > 1:
-		limit, offset = ``, ` OFFSET `+s.arg(int64(r.Page-1)*int64(r.PageSize))+`::bigint`
+		skipped = int64(r.Page-1) * int64(r.PageSize)
+		offset = ` OFFSET (SELECT ` + s.arg(skipped) + `::bigint)`
 	}
 	return `
 WITH page AS MATERIALIZED (
 	SELECT * FROM (
 		SELECT ` + r.id + ` AS id, ` + r.by.key + ` AS sort_key` + r.carried + ` FROM ` + r.table + r.by.joins + `
 		WHERE ` + s.all() + `
-		ORDER BY ` + r.by.by(r.by.key, r.id) + limit + `
+		ORDER BY ` + r.by.by(r.by.key, r.id) + ` LIMIT ` + innerLimit(skipped) + `
 	) best
 	ORDER BY ` + r.by.by(`sort_key`, `id`) + ` LIMIT ` + size + offset + `
 )
-SELECT total.total, page.id, ` + r.by.is.text(`page.sort_key`) + ` AS sort_key,` + r.columns + `
+SELECT total.total, page.id, ` + r.by.is.text(`page.sort_key`) + ` AS sort_key, page.sort_key IS NOT NULL AS has_key,` + r.columns + `
 FROM (SELECT ` + total + ` AS total) total
 LEFT JOIN page ON true` + r.joins + `
 ORDER BY ` + r.by.by(`page.sort_key`, `page.id`), s.args
+}
+
+// innerLimit returns a number of rows that is enough for any page after so many rows. There are few such numbers, so
+// that there are few texts.
+func innerLimit(skipped int64) string {
+	limit := int64(MaxPageSize)
+	for limit < skipped+MaxPageSize {
+		limit *= 10
+	}
+	return strconv.FormatInt(limit+1, 10)
 }
 
 // total returns an expression for the total, with the arguments of the statement. If the first page has all items,
@@ -242,7 +255,11 @@ func newPage[R any](r pageRequest, rows []pageRow[R], estimate int64) Page[R] {
 	if more := len(rows) > int(r.PageSize); more {
 		rows = rows[:r.PageSize]
 		last := rows[len(rows)-1]
-		page.Next = position{ID: last.ID, Key: last.SortKey}.encode(r.fingerprint)
+		position := position{ID: last.ID}
+		if last.HasKey {
+			position.Key = &last.SortKey
+		}
+		page.Next = position.encode(r.fingerprint)
 	}
 	for _, row := range rows {
 		if row.ID != 0 {

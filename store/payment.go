@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"time"
-
-	"github.com/shopspring/decimal"
 )
 
 // Payment is a row of the table payment. A time outside the years 1 to 9999, such as infinity, becomes the nearest
@@ -15,7 +13,7 @@ type Payment struct {
 	CustomerID  int32
 	StaffID     int32
 	RentalID    int32
-	Amount      decimal.NullDecimal // not valid if it is NaN
+	Amount      string
 	PaymentDate time.Time
 }
 
@@ -25,7 +23,7 @@ type paymentRow struct {
 	CustomerID  int32
 	StaffID     int32
 	RentalID    int32
-	Amount      decimal.NullDecimal
+	Amount      string
 	PaymentDate int64
 }
 
@@ -41,7 +39,7 @@ var paymentList = list{
 	orders:  map[string]order{"payment_date": {key: `(p.payment_date + interval '0')`, is: timeKey}},
 	carried: `, p.customer_id, p.staff_id, p.rental_id, p.amount`,
 	columns: `
-	page.id AS payment_id, page.customer_id, page.staff_id, page.rental_id, NULLIF(page.amount, 'NaN') AS amount,
+	page.id AS payment_id, page.customer_id, page.staff_id, page.rental_id, ` + amount(`page.amount`) + ` AS amount,
 	` + microseconds(`page.sort_key`) + ` AS payment_date`,
 }
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -115,67 +116,118 @@ var rentalMade = `FROM {rental} r WHERE r.rental_id = $2::integer AND r.inventor
 
 // createRental tries again as long as the customer's rental of the copy is found and then found to be returned.
 func (c session) createRental(ctx context.Context, n NewRental) (made writtenRental, err error) {
+	try := c.rentAnyCopy
+	if n.InventoryID != 0 {
+		try = c.rentCopy
+	}
 	for err = errReturned; errors.Is(err, errReturned) && ctx.Err() == nil; {
-		made, err = c.tryRental(ctx, n)
+		made, err = try(ctx, n)
 	}
 	return made, err
 }
 
-func (c session) tryRental(ctx context.Context, n NewRental) (writtenRental, error) {
+// rentCopy rents a copy in one round trip: it inserts the rental before it knows whether the rental is possible. If
+// it is not, the transaction is rolled back.
+func (c session) rentCopy(ctx context.Context, n NewRental) (writtenRental, error) {
 	var (
-		found parties
-		err   error
+		found  []parties
+		locked []struct{ InventoryID int32 }
+		rows   []insertedRental
 	)
-	if n.InventoryID != 0 {
-		found, err = c.partiesOfCopy(ctx, n)
-	} else {
-		found, err = c.partiesOfFilm(ctx, n)
-	}
-	if err != nil {
+	done, err := c.pipeline(ctx,
+		step{"read the customer", &found, copyPartiesSQL, []any{n.CustomerID, n.StaffID, n.InventoryID}},
+		step{"lock the copy", &locked, lockCopySQL, []any{n.InventoryID}},
+		n.insert(&rows))
+	if done < 1 {
 		return writtenRental{}, err
-	}
-	if err := c.checkParties(ctx, n, found); err != nil {
-		return writtenRental{}, err
-	}
-	if n.InventoryID == 0 {
-		return c.rentAnyCopy(ctx, n)
-	}
-	return c.rentCopy(ctx, n)
-}
-
-func (c session) partiesOfCopy(ctx context.Context, n NewRental) (parties, error) {
-	var found []parties
-	if err := c.query(ctx, &found, copyPartiesSQL, n.CustomerID, n.StaffID, n.InventoryID); err != nil {
-		return parties{}, fmt.Errorf("read customer %d: %w", n.CustomerID, err)
 	}
 	if len(found) == 0 {
-		return parties{}, &NotFoundError{KindCustomer, n.CustomerID}
+		return writtenRental{}, &NotFoundError{KindCustomer, n.CustomerID}
 	}
-	return found[0], nil
+	if done > 1 && len(locked) == 0 { // it may have been there a moment ago
+		found[0].CopyKnown = new(false)
+	}
+	if err != nil || found[0].unknown(n) != nil {
+		return writtenRental{}, c.refusal(ctx, n, found[0], err)
+	}
+	return c.inserted(ctx, n, found[0], rows[0])
 }
 
-func (c session) partiesOfFilm(ctx context.Context, n NewRental) (parties, error) {
-	active, err := c.lockCustomer(ctx, n.CustomerID)
+// rentAnyCopy rents the first copy of a film that is free. If other transactions have locked all free copies, it
+// waits for one of them. It tries again only if that copy was rented out meanwhile.
+func (c session) rentAnyCopy(ctx context.Context, n NewRental) (writtenRental, error) {
+	found, err := c.partiesOfFilm(ctx, &n)
 	if err != nil {
-		return parties{}, err
+		return writtenRental{}, err
 	}
-	var found []parties
-	if err := c.query(ctx, &found, filmPartiesSQL, n.CustomerID, n.StaffID, n.FilmID, n.StoreID); err != nil {
-		return parties{}, fmt.Errorf("read film %d: %w", n.FilmID, err)
+	for {
+		if n.InventoryID == 0 {
+			if n.InventoryID, err = c.freeCopy(ctx, n); err != nil {
+				return writtenRental{}, err
+			}
+		}
+		var rows []insertedRental
+		if _, err := c.pipeline(ctx, n.insert(&rows)); err != nil {
+			return writtenRental{}, err
+		}
+		made, err := c.inserted(ctx, n, found, rows[0])
+		if !errors.Is(err, ErrInventoryNotAvailable) {
+			return made, err
+		}
+		n.InventoryID = 0
 	}
-	found[0].CustomerActive = active
-	return found[0], nil
 }
 
-// checkParties returns an error if the rental is not possible. What does not exist comes first, all together. A
-// repeated call comes next: it has to find its rental, even if somebody is no longer active.
-func (c session) checkParties(ctx context.Context, n NewRental, p parties) error {
+// partiesOfFilm returns an error if the rental of any copy is not possible. It also locks a free copy that nobody else
+// has locked, if there is one, and sets its id.
+func (c session) partiesOfFilm(ctx context.Context, n *NewRental) (p parties, err error) {
+	var (
+		customers []struct{ Active bool }
+		found     []parties
+		free      []struct{ InventoryID int32 }
+	)
+	done, err := c.pipeline(ctx,
+		step{"lock the customer", &customers, lockCustomerSQL, []any{n.CustomerID}},
+		step{"read the film", &found, filmPartiesSQL, []any{n.CustomerID, n.StaffID, n.FilmID, n.StoreID}},
+		step{"lock a free copy", &free, freeCopySQL + ` SKIP LOCKED`, []any{n.FilmID, n.StoreID}})
+	if done < 2 {
+		return p, err
+	}
+	if len(customers) == 0 {
+		return p, &NotFoundError{KindCustomer, n.CustomerID}
+	}
+	p = found[0]
+	p.CustomerActive = customers[0].Active
+	if err := c.refusal(ctx, *n, p, err); err != nil {
+		return p, err
+	}
+	if len(free) > 0 {
+		n.InventoryID = free[0].InventoryID
+	}
+	return p, nil
+}
+
+// refusal returns the reason why the rental is not possible, or else the error of a later statement. What does not
+// exist comes first, all together. A repeated call comes next: it has to find its rental, even if somebody is no longer
+// active.
+func (c session) refusal(ctx context.Context, n NewRental, p parties, later error) error {
 	unknown := p.unknown(n)
 	switch {
 	case unknown != nil:
 		return &UnknownReferenceError{unknown}
 	case p.RentedAlready != nil:
+		if later != nil {
+			c.restart(ctx)
+		}
 		return c.alreadyRented(ctx, n.CustomerID, *p.RentedAlready)
+	default:
+		return cmp.Or(p.inactive(), later)
+	}
+}
+
+// inactive returns an error if one of the parties is not active.
+func (p parties) inactive() error {
+	switch {
 	case !p.CustomerActive:
 		return ErrCustomerInactive
 	case !*p.StaffActive:
@@ -222,64 +274,39 @@ func (c session) alreadyRented(ctx context.Context, customerID, id int32) error 
 	return &AlreadyRentedError{rental}
 }
 
-func (c session) rentCopy(ctx context.Context, n NewRental) (writtenRental, error) {
-	var locked []struct{ InventoryID int32 }
-	if err := c.query(ctx, &locked, lockCopySQL, n.InventoryID); err != nil {
-		return writtenRental{}, fmt.Errorf("lock copy %d: %w", n.InventoryID, err)
-	}
-	if len(locked) == 0 { // the copy was deleted a moment ago
-		return writtenRental{}, &UnknownReferenceError{[]Reference{{KindInventory, n.InventoryID}}}
-	}
-	return c.insertRental(ctx, n)
-}
-
-// rentAnyCopy rents the first copy that is free. If other transactions have locked all free copies, it waits for one
-// of them. It tries again only if that copy was rented out meanwhile.
-func (c session) rentAnyCopy(ctx context.Context, n NewRental) (writtenRental, error) {
-	for {
-		var err error
-		for _, lock := range []string{freeCopySQL + ` SKIP LOCKED`, freeCopySQL} {
-			if n.InventoryID, err = c.freeCopy(ctx, lock, n); n.InventoryID != 0 || err != nil {
-				break
-			}
-		}
-		if err != nil {
-			return writtenRental{}, err
-		}
-		if n.InventoryID == 0 {
-			return writtenRental{}, ErrFilmNotAvailable
-		}
-		made, err := c.insertRental(ctx, n)
-		if !errors.Is(err, ErrInventoryNotAvailable) {
-			return made, err
-		}
-	}
-}
-
-// freeCopy locks a free copy and returns its id, or 0 if there is none.
-func (c session) freeCopy(ctx context.Context, statement string, n NewRental) (int32, error) {
-	var copies []struct{ InventoryID int32 }
-	if err := c.query(ctx, &copies, statement, n.FilmID, n.StoreID); err != nil {
+// freeCopy locks a free copy, for which it waits, and returns its id.
+func (c session) freeCopy(ctx context.Context, n NewRental) (int32, error) {
+	var free []struct{ InventoryID int32 }
+	if err := c.query(ctx, &free, freeCopySQL, n.FilmID, n.StoreID); err != nil {
 		return 0, fmt.Errorf("lock a copy of film %d: %w", n.FilmID, err)
 	}
-	if len(copies) == 0 {
-		return 0, nil
+	if len(free) == 0 {
+		return 0, ErrFilmNotAvailable
 	}
-	return copies[0].InventoryID, nil
+	return free[0].InventoryID, nil
 }
 
-func (c session) insertRental(ctx context.Context, n NewRental) (writtenRental, error) {
-	var rows []struct {
-		writtenRental `bun:",extend"`
-		CopyOut       bool
-		RentedAlready *int32
+// insertedRental is the row of insertRentalSQL. Without a rental, its fields are zero.
+type insertedRental struct {
+	writtenRental `bun:",extend"`
+	CopyOut       bool
+	RentedAlready *int32
+}
+
+func (n NewRental) insert(rows *[]insertedRental) step {
+	return step{"insert the rental", rows, insertRentalSQL, []any{n.CustomerID, n.StaffID, n.InventoryID}}
+}
+
+// inserted returns the rental that was inserted, or the reason why it was not or must not be. A customer who has the
+// copy already may have got it by a request at the same time.
+func (c session) inserted(ctx context.Context, n NewRental, p parties, row insertedRental) (writtenRental, error) {
+	already := cmp.Or(p.RentedAlready, row.RentedAlready)
+	if already != nil && row.RentalID == 0 {
+		return writtenRental{}, c.alreadyRented(ctx, n.CustomerID, *already)
 	}
-	if err := c.query(ctx, &rows, insertRentalSQL, n.CustomerID, n.StaffID, n.InventoryID); err != nil {
-		return writtenRental{}, fmt.Errorf("insert the rental: %w", err)
-	}
-	switch row := rows[0]; {
-	case row.RentedAlready != nil: // by a request at the same time
-		return writtenRental{}, c.alreadyRented(ctx, n.CustomerID, *row.RentedAlready)
+	switch err := p.inactive(); {
+	case err != nil:
+		return writtenRental{}, err
 	case row.CopyOut:
 		return writtenRental{}, ErrInventoryNotAvailable
 	case row.RentalID == 0:

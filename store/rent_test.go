@@ -286,7 +286,7 @@ func TestReturnOnce(t *testing.T) {
 		t.Fatalf("it was not returned: %v", errs)
 	}
 	r := rentals[done]
-	if r.ReturnDate == nil || r.DaysOverdue != 2 || r.LateFee.Decimal.String() != "2" || r.RentalID != made.RentalID || r.InventoryID != copies[0] {
+	if r.ReturnDate == nil || r.DaysOverdue != 2 || r.LateFee != "2.00" || r.RentalID != made.RentalID || r.InventoryID != copies[0] {
 		t.Errorf("returned: %+v", r)
 	}
 	for i, err := range errs {
@@ -374,5 +374,39 @@ func TestReturnAfterRental(t *testing.T) {
 	pgtest.Exec(t, holder.Exec, `COMMIT`)
 	if r := <-done; r.ReturnDate == nil || !r.ReturnDate.After(r.RentalDate) {
 		t.Errorf("got %+v", r)
+	}
+}
+
+// A customer learns why a rental is not possible even if another session holds what a rental needs.
+func TestRefusedWhileLocked(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	s, conn := open(t, url), pgtest.Connect(t, url)
+	film, copies := stockUp(t, conn, 2)
+	clients := customers(t, conn, 2)
+	byCopy := store.NewRental{CustomerID: clients[0], InventoryID: copies[0], StaffID: 1}
+	byFilm := store.NewRental{CustomerID: clients[0], FilmID: film, StoreID: 1, StaffID: 1}
+	rented, err := s.CreateRental(t.Context(), byCopy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pgtest.Exec(t, conn.Exec, `UPDATE customer SET active = 0 WHERE customer_id = $1`, clients[1])
+	pgtest.Exec(t, conn.Exec, `BEGIN; LOCK TABLE inventory IN EXCLUSIVE MODE`)
+	for _, n := range []store.NewRental{byCopy, byFilm} {
+		var already *store.AlreadyRentedError
+		if _, err := s.CreateRental(t.Context(), n); !errors.As(err, &already) || already.Rental.RentalID != rented.RentalID {
+			t.Errorf("%+v again: %v", n, err)
+		}
+		n.CustomerID = clients[1]
+		if _, err := s.CreateRental(t.Context(), n); !errors.Is(err, store.ErrCustomerInactive) {
+			t.Errorf("%+v: %v", n, err)
+		}
+	}
+	pgtest.Exec(t, conn.Exec, `COMMIT`)
+	if _, err := s.ReturnRental(t.Context(), clients[0], rented.RentalID); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.CreateRental(t.Context(), byFilm); err != nil {
+		t.Error(err)
 	}
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"time"
-
-	"github.com/shopspring/decimal"
 )
 
 // Rental is a row of the table rental with details of its film. Times are in UTC, to the microsecond. A time
@@ -23,8 +21,8 @@ type Rental struct {
 	Title       string    // of the film
 	DaysOverdue int64     // whole days after the due date, until the return or until now
 	// LateFee is one dollar for each day overdue, and the replacement cost as well if the copy is more than twice
-	// the rental duration overdue. It is not valid if the replacement cost is unknown.
-	LateFee decimal.NullDecimal
+	// the rental duration overdue. It is unknown if the replacement cost is.
+	LateFee string
 }
 
 // rentalRow is a Rental as it is read from the database. Times are microseconds since 1970, because their
@@ -41,7 +39,7 @@ type rentalRow struct {
 	StoreID     int32
 	Title       string
 	DaysOverdue int64
-	LateFee     decimal.NullDecimal
+	LateFee     string
 }
 
 func (r rentalRow) rental() Rental {
@@ -89,11 +87,10 @@ const aDay = `86400000000`
 
 var daysOverdue = overdue + ` / ` + aDay
 
-// lateFee follows the comment in Pagila's function get_customer_balance. The function itself does not. PostgreSQL
-// accepts NaN as a replacement cost, but it is not an amount of money.
-var lateFee = `(` + daysOverdue + `)::numeric
+// lateFee follows the comment in Pagila's function get_customer_balance. The function itself does not.
+var lateFee = amount(`(` + daysOverdue + `)::numeric
 	+ CASE WHEN ` + overdue + ` > GREATEST(2 * f.rental_duration::bigint * ` + aDay + `, 0)
-		THEN NULLIF(f.replacement_cost, 'NaN') ELSE 0 END`
+		THEN f.replacement_cost ELSE 0 END`)
 
 // rentalColumns are the columns of rentalRow, for the row r of rental.
 var rentalColumns = `

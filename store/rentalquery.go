@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 )
 
@@ -42,6 +43,16 @@ var rentalList = list{
 LEFT JOIN {rental} r ON r.rental_id = page.id
 LEFT JOIN {inventory} i USING (inventory_id) LEFT JOIN {film} f USING (film_id)`,
 }
+
+// customerRentalList is rentalList for the rentals of one customer, which are few. The interval keeps the planner from
+// walking through the rentals of all customers in the order of Pagila's index. At 16 million rentals, reading the
+// table takes half a second, and that walk took longer than a call may.
+var customerRentalList = func() list {
+	l := rentalList
+	l.orders = maps.Clone(l.orders)
+	l.orders["rental_date"] = order{key: `(r.rental_date + interval '0')`, is: timeKey}
+	return l
+}()
 
 // The conditions on the copy of the rental. They name the stores because Pagila's index of copies begins with them.
 const (
@@ -92,7 +103,11 @@ func (q RentalQuery) identity(p Paging) any { q.Paging = p; return q }
 // Rentals returns one page of rentals. The error is an *InvalidQueryError if the query contradicts itself or
 // the cursor is not one for it.
 func (s *Store) Rentals(ctx context.Context, q RentalQuery) (Page[Rental], error) {
-	page, err := readPage[rentalRow](ctx, s, rentalList, q.Paging, q)
+	l := rentalList
+	if q.CustomerID != 0 {
+		l = customerRentalList
+	}
+	page, err := readPage[rentalRow](ctx, s, l, q.Paging, q)
 	if err != nil {
 		return Page[Rental]{}, fmt.Errorf("read rentals: %w", err)
 	}

@@ -220,31 +220,31 @@ func TestLateFees(t *testing.T) {
 		days     int64
 		fee      string // "" if it is unknown
 	}{
-		{3, "19.99", "now()", "NULL", 0, "0"},
-		{3, "19.99", "now() - interval '3 days'", "now()", 0, "0"},
-		{3, "19.99", "now() - interval '3 days 1 microsecond'", "now()", 0, "0"},
-		{3, "19.99", "now() - interval '4 days' + interval '1 microsecond'", "now()", 0, "0"},
-		{3, "19.99", "now() - interval '4 days'", "now()", 1, "1"},
-		{3, "19.99", "now() - interval '4 days 1 hour'", "NULL", 1, "1"},
-		{3, "19.99", "now() - interval '9 days'", "now()", 6, "6"},
+		{3, "19.99", "now()", "NULL", 0, "0.00"},
+		{3, "19.99", "now() - interval '3 days'", "now()", 0, "0.00"},
+		{3, "19.99", "now() - interval '3 days 1 microsecond'", "now()", 0, "0.00"},
+		{3, "19.99", "now() - interval '4 days' + interval '1 microsecond'", "now()", 0, "0.00"},
+		{3, "19.99", "now() - interval '4 days'", "now()", 1, "1.00"},
+		{3, "19.99", "now() - interval '4 days 1 hour'", "NULL", 1, "1.00"},
+		{3, "19.99", "now() - interval '9 days'", "now()", 6, "6.00"},
 		{3, "19.99", "now() - interval '9 days 1 microsecond'", "now()", 6, "25.99"},
 		{3, "19.99", "now() - interval '9 days 1 hour'", "NULL", 6, "25.99"},
-		{3, "NaN", "now() - interval '5 days'", "now()", 2, "2"},
+		{3, "NaN", "now() - interval '5 days'", "now()", 2, "2.00"},
 		{3, "NaN", "now() - interval '20 days'", "now()", 17, ""},
-		{0, "5.00", "now()", "now()", 0, "0"},
-		{0, "5.00", "now()", "now() + interval '1 microsecond'", 0, "5"},
-		{-3, "5.00", "now()", "now() - interval '4 days'", 0, "0"},
-		{-3, "5.00", "now()", "now() - interval '3 days'", 0, "0"},
-		{-3, "5.00", "now()", "now() - interval '2 days'", 1, "6"},
-		{-32768, "5.00", "now()", "now()", 32768, "32773"},
-		{32767, "5.00", "now()", "now()", 0, "0"},
-		{3, "5.00", "'2026-03-27 12:00:00+00'", "'2026-03-31 12:00:00+00'", 1, "1"}, // the clocks change in between
-		{3, "5.00", "now()", "'-infinity'", 0, "0"},
-		{3, "5.00", "'infinity'", "NULL", 0, "0"},
-		{3, "5.00", "'infinity'", "'infinity'", 0, "0"},
-		{3, "5.00", "'9999-12-01 00:00:00+00'", "'infinity'", 27, "32"},
-		{3, "5.00", "'-infinity'", "'0001-01-06 00:00:00+00'", 2, "2"},
-		{3, "5.00", "'-infinity'", "'infinity'", 3652055, "3652060"},
+		{0, "5.00", "now()", "now()", 0, "0.00"},
+		{0, "5.00", "now()", "now() + interval '1 microsecond'", 0, "5.00"},
+		{-3, "5.00", "now()", "now() - interval '4 days'", 0, "0.00"},
+		{-3, "5.00", "now()", "now() - interval '3 days'", 0, "0.00"},
+		{-3, "5.00", "now()", "now() - interval '2 days'", 1, "6.00"},
+		{-32768, "5.00", "now()", "now()", 32768, "32773.00"},
+		{32767, "5.00", "now()", "now()", 0, "0.00"},
+		{3, "5.00", "'2026-03-27 12:00:00+00'", "'2026-03-31 12:00:00+00'", 1, "1.00"}, // the clocks change in between
+		{3, "5.00", "now()", "'-infinity'", 0, "0.00"},
+		{3, "5.00", "'infinity'", "NULL", 0, "0.00"},
+		{3, "5.00", "'infinity'", "'infinity'", 0, "0.00"},
+		{3, "5.00", "'9999-12-01 00:00:00+00'", "'infinity'", 27, "32.00"},
+		{3, "5.00", "'-infinity'", "'0001-01-06 00:00:00+00'", 2, "2.00"},
+		{3, "5.00", "'-infinity'", "'infinity'", 3652055, "3652060.00"},
 	} {
 		pgtest.Exec(t, conn.Exec, `DELETE FROM payment; DELETE FROM rental WHERE inventory_id = 1`)
 		pgtest.Exec(t, conn.Exec, `UPDATE film SET rental_duration = $1, replacement_cost = $2::text::numeric WHERE film_id = (SELECT film_id FROM inventory WHERE inventory_id = 1)`, tt.duration, tt.cost)
@@ -254,12 +254,8 @@ func TestLateFees(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		fee := ""
-		if r.LateFee.Valid {
-			fee = r.LateFee.Decimal.String()
-		}
-		if r.DaysOverdue != tt.days || fee != tt.fee {
-			t.Errorf("%+v: %d days, %q dollars", tt, r.DaysOverdue, fee)
+		if r.DaysOverdue != tt.days || r.LateFee != tt.fee {
+			t.Errorf("%+v: %d days, %q dollars", tt, r.DaysOverdue, r.LateFee)
 		}
 		overdue, err := s.Rentals(t.Context(), store.RentalQuery{State: store.RentalOverdue, CustomerID: 1, FilmID: r.FilmID, StoreID: r.StoreID})
 		if want := r.ReturnDate == nil && r.DueDate.Before(time.Now()); err != nil || slices.Contains(idsOf(overdue.Items), id) != want {

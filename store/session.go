@@ -83,12 +83,7 @@ const connectedAt = "connected_at"
 // newSessions returns the sessions for a configuration.
 func newSessions(config *pgx.ConnConfig) *sessions {
 	s := &sessions{}
-	config.DefaultQueryExecMode = hotMode(config)
-	s.hot.Store(int32(config.DefaultQueryExecMode))
-	if config.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
-		// bun's texts hardly ever repeat. Preparing them would fill each connection with plans.
-		config.DefaultQueryExecMode = pgx.QueryExecModeExec
-	}
+	s.hot.Store(int32(hotMode(config)))
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = connectTimeout
 	}
@@ -153,7 +148,7 @@ func (s *sessions) Connect(ctx context.Context) (driver.Conn, error) {
 	conn, err := s.connector.Connect(ctx)
 	var refused *pgconn.PgError
 	// PgBouncer refuses a setting that it does not track with 08P01.
-	if pooled || !errors.As(err, &refused) || refused.Code != "08P01" {
+	if pooled || !errors.Is(err, errPooled) && (!errors.As(err, &refused) || refused.Code != "08P01") {
 		return conn, err
 	}
 	s.pooled.Store(true)
@@ -167,7 +162,10 @@ func (s *sessions) Connect(ctx context.Context) (driver.Conn, error) {
 func (s *sessions) Driver() driver.Driver { return s.connector.Driver() }
 
 func (s *sessions) beforeConnect(_ context.Context, config *pgx.ConnConfig) error {
-	if !s.pooled.Load() {
+	config.DefaultQueryExecMode = s.mode() // pgx executes a pipeline in this mode
+	if s.pooled.Load() {
+		config.DefaultQueryExecMode = keepingNothing(s.mode())
+	} else {
 		config.RuntimeParams = maps.Clone(config.RuntimeParams) // pgx shares it between connections
 		addMissing(config.RuntimeParams, direct)
 	}
@@ -181,18 +179,24 @@ SELECT COALESCE(current_setting('` + marker + `', true) = 'on', false), CASE
 	WHEN current_setting('` + marker + `', true) = 'on' AND current_setting('server_version_num')::integer >= 170000
 	THEN set_config('transaction_timeout', '0', false) END`
 
+// errPooled says that a connection leads to a pooler that ignores settings.
+var errPooled = errors.New("the session is a pooler's")
+
 func (s *sessions) afterConnect(ctx context.Context, conn *pgx.Conn) error {
 	var (
 		direct bool
 		lifted *string
 	)
-	if err := conn.QueryRow(ctx, afterConnectSQL).Scan(&direct, &lifted); err != nil {
+	if err := conn.QueryRow(ctx, afterConnectSQL, keepingNothing(s.mode())).Scan(&direct, &lifted); err != nil {
 		_ = conn.Close(ctx) // pgx does not
 		return &beginError{err}
 	}
 	if !direct {
-		s.pooled.Store(true)
 		s.prepareNothing()
+		if !s.pooled.Load() { // this connection prepares statements
+			_ = conn.Close(ctx)
+			return errPooled
+		}
 	}
 	data := conn.PgConn().CustomData()
 	data[connectedAt], data[marker] = time.Now(), direct

@@ -17,8 +17,10 @@ type statement struct {
 // arg adds an argument and returns its placeholder.
 func (s *statement) arg(value any) string {
 	s.args = append(s.args, value)
-	return "$" + strconv.Itoa(len(s.args))
+	return placeholder(len(s.args))
 }
+
+func placeholder(n int) string { return "$" + strconv.Itoa(n) }
 
 // where adds a condition if it is set. The condition numbers its own arguments from $1.
 func (s *statement) where(set bool, condition string, args ...any) {
@@ -34,11 +36,26 @@ func (s *statement) whereSlow(set bool, condition string, args ...any) {
 	}
 }
 
+// whereAny is where for a list of values, if there are any.
+func (s *statement) whereAny(values []string, condition string) {
+	if len(values) > 0 {
+		s.where(true, condition, values)
+	}
+}
+
 // numbered returns a condition with the numbers that its arguments have in the statement.
 func (s *statement) numbered(condition string, args []any) string {
+	first := len(s.args)
+	s.args = append(s.args, args...)
+	switch {
+	case first == 0 || len(args) == 0:
+		return condition
+	case len(args) == 1: // as most
+		return strings.ReplaceAll(condition, placeholder(1), placeholder(first+1))
+	}
 	var marks []string
-	for i, value := range args {
-		marks = append(marks, "$"+strconv.Itoa(i+1), s.arg(value))
+	for i := range args {
+		marks = append(marks, placeholder(1+i), placeholder(first+1+i))
 	}
 	return strings.NewReplacer(marks...).Replace(condition)
 }
@@ -54,15 +71,12 @@ type Range[T any] struct{ Min, Max *T }
 // where compares with the bounds as the type. As a numeric, an amount with more places than the column has is
 // exact.
 func (r Range[T]) where(s *statement, value, as string) {
-	s.where(r.Min != nil, value+` >= $1::text::`+as, text(r.Min))
-	s.where(r.Max != nil, value+` <= $1::text::`+as, text(r.Max))
-}
-
-func text[T any](value *T) string {
-	if value == nil {
-		return ""
+	if r.Min != nil {
+		s.where(true, value+` >= $1::text::`+as, fmt.Sprint(*r.Min))
 	}
-	return fmt.Sprint(*value)
+	if r.Max != nil {
+		s.where(true, value+` <= $1::text::`+as, fmt.Sprint(*r.Max))
+	}
 }
 
 // faults returns what is wrong with the bounds of the parameter with this name.

@@ -1,7 +1,9 @@
 // Package store reads and writes Pagila, a DVD-rental database in PostgreSQL.
 //
-// Money is decimal throughout. Errors that a caller can act on are the types and values of errors.go. Any
-// other error is a fault.
+// An amount of money is the text of a decimal number with two places, such as "4.99", or "" if it is unknown. No
+// amount passes through a float.
+//
+// Errors that a caller can act on are the types and values of errors.go. Any other error is a fault.
 //
 // # How statements are executed
 //
@@ -9,9 +11,10 @@
 //
 //   - A statement on Pagila's tables is a constant. That of a page is made of constants, so that it is one text
 //     for each combination of conditions. It names tables in braces, such as {film}, and takes its arguments
-//     as $1, $2 and so on. Store.read executes it on its own, session.query within a call.
-//     pgx keeps its plan, and bun scans the rows. bun's own queries write their arguments into the text, so
-//     PostgreSQL must plan each of them anew. Planning is most of the cost of a small query.
+//     as $1, $2 and so on. Store.read executes it on its own, session.query within a call, and session.pipeline
+//     several in one round trip. PostgreSQL keeps its plan. bun's query builder writes arguments into the text, so
+//     PostgreSQL would plan each query anew, which is most of the cost of a small one. What the package uses of bun
+//     are its models, which say which field has a column, and rows.go scans the rows into them.
 //   - A query on PostgreSQL's catalogs is a constant as well. It takes no arguments and returns one row.
 //     session.catalog executes it. It works before the store has found the schema of Pagila.
 //
@@ -237,7 +240,7 @@ func (s *Store) attempt(ctx context.Context, p pool, mode pgx.QueryExecMode, do 
 		return err
 	}
 	defer conn.Close()
-	c := session{conn, s, mode}
+	c := session{Conn: conn, store: s, mode: mode}
 	if !p.writes && !isDirect(conn) {
 		err = isolated(ctx, c, do)
 	} else {
@@ -308,46 +311,4 @@ func closed(conn *sql.Conn) bool {
 		return nil
 	})
 	return err != nil
-}
-
-// session is the connection of one call.
-type session struct {
-	*sql.Conn
-	store *Store
-	mode  pgx.QueryExecMode // of the package's statements
-}
-
-// drop makes the pool close the connection after the call.
-func (c session) drop() {
-	_ = c.Raw(func(any) error { return driver.ErrBadConn }) // the error is for the pool
-}
-
-// query executes a constant statement on Pagila's tables. It scans the rows into dest, a pointer to a slice
-// of structs.
-func (c session) query(ctx context.Context, dest any, statement string, args ...any) error {
-	l, err := c.layout(ctx)
-	if err != nil {
-		return err
-	}
-	rows, err := c.QueryContext(ctx, l.write(statement), append([]any{c.mode}, args...)...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	if err := c.store.reads.ScanRows(ctx, rows, dest); err != nil {
-		return err
-	}
-	return rows.Err()
-}
-
-// catalog executes a constant query on PostgreSQL's catalogs, and scans its only row.
-func (c session) catalog(ctx context.Context, statement string, dest ...any) error {
-	return c.QueryRowContext(ctx, statement, c.mode).Scan(dest...)
-}
-
-// read executes a constant statement that only reads Pagila's tables, as session.query does.
-func (s *Store) read(ctx context.Context, dest any, statement string, args ...any) error {
-	return s.call(ctx, s.reads, NoWrite, func(ctx context.Context, c session) error {
-		return c.query(ctx, dest, statement, args...)
-	})
 }

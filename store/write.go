@@ -13,26 +13,24 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// begin starts a transaction and applies the settings that it relies on, in one round trip. Whatever the
-// role, the database or a pooler's other clients have set, each statement sees what was committed before it
-// began. The waits for a lock, for a statement and for this process are bounded. The wait for a lock is short
-// because it holds a connection. Store.call repeats the transaction, for about a second in all.
-const begin = `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
-SET LOCAL lock_timeout = '100ms';
-SET LOCAL statement_timeout = '5s';` + beginEnd
+// beginWrite starts a transaction and applies the settings that it relies on. Whatever the role, the database or a
+// pooler's other clients have set, each statement sees what was committed before it began. The waits for a lock, for
+// a statement and for this process are bounded. The wait for a lock is short because it holds a connection.
+// Store.call repeats the transaction, for about a second in all.
+var beginWrite = []string{`BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE`, limits("100ms", "5s")}
 
-// beginRead is begin for a call that only reads. Our own sessions have these settings anyway. A session of a
+// beginRead is beginWrite for a call that only reads. Our own sessions have these settings anyway. A session of a
 // pooler has those of the role, or of its previous client. Under another isolation level, a read that waits
 // for DDL could find the table empty.
-const beginRead = `BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;
-SET LOCAL lock_timeout = '200ms';
-SET LOCAL statement_timeout = '15s';` + beginEnd
+var beginRead = []string{`BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY`, limits("200ms", "15s")}
 
-// beginEnd bounds how long the server waits for this process. It lifts transaction_timeout, which
-// PostgreSQL 17 introduced.
-const beginEnd = `
-SET LOCAL idle_in_transaction_session_timeout = '5s';
-SELECT set_config('transaction_timeout', '0', true) WHERE current_setting('server_version_num')::integer >= 170000`
+// limits returns a statement that bounds the waits of a transaction. It lifts transaction_timeout, which PostgreSQL
+// 17 introduced.
+func limits(lock, statement string) string {
+	return `SELECT set_config('lock_timeout', '` + lock + `', true), set_config('statement_timeout', '` + statement + `', true),
+	set_config('idle_in_transaction_session_timeout', '5s', true),
+	CASE WHEN current_setting('server_version_num')::integer >= 170000 THEN set_config('transaction_timeout', '0', true) END`
+}
 
 // rollbackTimeout bounds the rollback of a transaction that failed.
 const rollbackTimeout = time.Second
@@ -43,8 +41,8 @@ type outcomeUnknownError struct{ err error }
 func (e *outcomeUnknownError) Error() string { return "commit: " + e.err.Error() }
 func (e *outcomeUnknownError) Unwrap() error { return e.err }
 
-// beginError says that a connection could not be set up, or that a transaction could not begin. No statement
-// of the call was executed.
+// beginError says that a connection could not be set up, or that a transaction could not begin. Nothing
+// of the call was committed.
 type beginError struct{ err error }
 
 func (e *beginError) Error() string { return "begin: " + e.err.Error() }
@@ -52,7 +50,7 @@ func (e *beginError) Error() string { return "begin: " + e.err.Error() }
 // Unwrap returns the cause.
 func (e *beginError) Unwrap() error { return e.err }
 
-// write runs do in a transaction. It repeats do after the errors that Store.call repeats calls for, but never
+// write runs do in a transaction, which begins with the first statement. It repeats do after the errors that Store.call repeats calls for, but never
 // after a commit that may have succeeded.
 func (s *Store) write(ctx context.Context, do func(context.Context, session) error) error {
 	return s.call(ctx, s.writes, NothingWritten, func(ctx context.Context, c session) error {
@@ -61,14 +59,12 @@ func (s *Store) write(ctx context.Context, do func(context.Context, session) err
 }
 
 func transact(ctx context.Context, c session, do func(context.Context, session) error) (err error) {
+	c.begin = &beginning{statements: beginWrite}
 	defer func() {
 		if err != nil {
 			rollback(ctx, c)
 		}
 	}()
-	if _, err := c.ExecContext(ctx, begin); err != nil {
-		return &beginError{err}
-	}
 	if err := do(ctx, c); err != nil {
 		return err
 	}
@@ -77,10 +73,8 @@ func transact(ctx context.Context, c session, do func(context.Context, session) 
 
 // isolated runs do, which only reads, in a transaction.
 func isolated(ctx context.Context, c session, do func(context.Context, session) error) error {
+	c.begin = &beginning{statements: beginRead}
 	defer rollback(ctx, c) // there is nothing to commit
-	if _, err := c.ExecContext(ctx, beginRead); err != nil {
-		return &beginError{err}
-	}
 	return do(ctx, c)
 }
 
@@ -127,6 +121,12 @@ func refusesCommit(err error) bool {
 // errRolledBack says that the server answered COMMIT with ROLLBACK, as it does after a statement of the
 // transaction has failed.
 var errRolledBack = errors.New("the server rolled back")
+
+// restart rolls the transaction back after an error. The next statement begins another one.
+func (c session) restart(ctx context.Context) {
+	rollback(ctx, c)
+	c.begin.sent = false
+}
 
 // rollback rolls the transaction back. If it cannot, it closes the connection, because a connection must not
 // return to the pool with locks.

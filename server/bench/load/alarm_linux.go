@@ -1,6 +1,7 @@
 package load
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -36,7 +37,7 @@ func (a alarm) sleepUntil(t time.Time) error {
 		failed = unix.TimerfdSettime(int(fd), 0, &once, nil)
 	})
 	if err != nil || failed != nil {
-		return fmt.Errorf("set a timer: %w, %w", err, failed)
+		return fmt.Errorf("set a timer: %w", errors.Join(err, failed))
 	}
 	var expirations [8]byte
 	_, err = a.file.Read(expirations[:])

@@ -1,0 +1,84 @@
+package store
+
+import (
+	"context"
+	"testing"
+
+	"github.com/shopspring/decimal"
+
+	"example.com/pagila-api/store/pgtest"
+)
+
+// PostgreSQL plans the first five executions of a statement for their arguments. If the plan for any arguments seems
+// to cost much more than these, it plans each further one as well, and planning a page takes longer than reading it.
+func TestKeptPlans(t *testing.T) {
+	t.Parallel()
+	s, err := Open(pgtest.New(t), Options{MaxConns: 1}) // all in one session
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	var none []struct{}
+	if err := s.read(t.Context(), &none, `UPDATE {rental} SET return_date = now() WHERE return_date IS NULL`); err != nil {
+		t.Fatal(err)
+	}
+	const executions = 10
+	for i := range int32(executions) {
+		if err := useEverythingHot(t.Context(), s, 1+i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var kept []struct {
+		Statement   string
+		CustomPlans int64
+	}
+	if err := s.read(t.Context(), &kept, `SELECT statement, custom_plans FROM pg_prepared_statements WHERE generic_plans + custom_plans >= 5`); err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range kept {
+		if k.CustomPlans > 5 {
+			t.Errorf("planned %d times: %s", k.CustomPlans, k.Statement)
+		}
+	}
+	if len(kept) < 30 {
+		t.Errorf("only %d statements were executed often enough", len(kept))
+	}
+}
+
+// useEverythingHot executes the statements that a shop needs all day. n begins at 1 and makes their arguments differ.
+func useEverythingHot(ctx context.Context, s *Store, n int32) error {
+	yes, no, low, high := true, false, 50+n, 100+n
+	price := decimal.New(99, -2)
+	for _, q := range []FilmQuery{
+		{}, {Categories: []string{"Comedy"}}, {Ratings: []string{"PG", "R"}}, {Languages: []string{"English"}},
+		{Search: "drama"}, {Title: "a"}, {Actors: []string{"penelope"}}, {ActorIDs: []int32{n}}, {SpecialFeatures: []string{"Trailers"}},
+		{ReleaseYear: Range[int32]{Min: &low}}, {Length: Range[int32]{Min: &low, Max: &high}}, {RentalRate: Range[decimal.Decimal]{Max: &price}},
+		{StreamingAvailable: &no}, {InStock: &yes}, {InStock: &no}, {InStock: &yes, StoreID: 1}, {StoreID: 2},
+	} {
+		for _, p := range []Paging{{}, {Page: 2, PageSize: n}, {Page: 2 + n, PageSize: 20}, {Order: "-title", PageSize: 5 * n}, {Order: "length", Page: 10 + n, PageSize: 5}} {
+			q.Paging = p
+			page, err := s.Films(ctx, q)
+			if err != nil {
+				return err
+			}
+			q.Page, q.Cursor = 0, page.Next
+			if _, err := s.Films(ctx, q); err != nil {
+				return err
+			}
+		}
+	}
+	if _, err := s.Film(ctx, n); err != nil {
+		return err
+	}
+	for _, rental := range []NewRental{{CustomerID: n, FilmID: 1, StoreID: 1, StaffID: 1}, {CustomerID: n, InventoryID: 20 + n, StaffID: 1}} {
+		made, err := s.CreateRental(ctx, rental)
+		if err != nil {
+			return err
+		}
+		if _, err := s.ReturnRental(ctx, n, made.RentalID); err != nil {
+			return err
+		}
+	}
+	_, err := s.Rentals(ctx, RentalQuery{CustomerID: n})
+	return err
+}
