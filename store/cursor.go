@@ -90,7 +90,7 @@ func seal(query [fingerprintSize]byte, data []byte) string {
 	return base64.RawURLEncoding.EncodeToString(cursor.Bytes())
 }
 
-// compressors and decompressors are reused: a new compressor allocates 800 kB, and a decompressor 40.
+// compressors and decompressors are reused: a new compressor allocates 800 kB, and a decompressor 40 kB.
 var (
 	compressors = sync.Pool{New: func() any {
 		w, err := flate.NewWriter(nil, flate.DefaultCompression)

@@ -183,15 +183,15 @@ func (r customerRow) detail(rentals []openRentalRow) CustomerDetail {
 
 // sum returns the sum of the late fees of rentals, or "" if one of them is unknown.
 func sum(rentals []openRentalRow) string {
-	var sum decimal.Decimal
+	var total decimal.Decimal
 	for _, rental := range rentals {
 		fee, err := decimal.NewFromString(rental.LateFee)
 		if err != nil {
 			return ""
 		}
-		sum = sum.Add(fee)
+		total = total.Add(fee)
 	}
-	return sum.StringFixed(2)
+	return total.StringFixed(2)
 }
 
 // customerActive is whether the customer c is active. A customer is active unless one of the two columns says

@@ -255,11 +255,11 @@ func newPage[R any](r pageRequest, rows []pageRow[R], estimate int64) Page[R] {
 	if more := len(rows) > int(r.PageSize); more {
 		rows = rows[:r.PageSize]
 		last := rows[len(rows)-1]
-		position := position{ID: last.ID}
+		at := position{ID: last.ID}
 		if last.HasKey {
-			position.Key = &last.SortKey
+			at.Key = &last.SortKey
 		}
-		page.Next = position.encode(r.fingerprint)
+		page.Next = at.encode(r.fingerprint)
 	}
 	for _, row := range rows {
 		if row.ID != 0 {

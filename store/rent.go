@@ -297,8 +297,8 @@ func (n NewRental) insert(rows *[]insertedRental) step {
 	return step{"insert the rental", rows, insertRentalSQL, []any{n.CustomerID, n.StaffID, n.InventoryID}}
 }
 
-// inserted returns the rental that was inserted, or an error if the rental is not possible. A customer who has the copy
-// already may have got it by a request at the same time.
+// inserted returns the rental that was inserted, or an error if the rental is not possible. Another request may have
+// rented the copy to the same customer since p was read.
 func (c session) inserted(ctx context.Context, n NewRental, p parties, row insertedRental) (writtenRental, error) {
 	already := cmp.Or(p.RentedAlready, row.RentedAlready)
 	if already != nil && row.RentalID == 0 {

@@ -22,7 +22,8 @@ func (s *statement) arg(value any) string {
 
 func placeholder(n int) string { return "$" + strconv.Itoa(n) }
 
-// where adds a condition if it is set. The condition numbers its own arguments from $1.
+// where adds a condition if it is set. The condition numbers its own arguments from $1. They are converted even if it
+// is not set, so a condition whose arguments cost something stands in an if.
 func (s *statement) where(set bool, condition string, args ...any) {
 	if set {
 		s.conditions = append(s.conditions, s.numbered(condition, args))

@@ -50,8 +50,8 @@ func (e *beginError) Error() string { return "begin: " + e.err.Error() }
 // Unwrap returns the cause.
 func (e *beginError) Unwrap() error { return e.err }
 
-// write runs do in a transaction, which begins with the first statement. It repeats do after the errors that Store.call repeats calls for, but never
-// after a commit that may have succeeded.
+// write runs do in a transaction, which begins with the first statement. It repeats do after the errors that
+// Store.call repeats calls for, but never after a commit that may have succeeded.
 func (s *Store) write(ctx context.Context, do func(context.Context, session) error) error {
 	return s.call(ctx, s.writes, NothingWritten, func(ctx context.Context, c session) error {
 		return transact(ctx, c, do)

@@ -59,7 +59,7 @@ func separator(i int, first string) string {
 	return ", "
 }
 
-// singular are the results that an answer lists.
+// singular has the singular of what an answer can list.
 var singular = map[string]string{"films": "film", "actors": "actor", "stores": "store", "categories": "category"}
 
 // writePage writes the items of a page, and how many there are in all.
@@ -75,7 +75,7 @@ func writePage(b *strings.Builder, page record, what string) {
 	total := cmp.Or(textOf(page["total"]), shown)
 	switch total {
 	case "1":
-		b.WriteString("1 " + cmp.Or(singular[what], "category"))
+		b.WriteString("1 " + singular[what])
 	case "10001":
 		b.WriteString("more than 10000 " + what)
 	default:
@@ -90,7 +90,7 @@ func writePage(b *strings.Builder, page record, what string) {
 	}
 }
 
-// line says what is known about a film, an actor, a store, a category or a language.
+// line says what is known about a film, an actor, a store or a category.
 func line(r record) string {
 	var b strings.Builder
 	say := func(format string, value any) {

@@ -1,9 +1,9 @@
 // Package upstream asks a language model, and never mistakes a broken answer for a whole one.
 //
 // [New] makes a [Model], and [Model.Generate] asks it. It uses langchaingo's adapter, which reports most
-// broken responses as success, so its results are not trusted. The doer reads the upstream's bytes first
-// and passes only checked ones to the adapter, and the guard around the adapter decides what counts as a
-// success. A failure is an [*Error].
+// broken responses as success, so its results are not trusted. The doer sends the adapter's
+// requests and reads the responses up to the first text, and the adapter gets an empty answer. The guard reads and
+// checks the rest, and decides what counts as a success. A failure is an [*Error].
 //
 // Everything that does not affect whether an answer is good is read leniently. A response is a sequence of
 // JSON documents (documents.go). Each document adds a fragment to the answer (openai.go, fragment.go), and

@@ -23,7 +23,7 @@ func machine(postgres string) string {
 
 // find returns what the first group of a pattern matches in a file, or an empty string.
 func find(file, pattern string) string {
-	data, err := os.ReadFile(file) //nolint:gosec // a file of the kernel
+	data, err := os.ReadFile(file) //nolint:gosec // the callers name files in /proc
 	if err != nil {
 		return ""
 	}

@@ -199,7 +199,7 @@ func (b *bench) runPgbench(ctx context.Context, scripts []script, each int) (flo
 		}
 		args = append(append(args, "-f", file), s.variables...)
 	}
-	cmd := exec.CommandContext(ctx, b.alone.path, append(args, b.db.url)...) //nolint:gosec // a program of PostgreSQL
+	cmd := exec.CommandContext(ctx, b.alone.path, append(args, b.db.url)...) //nolint:gosec // pgbench, with arguments of our own
 	cmd.SysProcAttr = childAttributes()
 	out, err := cmd.CombinedOutput()
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"example.com/pagila-api/store/pagila"
 )
 
-// maxTimes keeps the IDs of rentals within their type: there are 16,049 in Pagila.
+// maxTimes keeps the IDs of rentals well within their type: there are 16,049 in Pagila, and a database can grow again.
 const maxTimes = 10_000
 
 // grow multiplies the rows of the private database, for developers who need a large catalogue. It never touches

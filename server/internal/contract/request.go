@@ -57,7 +57,8 @@ var validation = &openapi3filter.Options{
 }
 
 // Validate checks a request and the values of its path parameters, and adds the defaults of the contract to its query,
-// which it returns. [RegisterDecoders] has to be called first. The error is an [InvalidError], [ErrMediaType], [ErrContentCoding] or an [http.MaxBytesError].
+// which it returns. [RegisterDecoders] has to be called first. The error is an [InvalidError], [ErrMediaType],
+// [ErrContentCoding] or an [http.MaxBytesError].
 //
 // The published Gin middleware for kin-openapi turns 401, 413 and 415 into 400 and flattens all errors
 // into one string, so the server does not use it.
