@@ -59,13 +59,19 @@ func (c session) pipeline(ctx context.Context, steps ...step) (done int, err err
 	for i := range steps {
 		steps[i].statement = l.write(steps[i].statement)
 	}
+	keeps := c.mode == pgx.QueryExecModeCacheStatement
+	if !keeps {
+		if err := c.beginNow(ctx); err != nil {
+			return 0, err
+		}
+	}
 	begin := c.takeBegin()
 	err = c.Raw(func(raw any) error {
 		conn := raw.(*stdlib.Conn).Conn()
-		if c.mode == pgx.QueryExecModeCacheStatement && len(begin)+len(steps) > 1 {
+		if keeps && len(begin)+len(steps) > 1 {
 			done, err = c.send(ctx, conn, begin, steps)
 		} else {
-			done, err = c.sendEach(ctx, conn, begin, steps)
+			done, err = c.sendEach(ctx, conn, steps)
 		}
 		return err
 	})
@@ -130,12 +136,7 @@ func failedBegin(begin []string, err error) error {
 }
 
 // sendEach sends one statement after another.
-func (c session) sendEach(ctx context.Context, conn *pgx.Conn, begin []string, steps []step) (done int, err error) {
-	if len(begin) > 0 {
-		if _, err := conn.Exec(ctx, strings.Join(begin, ";\n")); err != nil {
-			return 0, &beginError{err}
-		}
-	}
+func (c session) sendEach(ctx context.Context, conn *pgx.Conn, steps []step) (done int, err error) {
 	for i, s := range steps {
 		rows, err := conn.Query(ctx, s.statement, append([]any{c.mode}, s.args...)...)
 		if err == nil {
