@@ -29,11 +29,11 @@ type collector struct {
 // add takes the text that has arrived, and the adapter's own chunk.
 func (c *collector) add(ctx context.Context, x *exchange, chunk string) error {
 	text := x.get() + chunk
-	if x.thought() {
+	if x.thoughts {
 		c.thoughts.separate()
 	}
 	answer := c.thoughts.add(c.scrubber.add(text))
-	if x.hasCalls() {
+	if x.calls.began() {
 		return nil
 	}
 	return c.forward(ctx, answer)
@@ -46,7 +46,7 @@ func (c *collector) finish(ctx context.Context, x *exchange, chunk string, e end
 		return err
 	}
 	rest := c.thoughts.add(c.scrubber.end()) + c.thoughts.end(e)
-	if x.hasCalls() || c.hold && failed {
+	if x.calls.began() || c.hold && failed {
 		return nil
 	}
 	c.hold = false

@@ -85,16 +85,11 @@ func (x *exchange) take(f fragment) error {
 	return x.calls.add(f.calls, f.whole)
 }
 
-// hasCalls reports whether the model calls tools.
-func (x *exchange) hasCalls() bool {
-	return x.calls.began()
-}
-
 // ending is the reason for which the answer has ended, and the kind of error that it means. The adapter's reason
 // is that of a local model.
 func (x *exchange) ending(adapters string) (reason string, kind Kind) {
 	reason = cmp.Or(x.finish, adapters)
-	if x.hasCalls() {
+	if x.calls.began() {
 		return finishOfCalls(reason, &x.calls)
 	}
 	return finishOf(reason)
@@ -107,11 +102,6 @@ func (x *exchange) get() string {
 	return text
 }
 
-// thought reports whether thoughts have arrived outside the text.
-func (x *exchange) thought() bool {
-	return x.thoughts
-}
-
 // fail keeps the first failure. The adapters lose the error, or its type.
 func (x *exchange) fail(err error) {
 	if x.err == nil {
@@ -119,17 +109,9 @@ func (x *exchange) fail(err error) {
 	}
 }
 
-func (x *exchange) failure() error {
-	return x.err
-}
-
 // retry records why a request is sent again.
 func (x *exchange) retry(why Kind) {
 	x.retries = append(x.retries, why)
-}
-
-func (x *exchange) retried() []Kind {
-	return x.retries
 }
 
 type exchangeKey struct{}

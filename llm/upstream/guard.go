@@ -81,7 +81,7 @@ func (m *Model) generate(ctx context.Context, c *call) (Answer, error) {
 	defer cancel()
 	first := m.newAttempt(c)
 	answer, err := m.attempt(ctx, c, first)
-	c.retries = first.exchange.retried()
+	c.retries = first.exchange.retries
 	if first.exchange.budget > 0 || m.thinkingBudget() == 0 || first.collector.emitted || !isKind(err, KindLength) {
 		return answer, err
 	}
@@ -89,7 +89,7 @@ func (m *Model) generate(ctx context.Context, c *call) (Answer, error) {
 	second := m.newAttempt(c)
 	second.spent = first.exchange.usage
 	answer, err = m.attempt(ctx, c, second)
-	c.retries = append(append(c.retries, KindLength), second.exchange.retried()...)
+	c.retries = append(append(c.retries, KindLength), second.exchange.retries...)
 	return answer, err
 }
 
@@ -163,7 +163,7 @@ func (t *attempt) deliver(ctx context.Context) error {
 // failure is the error of an attempt, or nil if there is an answer to judge. The adapter's own error
 // is the last resort.
 func (t *attempt) failure(ctx context.Context, resp *llms.ContentResponse, err error) error {
-	switch failure := t.exchange.failure(); {
+	switch failure := t.exchange.err; {
 	case t.collector.err != nil:
 		return emitError(t.collector.err)
 	case failure != nil:
@@ -243,7 +243,7 @@ func (m *Model) finish(ctx context.Context, t *attempt, choice *llms.ContentChoi
 // learn remembers what an answer shows about how the model thinks.
 func (m *Model) learn(t *attempt, kind Kind) {
 	h := t.collector.thoughts
-	if h.seen || t.exchange.thought() || kind == KindLength && t.collector.blank() && !t.exchange.hasCalls() {
+	if h.seen || t.exchange.thoughts || kind == KindLength && t.collector.blank() && !t.exchange.calls.began() {
 		m.thinking.thinks.Store(true)
 	}
 	m.thinking.learn(h)
@@ -273,7 +273,7 @@ func (m *Model) judge(t *attempt, reason string, kind Kind) (Answer, error) {
 		},
 	}
 	switch {
-	case t.collector.thoughts.leaked && (t.collector.emitted || !x.hasCalls()):
+	case t.collector.thoughts.leaked && (t.collector.emitted || !x.calls.began()):
 		return Answer{}, newError(KindBadResponse, "the answer turned out to be the model's thoughts; the next answer is buffered until that is clear")
 	case reason == "" && kind == "":
 		return Answer{}, newError(KindTruncated, "the answer ends without a finish reason")
@@ -281,7 +281,7 @@ func (m *Model) judge(t *attempt, reason string, kind Kind) (Answer, error) {
 		return answer, newError(KindLength, "the answer was cut at the token limit")
 	case kind != "":
 		return Answer{}, newError(kind, "the answer ended with the finish reason %q", reason)
-	case x.hasCalls():
+	case x.calls.began():
 		m.use.called.Store(true)
 		answer.Text, answer.Calls = "", x.calls.finish()
 	case x.tools && !m.CallsTools() && writtenCall.MatchString(answer.Text):

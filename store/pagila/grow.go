@@ -39,8 +39,9 @@ var grown = []growth{
 // Grow multiplies the films, their categories, actors and copies, the customers and the rentals of the restored
 // database at url, so that there are times as many. A copy of a row has an ID of its own, films and actors have
 // names of their own, and the copies refer to each other as the rows do. The columns that do not matter here, such
-// as last_update, have their defaults. Apart from them the same database always grows into the same rows. Grow uses one transaction, so the database stays as it is if Grow fails. The role of url must be a
-// superuser, because triggers are off meanwhile. progress is called with each step, and may be nil.
+// as last_update, have their defaults. Apart from them the same database always grows into the same rows. Grow uses one
+// transaction, so the database stays as it is if Grow fails. The role of url must be a superuser, because triggers are
+// off meanwhile. progress is called with each step, and may be nil.
 //
 // A thousand times Pagila is a million films and 16 million rentals. It takes 5 GB and some minutes.
 func Grow(ctx context.Context, url string, times int, progress func(step string)) (err error) {
@@ -77,11 +78,9 @@ func multiply(ctx context.Context, conn *pgx.Conn, times int, progress func(stri
 	}
 	offsets := map[string]int64{} // the largest IDs before the tables grow
 	for _, g := range grown {
-		if times > 1 {
-			progress("multiplying " + g.table)
-			if err := g.multiply(ctx, tx, times, offsets); err != nil {
-				return fmt.Errorf("table %s: %w", g.table, err)
-			}
+		progress("multiplying " + g.table)
+		if err := g.multiply(ctx, tx, times, offsets); err != nil {
+			return fmt.Errorf("table %s: %w", g.table, err)
 		}
 	}
 	return tx.Commit(ctx)
