@@ -128,12 +128,11 @@ func (m *promptMessage) trim() {
 func (p *prompt) render(values map[string]string) []llms.MessageContent {
 	messages := make([]llms.MessageContent, len(p.messages))
 	for i, m := range p.messages {
-		var b strings.Builder
-		for _, part := range m.parts {
-			b.WriteString(part.text)
-			b.WriteString(values[part.variable])
+		texts := make([]string, len(m.parts))
+		for i, part := range m.parts {
+			texts[i] = part.text + values[part.variable]
 		}
-		messages[i] = llms.TextParts(m.role, b.String())
+		messages[i] = llms.TextParts(m.role, strings.Join(texts, "")) // a text without variables is not copied
 	}
 	return messages
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tmc/langchaingo/llms"
@@ -65,21 +66,21 @@ type toolRunner struct {
 	size    int                 // of the results that the model was given, in bytes
 	results map[string]*outcome // by the name and the arguments of the call
 	found   Sources
-	known   map[int32]bool // the films in found
-	local   bool           // the model is the offline one, whose lookups of names are no sources
+	local   bool // the model is the offline one, whose lookups of names are no sources
 }
 
 // outcome is the result of a call that has been made.
 type outcome struct {
-	ToolResult        // without its body
+	ToolResult        // without its body, and without its films once they are remembered
 	text       string // the body as the model reads it
+	shown      int    // the number of films in the text
 	duration   time.Duration
 }
 
 func newToolRunner(tools Tools, called func(Call) error) *toolRunner {
 	return &toolRunner{
 		tools: tools, offered: tools.List(), called: called,
-		results: map[string]*outcome{}, found: Sources{Films: []Source{}}, known: map[int32]bool{},
+		results: map[string]*outcome{}, found: Sources{Films: []Source{}},
 	}
 }
 
@@ -132,6 +133,7 @@ func (t *toolRunner) fetch(ctx context.Context, calls []upstream.ToolCall) error
 			start := time.Now()
 			o.ToolResult, err = t.tools.Call(each, call.Name, call.Arguments)
 			o.duration = time.Since(start)
+			o.shown = len(o.Films)
 			o.text, o.Body = readable(o.Body), nil // kept once, with the messages
 			return err
 		})
@@ -171,14 +173,14 @@ func (t *toolRunner) give(call upstream.ToolCall, o *outcome) string {
 func (t *toolRunner) remember(o *outcome) {
 	before := len(t.found.Films)
 	for _, film := range o.Films {
-		if !t.known[film.FilmID] {
-			t.known[film.FilmID] = true
+		if !slices.ContainsFunc(t.found.Films, func(known Source) bool { return known.FilmID == film.FilmID }) {
 			t.found.Films = append(t.found.Films, film)
 		}
 	}
 	if len(t.found.Films) > before && (o.Total > 1 || t.found.Total == 0) {
 		t.found.Total = o.Total
 	}
+	o.Films = nil
 }
 
 func (o *outcome) describe(call upstream.ToolCall) Call {
@@ -186,7 +188,7 @@ func (o *outcome) describe(call upstream.ToolCall) Call {
 	if object := map[string]json.RawMessage(nil); json.Unmarshal(arguments, &object) != nil || object == nil {
 		arguments = json.RawMessage("{}")
 	}
-	return Call{Name: cut(upstream.Clean(call.Name), maxTitle), Arguments: arguments, Status: o.Status, Films: len(o.Films), Duration: o.duration}
+	return Call{Name: cut(upstream.Clean(call.Name), maxTitle), Arguments: arguments, Status: o.Status, Films: o.shown, Duration: o.duration}
 }
 
 // keyOf identifies what a call asks for.

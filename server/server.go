@@ -99,6 +99,7 @@ type Server struct {
 	engine     http.Handler // the part of handler that the calls of tools use, too
 	operations map[endpoint]*operation
 	tools      tools
+	readers    []llm.Tool // those that the language model may call
 	plans      []gen.Plan
 	mcp        http.Handler
 	origins    []string // as browsers send them
@@ -142,6 +143,7 @@ func (s *Server) prepare() (err error) {
 	if s.tools, err = newTools(s.operations, contract.Operations(deps.Contract)); err != nil {
 		return fmt.Errorf("tools: %w", err)
 	}
+	s.readers = s.tools.readers()
 	if s.plans, err = newPlans(deps.Contract); err != nil {
 		return fmt.Errorf("plans: %w", err)
 	}

@@ -53,7 +53,7 @@ type stream struct {
 	mu      sync.Mutex
 	w       http.ResponseWriter
 	pending strings.Builder   // text that could not be sent yet
-	sources *gen.SourcesEvent // nil until they are known, and after their event
+	sources *gen.SourcesEvent // nil until they are known, and once they are sent
 	begun   bool              // the head has been sent
 	events  int               // the number of events so far
 	buffer  bytes.Buffer      // what is sent next
@@ -102,6 +102,7 @@ func (s *stream) begin() {
 	s.begun = true
 	if !s.answer.events {
 		s.w.Header().Set("X-AI-Sources", filmIDs(s.sources.Films))
+		s.sources = nil
 	}
 	s.answer.writeHead(s.w)
 }

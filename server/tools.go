@@ -70,6 +70,17 @@ func toolDescription(op *contract.Operation) string {
 	return strings.TrimSpace(summary + "\n\n" + op.Spec().Description)
 }
 
+// readers returns the tools that read, as a language model knows them.
+func (all tools) readers() []llm.Tool {
+	var list []llm.Tool
+	for _, t := range all {
+		if t.reads() {
+			list = append(list, t.Tool)
+		}
+	}
+	return list
+}
+
 // find returns the tool with this name, or nil.
 func (all tools) find(name string) *tool {
 	for _, t := range all {
@@ -95,15 +106,7 @@ type modelTools struct {
 func (s *Server) modelTools(ctx context.Context) llm.Tools { return modelTools{s, callOf(ctx)} }
 
 // List returns the tools in the order of their names.
-func (m modelTools) List() []llm.Tool {
-	var list []llm.Tool
-	for _, t := range m.server.tools {
-		if t.reads() {
-			list = append(list, t.Tool)
-		}
-	}
-	return list
-}
+func (m modelTools) List() []llm.Tool { return m.server.readers }
 
 // Call calls a tool. The error of a call that failed because of the server has the same problem as that
 // of the operation.
@@ -121,12 +124,19 @@ func (m modelTools) Call(ctx context.Context, name string, arguments json.RawMes
 	if err != nil {
 		return llm.ToolResult{}, fmt.Errorf("tool %s: %w", name, err)
 	}
-	result := llm.ToolResult{Status: response.status, Body: body, Films: filmsIn(body)}
-	result.Total = int64(len(filmsIn(response.body.Bytes())))
-	if total, ok := totalOf(response.body.Bytes()); ok && t.films {
-		result.Total = total
+	films := filmsIn(body)
+	return llm.ToolResult{Status: response.status, Body: body, Films: films, Total: t.total(response.body.Bytes(), body, films)}, nil
+}
+
+// total returns the number of films in a result, from which a part with some of the films was cut.
+func (t *tool) total(result, part []byte, films []llm.Source) int64 {
+	if total, ok := totalOf(result); ok && t.films {
+		return total
 	}
-	return result, nil
+	if len(part) < len(result) {
+		films = filmsIn(result)
+	}
+	return int64(len(films))
 }
 
 // callTool calls a tool for another request, with its request ID and its client, within the context, and

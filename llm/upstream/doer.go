@@ -56,7 +56,7 @@ func newDoer(cfg *Config, base *url.URL, key string, d dialect, known shape) *do
 // empty answer.
 func (d *doer) Do(r *http.Request) (*http.Response, error) {
 	x := exchangeOf(r.Context())
-	request, err := readAll(r.Body)
+	request, err := readAll(r)
 	if err != nil {
 		return nil, fmt.Errorf("read the adapter's request: %w", err)
 	}
@@ -73,9 +73,12 @@ func (d *doer) Do(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: answer, ContentLength: -1}, nil
 }
 
-func readAll(body io.ReadCloser) ([]byte, error) {
-	defer body.Close()
-	return io.ReadAll(body)
+// readAll reads the body of a request, whose length is known.
+func readAll(r *http.Request) ([]byte, error) {
+	defer r.Body.Close()
+	body := make([]byte, r.ContentLength)
+	_, err := io.ReadFull(r.Body, body)
+	return body, err
 }
 
 // send tries a request until it succeeds or no further attempt would help.

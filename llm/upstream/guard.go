@@ -131,6 +131,7 @@ func (m *Model) attempt(ctx context.Context, c *call, t *attempt) (Answer, error
 	}
 	resp, err := m.callAdapter(withExchange(ctx, x), t.collector, sendable(c.Messages), options)
 	if x.body != nil {
+		resp = nothing // frees what the adapter has made of its empty answer
 		err = cmp.Or(t.deliver(ctx), err)
 	}
 	if err := t.failure(ctx, resp, err); err != nil {
@@ -138,6 +139,9 @@ func (m *Model) attempt(ctx context.Context, c *call, t *attempt) (Answer, error
 	}
 	return m.finish(ctx, t, resp.Choices[0])
 }
+
+// nothing is the response of an adapter to an empty answer.
+var nothing = &llms.ContentResponse{Choices: []*llms.ContentChoice{{}}}
 
 // deliver reads the answer to its end, and passes it on.
 func (t *attempt) deliver(ctx context.Context) error {

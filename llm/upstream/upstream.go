@@ -155,8 +155,11 @@ func (m *Model) SchemaPerCall() bool { return m.quirks.schemaPerCall }
 // MetricAttributes are the attributes of every metric of the model, for further metrics about it.
 func (m *Model) MetricAttributes() []attribute.KeyValue { return m.telemetry.with() }
 
-// WithTimeout gives a sequence of calls one deadline, [Config.Timeout] from now.
+// WithTimeout gives a sequence of calls one deadline, [Config.Timeout] from now, unless it has an earlier one.
 func (m *Model) WithTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= m.timeout {
+		return ctx, func() {}
+	}
 	cause := fmt.Errorf("no whole answer within %s: %w", m.timeout, context.DeadlineExceeded)
 	return context.WithTimeoutCause(ctx, m.timeout, cause)
 }

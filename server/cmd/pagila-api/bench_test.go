@@ -203,35 +203,55 @@ func (w *way) measure(b *testing.B, client *http.Client) {
 	}
 }
 
-// BenchmarkAskIdleStreams measures the resident memory of an open, silent stream, with 2,000 of them at once. It
-// includes the results of a search, which the model may still need, and the garbage of opening the stream. A stream
-// has four goroutines, those of a reverse proxy of net/http, and their buffers.
+// BenchmarkAskIdleStreams measures the resident memory of an open, silent stream, with 2,000 of them at once: through
+// a reverse proxy of net/http, and through the server, in turns. The memory is read when the last stream has opened. So
+// it includes the garbage of opening the streams, up to the next collection, and for the server the results of a search,
+// which the model may still need. Each turn is a new process, since a process keeps the memory of ended streams.
 func BenchmarkAskIdleStreams(b *testing.B) {
-	const streams, atOnce = 2000, 16
-	through, s := serveSilent(b, silentModel{})
-	client := newClient(b)
-	before := residentMemory(b, s.cmd.Process.Pid) // only once: the process reuses the memory of ended streams
+	model := httptest.NewServer(silentModel{})
+	b.Cleanup(model.Close)
+	var proxied, served int64
 	for b.Loop() {
-		ctx, cancel := context.WithCancel(b.Context())
-		var open, done sync.WaitGroup
-		open.Add(streams)
-		opening := make(chan struct{}, atOnce) // each of them searches the database first
-		for range streams {
+		proxy := startRole(b, asProxy, proxyTarget+"="+model.URL)
+		proxied += idleStreamMemory(b, proxy.url, proxy.pid)
+		server := serveModel(b, model.URL)
+		served += idleStreamMemory(b, server.url+askPath, server.cmd.Process.Pid)
+	}
+	b.ReportMetric(float64(proxied)/float64(b.N)/1024, "proxy-KiB/stream")
+	b.ReportMetric(float64(served)/float64(b.N)/1024, "server-KiB/stream")
+}
+
+// idleStreamMemory returns by how many bytes each stream increases a process.
+func idleStreamMemory(b *testing.B, url string, pid int) int64 {
+	b.Helper()
+	const streams, atOnce = 2000, 16 // each of them searches the database first
+	ctx, cancel := context.WithCancel(b.Context())
+	client := newClient(b)
+	var done sync.WaitGroup
+	open := func(n int) {
+		var opened sync.WaitGroup
+		opened.Add(n)
+		opening := make(chan struct{}, atOnce)
+		for range n {
 			opening <- struct{}{}
 			done.Go(func() {
-				begun := sync.OnceFunc(func() { <-opening; open.Done() })
+				begun := sync.OnceFunc(func() { <-opening; opened.Done() })
 				defer begun()
-				err := stream(ctx, client, through, func(time.Time) { begun() })
+				err := stream(ctx, client, url, func(time.Time) { begun() })
 				if ctx.Err() == nil {
 					b.Errorf("the stream ended: %v", err)
 				}
 			})
 		}
-		open.Wait()
-		b.ReportMetric(float64(residentMemory(b, s.cmd.Process.Pid)-before)/streams/1024, "KiB/stream")
-		cancel()
-		done.Wait()
+		opened.Wait()
 	}
+	open(atOnce) // what a process needs once, such as the connections to the database, does not count
+	before := residentMemory(b, pid)
+	open(streams)
+	after := residentMemory(b, pid)
+	cancel()
+	done.Wait()
+	return (after - before) / streams
 }
 
 // BenchmarkAskClientLeaves measures the time between the disconnection of a client and the end of the

@@ -43,6 +43,7 @@ const (
 
 // serve runs the server on HTTP_ADDR until ctx is done.
 func serve(ctx context.Context, c config, stdout io.Writer, stderr *nonblockingWriter) error {
+	defer limitGarbage()()
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.HTTPAddr)
 	if err != nil {
 		return fmt.Errorf("listen on HTTP_ADDR: %w", err)
