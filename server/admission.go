@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -216,8 +215,8 @@ func (s *Server) admit(handle gen.StrictHandlerFunc, _ string) gen.StrictHandler
 		if err := s.admission.take(call); err != nil {
 			return nil, err
 		}
-		call.release = sync.OnceFunc(func() { <-s.admission.slots })
-		defer call.release()
+		call.slots = s.admission.slots
+		defer call.doneWithDatabase()
 		return handle(c, request)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 )
 
@@ -17,8 +18,10 @@ type call struct {
 	id        identity
 	arrival   time.Time
 	operation *operation
-	status    int       // the status to log, if it is not the one that was sent
-	release   func()    // releases the request's slot of admission control, if it has one
+	status    int           // the status to log, if it is not the one that was sent
+	query     url.Values    // with the contract's defaults, once it has been validated
+	slots     chan struct{} // of admission control; the request has one of them until it is released
+	released  sync.Once
 	tool      *toolCall // nil unless the request is the call of a tool
 }
 
@@ -45,7 +48,7 @@ func callOf(ctx context.Context) *call {
 // doneWithDatabase releases the request's slot of admission control before its handler returns. A handler
 // calls it before it waits for the language model, which has limits of its own and may take minutes.
 func (c *call) doneWithDatabase() {
-	if c.release != nil {
-		c.release()
+	if c.slots != nil {
+		c.released.Do(func() { <-c.slots })
 	}
 }

@@ -22,8 +22,8 @@ func (s *Server) ListCustomers(ctx context.Context, request gen.ListCustomersReq
 		Items: make([]gen.Customer, len(found.Items)), // never nil: JSON needs [], not null
 		Page:  known(&found.Page), PageSize: q.PageSize, Total: found.Total, NextCursor: known(&found.Next),
 	}
-	for i, c := range found.Items {
-		page.Items[i] = customer(c)
+	for i := range found.Items {
+		page.Items[i] = customer(&found.Items[i])
 	}
 	return gen.ListCustomers200JSONResponse{Body: page, Headers: gen.ListCustomers200ResponseHeaders{Link: linkTo(ctx, found.Next)}}, nil
 }
@@ -34,7 +34,7 @@ func (s *Server) GetCustomer(ctx context.Context, request gen.GetCustomerRequest
 	if err != nil {
 		return nil, err
 	}
-	c := customer(found.Customer)
+	c := customer(&found.Customer)
 	response := gen.GetCustomer200JSONResponse{
 		CustomerID: c.CustomerID, StoreID: c.StoreID, FirstName: c.FirstName, LastName: c.LastName, Email: c.Email, Active: c.Active,
 		Address: address(found.Address), OpenRentals: rentals(found.OpenRentals), Overdue: found.Overdue, LateFees: known(&found.LateFees),
@@ -45,7 +45,8 @@ func (s *Server) GetCustomer(ctx context.Context, request gen.GetCustomerRequest
 	return response, nil
 }
 
-func customer(c store.Customer) gen.Customer {
+// customer converts a customer. The result refers to it, as that of film does.
+func customer(c *store.Customer) gen.Customer {
 	return gen.Customer{
 		CustomerID: c.CustomerID, StoreID: c.StoreID, FirstName: c.FirstName, LastName: c.LastName,
 		Email: known(&c.Email), Active: c.Active,
@@ -71,7 +72,8 @@ func (s *Server) ListCustomerPayments(ctx context.Context, request gen.ListCusto
 		Items: make([]gen.Payment, len(found.Items)), // never nil: JSON needs [], not null
 		Page:  known(&found.Page), PageSize: q.PageSize, Total: found.Total, NextCursor: known(&found.Next),
 	}
-	for i, each := range found.Items {
+	for i := range found.Items {
+		each := &found.Items[i]
 		page.Items[i] = gen.Payment{
 			PaymentID: each.PaymentID, CustomerID: each.CustomerID, StaffID: each.StaffID, RentalID: each.RentalID,
 			Amount: known(&each.Amount), PaymentDate: each.PaymentDate,

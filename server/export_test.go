@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"sync"
 
 	"golang.org/x/time/rate"
 
@@ -55,7 +54,7 @@ func ModelTools(s *Server, r *http.Request) llm.Tools {
 	caller := &call{request: r, id: newIdentity(r), operation: noOperation}
 	if slots := s.admission.slots; slots != nil {
 		slots <- struct{}{}
-		caller.release = sync.OnceFunc(func() { <-slots })
+		caller.slots = slots
 	}
 	return s.modelTools(withCall(r.Context(), caller))
 }

@@ -47,10 +47,11 @@ func (s *Server) GetFilm(ctx context.Context, request gen.GetFilmRequestObject) 
 	if err != nil {
 		return nil, err
 	}
+	tag := etag(found.Version)
 	if unchanged(callOf(ctx).request, found.Version) {
-		return gen.GetFilm304Response{Headers: gen.GetFilm304ResponseHeaders{ETag: etag(found.Version)}}, nil
+		return gen.GetFilm304Response{Headers: gen.GetFilm304ResponseHeaders{ETag: tag}}, nil
 	}
-	return gen.GetFilm200JSONResponse{Body: filmDetail(found), Headers: gen.GetFilm200ResponseHeaders{ETag: etag(found.Version)}}, nil
+	return gen.GetFilm200JSONResponse{Body: filmDetail(&found, tag), Headers: gen.GetFilm200ResponseHeaders{ETag: tag}}, nil
 }
 
 // UpdateFilm changes a film that the client has read, and responds with it.
@@ -63,10 +64,12 @@ func (s *Server) UpdateFilm(ctx context.Context, request gen.UpdateFilmRequestOb
 	if err != nil {
 		return nil, err
 	}
-	return gen.UpdateFilm200JSONResponse{Body: filmDetail(changed), Headers: gen.UpdateFilm200ResponseHeaders{ETag: etag(changed.Version)}}, nil
+	tag := etag(changed.Version)
+	return gen.UpdateFilm200JSONResponse{Body: filmDetail(&changed, tag), Headers: gen.UpdateFilm200ResponseHeaders{ETag: tag}}, nil
 }
 
-func filmDetail(found store.FilmDetail) gen.FilmDetail {
+// filmDetail converts a film with its entity tag. The result refers to the film.
+func filmDetail(found *store.FilmDetail, tag string) gen.FilmDetail {
 	f := film(&found.Film)
 	actors := make([]gen.Actor, len(found.Actors))
 	for i, a := range found.Actors {
@@ -77,7 +80,7 @@ func filmDetail(found store.FilmDetail) gen.FilmDetail {
 		availability[i] = gen.Availability{StoreID: a.StoreID, Copies: a.Copies, InStock: a.InStock}
 	}
 	return gen.FilmDetail{
-		Actors: actors, Availability: availability, Etag: etag(found.Version),
+		Actors: actors, Availability: availability, Etag: tag,
 		Categories: append([]string{}, found.Categories...), // never nil
 		Category:   f.Category, Description: f.Description, FilmID: f.FilmID, Language: f.Language,
 		Length: f.Length, Rating: f.Rating, ReleaseYear: f.ReleaseYear, RentalDuration: f.RentalDuration,

@@ -66,29 +66,30 @@ func (s *Server) operationOf(c *gin.Context) *operation {
 
 // check rejects a request of an operation that cannot be served. It authenticates the client before it
 // validates the request: without a token, a client does not learn what else is wrong.
-func (s *Server) check(c *gin.Context, op *operation) error {
+func (s *Server) check(c *gin.Context, call *call) error {
+	op := call.operation
 	if op.Secured {
 		if err := s.authenticate(c.Request); err != nil {
 			return err
 		}
 	}
 	if op.validated {
-		if err := validate(c, op); err != nil {
+		if err := validate(c, call); err != nil {
 			return err
 		}
 	}
 	return s.checkStarted(op)
 }
 
-// validate checks a request against the contract.
-func validate(c *gin.Context, op *operation) error {
+// validate checks a request against the contract, and keeps its query.
+func validate(c *gin.Context, call *call) (err error) {
 	path := make(map[string]string, len(c.Params))
 	for _, p := range c.Params {
 		path[p.Key] = p.Value
 	}
-	query, err := op.Validate(c.Request, path)
-	if len(query) > 0 {
-		gen.SetQuery(c, query)
+	call.query, err = call.operation.Validate(c.Request, path)
+	if len(call.query) > 0 {
+		gen.SetQuery(c, call.query)
 	}
 	return err
 }

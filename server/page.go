@@ -2,6 +2,8 @@ package server
 
 import (
 	"context"
+	"maps"
+	"net/url"
 	"path"
 
 	"example.com/pagila-api/gen"
@@ -26,9 +28,10 @@ func linkTo(ctx context.Context, cursor string) *string {
 // nextPage returns a Link to the next page. The target is relative to the request's URL, so it works behind a
 // prefix, and has all parameters of the request except for page.
 func nextPage(ctx context.Context, cursor string) string {
-	u := callOf(ctx).request.URL
-	query := u.Query()
+	call := callOf(ctx)
+	query := url.Values{}
+	maps.Copy(query, call.query)
 	query.Del("page")
 	query.Set("cursor", cursor)
-	return "<" + path.Base(u.Path) + "?" + query.Encode() + `>; rel="next"`
+	return "<" + path.Base(call.request.URL.Path) + "?" + query.Encode() + `>; rel="next"`
 }

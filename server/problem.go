@@ -163,12 +163,12 @@ var rules = []rule{
 	forError(store.ErrFilmNotAvailable, newProblem(http.StatusConflict, gen.ProblemCodeInventoryNotAvailable, "The store has no copy of the film in stock.")),
 	forType(func(e *store.AlreadyRentedError) problem {
 		p := newProblem(http.StatusConflict, gen.ProblemCodeAlreadyRentedByCustomer, "The customer has rented this already.")
-		p.Rental = new(rental(e.Rental))
-		return p.withHeader("Location", rentalLocation(e.Rental))
+		p.Rental = new(rental(&e.Rental))
+		return p.withHeader("Location", rentalLocation(e.Rental.RentalID))
 	}),
 	forType(func(e *store.AlreadyReturnedError) problem {
 		p := newProblem(http.StatusConflict, gen.ProblemCodeAlreadyReturned, "The copy was returned before.")
-		p.Rental = new(rental(e.Rental))
+		p.Rental = new(rental(&e.Rental))
 		return p
 	}),
 	forType(func(e *store.AlreadySubscribedError) problem {

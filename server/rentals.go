@@ -2,7 +2,7 @@ package server
 
 import (
 	"context"
-	"fmt"
+	"strconv"
 	"time"
 
 	"example.com/pagila-api/gen"
@@ -26,8 +26,8 @@ func (s *Server) CreateRental(ctx context.Context, request gen.CreateRentalReque
 		return nil, err
 	}
 	return gen.CreateRental201JSONResponse{
-		Body:    rental(created),
-		Headers: gen.CreateRental201ResponseHeaders{Location: rentalLocation(created)},
+		Body:    rental(&created),
+		Headers: gen.CreateRental201ResponseHeaders{Location: rentalLocation(created.RentalID)},
 	}, nil
 }
 
@@ -56,7 +56,7 @@ func checkRentalRequest(r *gen.RentalRequest) error {
 }
 
 // rentalLocation is the path of a rental relative to the URL that made it (RFC 9110, section 10.2.2).
-func rentalLocation(r store.Rental) string { return fmt.Sprintf("rentals/%d", r.RentalID) }
+func rentalLocation(id int32) string { return "rentals/" + strconv.Itoa(int(id)) }
 
 // ReturnRental ends a rental of a customer.
 func (s *Server) ReturnRental(ctx context.Context, request gen.ReturnRentalRequestObject) (gen.ReturnRentalResponseObject, error) {
@@ -64,7 +64,7 @@ func (s *Server) ReturnRental(ctx context.Context, request gen.ReturnRentalReque
 	if err != nil {
 		return nil, err
 	}
-	return gen.ReturnRental200JSONResponse(rental(returned)), nil
+	return gen.ReturnRental200JSONResponse(rental(&returned)), nil
 }
 
 // ListCustomerRentals responds with a page of a customer's rentals.
@@ -109,8 +109,8 @@ func rentalPage(found store.Page[store.Rental], size int32) gen.RentalPage {
 // rentals is never nil: JSON needs [], not null.
 func rentals(all []store.Rental) []gen.Rental {
 	items := make([]gen.Rental, len(all))
-	for i, r := range all {
-		items[i] = rental(r)
+	for i := range all {
+		items[i] = rental(&all[i])
 	}
 	return items
 }
@@ -121,10 +121,11 @@ func (s *Server) GetRental(ctx context.Context, request gen.GetRentalRequestObje
 	if err != nil {
 		return nil, err
 	}
-	return gen.GetRental200JSONResponse(rental(found)), nil
+	return gen.GetRental200JSONResponse(rental(&found)), nil
 }
 
-func rental(r store.Rental) gen.Rental {
+// rental converts a rental. The result refers to it, as that of film does.
+func rental(r *store.Rental) gen.Rental {
 	return gen.Rental{
 		RentalID:    r.RentalID,
 		RentalDate:  r.RentalDate,

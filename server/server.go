@@ -177,7 +177,7 @@ func (s *Server) process(c *gin.Context) {
 	if call.operation.revalidated {
 		c.Writer.Header()["Cache-Control"] = noCache
 	}
-	if err := s.check(c, call.operation); err != nil {
+	if err := s.check(c, call); err != nil {
 		s.fail(c, call, err)
 		return
 	}

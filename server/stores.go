@@ -13,7 +13,8 @@ func (s *Server) ListStores(ctx context.Context, _ gen.ListStoresRequestObject) 
 		return nil, err
 	}
 	items := make([]gen.Store, len(shops))
-	for i, shop := range shops {
+	for i := range shops {
+		shop := &shops[i]
 		items[i] = gen.Store{
 			StoreID:  shop.StoreID,
 			Address:  known(&shop.Address),

@@ -114,7 +114,7 @@ func theFilm(films []FilmDetail, id int32) (FilmDetail, error) {
 // version identifies everything else in the detail. A film that changes back has its old version again.
 func (f FilmDetail) version() string {
 	f.Version = ""
-	data, err := json.Marshal(f)
+	data, err := json.Marshal(&f)
 	if err != nil {
 		panic(err) // a struct of strings, numbers and decimals
 	}

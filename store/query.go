@@ -138,7 +138,7 @@ func failedBegin(begin []string, err error) error {
 // sendEach sends one statement after another.
 func (c session) sendEach(ctx context.Context, conn *pgx.Conn, steps []step) (done int, err error) {
 	for i, s := range steps {
-		rows, err := conn.Query(ctx, s.statement, append([]any{c.mode}, s.args...)...)
+		rows, err := conn.Query(ctx, s.statement, slices.Concat([]any{c.mode}, s.args)...)
 		if err == nil {
 			err = scan(c.store.reads.DB, conn.TypeMap(), rows, s.dest)
 		}

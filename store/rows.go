@@ -18,15 +18,24 @@ import (
 type scanner struct {
 	types   *pgtype.Map
 	columns []column
-	texts   []byte // those of a row
 }
 
 // column is a column of a result.
 type column struct {
 	field *schema.Field
-	plan  pgtype.ScanPlan // nil for a text, whose value is what was received
-	array bool            // the text of an array, for a []string
+	kind  columnKind
+	plan  pgtype.ScanPlan // of any other value
 }
+
+// columnKind says how the value of a column is read. pgx needs no plan for the most frequent ones.
+type columnKind int
+
+const (
+	anyOther columnKind = iota
+	text                // whose value is what was received
+	array               // the text of an array, for a []string
+	integer             // in binary, for an integer that is at least as large or a pointer to one
+)
 
 // scan reads the rows of a result into dest, a pointer to a slice of structs, and closes the result. NULL becomes
 // the zero value. A []string is read from the text of an array, which can have NULL elements and any dimensions: its
@@ -60,18 +69,36 @@ func (s *scanner) prepare(model *schema.Table, fields []pgconn.FieldDescription,
 		if field == nil {
 			return fmt.Errorf("%s has no field for the column %s", model, description.Name)
 		}
-		c, target := column{field: field}, field.Value(row)
-		switch isText := isText(description); {
-		case isText && target.Kind() == reflect.String:
-		case isText && field.StructField.Type == reflect.TypeFor[[]string]():
-			c.array = true
-		default:
-			c.plan = s.types.PlanScan(description.DataTypeOID, description.Format, target.Addr().Interface())
+		c := column{field: field, kind: kindOf(description, field.StructField.Type)}
+		if c.kind == anyOther {
+			c.plan = s.types.PlanScan(description.DataTypeOID, description.Format, field.Value(row).Addr().Interface())
 		}
 		s.columns[i] = c
 	}
 	return nil
 }
+
+// kindOf returns the kind of a column that is read into a field of this type.
+func kindOf(d pgconn.FieldDescription, field reflect.Type) columnKind {
+	switch {
+	case isText(d) && field.Kind() == reflect.String:
+		return text
+	case isText(d) && field == reflect.TypeFor[[]string]():
+		return array
+	}
+	if field.Kind() == reflect.Pointer {
+		field = field.Elem()
+	}
+	bits := integerBits[d.DataTypeOID]
+	if d.Format == pgtype.BinaryFormatCode && bits != 0 &&
+		(field.Kind() == reflect.Int32 || field.Kind() == reflect.Int64) && bits <= field.Bits() {
+		return integer
+	}
+	return anyOther
+}
+
+// integerBits are the sizes of PostgreSQL's types of integers.
+var integerBits = map[uint32]int{pgtype.Int2OID: 16, pgtype.Int4OID: 32, pgtype.Int8OID: 64}
 
 // isText reports whether the values of a column are received as they are written in SQL.
 func isText(d pgconn.FieldDescription) bool {
@@ -80,31 +107,59 @@ func isText(d pgconn.FieldDescription) bool {
 
 // scan reads a row. Its texts share one string.
 func (s *scanner) scan(values [][]byte, row reflect.Value) error {
-	s.texts = s.texts[:0]
-	for i, c := range s.columns {
-		if c.plan == nil {
-			s.texts = append(s.texts, values[i]...)
-		}
-	}
-	texts := string(s.texts)
+	texts := s.texts(values)
 	for i, c := range s.columns {
 		value, field := values[i], c.field.Value(row)
 		switch {
-		case c.plan == nil:
-			text := texts[:len(value)]
+		case c.kind == text:
+			field.SetString(texts[:len(value)])
 			texts = texts[len(value):]
-			if c.array {
-				*field.Addr().Interface().(*[]string) = elements(text)
-			} else {
-				field.SetString(text)
-			}
-		case value != nil:
+		case c.kind == array:
+			*field.Addr().Interface().(*[]string) = elements(texts[:len(value)])
+			texts = texts[len(value):]
+		case value == nil:
+		case c.kind == integer:
+			setInteger(field, value)
+		default:
 			if err := c.plan.Scan(value, field.Addr().Interface()); err != nil {
 				return fmt.Errorf("column %s: %w", c.field.Name, err)
 			}
 		}
 	}
 	return nil
+}
+
+// setInteger sets an integer, or a pointer to one, to a value in binary.
+func setInteger(field reflect.Value, value []byte) {
+	if field.Kind() == reflect.Pointer {
+		field.Set(reflect.New(field.Type().Elem()))
+		field = field.Elem()
+	}
+	n := int64(int8(value[0])) //nolint:gosec // with its sign
+	for _, b := range value[1:] {
+		n = n<<8 | int64(b)
+	}
+	field.SetInt(n)
+}
+
+func (c column) isText() bool { return c.kind == text || c.kind == array }
+
+// texts returns the texts of a row, one after another.
+func (s *scanner) texts(values [][]byte) string {
+	size := 0
+	for i, c := range s.columns {
+		if c.isText() {
+			size += len(values[i])
+		}
+	}
+	var texts strings.Builder
+	texts.Grow(size)
+	for i, c := range s.columns {
+		if c.isText() {
+			texts.Write(values[i])
+		}
+	}
+	return texts.String()
 }
 
 // elements returns the elements of an array's text that are not NULL, of all dimensions (PostgreSQL manual, section

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"math"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -45,5 +47,50 @@ func TestElements(t *testing.T) {
 	}
 	for _, text := range []string{"", "a", "{", "{a", `{"`, `{"a`, `{"a\\`, `{"\"`, `}{`, "a{b"} { // a column may not be an array
 		elements(text)
+	}
+}
+
+func TestScanIntegers(t *testing.T) {
+	url := pgtest.New(t)
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	s, err := Open(url, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	type row struct {
+		Small, Medium int32
+		Large         int64
+		Wide          int64 // of a smaller type
+		Known         *int32
+	}
+	query := func(dest any, statement string) error {
+		rows, err := conn.Query(t.Context(), statement)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return scan(s.reads.DB, conn.TypeMap(), rows, dest)
+	}
+	var got []row
+	if err := query(&got, `SELECT * FROM (VALUES
+		('-32768'::smallint, '-2147483648'::integer, '-9223372036854775808'::bigint, -1, NULL::integer),
+		(32767, 2147483647, 9223372036854775807, 258, -2),
+		(NULL, NULL, NULL, NULL, 0)) AS t (small, medium, large, wide, known)`); err != nil {
+		t.Fatal(err)
+	}
+	want := []row{
+		{math.MinInt16, math.MinInt32, math.MinInt64, -1, nil},
+		{math.MaxInt16, math.MaxInt32, math.MaxInt64, 258, new(int32(-2))},
+		{Known: new(int32(0))},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("read %+v, want %+v", got, want)
+	}
+	if err := query(&got, `SELECT 2147483648::bigint AS medium`); err == nil {
+		t.Error("an integer that is too large for its field was read")
 	}
 }

@@ -260,11 +260,17 @@ func (p pool) turn(ctx context.Context) (done func(), err error) {
 	if p.turns == nil {
 		return func() {}, nil
 	}
+	done = func() { <-p.turns }
+	select {
+	case p.turns <- struct{}{}: // at once, as nearly always
+		return done, nil
+	default:
+	}
 	timer := time.NewTimer(turnWait)
 	defer timer.Stop()
 	select {
 	case p.turns <- struct{}{}:
-		return func() { <-p.turns }, nil
+		return done, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case <-timer.C:

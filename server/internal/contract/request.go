@@ -209,7 +209,7 @@ func checkStrings(u *url.URL, path map[string]string, known map[string]*openapi3
 		return nil, Invalid(Place{Detail: "the query string is malformed: " + err.Error()})
 	}
 	var places []Place
-	for _, name := range slices.Sorted(maps.Keys(query)) {
+	for _, name := range names(query) {
 		if name == "" {
 			places = append(places, Place{Detail: "the query string has a parameter without a name"})
 		} else if known[name] == nil {
@@ -218,7 +218,7 @@ func checkStrings(u *url.URL, path map[string]string, known map[string]*openapi3
 			places = append(places, Place{Parameter: name, Detail: detail})
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(path)) {
+	for _, name := range names(path) {
 		if !storable(path[name]) {
 			places = append(places, Place{Parameter: name, Detail: badString})
 		}
@@ -227,6 +227,13 @@ func checkStrings(u *url.URL, path map[string]string, known map[string]*openapi3
 		return nil, &InvalidError{Places: places}
 	}
 	return query, nil
+}
+
+// names returns the names of parameters in their order.
+func names[V any](parameters map[string]V) []string {
+	all := slices.AppendSeq(make([]string, 0, len(parameters)), maps.Keys(parameters))
+	slices.Sort(all)
+	return all
 }
 
 func checkQueryValues(values []string, schema *openapi3.Schema) (detail string) {
