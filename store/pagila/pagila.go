@@ -65,6 +65,9 @@ func (s Source) String() string { return s.name }
 // another dump.
 func (s Source) Pinned() bool { return s.name == pinnedName }
 
+// IsSample reports whether the dataset is the built-in sample.
+func (s Source) IsSample() bool { return s.dir == "" }
+
 const (
 	pinnedName = "pagila " + version
 	customName = "pagila (custom)"

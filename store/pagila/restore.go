@@ -15,9 +15,13 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
+// ErrNotEmpty means that the schema public already has tables, views or sequences.
+var ErrNotEmpty = errors.New("the database is not empty")
+
 // Restore restores the dataset into the empty database at url. It uses one transaction, so the database stays
-// empty if Restore fails. It refuses a dump that is incomplete or not one of Pagila. A dump needs a database
-// with the encoding UTF8. The role of url owns what is restored, and need not be a superuser.
+// empty if Restore fails. The error is ErrNotEmpty if it was not empty before. Restore also refuses a dump that
+// is incomplete or not one of Pagila. A dump needs a database with the encoding UTF8. The role of url owns what is
+// restored, and need not be a superuser.
 func (s Source) Restore(ctx context.Context, url string) (err error) {
 	// The connection is used only for this, because a dump changes the settings of the session.
 	conn, err := pgx.Connect(ctx, url)
@@ -27,11 +31,14 @@ func (s Source) Restore(ctx context.Context, url string) (err error) {
 	defer func() { err = errors.Join(err, conn.Close(context.WithoutCancel(ctx))) }()
 
 	fill := s.restoreDump
-	if s.dir == "" {
+	if s.IsSample() {
 		fill = s.restoreSample
 	}
 	pg := conn.PgConn()
 	err = exec(ctx, pg, "BEGIN")
+	if err == nil {
+		err = empty(ctx, conn)
+	}
 	if err == nil {
 		err = fill(ctx, pg)
 	}
@@ -49,6 +56,18 @@ func (s Source) Restore(ctx context.Context, url string) (err error) {
 		return fmt.Errorf("restore %s: %w", s.name, err)
 	}
 	return nil
+}
+
+// empty checks that the schema public has no tables, views or sequences.
+func empty(ctx context.Context, conn *pgx.Conn) error {
+	var relation *string
+	err := conn.QueryRow(ctx, `SELECT min(c.relname)
+		  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		 WHERE n.nspname = 'public'`).Scan(&relation)
+	if err == nil && relation != nil {
+		return fmt.Errorf("%w: the schema public has %s", ErrNotEmpty, *relation)
+	}
+	return err
 }
 
 // needed are the tables that must have rows, so that films can be shown and rented.

@@ -1,6 +1,7 @@
 package pagila_test
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -38,6 +39,23 @@ func files(t *testing.T, schema, data string) string {
 		}
 	}
 	return dir
+}
+
+// A database with anything in it is somebody's.
+func TestRestoreNotEmpty(t *testing.T) {
+	t.Parallel()
+	db := pgtest.Empty(t)
+	conn := pgtest.Connect(t, db)
+	if _, err := conn.Exec(t.Context(), "CREATE TABLE customer_of_mine (id integer)"); err != nil {
+		t.Fatal(err)
+	}
+	if err := pagila.Sample(nil).Restore(t.Context(), db); !errors.Is(err, pagila.ErrNotEmpty) || !strings.Contains(err.Error(), "customer_of_mine") {
+		t.Errorf("got %v", err)
+	}
+	var tables int
+	if err := conn.QueryRow(t.Context(), "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").Scan(&tables); err != nil || tables != 1 {
+		t.Errorf("there are %d tables, %v", tables, err)
+	}
 }
 
 func TestRestorePagila(t *testing.T) {

@@ -1,10 +1,12 @@
 // Command pagila-api serves the Pagila API.
 //
 //	pagila-api                                              serve, until it is interrupted
+//	pagila-api restore                                      restore Pagila into the empty database at DATABASE_URL
 //	pagila-api migrate [apply|status|down]                  apply the migrations, show them, or roll them back
 //	pagila-api exec [-scratch|-pristine|-serve] -- command  run a command with DATABASE_URL set
 //	pagila-api grow -times n                                multiply the rows of the private database, for development
 //	pagila-api fetch-postgres [-if-needed]                  download PostgreSQL server binaries if there are none
+//	pagila-api health                                       ask the server on HTTP_ADDR whether it is ready
 //	pagila-api version                                      print the version of the contract and of the build
 //
 // It is configured by environment variables and by a .env file in the working directory. .env.example lists
@@ -25,10 +27,12 @@ import (
 const usage = `Usage:
 
   pagila-api                                              serve, until it is interrupted
+  pagila-api restore                                      restore Pagila into the empty database at DATABASE_URL
   pagila-api migrate [apply|status|down]                  apply the migrations, show them, or roll them back
   pagila-api exec [-scratch|-pristine|-serve] -- command  run a command with DATABASE_URL set
   pagila-api grow -times n                                multiply the rows of the private database, for development
   pagila-api fetch-postgres [-if-needed]                  download PostgreSQL server binaries if there are none
+  pagila-api health                                       ask the server on HTTP_ADDR whether it is ready
   pagila-api version                                      print the version of the contract and of the build
 
 It is configured by environment variables and by a .env file in the working directory.
@@ -94,7 +98,7 @@ func dispatch(ctx context.Context, args, environ []string, stdout io.Writer, std
 		command, args = args[0], args[1:]
 	}
 	switch command {
-	case "serve", "migrate", "exec", "grow", "fetch-postgres":
+	case "serve", "restore", "migrate", "exec", "grow", "fetch-postgres", "health":
 		return configured(ctx, command, args, environ, stdout, stderr)
 	case "help", "-h", "-help", "--help":
 		_, err := fmt.Fprint(stdout, usage)
@@ -122,12 +126,16 @@ func configured(ctx context.Context, command string, args, environ []string, std
 	switch command {
 	case "exec":
 		return execute(ctx, config, args, environ, stdout, stderr)
+	case "restore":
+		return restore(ctx, config, args, stdout, stderr)
 	case "migrate":
 		return migrateCommand(ctx, config, args, stdout, stderr)
 	case "grow":
 		return grow(ctx, config, args, stderr)
 	case "fetch-postgres":
 		return fetchPostgres(ctx, config, args, stderr)
+	case "health":
+		return health(ctx, config, args, stdout)
 	default:
 		if len(args) > 0 {
 			return fmt.Errorf("serve takes no arguments, not %q", args)

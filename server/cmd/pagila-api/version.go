@@ -21,9 +21,13 @@ func printVersion(ctx context.Context, stdout io.Writer) error {
 	return err
 }
 
+// builtFrom is the commit that the program was built from, for builds without a repository, such as that of the
+// container image. The linker sets it.
+var builtFrom = "unknown"
+
 // commit is the commit that the program was built from, if the build recorded it.
 func commit() string {
-	revision, modified := "unknown", ""
+	revision, modified := builtFrom, ""
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return revision
