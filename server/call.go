@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"go.opentelemetry.io/otel/trace"
 )
 
 // call is what the server knows about a request while it handles it.
@@ -17,13 +19,15 @@ type call struct {
 	id        identity
 	arrival   time.Time
 	operation *operation
-	status    int       // the status to log, if it is not the one that was sent
-	release   func()    // releases the request's slot of admission control, if it has one
-	tool      *toolCall // nil unless the request is the call of a tool
+	status    int        // the status to log, if it is not the one that was sent
+	outcome   string     // what the Observer is told; "" means success
+	release   func()     // releases the request's slot of admission control, if it has one
+	span      trace.Span // nil unless requests are traced
+	tool      *toolCall  // nil unless the request is the call of a tool
 }
 
-func newCall(r *http.Request) *call {
-	return &call{request: r, id: newIdentity(r), arrival: time.Now(), operation: noOperation, tool: toolCallOf(r.Context())}
+func newCall(r *http.Request, caller trace.SpanContext) *call {
+	return &call{request: r, id: newIdentity(r, caller), arrival: time.Now(), operation: noOperation, tool: toolCallOf(r.Context())}
 }
 
 type callKey struct{}
@@ -39,7 +43,7 @@ func callOf(ctx context.Context) *call {
 	if c, ok := ctx.Value(callKey{}).(*call); ok {
 		return c
 	}
-	return newCall((&http.Request{URL: &url.URL{}}).WithContext(ctx))
+	return newCall((&http.Request{URL: &url.URL{}}).WithContext(ctx), trace.SpanContext{})
 }
 
 // doneWithDatabase releases the request's slot of admission control before its handler returns. A handler
