@@ -1,17 +1,21 @@
 package server_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
@@ -21,6 +25,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"example.com/pagila-api/gen"
+	"example.com/pagila-api/llm"
 	"example.com/pagila-api/llm/upstream"
 	"example.com/pagila-api/llm/upstream/upstreamtest"
 	"example.com/pagila-api/server"
@@ -292,11 +297,52 @@ func TestSpansHaveNoValues(t *testing.T) {
 	}
 }
 
+// Lines of the log are left out at random, but not those of requests that fail, break off or take long.
+func TestLogSampling(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log := &logBuffer{}
+		model := scripted{ask: func(ctx context.Context, q llm.Question, emit func(string) error) (llm.Result, error) {
+			if q.Text == "long" {
+				<-time.After(time.Second)
+			}
+			return says(nil, "There you are.").ask(ctx, q, emit)
+		}}
+		serve := func(skip float64, targets ...string) {
+			s, err := server.New(server.Deps{
+				Contract: loadContract(t), Store: struct{ server.Store }{}, Model: model, Credentials: server.Credentials{Token: token},
+				Logger: slog.New(slog.NewJSONHandler(log, nil)), LogSkip: skip,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, target := range targets {
+				w := &timedRecorder{ResponseRecorder: httptest.NewRecorder()}
+				s.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, target, nil))
+			}
+		}
+		serve(1, "/healthz", "/ai/ask?question=short", "/ai/ask?question=long", "/films?page=0", "/nowhere")
+		var logged []string
+		for _, found := range regexp.MustCompile(`"path":"([^"]+)","status":([0-9]+)`).FindAllStringSubmatch(log.String(), -1) {
+			logged = append(logged, found[1]+" "+found[2])
+		}
+		if diff := cmp.Diff([]string{"/ai/ask 200", "/films 400", "/nowhere 404"}, logged); diff != "" {
+			t.Errorf("the log (-want +got):\n%s", diff)
+		}
+		before := strings.Count(log.String(), "/healthz")
+		serve(.5, slices.Repeat([]string{"/healthz"}, 2000)...)
+		// The standard deviation is 22.
+		if n := strings.Count(log.String(), "/healthz") - before; n < 800 || n > 1200 {
+			t.Errorf("%d of 2000 lines were written, want about half", n)
+		}
+	})
+}
+
 // Each metric that the alerts and the dashboard name is one that the server has.
 func TestOperationsFiles(t *testing.T) {
 	t.Parallel()
 	text := startVisited(t).scrape(t, "")
-	metric := regexp.MustCompile(`\b(?:pagila|go|go_sql|process|gen_ai)_[a-z_]+\b`)
+	metric := regexp.MustCompile(`\b(?:pagila|go|process|gen_ai_client)_[a-z_]+\b`)
 	exists := func(name string) bool {
 		for _, suffix := range []string{"", "_bucket", "_count", "_sum"} {
 			if strings.Contains(text, "\n# TYPE "+strings.TrimSuffix(name, suffix)+" ") {
