@@ -111,8 +111,13 @@ func busyDocument() [3][]byte {
 // admitFirst applies the first check of admission control before next.
 func (s *Server) admitFirst(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.admission.shouldReject(r) && s.admission.reject(&drainWriter{w, s}, r) {
-			return
+		if op := s.admission.shouldReject(r); op != nil {
+			start := time.Now()
+			if s.admission.reject(&drainWriter{w, s}, r) {
+				s.observer.RequestBegan()
+				s.observer.RequestEnded(r.Context(), op.ID, string(gen.ProblemCodeServerBusy), http.StatusServiceUnavailable, time.Since(start))
+				return
+			}
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -122,17 +127,20 @@ func (s *Server) admitFirst(next http.Handler) http.Handler {
 // [Server.admit].
 func (a *admission) full() bool { return a.slots != nil && len(a.slots) == cap(a.slots) }
 
-// shouldReject reports whether to reject a request before anything else is done with it.
-func (a *admission) shouldReject(r *http.Request) bool {
+// shouldReject returns the operation of a request that is rejected before anything else is done with it, or nil.
+func (a *admission) shouldReject(r *http.Request) *operation {
 	if !a.full() {
-		return false
+		return nil
 	}
 	for _, p := range a.patterns {
 		if p.method == contract.Method(r) && p.matches(r.URL.Path) {
-			return !p.operation.resumes(r)
+			if p.operation.resumes(r) {
+				return nil
+			}
+			return p.operation
 		}
 	}
-	return false
+	return nil
 }
 
 func (p pathPattern) matches(path string) bool {
@@ -168,7 +176,7 @@ func (a *admission) reject(w http.ResponseWriter, r *http.Request) bool {
 	if !connected {
 		panic(http.ErrAbortHandler) // the client has disconnected
 	}
-	id, header := newIdentity(r), w.Header()
+	id, header := newIdentity(r, callerOf(r, nil)), w.Header()
 	id.writeTo(header)
 	header["Content-Type"] = problemMediaType
 	header["Retry-After"] = rejectionWait

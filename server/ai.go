@@ -13,12 +13,14 @@ func (s *Server) AskQuestion(ctx context.Context, request gen.AskQuestionRequest
 	call := callOf(ctx)
 	events := wantsEvents(call.request)
 	a := streamedAnswer{
-		info:    s.deps.Model.Info(),
-		events:  events,
-		whole:   !events && !call.request.ProtoAtLeast(1, 1),
-		limits:  s.deps.Limits,
-		arrival: call.arrival,
-		problem: func(err error) []byte { return problemOf(err).document(call) },
+		info:     s.deps.Model.Info(),
+		events:   events,
+		whole:    !events && !call.request.ProtoAtLeast(1, 1),
+		limits:   s.deps.Limits,
+		arrival:  call.arrival,
+		observer: s.observer,
+		ctx:      call.request.Context(),
+		problem:  func(err error) []byte { return problemOf(err).document(call) },
 	}
 	if call.request.Method == http.MethodHead {
 		return a, nil // only the head is sent, so the model is not asked

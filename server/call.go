@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"sync"
 	"time"
+
+	"go.opentelemetry.io/otel/trace"
 )
 
 // call is what the server knows about a request while it handles it.
@@ -19,14 +21,16 @@ type call struct {
 	arrival   time.Time
 	operation *operation
 	status    int           // the status to log, if it is not the one that was sent
+	outcome   string        // what the Observer is told; "" means success
 	query     url.Values    // with the contract's defaults, once it has been validated
 	slots     chan struct{} // of admission control; the request has one of them until it is released
 	released  sync.Once
-	tool      *toolCall // nil unless the request is the call of a tool
+	span      trace.Span // nil unless requests are traced
+	tool      *toolCall  // nil unless the request is the call of a tool
 }
 
-func newCall(r *http.Request) *call {
-	return &call{request: r, id: newIdentity(r), arrival: time.Now(), operation: noOperation, tool: toolCallOf(r.Context())}
+func newCall(r *http.Request, caller trace.SpanContext) *call {
+	return &call{request: r, id: newIdentity(r, caller), arrival: time.Now(), operation: noOperation, tool: toolCallOf(r.Context())}
 }
 
 type callKey struct{}
@@ -42,7 +46,7 @@ func callOf(ctx context.Context) *call {
 	if c, ok := ctx.Value(callKey{}).(*call); ok {
 		return c
 	}
-	return newCall((&http.Request{URL: &url.URL{}}).WithContext(ctx))
+	return newCall((&http.Request{URL: &url.URL{}}).WithContext(ctx), trace.SpanContext{})
 }
 
 // doneWithDatabase releases the request's slot of admission control before its handler returns. A handler

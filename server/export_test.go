@@ -51,7 +51,7 @@ func NewRejections(logger *slog.Logger) (add, write func()) {
 
 // ModelTools returns the tools of the language model, for a request that holds a slot of admission control.
 func ModelTools(s *Server, r *http.Request) llm.Tools {
-	caller := &call{request: r, id: newIdentity(r), operation: noOperation}
+	caller := &call{request: r, id: newIdentity(r, callerOf(r, nil)), operation: noOperation}
 	if slots := s.admission.slots; slots != nil {
 		slots <- struct{}{}
 		caller.slots = slots

@@ -1,11 +1,11 @@
 package server
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
-	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -25,13 +24,17 @@ const statusClientGone = 499
 // validRequestID prevents clients from forging log lines or filling the log.
 var validRequestID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
 
-// identify gives a request its ID and its place in a trace.
-func identify(c *gin.Context) *call {
-	call := newCall(c.Request)
-	// The spans that a handler starts are children of this one.
-	ctx := trace.ContextWithRemoteSpanContext(c.Request.Context(), call.id.span)
+// identify gives a request its operation, its ID and its place in a trace.
+func (s *Server) identify(c *gin.Context) *call {
+	caller := callerOf(c.Request, s.deps.Propagator)
+	call := newCall(c.Request, caller)
+	call.operation = s.operationOf(c)
+	ctx := s.startSpan(c.Request.Context(), call, caller)
 	c.Request = c.Request.WithContext(withCall(ctx, call))
 	call.request = c.Request
+	if call.tool == nil {
+		s.observer.RequestBegan()
+	}
 	call.id.writeTo(c.Writer.Header())
 	return call
 }
@@ -42,19 +45,19 @@ const (
 	toolCallMessage = "tool call"
 )
 
-func (s *Server) logAccess(call *call, w gin.ResponseWriter) {
-	status := call.status
-	if status == 0 {
-		status = w.Status()
+// slow is how long a request takes whose line in the log is never left out.
+const slow = time.Second
+
+// logRequest writes the access line, unless it is left out at random.
+func (s *Server) logRequest(call *call, status, size int, took time.Duration) {
+	skip := s.deps.LogSkip
+	if skip > 0 && status < http.StatusBadRequest && took < slow && mathrand.Float64() < skip { //nolint:gosec // no secret
+		return
 	}
 	message := requestMessage
 	if call.tool != nil {
 		message = toolCallMessage
 	}
-	s.logRequest(message, call, status, max(w.Size(), 0))
-}
-
-func (s *Server) logRequest(message string, call *call, status, size int) {
 	s.deps.Logger.LogAttrs(call.request.Context(), slog.LevelInfo, message,
 		slog.String("request_id", call.id.request),
 		slog.String("trace_id", call.id.span.TraceID().String()),
@@ -63,7 +66,7 @@ func (s *Server) logRequest(message string, call *call, status, size int) {
 		slog.String("path", truncatedPath(call.request.URL)),
 		slog.Int("status", status),
 		slog.Int("bytes", size),
-		slog.Duration("duration", time.Since(call.arrival)),
+		slog.Duration("duration", took),
 	)
 }
 
@@ -73,9 +76,9 @@ type identity struct {
 	span    trace.SpanContext
 }
 
-// newIdentity reads the request's ID from X-Request-ID, and its place in a trace from traceparent (W3C
-// Trace Context, section 3.2). It generates what the client does not send.
-func newIdentity(r *http.Request) identity {
+// newIdentity reads the request's ID from X-Request-ID, and makes the request a part of its caller's trace, if that
+// has one. It generates what the client does not send.
+func newIdentity(r *http.Request, caller trace.SpanContext) identity {
 	var random [32]byte
 	rand.Read(random[:]) // never fails
 	id := identity{request: r.Header.Get("X-Request-Id")}
@@ -85,12 +88,8 @@ func newIdentity(r *http.Request) identity {
 	span := trace.SpanContextConfig{
 		TraceID: trace.TraceID(random[:16]), SpanID: trace.SpanID(random[16:24]), TraceFlags: trace.FlagsSampled, Remote: true,
 	}
-	if traceparent := r.Header.Get("Traceparent"); traceparent != "" {
-		carrier := propagation.MapCarrier{"traceparent": traceparent}
-		caller := trace.SpanContextFromContext(propagation.TraceContext{}.Extract(context.Background(), carrier))
-		if caller.IsValid() {
-			span.TraceID, span.TraceFlags = caller.TraceID(), caller.TraceFlags()
-		}
+	if caller.IsValid() {
+		span.TraceID, span.TraceFlags = caller.TraceID(), caller.TraceFlags()
 	}
 	id.span = trace.NewSpanContext(span)
 	return id

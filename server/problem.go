@@ -53,13 +53,14 @@ func (s *Server) fail(c *gin.Context, call *call, err error) {
 		call.tool.failure = err
 	}
 	if errors.Is(err, errClientGone) || errors.Is(err, context.Canceled) && c.Request.Context().Err() != nil {
-		call.status = statusClientGone
+		call.status, call.outcome = statusClientGone, outcomeClientGone
 		panic(http.ErrAbortHandler)
 	}
 	if call.operation.ID == createToken {
 		err = asOAuthError(err)
 	}
 	p := problemOf(err)
+	call.outcome = string(p.Code)
 	if p.logged() {
 		s.logFailure(call, p, err)
 	}

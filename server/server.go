@@ -23,6 +23,8 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/gin-gonic/gin"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 
 	"example.com/pagila-api/gen"
 	"example.com/pagila-api/llm"
@@ -90,6 +92,16 @@ type Deps struct {
 	// for any. Without them, only pages of the server's own origin may.
 	Origins []string
 	Logger  *slog.Logger
+	// LogSkip is the share of requests, from 0 to 1, whose lines are left out of the log, at random. Requests that
+	// fail or take a second are always logged.
+	LogSkip float64
+	// Observer is told about requests. Without one, nothing is measured.
+	Observer Observer
+	// TracerProvider makes the spans of requests, to which package store and the language model add theirs. Without
+	// one, requests have no spans, and are still a part of their caller's trace in the log.
+	TracerProvider trace.TracerProvider
+	// Propagator reads the caller's place in a trace. Without one, the header traceparent says it (W3C Trace Context).
+	Propagator propagation.TextMapPropagator
 }
 
 // Server is the API as an http.Handler.
@@ -103,6 +115,8 @@ type Server struct {
 	plans      []gen.Plan
 	mcp        http.Handler
 	origins    []string // as browsers send them
+	observer   Observer
+	tracer     trace.Tracer // nil: requests are not traced
 	admission  *admission
 	limiter    *limiter
 	proxies    proxies
@@ -118,7 +132,13 @@ func New(deps Deps) (*Server, error) {
 	deps.Limits.WriteTimeout = cmp.Or(deps.Limits.WriteTimeout, defaultWriteTimeout)
 	deps.Limits.KeepAlive = cmp.Or(deps.Limits.KeepAlive, defaultKeepAlive)
 	deps.Limits.HeadDelay = cmp.Or(deps.Limits.HeadDelay, defaultHeadDelay)
-	s := &Server{deps: deps, operations: newOperations(deps.Contract)}
+	s := &Server{deps: deps, operations: newOperations(deps.Contract), observer: deps.Observer}
+	if s.observer == nil {
+		s.observer = unobserved{}
+	}
+	if deps.TracerProvider != nil {
+		s.tracer = deps.TracerProvider.Tracer(scope)
+	}
 	s.admission = newAdmission(deps.Limits.InFlight, s.operations, deps.Logger)
 	s.startup.done.Store(deps.Store != nil)
 	s.Starting("its database is not ready yet")
@@ -166,14 +186,15 @@ func (s *Server) prepare() (err error) {
 
 // process handles a request: it identifies, checks and limits it, runs the handler, and logs the outcome.
 func (s *Server) process(c *gin.Context) {
-	call := identify(c)
-	defer s.logAccess(call, c.Writer) // deferred, since an aborted response ends in a panic
+	call := s.identify(c)
+	defer func(w gin.ResponseWriter) { // deferred, since an aborted response ends in a panic
+		s.finish(call, cmp.Or(call.status, w.Status()), max(w.Size(), 0))
+	}(c.Writer)
 	defer s.recoverPanic(c, call)
 	if s.isPreflight(c.Request) {
 		c.AbortWithStatus(http.StatusNoContent)
 		return
 	}
-	call.operation = s.operationOf(c)
 	if call.operation.revalidated {
 		c.Writer.Header()["Cache-Control"] = noCache
 	}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,13 +23,15 @@ import (
 // failure. A client that accepts events gets the head with the first call of a tool, and at the latest
 // Limits.HeadDelay after its request, and then comments until there is text.
 type streamedAnswer struct {
-	info    llm.Info
-	events  bool // server-sent events, not plain text
-	whole   bool // for plain text to a client that cannot tell a broken connection from the end
-	limits  Limits
-	arrival time.Time                              // of the request
-	ask     func(llm.Observer) (llm.Result, error) // nil if only the head is sent
-	problem func(err error) []byte                 // the problem document for an error
+	info     llm.Info
+	events   bool // server-sent events, not plain text
+	whole    bool // for plain text to a client that cannot tell a broken connection from the end
+	limits   Limits
+	arrival  time.Time                              // of the request
+	ask      func(llm.Observer) (llm.Result, error) // nil if only the head is sent
+	problem  func(err error) []byte                 // the problem document for an error
+	observer Observer
+	ctx      context.Context // of the request, for the observer
 }
 
 // VisitAskQuestionResponse writes the response. After an error that comes later than the head, the
@@ -38,6 +41,8 @@ func (a streamedAnswer) VisitAskQuestionResponse(w http.ResponseWriter) error {
 		a.writeHead(w)
 		return nil
 	}
+	a.observer.StreamBegan()
+	defer a.observer.StreamEnded()
 	out := newStream(w, a)
 	defer out.close()
 	result, err := a.ask(llm.Observer{Called: out.writeCall, Sources: out.writeSources, Chunk: out.writeChunk})
@@ -55,6 +60,7 @@ type stream struct {
 	pending strings.Builder   // text that could not be sent yet
 	sources *gen.SourcesEvent // nil until they are known, and once they are sent
 	begun   bool              // the head has been sent
+	spoken  bool              // some text has been sent
 	events  int               // the number of events so far
 	buffer  bytes.Buffer      // what is sent next
 	timer   *time.Timer       // for the head, then for the next keep-alive; nil for plain text
@@ -142,9 +148,22 @@ func (s *stream) writeChunk(text string) error {
 		s.putEvent("sources", s.sources)
 		s.sources = nil
 	}
+	return s.sendText(text)
+}
+
+// sendText sends a chunk of text, after what is pending.
+func (s *stream) sendText(text string) error {
 	s.putText(s.pending.String() + text)
 	s.pending.Reset()
-	return s.send()
+	if err := s.send(); err != nil {
+		return err
+	}
+	if !s.spoken {
+		s.spoken = true
+		s.answer.observer.FirstChunkSent(s.answer.ctx, time.Since(s.answer.arrival))
+	}
+	s.answer.observer.ChunkSent()
+	return nil
 }
 
 // putText writes text into the buffer.
@@ -166,8 +185,7 @@ func (s *stream) writeEnd(result llm.Result, err error) error {
 	switch {
 	case s.answer.whole && err == nil:
 		s.begin()
-		s.putText(s.pending.String())
-		return s.send()
+		return s.sendText("")
 	case !s.begun || !s.answer.events && err != nil:
 		return err
 	case !s.answer.events:

@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"go.opentelemetry.io/otel/propagation"
-
 	"example.com/pagila-api/llm"
 	"example.com/pagila-api/server/internal/contract"
 )
@@ -146,11 +144,14 @@ func (t *tool) total(result, part []byte, films []llm.Source) int64 {
 func (s *Server) callTool(ctx context.Context, caller *call, t *tool, arguments json.RawMessage, authorization []string) (*toolResponse, error) {
 	// Otherwise the two would hold two slots of admission control, and could wait for each other.
 	caller.doneWithDatabase()
+	ctx, span := startToolSpan(ctx, t.Name)
+	defer span.End()
 	r, err := t.NewRequest(ctx, arguments)
 	if err != nil {
 		response := refusal(caller, err)
-		refused := &call{request: caller.request, id: caller.id, arrival: time.Now(), operation: t.operation}
-		s.logRequest(toolCallMessage, refused, response.status, response.body.Len())
+		refused := &call{request: caller.request, id: caller.id, arrival: time.Now(), operation: t.operation, tool: &toolCall{}}
+		refused.outcome = string(problemOf(err).Code)
+		s.finish(refused, response.status, response.body.Len())
 		return response, nil
 	}
 	r.Host, r.RemoteAddr = caller.request.Host, caller.request.RemoteAddr
@@ -160,7 +161,6 @@ func (s *Server) callTool(ctx context.Context, caller *call, t *tool, arguments 
 	r.Header["Authorization"] = authorization
 	r.Header.Set("Accept", "application/json")
 	r.Header.Set("X-Request-Id", caller.id.request)
-	propagation.TraceContext{}.Inject(ctx, propagation.HeaderCarrier(r.Header))
 	return s.serveTool(r)
 }
 

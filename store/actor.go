@@ -102,7 +102,7 @@ func (s *Store) Actors(ctx context.Context, q ActorQuery) (ActorPage, error) {
 	if name := oneBlank(q.Name); name != "" {
 		statement, args = namedActorsSQL, append(args, name)
 	}
-	err := s.read(ctx, &rows, statement, args...)
+	err := s.read(ctx, "actors.page", &rows, statement, args...)
 	if lacksCharacter(err) {
 		return ActorPage{Items: []CountedActor{}}, nil
 	}
@@ -134,7 +134,7 @@ FROM {actor} a WHERE a.actor_id = $1::integer`
 // is none.
 func (s *Store) Actor(ctx context.Context, id int32) (ActorDetail, error) {
 	var actors []ActorDetail
-	if err := s.read(ctx, &actors, actorSQL, id); err != nil {
+	if err := s.read(ctx, "actor", &actors, actorSQL, id); err != nil {
 		return ActorDetail{}, fmt.Errorf("read actor %d: %w", id, err)
 	}
 	if len(actors) == 0 {

@@ -25,7 +25,7 @@ ORDER BY c.name, c.category_id LIMIT 1000`
 // out, and so are the films that Films leaves out.
 func (s *Store) Categories(ctx context.Context) ([]Category, error) {
 	categories := []Category{}
-	if err := s.read(ctx, &categories, categoriesSQL); err != nil {
+	if err := s.read(ctx, "categories", &categories, categoriesSQL); err != nil {
 		return nil, fmt.Errorf("read the categories: %w", err)
 	}
 	return categories, nil

@@ -76,7 +76,7 @@ func (s *Store) Copies(ctx context.Context, filmID int32) ([]Copy, error) {
 		Out         bool
 		DueDate     *int64
 	}
-	if err := s.read(ctx, &rows, copiesSQL, filmID); err != nil {
+	if err := s.read(ctx, "film.copies", &rows, copiesSQL, filmID); err != nil {
 		return nil, fmt.Errorf("read the copies of film %d: %w", filmID, err)
 	}
 	if len(rows) == 0 {
@@ -103,7 +103,7 @@ const copyInStockSQL = `SELECT COALESCE(max(i.inventory_id), 0) AS id FROM {inve
 // CopyInStock returns the id of a copy that can be rented now, or 0 if all are out.
 func (s *Store) CopyInStock(ctx context.Context) (int32, error) {
 	var found []struct{ ID int32 }
-	if err := s.read(ctx, &found, copyInStockSQL); err != nil {
+	if err := s.read(ctx, "copy.in_stock", &found, copyInStockSQL); err != nil {
 		return 0, fmt.Errorf("find a copy in stock: %w", err)
 	}
 	return found[0].ID, nil

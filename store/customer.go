@@ -55,7 +55,7 @@ const customerColumns = `
 
 // customerList is the list of all customers. Pagila has indexes for both orders, which are never NULL.
 var customerList = list{
-	table: `{customer} c`, id: `c.customer_id`, order: "customer_id",
+	name: "customers.page", table: `{customer} c`, id: `c.customer_id`, order: "customer_id",
 	orders: map[string]order{
 		"customer_id": {key: `c.customer_id`, is: integerKey},
 		"last_name":   {key: `c.last_name`, is: textKey},
@@ -144,10 +144,10 @@ func (s *Store) Customer(ctx context.Context, id int32) (CustomerDetail, error) 
 	)
 	err := s.call(ctx, s.reads, NoWrite, func(ctx context.Context, c session) error {
 		customers, rentals = nil, nil
-		if err := c.query(ctx, &customers, customerSQL, id); err != nil || len(customers) == 0 {
+		if err := c.query(ctx, "customer", &customers, customerSQL, id); err != nil || len(customers) == 0 {
 			return err
 		}
-		return c.query(ctx, &rentals, openRentalsSQL, id)
+		return c.query(ctx, "customer.open_rentals", &rentals, openRentalsSQL, id)
 	})
 	if err != nil {
 		return CustomerDetail{}, fmt.Errorf("read customer %d: %w", id, err)
@@ -207,7 +207,7 @@ FOR NO KEY UPDATE OF c`
 // written. The error is a *NotFoundError if there is no such customer.
 func (c session) lockCustomer(ctx context.Context, id int32) (active bool, err error) {
 	var found []struct{ Active bool }
-	if err := c.query(ctx, &found, lockCustomerSQL, id); err != nil {
+	if err := c.query(ctx, "customer.lock", &found, lockCustomerSQL, id); err != nil {
 		return false, fmt.Errorf("lock customer %d: %w", id, err)
 	}
 	if len(found) == 0 {
@@ -222,7 +222,7 @@ const findCustomerSQL = `SELECT EXISTS (SELECT FROM {customer} c WHERE c.custome
 // either, then.
 func (s *Store) findCustomer(ctx context.Context, id int32) error {
 	var rows []struct{ Found bool }
-	if err := s.read(ctx, &rows, findCustomerSQL, id); err != nil {
+	if err := s.read(ctx, "customer.find", &rows, findCustomerSQL, id); err != nil {
 		return fmt.Errorf("look for customer %d: %w", id, err)
 	}
 	if !rows[0].Found {

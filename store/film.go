@@ -92,7 +92,7 @@ RETURNING txid_current() AS transaction_id`
 // Film returns a film by its id. The error is a *NotFoundError if there is none.
 func (s *Store) Film(ctx context.Context, id int32) (FilmDetail, error) {
 	var films []FilmDetail
-	if err := s.read(ctx, &films, filmSQL, id); err != nil {
+	if err := s.read(ctx, "film", &films, filmSQL, id); err != nil {
 		return FilmDetail{}, fmt.Errorf("read film %d: %w", id, err)
 	}
 	return theFilm(films, id)
@@ -150,7 +150,7 @@ func (c session) updateFilm(
 		before, after []FilmDetail
 		updated       []struct{ TransactionID int64 }
 	)
-	if _, err := c.pipeline(ctx, step{"lock the film", &locked, lockFilmSQL, []any{id}}, readFilm(&before, id)); err != nil {
+	if _, err := c.pipeline(ctx, "film.lock", step{"lock the film", &locked, lockFilmSQL, []any{id}}, readFilm(&before, id)); err != nil {
 		return film, 0, err
 	}
 	if film, err = theFilm(before, id); err != nil {
@@ -160,7 +160,7 @@ func (c session) updateFilm(
 		return film, 0, ErrFilmChanged
 	}
 	update := step{"update the row", &updated, updateFilmSQL, []any{id, u.StreamingAvailable}}
-	if _, err := c.pipeline(ctx, update, readFilm(&after, id)); err != nil {
+	if _, err := c.pipeline(ctx, "film.update", update, readFilm(&after, id)); err != nil {
 		return film, 0, err
 	}
 	if len(updated) == 0 {
@@ -174,7 +174,7 @@ func (c session) updateFilm(
 // *NotFoundError if there is no such film.
 func (s *Store) FilmFacts(ctx context.Context, id int32) (FilmFacts, error) {
 	var films []FilmFacts
-	if err := s.read(ctx, &films, filmFactsSQL, id); err != nil {
+	if err := s.read(ctx, "film.facts", &films, filmFactsSQL, id); err != nil {
 		return FilmFacts{}, fmt.Errorf("read film %d: %w", id, err)
 	}
 	if len(films) == 0 {

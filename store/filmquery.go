@@ -49,7 +49,7 @@ const filmRank = `ts_rank_cd(f.fulltext, ` + searchQuery + `)::float8::numeric`
 
 // filmList is the list of all films. Pagila has indexes for film_id and title, which are never NULL.
 var filmList = list{
-	table: `{film} f`, id: `f.film_id`, order: "film_id",
+	name: "films.page", table: `{film} f`, id: `f.film_id`, order: "film_id",
 	orders: map[string]order{
 		"film_id":          {key: `f.film_id`, is: integerKey},
 		"title":            {key: `f.title`, is: textKey},
@@ -133,7 +133,7 @@ func (c session) filmsOf(ctx context.Context, names []string) ([][]int32, error)
 	films := make([][]int32, len(names))
 	for i, name := range names {
 		var rows []struct{ FilmID int32 }
-		if err := c.query(ctx, &rows, filmsOfSQL, oneBlank(name)); err != nil {
+		if err := c.query(ctx, "actors.films", &rows, filmsOfSQL, oneBlank(name)); err != nil {
 			return nil, fmt.Errorf("find the films of actors: %w", err)
 		}
 		if len(rows) == manyFilms {

@@ -31,7 +31,7 @@ ORDER BY name, l.language_id LIMIT 1000`
 // out, and so are the films that Films leaves out.
 func (s *Store) Languages(ctx context.Context) ([]Language, error) {
 	languages := []Language{}
-	if err := s.read(ctx, &languages, languagesSQL); err != nil {
+	if err := s.read(ctx, "languages", &languages, languagesSQL); err != nil {
 		return nil, fmt.Errorf("read the languages: %w", err)
 	}
 	return languages, nil

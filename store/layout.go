@@ -56,7 +56,7 @@ func (c session) findLayout(ctx context.Context) (*layout, error) {
 		return nil, err
 	}
 	var collation string
-	if err := c.catalog(ctx, collationSQL, &collation); err != nil {
+	if err := c.catalog(ctx, "database.collation", collationSQL, &collation); err != nil {
 		return nil, fmt.Errorf("look for a collation: %w", err)
 	}
 	return &layout{

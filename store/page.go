@@ -46,6 +46,7 @@ type Page[T any] struct {
 
 // list describes a list that has pages. Its items are rows of a table with an integer id that is greater than 0.
 type list struct {
+	name   string // of the statement that reads a page, for the Observer
 	table  string // with its alias, such as `{film} f`
 	id     string // the column, such as `f.film_id`
 	orders map[string]order
@@ -165,7 +166,7 @@ func readPage[R any](ctx context.Context, s *Store, l list, p Paging, q query) (
 			}
 		}
 		sql, args := r.sql(known)
-		return c.query(ctx, &rows, sql, args...)
+		return c.query(ctx, r.name, &rows, sql, args...)
 	})
 	if lacksCharacter(err) {
 		rows, estimate = []pageRow[R]{{}}, 0
@@ -292,7 +293,7 @@ func (c session) estimate(ctx context.Context, table string, q query) (int64, er
 	var rows []struct {
 		Plan string `bun:"QUERY PLAN"`
 	}
-	if err := c.query(ctx, &rows, sql, s.args...); err != nil {
+	if err := c.query(ctx, "page.estimate", &rows, sql, s.args...); err != nil {
 		return 0, fmt.Errorf("explain: %w", err)
 	}
 	var plans []struct {

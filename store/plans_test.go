@@ -19,7 +19,7 @@ func TestKeptPlans(t *testing.T) {
 	}
 	defer s.Close()
 	var none []struct{}
-	if err := s.read(t.Context(), &none, `UPDATE {rental} SET return_date = now() WHERE return_date IS NULL`); err != nil {
+	if err := s.read(t.Context(), "test", &none, `UPDATE {rental} SET return_date = now() WHERE return_date IS NULL`); err != nil {
 		t.Fatal(err)
 	}
 	const executions = 10
@@ -32,7 +32,7 @@ func TestKeptPlans(t *testing.T) {
 		Statement   string
 		CustomPlans int64
 	}
-	if err := s.read(t.Context(), &kept, `SELECT statement, custom_plans FROM pg_prepared_statements WHERE generic_plans + custom_plans >= 5`); err != nil {
+	if err := s.read(t.Context(), "test", &kept, `SELECT statement, custom_plans FROM pg_prepared_statements WHERE generic_plans + custom_plans >= 5`); err != nil {
 		t.Fatal(err)
 	}
 	for _, k := range kept {

@@ -41,9 +41,9 @@ type step struct {
 }
 
 // query executes a constant statement on Pagila's tables. It scans the rows into dest, a pointer to a slice
-// of structs.
-func (c session) query(ctx context.Context, dest any, statement string, args ...any) error {
-	_, err := c.pipeline(ctx, step{dest: dest, statement: statement, args: args})
+// of structs. The name is for the Observer.
+func (c session) query(ctx context.Context, name string, dest any, statement string, args ...any) error {
+	_, err := c.pipeline(ctx, name, step{dest: dest, statement: statement, args: args})
 	return err
 }
 
@@ -51,11 +51,13 @@ func (c session) query(ctx context.Context, dest any, statement string, args ...
 // began. The statements after one that fails are not executed. done is the number of those that were executed.
 //
 // Unless the session keeps prepared statements, each statement takes a round trip of its own.
-func (c session) pipeline(ctx context.Context, steps ...step) (done int, err error) {
+func (c session) pipeline(ctx context.Context, name string, steps ...step) (done int, err error) {
 	l, err := c.layout(ctx)
 	if err != nil {
 		return 0, err
 	}
+	o := c.store.observe(ctx, name, len(steps))
+	defer func() { o.end(err) }()
 	for i := range steps {
 		steps[i].statement = l.write(steps[i].statement)
 	}
@@ -158,16 +160,19 @@ func (s step) failed(err error) error {
 }
 
 // catalog executes a constant query on PostgreSQL's catalogs, and scans its only row.
-func (c session) catalog(ctx context.Context, statement string, dest ...any) error {
+func (c session) catalog(ctx context.Context, name, statement string, dest ...any) error {
 	if err := c.beginNow(ctx); err != nil {
 		return err
 	}
-	return c.QueryRowContext(ctx, statement, c.mode).Scan(dest...)
+	o := c.store.observe(ctx, name, 1)
+	err := c.QueryRowContext(ctx, statement, c.mode).Scan(dest...)
+	o.end(err)
+	return err
 }
 
 // read executes a constant statement that only reads Pagila's tables, as session.query does.
-func (s *Store) read(ctx context.Context, dest any, statement string, args ...any) error {
+func (s *Store) read(ctx context.Context, name string, dest any, statement string, args ...any) error {
 	return s.call(ctx, s.reads, NoWrite, func(ctx context.Context, c session) error {
-		return c.query(ctx, dest, statement, args...)
+		return c.query(ctx, name, dest, statement, args...)
 	})
 }

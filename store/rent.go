@@ -134,7 +134,7 @@ func (c session) rentCopy(ctx context.Context, n NewRental) (writtenRental, erro
 		locked []struct{ InventoryID int32 }
 		rows   []insertedRental
 	)
-	done, err := c.pipeline(ctx,
+	done, err := c.pipeline(ctx, "rental.create",
 		step{"read the customer", &found, copyPartiesSQL, []any{n.CustomerID, n.StaffID, n.InventoryID}},
 		step{"lock the copy", &locked, lockCopySQL, []any{n.InventoryID}},
 		n.insert(&rows))
@@ -167,7 +167,7 @@ func (c session) rentAnyCopy(ctx context.Context, n NewRental) (writtenRental, e
 			}
 		}
 		var rows []insertedRental
-		if _, err := c.pipeline(ctx, n.insert(&rows)); err != nil {
+		if _, err := c.pipeline(ctx, "rental.insert", n.insert(&rows)); err != nil {
 			return writtenRental{}, err
 		}
 		made, err := c.inserted(ctx, n, found, rows[0])
@@ -186,7 +186,7 @@ func (c session) partiesOfFilm(ctx context.Context, n *NewRental) (p parties, er
 		found     []parties
 		free      []struct{ InventoryID int32 }
 	)
-	done, err := c.pipeline(ctx,
+	done, err := c.pipeline(ctx, "rental.lock_any_copy",
 		step{"lock the customer", &customers, lockCustomerSQL, []any{n.CustomerID}},
 		step{"read the film", &found, filmPartiesSQL, []any{n.CustomerID, n.StaffID, n.FilmID, n.StoreID}},
 		step{"lock a free copy", &free, freeCopySQL + ` SKIP LOCKED`, []any{n.FilmID, n.StoreID}})
@@ -277,7 +277,7 @@ func (c session) alreadyRented(ctx context.Context, customerID, id int32) error 
 // freeCopy locks a free copy, for which it waits, and returns its id.
 func (c session) freeCopy(ctx context.Context, n NewRental) (int32, error) {
 	var free []struct{ InventoryID int32 }
-	if err := c.query(ctx, &free, freeCopySQL, n.FilmID, n.StoreID); err != nil {
+	if err := c.query(ctx, "rental.await_copy", &free, freeCopySQL, n.FilmID, n.StoreID); err != nil {
 		return 0, fmt.Errorf("lock a copy of film %d: %w", n.FilmID, err)
 	}
 	if len(free) == 0 {

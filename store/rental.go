@@ -117,7 +117,7 @@ func (s *Store) Rental(ctx context.Context, customerID, id int32) (Rental, error
 
 func (c session) rental(ctx context.Context, customerID, id int32) (Rental, error) {
 	var rows []rentalRow
-	if err := c.query(ctx, &rows, readRentalSQL, id, customerID); err != nil {
+	if err := c.query(ctx, "rental", &rows, readRentalSQL, id, customerID); err != nil {
 		return Rental{}, fmt.Errorf("read rental %d: %w", id, err)
 	}
 	if len(rows) == 0 {

@@ -35,7 +35,7 @@ var rentalReturned = `FROM {rental} r WHERE r.rental_id = $2::integer AND ` + mi
 
 func (c session) returnRental(ctx context.Context, customerID, id int32) (writtenRental, error) {
 	var made []writtenRental
-	if err := c.query(ctx, &made, returnRentalSQL, id, customerID); err != nil {
+	if err := c.query(ctx, "rental.return", &made, returnRentalSQL, id, customerID); err != nil {
 		return writtenRental{}, fmt.Errorf("update the rental: %w", err)
 	}
 	if len(made) > 0 {

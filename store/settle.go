@@ -53,7 +53,7 @@ func (s *Store) settle(ctx context.Context, p proof, unavailable *UnavailableErr
 			Made   bool
 			Status string
 		}
-		err := s.read(ctx, &found, statement, args...)
+		err := s.read(ctx, "transaction.settle", &found, statement, args...)
 		switch {
 		case err == nil && found[0].Made:
 			return nil

@@ -26,7 +26,7 @@ ORDER BY s.store_id LIMIT 1000`
 // Shops returns the first thousand stores, by their ids. The ids begin at 1. Rows with other ids are left out.
 func (s *Store) Shops(ctx context.Context) ([]Shop, error) {
 	shops := []Shop{}
-	if err := s.read(ctx, &shops, shopsSQL); err != nil {
+	if err := s.read(ctx, "stores", &shops, shopsSQL); err != nil {
 		return nil, fmt.Errorf("read the stores: %w", err)
 	}
 	return shops, nil

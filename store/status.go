@@ -198,7 +198,7 @@ func (c session) check(ctx context.Context) (_ Status, schema string, _ error) {
 		standby, revisions bool
 		missing            string
 	)
-	if err := c.catalog(ctx, checkSQL, &status.Server, &standby, &schema, &revisions, &missing); err != nil {
+	if err := c.catalog(ctx, "database.status", checkSQL, &status.Server, &standby, &schema, &revisions, &missing); err != nil {
 		return Status{}, "", fmt.Errorf("look for what is missing: %w", err)
 	}
 	c.store.forget(schema)
@@ -260,7 +260,7 @@ func (s *Store) datasetIn(ctx context.Context, schema string) string {
 	defer cancel()
 	var rows []struct{ Domain string }
 	err := s.call(ctx, s.probe, NoWrite, func(ctx context.Context, c session) error {
-		return c.query(ctx, &rows, domainSQL)
+		return c.query(ctx, "database.dataset", &rows, domainSQL)
 	})
 	if err != nil {
 		return DatasetOther // for now

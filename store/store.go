@@ -79,6 +79,7 @@ const (
 // Store gives access to the database. It is safe for concurrent use. A process needs one.
 type Store struct {
 	sessions *sessions
+	observer Observer
 	reads    pool
 	writes   pool                   // the same connections, for transactions
 	probe    pool                   // one connection, for Status alone
@@ -109,6 +110,8 @@ type Options struct {
 	MaxConns int
 	// Timeout is how long a call may take, including the wait for a connection. The default is 10 s.
 	Timeout time.Duration
+	// Observer is told about connections and statements. The default is none.
+	Observer Observer
 }
 
 // Open prepares a pool of connections to the database at url, which is a postgres:// URL or a libpq
@@ -122,7 +125,10 @@ func Open(url string, o Options) (*Store, error) {
 		return nil, fmt.Errorf("parse the database URL: %w", err)
 	}
 	o.MaxConns, o.Timeout = cmp.Or(o.MaxConns, defaultMaxConns), cmp.Or(o.Timeout, defaultTimeout)
-	s := &Store{sessions: newSessions(config)}
+	s := &Store{sessions: newSessions(config), observer: o.Observer}
+	if s.observer == nil {
+		s.observer = unobserved{}
+	}
 	s.reads = s.openPool(o.MaxConns, o.Timeout)
 	s.reads.patience = readPatience
 	s.writes = s.reads
@@ -230,15 +236,11 @@ var waitsFor = map[meaning]bool{locked: true, readOnly: true}
 
 // attempt runs do once, on a connection of its own.
 func (s *Store) attempt(ctx context.Context, p pool, mode pgx.QueryExecMode, do func(context.Context, session) error) error {
-	done, err := p.turn(ctx)
+	conn, done, err := s.acquire(ctx, p)
 	if err != nil {
 		return err
 	}
 	defer done()
-	conn, err := p.DB.DB.Conn(ctx)
-	if err != nil {
-		return err
-	}
 	defer conn.Close()
 	c := session{Conn: conn, store: s, mode: mode}
 	if !p.writes && !isDirect(conn) {
@@ -253,6 +255,21 @@ func (s *Store) attempt(ctx context.Context, p pool, mode pgx.QueryExecMode, do 
 		return fmt.Errorf("%w: %w", errLost, err)
 	}
 	return err
+}
+
+// acquire waits for a connection. The caller calls done after it has closed it.
+func (s *Store) acquire(ctx context.Context, p pool) (conn *sql.Conn, done func(), err error) {
+	start := time.Now()
+	s.observer.ConnectionWanted()
+	defer func() { s.observer.ConnectionAcquired(ctx, time.Since(start), err == nil) }()
+	if done, err = p.turn(ctx); err != nil {
+		return nil, nil, err
+	}
+	if conn, err = p.DB.DB.Conn(ctx); err != nil {
+		done()
+		return nil, nil, err
+	}
+	return conn, done, nil
 }
 
 // turn waits until the call may hold a connection. The caller calls done when it no longer does.

@@ -172,7 +172,7 @@ func (c session) createSubscription(ctx context.Context, n NewSubscription) (wri
 		subscriptionRow `bun:",extend"`
 		Today           int64
 	}
-	if err := c.query(ctx, &found, overlappingSQL, n.CustomerID, start, end); err != nil {
+	if err := c.query(ctx, "subscription.overlapping", &found, overlappingSQL, n.CustomerID, start, end); err != nil {
 		return writtenSubscription{}, fmt.Errorf("read the subscriptions: %w", err)
 	}
 	if start == nil {
@@ -188,7 +188,7 @@ func (c session) createSubscription(ctx context.Context, n NewSubscription) (wri
 		return writtenSubscription{}, ErrCustomerInactive
 	}
 	var rows []writtenSubscription
-	if err := c.query(ctx, &rows, insertSubscriptionSQL, n.CustomerID, n.PlanName, start, end); err != nil {
+	if err := c.query(ctx, "subscription.create", &rows, insertSubscriptionSQL, n.CustomerID, n.PlanName, start, end); err != nil {
 		return writtenSubscription{}, fmt.Errorf("insert the subscription: %w", err)
 	}
 	if len(rows) == 0 {
@@ -247,7 +247,7 @@ func (c session) cancelSubscription(ctx context.Context, customerID, id int32) (
 		subscriptionRow `bun:",extend"`
 		Ended           bool
 	}
-	if err := c.query(ctx, &found, lockSubscriptionSQL, id, customerID); err != nil {
+	if err := c.query(ctx, "subscription.lock", &found, lockSubscriptionSQL, id, customerID); err != nil {
 		return writtenSubscription{}, fmt.Errorf("lock the subscription: %w", err)
 	}
 	if len(found) == 0 {
@@ -257,7 +257,7 @@ func (c session) cancelSubscription(ctx context.Context, customerID, id int32) (
 		return writtenSubscription{}, &AlreadyCancelledError{found[0].subscription()}
 	}
 	var rows []writtenSubscription
-	if err := c.query(ctx, &rows, cancelSQL, id); err != nil {
+	if err := c.query(ctx, "subscription.cancel", &rows, cancelSQL, id); err != nil {
 		return writtenSubscription{}, fmt.Errorf("update the subscription: %w", err)
 	}
 	if len(rows) == 0 {
@@ -270,7 +270,7 @@ func (c session) cancelSubscription(ctx context.Context, customerID, id int32) (
 // no such subscription.
 func (s *Store) Subscription(ctx context.Context, customerID, id int32) (Subscription, error) {
 	var found []subscriptionRow
-	if err := s.read(ctx, &found, readSubscriptionSQL, id, customerID); err != nil {
+	if err := s.read(ctx, "subscription", &found, readSubscriptionSQL, id, customerID); err != nil {
 		return Subscription{}, fmt.Errorf("read subscription %d: %w", id, err)
 	}
 	if len(found) == 0 {
@@ -283,7 +283,7 @@ func (s *Store) Subscription(ctx context.Context, customerID, id int32) (Subscri
 // 1. Rows with other ids are left out. The error is a *NotFoundError if there is no such customer.
 func (s *Store) CustomerSubscriptions(ctx context.Context, customerID int32) ([]Subscription, error) {
 	var rows []subscriptionRow
-	if err := s.read(ctx, &rows, subscriptionsSQL, customerID); err != nil {
+	if err := s.read(ctx, "subscriptions", &rows, subscriptionsSQL, customerID); err != nil {
 		return nil, fmt.Errorf("read the subscriptions of customer %d: %w", customerID, err)
 	}
 	if len(rows) == 0 {

@@ -81,7 +81,7 @@ func TestOverlapping(t *testing.T) {
 			subscriptionRow `bun:",extend"`
 			Today           int64
 		}
-		if err := s.read(t.Context(), &found, overlappingSQL, tt.customer, *tt.start, tt.end); err != nil {
+		if err := s.read(t.Context(), "test", &found, overlappingSQL, tt.customer, *tt.start, tt.end); err != nil {
 			t.Fatal(err)
 		}
 		if got := found[0].SubscriptionID; got != tt.want {

@@ -81,6 +81,7 @@ func isolated(ctx context.Context, c session, do func(context.Context, session) 
 // commit commits the transaction. The error is an *outcomeUnknownError if the server may have committed.
 func commit(ctx context.Context, c session) error {
 	asked := false
+	o := c.store.observe(ctx, "transaction.commit", 1)
 	err := c.Raw(func(raw any) error {
 		conn := raw.(*stdlib.Conn).Conn()
 		// pgconn.SafeToRetry does not help afterwards: it is also true for "conn closed", which pgx reports
@@ -91,6 +92,7 @@ func commit(ctx context.Context, c session) error {
 		asked = true
 		return askToCommit(ctx, conn)
 	})
+	o.end(err)
 	switch {
 	case err == nil:
 		return nil

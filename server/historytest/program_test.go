@@ -70,6 +70,7 @@ func startProgram(t *testing.T, binary, databaseURL, name string) *program {
 		"HOME=" + home,
 		"PATH=" + os.Getenv("PATH"),
 		"HTTP_ADDR=127.0.0.1:0",
+		"OPS_ADDR=off",
 		"DATABASE_URL=" + pgtest.WithParameters(t, databaseURL, "application_name="+name),
 		"LOG_LEVEL=error",
 		"CHECK_RESPONSES=true",

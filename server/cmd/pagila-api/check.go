@@ -60,6 +60,8 @@ func (c config) check(m *mistakes) {
 	m.oneOf("LOG_LEVEL", strings.ToLower(c.LogLevel), "debug", "info", "warn", "error")
 	_, _, err := net.SplitHostPort(c.HTTPAddr)
 	m.unless(err == nil, "HTTP_ADDR is %q, want host:port or :port", c.HTTPAddr)
+	_, _, err = net.SplitHostPort(c.OpsAddr)
+	m.unless(err == nil || c.OpsAddr == opsOff, "OPS_ADDR is %q, want host:port, :port or off", c.OpsAddr)
 	c.checkRanges(m)
 	c.checkDatabase(m)
 	c.checkNetwork(m)
@@ -68,6 +70,7 @@ func (c config) check(m *mistakes) {
 func (c config) checkRanges(m *mistakes) {
 	const many = 1_000_000
 	inRange(m, "DRAIN_DELAY", c.DrainDelay, 0, time.Minute, "0s to 1m")
+	inRange(m, "LOG_SAMPLE_RATE", c.LogSampleRate, 0, 1, "0 to 1")
 	inRange(m, "DATABASE_MAX_CONNS", c.DatabaseMaxConns, 1, maxConns, "1 to 1000")
 	inRange(m, "MAX_IN_FLIGHT", c.MaxInFlight, 0, many, "0 to 1000000")
 	inRange(m, "LLM_RATE_LIMIT", c.LLMRateLimit, 0, many, "0 to 1000000")

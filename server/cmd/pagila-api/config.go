@@ -39,6 +39,8 @@ type config struct {
 	MaxInFlight    int           `env:"MAX_IN_FLIGHT" envDefault:"0"` // 0 means that it depends on the size of the pool
 	LogFormat      string        `env:"LOG_FORMAT"`                   // json or text; empty means that it depends on APP_ENV
 	LogLevel       string        `env:"LOG_LEVEL" envDefault:"info"`
+	LogSampleRate  float64       `env:"LOG_SAMPLE_RATE" envDefault:"1"`
+	OpsAddr        string        `env:"OPS_ADDR" envDefault:"127.0.0.1:9091"`
 
 	DatabaseURL      string `env:"DATABASE_URL"`
 	DatabaseMaxConns int    `env:"DATABASE_MAX_CONNS" envDefault:"16"`
@@ -125,6 +127,7 @@ func parseConfig(vars map[string]string, m *mistakes) config {
 // typeNames describe the types of the variables.
 var typeNames = map[reflect.Type]string{
 	reflect.TypeFor[int]():           "a whole number",
+	reflect.TypeFor[float64]():       "a number",
 	reflect.TypeFor[bool]():          "true or false",
 	reflect.TypeFor[time.Duration](): "a duration such as 90s",
 }
@@ -178,12 +181,17 @@ func (c *config) setDefaults(vars map[string]string) (err error) {
 	return nil
 }
 
-// logger returns a logger that writes JSON or text.
-func (c config) logger(w io.Writer) *slog.Logger {
-	var level slog.Level
+// level is the configured level of the log, which may change at run time.
+func (c config) level() *slog.LevelVar {
+	var level slog.LevelVar
 	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
 		panic(err) // check has accepted it
 	}
+	return &level
+}
+
+// logger returns a logger that writes JSON or text.
+func (c config) logger(w io.Writer, level slog.Leveler) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level}
 	if c.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(w, options))

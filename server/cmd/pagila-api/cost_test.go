@@ -144,7 +144,7 @@ func openShop(t *testing.T, databaseURL, throughURL string) *shop {
 	t.Helper()
 	config, err := loadConfig([]string{
 		"HOME=" + t.TempDir(), "APP_ENV=production", "API_TOKEN=" + costToken, "API_PASSWORD=" + costPassword, "DRAIN_DELAY=0s",
-		"DATABASE_URL=" + throughURL,
+		"DATABASE_URL=" + throughURL, "OPS_ADDR=127.0.0.1:0",
 	}, true)
 	if err != nil {
 		t.Fatal(err)

@@ -118,7 +118,7 @@ func configured(ctx context.Context, command string, args, environ []string, std
 	}
 	for _, warning := range config.warnings {
 		if command == "serve" {
-			config.logger(stderr).Warn(warning)
+			config.logger(stderr, config.level()).Warn(warning)
 		} else {
 			fmt.Fprintln(stderr, "pagila-api: warning:", warning)
 		}

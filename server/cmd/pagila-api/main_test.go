@@ -65,6 +65,7 @@ func environment(tb testing.TB, extra ...string) []string {
 		"PG_BINDIR=" + binDir,
 		"PAGILA_DIR=" + os.Getenv("PAGILA_DIR"),
 		"DATA_DIR=" + filepath.Join(home, "data"),
+		"OPS_ADDR=off",
 		"HTTP_ADDR=127.0.0.1:0",
 		"HTTPS_PROXY=http://127.0.0.1:1",
 		"CHECK_RESPONSES=true",
@@ -91,6 +92,7 @@ type served struct {
 	url    string
 	banner string
 	stderr *testlog.Buffer
+	output string        // what it printed after the banner; valid once ended is closed
 	ended  chan struct{} // closed when the program has ended
 	err    error         // how it ended; valid once ended is closed
 }
@@ -127,7 +129,8 @@ func serveIn(tb testing.TB, env []string, dotEnv string) *served {
 		}
 	}
 	go func() {
-		io.Copy(io.Discard, stdout)
+		rest, _ := io.ReadAll(stdout) // what is there when the program ends
+		s.output = string(rest)
 		s.err = s.cmd.Wait()
 		close(s.ended)
 	}()

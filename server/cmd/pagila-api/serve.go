@@ -20,6 +20,7 @@ import (
 	"example.com/pagila-api/llm/upstream"
 	"example.com/pagila-api/schema/migrations"
 	"example.com/pagila-api/server"
+	"example.com/pagila-api/server/ops"
 	"example.com/pagila-api/store"
 	"example.com/pagila-api/store/localpg"
 )
@@ -55,17 +56,27 @@ func serve(ctx context.Context, c config, stdout io.Writer, stderr *nonblockingW
 // from the beginning, and calls ready once the database is usable.
 func serveOn(ctx context.Context, c config, listener net.Listener, stdout io.Writer, stderr *nonblockingWriter, ready func()) (err error) {
 	defer listener.Close()
-	logger := c.logger(stderr)
+	level := c.level()
+	logger := c.logger(stderr, level)
 	stderr.setOnLoss(func(lost int) { logger.Warn("lines of the log were lost because nobody read them", "lines", lost) })
 
-	telemetry, err := newTelemetry(ctx, c, logger)
+	contract, err := api.Load(ctx)
+	if err != nil {
+		return err
+	}
+	telemetry, err := newTelemetry(ctx, c, contract.Info.Version, logger)
 	if err != nil {
 		return err
 	}
 	defer telemetry.shutdown(logger)
+	stopOps, err := telemetry.serveOps(ctx, c, level, logger)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stopOps()) }()
 	// The service is built before the database, so that a mistake in its settings shows before a long
 	// restore.
-	service, err := newService(ctx, c, telemetry, logger)
+	service, err := newService(ctx, c, contract, telemetry, logger)
 	if err != nil {
 		return err
 	}
@@ -74,7 +85,7 @@ func serveOn(ctx context.Context, c config, listener net.Listener, stdout io.Wri
 	defer front.Close() // if the start fails
 	served := front.start(listener)
 
-	db, st, err := openStore(ctx, c, service.Server, stderr)
+	db, st, err := openStore(ctx, c, service.Server, telemetry.metrics, stderr)
 	if err != nil {
 		return err
 	}
@@ -107,16 +118,12 @@ type service struct {
 }
 
 // newService builds the API without its store, which is not ready yet.
-func newService(ctx context.Context, c config, otel *telemetry, logger *slog.Logger) (*service, error) {
-	contract, err := api.Load(ctx)
-	if err != nil {
-		return nil, err
-	}
-	s := &service{}
+func newService(ctx context.Context, c config, contract *openapi3.T, otel *telemetry, logger *slog.Logger) (s *service, err error) {
+	s = &service{}
 	if s.model, err = newModel(c, contract, logger, otel); err != nil {
 		return nil, err
 	}
-	if s.Server, err = newServer(c, contract, s.model, logger); err != nil {
+	if s.Server, err = newServer(c, contract, s.model, otel, logger); err != nil {
 		return nil, err
 	}
 	s.handler = s.Server
@@ -154,7 +161,7 @@ func (s *service) close() error {
 	return nil
 }
 
-func newServer(c config, contract *openapi3.T, model *llm.Client, logger *slog.Logger) (*server.Server, error) {
+func newServer(c config, contract *openapi3.T, model *llm.Client, otel *telemetry, logger *slog.Logger) (*server.Server, error) {
 	return server.New(server.Deps{
 		Contract:    contract,
 		Model:       model,
@@ -164,12 +171,16 @@ func newServer(c config, contract *openapi3.T, model *llm.Client, logger *slog.L
 		TrustedProxies: c.TrustedProxies,
 		Origins:        c.CORSOrigins,
 		Logger:         logger,
+		LogSkip:        1 - c.LogSampleRate,
+		Observer:       otel.metrics,
+		TracerProvider: otel.traces,
+		Propagator:     otel.propagator,
 	})
 }
 
 // openStore opens the database. It restores and migrates a private one. Until it is done, requests are told
 // what the server is waiting for.
-func openStore(ctx context.Context, c config, srv *server.Server, stderr io.Writer) (_ *database, _ *store.Store, err error) {
+func openStore(ctx context.Context, c config, srv *server.Server, metrics *ops.Metrics, stderr io.Writer) (_ *database, _ *store.Store, err error) {
 	db, err := openInPhases(ctx, c, progressTo(stderr), srv.Starting)
 	if errors.Is(err, localpg.ErrLocked) {
 		return nil, nil, fmt.Errorf("%w: stop it, or set another DATA_DIR", err)
@@ -177,10 +188,11 @@ func openStore(ctx context.Context, c config, srv *server.Server, stderr io.Writ
 	if err != nil {
 		return nil, nil, err
 	}
-	st, err := store.Open(db.url, store.Options{MaxConns: c.DatabaseMaxConns})
+	st, err := store.Open(db.url, store.Options{MaxConns: c.DatabaseMaxConns, Observer: metrics})
 	if err != nil {
 		return nil, nil, errors.Join(err, db.close())
 	}
+	metrics.AddPool(st.DB())
 	if db.server == nil { // migrating it is up to its owner
 		return db, st, nil
 	}
@@ -204,7 +216,7 @@ func newModel(c config, contract *openapi3.T, logger *slog.Logger, otel *telemet
 			IdleTimeout:      c.LLMIdleTimeout,
 			Logger:           logger,
 			TracerProvider:   otel.traces,
-			MeterProvider:    otel.metrics,
+			MeterProvider:    otel.meters,
 			RecordContent:    c.OTLPContent,
 		},
 		PromptDir: c.LLMPromptDir,
@@ -232,7 +244,7 @@ func checkModel(ctx context.Context, model *llm.Client) (end func()) {
 func announce(ctx context.Context, c config, w io.Writer, logger *slog.Logger, db *database, st *store.Store, model llm.Info, addr net.Addr) {
 	status, state, usable := databaseState(ctx, c, logger, db, st)
 	logger.Info("serving", "address", addr.String(), "database", status.Server, "dataset", status.Dataset,
-		"migration", status.Migration, "llm_provider", model.Provider, "llm_model", model.Model)
+		"migration", status.Migration, "llm_provider", model.Provider, "llm_model", model.Model, "log_sample_rate", c.LogSampleRate)
 	if c.production() {
 		return
 	}

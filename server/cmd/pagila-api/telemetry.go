@@ -5,68 +5,75 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/url"
 	"os"
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/contrib/bridges/prometheus"
+	"go.opentelemetry.io/contrib/exporters/autoexport"
+	"go.opentelemetry.io/contrib/propagators/autoprop"
 	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetrichttp"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
-	"go.opentelemetry.io/otel/metric"
-	metricnoop "go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/propagation"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	semconv "go.opentelemetry.io/otel/semconv/v1.26.0"
 	"go.opentelemetry.io/otel/trace"
-	tracenoop "go.opentelemetry.io/otel/trace/noop"
+
+	"example.com/pagila-api/server/ops"
 )
 
 // flushTimeout limits the time for sending the last spans and metrics, so that a collector that is down
 // does not delay the end of the program.
 const flushTimeout = 3 * time.Second
 
-// telemetry sends spans and metrics to an OpenTelemetry collector, or nowhere.
+// telemetry measures the program, and sends spans and metrics to an OpenTelemetry collector or nowhere.
 type telemetry struct {
-	traces  trace.TracerProvider
-	metrics metric.MeterProvider
-	closers []func(context.Context) error
+	metrics    *ops.Metrics
+	meters     *sdkmetric.MeterProvider // of the language model
+	traces     trace.TracerProvider     // nil if spans are not exported
+	propagator propagation.TextMapPropagator
+	closers    []func(context.Context) error
 }
 
-// newTelemetry exports by OTLP over HTTP to the configured collector. Without one it does nothing. The
-// library itself reads the specification's other variables (headers, sampling, intervals).
-func newTelemetry(ctx context.Context, c config, logger *slog.Logger) (*telemetry, error) {
-	t := &telemetry{traces: tracenoop.NewTracerProvider(), metrics: metricnoop.NewMeterProvider()}
-	if !c.exports("TRACES") && !c.exports("METRICS") {
-		return t, nil
+// newTelemetry makes the metrics and what exports them. The variables of OpenTelemetry are read by its own library
+// alone, except for those that the library leaves to the program (see exports).
+func newTelemetry(ctx context.Context, c config, version string, logger *slog.Logger) (t *telemetry, err error) {
+	t = &telemetry{}
+	if t.metrics, err = ops.NewMetrics(ops.Build{Version: version, Commit: commit()}); err != nil {
+		return nil, err
 	}
 	for name, value := range c.otel { // the library does not read .env
 		if err := os.Setenv(name, value); err != nil {
 			return nil, fmt.Errorf("set up OpenTelemetry: %w", err)
 		}
 	}
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { logger.Warn("the collector cannot be reached", "error", err) }))
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { logger.Warn("OpenTelemetry has a problem", "error", err) }))
 	// A later attribute replaces an earlier one.
-	service, err := resource.New(ctx, resource.WithAttributes(semconv.ServiceName("pagila-api")), resource.WithFromEnv())
+	service, err := resource.New(ctx, resource.WithTelemetrySDK(),
+		resource.WithAttributes(semconv.ServiceName("pagila-api"), semconv.ServiceVersion(version)), resource.WithFromEnv())
 	if err != nil {
 		logger.Warn("a part of OTEL_RESOURCE_ATTRIBUTES is ignored", "error", err)
 	}
-	if c.exports("TRACES") {
-		if err := t.exportTraces(ctx, service); err != nil {
-			return nil, fmt.Errorf("export spans: %w", err)
-		}
+	if c.otel["OTEL_PROPAGATORS"] != "" {
+		t.propagator = autoprop.NewTextMapPropagator()
 	}
-	if c.exports("METRICS") {
-		if err := t.exportMetrics(ctx, service); err != nil {
-			return nil, fmt.Errorf("export metrics: %w", err)
-		}
+	if err := t.exportTraces(ctx, c, service); err != nil {
+		return nil, fmt.Errorf("export spans (OTEL_TRACES_EXPORTER, OTEL_EXPORTER_OTLP_PROTOCOL): %w", err)
+	}
+	if err := t.exportMetrics(ctx, c, service); err != nil {
+		return nil, fmt.Errorf("export metrics (OTEL_METRICS_EXPORTER, OTEL_EXPORTER_OTLP_PROTOCOL): %w", err)
 	}
 	return t, nil
 }
 
-func (t *telemetry) exportTraces(ctx context.Context, service *resource.Resource) error {
-	spans, err := otlptracehttp.New(ctx)
+func (t *telemetry) exportTraces(ctx context.Context, c config, service *resource.Resource) error {
+	if !c.exports("TRACES") {
+		return nil
+	}
+	spans, err := autoexport.NewSpanExporter(ctx)
 	if err != nil {
 		return err
 	}
@@ -75,13 +82,22 @@ func (t *telemetry) exportTraces(ctx context.Context, service *resource.Resource
 	return nil
 }
 
-func (t *telemetry) exportMetrics(ctx context.Context, service *resource.Resource) error {
-	measurements, err := otlpmetrichttp.New(ctx)
-	if err != nil {
-		return err
+// exportMetrics makes the instruments of OpenTelemetry. They are always read for /metrics. A collector gets all of the
+// program's metrics.
+func (t *telemetry) exportMetrics(ctx context.Context, c config, service *resource.Resource) error {
+	options := []sdkmetric.Option{sdkmetric.WithResource(service), sdkmetric.WithReader(t.metrics.Reader())}
+	if c.exports("METRICS") {
+		autoexport.WithFallbackMetricProducer(func(context.Context) (sdkmetric.Producer, error) {
+			return prometheus.NewMetricProducer(prometheus.WithGatherer(t.metrics.Gatherer())), nil
+		})
+		reader, err := autoexport.NewMetricReader(ctx)
+		if err != nil {
+			return err
+		}
+		options = append(options, sdkmetric.WithReader(reader))
 	}
-	metrics := sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewPeriodicReader(measurements)), sdkmetric.WithResource(service))
-	t.metrics, t.closers = metrics, append(t.closers, metrics.Shutdown)
+	t.meters = sdkmetric.NewMeterProvider(options...)
+	t.closers = append(t.closers, t.meters.Shutdown)
 	return nil
 }
 
@@ -99,29 +115,53 @@ func (t *telemetry) shutdown(logger *slog.Logger) {
 	}
 }
 
-// exports reports whether a signal, TRACES or METRICS, is exported.
-func (c config) exports(signal string) bool {
-	if strings.EqualFold(c.otel["OTEL_SDK_DISABLED"], "true") || c.otel["OTEL_"+signal+"_EXPORTER"] == "none" {
-		return false
+// opsOff is the OPS_ADDR without which there is no operations address.
+const opsOff = "off"
+
+// serveOps serves OPS_ADDR until stop is called. In development the program does without if the address cannot be
+// used, so that two of them run on one machine with the default.
+func (t *telemetry) serveOps(ctx context.Context, c config, level *slog.LevelVar, logger *slog.Logger) (stop func() error, err error) {
+	stop = func() error { return nil }
+	if c.OpsAddr == opsOff {
+		return stop, nil
 	}
-	return c.OTLPEndpoint != "" || c.otel["OTEL_EXPORTER_OTLP_"+signal+"_ENDPOINT"] != ""
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.OpsAddr)
+	switch {
+	case err == nil:
+		logger.Info("serving operators", "address", listener.Addr().String())
+		return ops.Start(listener, t.metrics, level, logger).Close, nil
+	case c.production():
+		return nil, fmt.Errorf("listen on OPS_ADDR: %w", err)
+	default:
+		logger.Warn("there are no metrics: OPS_ADDR cannot be used", "error", err)
+		return stop, nil
+	}
 }
 
-// checkOTel checks the variables of OpenTelemetry, and returns warnings about those that have no effect.
+// exports reports whether a signal, TRACES or METRICS, is exported. The specification's default is to export to a
+// collector on this machine. Most machines have none, and the library would report that for ever, so here an endpoint
+// or an exporter has to be named. The library for Go leaves OTEL_SDK_DISABLED to the program.
+func (c config) exports(signal string) bool {
+	exporter := c.otel["OTEL_"+signal+"_EXPORTER"]
+	if strings.EqualFold(c.otel["OTEL_SDK_DISABLED"], "true") || exporter == "none" {
+		return false
+	}
+	return exporter != "" || c.OTLPEndpoint != "" || c.otel["OTEL_EXPORTER_OTLP_"+signal+"_ENDPOINT"] != ""
+}
+
+// checkOTel checks what the library would ignore: it reports a malformed endpoint nowhere, and exports to this machine.
 func (c config) checkOTel(m *mistakes) (warnings []string) {
 	for _, signal := range []string{"", "TRACES_", "METRICS_"} {
 		name := "OTEL_EXPORTER_OTLP_" + signal + "ENDPOINT"
-		if c.otel[name] != "" {
-			u, err := url.Parse(c.otel[name])
-			switch {
-			case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "":
-				m.add(fmt.Errorf("%s is not a URL such as http://localhost:4318", name))
-			case u.RawQuery != "" || u.Fragment != "":
-				warnings = append(warnings, name+" has a query or a fragment, which is not sent: put a key into OTEL_EXPORTER_OTLP_HEADERS")
-			}
+		if c.otel[name] == "" {
+			continue
 		}
-		if protocol := c.otel["OTEL_EXPORTER_OTLP_"+signal+"PROTOCOL"]; protocol != "" && protocol != "http/protobuf" {
-			warnings = append(warnings, "OTEL_EXPORTER_OTLP_"+signal+"PROTOCOL is not supported: the server sends http/protobuf")
+		u, err := url.Parse(c.otel[name])
+		switch {
+		case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "":
+			m.add(fmt.Errorf("%s is not a URL such as http://localhost:4318", name))
+		case u.RawQuery != "" || u.Fragment != "":
+			warnings = append(warnings, name+" has a query or a fragment, which is not sent: put a key into OTEL_EXPORTER_OTLP_HEADERS")
 		}
 	}
 	return warnings

@@ -1,0 +1,94 @@
+// Package ops is the operations listener: an address of its own with what operators need and clients must not see. It
+// has
+//
+//   - GET /metrics, for Prometheus, in its text format or in OpenMetrics, which has exemplars;
+//   - /debug/pprof/, the profiles of net/http/pprof;
+//   - GET and PUT /log/level, the level of the log at run time: debug, info, warn or error.
+//
+// [Metrics] implements the observers that packages server and store declare. This package imports none of the
+// project's others.
+//
+// The directory also has what reads the metrics: prometheus.yaml, alerts.yaml with its unit tests, and a dashboard for
+// Grafana.
+package ops
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"strings"
+	"time"
+)
+
+const (
+	readTimeout = 10 * time.Second
+	// writeTimeout is ample for the metrics. Package pprof extends it for profiles that take longer.
+	writeTimeout = 30 * time.Second
+	idleTimeout  = 2 * time.Minute // longer than the interval between two scrapes
+	// maxLevel is longer than the name of a level, in bytes.
+	maxLevel = 16
+)
+
+// Server serves the operations address.
+type Server struct{ http *http.Server }
+
+// Start serves a listener until Close is called. The level is that of the log. The logger gets the errors of the server,
+// and a line when the level changes.
+func Start(listener net.Listener, m *Metrics, level *slog.LevelVar, logger *slog.Logger) *Server {
+	s := &Server{&http.Server{
+		Handler:           handler(m, level, logger),
+		ReadHeaderTimeout: readTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+	}}
+	go func() {
+		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			logger.Error("the operations address is no longer served", "error", err)
+		}
+	}()
+	return s
+}
+
+// Close ends the server, and what it is doing.
+func (s *Server) Close() error { return s.http.Close() }
+
+func handler(m *Metrics, level *slog.LevelVar, logger *slog.Logger) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", m.handler())
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	mux.HandleFunc("GET /log/level", func(w http.ResponseWriter, _ *http.Request) { writeLevel(w, level) })
+	mux.HandleFunc("PUT /log/level", func(w http.ResponseWriter, r *http.Request) {
+		name, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxLevel))
+		l, known := levels[strings.ToLower(strings.TrimSpace(string(name)))]
+		if err != nil || !known {
+			http.Error(w, "want debug, info, warn or error in the body", http.StatusBadRequest)
+			return
+		}
+		level.Set(l)
+		// At a level that is always logged.
+		logger.LogAttrs(context.WithoutCancel(r.Context()), max(l, slog.LevelWarn), "the level of the log was changed", slog.String("to", nameOf(l)))
+		writeLevel(w, level)
+	})
+	return mux
+}
+
+var levels = map[string]slog.Level{
+	"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
+}
+
+func nameOf(l slog.Level) string { return strings.ToLower(l.String()) }
+
+func writeLevel(w http.ResponseWriter, level *slog.LevelVar) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = io.WriteString(w, nameOf(level.Level())+"\n") // the client may be gone
+}

@@ -1,0 +1,111 @@
+package ops_test
+
+import (
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"example.com/pagila-api/server/internal/testlog"
+	"example.com/pagila-api/server/ops"
+)
+
+// listener is the operations listener of a test.
+type listener struct {
+	url   string
+	level *slog.LevelVar
+	log   *testlog.Buffer
+}
+
+func start(t *testing.T) listener {
+	t.Helper()
+	metrics, err := ops.NewMetrics(ops.Build{Version: "1.2.3"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := listener{url: "http://" + socket.Addr().String(), level: new(slog.LevelVar), log: &testlog.Buffer{}}
+	s := ops.Start(socket, metrics, l.level, slog.New(slog.NewTextHandler(l.log, &slog.HandlerOptions{Level: l.level})))
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return l
+}
+
+func (l listener) do(t *testing.T, method, path, body string) (status int, text string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, l.url+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	data, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(data)
+}
+
+func TestLogLevel(t *testing.T) {
+	t.Parallel()
+	l := start(t)
+	if status, text := l.do(t, http.MethodGet, "/log/level", ""); status != 200 || text != "info\n" {
+		t.Errorf("got %d %q", status, text)
+	}
+	for _, name := range []string{"debug", "ERROR\n", "warn"} {
+		want := strings.TrimSpace(strings.ToLower(name))
+		status, text := l.do(t, http.MethodPut, "/log/level", name)
+		if status != 200 || text != want+"\n" || !strings.EqualFold(l.level.Level().String(), want) {
+			t.Errorf("%q: got %d %q, the level is %s", name, status, text, l.level.Level())
+		}
+		if !strings.Contains(l.log.String(), "to="+want) {
+			t.Errorf("the log does not have the change to %s: %s", want, l.log)
+		}
+	}
+	for _, name := range []string{"", "loud", "info+1", strings.Repeat("debug", 10)} {
+		if status, text := l.do(t, http.MethodPut, "/log/level", name); status != 400 || !strings.Contains(text, "debug, info, warn or error") {
+			t.Errorf("%q: got %d %q", name, status, text)
+		}
+	}
+	if l.level.Level() != slog.LevelWarn {
+		t.Errorf("the level is %s", l.level.Level())
+	}
+}
+
+func TestPages(t *testing.T) {
+	t.Parallel()
+	l := start(t)
+	for path, want := range map[string]string{
+		"/metrics":                         `pagila_build_info{commit="",go_version="go`,
+		"/debug/pprof/":                    "goroutine",
+		"/debug/pprof/goroutine?debug=1":   "net/http",
+		"/debug/pprof/cmdline":             "ops",
+		"/debug/pprof/heap?debug=1":        "heap profile",
+		"/debug/pprof/symbol":              "num_symbols",
+		"/debug/pprof/profile?seconds=1":   "",
+		"/debug/pprof/trace?seconds=0.001": "go 1",
+	} {
+		if status, text := l.do(t, http.MethodGet, path, ""); status != 200 || !strings.Contains(text, want) {
+			t.Errorf("%s: got %d, want %q in %.300q", path, status, want, text)
+		}
+	}
+	for path, want := range map[string]int{"/": 404, "/films": 404, "/debug": 404} {
+		if status, _ := l.do(t, http.MethodGet, path, ""); status != want {
+			t.Errorf("%s: got %d, want %d", path, status, want)
+		}
+	}
+	if status, _ := l.do(t, http.MethodPost, "/metrics", ""); status != 405 {
+		t.Errorf("POST /metrics: got %d", status)
+	}
+}
