@@ -17,6 +17,7 @@ type call struct {
 	id        identity
 	arrival   time.Time
 	operation *operation
+	token     string    // the label of its bearer token, if the server knows it
 	status    int       // the status to log, if it is not the one that was sent
 	release   func()    // releases the request's slot of admission control, if it has one
 	tool      *toolCall // nil unless the request is the call of a tool

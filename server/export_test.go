@@ -73,7 +73,7 @@ const MaxModelResult = maxModelResult
 func KnownProblems() []gen.Problem {
 	errs := []error{
 		errMissingToken, errInvalidToken, errNoRoute, errNoMethod, errOrigin, &noToolError{}, contract.ErrMediaType, contract.ErrContentCoding, errFilmNotRated, errModelBusy, errServerBusy,
-		errors.New("a fault"), &rateLimitError{}, &http.MaxBytesError{Limit: maxBody},
+		errors.New("a fault"), &rateLimitError{}, &loginLimitError{}, &scopeError{[]string{"rentals:write"}}, &http.MaxBytesError{Limit: maxBody},
 		&contract.InvalidError{}, asOAuthError(&contract.InvalidError{}), errUnsupportedGrant, errWrongCredentials, errShuttingDown,
 		store.ErrInventoryNotAvailable, store.ErrCustomerInactive, store.ErrStaffInactive,
 		&store.RefusedError{}, &store.UnknownReferenceError{},

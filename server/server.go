@@ -70,7 +70,7 @@ type Model interface {
 
 // Credentials protect the operations that require a token.
 type Credentials struct {
-	Token    string // the bearer token
+	Token    string // the bearer token with all scopes, named API_TOKEN in the log
 	Username string // POST /token exchanges the user name and the password for the token
 	Password string
 }
@@ -104,6 +104,8 @@ type Server struct {
 	origins    []string // as browsers send them
 	admission  *admission
 	limiter    *limiter
+	scopes     []string // of the contract
+	accepted   atomic.Pointer[acceptedTokens]
 	proxies    proxies
 	startup    startup
 	draining   atomic.Bool
@@ -120,6 +122,8 @@ func New(deps Deps) (*Server, error) {
 	s := &Server{deps: deps, operations: newOperations(deps.Contract)}
 	s.admission = newAdmission(deps.Limits.InFlight, s.operations, deps.Logger)
 	s.startup.done.Store(deps.Store != nil)
+	s.scopes = Scopes(deps.Contract)
+	s.SetTokens(nil)
 	s.Starting("its database is not ready yet")
 	if err := s.prepare(); err != nil {
 		return nil, err
@@ -175,7 +179,7 @@ func (s *Server) process(c *gin.Context) {
 	if call.operation.revalidated {
 		c.Writer.Header()["Cache-Control"] = noCache
 	}
-	if err := s.check(c, call.operation); err != nil {
+	if err := s.check(c, call); err != nil {
 		s.fail(c, call, err)
 		return
 	}

@@ -3,6 +3,7 @@
 //	pagila-api                                              serve, until it is interrupted
 //	pagila-api migrate [apply|status|down]                  apply the migrations, show them, or roll them back
 //	pagila-api exec [-scratch|-pristine|-serve] -- command  run a command with DATABASE_URL set
+//	pagila-api token -label name -scopes list                make a token for API_TOKENS_FILE
 //	pagila-api grow -times n                                multiply the rows of the private database, for development
 //	pagila-api fetch-postgres [-if-needed]                  download PostgreSQL server binaries if there are none
 //	pagila-api version                                      print the version of the contract and of the build
@@ -27,6 +28,7 @@ const usage = `Usage:
   pagila-api                                              serve, until it is interrupted
   pagila-api migrate [apply|status|down]                  apply the migrations, show them, or roll them back
   pagila-api exec [-scratch|-pristine|-serve] -- command  run a command with DATABASE_URL set
+  pagila-api token -label name -scopes list                make a token for API_TOKENS_FILE
   pagila-api grow -times n                                multiply the rows of the private database, for development
   pagila-api fetch-postgres [-if-needed]                  download PostgreSQL server binaries if there are none
   pagila-api version                                      print the version of the contract and of the build
@@ -99,6 +101,8 @@ func dispatch(ctx context.Context, args, environ []string, stdout io.Writer, std
 	case "help", "-h", "-help", "--help":
 		_, err := fmt.Fprint(stdout, usage)
 		return err
+	case "token":
+		return makeToken(ctx, args, stdout, stderr)
 	case "version", "-version", "--version":
 		return printVersion(ctx, stdout)
 	default:
