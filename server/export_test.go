@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 
 	"golang.org/x/time/rate"
@@ -39,6 +40,24 @@ func Free(s *Server) {
 	for range cap(s.admission.slots) {
 		<-s.admission.slots
 	}
+}
+
+// Routes returns the methods and the paths of the server, as the contract writes them. HEAD is left out, as GET includes it.
+func Routes(s *Server) []string {
+	var all []string
+	for _, route := range s.newEngine().Routes() {
+		if route.Method == http.MethodHead {
+			continue
+		}
+		segments := strings.Split(route.Path, "/")
+		for i, segment := range segments {
+			if name, parameter := strings.CutPrefix(segment, ":"); parameter {
+				segments[i] = "{" + name + "}"
+			}
+		}
+		all = append(all, route.Method+" "+strings.Join(segments, "/"))
+	}
+	return all
 }
 
 // Unpace stops the server from delaying rejections.

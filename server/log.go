@@ -110,13 +110,10 @@ func newIdentity(r *http.Request) identity {
 // slices.
 var noStore, noCache = []string{"no-store"}, []string{"no-cache"}
 
-// The headers that keep a browser from treating a response as anything but data. A page of another origin reads
-// responses through CORS, which Cross-Origin-Resource-Policy does not affect (Fetch, section 3.7). TLS ends in front
-// of the server, so Strict-Transport-Security is up to that proxy (RFC 6797, section 7.2).
+// The headers that keep a browser from treating a response as anything but data. TLS ends in front of the server, so
+// Strict-Transport-Security is up to that proxy (RFC 6797, section 7.2).
 var (
 	noSniff    = []string{"nosniff"}
-	noReferrer = []string{"no-referrer"}
-	sameOrigin = []string{"same-origin"}
 	dataPolicy = []string{"default-src 'none'; frame-ancestors 'none'"}
 )
 
@@ -133,8 +130,6 @@ func (i identity) writeTo(header http.Header) {
 	header["Traceparent"] = values[1:]
 	header["Cache-Control"] = noStore
 	header["X-Content-Type-Options"] = noSniff
-	header["Referrer-Policy"] = noReferrer
-	header["Cross-Origin-Resource-Policy"] = sameOrigin
 	header["Content-Security-Policy"] = dataPolicy
 }
 

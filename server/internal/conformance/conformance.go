@@ -133,7 +133,7 @@ var httpHeaders = []string{
 	"Content-Type", "Date", "Vary",
 }
 
-// browserHeaders tell a browser what it may do with a response. All responses have them, and no client reads them.
+// browserHeaders tell a browser what it may do with a response. No other client reads them.
 var browserHeaders = []string{
 	"Content-Security-Policy", "Cross-Origin-Resource-Policy", "Referrer-Policy", "X-Content-Type-Options",
 }
