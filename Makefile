@@ -307,6 +307,26 @@ bench-parts: postgres ## Benchmark the parts of a request, 10 times for benchsta
 bench-million: postgres ## Measure pages of films at a thousand and at a million films (takes 10 minutes and 4 GB); films=100000 for fewer
 	FILMS=$(or $(films),1000000) go test ./store -count=1 -timeout 60m -run '^TestMillionFilms$$' -v
 
+# Each target reads foreign bytes: a package and the name of a fuzz test.
+FUZZ := store/FuzzCursor store/FuzzRentalCursor server/FuzzToolArguments server/FuzzStream server/FuzzContract \
+  server/internal/contract/FuzzValidate llm/FuzzPrompt llm/offline/FuzzQuestion llm/upstream/FuzzEvents \
+  llm/upstream/FuzzResponse store/pagila/FuzzLoad
+
+.PHONY: fuzz
+fuzz: postgres ## Fuzz everything that reads foreign bytes, 10 minutes each: time=1m for less, only=store/FuzzCursor for one
+	@for target in $(or $(only),$(FUZZ)); do \
+	  echo "$$target"; \
+	  go test "./$${target%/*}" -run '^$$' -fuzz "^$${target##*/}\$$" -fuzztime '$(or $(time),10m)' -parallel 1 || exit 1; \
+	done
+
+GOVULNCHECK_VERSION := v1.9.0
+PIP_AUDIT_VERSION := 2.10.1
+
+# Not part of CI's gate: a new entry in a database of vulnerabilities is no fault of a pull request.
+.PHONY: audit
+audit: ## Look for known vulnerabilities in the dependencies of the server and the SDKs (needs the network)
+	@GOVULNCHECK=golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) PIP_AUDIT=pip-audit==$(PIP_AUDIT_VERSION) .ci/audit
+
 .PHONY: docs-test
 docs-test: postgres compiler ## Test Swagger UI and cross-origin pages in headless Chromium; DOCS_SCREENSHOTS=directory keeps pictures
 	go test $(RACE) -count=1 -v -run '^Test(Docs|ForeignPage)' ./server

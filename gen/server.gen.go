@@ -201,6 +201,7 @@ const (
 	ProblemCodeDatabaseUnavailable     ProblemCode = "database_unavailable"
 	ProblemCodeFilmNotFound            ProblemCode = "film_not_found"
 	ProblemCodeFilmNotRated            ProblemCode = "film_not_rated"
+	ProblemCodeInsufficientScope       ProblemCode = "insufficient_scope"
 	ProblemCodeInternalError           ProblemCode = "internal_error"
 	ProblemCodeInvalidCredentials      ProblemCode = "invalid_credentials"
 	ProblemCodeInvalidDates            ProblemCode = "invalid_dates"
@@ -257,6 +258,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeFilmNotFound:
 		return true
 	case ProblemCodeFilmNotRated:
+		return true
+	case ProblemCodeInsufficientScope:
 		return true
 	case ProblemCodeInternalError:
 		return true
@@ -1613,6 +1616,11 @@ type Token struct {
 	// Example: dvd_admin
 	AccessToken string `json:"access_token"`
 
+	// Scope The scopes of the token, separated by spaces (RFC 6749, section 5.1).
+	//
+	// Example: customers:read films:write rentals:write
+	Scope string `json:"scope"`
+
 	// TokenType How to send the token (RFC 6750).
 	//
 	// Example: bearer
@@ -1643,7 +1651,7 @@ type TokenRequest struct {
 	// Example: dvd_admin
 	Password string `json:"password"`
 
-	// Scope Ignored. A client of OAuth2 may send it.
+	// Scope Ignored. The response says which scopes the token has (RFC 6749, section 3.3).
 	Scope *string `json:"scope,omitempty"`
 
 	// Username The user's name.

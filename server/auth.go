@@ -6,7 +6,10 @@ import (
 	"crypto/subtle"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
 
 	"example.com/pagila-api/gen"
 	"example.com/pagila-api/server/internal/contract"
@@ -42,25 +45,78 @@ func asOAuthError(err error) error {
 	}
 }
 
-// authenticate checks the bearer token of an operation with a security requirement. The token is in the
-// Authorization header (RFC 6750, section 2.1).
-func (s *Server) authenticate(r *http.Request) error {
-	header := r.Header.Values("Authorization")
-	if len(header) > 1 { // a proxy may have checked either one
+// ownLabel names the server's own token, [Credentials.Token].
+const ownLabel = "API_TOKEN"
+
+// acceptedTokens are the tokens that the server accepts, by their hashes. Looking up the hash of what a client sent
+// takes a time that depends on the hash, from which nobody can find the token.
+type acceptedTokens map[[sha256.Size]byte]Token
+
+// Scopes returns the scopes that the contract declares, sorted.
+func Scopes(doc *openapi3.T) []string { return contract.Scopes(doc) }
+
+// SetTokens sets the tokens that the server accepts beside that of [Credentials]. It may be called while requests are
+// served. Those that have been authenticated continue.
+func (s *Server) SetTokens(tokens []Token) {
+	accepted := acceptedTokens{}
+	for _, t := range tokens {
+		accepted[t.Hash] = t
+	}
+	own := sha256.Sum256([]byte(s.deps.Credentials.Token))
+	accepted[own] = Token{Label: ownLabel, Hash: own, Scopes: s.scopes}
+	s.accepted.Store(&accepted)
+}
+
+// scopeError means that the token lacks a scope.
+type scopeError struct{ needed []string }
+
+func (e *scopeError) Error() string {
+	return "the token lacks a scope of " + strings.Join(e.needed, " ")
+}
+
+// authorize checks that the request of an operation with a security requirement has a token with its scopes.
+func (s *Server) authorize(call *call) error {
+	token, err := s.authenticate(call.request)
+	if err != nil {
+		return err
+	}
+	call.token = token.Label
+	if !token.Expires.IsZero() && !call.arrival.Before(token.Expires) {
 		return errInvalidToken
 	}
-	scheme, token, _ := strings.Cut(strings.Join(header, ""), " ")
-	if !strings.EqualFold(scheme, "Bearer") || strings.TrimSpace(token) == "" {
-		return errMissingToken
-	}
-	if !equal(strings.TrimSpace(token), s.deps.Credentials.Token) {
-		return errInvalidToken
+	for _, scope := range call.operation.Scopes {
+		if !slices.Contains(token.Scopes, scope) {
+			return &scopeError{call.operation.Scopes}
+		}
 	}
 	return nil
 }
 
-// CreateToken responds with the token if the user name and the password are right.
-func (s *Server) CreateToken(_ context.Context, request gen.CreateTokenRequestObject) (gen.CreateTokenResponseObject, error) {
+// authenticate returns the bearer token of a request. The token is in the Authorization header (RFC 6750, section
+// 2.1).
+func (s *Server) authenticate(r *http.Request) (Token, error) {
+	header := r.Header.Values("Authorization")
+	if len(header) > 1 { // a proxy may have checked either one
+		return Token{}, errInvalidToken
+	}
+	scheme, secret, _ := strings.Cut(strings.Join(header, ""), " ")
+	secret = strings.TrimSpace(secret)
+	if !strings.EqualFold(scheme, "Bearer") || secret == "" {
+		return Token{}, errMissingToken
+	}
+	token, ok := (*s.accepted.Load())[sha256.Sum256([]byte(secret))]
+	if !ok {
+		return Token{}, errInvalidToken
+	}
+	return token, nil
+}
+
+// CreateToken responds with the token if the user name and the password are right. It treats a user name that does not
+// exist like any other.
+func (s *Server) CreateToken(ctx context.Context, request gen.CreateTokenRequestObject) (gen.CreateTokenResponseObject, error) {
+	if err := s.limiter.takeLogin(s.proxies.client(callOf(ctx).request), request.Body.Username); err != nil {
+		return nil, err
+	}
 	// Both are compared, so that the time this takes does not reveal which one is wrong.
 	name := equal(request.Body.Username, s.deps.Credentials.Username)
 	password := equal(request.Body.Password, s.deps.Credentials.Password)
@@ -70,6 +126,7 @@ func (s *Server) CreateToken(_ context.Context, request gen.CreateTokenRequestOb
 	return gen.CreateToken200JSONResponse{
 		AccessToken: s.deps.Credentials.Token,
 		TokenType:   gen.TokenTokenTypeBearer,
+		Scope:       strings.Join(s.scopes, " "),
 	}, nil
 }
 

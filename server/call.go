@@ -20,6 +20,7 @@ type call struct {
 	id        identity
 	arrival   time.Time
 	operation *operation
+	token     string        // the label of its bearer token, if the server knows it
 	status    int           // the status to log, if it is not the one that was sent
 	outcome   string        // what the Observer is told; "" means success
 	query     url.Values    // with the contract's defaults, once it has been validated

@@ -111,7 +111,8 @@ func (f file) write(w http.ResponseWriter) error {
 	header.Set("Content-Type", f.contentType)
 	if f.page {
 		header.Set("Content-Security-Policy", docsPolicy)
-		header.Set("X-Content-Type-Options", "nosniff")
+		header.Set("Referrer-Policy", "no-referrer")
+		header.Set("Cross-Origin-Resource-Policy", "same-origin")
 	}
 	if f.cache != "" {
 		header.Set("Cache-Control", f.cache)

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"strings"
 
 	"golang.org/x/time/rate"
 
@@ -40,6 +41,24 @@ func Free(s *Server) {
 	}
 }
 
+// Routes returns the methods and the paths of the server, as the contract writes them. HEAD is left out, as GET includes it.
+func Routes(s *Server) []string {
+	var all []string
+	for _, route := range s.newEngine().Routes() {
+		if route.Method == http.MethodHead {
+			continue
+		}
+		segments := strings.Split(route.Path, "/")
+		for i, segment := range segments {
+			if name, parameter := strings.CutPrefix(segment, ":"); parameter {
+				segments[i] = "{" + name + "}"
+			}
+		}
+		all = append(all, route.Method+" "+strings.Join(segments, "/"))
+	}
+	return all
+}
+
 // Unpace stops the server from delaying rejections.
 func Unpace(s *Server) { s.admission.pace.SetLimit(rate.Inf) }
 
@@ -72,7 +91,7 @@ const MaxModelResult = maxModelResult
 func KnownProblems() []gen.Problem {
 	errs := []error{
 		errMissingToken, errInvalidToken, errNoRoute, errNoMethod, errOrigin, &noToolError{}, contract.ErrMediaType, contract.ErrContentCoding, errFilmNotRated, errModelBusy, errServerBusy,
-		errors.New("a fault"), &rateLimitError{}, &http.MaxBytesError{Limit: maxBody},
+		errors.New("a fault"), &rateLimitError{}, &loginLimitError{}, &scopeError{[]string{"rentals:write"}}, &http.MaxBytesError{Limit: maxBody},
 		&contract.InvalidError{}, asOAuthError(&contract.InvalidError{}), errUnsupportedGrant, errWrongCredentials, errShuttingDown,
 		store.ErrInventoryNotAvailable, store.ErrCustomerInactive, store.ErrStaffInactive,
 		&store.RefusedError{}, &store.UnknownReferenceError{},

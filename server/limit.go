@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
@@ -22,12 +23,20 @@ func (e *rateLimitError) Error() string {
 	return fmt.Sprintf("too many calls to the language model by this client: wait %s", e.wait)
 }
 
+// loginLimitError means that there were too many attempts to log in.
+type loginLimitError struct{ wait time.Duration }
+
+func (e *loginLimitError) Error() string {
+	return fmt.Sprintf("too many attempts to log in: wait %s", e.wait)
+}
+
 // Limits bound the load that clients can cause. The limits of the language model apply to the operations
-// for which the contract documents 429.
+// for which the contract documents 429, except for POST /token, which has its own.
 type Limits struct {
 	InFlight     int           // concurrent requests that use the database; 0 means no limit
 	PerMinute    int           // a client's burst of calls to the language model, and its calls per minute after that; 0 means no limit
 	Concurrent   int           // concurrent calls to the language model; 0 means no limit
+	Logins       int           // a client's burst of attempts to log in, and its attempts per minute after that; 0 means no limit
 	WriteTimeout time.Duration // how long a client may take to accept a chunk of a stream; 0 means 10 s
 	KeepAlive    time.Duration // the longest silence in a stream of events; 0 means 15 s
 	// HeadDelay is how long a stream of events waits for the first text of its answer before its head is
@@ -45,15 +54,20 @@ const (
 	// defaultHeadDelay is longer than most upstreams take to reject a call, and short enough for people who
 	// want to see that something happens.
 	defaultHeadDelay = time.Second
-	// maxClients is the number of clients that are counted: the most recent ones, in about 3 MB.
-	maxClients = 1 << 14
+	// maxCounted is the number of clients or user names that are counted: the most recent ones, in about 3 MB.
+	maxCounted = 1 << 14
+	// loginsPerName is how many times the logins of a client all clients together may try one user name. It bounds
+	// guesses from many addresses. Whoever has as many addresses can use up the attempts for a name. While that goes
+	// on, the person with this name gets in only with luck. A minute after it ends, everything is as before.
+	loginsPerName = 5
 )
 
-// limiter counts the calls to the language model.
+// limiter counts the calls to the language model, and the attempts to log in.
 type limiter struct {
-	slots     chan struct{}                           // nil means no limit
-	clients   *lru.Cache[netip.Prefix, *rate.Limiter] // nil means no limit
-	perMinute int
+	slots        chan struct{}        // nil means no limit
+	clients      *rates[netip.Prefix] // calls to the language model
+	loginClients *rates[netip.Prefix]
+	loginNames   *rates[[sha256.Size]byte] // by the hash of the user name, which may be long
 }
 
 func newLimiter(l Limits) (*limiter, error) {
@@ -61,14 +75,38 @@ func newLimiter(l Limits) (*limiter, error) {
 	if l.Concurrent > 0 {
 		created.slots = make(chan struct{}, l.Concurrent)
 	}
-	if l.PerMinute > 0 {
-		created.perMinute = l.PerMinute
-		var err error
-		if created.clients, err = lru.New[netip.Prefix, *rate.Limiter](maxClients); err != nil {
-			return nil, err
-		}
+	var errs [3]error
+	created.clients, errs[0] = newRates[netip.Prefix](l.PerMinute)
+	created.loginClients, errs[1] = newRates[netip.Prefix](l.Logins)
+	created.loginNames, errs[2] = newRates[[sha256.Size]byte](loginsPerName * l.Logins)
+	return &created, errors.Join(errs[:]...)
+}
+
+// takeLogin counts an attempt to log in. It returns an error if there were too many.
+func (l *limiter) takeLogin(client netip.Addr, name string) error {
+	wait := l.loginClients.take(clientNetwork(client))
+	if wait == 0 { // otherwise one client could use up the attempts for a name
+		wait = l.loginNames.take(sha256.Sum256([]byte(name)))
 	}
-	return &created, nil
+	if wait > 0 {
+		return &loginLimitError{wait}
+	}
+	return nil
+}
+
+// rates counts calls by a key, such as the client. A nil one has no limit.
+type rates[K comparable] struct {
+	perMinute int
+	limiters  *lru.Cache[K, *rate.Limiter]
+}
+
+// newRates returns nil if the limit is 0.
+func newRates[K comparable](perMinute int) (*rates[K], error) {
+	if perMinute == 0 {
+		return nil, nil
+	}
+	limiters, err := lru.New[K, *rate.Limiter](maxCounted)
+	return &rates[K]{perMinute, limiters}, err
 }
 
 // limit runs the handler, or rejects a call to the language model above the limits. It counts every request of an
@@ -94,7 +132,7 @@ func (s *Server) limit(c *gin.Context, call *call) {
 		}
 	}
 	// This comes last, since a client that finds the model busy has not called it.
-	if wait := s.limiter.take(s.proxies.client(c.Request)); wait > 0 {
+	if wait := s.limiter.clients.take(clientNetwork(s.proxies.client(c.Request))); wait > 0 {
 		s.fail(c, call, &rateLimitError{wait})
 		return
 	}
@@ -107,16 +145,15 @@ func (o *operation) resumes(r *http.Request) bool {
 	return o.ID == askQuestion && len(r.Header["Last-Event-Id"]) > 0
 }
 
-// take counts a call by a client. It returns how long the client has to wait before the call, or 0.
-func (l *limiter) take(client netip.Addr) time.Duration {
-	if l.clients == nil {
+// take counts a call. It returns how long whoever the key stands for has to wait before the call, or 0.
+func (r *rates[K]) take(key K) time.Duration {
+	if r == nil {
 		return 0
 	}
-	key := clientNetwork(client)
-	calls, ok := l.clients.Get(key)
+	calls, ok := r.limiters.Get(key)
 	if !ok {
-		calls = rate.NewLimiter(rate.Limit(l.perMinute)/60, l.perMinute)
-		if first, found, _ := l.clients.PeekOrAdd(key, calls); found { // a concurrent call was faster
+		calls = rate.NewLimiter(rate.Limit(r.perMinute)/60, r.perMinute)
+		if first, found, _ := r.limiters.PeekOrAdd(key, calls); found { // a concurrent call was faster
 			calls = first
 		}
 	}

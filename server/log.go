@@ -62,12 +62,21 @@ func (s *Server) logRequest(call *call, status, size int, took time.Duration) {
 		slog.String("request_id", call.id.request),
 		slog.String("trace_id", call.id.span.TraceID().String()),
 		slog.String("operation", call.operation.ID),
+		tokenAttr(call),
 		slog.String("method", call.request.Method),
 		slog.String("path", truncatedPath(call.request.URL)),
 		slog.Int("status", status),
 		slog.Int("bytes", size),
 		slog.Duration("duration", took),
 	)
+}
+
+// tokenAttr names the token of a call, by its label. Loggers leave out the empty attribute of a call without one.
+func tokenAttr(call *call) slog.Attr {
+	if call.token == "" {
+		return slog.Attr{}
+	}
+	return slog.String("token", call.token)
 }
 
 // identity identifies a request in the log, in its response and in a trace.
@@ -100,6 +109,13 @@ func newIdentity(r *http.Request, caller trace.SpanContext) identity {
 // slices.
 var noStore, noCache = []string{"no-store"}, []string{"no-cache"}
 
+// The headers that keep a browser from treating a response as anything but data. TLS ends in front of the server, so
+// Strict-Transport-Security is up to that proxy (RFC 6797, section 7.2).
+var (
+	noSniff    = []string{"nosniff"}
+	dataPolicy = []string{"default-src 'none'; frame-ancestors 'none'"}
+)
+
 // writeTo sets the headers that all responses have.
 func (i identity) writeTo(header http.Header) {
 	traceID, spanID := i.span.TraceID(), i.span.SpanID()
@@ -112,6 +128,8 @@ func (i identity) writeTo(header http.Header) {
 	header["X-Request-Id"] = values[:1:1]
 	header["Traceparent"] = values[1:]
 	header["Cache-Control"] = noStore
+	header["X-Content-Type-Options"] = noSniff
+	header["Content-Security-Policy"] = dataPolicy
 }
 
 // maxPath is the longest path in the log and in a problem, in bytes. The contract's paths are far shorter.

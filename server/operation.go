@@ -23,7 +23,7 @@ const (
 type operation struct {
 	*contract.Operation
 	validated    bool // 400. Probes and documentation ignore what load balancers and links add to their URLs
-	usesModel    bool // 429: the limits of the language model apply
+	usesModel    bool // 429, and it is not about logging in: the limits of the language model apply
 	usesDatabase bool // 503: admission control may reject it
 	revalidated  bool // 304: a cache may store the response, and asks before it uses it
 }
@@ -46,7 +46,7 @@ func newOperations(doc *openapi3.T) map[endpoint]*operation {
 		table[newEndpoint(op)] = &operation{
 			Operation: op,
 			validated: op.Documents(http.StatusBadRequest),
-			usesModel: op.Documents(http.StatusTooManyRequests),
+			usesModel: op.Documents(http.StatusTooManyRequests) && op.ID != createToken,
 			// A busy server still has to say whether it is ready.
 			usesDatabase: op.Documents(http.StatusServiceUnavailable) && op.ID != getReadiness,
 			revalidated:  op.Documents(http.StatusNotModified),
@@ -69,7 +69,7 @@ func (s *Server) operationOf(c *gin.Context) *operation {
 func (s *Server) check(c *gin.Context, call *call) error {
 	op := call.operation
 	if op.Secured {
-		if err := s.authenticate(c.Request); err != nil {
+		if err := s.authorize(call); err != nil {
 			return err
 		}
 	}

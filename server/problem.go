@@ -9,6 +9,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -140,6 +141,7 @@ var rules = []rule{
 		withHeader("WWW-Authenticate", `Bearer realm="pagila"`)),
 	forError(errInvalidToken, newProblem(http.StatusUnauthorized, gen.ProblemCodeInvalidToken, "The bearer token is not valid.").
 		withHeader("WWW-Authenticate", `Bearer realm="pagila", error="invalid_token"`)),
+	forType(scopeProblem),
 	forType(oauthProblem),
 	forType(invalidProblem),
 	forType(invalidQueryProblem),
@@ -204,9 +206,10 @@ var rules = []rule{
 	}),
 
 	forType(func(e *rateLimitError) problem {
-		p := newProblem(http.StatusTooManyRequests, gen.ProblemCodeRateLimited, "You have sent too many requests to the language model.")
-		p.retryAfter = e.wait
-		return p
+		return rateLimited("You have sent too many requests to the language model.", e.wait)
+	}),
+	forType(func(e *loginLimitError) problem {
+		return rateLimited("There were too many attempts to log in.", e.wait)
 	}),
 	forError(errModelBusy, limitReached(gen.ProblemCodeLLMBusy, "The language model is busy with the requests of other clients.")),
 	forError(errServerBusy, limitReached(gen.ProblemCodeServerBusy, "The server is busy with other requests. Nothing was done.")),
@@ -253,6 +256,20 @@ func limitReached(code gen.ProblemCode, detail string) problem {
 	p := unavailable(code, detail)
 	p.expected = true
 	return p
+}
+
+// rateLimited is the problem of a client that has to wait.
+func rateLimited(detail string, wait time.Duration) problem {
+	p := newProblem(http.StatusTooManyRequests, gen.ProblemCodeRateLimited, detail)
+	p.retryAfter = wait
+	return p
+}
+
+// scopeProblem is the problem of a token without a scope (RFC 6750, section 3.1).
+func scopeProblem(e *scopeError) problem {
+	detail := fmt.Sprintf("The token does not have the scope %s, which this operation needs.", strings.Join(e.needed, " "))
+	return newProblem(http.StatusForbidden, gen.ProblemCodeInsufficientScope, detail).
+		withHeader("WWW-Authenticate", fmt.Sprintf(`Bearer realm="pagila", error="insufficient_scope", scope="%s"`, strings.Join(e.needed, " ")))
 }
 
 func oauthProblem(e *oauthError) problem {

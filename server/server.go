@@ -72,7 +72,7 @@ type Model interface {
 
 // Credentials protect the operations that require a token.
 type Credentials struct {
-	Token    string // the bearer token
+	Token    string // the bearer token with all scopes, named API_TOKEN in the log
 	Username string // POST /token exchanges the user name and the password for the token
 	Password string
 }
@@ -119,6 +119,8 @@ type Server struct {
 	tracer     trace.Tracer // nil: requests are not traced
 	admission  *admission
 	limiter    *limiter
+	scopes     []string // of the contract
+	accepted   atomic.Pointer[acceptedTokens]
 	proxies    proxies
 	startup    startup
 	draining   atomic.Bool
@@ -141,6 +143,8 @@ func New(deps Deps) (*Server, error) {
 	}
 	s.admission = newAdmission(deps.Limits.InFlight, s.operations, deps.Logger)
 	s.startup.done.Store(deps.Store != nil)
+	s.scopes = Scopes(deps.Contract)
+	s.SetTokens(nil)
 	s.Starting("its database is not ready yet")
 	if err := s.prepare(); err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package server_test
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -39,7 +40,7 @@ func TestMain(m *testing.M) {
 type testAPI struct {
 	*httptest.Server
 	server   *server.Server
-	db       *bun.DB // the server's database, for expectations and checks in SQL
+	db       *bun.DB // the server's database as a superuser, for expectations and checks in SQL
 	log      *logBuffer
 	received *tally                                           // its responses
 	fail     atomic.Pointer[func(format string, args ...any)] // reports responses that do not follow the contract
@@ -59,7 +60,7 @@ func start(tb testing.TB, options ...option) *testAPI {
 func startOn(tb testing.TB, url string, options ...option) *testAPI {
 	tb.Helper()
 	doc := loadContract(tb)
-	st, err := store.Open(url, store.Options{})
+	st, err := store.Open(pgtest.AsServer(tb, url), store.Options{})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -79,7 +80,12 @@ func startOn(tb testing.TB, url string, options ...option) *testAPI {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	a := &testAPI{server: handler, db: bun.NewDB(st.DB(), pgdialect.New()), log: log, received: newTally()}
+	db, err := sql.Open("pgx", url)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { db.Close() })
+	a := &testAPI{server: handler, db: bun.NewDB(db, pgdialect.New()), log: log, received: newTally()}
 	a.fail.Store(new(tb.Errorf))
 	checked, err := server.CheckResponses(doc, handler, func(got server.Response) {
 		coverage.count(got)
@@ -205,6 +211,7 @@ BEGIN
 	LOOP
 		EXECUTE format('ALTER TABLE %I RENAME TO %I', name, name || '_rows');
 		EXECUTE format('CREATE VIEW %I AS SELECT * FROM %I WHERE 1 / 0 = 0', name, name || '_rows');
+		EXECUTE format('GRANT ALL ON %I TO pagila_api', name);
 		EXECUTE format('CREATE TRIGGER fail INSTEAD OF INSERT OR UPDATE OR DELETE ON %I FOR EACH ROW EXECUTE FUNCTION fail()', name);
 	END LOOP;
 END $$`)

@@ -16,7 +16,7 @@ func TestStarting(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
 	a := startOn(t, url, withDocumentedCredentials, func(d *server.Deps) { d.Store = nil })
-	st, err := store.Open(url, store.Options{})
+	st, err := store.Open(pgtest.AsServer(t, url), store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

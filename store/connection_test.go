@@ -118,7 +118,7 @@ func TestFrozen(t *testing.T) {
 	conn := pgtest.Connect(t, address)
 	proxy := pgtest.NewProxy(t, address)
 	// A call that waits until its deadline fails the test.
-	s, err := store.Open(proxy.URL(), store.Options{Timeout: 20 * time.Second})
+	s, err := store.Open(pgtest.AsServer(t, proxy.URL()), store.Options{Timeout: 20 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,8 @@ import (
 
 func TestCopyInStock(t *testing.T) {
 	t.Parallel()
-	s := open(t, pgtest.New(t))
+	url := pgtest.New(t)
+	s := open(t, url)
 	seen := map[int32]bool{}
 	for range 3 {
 		id, err := s.CopyInStock(t.Context())
@@ -21,7 +22,7 @@ func TestCopyInStock(t *testing.T) {
 			t.Errorf("copy %d: %v", id, err)
 		}
 	}
-	pgtest.Exec(t, s.DB().ExecContext, `INSERT INTO rental (rental_date, inventory_id, customer_id, staff_id)
+	pgtest.Exec(t, pgtest.Connect(t, url).Exec, `INSERT INTO rental (rental_date, inventory_id, customer_id, staff_id)
 		SELECT now(), inventory_id, 1, 1 FROM inventory ON CONFLICT DO NOTHING`)
 	if id, err := s.CopyInStock(t.Context()); id != 0 || err != nil {
 		t.Errorf("with all copies out: %d, %v", id, err)

@@ -267,7 +267,7 @@ func TestManyDifferentQueries(t *testing.T) {
 
 // FuzzCursor reads made-up cursors. Each of them is refused or read, and never causes another error.
 func FuzzCursor(f *testing.F) {
-	s, err := store.Open(pgtest.New(f), store.Options{})
+	s, err := store.Open(pgtest.AsServer(f, pgtest.New(f)), store.Options{})
 	if err != nil {
 		f.Fatal(err)
 	}

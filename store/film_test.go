@@ -137,7 +137,7 @@ func TestFilmVersionEverywhere(t *testing.T) {
 	address := pgtest.New(t)
 	want := map[int32]string{}
 	direct := open(t, address)
-	pgtest.Exec(t, direct.DB().ExecContext, `UPDATE film SET special_features = NULL, rental_rate = 5 WHERE film_id = 3`)
+	pgtest.Exec(t, pgtest.Connect(t, address).Exec, `UPDATE film SET special_features = NULL, rental_rate = 5 WHERE film_id = 3`)
 	for id := range int32(5) {
 		want[1+id] = readFilm(t, direct, 1+id).Version
 	}

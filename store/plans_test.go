@@ -13,7 +13,7 @@ import (
 // to cost much more than these, it plans each further one as well, and planning a page takes longer than reading it.
 func TestKeptPlans(t *testing.T) {
 	t.Parallel()
-	s, err := Open(pgtest.New(t), Options{MaxConns: 1}) // all in one session
+	s, err := Open(pgtest.AsServer(t, pgtest.New(t)), Options{MaxConns: 1}) // all in one session
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -398,7 +398,7 @@ func TestInvalidRentalQueries(t *testing.T) {
 
 // FuzzRentalCursor reads made-up cursors. Each of them is refused or read, and never causes another error.
 func FuzzRentalCursor(f *testing.F) {
-	s, err := store.Open(pgtest.New(f), store.Options{})
+	s, err := store.Open(pgtest.AsServer(f, pgtest.New(f)), store.Options{})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"reflect"
 	"regexp"
 	"slices"
@@ -20,6 +19,7 @@ import (
 
 	"example.com/pagila-api/store"
 	"example.com/pagila-api/store/pgtest"
+	"example.com/pagila-api/store/roles"
 )
 
 // copiesInStock returns n copies that are not rented out.
@@ -420,7 +420,7 @@ func TestTimes(t *testing.T) {
 	}
 }
 
-// The privileges that the README grants are enough, and each is necessary: without it, the status names it.
+// The privileges that roles.sql grants are enough, and each is necessary: without it, the status names it.
 func TestLeastPrivilege(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
@@ -444,7 +444,7 @@ func TestLeastPrivilege(t *testing.T) {
 	}
 	u.User = url.User(role)
 	s := open(t, u.String())
-	grants := readmeGrants(t)
+	grants := grantsToServer(t)
 	for _, g := range grants {
 		pgtest.Exec(t, conn.Exec, `GRANT `+g.String()+` TO `+role)
 	}
@@ -480,22 +480,18 @@ func (g grant) missing() string {
 	return "the role lacks the privilege " + privilege + " on the " + strings.ToLower(g.kind) + " " + g.object
 }
 
-// readmeGrants returns the grants to the server's role in the README, one for each object.
-func readmeGrants(t *testing.T) []grant {
+// grantsToServer returns the grants in roles.sql, one for each object.
+func grantsToServer(t *testing.T) []grant {
 	t.Helper()
-	readme, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var grants []grant
 	statement := regexp.MustCompile(`(?m)^GRANT ([^;]+?) ON (?:(SCHEMA|SEQUENCE) )?([^;]+) TO pagila_api;$`)
-	for _, match := range statement.FindAllStringSubmatch(string(readme), -1) {
+	for _, match := range statement.FindAllStringSubmatch(roles.SQL, -1) {
 		for object := range strings.SplitSeq(match[3], ",") {
 			grants = append(grants, grant{match[1], cmp.Or(match[2], "TABLE"), strings.TrimSpace(object)})
 		}
 	}
 	if len(grants) == 0 {
-		t.Fatal("the README has no GRANT")
+		t.Fatal("roles.sql has no GRANT")
 	}
 	return grants
 }

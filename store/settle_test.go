@@ -13,7 +13,7 @@ func TestProofIsOwnRow(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
 	conn := pgtest.Connect(t, address)
-	s, err := Open(address, Options{})
+	s, err := Open(pgtest.AsServer(t, address), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ import (
 const raising = `
 CREATE TABLE wanted (code text, times integer);
 CREATE SEQUENCE raised;
-CREATE FUNCTION raise_wanted() RETURNS boolean LANGUAGE plpgsql AS $$
+CREATE FUNCTION raise_wanted() RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE wanted_code text;
 BEGIN
 	SELECT code INTO wanted_code FROM public.wanted WHERE times >= nextval('public.raised');
@@ -26,7 +26,8 @@ BEGIN
 	RETURN true;
 END $$;
 ALTER TABLE film RENAME TO film_table;
-CREATE VIEW film AS SELECT * FROM film_table WHERE raise_wanted()`
+CREATE VIEW film AS SELECT * FROM film_table WHERE raise_wanted();
+GRANT SELECT, UPDATE ON film TO pagila_api`
 
 // raise makes the next reads of film raise the SQLSTATE.
 func raise(t *testing.T, conn *pgx.Conn, code string, times int) {

@@ -18,7 +18,14 @@ import (
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
+// open opens a database as the role of the server, unless the URL has another one.
 func open(tb testing.TB, url string) *store.Store {
+	tb.Helper()
+	return openAsOwner(tb, pgtest.AsServer(tb, url))
+}
+
+// openAsOwner opens a database as the role of the URL.
+func openAsOwner(tb testing.TB, url string) *store.Store {
 	tb.Helper()
 	s, err := store.Open(url, store.Options{})
 	if err != nil {
@@ -220,7 +227,7 @@ func TestWritesTimeOut(t *testing.T) {
 				w := rentalWrites[call]
 				url := pgtest.New(t)
 				conn, holder := pgtest.Connect(t, url), pgtest.Connect(t, url)
-				s, err := store.Open(url, store.Options{Timeout: 500 * time.Millisecond})
+				s, err := store.Open(pgtest.AsServer(t, url), store.Options{Timeout: 500 * time.Millisecond})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -307,14 +314,14 @@ func TestStatus(t *testing.T) {
 	if status.Migration == "" || len(status.Pending) != 0 || !strings.HasPrefix(status.Server, "PostgreSQL ") {
 		t.Errorf("migrated: %+v", status)
 	}
-	status, err = open(t, pgtest.Pristine(t)).Status(t.Context())
+	status, err = openAsOwner(t, pgtest.Pristine(t)).Status(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(status.Pending) != 2 || len(status.Missing) != 2 { // not what the migrations add
 		t.Errorf("pristine: %+v", status)
 	}
-	status, err = open(t, pgtest.Empty(t)).Status(t.Context())
+	status, err = openAsOwner(t, pgtest.Empty(t)).Status(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,7 +49,7 @@ func TestOverlapping(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
 	conn := pgtest.Connect(t, address)
-	s, err := Open(address, Options{})
+	s, err := Open(pgtest.AsServer(t, address), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -147,7 +147,7 @@ func TestLockedChanges(t *testing.T) {
 			c := changes()[name]
 			address := pgtest.New(t)
 			conn := pgtest.Connect(t, address)
-			s, err := store.Open(address, store.Options{Timeout: 500 * time.Millisecond})
+			s, err := store.Open(pgtest.AsServer(t, address), store.Options{Timeout: 500 * time.Millisecond})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -8,6 +8,9 @@
 // The package also has what tests need to query a database (Connect, Value, Exec), to fill it with more films
 // (Grow), to put PgBouncer in front of it (Bouncer), and to break its connections (Proxy).
 //
+// The URLs are those of a superuser, who prepares and checks. The code under test connects with AsServer, as the role
+// that roles.sql creates, and so has no more privileges than in production.
+//
 // A package that uses it contains in one of its test files:
 //
 //	func TestMain(m *testing.M) { pgtest.Main(m) }
@@ -83,7 +86,10 @@ func filled(tb testing.TB, source pagila.Source, options string) string {
 		if err := source.Restore(ctx, server.URL(name)); err != nil {
 			return err
 		}
-		return migrate(ctx, server.Config(name))
+		if err := migrate(ctx, server.Config(name)); err != nil {
+			return err
+		}
+		return grant(ctx, server, name)
 	})
 }
 

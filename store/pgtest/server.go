@@ -13,6 +13,7 @@ import (
 
 	"example.com/pagila-api/schema/migrations"
 	"example.com/pagila-api/store/localpg"
+	"example.com/pagila-api/store/roles"
 )
 
 // The templates on each server.
@@ -73,6 +74,9 @@ func makeTemplates(ctx context.Context, server *localpg.Server) error {
 	if err := migrate(ctx, server.Config(migrated)); err != nil {
 		return err
 	}
+	if err := grant(ctx, server, migrated); err != nil {
+		return err
+	}
 	return seal(ctx, server, migrated)
 }
 
@@ -80,6 +84,19 @@ func migrate(ctx context.Context, config *pgx.ConnConfig) (err error) {
 	db := stdlib.OpenDB(*config)
 	defer func() { err = errors.Join(err, db.Close()) }()
 	return migrations.Apply(ctx, db)
+}
+
+// grant creates the server's role, and gives it its privileges in a database.
+func grant(ctx context.Context, server *localpg.Server, name string) error {
+	conn, err := server.Connect(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	if _, err := conn.Exec(ctx, roles.SQL); err != nil {
+		return fmt.Errorf("grant the server's role its privileges: %w", err)
+	}
+	return nil
 }
 
 // seal makes a database a template and forbids connections to it, because PostgreSQL refuses to copy a

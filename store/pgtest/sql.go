@@ -8,9 +8,13 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"example.com/pagila-api/store/roles"
 )
 
 const (
+	// superuser is the role of the URLs of this package.
+	superuser = "postgres"
 	// conditionTimeout is far longer than a condition takes to become true, even on a busy machine.
 	conditionTimeout = 30 * time.Second
 	// conditionInterval is the time between two checks of a condition.
@@ -100,6 +104,20 @@ func WithParameters(tb testing.TB, databaseURL, parameters string) string {
 		query.Set(name, added.Get(name))
 	}
 	u.RawQuery = encodeQuery(query)
+	return u.String()
+}
+
+// AsServer returns the URL of the same database for the role of the server. A URL of any other role than the superuser
+// stays as it is.
+func AsServer(tb testing.TB, databaseURL string) string {
+	tb.Helper()
+	u, err := url.Parse(databaseURL)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if u.User.Username() == superuser {
+		u.User = url.User(roles.Server)
+	}
 	return u.String()
 }
 

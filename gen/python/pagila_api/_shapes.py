@@ -35,6 +35,7 @@ SHAPES: dict[str, Any] = {
   },
   "createToken 200": {
     "access_token": "string",
+    "scope": "string",
     "token_type": "string"
   },
   "event delta": {

@@ -540,8 +540,8 @@ export interface paths {
         put?: never;
         /**
          * Log in
-         * @description The password grant of OAuth2 (RFC 6749, section 4.3). A rejection is a problem document that also
-         *     has OAuth2's member `error`.
+         * @description The password grant of OAuth2 (RFC 6749, section 4.3). A rejection with 400 is a problem document that
+         *     also has OAuth2's member `error`. Attempts are limited for each client and for each user name.
          */
         post: operations["createToken"];
         delete?: never;
@@ -1616,7 +1616,7 @@ export interface components {
              * @example dvd_admin
              */
             password: string;
-            /** @description Ignored. A client of OAuth2 may send it. */
+            /** @description Ignored. The response says which scopes the token has (RFC 6749, section 3.3). */
             scope?: string;
             /** @description Ignored. A client of OAuth2 may send it. */
             client_id?: string;
@@ -1639,6 +1639,11 @@ export interface components {
              * @enum {string}
              */
             token_type: "bearer";
+            /**
+             * @description The scopes of the token, separated by spaces (RFC 6749, section 5.1).
+             * @example customers:read films:write rentals:write
+             */
+            scope: string;
         };
         /** @description The state of the process. */
         Health: {
@@ -1754,7 +1759,7 @@ export interface components {
          * @example film_not_found
          * @enum {string}
          */
-        ProblemCode: "invalid_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "not_found" | "film_not_found" | "actor_not_found" | "customer_not_found" | "rental_not_found" | "subscription_not_found" | "method_not_allowed" | "origin_not_allowed" | "inventory_not_available" | "already_rented_by_customer" | "already_returned" | "already_subscribed" | "already_cancelled" | "customer_inactive" | "staff_inactive" | "refused_by_database" | "body_too_large" | "unsupported_media_type" | "unknown_reference" | "invalid_dates" | "precondition_failed" | "precondition_required" | "film_not_rated" | "rate_limited" | "llm_refused" | "internal_error" | "llm_bad_response" | "llm_unverified" | "llm_unavailable" | "llm_busy" | "llm_timeout" | "database_unavailable" | "database_busy" | "outcome_unknown" | "server_busy" | "not_ready";
+        ProblemCode: "invalid_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "insufficient_scope" | "not_found" | "film_not_found" | "actor_not_found" | "customer_not_found" | "rental_not_found" | "subscription_not_found" | "method_not_allowed" | "origin_not_allowed" | "inventory_not_available" | "already_rented_by_customer" | "already_returned" | "already_subscribed" | "already_cancelled" | "customer_inactive" | "staff_inactive" | "refused_by_database" | "body_too_large" | "unsupported_media_type" | "unknown_reference" | "invalid_dates" | "precondition_failed" | "precondition_required" | "film_not_rated" | "rate_limited" | "llm_refused" | "internal_error" | "llm_bad_response" | "llm_unverified" | "llm_unavailable" | "llm_busy" | "llm_timeout" | "database_unavailable" | "database_busy" | "outcome_unknown" | "server_busy" | "not_ready";
         /** @description One thing that is wrong with the request. */
         InputError: {
             /**
@@ -1830,6 +1835,33 @@ export interface components {
                 [name: string]: unknown;
             };
             content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description The token lacks a scope that the operation needs (`insufficient_scope`). The header `WWW-Authenticate`
+         *     names the scopes (RFC 6750, section 3.1).
+         */
+        Forbidden: {
+            headers: {
+                "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                traceparent: components["headers"]["traceparent"];
+                "Cache-Control": components["headers"]["Cache-Control"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Forbidden",
+                 *       "status": 403,
+                 *       "detail": "The token does not have the scope rentals:write, which this operation needs.",
+                 *       "instance": "/customers/1/rentals",
+                 *       "code": "insufficient_scope",
+                 *       "request_id": "01a2b3c4d5e6f708"
+                 *     }
+                 */
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
@@ -2238,6 +2270,33 @@ export interface components {
                  *       "status": 429,
                  *       "detail": "You have sent too many requests to the language model.",
                  *       "instance": "/ai/ask",
+                 *       "code": "rate_limited",
+                 *       "request_id": "01a2b3c4d5e6f708"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description This client, or all clients together for this user name, tried to log in too often (`rate_limited`).
+         *     Whether the user name exists makes no difference.
+         */
+        TooManyLogins: {
+            headers: {
+                "Retry-After": components["headers"]["Retry-After"];
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                traceparent: components["headers"]["traceparent"];
+                "Cache-Control": components["headers"]["Cache-Control"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Too Many Requests",
+                 *       "status": 429,
+                 *       "detail": "There were too many attempts to log in.",
+                 *       "instance": "/token",
                  *       "code": "rate_limited",
                  *       "request_id": "01a2b3c4d5e6f708"
                  *     }
@@ -2959,6 +3018,7 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["FilmNotFound"];
             409: components["responses"]["FilmConflict"];
             412: components["responses"]["PreconditionFailed"];
@@ -3519,6 +3579,7 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["CustomerNotFound"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["DatabaseUnavailable"];
@@ -3562,6 +3623,7 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["CustomerNotFound"];
             409: components["responses"]["RentalConflict"];
             413: components["responses"]["BodyTooLarge"];
@@ -3605,6 +3667,7 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["RentalNotFound"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["DatabaseUnavailable"];
@@ -3644,6 +3707,7 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["RentalNotFound"];
             409: components["responses"]["ReturnConflict"];
             500: components["responses"]["InternalError"];
@@ -3732,6 +3796,7 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["DatabaseUnavailable"];
         };
@@ -3802,6 +3867,7 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["DatabaseUnavailable"];
         };
@@ -3835,6 +3901,7 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["CustomerNotFound"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["DatabaseUnavailable"];
@@ -3897,6 +3964,7 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["CustomerNotFound"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["DatabaseUnavailable"];
@@ -3973,6 +4041,7 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["CustomerNotFound"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["DatabaseUnavailable"];
@@ -4016,6 +4085,7 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["CustomerNotFound"];
             409: components["responses"]["SubscriptionConflict"];
             413: components["responses"]["BodyTooLarge"];
@@ -4059,6 +4129,7 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["SubscriptionNotFound"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["DatabaseUnavailable"];
@@ -4098,6 +4169,7 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["SubscriptionNotFound"];
             409: components["responses"]["CancelConflict"];
             500: components["responses"]["InternalError"];
@@ -4309,6 +4381,7 @@ export interface operations {
             400: components["responses"]["TokenRefused"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyLogins"];
         };
     };
     getHealth: {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -73,6 +74,7 @@ func (c config) checkRanges(m *mistakes) {
 	inRange(m, "LOG_SAMPLE_RATE", c.LogSampleRate, 0, 1, "0 to 1")
 	inRange(m, "DATABASE_MAX_CONNS", c.DatabaseMaxConns, 1, maxConns, "1 to 1000")
 	inRange(m, "MAX_IN_FLIGHT", c.MaxInFlight, 0, many, "0 to 1000000")
+	inRange(m, "TOKEN_RATE_LIMIT", c.TokenRateLimit, 0, many, "0 to 1000000")
 	inRange(m, "LLM_RATE_LIMIT", c.LLMRateLimit, 0, many, "0 to 1000000")
 	inRange(m, "LLM_MAX_CALLS", c.LLMMaxCalls, 0, many, "0 to 1000000")
 	inRange(m, "LLM_TIMEOUT", c.LLMTimeout, time.Second, time.Hour, "1s to 1h")
@@ -114,6 +116,8 @@ var bearerToken = regexp.MustCompile(`^[A-Za-z0-9._~+/-]+=*$`)
 
 // checkServing checks what only a server needs.
 func (c config) checkServing(m *mistakes) {
+	_, err := c.tokens(context.Background())
+	m.add(err)
 	m.unless(bearerToken.MatchString(c.APIToken), "API_TOKEN has a character that a bearer token must not have")
 	m.unless(!c.production() || c.APIToken != defaultToken, "API_TOKEN is the development token: set another one for production")
 	m.unless(!c.production() || c.APIPassword != defaultPassword, "API_PASSWORD is the development password: set another one for production")

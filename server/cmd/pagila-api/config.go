@@ -48,9 +48,12 @@ type config struct {
 	PagilaDir        string `env:"PAGILA_DIR"`
 	PostgresBinDir   string `env:"PG_BINDIR"`
 
-	APIToken    string `env:"API_TOKEN" envDefault:"dvd_admin"`
-	APIUsername string `env:"API_USERNAME" envDefault:"staff"`
-	APIPassword string `env:"API_PASSWORD" envDefault:"dvd_admin"`
+	APIToken string `env:"API_TOKEN" envDefault:"dvd_admin"`
+	// APITokensFile has tokens with fewer scopes. SIGHUP makes a server read it again.
+	APITokensFile  string `env:"API_TOKENS_FILE"`
+	APIUsername    string `env:"API_USERNAME" envDefault:"staff"`
+	APIPassword    string `env:"API_PASSWORD" envDefault:"dvd_admin"`
+	TokenRateLimit int    `env:"TOKEN_RATE_LIMIT" envDefault:"10"`
 
 	LLMProvider string        `env:"LLM_PROVIDER"` // empty means openai if there is a key or a base URL, and offline otherwise
 	LLMModel    string        `env:"LLM_MODEL"`

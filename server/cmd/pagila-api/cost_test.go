@@ -143,7 +143,7 @@ const costToken, costPassword = "cost-token", "cost-password"
 func openShop(t *testing.T, databaseURL, throughURL string) *shop {
 	t.Helper()
 	config, err := loadConfig([]string{
-		"HOME=" + t.TempDir(), "APP_ENV=production", "API_TOKEN=" + costToken, "API_PASSWORD=" + costPassword, "DRAIN_DELAY=0s",
+		"HOME=" + t.TempDir(), "APP_ENV=production", "API_TOKEN=" + costToken, "API_PASSWORD=" + costPassword, "TOKEN_RATE_LIMIT=0", "DRAIN_DELAY=0s",
 		"DATABASE_URL=" + throughURL, "OPS_ADDR=127.0.0.1:0",
 	}, true)
 	if err != nil {

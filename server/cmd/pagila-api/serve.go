@@ -81,6 +81,7 @@ func serveOn(ctx context.Context, c config, listener net.Listener, stdout io.Wri
 		return err
 	}
 	defer func() { err = errors.Join(err, service.close()) }()
+	defer reloadTokens(ctx, c, service.Server, logger)()
 	front := newFrontend(c, service.handler, logger)
 	defer front.Close() // if the start fails
 	served := front.start(listener)
@@ -126,6 +127,11 @@ func newService(ctx context.Context, c config, contract *openapi3.T, otel *telem
 	if s.Server, err = newServer(c, contract, s.model, otel, logger); err != nil {
 		return nil, err
 	}
+	tokens, err := c.tokens(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.SetTokens(tokens)
 	s.handler = s.Server
 	if c.CheckResponses {
 		if s.handler, err = server.CheckResponses(contract, s.Server, s.report(logger)); err != nil {
@@ -166,7 +172,7 @@ func newServer(c config, contract *openapi3.T, model *llm.Client, otel *telemetr
 		Contract:    contract,
 		Model:       model,
 		Credentials: server.Credentials{Token: c.APIToken, Username: c.APIUsername, Password: c.APIPassword},
-		Limits:      server.Limits{InFlight: c.MaxInFlight, PerMinute: c.LLMRateLimit, Concurrent: c.LLMMaxCalls},
+		Limits:      server.Limits{InFlight: c.MaxInFlight, PerMinute: c.LLMRateLimit, Concurrent: c.LLMMaxCalls, Logins: c.TokenRateLimit},
 
 		TrustedProxies: c.TrustedProxies,
 		Origins:        c.CORSOrigins,

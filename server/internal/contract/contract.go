@@ -6,6 +6,7 @@ package contract
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 
@@ -17,8 +18,9 @@ import (
 type Operation struct {
 	ID      string
 	Method  string
-	Path    string // as in the contract, such as /films/{film_id}
-	Secured bool   // requires a token
+	Path    string   // as in the contract, such as /films/{film_id}
+	Secured bool     // requires a token
+	Scopes  []string // that the token needs, sorted
 
 	route      *routers.Route
 	parameters []*openapi3.Parameter
@@ -61,7 +63,33 @@ func newOperation(route *routers.Route) *Operation {
 		security = &route.Spec.Security
 	}
 	o.Secured = len(*security) > 0
+	o.Scopes = requiredScopes(*security)
 	return o
+}
+
+// requiredScopes returns the scopes of all alternatives of a security requirement. OpenAPI 3.0 allows scopes only for
+// OAuth2. A token that the client got in another way needs the same.
+func requiredScopes(security openapi3.SecurityRequirements) []string {
+	var all []string
+	for _, alternative := range security {
+		for _, scopes := range alternative {
+			all = append(all, scopes...)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// Scopes returns the scopes of the contract's OAuth2 flow, sorted.
+func Scopes(doc *openapi3.T) []string {
+	var all []string
+	for _, scheme := range doc.Components.SecuritySchemes {
+		if flows := scheme.Value.Flows; flows != nil && flows.Password != nil {
+			all = slices.AppendSeq(all, maps.Keys(flows.Password.Scopes))
+		}
+	}
+	slices.Sort(all)
+	return all
 }
 
 // Spec returns the contract's own description of the operation.

@@ -18,10 +18,13 @@ class Token:
     Attributes:
         access_token (str): The token. Send it in the header `Authorization`, after `Bearer`. Example: dvd_admin.
         token_type (TokenTokenType): How to send the token (RFC 6750). Example: bearer.
+        scope (str): The scopes of the token, separated by spaces (RFC 6749, section 5.1). Example: customers:read
+            films:write rentals:write.
     """
 
     access_token: str
     token_type: TokenTokenType
+    scope: str
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -29,12 +32,15 @@ class Token:
 
         token_type: str = self.token_type
 
+        scope = self.scope
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
             {
                 "access_token": access_token,
                 "token_type": token_type,
+                "scope": scope,
             }
         )
 
@@ -47,9 +53,12 @@ class Token:
 
         token_type = check_token_token_type(d.pop("token_type"))
 
+        scope = d.pop("scope")
+
         token = cls(
             access_token=access_token,
             token_type=token_type,
+            scope=scope,
         )
 
         token.additional_properties = d

@@ -24,7 +24,7 @@ class TokenRequest:
             grant_type (TokenRequestGrantType): No other grant is supported. Example: password.
             username (str): The user's name. Example: staff.
             password (str): The user's password. Example: dvd_admin.
-            scope (str | Unset): Ignored. A client of OAuth2 may send it.
+            scope (str | Unset): Ignored. The response says which scopes the token has (RFC 6749, section 3.3).
             client_id (str | Unset): Ignored. A client of OAuth2 may send it.
             client_secret (str | Unset): Ignored. A client of OAuth2 may send it.
     """

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"example.com/pagila-api/api"
+	"example.com/pagila-api/server"
+)
+
+// tokens reads API_TOKENS_FILE, if it is set. The error names all mistakes in it, and contains no secret.
+func (c config) tokens(ctx context.Context) ([]server.Token, error) {
+	if c.APITokensFile == "" {
+		return nil, nil
+	}
+	contract, err := api.Load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.Open(c.APITokensFile)
+	if err != nil {
+		return nil, fmt.Errorf("API_TOKENS_FILE: %w", err)
+	}
+	defer f.Close()
+	tokens, err := server.ParseTokens(f, server.Scopes(contract))
+	if err != nil {
+		return nil, fmt.Errorf("API_TOKENS_FILE is malformed:\n%w", err)
+	}
+	return tokens, nil
+}
+
+// reloadTokens reads API_TOKENS_FILE again at each SIGHUP, until the returned function is called. Without this file
+// SIGHUP ends the program, as it does when a terminal is closed.
+func reloadTokens(ctx context.Context, c config, srv *server.Server, logger *slog.Logger) (end func()) {
+	if c.APITokensFile == "" {
+		return func() {}
+	}
+	hangups := make(chan os.Signal, 1)
+	signal.Reset(syscall.SIGHUP) // main's own handler ends the program
+	signal.Notify(hangups, syscall.SIGHUP)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for range hangups {
+			tokens, err := c.tokens(ctx)
+			if err != nil {
+				logger.Error("the tokens that were read before stay valid", "error", err)
+				continue
+			}
+			srv.SetTokens(tokens)
+			logger.Info("the tokens have been read again", "tokens", len(tokens))
+		}
+	}()
+	return func() {
+		signal.Stop(hangups)
+		close(hangups)
+		<-ended
+	}
+}
+
+// makeToken prints the line of a new token for API_TOKENS_FILE. The token itself goes to stderr, so that the line can
+// be appended to the file.
+func makeToken(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	flags := flag.NewFlagSet("token", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	label := flags.String("label", "", "the `name` of the token in the log")
+	scopes := flags.String("scopes", "", "what the token allows, a `list` with commas in between")
+	valid := flags.Duration("valid", 0, "how long the token is valid, such as 2160h; 0 means forever")
+	if err := parse(flags, args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 || *valid < 0 {
+		return errors.New("token: want -label name -scopes list, and perhaps -valid 2160h")
+	}
+	contract, err := api.Load(ctx)
+	if err != nil {
+		return err
+	}
+	var expires time.Time
+	if *valid > 0 {
+		expires = time.Now().Add(*valid)
+	}
+	secret, token, err := server.NewToken(*label, strings.Split(*scopes, ","), expires, server.Scopes(contract))
+	if err != nil {
+		return fmt.Errorf("token: %w", err)
+	}
+	fmt.Fprintf(stderr, "The token, which is not shown again: %s\n", secret)
+	_, err = fmt.Fprintln(stdout, token)
+	return err
+}
