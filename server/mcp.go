@@ -17,6 +17,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"example.com/pagila-api/server/internal/contract"
+	"example.com/pagila-api/store"
 )
 
 // mcpPath is the path of the endpoint for MCP clients. The contract describes operations of HTTP and not
@@ -152,6 +153,9 @@ func (s *Server) serveMCP(c *gin.Context) {
 		return
 	}
 	c.Request.Body = io.NopCloser(bytes.NewReader(body))
+	if s.bookmarks != nil { // clients of MCP keep no cookies
+		c.Request = c.Request.WithContext(store.WithBookmark(c.Request.Context(), new(store.Newest)))
+	}
 	w := &mcpWriter{ResponseWriter: c.Writer}
 	s.mcp.ServeHTTP(w, c.Request)
 	if err := w.refusal(); err != nil {

@@ -89,7 +89,10 @@ type Deps struct {
 	// Origins are the origins (https://app.example.com) whose pages may use the API in a browser, or *
 	// for any. Without them, only pages of the server's own origin may.
 	Origins []string
-	Logger  *slog.Logger
+	// Replicas says that the store reads from replicas. Clients then get a cookie with which they read their own
+	// writes.
+	Replicas bool
+	Logger   *slog.Logger
 }
 
 // Server is the API as an http.Handler.
@@ -104,6 +107,7 @@ type Server struct {
 	origins    []string // as browsers send them
 	admission  *admission
 	limiter    *limiter
+	bookmarks  *bookmarks // nil without replicas
 	proxies    proxies
 	startup    startup
 	draining   atomic.Bool
@@ -118,6 +122,9 @@ func New(deps Deps) (*Server, error) {
 	deps.Limits.KeepAlive = cmp.Or(deps.Limits.KeepAlive, defaultKeepAlive)
 	deps.Limits.HeadDelay = cmp.Or(deps.Limits.HeadDelay, defaultHeadDelay)
 	s := &Server{deps: deps, operations: newOperations(deps.Contract)}
+	if deps.Replicas {
+		s.bookmarks = newBookmarks(deps.Credentials.Token)
+	}
 	s.admission = newAdmission(deps.Limits.InFlight, s.operations, deps.Logger)
 	s.startup.done.Store(deps.Store != nil)
 	s.Starting("its database is not ready yet")
@@ -198,8 +205,12 @@ func (s *Server) newEngine() *gin.Engine {
 	engine.NoMethod(func(c *gin.Context) { s.onError(c, errNoMethod) })
 	engine.Use(s.process)
 
+	around := []gen.StrictMiddlewareFunc{detach, s.admit}
+	if s.bookmarks != nil {
+		around = append(around, s.follow)
+	}
 	gen.RegisterHandlersWithOptions(engine,
-		gen.NewStrictHandlerWithOptions(s, []gen.StrictMiddlewareFunc{detach, s.admit}, gen.StrictGinServerOptions{
+		gen.NewStrictHandlerWithOptions(s, around, gen.StrictGinServerOptions{
 			RequestErrorHandlerFunc:  func(c *gin.Context, err error) { s.onError(c, errBinding) },
 			HandlerErrorFunc:         s.onError,
 			ResponseErrorHandlerFunc: s.onError,

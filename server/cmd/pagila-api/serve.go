@@ -73,7 +73,7 @@ func serveOn(ctx context.Context, c config, listener net.Listener, stdout io.Wri
 	defer front.Close() // if the start fails
 	served := front.start(listener)
 
-	db, st, err := openStore(ctx, c, service.Server, stderr)
+	db, st, err := openStore(ctx, c, service.Server, logger, stderr)
 	if err != nil {
 		return err
 	}
@@ -162,13 +162,14 @@ func newServer(c config, contract *openapi3.T, model *llm.Client, logger *slog.L
 
 		TrustedProxies: c.TrustedProxies,
 		Origins:        c.CORSOrigins,
+		Replicas:       len(c.ReplicaURLs) > 0,
 		Logger:         logger,
 	})
 }
 
 // openStore opens the database. It restores and migrates a private one. Until it is done, requests are told
 // what the server is waiting for.
-func openStore(ctx context.Context, c config, srv *server.Server, stderr io.Writer) (_ *database, _ *store.Store, err error) {
+func openStore(ctx context.Context, c config, srv *server.Server, logger *slog.Logger, stderr io.Writer) (_ *database, _ *store.Store, err error) {
 	db, err := openInPhases(ctx, c, progressTo(stderr), srv.Starting)
 	if errors.Is(err, localpg.ErrLocked) {
 		return nil, nil, fmt.Errorf("%w: stop it, or set another DATA_DIR", err)
@@ -176,7 +177,10 @@ func openStore(ctx context.Context, c config, srv *server.Server, stderr io.Writ
 	if err != nil {
 		return nil, nil, err
 	}
-	st, err := store.Open(db.url, store.Options{MaxConns: c.DatabaseMaxConns})
+	st, err := store.Open(db.url, store.Options{
+		MaxConns: c.DatabaseMaxConns,
+		Replicas: c.ReplicaURLs, ReplicaMaxLag: c.ReplicaMaxLag, OnReplica: func(s store.ReplicaState) { logReplica(logger, s) },
+	})
 	if err != nil {
 		return nil, nil, errors.Join(err, db.close())
 	}
@@ -188,6 +192,14 @@ func openStore(ctx context.Context, c config, srv *server.Server, stderr io.Writ
 		return nil, nil, errors.Join(fmt.Errorf("migrate: %w", err), st.Close(), db.close())
 	}
 	return db, st, nil
+}
+
+func logReplica(logger *slog.Logger, s store.ReplicaState) {
+	if s.InUse {
+		logger.Info("reads use the replica", "replica", s.Address)
+	} else {
+		logger.Warn("reads leave the replica out", "replica", s.Address, "error", s.Reason)
+	}
 }
 
 func newModel(c config, contract *openapi3.T, logger *slog.Logger, otel *telemetry) (*llm.Client, error) {
