@@ -112,6 +112,9 @@ func (s *Server) callMCPTool(ctx context.Context, t *tool, arguments json.RawMes
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(caller.request.Context(), cancel)()
+	if s.bookmarks != nil { // clients of MCP keep no cookies
+		ctx = store.WithBookmark(ctx, new(store.Newest))
+	}
 	response, err := s.callTool(ctx, caller, t, arguments, caller.request.Header["Authorization"])
 	if ctx.Err() != nil {
 		return nil, ctx.Err() // nobody waits for the result
@@ -153,9 +156,6 @@ func (s *Server) serveMCP(c *gin.Context) {
 		return
 	}
 	c.Request.Body = io.NopCloser(bytes.NewReader(body))
-	if s.bookmarks != nil { // clients of MCP keep no cookies
-		c.Request = c.Request.WithContext(store.WithBookmark(c.Request.Context(), new(store.Newest)))
-	}
 	w := &mcpWriter{ResponseWriter: c.Writer}
 	s.mcp.ServeHTTP(w, c.Request)
 	if err := w.refusal(); err != nil {

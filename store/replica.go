@@ -66,24 +66,34 @@ const (
 
 // openReplicas prepares the pools of the replicas, and begins to watch them.
 func (s *Store) openReplicas(o Options) (*replicas, error) {
-	r := &replicas{maxLag: o.ReplicaMaxLag, primary: openPool(s.reads.sessions, 1, watchTimeout)}
+	configs := make([]*pgx.ConnConfig, len(o.Replicas))
 	for i, url := range o.Replicas {
-		config, err := pgx.ParseConfig(url)
-		if err != nil {
+		var err error
+		if configs[i], err = pgx.ParseConfig(url); err != nil {
 			return nil, fmt.Errorf("parse the URL of replica %d: %w", i+1, err)
 		}
-		one := &replica{address: net.JoinHostPort(config.Host, strconv.Itoa(int(config.Port))), changed: o.OnReplica}
-		sessions := newSessions(config)
-		// If a replica takes longer, there is time for another server.
-		one.reads = openPool(sessions, o.MaxConns, o.Timeout/2)
-		one.reads.replica = one
-		one.watch = openPool(sessions, 1, watchTimeout)
-		r.all = append(r.all, one)
+	}
+	r := &replicas{maxLag: o.ReplicaMaxLag, primary: openPool(s.reads.sessions, 1, watchTimeout)}
+	for _, config := range configs {
+		r.all = append(r.all, openReplica(config, o))
 	}
 	var ctx context.Context
 	ctx, r.stop = context.WithCancel(context.Background())
 	r.watched.Go(func() { r.watch(ctx) })
 	return r, nil
+}
+
+func openReplica(config *pgx.ConnConfig, o Options) *replica {
+	sessions := newSessions(config)
+	r := &replica{
+		address: net.JoinHostPort(config.Host, strconv.Itoa(int(config.Port))),
+		changed: o.OnReplica,
+		// If a replica takes longer, there is time for another server.
+		reads: openPool(sessions, o.MaxConns, o.Timeout/2),
+		watch: openPool(sessions, 1, watchTimeout),
+	}
+	r.reads.replica = r
+	return r
 }
 
 // Close ends the watch and closes the pools. It implements bun.ConnResolver.

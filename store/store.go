@@ -148,7 +148,7 @@ func Open(url string, o Options) (*Store, error) {
 	s.probe.patience, s.probe.persistent = probePatience, true
 	if len(o.Replicas) > 0 {
 		if s.replicas, err = s.openReplicas(o); err != nil {
-			return nil, err
+			return nil, errors.Join(err, s.Close())
 		}
 		s.reads.replicas = s.replicas
 		s.reads.DB = bun.NewDB(s.reads.DB.DB, pgdialect.New(), bun.WithConnResolver(s.replicas))
