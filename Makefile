@@ -289,6 +289,10 @@ chaos: postgres compiler ## Run the server for a minute while everything around 
 history-test: postgres ## Check the histories of 64 clients while servers are killed, and without each lock (takes 5 minutes)
 	HISTORY_DURATION=60s go test -count=1 -timeout 30m -v -run '^Test(History|WithoutLocks)$$' ./server/historytest
 
+.PHONY: cluster-test
+cluster-test: build ## Run four instances on a cluster of PostgreSQL under Patroni, and kill its leader (needs Debian's etcd-server, patroni, haproxy)
+	CLUSTER_TEST=1 go test -count=1 -timeout 20m -v ./server/clustertest
+
 .PHONY: bench
 bench: postgres ## Compare the server with hand-written ones and with PostgreSQL alone, and write server/BENCHMARKS.md (takes 8 minutes)
 	go run ./server/bench -server $(BIN) \

@@ -25,7 +25,8 @@ const anyOrigin = "*"
 const preflightMaxAge = 2 * time.Hour
 
 // newCORS returns the handler that allows pages of these origins to use the API in a browser. Pages send
-// the token as a header, so any header is allowed. There are no cookies that another page could abuse.
+// the token as a header, so any header is allowed. There are no cookies that another page could abuse: the one that
+// [bookmarks] sends allows nothing.
 func newCORS(origins []string, doc *openapi3.T) *cors.Cors {
 	return cors.New(cors.Options{
 		AllowedOrigins: origins,
@@ -53,7 +54,7 @@ func parseOrigins(entries []string) ([]string, error) {
 }
 
 // responseHeaders returns all headers that the contract documents, and Allow of a 405, which belongs to no
-// operation.
+// operation. No page can read Set-Cookie.
 func responseHeaders(doc *openapi3.T) []string {
 	headers := map[string]bool{"Allow": true}
 	for _, op := range contract.Operations(doc) {
@@ -63,6 +64,7 @@ func responseHeaders(doc *openapi3.T) []string {
 			}
 		}
 	}
+	delete(headers, "Set-Cookie")
 	return slices.Sorted(maps.Keys(headers))
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"example.com/pagila-api/server/internal/contract"
+	"example.com/pagila-api/store"
 )
 
 // mcpPath is the path of the endpoint for MCP clients. The contract describes operations of HTTP and not
@@ -111,6 +112,9 @@ func (s *Server) callMCPTool(ctx context.Context, t *tool, arguments json.RawMes
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(caller.request.Context(), cancel)()
+	if s.bookmarks != nil { // clients of MCP keep no cookies
+		ctx = store.WithBookmark(ctx, new(store.Newest))
+	}
 	response, err := s.callTool(ctx, caller, t, arguments, caller.request.Header["Authorization"])
 	if ctx.Err() != nil {
 		return nil, ctx.Err() // nobody waits for the result

@@ -91,7 +91,10 @@ type Deps struct {
 	// Origins are the origins (https://app.example.com) whose pages may use the API in a browser, or *
 	// for any. Without them, only pages of the server's own origin may.
 	Origins []string
-	Logger  *slog.Logger
+	// Replicas says that the store reads from replicas. Clients then get a cookie with which they read their own
+	// writes.
+	Replicas bool
+	Logger   *slog.Logger
 	// LogSkip is the share of requests, from 0 to 1, whose lines are left out of the log, at random. Requests that
 	// fail or take a second are always logged.
 	LogSkip float64
@@ -121,6 +124,7 @@ type Server struct {
 	limiter    *limiter
 	scopes     []string // of the contract
 	accepted   atomic.Pointer[acceptedTokens]
+	bookmarks  *bookmarks // nil without replicas
 	proxies    proxies
 	startup    startup
 	draining   atomic.Bool
@@ -137,6 +141,9 @@ func New(deps Deps) (*Server, error) {
 	s := &Server{deps: deps, operations: newOperations(deps.Contract), observer: deps.Observer}
 	if s.observer == nil {
 		s.observer = unobserved{}
+	}
+	if deps.Replicas {
+		s.bookmarks = newBookmarks(deps.Credentials.Token)
 	}
 	if deps.TracerProvider != nil {
 		s.tracer = deps.TracerProvider.Tracer(scope)
@@ -225,8 +232,12 @@ func (s *Server) newEngine() *gin.Engine {
 	engine.NoMethod(func(c *gin.Context) { s.onError(c, errNoMethod) })
 	engine.Use(s.process)
 
+	around := []gen.StrictMiddlewareFunc{detach, s.admit}
+	if s.bookmarks != nil {
+		around = append(around, s.follow)
+	}
 	gen.RegisterHandlersWithOptions(engine,
-		gen.NewStrictHandlerWithOptions(s, []gen.StrictMiddlewareFunc{detach, s.admit}, gen.StrictGinServerOptions{
+		gen.NewStrictHandlerWithOptions(s, around, gen.StrictGinServerOptions{
 			RequestErrorHandlerFunc:  func(c *gin.Context, err error) { s.onError(c, errBinding) },
 			HandlerErrorFunc:         s.onError,
 			ResponseErrorHandlerFunc: s.onError,

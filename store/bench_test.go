@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"example.com/pagila-api/store"
 	"example.com/pagila-api/store/pgtest"
@@ -132,5 +133,48 @@ func giveBack(b *testing.B, s *store.Store, r store.Rental) {
 	b.Helper()
 	if _, err := s.ReturnRental(b.Context(), r.CustomerID, r.RentalID); err != nil {
 		b.Fatal(err)
+	}
+}
+
+// BenchmarkReplicas compares what it costs to read one's own writes. "any" is a read of a client that has not written.
+// "mine" compares the bookmark with the replica. "primary" reads from the primary for as long as a client has a
+// bookmark. "behind" is a read that finds the replica behind, and then goes to the primary.
+func BenchmarkReplicas(b *testing.B) {
+	c := pgtest.NewCluster(b, 1)
+	s, err := store.Open(c.PrimaryURL(b), store.Options{Replicas: []string{c.Replicas[0].URL}, ReplicaMaxLag: time.Hour})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { s.Close() })
+	pgtest.WaitUntil(b, pgtest.Connect(b, c.Replicas[0].URL).QueryRow, `SELECT EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE '%replay_lsn%' AND pid <> pg_backend_pid())`)
+	for name, seen := range map[string]store.Bookmark{
+		"any": {}, "mine": {Timeline: 1, LSN: 1}, "primary": store.Newest, "behind": {Timeline: 1, LSN: 1 << 60},
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := s.Film(store.WithBookmark(b.Context(), &seen), 1); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	copies := pgtest.ValueAt[int32](b, c.Primary.URL, `SELECT inventory_id FROM inventory i WHERE NOT EXISTS (
+		SELECT FROM rental r WHERE r.inventory_id = i.inventory_id AND return_date IS NULL) LIMIT 1`)
+	for name, ctx := range map[string]context.Context{
+		"write": b.Context(), "write, with its position": store.WithBookmark(b.Context(), new(store.Bookmark)),
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				r, err := s.CreateRental(ctx, store.NewRental{CustomerID: 1, InventoryID: copies, StaffID: 1})
+				if err == nil {
+					_, err = s.ReturnRental(ctx, 1, r.RentalID)
+				}
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

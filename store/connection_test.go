@@ -7,9 +7,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"sync"
@@ -20,12 +17,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
-	"github.com/jackc/pgx/v5/stdlib"
 
-	"example.com/pagila-api/schema/migrations"
 	"example.com/pagila-api/store"
-	"example.com/pagila-api/store/localpg"
-	"example.com/pagila-api/store/pagila"
 	"example.com/pagila-api/store/pgtest"
 )
 
@@ -640,7 +633,8 @@ func (c *commitCutter) reset(client, server net.Conn, commit []byte) {
 // the calls say that the database is read-only.
 func TestFailover(t *testing.T) {
 	t.Parallel()
-	primary, standby := servers(t)
+	cluster := pgtest.NewCluster(t, 1)
+	primary, standby := cluster.Primary.URL, cluster.Replicas[0].URL
 	proxy := pgtest.NewProxy(t, standby)
 	s := open(t, proxy.URL())
 	conn := pgtest.Connect(t, primary)
@@ -666,55 +660,5 @@ func TestFailover(t *testing.T) {
 	}
 	if err != nil || len(status.Missing) > 0 {
 		t.Errorf("status on the primary: %+v, %v", status, err)
-	}
-}
-
-// servers starts a primary with Pagila, and a copy of it as a standby.
-func servers(t *testing.T) (primary, standby string) {
-	t.Helper()
-	ctx := t.Context()
-	dir, err := os.MkdirTemp("", "pagila-api-failover-") //nolint:usetesting // the server's user must reach it
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	start := func(name string) *localpg.Server {
-		server, err := localpg.Start(ctx, localpg.Options{Dir: filepath.Join(dir, name)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { server.Stop(context.WithoutCancel(ctx)) })
-		return server
-	}
-	first := start("primary")
-	address := first.URL("postgres")
-	if err := pagila.Sample(nil).Restore(ctx, address); err != nil {
-		t.Fatal(err)
-	}
-	config, err := pgx.ParseConfig(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	db := stdlib.OpenDB(*config)
-	if err := errors.Join(migrations.Apply(ctx, db), db.Close(), first.Stop(ctx)); err != nil {
-		t.Fatal(err)
-	}
-	copyCluster(t, filepath.Join(dir, "primary", "data"), filepath.Join(dir, "standby", "data"))
-	return start("primary").URL("postgres"), start("standby").URL("postgres")
-}
-
-// copyCluster copies a stopped cluster and makes the copy a standby.
-func copyCluster(t *testing.T, from, to string) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	// A standby starts even if it never hears from its primary.
-	script := `cp -a "$0" "$1" && cp -p "$1/PG_VERSION" "$1/standby.signal"`
-	if out, err := exec.CommandContext(t.Context(), "sh", "-c", script, from, to).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
 	}
 }

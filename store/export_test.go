@@ -1,5 +1,7 @@
 package store
 
+import "github.com/uptrace/bun"
+
 // CompletedTexts returns the number of completed statements that the store keeps.
 func CompletedTexts(s *Store) int {
 	l := s.layout.Load()
@@ -51,3 +53,6 @@ func listSQL(s *Store, l list, p Paging, q query) (sql string, args []any, err e
 	sql, args = r.sql(q)
 	return s.layout.Load().write(sql), args, nil
 }
+
+// Bun returns the database for bun's query builder.
+func Bun(s *Store) *bun.DB { return s.reads.DB }

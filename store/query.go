@@ -16,9 +16,10 @@ import (
 // session is the connection of one call.
 type session struct {
 	*sql.Conn
-	store *Store
-	mode  pgx.QueryExecMode // of the package's statements
-	begin *beginning        // of the call's transaction, or nil
+	store   *Store
+	mode    pgx.QueryExecMode // of the package's statements
+	begin   *beginning        // of the call's transaction, or nil
+	compare *comparison       // of the call's bookmark on a replica, or nil
 }
 
 // beginning is the beginning of a transaction that is sent with its first statement.
@@ -52,6 +53,14 @@ func (c session) query(ctx context.Context, name string, dest any, statement str
 //
 // Unless the session keeps prepared statements, each statement takes a round trip of its own.
 func (c session) pipeline(ctx context.Context, name string, steps ...step) (done int, err error) {
+	if compare := c.takeComparison(); compare != nil {
+		return c.executeAt(ctx, name, compare.bookmark, steps)
+	}
+	return c.execute(ctx, name, steps)
+}
+
+// execute executes statements as pipeline does.
+func (c session) execute(ctx context.Context, name string, steps []step) (done int, err error) {
 	l, err := c.layout(ctx)
 	if err != nil {
 		return 0, err
@@ -172,7 +181,12 @@ func (c session) catalog(ctx context.Context, name, statement string, dest ...an
 
 // read executes a constant statement that only reads Pagila's tables, as session.query does.
 func (s *Store) read(ctx context.Context, name string, dest any, statement string, args ...any) error {
-	return s.call(ctx, s.reads, NoWrite, func(ctx context.Context, c session) error {
+	return s.readFrom(ctx, s.reads, name, dest, statement, args...)
+}
+
+// readFrom is read from a pool.
+func (s *Store) readFrom(ctx context.Context, p pool, name string, dest any, statement string, args ...any) error {
+	return s.call(ctx, p, NoWrite, func(ctx context.Context, c session) error {
 		return c.query(ctx, name, dest, statement, args...)
 	})
 }

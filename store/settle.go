@@ -48,12 +48,14 @@ func (s *Store) settle(ctx context.Context, p proof, unavailable *UnavailableErr
 	defer cancel()
 	statement := `SELECT EXISTS (SELECT ` + p.row + `) AS made, COALESCE(txid_status($1::bigint), '') AS status`
 	args := append([]any{p.transaction}, p.args...)
+	primary := s.reads
+	primary.replicas = nil
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		var found []struct {
 			Made   bool
 			Status string
 		}
-		err := s.read(ctx, "transaction.settle", &found, statement, args...)
+		err := s.readFrom(ctx, primary, "transaction.settle", &found, statement, args...)
 		switch {
 		case err == nil && found[0].Made:
 			return nil

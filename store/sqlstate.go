@@ -138,6 +138,8 @@ func meaningOf(err error) meaning {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return left
+	case errors.Is(err, errBehind):
+		return conflict
 	case errors.As(err, &server) && errors.As(err, &connect):
 		return meaningOfConnect(server.Code)
 	case errors.As(err, &server) && errors.As(err, &begin):

@@ -78,10 +78,10 @@ const (
 
 // Store gives access to the database. It is safe for concurrent use. A process needs one.
 type Store struct {
-	sessions *sessions
 	observer Observer
 	reads    pool
 	writes   pool                   // the same connections, for transactions
+	replicas *replicas              // or nil
 	probe    pool                   // one connection, for Status alone
 	layout   atomic.Pointer[layout] // nil until it is known
 	status   singleflight.Group     // lets concurrent calls of Status share one check
@@ -94,9 +94,12 @@ type Store struct {
 // pool is a pool of connections with the limits of the calls that use it.
 type pool struct {
 	*bun.DB
-	timeout time.Duration
-	turns   chan struct{} // its capacity is the number of calls that may hold a connection; nil is no limit
-	writes  bool          // its calls begin transactions themselves
+	sessions *sessions
+	replicas *replicas // that its calls may use as well, or nil
+	replica  *replica  // that it leads to, or nil for the primary
+	timeout  time.Duration
+	turns    chan struct{} // its capacity is the number of calls that may hold a connection; nil is no limit
+	writes   bool          // its calls begin transactions themselves
 	// patience is how long a call is repeated after an error that waitsFor lists.
 	patience time.Duration
 	// persistent says that patience applies to lost connections as well.
@@ -112,10 +115,18 @@ type Options struct {
 	Timeout time.Duration
 	// Observer is told about connections and statements. The default is none.
 	Observer Observer
+	// Replicas are the URLs of streaming replicas, which calls that only read use in turn. Each has MaxConns
+	// connections. A read that fails on a replica is repeated elsewhere, so that replicas can be restarted.
+	Replicas []string
+	// ReplicaMaxLag is how far a replica may be behind the primary. One that is further behind is left out. The
+	// default is 10 s. The lag is measured every half second.
+	ReplicaMaxLag time.Duration
+	// OnReplica is called when a replica is left out or comes back, also at the beginning. It may be nil.
+	OnReplica func(ReplicaState)
 }
 
 // Open prepares a pool of connections to the database at url, which is a postgres:// URL or a libpq
-// keyword string. It does not connect. The first query does.
+// keyword string. It does not connect. The first query does. Only the watch of replicas connects at once.
 //
 // pgx reads default_query_exec_mode and statement_cache_capacity from the URL. They apply to every
 // statement. Behind a pooler that refuses the settings of session.go, no statement is prepared in any case.
@@ -125,11 +136,12 @@ func Open(url string, o Options) (*Store, error) {
 		return nil, fmt.Errorf("parse the database URL: %w", err)
 	}
 	o.MaxConns, o.Timeout = cmp.Or(o.MaxConns, defaultMaxConns), cmp.Or(o.Timeout, defaultTimeout)
-	s := &Store{sessions: newSessions(config), observer: o.Observer}
+	o.ReplicaMaxLag = cmp.Or(o.ReplicaMaxLag, defaultMaxLag)
+	s := &Store{observer: o.Observer}
 	if s.observer == nil {
 		s.observer = unobserved{}
 	}
-	s.reads = s.openPool(o.MaxConns, o.Timeout)
+	s.reads = openPool(newSessions(config), o.MaxConns, o.Timeout)
 	s.reads.patience = readPatience
 	s.writes = s.reads
 	s.writes.patience = writePatience
@@ -138,18 +150,25 @@ func Open(url string, o Options) (*Store, error) {
 	// Writes wait for locks that others hold. They get at most half of the connections, so that they cannot
 	// starve reads.
 	s.writes.turns, s.writes.writes = make(chan struct{}, max(o.MaxConns/2, 1)), true
-	s.probe = s.openPool(1, min(statusTimeout, o.Timeout))
+	s.probe = openPool(s.reads.sessions, 1, min(statusTimeout, o.Timeout))
 	s.probe.patience, s.probe.persistent = probePatience, true
+	if len(o.Replicas) > 0 {
+		if s.replicas, err = s.openReplicas(o); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+		s.reads.replicas = s.replicas
+		s.reads.DB = bun.NewDB(s.reads.DB.DB, pgdialect.New(), bun.WithConnResolver(s.replicas))
+	}
 	return s, nil
 }
 
-func (s *Store) openPool(size int, timeout time.Duration) pool {
-	db := sql.OpenDB(s.sessions)
+func openPool(sessions *sessions, size int, timeout time.Duration) pool {
+	db := sql.OpenDB(sessions)
 	db.SetMaxOpenConns(size)
 	db.SetMaxIdleConns(size)
 	db.SetConnMaxIdleTime(maxIdleTime)
 	db.SetConnMaxLifetime(maxLifetime)
-	return pool{DB: bun.NewDB(db, pgdialect.New()), timeout: timeout}
+	return pool{DB: bun.NewDB(db, pgdialect.New()), sessions: sessions, timeout: timeout}
 }
 
 // DB returns the pool for the migrations.
@@ -164,15 +183,20 @@ func (s *Store) Close() error { return errors.Join(s.reads.Close(), s.probe.Clos
 func (s *Store) call(ctx context.Context, p pool, outcome Outcome, do func(context.Context, session) error) error {
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
-	start, pause, mode := time.Now(), firstPause, s.sessions.mode()
+	start, pause, keeps := time.Now(), firstPause, true
 	for attempt := 1; ; attempt++ {
-		err := s.attempt(ctx, p, mode, do)
+		from := p.choose(ctx, attempt)
+		err := s.attempt(ctx, from, keeps, do)
 		if err == nil {
-			s.lastSuccess.Store(time.Now().UnixNano())
+			s.succeeded(from)
 			return nil
 		}
 		m := meaningOf(err)
-		s.learn(m)
+		s.learn(from, m)
+		if from.replica != nil && m != fault && ctx.Err() == nil {
+			p = p.after(from.replica, m, err)
+			continue
+		}
 		var lost *outcomeUnknownError
 		if errors.As(err, &lost) && m != left {
 			return translate(err, uncertain, Unknown)
@@ -181,7 +205,14 @@ func (s *Store) call(ctx context.Context, p pool, outcome Outcome, do func(conte
 			return translate(err, s.finally(ctx, p, m, err), outcome)
 		}
 		pause = min(2*pause, longestPause)
-		mode = keepingNothing(mode) // the next session may have kept stale plans as well
+		keeps = false // the next session may have kept stale plans as well
+	}
+}
+
+// succeeded remembers that a call on the primary has succeeded.
+func (s *Store) succeeded(p pool) {
+	if p.replica == nil {
+		s.lastSuccess.Store(time.Now().UnixNano())
 	}
 }
 
@@ -234,15 +265,23 @@ var temporary = map[meaning]bool{collision: true, conflict: true, stale: true, u
 // row, or until the connections lead to the new primary.
 var waitsFor = map[meaning]bool{locked: true, readOnly: true}
 
-// attempt runs do once, on a connection of its own.
-func (s *Store) attempt(ctx context.Context, p pool, mode pgx.QueryExecMode, do func(context.Context, session) error) error {
+// attempt runs do once, on a connection of its own. Unless keeps is set, nothing is kept in its session.
+func (s *Store) attempt(ctx context.Context, p pool, keeps bool, do func(context.Context, session) error) error {
+	if p.replica != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, p.timeout)
+		defer cancel()
+	}
 	conn, done, err := s.acquire(ctx, p)
 	if err != nil {
 		return err
 	}
 	defer done()
 	defer conn.Close()
-	c := session{Conn: conn, store: s, mode: mode}
+	c := session{Conn: conn, store: s, mode: p.sessions.mode(), compare: comparisonOf(ctx, p)}
+	if !keeps {
+		c.mode = keepingNothing(c.mode)
+	}
 	if !p.writes && !isDirect(conn) {
 		err = isolated(ctx, c, do)
 	} else {
@@ -299,14 +338,14 @@ func (p pool) turn(ctx context.Context) (done func(), err error) {
 var errNoTurn = fmt.Errorf("too many calls at once: %w", context.DeadlineExceeded)
 
 // learn draws conclusions about the other connections from an error on one.
-func (s *Store) learn(m meaning) {
+func (s *Store) learn(p pool, m meaning) {
 	switch m {
 	case away:
-		s.sessions.suspect()
+		p.sessions.suspect()
 	case readOnly:
-		s.sessions.replace()
+		p.sessions.replace()
 	case unprepared:
-		s.sessions.prepareNothing()
+		p.sessions.prepareNothing()
 	case stale, unready:
 		s.layout.Store(nil) // Pagila may have moved
 	default: // it says nothing about other connections

@@ -53,6 +53,9 @@ func (e *beginError) Unwrap() error { return e.err }
 // write runs do in a transaction, which begins with the first statement. It repeats do after the errors that
 // Store.call repeats calls for, but never after a commit that may have succeeded.
 func (s *Store) write(ctx context.Context, do func(context.Context, session) error) error {
+	if b := s.bookmark(ctx); b != nil {
+		*b = Newest // until the position of the commit is known
+	}
 	return s.call(ctx, s.writes, NothingWritten, func(ctx context.Context, c session) error {
 		return transact(ctx, c, do)
 	})
@@ -90,6 +93,9 @@ func commit(ctx context.Context, c session) error {
 			return cmp.Or(ctx.Err(), errLost)
 		}
 		asked = true
+		if b := c.store.bookmark(ctx); b != nil {
+			return commitAndMark(ctx, conn.PgConn(), b)
+		}
 		return askToCommit(ctx, conn)
 	})
 	o.end(err)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -199,5 +200,26 @@ func TestCanceledCallIsNotRetried(t *testing.T) {
 	})))
 	if _, err := a.GetHealth(ctx); !errors.Is(err, context.Canceled) || requests != 1 {
 		t.Errorf("%d requests: %v", requests, err)
+	}
+}
+
+// A client sends the server's bookmark back, with which it reads its own writes.
+func TestBookmark(t *testing.T) {
+	t.Parallel()
+	var got []string
+	ts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got = append(got, r.Header.Get("Cookie"))
+		w.Header().Set("Set-Cookie", "pagila_bookmark=position; Path=/; Max-Age=60; HttpOnly; SameSite=Lax")
+		w.WriteHeader(http.StatusNotFound)
+	}))
+	defer ts.Close()
+	api := newAPI(t, ts.URL)
+	for range 2 {
+		if _, err := api.GetFilm(t.Context(), 1); err == nil {
+			t.Fatal("a 404 is no film")
+		}
+	}
+	if want := []string{"", "pagila_bookmark=position"}; !slices.Equal(got, want) {
+		t.Errorf("the cookies were %q, want %q", got, want)
 	}
 }

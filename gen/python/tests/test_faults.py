@@ -351,3 +351,15 @@ def test_operation(make: Make, serve: Serve, operation: dict[str, Any]) -> None:
     if operation["body"]:
         assert json.loads(body) == operation["body"]
     assert f"user-agent: pagila-api-python/{__version__}" in headers
+
+
+def test_bookmark(serve: Serve, make: Make) -> None:
+    """A client sends the server's bookmark back, with which it reads its own writes."""
+    cookie = "Set-Cookie: pagila_bookmark=position; Path=/; Max-Age=60; HttpOnly; SameSite=Lax"
+    server = serve({"head": ["HTTP/1.1 404 Not Found", cookie]})
+    client = make(server.url)
+    for _ in range(2):
+        with pytest.raises(HTTPError):
+            client.get_film(1)
+    assert "pagila_bookmark" not in server.requests[0]
+    assert "cookie: pagila_bookmark=position" in server.requests[1].lower()

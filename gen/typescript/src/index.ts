@@ -10,7 +10,7 @@ import { type Arguments, type OperationID, buildRequest, eventStream, expectEven
 import { type CallOptions, type Operation, type Operations, table } from "./operations.js";
 import { type Page, allPages } from "./pages.js";
 import type { components } from "./schema.js";
-import { type TransportOptions, send } from "./transport.js";
+import { type TransportOptions, send, withBookmark } from "./transport.js";
 
 export type { AskEvent } from "./ask.js";
 export {
@@ -84,7 +84,7 @@ export interface Client extends Operations {
 export function createClient(options: ClientOptions): Client {
   const server = { baseUrl: options.baseUrl, token: options.token ?? "" };
   const transport: TransportOptions = {
-    fetch: options.fetch ?? ((request, init) => globalThis.fetch(request, init)),
+    fetch: withBookmark(options.fetch ?? ((request, init) => globalThis.fetch(request, init))),
     timeout: options.timeout ?? 130_000,
     idleTimeout: options.idleTimeout ?? 60_000,
     retries: options.retries ?? 2,

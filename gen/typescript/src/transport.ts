@@ -55,6 +55,23 @@ export async function send(request: Request, expected: Expected, options: Transp
 }
 
 /**
+ * Returns a fetch that sends the server's bookmark back, so that the client reads its own writes. A browser does that
+ * itself, and hides the cookie from this code.
+ */
+export function withBookmark(fetch: TransportOptions["fetch"]): TransportOptions["fetch"] {
+  let cookie = "";
+  return async (request, init) => {
+    if (cookie) {
+      request.headers.set("cookie", cookie);
+    }
+    const response = await fetch(request, init);
+    const set = response.headers.getSetCookie().find((line) => line.startsWith("pagila_bookmark="));
+    cookie = set?.split(";")[0] ?? cookie;
+    return response;
+  };
+}
+
+/**
  * Whether a request that failed with this error may have been carried out. With every problem except outcome_unknown,
  * the server says that nothing was written.
  */

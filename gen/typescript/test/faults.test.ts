@@ -378,3 +378,16 @@ test("an abort ends the pause before a retry", { timeout: 10_000 }, async (t) =>
   });
   await assert.rejects(api.listFilms({}, { signal: controller.signal }), { name: "AbortError" });
 });
+
+test("a client sends the server's bookmark back, with which it reads its own writes", async (t) => {
+  const cookies: (string | undefined)[] = [];
+  const client = await startClient(t, (request, response) => {
+    cookies.push(request.headers.cookie);
+    const set = cookies.length === 1 ? { "Set-Cookie": "pagila_bookmark=position; Path=/; Max-Age=60; HttpOnly; SameSite=Lax" } : {};
+    sendJSON(response, 404, {}, set);
+  });
+  for (let i = 0; i < 3; i++) {
+    await assert.rejects(client.getFilm(1), HTTPError);
+  }
+  assert.deepEqual(cookies, [undefined, "pagila_bookmark=position", "pagila_bookmark=position"]);
+});

@@ -73,6 +73,7 @@ func (c config) checkRanges(m *mistakes) {
 	inRange(m, "DRAIN_DELAY", c.DrainDelay, 0, time.Minute, "0s to 1m")
 	inRange(m, "LOG_SAMPLE_RATE", c.LogSampleRate, 0, 1, "0 to 1")
 	inRange(m, "DATABASE_MAX_CONNS", c.DatabaseMaxConns, 1, maxConns, "1 to 1000")
+	inRange(m, "REPLICA_MAX_LAG", c.ReplicaMaxLag, time.Second, server.BookmarkLifetime, "1s to 1m")
 	inRange(m, "MAX_IN_FLIGHT", c.MaxInFlight, 0, many, "0 to 1000000")
 	inRange(m, "TOKEN_RATE_LIMIT", c.TokenRateLimit, 0, many, "0 to 1000000")
 	inRange(m, "LLM_RATE_LIMIT", c.LLMRateLimit, 0, many, "0 to 1000000")
@@ -87,9 +88,13 @@ func (c config) checkRanges(m *mistakes) {
 // checkDatabase checks the settings of the database that is used, which may be the private one.
 func (c config) checkDatabase(m *mistakes) {
 	if c.DatabaseURL != "" {
-		m.add(checkDatabaseURL(c.DatabaseURL))
+		m.add(checkDatabaseURL("DATABASE_URL", c.DatabaseURL))
+		for i, url := range c.ReplicaURLs {
+			m.add(checkDatabaseURL(fmt.Sprintf("DATABASE_REPLICA_URLS, number %d,", i+1), url))
+		}
 		return
 	}
+	m.unless(len(c.ReplicaURLs) == 0, "DATABASE_REPLICA_URLS is set without DATABASE_URL, but the private PostgreSQL has no replicas")
 	m.unless(c.PagilaDir == "" || isDirectory(c.PagilaDir), "PAGILA_DIR is %q, which is not a directory", c.PagilaDir)
 	m.unless(c.PostgresBinDir == "" || isDirectory(c.PostgresBinDir), "PG_BINDIR is %q, which is not a directory", c.PostgresBinDir)
 }

@@ -44,9 +44,12 @@ type config struct {
 
 	DatabaseURL      string `env:"DATABASE_URL"`
 	DatabaseMaxConns int    `env:"DATABASE_MAX_CONNS" envDefault:"16"`
-	DataDir          string `env:"DATA_DIR"`
-	PagilaDir        string `env:"PAGILA_DIR"`
-	PostgresBinDir   string `env:"PG_BINDIR"`
+	// ReplicaURLs have one host each, because a comma separates them.
+	ReplicaURLs    []string      `env:"DATABASE_REPLICA_URLS"`
+	ReplicaMaxLag  time.Duration `env:"REPLICA_MAX_LAG" envDefault:"10s"`
+	DataDir        string        `env:"DATA_DIR"`
+	PagilaDir      string        `env:"PAGILA_DIR"`
+	PostgresBinDir string        `env:"PG_BINDIR"`
 
 	APIToken string `env:"API_TOKEN" envDefault:"dvd_admin"`
 	// APITokensFile has tokens with fewer scopes. SIGHUP makes a server read it again.

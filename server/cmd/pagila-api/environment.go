@@ -153,16 +153,16 @@ func nearest(name string, names []string) string {
 // parameterName is the form of the name of a PostgreSQL setting.
 var parameterName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.]*$`)
 
-// checkDatabaseURL checks a connection string. The error contains none of its text: the password may be
+// checkDatabaseURL checks the connection string in a variable. The error contains none of its text: the password may be
 // anywhere in a malformed one.
-func checkDatabaseURL(url string) error {
-	malformed := errors.New("DATABASE_URL is not a connection string of PostgreSQL: want postgres://user:password@host:5432/database, with special characters in the password escaped, such as %40 for @")
+func checkDatabaseURL(name, url string) error {
+	malformed := errors.New(name + " is not a connection string of PostgreSQL: want postgres://user:password@host:5432/database, with special characters in the password escaped, such as %40 for @")
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
 		// The names of files in these messages are not secret.
 		for _, cause := range []string{"failed to configure TLS (", "failed to read service ("} {
 			if _, reason, ok := strings.Cut(err.Error(), cause); ok {
-				return fmt.Errorf("DATABASE_URL: %s%s", cause, reason)
+				return fmt.Errorf("%s: %s%s", name, cause, reason)
 			}
 		}
 		return malformed

@@ -345,11 +345,12 @@ func TestConfigErrors(t *testing.T) {
 	out, err := program(t, []string{
 		asProgram + "=1", "APP_ENV=production", "HTTP_ADDR=nonsense", "LOG_LEVEL=loud", "LOG_FORMAT=xml", "DATABASE_MAX_CONNS=many",
 		"LLM_PROVIDER=clairvoyant", "LLM_TIMEOUT=long", "LLM_FIRST_BYTE_TIMEOUT=500ms", "LLM_IDLE_TIMEOUT=0s", "DRAIN_DELAY=1h", "MAX_IN_FLIGHT=-1", "TRUSTED_PROXIES=10.0.0.1,proxy", "CORS_ORIGINS=https://app.example.com,https://app.example.com/,*", "OPENAI_API_KEY=sk-secret", "DATABASE_URL=postgres://user:hunter2@[::1/",
+		"DATABASE_REPLICA_URLS=postgres://a/pagila,postgres://user:hunter2@[::1/", "REPLICA_MAX_LAG=5m",
 	}).CombinedOutput()
 	if err == nil {
 		t.Fatal("the program starts")
 	}
-	for _, name := range []string{"HTTP_ADDR", "LOG_LEVEL", "LOG_FORMAT", "DATABASE_MAX_CONNS", "DATABASE_URL", "LLM_PROVIDER", "LLM_TIMEOUT", "LLM_FIRST_BYTE_TIMEOUT", "LLM_IDLE_TIMEOUT", "DRAIN_DELAY", "MAX_IN_FLIGHT", "TRUSTED_PROXIES", "CORS_ORIGINS", "API_TOKEN", "API_PASSWORD"} {
+	for _, name := range []string{"HTTP_ADDR", "LOG_LEVEL", "LOG_FORMAT", "DATABASE_MAX_CONNS", "DATABASE_URL", "DATABASE_REPLICA_URLS", "REPLICA_MAX_LAG", "LLM_PROVIDER", "LLM_TIMEOUT", "LLM_FIRST_BYTE_TIMEOUT", "LLM_IDLE_TIMEOUT", "DRAIN_DELAY", "MAX_IN_FLIGHT", "TRUSTED_PROXIES", "CORS_ORIGINS", "API_TOKEN", "API_PASSWORD"} {
 		if n := strings.Count(string(out), name); n != 1 {
 			t.Errorf("%s appears %d times: %s", name, n, out)
 		}
@@ -359,8 +360,8 @@ func TestConfigErrors(t *testing.T) {
 			t.Errorf("the output contains a secret: %s", out)
 		}
 	}
-	out, err = program(t, []string{asProgram + "=1", "PAGILA_DIR=/nonexistent", "PG_BINDIR=/nonexistent", "API_TOKEN=two words"}).CombinedOutput()
-	for _, name := range []string{"PAGILA_DIR", "PG_BINDIR", "API_TOKEN"} {
+	out, err = program(t, []string{asProgram + "=1", "PAGILA_DIR=/nonexistent", "PG_BINDIR=/nonexistent", "API_TOKEN=two words", "DATABASE_REPLICA_URLS=postgres://a/pagila"}).CombinedOutput()
+	for _, name := range []string{"PAGILA_DIR", "PG_BINDIR", "API_TOKEN", "DATABASE_REPLICA_URLS"} {
 		if err == nil || !strings.Contains(string(out), name) {
 			t.Errorf("%s does not appear: %v, %s", name, err, out)
 		}

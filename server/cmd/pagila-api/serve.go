@@ -86,7 +86,7 @@ func serveOn(ctx context.Context, c config, listener net.Listener, stdout io.Wri
 	defer front.Close() // if the start fails
 	served := front.start(listener)
 
-	db, st, err := openStore(ctx, c, service.Server, telemetry.metrics, stderr)
+	db, st, err := openStore(ctx, c, service.Server, telemetry.metrics, logger, stderr)
 	if err != nil {
 		return err
 	}
@@ -176,6 +176,7 @@ func newServer(c config, contract *openapi3.T, model *llm.Client, otel *telemetr
 
 		TrustedProxies: c.TrustedProxies,
 		Origins:        c.CORSOrigins,
+		Replicas:       len(c.ReplicaURLs) > 0,
 		Logger:         logger,
 		LogSkip:        1 - c.LogSampleRate,
 		Observer:       otel.metrics,
@@ -186,7 +187,7 @@ func newServer(c config, contract *openapi3.T, model *llm.Client, otel *telemetr
 
 // openStore opens the database. It restores and migrates a private one. Until it is done, requests are told
 // what the server is waiting for.
-func openStore(ctx context.Context, c config, srv *server.Server, metrics *ops.Metrics, stderr io.Writer) (_ *database, _ *store.Store, err error) {
+func openStore(ctx context.Context, c config, srv *server.Server, metrics *ops.Metrics, logger *slog.Logger, stderr io.Writer) (_ *database, _ *store.Store, err error) {
 	db, err := openInPhases(ctx, c, progressTo(stderr), srv.Starting)
 	if errors.Is(err, localpg.ErrLocked) {
 		return nil, nil, fmt.Errorf("%w: stop it, or set another DATA_DIR", err)
@@ -194,7 +195,10 @@ func openStore(ctx context.Context, c config, srv *server.Server, metrics *ops.M
 	if err != nil {
 		return nil, nil, err
 	}
-	st, err := store.Open(db.url, store.Options{MaxConns: c.DatabaseMaxConns, Observer: metrics})
+	st, err := store.Open(db.url, store.Options{
+		MaxConns: c.DatabaseMaxConns, Observer: metrics,
+		Replicas: c.ReplicaURLs, ReplicaMaxLag: c.ReplicaMaxLag, OnReplica: func(s store.ReplicaState) { logReplica(logger, s) },
+	})
 	if err != nil {
 		return nil, nil, errors.Join(err, db.close())
 	}
@@ -207,6 +211,14 @@ func openStore(ctx context.Context, c config, srv *server.Server, metrics *ops.M
 		return nil, nil, errors.Join(fmt.Errorf("migrate: %w", err), st.Close(), db.close())
 	}
 	return db, st, nil
+}
+
+func logReplica(logger *slog.Logger, s store.ReplicaState) {
+	if s.InUse {
+		logger.Info("reads use the replica", "replica", s.Address)
+	} else {
+		logger.Warn("reads leave the replica out", "replica", s.Address, "error", s.Reason)
+	}
 }
 
 func newModel(c config, contract *openapi3.T, logger *slog.Logger, otel *telemetry) (*llm.Client, error) {

@@ -518,13 +518,13 @@ func TestMalformedDatabaseURL(t *testing.T) {
 		"host=localhost dbname=pagila password='hunter2":            "not a connection string",
 		"postgres://u:hunter2@host/db?target_session_attrs=hunter2": "not a connection string",
 	} {
-		err := checkDatabaseURL(url)
+		err := checkDatabaseURL("DATABASE_URL", url)
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "DATABASE_URL") || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v, want %q", url, err, want)
 		}
 	}
 	for _, url := range []string{"postgres://localhost", "postgresql://u:p%40@a:1,b:2/db?search_path=x", "host=/tmp dbname=pagila", "postgres:///pagila?host=/tmp&statement_timeout=1s"} {
-		if err := checkDatabaseURL(url); err != nil {
+		if err := checkDatabaseURL("DATABASE_URL", url); err != nil {
 			t.Errorf("%s: %v", url, err)
 		}
 	}

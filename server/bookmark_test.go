@@ -1,0 +1,41 @@
+package server
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"example.com/pagila-api/store"
+)
+
+// A bookmark that this server has not signed, or that has expired, is ignored.
+func TestBookmarks(t *testing.T) {
+	t.Parallel()
+	signer, now := newBookmarks("a token"), time.Now()
+	mark := store.Bookmark{Timeline: 3, LSN: 0x1234_5678_9ABC_DEF0}
+	cookie := signer.encode(mark, now.Add(BookmarkLifetime))
+	if got := newBookmarks("a token").decode(cookie, now); got != mark {
+		t.Errorf("another instance reads %+v, want %+v", got, mark)
+	}
+	if got := signer.decode(cookie, now.Add(BookmarkLifetime+2*time.Second)); got != (store.Bookmark{}) {
+		t.Errorf("it has expired: %+v", got)
+	}
+	if got := newBookmarks("another token").decode(cookie, now); got != (store.Bookmark{}) {
+		t.Errorf("the signature of another server: %+v", got)
+	}
+	for i := range cookie {
+		changed := []byte(cookie)
+		changed[i] = 'A' + ('B' - changed[i]&1) - 'A' // another letter
+		if string(changed) != cookie && signer.decode(string(changed), now) != (store.Bookmark{}) {
+			t.Errorf("accepted with another letter at %d", i)
+		}
+	}
+	for _, bad := range []string{"", "x", "!", cookie + "AAAA", cookie[:10]} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/films", nil)
+		r.AddCookie(&http.Cookie{Name: bookmarkCookie, Value: bad})
+		if got := signer.of(r); got != (store.Bookmark{}) {
+			t.Errorf("%q: %+v", bad, got)
+		}
+	}
+}
