@@ -53,12 +53,16 @@ func NewCluster(tb testing.TB, replicas int) *Cluster {
 	return cluster
 }
 
-// prepareCluster restores the sample, sets what the servers of a cluster need, and stops the server.
+// prepareCluster restores the sample, creates the role of the code under test, sets what the servers of a cluster need,
+// and stops the server.
 func prepareCluster(ctx context.Context, n *Node) error {
 	if err := pagila.Sample(nil).Restore(ctx, n.URL); err != nil {
 		return err
 	}
 	if err := migrate(ctx, n.Config("postgres")); err != nil {
+		return err
+	}
+	if err := grant(ctx, n.Server, "postgres"); err != nil {
 		return err
 	}
 	err := exec(ctx, n.Server,
