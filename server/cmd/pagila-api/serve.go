@@ -191,7 +191,7 @@ func openStore(ctx context.Context, c config, srv *server.Server, metrics *ops.M
 	if err != nil {
 		return nil, nil, errors.Join(err, db.close())
 	}
-	metrics.AddPool(st.DB())
+	metrics.AddPool("pagila", st.DB())
 	if db.server == nil { // migrating it is up to its owner
 		return db, st, nil
 	}
