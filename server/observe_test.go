@@ -63,7 +63,7 @@ func startObserved(t *testing.T, scripts ...upstreamtest.Script) *observedAPI {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { st.Close() })
-	metrics.AddPool(st.DB())
+	metrics.AddPool("pagila", st.DB())
 	traces := sdktrace.NewTracerProvider(sdktrace.WithSyncer(o.spans))
 	model := newModel(t, loadContract(t), upstream.Config{
 		Provider: "openai", Model: "m", APIKey: upstreamtest.Key, BaseURL: upstreamtest.Listen(t, scripts...).URL + "/v1",

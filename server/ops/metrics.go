@@ -98,9 +98,9 @@ func (m *Metrics) Reader() sdkmetric.Reader { return m.reader }
 // Gatherer returns the metrics that are not instruments of OpenTelemetry.
 func (m *Metrics) Gatherer() prometheus.Gatherer { return m.registry }
 
-// AddPool adds the statistics of a pool of connections (go_sql_…). It must be called once.
-func (m *Metrics) AddPool(db *sql.DB) {
-	m.registry.MustRegister(collectors.NewDBStatsCollector(db, "pagila"))
+// AddPool adds the statistics of a pool of connections (go_sql_…). Each pool has a name of its own.
+func (m *Metrics) AddPool(name string, db *sql.DB) {
+	m.registry.MustRegister(collectors.NewDBStatsCollector(db, name))
 }
 
 func (m *Metrics) handler() http.Handler {

@@ -60,33 +60,19 @@ func serveOn(ctx context.Context, c config, listener net.Listener, stdout io.Wri
 	logger := c.logger(stderr, level)
 	stderr.setOnLoss(func(lost int) { logger.Warn("lines of the log were lost because nobody read them", "lines", lost) })
 
-	contract, err := api.Load(ctx)
-	if err != nil {
-		return err
-	}
-	telemetry, err := newTelemetry(ctx, c, contract.Info.Version, logger)
-	if err != nil {
-		return err
-	}
-	defer telemetry.shutdown(logger)
-	stopOps, err := telemetry.serveOps(ctx, c, level, logger)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, stopOps()) }()
 	// The service is built before the database, so that a mistake in its settings shows before a long
 	// restore.
-	service, err := newService(ctx, c, contract, telemetry, logger)
+	service, err := newService(ctx, c, level, logger)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, service.close()) }()
+	defer func() { err = errors.Join(err, service.close(logger)) }()
 	defer reloadTokens(ctx, c, service.Server, logger)()
 	front := newFrontend(c, service.handler, logger)
 	defer front.Close() // if the start fails
 	served := front.start(listener)
 
-	db, st, err := openStore(ctx, c, service.Server, telemetry.metrics, logger, stderr)
+	db, st, err := openStore(ctx, c, service.Server, service.telemetry.metrics, logger, stderr)
 	if err != nil {
 		return err
 	}
@@ -114,17 +100,30 @@ type service struct {
 	*server.Server
 	handler      http.Handler
 	model        *llm.Client
+	telemetry    *telemetry
 	undocumented atomic.Int64 // responses that do not follow the contract
 	endCheck     func()       // ends the check of the model
 }
 
-// newService builds the API without its store, which is not ready yet.
-func newService(ctx context.Context, c config, contract *openapi3.T, otel *telemetry, logger *slog.Logger) (s *service, err error) {
-	s = &service{}
-	if s.model, err = newModel(c, contract, logger, otel); err != nil {
+// newService builds the API without its store, which is not ready yet. The level is that of the log.
+func newService(ctx context.Context, c config, level *slog.LevelVar, logger *slog.Logger) (s *service, err error) {
+	contract, err := api.Load(ctx)
+	if err != nil {
 		return nil, err
 	}
-	if s.Server, err = newServer(c, contract, s.model, otel, logger); err != nil {
+	s = &service{}
+	if s.telemetry, err = startTelemetry(ctx, c, contract.Info.Version, level, logger); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			s.telemetry.shutdown(logger)
+		}
+	}()
+	if s.model, err = newModel(c, contract, logger, s.telemetry); err != nil {
+		return nil, err
+	}
+	if s.Server, err = newServer(c, contract, s.model, s.telemetry, logger); err != nil {
 		return nil, err
 	}
 	tokens, err := c.tokens(ctx)
@@ -158,9 +157,10 @@ func (s *service) report(logger *slog.Logger) func(server.Response) {
 	}
 }
 
-func (s *service) close() error {
+func (s *service) close(logger *slog.Logger) error {
 	s.endCheck()
 	s.Close()
+	s.telemetry.shutdown(logger)
 	if n := s.undocumented.Load(); n > 0 {
 		return fmt.Errorf("%d responses did not follow the contract", n)
 	}
@@ -202,7 +202,7 @@ func openStore(ctx context.Context, c config, srv *server.Server, metrics *ops.M
 	if err != nil {
 		return nil, nil, errors.Join(err, db.close())
 	}
-	metrics.AddPool(st.DB())
+	metrics.AddPool("pagila", st.DB())
 	if db.server == nil { // migrating it is up to its owner
 		return db, st, nil
 	}

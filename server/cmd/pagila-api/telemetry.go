@@ -38,6 +38,19 @@ type telemetry struct {
 	closers    []func(context.Context) error
 }
 
+// startTelemetry makes the telemetry, and serves OPS_ADDR until it is shut down.
+func startTelemetry(ctx context.Context, c config, version string, level *slog.LevelVar, logger *slog.Logger) (*telemetry, error) {
+	t, err := newTelemetry(ctx, c, version, logger)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.serveOps(ctx, c, level, logger); err != nil {
+		t.shutdown(logger)
+		return nil, err
+	}
+	return t, nil
+}
+
 // newTelemetry makes the metrics and what exports them. The variables of OpenTelemetry are read by its own library
 // alone, except for those that the library leaves to the program (see exports).
 func newTelemetry(ctx context.Context, c config, version string, logger *slog.Logger) (t *telemetry, err error) {
@@ -101,7 +114,7 @@ func (t *telemetry) exportMetrics(ctx context.Context, c config, service *resour
 	return nil
 }
 
-// shutdown sends the last spans and metrics.
+// shutdown stops serving OPS_ADDR, and sends the last spans and metrics.
 func (t *telemetry) shutdown(logger *slog.Logger) {
 	// Not the caller's context, which is canceled when the program is told to stop.
 	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
@@ -118,23 +131,24 @@ func (t *telemetry) shutdown(logger *slog.Logger) {
 // opsOff is the OPS_ADDR without which there is no operations address.
 const opsOff = "off"
 
-// serveOps serves OPS_ADDR until stop is called. In development the program does without if the address cannot be
-// used, so that two of them run on one machine with the default.
-func (t *telemetry) serveOps(ctx context.Context, c config, level *slog.LevelVar, logger *slog.Logger) (stop func() error, err error) {
-	stop = func() error { return nil }
+// serveOps serves OPS_ADDR. In development the program does without if the address cannot be used, so that two of them
+// run on one machine with the default.
+func (t *telemetry) serveOps(ctx context.Context, c config, level *slog.LevelVar, logger *slog.Logger) error {
 	if c.OpsAddr == opsOff {
-		return stop, nil
+		return nil
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.OpsAddr)
 	switch {
 	case err == nil:
+		operations := ops.Start(listener, t.metrics, level, logger)
+		t.closers = append(t.closers, func(context.Context) error { return operations.Close() })
 		logger.Info("serving operators", "address", listener.Addr().String())
-		return ops.Start(listener, t.metrics, level, logger).Close, nil
+		return nil
 	case c.production():
-		return nil, fmt.Errorf("listen on OPS_ADDR: %w", err)
+		return fmt.Errorf("listen on OPS_ADDR: %w", err)
 	default:
 		logger.Warn("there are no metrics: OPS_ADDR cannot be used", "error", err)
-		return stop, nil
+		return nil
 	}
 }
 
