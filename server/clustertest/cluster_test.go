@@ -34,8 +34,8 @@ const (
 	nodes = 3
 	// instances is the number of instances of the program.
 	instances = 4
-	// patience bounds each wait for the cluster, which takes seconds.
-	patience = 2 * time.Minute
+	// patience bounds each wait for the cluster, which takes seconds on a machine that does nothing else.
+	patience = 5 * time.Minute
 	// clients is the number of clients that send requests at the same time.
 	clients = 16
 	// readers is the number of clients beside them that only read.
