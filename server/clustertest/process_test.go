@@ -148,7 +148,7 @@ func (c *cluster) start(t *testing.T, name string, account *syscall.Credential, 
 
 func (c *cluster) startIn(t *testing.T, name string, account *syscall.Credential, env []string, program string, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(program, args...), output: &testlog.Buffer{}, ended: make(chan struct{})} //nolint:noctx // stop ends it
+	p := &process{cmd: exec.Command(program, args...), output: &testlog.Buffer{}, ended: make(chan struct{})}
 	p.cmd.Dir = c.dir
 	p.cmd.Env = append([]string{"HOME=" + c.dir, "PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8"}, env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
