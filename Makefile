@@ -291,7 +291,7 @@ history-test: postgres ## Check the histories of 64 clients while servers are ki
 
 .PHONY: cluster-test
 cluster-test: build ## Run four instances on a cluster of PostgreSQL under Patroni, and kill its leader (needs Debian's etcd-server, patroni, haproxy)
-	CLUSTER_TEST=1 go test -count=1 -timeout 20m -v ./server/clustertest
+	CLUSTER_TEST_PROGRAM="$$PWD/$(BIN)" go test -count=1 -timeout 20m -v ./server/clustertest
 
 .PHONY: bench
 bench: postgres ## Compare the server with hand-written ones and with PostgreSQL alone, and write server/BENCHMARKS.md (takes 8 minutes)

@@ -270,7 +270,7 @@ func startReplicaLoad(t *testing.T, s *store.Store, c *pgtest.Cluster) *replicaL
 		l.clients.Go(func() {
 			seen := store.Bookmark{}
 			for ctx.Err() == nil {
-				l.write(t, store.WithBookmark(t.Context(), &seen), s, int32(1+i), copyID)
+				l.write(store.WithBookmark(t.Context(), &seen), t, s, int32(1+i), copyID)
 			}
 		})
 		l.clients.Go(func() {
@@ -286,7 +286,8 @@ func startReplicaLoad(t *testing.T, s *store.Store, c *pgtest.Cluster) *replicaL
 }
 
 // write rents and returns a copy, and reads it after each write.
-func (l *replicaLoad) write(t *testing.T, ctx context.Context, s *store.Store, customerID, copyID int32) { //nolint:revive // the context is a client
+func (l *replicaLoad) write(ctx context.Context, t *testing.T, s *store.Store, customerID, copyID int32) {
+	t.Helper()
 	r, err := s.CreateRental(ctx, store.NewRental{CustomerID: customerID, InventoryID: copyID, StaffID: 1})
 	var already *store.AlreadyRentedError
 	if errors.As(err, &already) { // an attempt whose outcome was not known
@@ -316,6 +317,7 @@ func (l *replicaLoad) write(t *testing.T, ctx context.Context, s *store.Store, c
 
 // failed reports whether a call found the database unavailable. Any other error is a fault.
 func (l *replicaLoad) failed(t *testing.T, err error) bool {
+	t.Helper()
 	var unavailable *store.UnavailableError
 	if err == nil {
 		return false

@@ -204,8 +204,8 @@ func (l *load) failed() int {
 func (l *load) summary() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return fmt.Sprintf("%d requests of the clients that write, %d failed, the slowest took %s; %d rentals confirmed, %d stale reads of own writes; %d other reads, %d failed",
-		l.requests, len(l.failures), l.slowest.Round(time.Millisecond), len(l.confirmed), len(l.stale), l.reads, len(l.unread))
+	return fmt.Sprintf("%d requests of the clients that write, %d failed, the slowest took %s; "+
+		"%d rentals confirmed, %d stale reads of own writes; %d other reads, %d failed", l.requests, len(l.failures), l.slowest.Round(time.Millisecond), len(l.confirmed), len(l.stale), l.reads, len(l.unread))
 }
 
 // examples returns some of the failures.

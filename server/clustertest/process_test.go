@@ -3,7 +3,6 @@
 package clustertest
 
 import (
-	"context"
 	"crypto/rand"
 	"database/sql"
 	"fmt"
@@ -148,7 +147,7 @@ func (c *cluster) start(t *testing.T, name string, account *syscall.Credential, 
 
 func (c *cluster) startIn(t *testing.T, name string, account *syscall.Credential, env []string, program string, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(program, args...), output: &testlog.Buffer{}, ended: make(chan struct{})} //nolint:noctx // stop ends it
+	p := &process{cmd: exec.Command(program, args...), output: &testlog.Buffer{}, ended: make(chan struct{})}
 	p.cmd.Dir = c.dir
 	p.cmd.Env = append([]string{"HOME=" + c.dir, "PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8"}, env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
@@ -325,22 +324,16 @@ type program struct {
 	*process
 }
 
-// startPrograms builds the program and starts its instances.
+// startPrograms starts the instances of the program.
 func (c *cluster) startPrograms(t *testing.T) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
-	defer cancel()
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", c.binary(), "../cmd/pagila-api")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the program: %v\n%s", err, out)
-	}
 	for _, p := range c.programs {
 		p.start(t)
+	}
+	for _, p := range c.programs {
 		p.waitReady(t)
 	}
 }
-
-func (c *cluster) binary() string { return filepath.Join(c.dir, "pagila-api") }
 
 // start starts the instance. Its replicas are all nodes: the leader serves reads, too.
 func (p *program) start(t *testing.T) {
@@ -356,7 +349,7 @@ func (p *program) start(t *testing.T) {
 		"DATABASE_MAX_CONNS=8",
 		"DRAIN_DELAY=1s", // HAProxy notices it within 300 ms
 		"LOG_LEVEL=warn",
-	}, p.cluster.binary())
+	}, os.Getenv(programName))
 }
 
 func (p *program) waitReady(t *testing.T) {

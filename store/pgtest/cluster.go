@@ -123,7 +123,8 @@ func (n *Node) conninfo() string {
 
 func shell(ctx context.Context, tb testing.TB, script string, args ...string) {
 	tb.Helper()
-	if out, err := osexec.CommandContext(ctx, "sh", append([]string{"-c", script}, args...)...).CombinedOutput(); err != nil {
+	cmd := osexec.CommandContext(ctx, "sh", append([]string{"-c", script}, args...)...) //nolint:gosec // our own paths
+	if out, err := cmd.CombinedOutput(); err != nil {
 		tb.Fatalf("%s: %v: %s", script, err, out)
 	}
 }
@@ -131,7 +132,7 @@ func shell(ctx context.Context, tb testing.TB, script string, args ...string) {
 // Kill ends the server with SIGKILL, as a machine that fails does.
 func (n *Node) Kill(tb testing.TB) {
 	tb.Helper()
-	content, err := os.ReadFile(filepath.Join(n.dir, "data", "postmaster.pid"))
+	content, err := os.ReadFile(filepath.Join(n.dir, "data", "postmaster.pid")) //nolint:gosec // our own directory
 	if err != nil {
 		tb.Fatal(err)
 	}
