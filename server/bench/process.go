@@ -48,7 +48,7 @@ func startServer(ctx context.Context, name, binary, databaseURL, dir string) (*p
 	if err != nil {
 		return nil, err
 	}
-	environ := []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH"), "HTTP_ADDR=127.0.0.1:0", "DATABASE_URL=" + databaseURL}
+	environ := []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH"), "HTTP_ADDR=127.0.0.1:0", "OPS_ADDR=127.0.0.1:0", "DATABASE_URL=" + databaseURL}
 	return start(ctx, process{name: name, kind: server}, dir, []string{path}, environ, nil)
 }
 

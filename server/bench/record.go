@@ -115,12 +115,12 @@ func one(ctx context.Context, p *process, next load.Source) (body []byte, err er
 		return nil, errors.New("there is nothing to rent or to return")
 	}
 	then := r.Read
-	r.Read = func(data []byte) error {
+	r.Read = func(status int, data []byte) error {
 		body = data
 		if then == nil {
 			return nil
 		}
-		return then(data)
+		return then(status, data)
 	}
 	sent := false
 	_, err = clients.Closed(time.Minute, func() (load.Request, bool) {

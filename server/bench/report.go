@@ -10,6 +10,8 @@ import (
 	"strings"
 	"text/template"
 	"time"
+
+	"example.com/pagila-api/server/bench/machine"
 )
 
 //go:embed report.tmpl
@@ -28,7 +30,7 @@ func (b *bench) report(ops []operation, o options, w io.Writer) error {
 	}
 	var text strings.Builder
 	err = t.Execute(&text, map[string]any{
-		"Date": time.Now().UTC().Format(time.DateOnly), "Machine": machine(b.db.version), "Dataset": b.db.dataset,
+		"Date": time.Now().UTC().Format(time.DateOnly), "Machine": machine.Describe(b.db.version), "Dataset": b.db.dataset,
 		"Rounds": o.rounds, "Window": o.window, "WarmUp": o.warmUp, "Clients": clientCount,
 		"Connections": openCount, "Peak": 100 * partOfPeak, "Targets": b.targetTable(), "Sections": sections,
 		"Pgbench": b.alone != nil,

@@ -125,7 +125,7 @@ func (s *shop) rentals(p *process) load.Source {
 			return load.Request{}, false
 		}
 		customer := s.customers[n%int64(len(s.customers))]
-		read := func(body []byte) error {
+		read := func(_ int, body []byte) error {
 			id, err := rentalID(body)
 			s.mu.Lock()
 			defer s.mu.Unlock()

@@ -20,6 +20,7 @@ import (
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 
+	"example.com/pagila-api/server/internal/testprogram"
 	"example.com/pagila-api/store/pgtest"
 )
 
@@ -43,7 +44,7 @@ func TestHistory(t *testing.T) {
 	if long := duration(t); long > 0 {
 		p = plan{length: long, kills: 2}
 	}
-	v := run(t, build(t, nil), p)
+	v := run(t, testprogram.Build(t, nil), p)
 	for i, wrong := range v.wrong {
 		if i == maxReports {
 			t.Errorf("and %d more", len(v.wrong)-i)
@@ -101,7 +102,7 @@ func run(t *testing.T, binary string, p plan) *verdict {
 		victim := live[n%2]
 		traffic.hurry()
 		proxy.waitWrite(ctx, victim)
-		victim.kill()
+		victim.Kill()
 		proxy.replace(victim, nil)
 		victim.waitGone(t, db)
 		victim.goneAt = time.Since(traffic.begin)
@@ -122,7 +123,7 @@ func run(t *testing.T, binary string, p plan) *verdict {
 	t.Logf("%d clients for %v, %d servers killed:\n%s, checked in %v",
 		clients, p.length, p.kills, v.table(), time.Since(begin).Round(time.Millisecond))
 	for _, p := range programs {
-		if log := p.stderr.String(); len(v.wrong) > 0 && log != "" {
+		if log := p.Stderr.String(); len(v.wrong) > 0 && log != "" {
 			t.Logf("the log of %s begins with: %s", p.name, log[:min(len(log), maxLog)])
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"example.com/pagila-api/server/internal/testprogram"
 )
 
 // lockless are changes of the store that each take out a lock which keeps requests at the same time apart.
@@ -53,7 +55,7 @@ func TestWithoutLocks(t *testing.T) {
 			if err := os.WriteFile(changed, text, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			v := run(t, build(t, map[string]string{path: changed}), plan{length: locklessDuration})
+			v := run(t, testprogram.Build(t, map[string]string{path: changed}), plan{length: locklessDuration})
 			if len(v.wrong) == 0 {
 				t.Error("the test does not notice that the lock is missing")
 			}

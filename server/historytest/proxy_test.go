@@ -142,7 +142,7 @@ type forwarded struct {
 }
 
 func (p *proxy) forward(r *http.Request, to *program, body []byte) (forwarded, error) {
-	out, err := http.NewRequestWithContext(r.Context(), r.Method, to.url+r.URL.RequestURI(), bytes.NewReader(body))
+	out, err := http.NewRequestWithContext(r.Context(), r.Method, to.URL+r.URL.RequestURI(), bytes.NewReader(body))
 	if err != nil {
 		return forwarded{}, err
 	}

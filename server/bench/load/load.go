@@ -18,9 +18,9 @@ import (
 // Request is a request as it is sent, and the status that its response should have.
 type Request struct {
 	Bytes  []byte
-	Status int
-	// Read is called with the body of the response, unless it is nil.
-	Read func(body []byte) error
+	Status int // 0 if any will do
+	// Read is called with the status and the body of the response, unless it is nil.
+	Read func(status int, body []byte) error
 }
 
 // Source returns the next request, or false if there are no more. It is called concurrently.
@@ -148,13 +148,13 @@ func (c *Clients) work(i int, turn func() (time.Time, bool), next Source) (laten
 		if !ok {
 			return latencies, nil
 		}
-		body, err := c.exchange(i, request)
+		status, body, err := c.exchange(i, request)
 		if err != nil {
 			return latencies, err
 		}
 		latencies = append(latencies, time.Since(begin))
 		if request.Read != nil {
-			if err := request.Read(body); err != nil {
+			if err := request.Read(status, body); err != nil {
 				return latencies, err
 			}
 		}
@@ -162,22 +162,24 @@ func (c *Clients) work(i int, turn func() (time.Time, bool), next Source) (laten
 }
 
 // exchange sends a request over a connection and reads the response. It returns the body if the request reads it.
-func (c *Clients) exchange(i int, r Request) ([]byte, error) {
+func (c *Clients) exchange(i int, r Request) (status int, body []byte, err error) {
 	if _, err := c.conns[i].Write(r.Bytes); err != nil {
-		return nil, fmt.Errorf("send a request: %w", err)
+		return 0, nil, fmt.Errorf("send a request: %w", err)
 	}
 	response, err := http.ReadResponse(c.readers[i], nil)
 	if err != nil {
-		return nil, fmt.Errorf("read a response: %w", err)
+		return 0, nil, fmt.Errorf("read a response: %w", err)
 	}
 	defer response.Body.Close()
-	if response.StatusCode == r.Status && r.Read == nil {
+	status = response.StatusCode
+	expected := r.Status == 0 || status == r.Status
+	if expected && r.Read == nil {
 		_, err = io.Copy(io.Discard, response.Body)
-		return nil, err
+		return status, nil, err
 	}
-	body, err := io.ReadAll(response.Body)
-	if err == nil && response.StatusCode != r.Status {
-		err = fmt.Errorf("the response to %.80q has status %d, not %d: %s", r.Bytes, response.StatusCode, r.Status, body)
+	body, err = io.ReadAll(response.Body)
+	if err == nil && !expected {
+		err = fmt.Errorf("the response to %.80q has status %d, not %d: %s", r.Bytes, status, r.Status, body)
 	}
-	return body, err
+	return status, body, err
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -56,7 +57,7 @@ func TestReadGetsTheBody(t *testing.T) {
 	c, _ := clients(t, 1, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, long) })
 	r := get
 	var bodies int
-	r.Read = func(body []byte) error {
+	r.Read = func(_ int, body []byte) error {
 		if string(body) != long {
 			t.Errorf("the body has %d bytes", len(body))
 		}
@@ -67,7 +68,7 @@ func TestReadGetsTheBody(t *testing.T) {
 		t.Errorf("%d bodies, %v", bodies, err)
 	}
 	failed := errors.New("no")
-	r.Read = func([]byte) error { return failed }
+	r.Read = func(int, []byte) error { return failed }
 	if _, err := c.Closed(time.Minute, times(3, r)); !errors.Is(err, failed) {
 		t.Error(err)
 	}
@@ -79,6 +80,21 @@ func TestWrongStatusIsAnError(t *testing.T) {
 	_, err := c.Closed(time.Minute, times(1, get))
 	if err == nil || !strings.Contains(err.Error(), "500, not 200: broken") {
 		t.Error(err)
+	}
+}
+
+func TestAnyStatus(t *testing.T) {
+	t.Parallel()
+	c, _ := clients(t, 1, func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "broken", 500) })
+	r := get
+	r.Status = 0
+	var statuses []int
+	r.Read = func(status int, _ []byte) error {
+		statuses = append(statuses, status)
+		return nil
+	}
+	if _, err := c.Closed(time.Minute, times(2, r)); err != nil || !slices.Equal(statuses, []int{500, 500}) {
+		t.Errorf("%v, %v", statuses, err)
 	}
 }
 

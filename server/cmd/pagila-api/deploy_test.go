@@ -32,7 +32,7 @@ var secretsOfOperators = map[string]string{
 // the time to finish the requests in flight.
 func TestDeployments(t *testing.T) {
 	t.Parallel()
-	readable := append(knownVariables(), "GOMEMLIMIT", "PGPASSWORD", "OPS_ADDR")
+	readable := append(knownVariables(), "GOMEMLIMIT", "PGPASSWORD")
 	for name, read := range map[string]func(*testing.T) deployment{
 		"compose": composed, "Kubernetes": orchestrated, "systemd": supervised,
 	} {

@@ -1,4 +1,5 @@
-package main
+// Package machine describes the machine of a measurement.
+package machine
 
 import (
 	"fmt"
@@ -8,8 +9,9 @@ import (
 	"strconv"
 )
 
-// machine describes the machine and the versions, for the report.
-func machine(postgres string) string {
+// Describe returns the processor, the memory and the versions in one line, for a report. postgres is the version of
+// PostgreSQL. What the machine does not tell is left out.
+func Describe(postgres string) string {
 	description := fmt.Sprintf("%d cores", runtime.NumCPU())
 	if model := find("/proc/cpuinfo", `(?m)^model name\s*: (.+)$`); model != "" {
 		description += " (" + model + ")"
