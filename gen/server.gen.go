@@ -1619,7 +1619,7 @@ type Token struct {
 	// Scope The scopes of the token, separated by spaces (RFC 6749, section 5.1).
 	//
 	// Example: customers:read films:write rentals:write
-	Scope string `json:"scope"`
+	Scope *string `json:"scope,omitempty"`
 
 	// TokenType How to send the token (RFC 6750).
 	//

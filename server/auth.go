@@ -126,7 +126,7 @@ func (s *Server) CreateToken(ctx context.Context, request gen.CreateTokenRequest
 	return gen.CreateToken200JSONResponse{
 		AccessToken: s.deps.Credentials.Token,
 		TokenType:   gen.TokenTokenTypeBearer,
-		Scope:       strings.Join(s.scopes, " "),
+		Scope:       new(strings.Join(s.scopes, " ")),
 	}, nil
 }
 

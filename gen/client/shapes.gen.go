@@ -35,7 +35,7 @@ const shapesJSON = `{
   },
   "createToken 200": {
     "access_token": "string",
-    "scope": "string",
+    "scope?": "string",
     "token_type": "string"
   },
   "event delta": {

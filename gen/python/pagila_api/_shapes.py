@@ -35,7 +35,7 @@ SHAPES: dict[str, Any] = {
   },
   "createToken 200": {
     "access_token": "string",
-    "scope": "string",
+    "scope?": "string",
     "token_type": "string"
   },
   "event delta": {

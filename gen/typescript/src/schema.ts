@@ -1643,7 +1643,7 @@ export interface components {
              * @description The scopes of the token, separated by spaces (RFC 6749, section 5.1).
              * @example customers:read films:write rentals:write
              */
-            scope: string;
+            scope?: string;
         };
         /** @description The state of the process. */
         Health: {
@@ -1851,6 +1851,7 @@ export interface components {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
                 traceparent: components["headers"]["traceparent"];
                 "Cache-Control": components["headers"]["Cache-Control"];
+                "Set-Cookie": components["headers"]["Set-Cookie"];
                 [name: string]: unknown;
             };
             content: {
@@ -2308,6 +2309,7 @@ export interface components {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
                 traceparent: components["headers"]["traceparent"];
                 "Cache-Control": components["headers"]["Cache-Control"];
+                "Set-Cookie": components["headers"]["Set-Cookie"];
                 [name: string]: unknown;
             };
             content: {

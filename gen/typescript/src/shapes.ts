@@ -34,7 +34,7 @@ export const shapes: Record<string, Shape> = {
   },
   "createToken 200": {
     "access_token": "string",
-    "scope": "string",
+    "scope?": "string",
     "token_type": "string"
   },
   "event delta": {

@@ -7,6 +7,7 @@ from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
 from ..models.token_token_type import TokenTokenType, check_token_token_type
+from ..types import UNSET, Unset
 
 T = TypeVar("T", bound="Token")
 
@@ -18,13 +19,13 @@ class Token:
     Attributes:
         access_token (str): The token. Send it in the header `Authorization`, after `Bearer`. Example: dvd_admin.
         token_type (TokenTokenType): How to send the token (RFC 6750). Example: bearer.
-        scope (str): The scopes of the token, separated by spaces (RFC 6749, section 5.1). Example: customers:read
-            films:write rentals:write.
+        scope (str | Unset): The scopes of the token, separated by spaces (RFC 6749, section 5.1). Example:
+            customers:read films:write rentals:write.
     """
 
     access_token: str
     token_type: TokenTokenType
-    scope: str
+    scope: str | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -40,9 +41,10 @@ class Token:
             {
                 "access_token": access_token,
                 "token_type": token_type,
-                "scope": scope,
             }
         )
+        if scope is not UNSET:
+            field_dict["scope"] = scope
 
         return field_dict
 
@@ -53,7 +55,7 @@ class Token:
 
         token_type = check_token_token_type(d.pop("token_type"))
 
-        scope = d.pop("scope")
+        scope = d.pop("scope", UNSET)
 
         token = cls(
             access_token=access_token,
