@@ -63,7 +63,9 @@ func startObserved(t *testing.T, scripts ...upstreamtest.Script) *observedAPI {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { st.Close() })
-	metrics.AddPool("pagila", st.DB())
+	for name, pool := range st.Pools() {
+		metrics.AddPool(name, pool)
+	}
 	traces := sdktrace.NewTracerProvider(sdktrace.WithSyncer(o.spans))
 	model := newModel(t, loadContract(t), upstream.Config{
 		Provider: "openai", Model: "m", APIKey: upstreamtest.Key, BaseURL: upstreamtest.Listen(t, scripts...).URL + "/v1",

@@ -174,6 +174,18 @@ func openPool(sessions *sessions, size int, timeout time.Duration) pool {
 // DB returns the pool for the migrations.
 func (s *Store) DB() *sql.DB { return s.reads.DB.DB }
 
+// Pools returns the pools of connections for metrics: that of the primary, which is named pagila, and those of the
+// replicas, which are named by their addresses.
+func (s *Store) Pools() map[string]*sql.DB {
+	pools := map[string]*sql.DB{"pagila": s.DB()}
+	if s.replicas != nil {
+		for _, one := range s.replicas.all {
+			pools[one.address] = one.reads.DB.DB
+		}
+	}
+	return pools
+}
+
 // Close closes the pools. Queries that are running fail.
 func (s *Store) Close() error { return errors.Join(s.reads.Close(), s.probe.Close()) }
 

@@ -202,7 +202,9 @@ func openStore(ctx context.Context, c config, srv *server.Server, metrics *ops.M
 	if err != nil {
 		return nil, nil, errors.Join(err, db.close())
 	}
-	metrics.AddPool("pagila", st.DB())
+	for name, pool := range st.Pools() {
+		metrics.AddPool(name, pool)
+	}
 	if db.server == nil { // migrating it is up to its owner
 		return db, st, nil
 	}
