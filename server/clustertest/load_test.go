@@ -100,12 +100,9 @@ func (l *load) run(ctx, always context.Context, customer, copyID int32) {
 		l.confirm(rental, false)
 		one := fmt.Sprintf("%s/%d", path, rental.RentalID)
 		l.wantOwn(l.send(always, client, http.MethodGet, one, ""), rental, false)
-		for !got.ok() || rental.ReturnDate == nil {
-			got = l.send(always, client, http.MethodPost, one+"/return", "")
-			got.holds(&rental)
-			if always.Err() != nil {
-				return
-			}
+		for rental.ReturnDate == nil && always.Err() == nil {
+			returned := l.send(always, client, http.MethodPost, one+"/return", "")
+			returned.holds(&rental)
 		}
 		l.confirm(rental, true)
 		l.wantOwn(l.send(always, client, http.MethodGet, one, ""), rental, true)
