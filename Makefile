@@ -244,9 +244,18 @@ test: postgres compiler ## Run the tests on a disposable Postgres, under the rac
 	@# Go does not write the report if the result of the tests is cached.
 	@test ! -f bin/contract-coverage.tsv || head -n 1 bin/contract-coverage.tsv
 
+# The tests run in the directory of their package.
+RELIABILITY = RELIABILITY="$${RELIABILITY:-$$PWD/server/RELIABILITY.md}"
+
 .PHONY: chaos
-chaos: postgres compiler ## Run the server for a minute while everything around it fails at once
+chaos: postgres compiler ## Have everything fail at once, and then one fault at a time, and write server/RELIABILITY.md (takes 8 minutes)
 	CHAOS_DURATION=60s go test $(RACE) -count=1 -v -run '^TestChaos$$' ./server/cmd/pagila-api
+	FAULTS=all $(RELIABILITY) go test -count=1 -timeout 30m -v -run '^TestFaults$$' ./server/chaostest
+
+.PHONY: soak
+soak: postgres ## Run the server for half an hour at 70 % of its peak, and write server/RELIABILITY.md; SOAK_DURATION=2m for less
+	SOAK_DURATION="$${SOAK_DURATION:-30m}" $(RELIABILITY) \
+	  go test -count=1 -timeout 24h -v -run '^TestSoak$$' ./server/chaostest
 
 .PHONY: history-test
 history-test: postgres ## Check the histories of 64 clients while servers are killed, and without each lock (takes 5 minutes)

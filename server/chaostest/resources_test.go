@@ -1,0 +1,71 @@
+package chaostest
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// needProc skips a test that looks at the server in /proc, on systems that do not have it.
+func needProc(t *testing.T) {
+	t.Helper()
+	if _, err := os.Stat("/proc/self/status"); err != nil {
+		t.Skip("it looks at the server in /proc, which this system does not have")
+	}
+}
+
+// memory returns the resident memory of a process in MB.
+func memory(t *testing.T, pid int) float64 {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(status)) {
+		if value, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kilobytes, err := strconv.Atoi(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(value), "kB")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return float64(kilobytes) / 1000
+		}
+	}
+	t.Fatalf("the status of process %d has no VmRSS", pid)
+	return 0
+}
+
+// descriptors returns the number of open file descriptors of a process.
+func descriptors(t *testing.T, pid int) int {
+	t.Helper()
+	found, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(found)
+}
+
+// goroutines returns how many goroutines a program has written to its log. It does so when it gets SIGQUIT.
+func goroutines(t *testing.T, log string) (n int) {
+	t.Helper()
+	f, err := os.Open(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		if bytes.HasPrefix(lines.Bytes(), []byte("goroutine ")) {
+			n++
+		}
+	}
+	if lines.Err() != nil {
+		t.Fatal(lines.Err())
+	}
+	return n
+}
