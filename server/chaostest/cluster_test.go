@@ -169,11 +169,12 @@ func (c *cluster) signal(t *testing.T, s syscall.Signal) {
 // postmaster for a moment, and could still be used after the standby was promoted.
 func (c *cluster) crash(t *testing.T) {
 	t.Helper()
-	db := c.open(t)
+	conn := pgtest.Connect(t, c.url())
 	if err := syscall.Kill(c.postmaster(t), syscall.SIGSTOP); err != nil { // it starts no more processes
 		t.Fatal(err)
 	}
-	for _, pid := range column(t, db, "SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()") {
+	pids := pgtest.Value[[]int32](t, conn.QueryRow, "SELECT array_agg(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+	for _, pid := range pids {
 		_ = syscall.Kill(int(pid), syscall.SIGKILL) // it may have ended
 	}
 	c.signal(t, syscall.SIGKILL)

@@ -250,7 +250,7 @@ func fillDisk(tr *trial) {
 	})
 	stop()
 	tr.measureOutage(http.StatusOK, http.StatusCreated, http.StatusServiceUnavailable)
-	tr.measured = fmt.Sprintf("PostgreSQL had to be started %d times: %s", starts, tr.measured)
+	tr.measured = fmt.Sprintf("starts of PostgreSQL by hand: %d; %s", starts, tr.measured)
 }
 
 // fill writes to a file until the disk is full.

@@ -118,7 +118,7 @@ var faults = []fault{
 	},
 	{
 		"the language model resets each connection",
-		"502 with a problem; the rest of the API is not affected", "llm/upstream: TestBrokenStream", modelFault(resets),
+		"503 with a problem; the rest of the API is not affected", "llm/upstream: TestBrokenStream", modelFault(resets),
 	},
 	{
 		"the language model sends nothing",
