@@ -34,8 +34,8 @@ USER 65532:65532
 EXPOSE 5432
 ENTRYPOINT ["pgbouncer", "/etc/pgbouncer/pgbouncer.ini"]
 
-# The rest of the images is a program and the certificate authorities, which it needs for PostgreSQL and language models
-# that are reached over TLS. They have no shell, and write nothing outside of /tmp.
+# The other images contain only a program and the certificate authorities, which it needs to reach PostgreSQL and
+# language models over TLS. They have no shell, and write nothing outside of /tmp.
 FROM scratch AS migrate
 COPY --from=compiler /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=compiled-atlas /src/bin/atlas /atlas

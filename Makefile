@@ -42,7 +42,7 @@ CYCLONEDX_GOMOD_VERSION := v1.10.0
 HADOLINT_VERSION := 2.15.1
 SHELLCHECK_VERSION := 0.11.0.1
 
-# Releases are built with exactly this version of Go, as is the image.
+# Releases and the images are built with exactly this version of Go.
 RELEASE_GO_VERSION := 1.26.8
 
 # The Atlas command reports the version in this variable.
@@ -266,7 +266,7 @@ $(HADOLINT): Makefile
 ##@ Check
 
 .PHONY: check
-check: generate-check contract-lint contract-breaking lint vet size-check ops-check atlas test bench-check sdk-test mcp-test migrate-check ## Run everything that CI runs, except for contract-fuzz
+check: generate-check contract-lint contract-breaking lint vet size-check ops-check atlas test bench-check sdk-test mcp-test migrate-check ## Run everything that CI runs, except for contract-fuzz and deploy-lint
 
 # The race detector needs a C compiler. Without one the tests run anyway.
 RACE = $(shell command -v $$(go env CC) >/dev/null && echo -race)
@@ -285,7 +285,7 @@ test: postgres compiler ## Run the tests on a disposable Postgres, under the rac
 RELIABILITY = RELIABILITY="$${RELIABILITY:-$$PWD/server/RELIABILITY.md}"
 
 .PHONY: chaos
-chaos: postgres compiler ## Have everything fail at once, and then one fault at a time, and write server/RELIABILITY.md (takes 8 minutes)
+chaos: postgres compiler ## Run the server while everything fails at once, then with one fault at a time, and write server/RELIABILITY.md (takes 8 minutes)
 	CHAOS_DURATION=60s go test $(RACE) -count=1 -v -run '^TestChaos$$' ./server/cmd/pagila-api
 	FAULTS=all $(RELIABILITY) go test -count=1 -timeout 30m -v -run '^TestFaults$$' ./server/chaostest
 
@@ -299,7 +299,7 @@ history-test: postgres ## Check the histories of 64 clients while servers are ki
 	HISTORY_DURATION=60s go test -count=1 -timeout 30m -v -run '^Test(History|WithoutLocks)$$' ./server/historytest
 
 .PHONY: cluster-test
-cluster-test: build ## Run four instances on a cluster of PostgreSQL under Patroni, and kill its leader (needs Debian's etcd-server, patroni, haproxy)
+cluster-test: build ## Run four instances on a cluster of PostgreSQL under Patroni, and kill its leader (needs Debian's etcd-server, patroni, haproxy, postgresql-15)
 	CLUSTER_TEST_PROGRAM="$$PWD/$(BIN)" go test -count=1 -timeout 20m -v ./server/clustertest
 
 .PHONY: bench
@@ -320,13 +320,13 @@ bench-parts: postgres ## Benchmark the parts of a request, 10 times for benchsta
 bench-million: postgres ## Measure pages of films at a thousand and at a million films (takes 10 minutes and 4 GB); films=100000 for fewer
 	FILMS=$(or $(films),1000000) go test ./store -count=1 -timeout 60m -run '^TestMillionFilms$$' -v
 
-# Each target reads foreign bytes: a package and the name of a fuzz test.
+# Each target is a package and the name of a fuzz test in it.
 FUZZ := store/FuzzCursor store/FuzzRentalCursor server/FuzzToolArguments server/FuzzStream server/FuzzContract \
   server/internal/contract/FuzzValidate llm/FuzzPrompt llm/offline/FuzzQuestion llm/upstream/FuzzEvents \
   llm/upstream/FuzzResponse store/pagila/FuzzLoad
 
 .PHONY: fuzz
-fuzz: postgres ## Fuzz everything that reads foreign bytes, 10 minutes each: time=1m for less, only=store/FuzzCursor for one
+fuzz: postgres ## Fuzz everything that reads untrusted input, 10 minutes each: time=1m for less, only=store/FuzzCursor for one
 	@for target in $(or $(only),$(FUZZ)); do \
 	  echo "$$target"; \
 	  go test "./$${target%/*}" -run '^$$' -fuzz "^$${target##*/}\$$" -fuzztime '$(or $(time),10m)' -parallel 1 || exit 1; \
@@ -335,7 +335,7 @@ fuzz: postgres ## Fuzz everything that reads foreign bytes, 10 minutes each: tim
 GOVULNCHECK_VERSION := v1.9.0
 PIP_AUDIT_VERSION := 2.10.1
 
-# Not part of CI's gate: a new entry in a database of vulnerabilities is no fault of a pull request.
+# Not a part of CI, because a new entry in a database of vulnerabilities is not the fault of a pull request.
 .PHONY: audit
 audit: ## Look for known vulnerabilities in the dependencies of the server and the SDKs (needs the network)
 	@GOVULNCHECK=golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) PIP_AUDIT=pip-audit==$(PIP_AUDIT_VERSION) .ci/audit

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks that a release can be reproduced: builds the commit in the working tree twice, in clones at different paths, with
-# empty build caches, other time zones and other umasks, and compares the files. TARGETS limits the targets.
+# empty build caches, different time zones and different umasks, and compares the files. TARGETS limits the targets.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

@@ -13,7 +13,7 @@ out=${1:?release.sh: name the directory}
 tar=$(command -v gtar || command -v tar)
 "$tar" --version | grep -q GNU || fail "this needs GNU tar: the tar of macOS cannot sort and fix the owners"
 
-# Nothing of the user's settings may change the program. `make build` sets GOFLAGS.
+# The user's settings must not change the program. `make build` sets GOFLAGS.
 unset GOFLAGS GOEXPERIMENT GOFIPS140
 export LC_ALL=C CGO_ENABLED=0 GOAMD64=v1 GOARM64=v8.0 GOTOOLCHAIN=go$GO_VERSION
 

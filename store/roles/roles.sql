@@ -1,5 +1,5 @@
--- The role of the server. It has the privileges that the server's statements need, and no others: it neither owns
--- nor creates anything, and reads no password of the staff.
+-- The role of the server. It has the privileges that the server's statements need, and no others: it owns
+-- nothing, creates nothing, and cannot read the passwords of the staff.
 --
 -- Run this as the owner of the tables, who may also create roles, after the restore and after each migration:
 --
@@ -11,10 +11,10 @@
 DO $$ BEGIN
   CREATE ROLE pagila_api LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
 EXCEPTION WHEN duplicate_object OR unique_violation THEN
-  NULL; -- the second is the first, of a script that runs at the same time
+  NULL; -- unique_violation if another session creates the role at the same time
 END $$;
 
--- What an earlier version of this file granted.
+-- Revoke what an earlier version of this file granted.
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM pagila_api;
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM pagila_api;
 REVOKE ALL ON SCHEMA public FROM pagila_api;
