@@ -48,8 +48,8 @@ func asOAuthError(err error) error {
 // ownLabel names the server's own token, [Credentials.Token].
 const ownLabel = "API_TOKEN"
 
-// acceptedTokens are the tokens that the server accepts, by their hashes. Looking up the hash of what a client sent
-// takes a time that depends on the hash, from which nobody can find the token.
+// acceptedTokens are the tokens that the server accepts, by their hashes. The time to look up what a client sent
+// depends on its hash, which does not reveal how much of a guess is right.
 type acceptedTokens map[[sha256.Size]byte]Token
 
 // Scopes returns the scopes that the contract declares, sorted.

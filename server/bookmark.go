@@ -14,13 +14,13 @@ import (
 	"example.com/pagila-api/store"
 )
 
-// BookmarkLifetime is how long a client reads its own writes. It is longer than any replica that is in use lags, so
-// that afterwards every replica has them.
+// BookmarkLifetime is how long a client keeps a bookmark. No replica in use lags longer, so afterwards every replica
+// has the client's writes.
 const BookmarkLifetime = time.Minute
 
 const (
-	// bookmarkCookie is the name of the cookie. Clients that keep cookies need no code of their own for it, and it
-	// is no part of the contract: it changes which server responds, and not what the response means.
+	// bookmarkCookie is the name of the cookie. Clients that keep cookies need no code of their own for it. The
+	// contract documents it in responses only. It decides which server a read uses, not what the response means.
 	bookmarkCookie = "pagila_bookmark"
 	// bookmarkSize is the size of a bookmark in bytes: the timeline, the position, and when it expires.
 	bookmarkSize = 4 + 8 + 8
@@ -52,8 +52,8 @@ func (b *bookmarks) mac(value []byte) []byte {
 	return mac.Sum(nil)[:bookmarkMAC]
 }
 
-// decode returns the bookmark in the value of a cookie. One that has expired, or that this server has not signed, is
-// no bookmark.
+// decode returns the bookmark in the value of a cookie, or the zero Bookmark if it has expired or was not signed with
+// this key.
 func (b *bookmarks) decode(cookie string, now time.Time) store.Bookmark {
 	raw, err := base64.RawURLEncoding.DecodeString(cookie)
 	if err != nil || len(raw) != bookmarkSize+bookmarkMAC {
@@ -76,7 +76,7 @@ func (b *bookmarks) of(r *http.Request) store.Bookmark {
 	return b.decode(cookie.Value, time.Now())
 }
 
-// set sends the client a bookmark. A page of another site cannot use it: it allows nothing.
+// set sends the client a bookmark. It grants no access, so a page of another site gains nothing from it.
 func (b *bookmarks) set(w http.ResponseWriter, mark store.Bookmark) {
 	http.SetCookie(w, &http.Cookie{ //nolint:gosec // it is no secret, so it may travel without TLS
 		Name: bookmarkCookie, Value: b.encode(mark, time.Now().Add(BookmarkLifetime)), Path: "/",

@@ -57,8 +57,8 @@ const (
 	// maxCounted is the number of clients or user names that are counted: the most recent ones, in about 3 MB.
 	maxCounted = 1 << 14
 	// loginsPerName is how many times the logins of a client all clients together may try one user name. It bounds
-	// guesses from many addresses. Whoever has as many addresses can use up the attempts for a name. While that goes
-	// on, the person with this name gets in only with luck. A minute after it ends, everything is as before.
+	// guesses from many addresses. An attacker with that many addresses can use up the attempts for a name. While that
+	// lasts, the person with this name can hardly log in. A minute after it ends, everything is as before.
 	loginsPerName = 5
 )
 
@@ -145,7 +145,7 @@ func (o *operation) resumes(r *http.Request) bool {
 	return o.ID == askQuestion && len(r.Header["Last-Event-Id"]) > 0
 }
 
-// take counts a call. It returns how long whoever the key stands for has to wait before the call, or 0.
+// take counts a call. It returns how long the holder of the key has to wait before the call, or 0.
 func (r *rates[K]) take(key K) time.Duration {
 	if r == nil {
 		return 0

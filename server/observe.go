@@ -136,7 +136,7 @@ func (s *Server) finish(call *call, status, size int) {
 	}
 }
 
-// endSpan ends the request's span. An error of the client's is not one of the server's span.
+// endSpan ends the request's span. An error of the client is not an error of the server's span.
 func (c *call) endSpan(status int, outcome string) {
 	c.span.SetName(spanName(c.operation)) // the operation of an MCP request is known late
 	c.span.SetAttributes(attribute.Int(keyStatus, status))

@@ -23,8 +23,8 @@ import (
 // The tests of this file are named after the items of OWASP's API Security Top 10 (2023). Each says what of its item
 // applies here and what it proves. All ten apply, but API6 and API7 only in part:
 //
-//   - API6, sensitive business flows: there are no accounts and no payments that a bot could abuse. What is scarce are
-//     the copies and the language model.
+//   - API6, sensitive business flows: there are no accounts and no payments that a bot could abuse. The copies and
+//     the language model are scarce.
 //   - API7, server-side request forgery: no operation takes a URL, so the server only calls what its operator configures.
 
 // API1, broken object level authorization: an object belongs to the customer in its path. The right number under
@@ -49,8 +49,9 @@ func TestOWASP1Objects(t *testing.T) {
 	}
 }
 
-// API2, broken authentication: no operation with a security requirement answers without a valid token, wherever else
-// the token is sent (RFC 6750, section 2, has two more places). TestLoginLimit proves the limit for guesses.
+// API2, broken authentication: each operation with a security requirement rejects a request without a valid token in the
+// Authorization header. The two other places in RFC 6750, section 2, are not accepted. TestLoginLimit
+// proves the limit for guesses.
 func TestOWASP2Authentication(t *testing.T) {
 	t.Parallel()
 	a := start(t)
@@ -228,7 +229,7 @@ func newCanary(t *testing.T, called chan<- string) string {
 
 // API8, security misconfiguration: each response, whatever its status, keeps browsers from treating it as anything but
 // data, and is not cached. No page of another origin may use the API unless the operator allows it. A fault of the
-// server says nothing about its inside.
+// server reveals no internals.
 func TestOWASP8Configuration(t *testing.T) {
 	t.Parallel()
 	a := start(t)
@@ -299,7 +300,7 @@ func TestOWASP9Inventory(t *testing.T) {
 	}
 }
 
-// API10, unsafe consumption of APIs: the language model is a foreign API. What it writes reaches a client without
+// API10, unsafe consumption of APIs: the language model is an API of others. What it writes reaches a client without
 // control characters, and a tool that it makes up or may not call writes nothing. Its redirects are not followed with
 // the key to another host.
 func TestOWASP10Consumption(t *testing.T) {

@@ -26,7 +26,7 @@ var Newest = Bookmark{LSN: math.MaxUint64}
 type bookmarkKey struct{}
 
 // WithBookmark returns a context whose reads see what was committed before b. A write with the context moves b
-// behind its commit, or to Newest if it does not learn where its commit is. Concurrent calls must not share b
+// past its commit, or to Newest if it does not learn where its commit is. Concurrent calls must not share b
 // if one of them writes. Without replicas, b does not change.
 func WithBookmark(ctx context.Context, b *Bookmark) context.Context {
 	return context.WithValue(ctx, bookmarkKey{}, b)
@@ -47,10 +47,10 @@ func (s *Store) bookmark(ctx context.Context) *Bookmark {
 }
 
 // commitSQL commits, and then reads how far the log is. PostgreSQL gets both in one message, so that the position
-// costs no round trip.
+// takes no additional round trip.
 const commitSQL = `COMMIT; SELECT left(pg_walfile_name(pg_current_wal_insert_lsn()), 8), pg_current_wal_insert_lsn() - '0/0'::pg_lsn`
 
-// commitAndMark commits, and moves b behind the commit. Once the commit has succeeded, the error is nil: b is then
+// commitAndMark commits, and moves b past the commit. Once the commit has succeeded, the error is nil: b is then
 // Newest if the position is not known.
 func commitAndMark(ctx context.Context, conn *pgconn.PgConn, b *Bookmark) error {
 	results := conn.Exec(ctx, commitSQL)

@@ -33,7 +33,7 @@ type ReplicaState struct {
 }
 
 // replicas are the streaming replicas of the database. Reads use them in turn. One that lags too much, or that does
-// not respond, is left out until it does. The lag is measured in the background, every half second.
+// not respond, is left out until it has recovered. The lag is measured in the background, every half second.
 //
 // It implements bun.ConnResolver, so that bun's own queries are distributed in the same way. bun takes a SELECT with
 // FOR UPDATE for one that only reads, so such a query has to name its connection.

@@ -73,7 +73,7 @@ func resumeReplay(t *testing.T, n *pgtest.Node) {
 func TestReplicas(t *testing.T) {
 	t.Parallel()
 	c := pgtest.NewCluster(t, 2)
-	// The lag does not matter here, except to the last part.
+	// Only the last part is about the lag.
 	s, _ := openReplicated(t, c, store.Options{ReplicaMaxLag: time.Hour})
 	for _, part := range []struct {
 		name string

@@ -420,7 +420,7 @@ func TestTimes(t *testing.T) {
 	}
 }
 
-// The privileges that roles.sql grants are enough, and each is necessary: without it, the status names it.
+// The privileges that roles.sql grants are enough, and each is necessary: the status names one that is missing.
 func TestLeastPrivilege(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)

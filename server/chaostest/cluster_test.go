@@ -23,11 +23,11 @@ import (
 )
 
 const (
-	// prefix begins the names of the directories of clusters.
+	// prefix is the beginning of the names of clusters' directories.
 	prefix = "pagila-api-chaos-"
 	// database is the one with Pagila and our migrations.
 	database = "pagila"
-	// clusterTimeout bounds the making of a cluster and its end.
+	// clusterTimeout limits how long it takes to make a cluster, to start it and to stop it.
 	clusterTimeout = 3 * time.Minute
 	// startPace is the time between two attempts to start a server.
 	startPace = 100 * time.Millisecond
@@ -142,7 +142,7 @@ func (c *cluster) ensure(t *testing.T) bool {
 	return true
 }
 
-// stop ends the server in order, as a fast shutdown does: its sessions are terminated.
+// stop ends the server with a fast shutdown: its sessions are terminated.
 func (c *cluster) stop(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), clusterTimeout)

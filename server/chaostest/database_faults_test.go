@@ -21,7 +21,7 @@ import (
 	"example.com/pagila-api/store/pgtest"
 )
 
-// repeats is how often a fault happens that is over at once.
+// repeats is how often a short fault happens.
 const repeats = 3
 
 func restartInOrder(tr *trial) {
@@ -171,9 +171,9 @@ func resetConnections(tr *trial) {
 	tr.measured = fmt.Sprintf("%d resets: %s", resets, tr.measured)
 }
 
-// forgetConnections lets the server have idle connections that lead nowhere, and reads on as many as it has.
+// forgetConnections leaves the server with idle connections that are dead, and sends reads for all of them at once.
 func forgetConnections(tr *trial) {
-	const idle = 1500 * time.Millisecond // no firewall forgets connections in use, and the server trusts those
+	const idle = 1500 * time.Millisecond // firewalls do not forget connections in use, so the server trusts those
 	proxy := pgtest.NewProxy(tr, tr.cluster.url())
 	tr.serve(proxy.URL())
 	stop := tr.traffic(clients, 0)
@@ -194,7 +194,7 @@ func forgetConnections(tr *trial) {
 	tr.audit()
 }
 
-// failOver has a primary with a standby that has confirmed each commit.
+// failOver kills the primary, and promotes its standby, which has confirmed each commit.
 func failOver(tr *trial) {
 	primary, standby := tr.cluster.pair(tr.T)
 	hosts := url.Values{
@@ -218,8 +218,8 @@ func failOver(tr *trial) {
 	tr.measureOutage(http.StatusOK, http.StatusCreated, http.StatusServiceUnavailable)
 }
 
-// fillDisk has a small disk for PostgreSQL, fills it up, and makes room again. If PostgreSQL has ended, somebody starts
-// it.
+// fillDisk runs PostgreSQL on a small disk, fills the disk up, and makes room again. If PostgreSQL has ended, it is
+// started again.
 func fillDisk(tr *trial) {
 	disk := tr.smallDisk()
 	small := tr.cluster.copies(tr.T, filepath.Join(disk, "cluster"))[0]

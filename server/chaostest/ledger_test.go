@@ -28,7 +28,7 @@ type ledger struct {
 	longest   time.Duration  // how long a request took
 	confirmed map[int32]pair // the rentals that clients were told of, by ID
 	doubtful  map[pair]int
-	faults    []string // what never may happen
+	faults    []string // what must never happen
 }
 
 func newLedger() *ledger {
@@ -58,7 +58,7 @@ func (l *ledger) response(name string, status int, body []byte) {
 	l.succeeded++
 }
 
-// restart measures times anew.
+// restart begins to measure times again.
 func (l *ledger) restart() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -147,7 +147,7 @@ func grouped(n int) string {
 	return fmt.Sprintf("%s,%03d", grouped(n/1000), n%1000)
 }
 
-// wantOnly checks that there were no other statuses than these.
+// wantOnly checks that there were only these statuses.
 func (l *ledger) wantOnly(t *testing.T, statuses ...int) {
 	t.Helper()
 	for status, n := range l.counts() {

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// A broken language model handles the connection of a request.
+// brokenModel is a broken language model. It handles the connection of a request.
 type brokenModel func(conn net.Conn)
 
 // resets closes the connection with an RST.
@@ -48,7 +48,7 @@ func modelFault(broken brokenModel) func(*trial) {
 	return func(tr *trial) {
 		const firstByte = 2 * time.Second
 		model := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			_, _ = io.Copy(io.Discard, r.Body) // so that the end of the connection is no reset
+			_, _ = io.Copy(io.Discard, r.Body) // so that closing the connection does not reset it
 			conn, _, err := http.NewResponseController(w).Hijack()
 			if err != nil {
 				tr.Error(err)

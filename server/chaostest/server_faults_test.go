@@ -140,7 +140,7 @@ func overload(tr *trial, n int) {
 		float64(tr.ledger.successes())/took.Seconds(), seconds(slowest), tr.measured, summary(asking.counts()), summary(probes))
 }
 
-// slowClients has three kinds of clients that occupy the server as long as it lets them.
+// slowClients has three kinds of clients, which occupy the server for as long as it permits.
 func slowClients(tr *trial) {
 	const each = 100
 	p := tr.serve(tr.cluster.url())
@@ -199,7 +199,7 @@ func (tr *trial) dial(address string) net.Conn {
 	return conn
 }
 
-// drip sends the beginning of a request, and then a byte now and then. It returns how long the server let it.
+// drip sends the beginning of a request, and then a byte now and then. It returns how long the server permitted that.
 func (tr *trial) drip(address, beginning string) time.Duration {
 	const every, limit = 200 * time.Millisecond, time.Minute
 	begin := time.Now()
@@ -257,7 +257,7 @@ func fewDescriptors(tr *trial) {
 	}
 }
 
-// blockLog has a log that nobody reads, and then one without a reader.
+// blockLog leaves the server's log unread, and then closes its reader.
 func blockLog(tr *trial) {
 	reader, writer, err := os.Pipe()
 	if err != nil {
@@ -283,7 +283,7 @@ func blockLog(tr *trial) {
 	tr.measured += "; it ended in order after " + seconds(time.Since(begin))
 }
 
-// startInSilence starts the server with a database that accepts connections and says nothing.
+// startInSilence starts the server with a database that accepts connections and sends nothing.
 func startInSilence(tr *trial) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

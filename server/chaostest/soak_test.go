@@ -32,7 +32,7 @@ const (
 	soakClients = 64
 	// periods is the number of parts of a soak. PostgreSQL is restarted after each but the last.
 	periods = 6
-	// soakCycle is how many requests there are for each that rents.
+	// soakCycle is the number of requests of which one rents.
 	soakCycle = 20
 	// poolSize is the default size of the server's pool.
 	poolSize = 16
@@ -47,12 +47,12 @@ const (
 	// The promises.
 	maxFailed = 0.001
 	maxGrowth = 0.10
-	// maxMore is how many file descriptors and goroutines more there may be after a soak than after the peak: the pool
-	// opens and closes connections as it likes.
+	// maxMore is how many more file descriptors and goroutines there may be after a soak than after the peak, because the
+	// number of connections in the pool varies.
 	maxMore = 8
 )
 
-// TestSoak runs the server for long at a load that it can sustain, while PostgreSQL is restarted now and then.
+// TestSoak runs the server for a long time at a load that it can sustain, while PostgreSQL is restarted now and then.
 func TestSoak(t *testing.T) {
 	length := soakDuration(t)
 	needProc(t)

@@ -24,7 +24,7 @@ const (
 	// clients is the usual number of clients, and pace the time between two requests of each.
 	clients = 16
 	pace    = 20 * time.Millisecond
-	// cycle is how many requests there are for each that rents.
+	// cycle is the number of requests of which one rents.
 	cycle = 5
 	// probePace is the time between two probes of a load balancer.
 	probePace = 50 * time.Millisecond
@@ -177,7 +177,7 @@ func (tr *trial) probe(path string) (stop func() map[int]int) {
 	}
 }
 
-// wantReady checks what a probe of a server returned that has to be ready all the time.
+// wantReady checks the probes of a server that has to be ready all the time.
 func (tr *trial) wantReady(path string, counts map[int]int) {
 	tr.Helper()
 	if len(counts) != 1 || counts[http.StatusOK] == 0 {
@@ -227,7 +227,7 @@ func (tr *trial) audit() balance {
 // measure says what was measured.
 func (tr *trial) measure(format string, args ...any) { tr.measured = fmt.Sprintf(format, args...) }
 
-// measureOutage audits the rentals and says what the clients noticed. There may be no other statuses than these.
+// measureOutage audits the rentals and says what the clients noticed. Only these statuses are permitted.
 func (tr *trial) measureOutage(statuses ...int) {
 	tr.Helper()
 	tr.ledger.wantOnly(tr.T, statuses...)

@@ -3,7 +3,7 @@
 // Package clustertest runs the program on a real cluster: PostgreSQL under Patroni with etcd, and HAProxy in front of
 // the primary and of several instances of the program. All of it listens on loopback.
 //
-// "make cluster-test" runs it. It needs the Debian packages etcd-server, patroni, haproxy and postgresql, and takes
+// "make cluster-test" runs it. It needs the Debian packages etcd-server, patroni, haproxy and postgresql-15, and takes
 // about two minutes.
 package clustertest
 
@@ -191,8 +191,8 @@ func (c *cluster) members(ctx context.Context) ([]member, error) {
 	return nil, cmp.Or(err, errors.New("no node responds"))
 }
 
-// waitFor waits until the cluster has so many leaders and so many replicas that stream. With the synchronous mode, one
-// of them is synchronous, so that a failover loses nothing.
+// waitFor waits until the cluster has these numbers of leaders and of streaming replicas. In synchronous mode, one of
+// the replicas is synchronous, so that a failover loses nothing.
 func (c *cluster) waitFor(t *testing.T, leaders, replicas int) {
 	t.Helper()
 	var last string

@@ -147,7 +147,7 @@ func (l *load) wantOwn(got reply, r gen.Rental, returned bool) {
 	l.stale = append(l.stale, fmt.Sprintf("rental %d, returned: %t: %d %s", r.RentalID, returned, got.status, got.body))
 }
 
-// send sends a request and counts it. A 409 that holds the result of an earlier attempt is no failure.
+// send sends a request and counts it. A 409 that holds the result of an earlier attempt does not count as a failure.
 func (l *load) send(ctx context.Context, client *client, method, url, body string) reply {
 	begin := time.Now()
 	got, err := client.send(ctx, method, url, body)
@@ -228,7 +228,7 @@ func (l *load) verify(t *testing.T, c *cluster) {
 	if lost > 0 {
 		t.Errorf("%d of %d confirmed rentals are lost", lost, len(l.confirmed))
 	}
-	// A client repeats a request until it knows the outcome, so there is no rental that it does not know.
+	// A client repeats a request until it knows the outcome, so it knows every rental.
 	if n := c.number(t, "SELECT count(*) FROM rental WHERE rental_id > $1", l.first); n != len(l.confirmed) {
 		t.Errorf("%d rentals were written, and %d confirmed", n, len(l.confirmed))
 	}

@@ -25,7 +25,7 @@ import (
 // postgresBin is where Debian has the programs of PostgreSQL 15.
 const postgresBin = "/usr/lib/postgresql/15/bin"
 
-// stopTimeout is how long a process may take to end in order.
+// stopTimeout is how long a process may take to end gracefully.
 const stopTimeout = 30 * time.Second
 
 // cluster is everything that runs.
@@ -166,7 +166,7 @@ func (c *cluster) startIn(t *testing.T, name string, account *syscall.Credential
 	return p
 }
 
-// stop ends the process in order, or else with SIGKILL.
+// stop ends the process gracefully, or after stopTimeout with SIGKILL.
 func (p *process) stop() {
 	p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
@@ -197,8 +197,8 @@ func (n *node) dataDir() string { return filepath.Join(n.cluster.dir, n.name) }
 
 func (n *node) configFile() string { return n.dataDir() + ".yml" }
 
-// nodeConfig is the configuration of Patroni. The times are as short as they can be, so that a failover takes 20 s and
-// not the 30 s of the defaults.
+// nodeConfig is the configuration of Patroni. The times are as short as they can be, so that a failover takes 20 s, not
+// 30 s as with the defaults.
 const nodeConfig = `
 scope: pagila
 name: %[1]s
@@ -244,7 +244,7 @@ func (n *node) start(t *testing.T) {
 	n.patroni = n.cluster.start(t, n.name, n.cluster.account, "patroni", n.configFile())
 }
 
-// kill ends PostgreSQL and Patroni with SIGKILL, as a machine that fails does.
+// kill ends PostgreSQL and Patroni with SIGKILL, as the failure of a machine would.
 func (n *node) kill(t *testing.T) {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(n.dataDir(), "postmaster.pid"))
@@ -264,8 +264,8 @@ func (n *node) kill(t *testing.T) {
 }
 
 // proxyConfig is the configuration of HAProxy. Patroni's REST API says which server is the primary, and /readyz which
-// instances of the program are ready. While the primary is away, none is, but all of them can read from the replicas.
-// A request whose connection failed goes to another instance.
+// instances of the program are ready. While the primary is away, none is ready, but all of them can read from the
+// replicas. A request whose connection failed goes to another instance.
 const proxyConfig = `
 global
   maxconn 2000
@@ -360,7 +360,7 @@ func (p *program) waitReady(t *testing.T) {
 	}, func() string { return p.name + " is not ready:\n" + tail(p.output.String()) })
 }
 
-// terminate ends the instance in order.
+// terminate ends the instance gracefully.
 func (p *program) terminate(t *testing.T) {
 	t.Helper()
 	p.stop()

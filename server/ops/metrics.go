@@ -17,7 +17,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// The buckets have a bound at each objective in the README: a share below another duration would only be estimated.
+// The buckets have a bound at each objective in the README: the share below any other duration would only be an estimate.
 var (
 	requestBuckets    = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}
 	firstChunkBuckets = []float64{.05, .1, .25, .5, 1, 2, 3, 5, 10, 20, 30, 60}
@@ -32,7 +32,7 @@ type Build struct {
 }
 
 // Metrics are the program's metrics. They implement the observers of packages server and store. The instruments of
-// OpenTelemetry, which are those of the language model, come by the reader. The number of time series depends on the
+// OpenTelemetry, which are those of the language model, are read by the Reader. The number of time series depends on the
 // contract and on the statements, not on requests.
 type Metrics struct {
 	registry *prometheus.Registry

@@ -3,7 +3,7 @@
 //
 //   - GET /metrics, for Prometheus, in its text format or in OpenMetrics, which has exemplars;
 //   - /debug/pprof/, the profiles of net/http/pprof;
-//   - GET and PUT /log/level, the level of the log at run time: debug, info, warn or error.
+//   - GET and PUT /log/level, the log level at run time: debug, info, warn or error.
 //
 // [Metrics] implements the observers that packages server and store declare. This package imports none of the
 // project's others.

@@ -41,7 +41,7 @@ func files(t *testing.T, schema, data string) string {
 	return dir
 }
 
-// A database with anything in it is somebody's.
+// A database that is not empty stays as it is.
 func TestRestoreNotEmpty(t *testing.T) {
 	t.Parallel()
 	db := pgtest.Empty(t)

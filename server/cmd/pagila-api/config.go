@@ -187,7 +187,7 @@ func (c *config) setDefaults(vars map[string]string) (err error) {
 	return nil
 }
 
-// level is the configured level of the log, which may change at run time.
+// level is the configured log level, which may change at run time.
 func (c config) level() *slog.LevelVar {
 	var level slog.LevelVar
 	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {

@@ -148,7 +148,7 @@ func supervised(t *testing.T) deployment {
 	return d
 }
 
-// The versions that several files for deployments have are the same in all of them.
+// A version that several files for deployments have is the same in all of them.
 func TestDeploymentVersions(t *testing.T) {
 	t.Parallel()
 	contract, err := api.Load(t.Context())

@@ -17,8 +17,8 @@ const (
 	maxReadiness = 64 << 10
 )
 
-// health asks the server on HTTP_ADDR whether it is ready, and prints what /readyz responds. Its error is that the
-// server is not ready. It is the health check of the container, which has no other program.
+// health asks the server on HTTP_ADDR whether it is ready, and prints the response of /readyz. It returns an error if
+// the server is not ready. The container, which has no other program, uses it as its health check.
 func health(ctx context.Context, c config, args []string, stdout io.Writer) error {
 	if len(args) > 0 {
 		return fmt.Errorf("health takes no arguments, not %q", args)

@@ -65,7 +65,7 @@ func TestReadOwnWritesFromReplicas(t *testing.T) {
 	}
 }
 
-// waitForLog waits until the program's log has a text so many times.
+// waitForLog waits until the program's log has a text the given number of times.
 func waitForLog(t *testing.T, p *served, text string, times int) {
 	t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)

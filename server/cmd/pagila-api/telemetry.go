@@ -128,11 +128,11 @@ func (t *telemetry) shutdown(logger *slog.Logger) {
 	}
 }
 
-// opsOff is the OPS_ADDR without which there is no operations address.
+// opsOff is the value of OPS_ADDR that turns the operations address off.
 const opsOff = "off"
 
-// serveOps serves OPS_ADDR. In development the program does without if the address cannot be used, so that two of them
-// run on one machine with the default.
+// serveOps serves OPS_ADDR. In development the program continues without it if the address cannot be used, so that two
+// servers with the default address can run on one machine.
 func (t *telemetry) serveOps(ctx context.Context, c config, level *slog.LevelVar, logger *slog.Logger) error {
 	if c.OpsAddr == opsOff {
 		return nil
@@ -153,8 +153,8 @@ func (t *telemetry) serveOps(ctx context.Context, c config, level *slog.LevelVar
 }
 
 // exports reports whether a signal, TRACES or METRICS, is exported. The specification's default is to export to a
-// collector on this machine. Most machines have none, and the library would report that for ever, so here an endpoint
-// or an exporter has to be named. The library for Go leaves OTEL_SDK_DISABLED to the program.
+// collector on this machine. Most machines have none, and the library would report that again and again, so here an
+// endpoint or an exporter has to be set. The library for Go leaves OTEL_SDK_DISABLED to the program.
 func (c config) exports(signal string) bool {
 	exporter := c.otel["OTEL_"+signal+"_EXPORTER"]
 	if strings.EqualFold(c.otel["OTEL_SDK_DISABLED"], "true") || exporter == "none" {
@@ -163,7 +163,7 @@ func (c config) exports(signal string) bool {
 	return exporter != "" || c.OTLPEndpoint != "" || c.otel["OTEL_EXPORTER_OTLP_"+signal+"_ENDPOINT"] != ""
 }
 
-// checkOTel checks what the library would ignore: it reports a malformed endpoint nowhere, and exports to this machine.
+// checkOTel checks what the library does not: it silently replaces a malformed endpoint by one on this machine.
 func (c config) checkOTel(m *mistakes) (warnings []string) {
 	for _, signal := range []string{"", "TRACES_", "METRICS_"} {
 		name := "OTEL_EXPORTER_OTLP_" + signal + "ENDPOINT"

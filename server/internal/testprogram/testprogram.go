@@ -112,7 +112,7 @@ func Start(tb testing.TB, cmd *exec.Cmd) *Program {
 	return p
 }
 
-// Stop ends the server in order and waits until it has ended. The error says how it ended, unless it succeeded.
+// Stop ends the server gracefully and waits until it has ended. It returns an error unless the server succeeded.
 func (p *Program) Stop() error { return p.Signal(os.Interrupt) }
 
 // Signal sends a signal to the server and waits until it has ended, which it reports like Stop. It kills a server that
