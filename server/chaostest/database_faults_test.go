@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"sync"
 	"syscall"
 	"testing"
@@ -19,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"example.com/pagila-api/store/pgtest"
+	"example.com/pagila-api/store/roles"
 )
 
 // repeats is how often a short fault happens.
@@ -328,29 +328,19 @@ func lockCopy(tr *trial) {
 		summary(waiting.counts()), tr.measured, seconds(slowest), summary(probes))
 }
 
-var grants = regexp.MustCompile(`(?m)^GRANT [^;]+ TO (pagila_api);$`)
-
 func leastPrivilege(tr *trial) {
-	readme, err := os.ReadFile("../../README.md")
-	if err != nil {
-		tr.Fatal(err)
-	}
 	db := tr.cluster.open(tr.T)
-	pgtest.Exec(tr, db.ExecContext, "CREATE ROLE pagila_api LOGIN")
+	pgtest.Exec(tr, db.ExecContext, roles.SQL)
 	tr.Cleanup(func() {
 		if _, err := db.ExecContext(context.Background(), "DROP OWNED BY pagila_api; DROP ROLE pagila_api"); err != nil {
 			tr.Error(err)
 		}
 	})
-	statements := grants.FindAllString(string(readme), -1)
-	for _, grant := range statements {
-		pgtest.Exec(tr, db.ExecContext, grant)
-	}
 	u, err := url.Parse(tr.cluster.url())
 	if err != nil {
 		tr.Fatal(err)
 	}
-	u.User = url.User("pagila_api")
+	u.User = url.User(roles.Server)
 	p := tr.serve(u.String())
 	ready := tr.probe("/readyz")
 	stop := tr.traffic(clients, pace)
@@ -360,7 +350,7 @@ func leastPrivilege(tr *trial) {
 	probes := ready()
 	tr.wantReady("/readyz", probes)
 	tr.measureOutage(http.StatusOK, http.StatusCreated)
-	tr.measured = fmt.Sprintf("%d statements GRANT: %s; /readyz: %s", len(statements), tr.measured, summary(probes))
+	tr.measured = fmt.Sprintf("%s; /readyz: %s", tr.measured, summary(probes))
 	if err := p.Stop(); err != nil { // its sessions hold the role
 		tr.Error(err)
 	}

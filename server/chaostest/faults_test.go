@@ -23,11 +23,11 @@ type fault struct {
 // faults are all of them, in the order of the report.
 var faults = []fault{
 	{
-		"PostgreSQL is restarted in order, three times",
+		"PostgreSQL is stopped with a fast shutdown and restarted, three times",
 		"503 until it is back; no rental is lost or made twice", "", restartInOrder,
 	},
 	{
-		"PostgreSQL is restarted at once, three times",
+		"PostgreSQL is stopped with an immediate shutdown and restarted, three times",
 		"503 until it has recovered; no rental is lost or made twice", "", restartAtOnce,
 	},
 	{
@@ -72,7 +72,7 @@ var faults = []fault{
 		"only they get 503; ready all the time", "store: TestLockedCopy", lockCopy,
 	},
 	{
-		"the role has only the privileges in the README",
+		"the role has only the privileges in roles.sql",
 		"every request succeeds", "store: TestLeastPrivilege", leastPrivilege,
 	},
 	{
@@ -102,7 +102,7 @@ var faults = []fault{
 	},
 	{
 		"nobody reads the log, and then its reader ends",
-		"every request succeeds, and the server ends in order", "TestLogIsNotRead, TestReaderOfOutputEnds", blockLog,
+		"every request succeeds, and the server ends gracefully", "TestLogIsNotRead, TestReaderOfOutputEnds", blockLog,
 	},
 	{
 		"PostgreSQL is silent when the server starts",

@@ -280,7 +280,7 @@ func blockLog(tr *trial) {
 	if err := p.Signal(syscall.SIGTERM); err != nil {
 		tr.Errorf("it ended with %v", err)
 	}
-	tr.measured += "; it ended in order after " + seconds(time.Since(begin))
+	tr.measured += "; it ended gracefully after " + seconds(time.Since(begin))
 }
 
 // startInSilence starts the server with a database that accepts connections and sends nothing.

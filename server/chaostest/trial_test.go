@@ -199,7 +199,7 @@ func (tr *trial) waitUntil(what string, so func() bool) {
 	defer tick.Stop()
 	for deadline := time.Now().Add(recovery); !so(); <-tick.C {
 		if time.Now().After(deadline) {
-			tr.Fatalf("waited %s in vain for %s: %s", recovery, what, summary(tr.ledger.counts()))
+			tr.Fatalf("waited more than %s for %s: %s", recovery, what, summary(tr.ledger.counts()))
 		}
 	}
 }

@@ -76,7 +76,7 @@ func handler(m *Metrics, level *slog.LevelVar, logger *slog.Logger) http.Handler
 		}
 		level.Set(l)
 		// At a level that is always logged.
-		logger.LogAttrs(context.WithoutCancel(r.Context()), max(l, slog.LevelWarn), "the level of the log was changed", slog.String("to", nameOf(l)))
+		logger.LogAttrs(context.WithoutCancel(r.Context()), max(l, slog.LevelWarn), "the log level was changed", slog.String("to", nameOf(l)))
 		writeLevel(w, level)
 	})
 	return mux

@@ -31,7 +31,7 @@ const usage = `Usage:
   pagila-api restore                                      restore Pagila into the empty database at DATABASE_URL
   pagila-api migrate [apply|status|down]                  apply the migrations, show them, or roll them back
   pagila-api exec [-scratch|-pristine|-serve] -- command  run a command with DATABASE_URL set
-  pagila-api token -label name -scopes list                make a token for API_TOKENS_FILE
+  pagila-api token -label name -scopes list               make a token for API_TOKENS_FILE
   pagila-api grow -times n                                multiply the rows of the private database, for development
   pagila-api fetch-postgres [-if-needed]                  download PostgreSQL server binaries if there are none
   pagila-api health                                       ask the server on HTTP_ADDR whether it is ready
