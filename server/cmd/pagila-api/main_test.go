@@ -317,14 +317,15 @@ func TestExec(t *testing.T) {
 // With -serve, a command can use a migrated server, which is removed with its database afterwards.
 func TestExecServe(t *testing.T) {
 	t.Parallel()
-	// Neither the configured address, which may be in use, nor a paid model is used.
-	env := environment(t, "HTTP_ADDR=127.0.0.1:1", "OPENAI_API_KEY=sk-secret", "API_TOKEN=another", "DRAIN_DELAY=1m")
+	// Neither the configured address, which may be in use, nor a paid model, nor a configured database is used.
+	env := environment(t, "HTTP_ADDR=127.0.0.1:1", "OPENAI_API_KEY=sk-secret", "API_TOKEN=another", "DRAIN_DELAY=1m",
+		"DATABASE_URL=postgres://127.0.0.1:1/pagila", "DATABASE_REPLICA_URLS=postgres://127.0.0.1:1/pagila", "API_TOKENS_FILE=/nonexistent")
 	client := `curl -s --max-time 30 -H "Authorization: Bearer $API_TOKEN" "$PAGILA_URL$0"`
 	if _, err := exec.LookPath("curl"); err != nil {
 		t.Skip("this needs curl")
 	}
-	out, err := program(t, env, "exec", "-serve", "--", "sh", "-c", client, "/readyz").Output()
-	if err != nil || !strings.Contains(string(out), `"ready"`) || !strings.Contains(string(out), `"offline"`) {
+	out, err := program(t, env, "exec", "-serve", "--", "sh", "-c", client, "/readyz").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), `"ready"`) || !strings.Contains(string(out), `"offline"`) || strings.Contains(string(out), "replica") {
 		t.Errorf("readyz: %s, %v", out, err)
 	}
 	out, err = program(t, env, "exec", "-serve", "--", "sh", "-c", client+`; exit 7`, "/customers/1/rentals/2147483647").Output()
