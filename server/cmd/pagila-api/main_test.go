@@ -385,6 +385,22 @@ func TestConfigErrors(t *testing.T) {
 	}
 }
 
+func TestReplicaURLs(t *testing.T) {
+	t.Parallel()
+	load := func(urls string) (config, error) {
+		return loadConfig([]string{"DATABASE_URL=postgres://a/pagila", "DATABASE_REPLICA_URLS=" + urls}, true)
+	}
+	c, err := load("postgres://b/pagila,\n\tpostgres://c/pagila ")
+	if want := []string{"postgres://b/pagila", "postgres://c/pagila"}; err != nil || !slices.Equal(c.ReplicaURLs, want) {
+		t.Errorf("%q, %v, want %q", c.ReplicaURLs, err, want)
+	}
+	for urls, number := range map[string]string{"postgres://b/pagila,": "2", ",postgres://b/pagila": "1", "postgres://b/pagila, ,postgres://c/pagila": "2"} {
+		if _, err := load(urls); err == nil || !strings.Contains(err.Error(), "DATABASE_REPLICA_URLS, number "+number+", is empty") {
+			t.Errorf("%q: %v", urls, err)
+		}
+	}
+}
+
 func TestHelp(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"--help"}, {"-h"}, {"help"}, {"exec", "--help"}} {
