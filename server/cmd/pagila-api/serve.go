@@ -111,15 +111,16 @@ func newService(ctx context.Context, c config, level *slog.LevelVar, logger *slo
 	if err != nil {
 		return nil, err
 	}
-	s = &service{}
-	if s.telemetry, err = startTelemetry(ctx, c, contract.Info.Version, level, logger); err != nil {
+	otel, err := startTelemetry(ctx, c, contract.Info.Version, level, logger)
+	if err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			s.telemetry.shutdown(logger)
+			otel.shutdown(logger)
 		}
 	}()
+	s = &service{telemetry: otel}
 	if s.model, err = newModel(c, contract, logger, s.telemetry); err != nil {
 		return nil, err
 	}
