@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os/signal"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -60,6 +61,9 @@ func serveOn(ctx context.Context, c config, listener net.Listener, stdout io.Wri
 	logger := c.logger(stderr, level)
 	stderr.setOnLoss(func(lost int) { logger.Warn("lines of the log were lost because nobody read them", "lines", lost) })
 
+	hangups := receiveHangups(c)
+	defer signal.Stop(hangups)
+
 	// The service is built before the database, so that a mistake in its settings shows before a long
 	// restore.
 	service, err := newService(ctx, c, level, logger)
@@ -67,7 +71,7 @@ func serveOn(ctx context.Context, c config, listener net.Listener, stdout io.Wri
 		return err
 	}
 	defer func() { err = errors.Join(err, service.close(logger)) }()
-	defer reloadTokens(ctx, c, service.Server, logger)()
+	defer reloadTokens(ctx, c, hangups, service.Server, logger)()
 	front := newFrontend(c, service.handler, logger)
 	defer front.Close() // if the start fails
 	served := front.start(listener)
