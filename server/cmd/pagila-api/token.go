@@ -31,7 +31,7 @@ func (c config) tokens(ctx context.Context) ([]server.Token, error) {
 		return nil, fmt.Errorf("API_TOKENS_FILE: %w", err)
 	}
 	defer f.Close()
-	tokens, err := server.ParseTokens(f, server.Scopes(contract))
+	tokens, err := server.ParseTokens(f, server.Scopes(contract), c.APIToken)
 	if err != nil {
 		return nil, fmt.Errorf("API_TOKENS_FILE is malformed:\n%w", err)
 	}
