@@ -67,6 +67,7 @@ func startObserved(t *testing.T, scripts ...upstreamtest.Script) *observedAPI {
 	for name, pool := range st.Pools() {
 		metrics.AddPool(name, pool)
 	}
+	metrics.ReplicaInUse("replica:5432", true)
 	traces := sdktrace.NewTracerProvider(sdktrace.WithSyncer(o.spans))
 	model := newModel(t, loadContract(t), upstream.Config{
 		Provider: "openai", Model: "m", APIKey: upstreamtest.Key, BaseURL: upstreamtest.Listen(t, scripts...).URL + "/v1",

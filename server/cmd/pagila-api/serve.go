@@ -202,7 +202,10 @@ func openStore(ctx context.Context, c config, srv *server.Server, metrics *ops.M
 	}
 	st, err := store.Open(db.url, store.Options{
 		MaxConns: c.DatabaseMaxConns, Observer: metrics,
-		Replicas: c.ReplicaURLs, ReplicaMaxLag: c.ReplicaMaxLag, OnReplica: func(s store.ReplicaState) { logReplica(logger, s) },
+		Replicas: c.ReplicaURLs, ReplicaMaxLag: c.ReplicaMaxLag, OnReplica: func(s store.ReplicaState) {
+			metrics.ReplicaInUse(s.Address, s.InUse)
+			logReplica(logger, s)
+		},
 	})
 	if err != nil {
 		return nil, nil, errors.Join(err, db.close())
