@@ -121,6 +121,14 @@ func startToolSpan(ctx context.Context, name string) (context.Context, trace.Spa
 		trace.WithAttributes(attribute.String(keyOperation, executeTool), attribute.String(keyToolName, name)))
 }
 
+// endToolSpan ends the span of a tool's call. As for a request, only an error of the server is an error of the span.
+func endToolSpan(span trace.Span, response *toolResponse) {
+	if response.status >= http.StatusInternalServerError {
+		span.SetStatus(codes.Error, http.StatusText(response.status))
+	}
+	span.End()
+}
+
 // finish logs and measures a request whose response is complete, and ends its span.
 func (s *Server) finish(call *call, status, size int) {
 	took := time.Since(call.arrival)

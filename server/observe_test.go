@@ -19,6 +19,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
+	otelcodes "go.opentelemetry.io/otel/codes"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
@@ -66,6 +67,7 @@ func startObserved(t *testing.T, scripts ...upstreamtest.Script) *observedAPI {
 	for name, pool := range st.Pools() {
 		metrics.AddPool(name, pool)
 	}
+	metrics.ReplicaInUse("replica:5432", true)
 	traces := sdktrace.NewTracerProvider(sdktrace.WithSyncer(o.spans))
 	model := newModel(t, loadContract(t), upstream.Config{
 		Provider: "openai", Model: "m", APIKey: upstreamtest.Key, BaseURL: upstreamtest.Listen(t, scripts...).URL + "/v1",
@@ -274,6 +276,29 @@ func TestSpans(t *testing.T) {
 				t.Errorf("the spans (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// The span of a tool's call fails if the server does, and not if the server refuses the call.
+func TestFailedToolSpan(t *testing.T) {
+	t.Parallel()
+	o := startObserved(t)
+	call := func(arguments string) {
+		o.call(t, http.MethodPost, "/mcp", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"getFilm","arguments":`+arguments+`}}`,
+			"Accept", "application/json, text/event-stream").want(t, 200)
+	}
+	call(`{"film_id": 0}`)
+	o.exec(t, `ALTER TABLE film RENAME TO elsewhere`)
+	call(`{"film_id": 1}`)
+	o.Close() // a span ends after the response
+	var got []otelcodes.Code
+	for _, span := range o.spans.GetSpans() {
+		if span.Name == "execute_tool getFilm" {
+			got = append(got, span.Status.Code)
+		}
+	}
+	if want := []otelcodes.Code{otelcodes.Unset, otelcodes.Error}; !slices.Equal(got, want) {
+		t.Errorf("the statuses are %v, want %v", got, want)
 	}
 }
 

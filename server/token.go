@@ -53,10 +53,10 @@ func (t Token) String() string {
 
 // ParseTokens reads tokens, one a line: a label, the SHA-256 of the token in hexadecimal digits, its scopes with
 // commas in between, and optionally the time at which it expires (RFC 3339). Empty lines and lines that begin with #
-// are ignored. known are the scopes of the contract. The error names all mistakes by their lines, and contains no part
-// of a line but labels and scopes.
-func ParseTokens(r io.Reader, known []string) ([]Token, error) {
-	p := tokenParser{known: known, labels: map[string]int{ownLabel: 0}, hashes: map[[sha256.Size]byte]int{}}
+// are ignored. known are the scopes of the contract. own is the server's own token, which has all scopes, and so must not
+// be in the file. The error names all mistakes by their lines, and contains no part of a line but labels and scopes.
+func ParseTokens(r io.Reader, known []string, own string) ([]Token, error) {
+	p := tokenParser{known: known, labels: map[string]int{ownLabel: 0}, hashes: map[[sha256.Size]byte]int{sha256.Sum256([]byte(own)): 0}}
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
 		p.line++
@@ -154,10 +154,10 @@ func (p *tokenParser) hash(text string) (hash [sha256.Size]byte) {
 	return hash
 }
 
-// owner names the token in a line. Line 0 stands for the server's own token.
+// owner names the one that has the token in a line. Line 0 stands for the server's own token.
 func owner(line int) string {
 	if line == 0 {
-		return "the server's own token"
+		return "the server itself"
 	}
 	return fmt.Sprintf("line %d", line)
 }

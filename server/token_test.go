@@ -146,7 +146,7 @@ func TestParseTokens(t *testing.T) {
 	_, forever := newToken(t, "kiosk-1", time.Time{}, "rentals:write", "customers:read")
 	_, limited := newToken(t, "report", time.Date(2027, 1, 31, 12, 0, 0, 0, time.UTC), "customers:read")
 	file := "# label, hash, scopes, expiry\n\n  " + forever.String() + "\r\n\t" + limited.String() + "\n"
-	got, err := server.ParseTokens(strings.NewReader(file), scopes)
+	got, err := server.ParseTokens(strings.NewReader(file), scopes, "own")
 	if err != nil || len(got) != 2 || got[0].String() != forever.String() || got[1].String() != limited.String() || !got[1].Expires.Equal(limited.Expires) {
 		t.Errorf("%v, %v, want %v and %v", got, err, forever, limited)
 	}
@@ -157,7 +157,7 @@ func TestBadTokens(t *testing.T) {
 	t.Parallel()
 	secret, good := newToken(t, "good", time.Time{}, scopes...)
 	_, other := newToken(t, "other", time.Time{}, scopes...)
-	hash := hex.EncodeToString(other.Hash[:])
+	hash, own := hex.EncodeToString(other.Hash[:]), sha256.Sum256([]byte("own"))
 	file := strings.Join([]string{
 		good.String(),                          // 1
 		"short " + hash,                        // 2
@@ -169,15 +169,17 @@ func TestBadTokens(t *testing.T) {
 		"API_TOKEN " + hash + " films:write",   // 8
 		"a b c d e",                            // 9
 		"ok " + hex.EncodeToString(good.Hash[:]) + " films:write 2027-01-31T00:00:00Z", // 10
+		"own " + hex.EncodeToString(own[:]) + " films:write",                           // 11
 	}, "\n")
-	_, err := server.ParseTokens(strings.NewReader(file), scopes)
+	_, err := server.ParseTokens(strings.NewReader(file), scopes, "own")
 	if err == nil {
 		t.Fatal("the file is accepted")
 	}
 	for _, want := range []string{
 		"line 2: want a label, a hash", "line 3: want a label of at most", "line 4: want the SHA-256", "line 5: want one or more scopes of customers:read,films:write,rentals:write",
-		"line 6: want the SHA-256", "line 6: want one or more scopes", "line 6: want the time", "line 7: the label good is taken by line 1", "line 8: the label API_TOKEN is taken by the server's own token",
+		"line 6: want the SHA-256", "line 6: want one or more scopes", "line 6: want the time", "line 7: the label good is taken by line 1", "line 8: the label API_TOKEN is taken by the server itself",
 		"line 9: want a label, a hash", "line 10: the token is the same as that of line 1",
+		"line 11: the token is the same as that of the server itself",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error has no %q: %v", want, err)

@@ -141,14 +141,14 @@ func (t *tool) total(result, part []byte, films []llm.Source) int64 {
 // with these values of the header Authorization. A call that the operation refuses has a response. The
 // error of a call that failed because of the server is that of the operation; there is a response then,
 // too, unless the context is done.
-func (s *Server) callTool(ctx context.Context, caller *call, t *tool, arguments json.RawMessage, authorization []string) (*toolResponse, error) {
+func (s *Server) callTool(ctx context.Context, caller *call, t *tool, arguments json.RawMessage, authorization []string) (response *toolResponse, err error) {
 	// Otherwise the two would hold two slots of admission control, and could wait for each other.
 	caller.doneWithDatabase()
 	ctx, span := startToolSpan(ctx, t.Name)
-	defer span.End()
+	defer func() { endToolSpan(span, response) }()
 	r, err := t.NewRequest(ctx, arguments)
 	if err != nil {
-		response := refusal(caller, err)
+		response = refusal(caller, err)
 		refused := &call{request: caller.request, id: caller.id, arrival: time.Now(), operation: t.operation, tool: &toolCall{}}
 		refused.outcome = string(problemOf(err).Code)
 		s.finish(refused, response.status, response.body.Len())

@@ -30,7 +30,7 @@ for target in ${TARGETS:-linux/amd64 linux/arm64 darwin/amd64 darwin/arm64}; do
   echo "building $name"
   mkdir "$work/$name"
   GOOS=${target%/*} GOARCH=${target#*/} make --silent build BIN="$work/$name/pagila-api" COMMIT="$commit"
-  cp LICENSE CHANGELOG.md .env.example server/deploy/*.service "$work/$name"
+  cp LICENSE CHANGELOG.md .env.example server/deploy/*.service store/roles/roles.sql "$work/$name"
   "$tar" --format=ustar --sort=name --mtime="@$committed" --owner=0 --group=0 --numeric-owner --mode='u=rwX,go=rX' \
     --directory="$work" --create "$name" | gzip --best --no-name >"$out/$name.tar.gz"
   go run "github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$CYCLONEDX_GOMOD_VERSION" bin \

@@ -47,6 +47,7 @@ type Metrics struct {
 	firstChunk prometheus.Histogram
 	waiting    prometheus.Gauge
 	wait       prometheus.Histogram
+	replicas   *prometheus.GaugeVec
 	statements *children[string, statement]
 }
 
@@ -72,6 +73,9 @@ func NewMetrics(build Build) (*Metrics, error) {
 		firstChunk: histogram("pagila_stream_first_chunk_seconds", "Time from a request to the first text of its streamed answer.", firstChunkBuckets),
 		waiting:    gauge("pagila_db_connections_waiting", "Calls that wait for a connection to the database."),
 		wait:       histogram("pagila_db_connection_wait_seconds", "Time that calls have waited until they had a connection to the database.", waitBuckets),
+		replicas: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "pagila_replica_in_use", Help: "1 if reads use the replica, 0 if it is left out.",
+		}, []string{"replica"}),
 		statements: newStatements(registry),
 	}
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
@@ -80,7 +84,7 @@ func NewMetrics(build Build) (*Metrics, error) {
 	})
 	info.Set(1)
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), info,
-		m.inFlight, m.streams, m.chunks, m.firstChunk, m.waiting, m.wait)
+		m.inFlight, m.streams, m.chunks, m.firstChunk, m.waiting, m.wait, m.replicas)
 	return m, nil
 }
 
@@ -144,6 +148,15 @@ func (m *Metrics) ConnectionAcquired(ctx context.Context, waited time.Duration, 
 	if ok {
 		observe(ctx, m.wait, waited)
 	}
+}
+
+// ReplicaInUse says whether reads use the replica at an address.
+func (m *Metrics) ReplicaInUse(address string, inUse bool) {
+	value := 0.0
+	if inUse {
+		value = 1
+	}
+	m.replicas.WithLabelValues(address).Set(value)
 }
 
 // StatementExecuted measures a statement.

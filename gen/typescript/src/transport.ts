@@ -65,7 +65,8 @@ export function withBookmark(fetch: TransportOptions["fetch"]): TransportOptions
       request.headers.set("cookie", cookie);
     }
     const response = await fetch(request, init);
-    const set = response.headers.getSetCookie().find((line) => line.startsWith("pagila_bookmark="));
+    // Older browsers have no getSetCookie, and fakes may have none.
+    const set = response.headers.getSetCookie?.().find((line) => line.startsWith("pagila_bookmark="));
     cookie = set?.split(";")[0] ?? cookie;
     return response;
   };

@@ -391,3 +391,12 @@ test("a client sends the server's bookmark back, with which it reads its own wri
   }
   assert.deepEqual(cookies, [undefined, "pagila_bookmark=position", "pagila_bookmark=position"]);
 });
+
+test("a client works where a response has no getSetCookie, as in older browsers", async () => {
+  const fetch = async () => {
+    const response = Response.json({ status: "ok" });
+    Object.defineProperty(response.headers, "getSetCookie", { value: undefined });
+    return response;
+  };
+  assert.equal((await createClient({ baseUrl: "http://localhost", fetch }).getHealth()).status, "ok");
+});

@@ -90,7 +90,9 @@ func (c config) checkDatabase(m *mistakes) {
 	if c.DatabaseURL != "" {
 		m.add(checkDatabaseURL("DATABASE_URL", c.DatabaseURL))
 		for i, url := range c.ReplicaURLs {
-			m.add(checkDatabaseURL(fmt.Sprintf("DATABASE_REPLICA_URLS, number %d,", i+1), url))
+			name := fmt.Sprintf("DATABASE_REPLICA_URLS, number %d,", i+1)
+			m.unless(url != "", "%s is empty", name) // for pgx, that is the server on this machine
+			m.add(checkDatabaseURL(name, url))
 		}
 		return
 	}

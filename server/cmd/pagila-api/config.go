@@ -121,6 +121,9 @@ func parseConfig(vars map[string]string, m *mistakes) config {
 		m.add(fmt.Errorf("%s is %q, want %s", name, vars[name], typeNames[e.Type]))
 		m.mistype(name)
 	}
+	for i, url := range c.ReplicaURLs {
+		c.ReplicaURLs[i] = strings.TrimSpace(url)
+	}
 	c.otel = map[string]string{}
 	for name, value := range vars {
 		if strings.HasPrefix(name, "OTEL_") {

@@ -112,6 +112,7 @@ func executeServed(ctx context.Context, c config, command child) (err error) {
 		return fmt.Errorf("listen on a free port: %w", err)
 	}
 	c.DatabaseURL, c.LLMProvider, c.LLMModel, c.DrainDelay, c.LLMRateLimit, c.TokenRateLimit, c.CheckResponses = t.pristine, "offline", "", 0, 0, 0, true
+	c.ReplicaURLs, c.APITokensFile = nil, ""
 	c.OpsAddr = opsOff
 	c.LogLevel = "warn" // access lines would bury the output of the command
 

@@ -317,14 +317,15 @@ func TestExec(t *testing.T) {
 // With -serve, a command can use a migrated server, which is removed with its database afterwards.
 func TestExecServe(t *testing.T) {
 	t.Parallel()
-	// Neither the configured address, which may be in use, nor a paid model is used.
-	env := environment(t, "HTTP_ADDR=127.0.0.1:1", "OPENAI_API_KEY=sk-secret", "API_TOKEN=another", "DRAIN_DELAY=1m")
+	// Neither the configured address, which may be in use, nor a paid model, nor a configured database is used.
+	env := environment(t, "HTTP_ADDR=127.0.0.1:1", "OPENAI_API_KEY=sk-secret", "API_TOKEN=another", "DRAIN_DELAY=1m",
+		"DATABASE_URL=postgres://127.0.0.1:1/pagila", "DATABASE_REPLICA_URLS=postgres://127.0.0.1:1/pagila", "API_TOKENS_FILE=/nonexistent")
 	client := `curl -s --max-time 30 -H "Authorization: Bearer $API_TOKEN" "$PAGILA_URL$0"`
 	if _, err := exec.LookPath("curl"); err != nil {
 		t.Skip("this needs curl")
 	}
-	out, err := program(t, env, "exec", "-serve", "--", "sh", "-c", client, "/readyz").Output()
-	if err != nil || !strings.Contains(string(out), `"ready"`) || !strings.Contains(string(out), `"offline"`) {
+	out, err := program(t, env, "exec", "-serve", "--", "sh", "-c", client, "/readyz").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), `"ready"`) || !strings.Contains(string(out), `"offline"`) || strings.Contains(string(out), "replica") {
 		t.Errorf("readyz: %s, %v", out, err)
 	}
 	out, err = program(t, env, "exec", "-serve", "--", "sh", "-c", client+`; exit 7`, "/customers/1/rentals/2147483647").Output()
@@ -381,6 +382,22 @@ func TestConfigErrors(t *testing.T) {
 	}
 	if out, err := program(t, []string{asProgram + "=1"}, "dance").CombinedOutput(); err == nil || !strings.Contains(string(out), "dance") {
 		t.Errorf("an unknown command: %v, %s", err, out)
+	}
+}
+
+func TestReplicaURLs(t *testing.T) {
+	t.Parallel()
+	load := func(urls string) (config, error) {
+		return loadConfig([]string{"DATABASE_URL=postgres://a/pagila", "DATABASE_REPLICA_URLS=" + urls}, true)
+	}
+	c, err := load("postgres://b/pagila,\n\tpostgres://c/pagila ")
+	if want := []string{"postgres://b/pagila", "postgres://c/pagila"}; err != nil || !slices.Equal(c.ReplicaURLs, want) {
+		t.Errorf("%q, %v, want %q", c.ReplicaURLs, err, want)
+	}
+	for urls, number := range map[string]string{"postgres://b/pagila,": "2", ",postgres://b/pagila": "1", "postgres://b/pagila, ,postgres://c/pagila": "2"} {
+		if _, err := load(urls); err == nil || !strings.Contains(err.Error(), "DATABASE_REPLICA_URLS, number "+number+", is empty") {
+			t.Errorf("%q: %v", urls, err)
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os/signal"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -60,6 +61,9 @@ func serveOn(ctx context.Context, c config, listener net.Listener, stdout io.Wri
 	logger := c.logger(stderr, level)
 	stderr.setOnLoss(func(lost int) { logger.Warn("lines of the log were lost because nobody read them", "lines", lost) })
 
+	hangups := receiveHangups(c)
+	defer signal.Stop(hangups)
+
 	// The service is built before the database, so that a mistake in its settings shows before a long
 	// restore.
 	service, err := newService(ctx, c, level, logger)
@@ -67,7 +71,7 @@ func serveOn(ctx context.Context, c config, listener net.Listener, stdout io.Wri
 		return err
 	}
 	defer func() { err = errors.Join(err, service.close(logger)) }()
-	defer reloadTokens(ctx, c, service.Server, logger)()
+	defer reloadTokens(ctx, c, hangups, service.Server, logger)()
 	front := newFrontend(c, service.handler, logger)
 	defer front.Close() // if the start fails
 	served := front.start(listener)
@@ -111,15 +115,16 @@ func newService(ctx context.Context, c config, level *slog.LevelVar, logger *slo
 	if err != nil {
 		return nil, err
 	}
-	s = &service{}
-	if s.telemetry, err = startTelemetry(ctx, c, contract.Info.Version, level, logger); err != nil {
+	otel, err := startTelemetry(ctx, c, contract.Info.Version, level, logger)
+	if err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			s.telemetry.shutdown(logger)
+			otel.shutdown(logger)
 		}
 	}()
+	s = &service{telemetry: otel}
 	if s.model, err = newModel(c, contract, logger, s.telemetry); err != nil {
 		return nil, err
 	}
@@ -197,7 +202,10 @@ func openStore(ctx context.Context, c config, srv *server.Server, metrics *ops.M
 	}
 	st, err := store.Open(db.url, store.Options{
 		MaxConns: c.DatabaseMaxConns, Observer: metrics,
-		Replicas: c.ReplicaURLs, ReplicaMaxLag: c.ReplicaMaxLag, OnReplica: func(s store.ReplicaState) { logReplica(logger, s) },
+		Replicas: c.ReplicaURLs, ReplicaMaxLag: c.ReplicaMaxLag, OnReplica: func(s store.ReplicaState) {
+			metrics.ReplicaInUse(s.Address, s.InUse)
+			logReplica(logger, s)
+		},
 	})
 	if err != nil {
 		return nil, nil, errors.Join(err, db.close())

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/contrib/bridges/prometheus"
@@ -119,10 +120,12 @@ func (t *telemetry) shutdown(logger *slog.Logger) {
 	// Not the caller's context, which is canceled when the program is told to stop.
 	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
 	defer cancel()
-	var errs []error
-	for _, closes := range t.closers {
-		errs = append(errs, closes(ctx))
+	errs := make([]error, len(t.closers))
+	var closing sync.WaitGroup
+	for i, closes := range t.closers { // at once, because each may need all of the time
+		closing.Go(func() { errs[i] = closes(ctx) })
 	}
+	closing.Wait()
 	if err := errors.Join(errs...); err != nil {
 		logger.Warn("the last spans and metrics were lost", "error", err)
 	}

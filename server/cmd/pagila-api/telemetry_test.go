@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -190,5 +193,29 @@ func TestTelemetryVariables(t *testing.T) {
 		if err == nil || !strings.Contains(string(out), want) {
 			t.Errorf("%s: %v, %s", variable, err, out)
 		}
+	}
+}
+
+// A collector that does not respond takes no time from the others.
+func TestShutdownTogether(t *testing.T) {
+	t.Parallel()
+	begun := make(chan struct{})
+	var log bytes.Buffer
+	(&telemetry{closers: []func(context.Context) error{
+		func(ctx context.Context) error {
+			select {
+			case <-begun:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		},
+		func(ctx context.Context) error {
+			close(begun)
+			return ctx.Err()
+		},
+	}}).shutdown(slog.New(slog.NewTextHandler(&log, nil)))
+	if log.Len() > 0 {
+		t.Errorf("the log is %s", log.String())
 	}
 }

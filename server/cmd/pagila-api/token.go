@@ -31,33 +31,33 @@ func (c config) tokens(ctx context.Context) ([]server.Token, error) {
 		return nil, fmt.Errorf("API_TOKENS_FILE: %w", err)
 	}
 	defer f.Close()
-	tokens, err := server.ParseTokens(f, server.Scopes(contract))
+	tokens, err := server.ParseTokens(f, server.Scopes(contract), c.APIToken)
 	if err != nil {
 		return nil, fmt.Errorf("API_TOKENS_FILE is malformed:\n%w", err)
 	}
 	return tokens, nil
 }
 
-// reloadTokens reads API_TOKENS_FILE again at each SIGHUP, until the returned function is called. Without this file
-// SIGHUP ends the program, as it does when a terminal is closed.
-func reloadTokens(ctx context.Context, c config, srv *server.Server, logger *slog.Logger) (end func()) {
-	if c.APITokensFile == "" {
-		return func() {}
-	}
+// receiveHangups returns a channel with each SIGHUP that does not end the program. In development, where no file of
+// tokens can be read again, SIGHUP means that the terminal was closed, and ends it. Called before the tokens are read,
+// so that no change of the file is missed.
+func receiveHangups(c config) chan os.Signal {
 	hangups := make(chan os.Signal, 1)
-	signal.Reset(syscall.SIGHUP) // main's own handler ends the program
-	signal.Notify(hangups, syscall.SIGHUP)
+	if c.APITokensFile != "" || c.production() {
+		signal.Reset(syscall.SIGHUP) // main's own handler ends the program
+		signal.Notify(hangups, syscall.SIGHUP)
+	}
+	return hangups
+}
+
+// reloadTokens reads API_TOKENS_FILE again at each SIGHUP, until the returned function is called, which also closes
+// hangups.
+func reloadTokens(ctx context.Context, c config, hangups chan os.Signal, srv *server.Server, logger *slog.Logger) (end func()) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		for range hangups {
-			tokens, err := c.tokens(ctx)
-			if err != nil {
-				logger.Error("the tokens that were read before stay valid", "error", err)
-				continue
-			}
-			srv.SetTokens(tokens)
-			logger.Info("the tokens have been read again", "tokens", len(tokens))
+			c.reload(ctx, srv, logger)
 		}
 	}()
 	return func() {
@@ -65,6 +65,21 @@ func reloadTokens(ctx context.Context, c config, srv *server.Server, logger *slo
 		close(hangups)
 		<-ended
 	}
+}
+
+// reload reads API_TOKENS_FILE again.
+func (c config) reload(ctx context.Context, srv *server.Server, logger *slog.Logger) {
+	if c.APITokensFile == "" {
+		logger.Warn("SIGHUP is ignored: API_TOKENS_FILE is not set")
+		return
+	}
+	tokens, err := c.tokens(ctx)
+	if err != nil {
+		logger.Error("the tokens that were read before stay valid", "error", err)
+		return
+	}
+	srv.SetTokens(tokens)
+	logger.Info("the tokens have been read again", "tokens", len(tokens))
 }
 
 // makeToken prints the line of a new token for API_TOKENS_FILE. The token itself goes to stderr, so that the line can

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"example.com/pagila-api/server/internal/testlog"
 	"example.com/pagila-api/store/pgtest"
 )
 
@@ -95,6 +96,34 @@ func TestTokensFile(t *testing.T) {
 	}
 	if !strings.Contains(s.stderr.String(), `"token":"kiosk"`) {
 		t.Errorf("the log does not name the token: %s", s.stderr)
+	}
+}
+
+// A server in production does not end when somebody wants it to read a file of tokens that it does not have.
+func TestHangUpInProduction(t *testing.T) {
+	t.Parallel()
+	env := environment(t, "DATABASE_URL="+pgtest.New(t), "APP_ENV=production", "API_TOKEN=secret", "API_PASSWORD=secret", "DRAIN_DELAY=0s")
+	s := &served{cmd: program(t, env), stderr: &testlog.Buffer{}}
+	s.cmd.Stderr = s.stderr
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	logs := func(text string) {
+		t.Helper()
+		waitUntil(t, func() bool { return strings.Contains(s.stderr.String(), text) }, s)
+	}
+	logs(`"msg":"serving"`)
+	for _, step := range []struct {
+		signal syscall.Signal
+		logged string
+	}{{syscall.SIGHUP, "SIGHUP is ignored: API_TOKENS_FILE is not set"}, {syscall.SIGTERM, "stopping"}} {
+		if err := s.cmd.Process.Signal(step.signal); err != nil {
+			t.Fatal(err)
+		}
+		logs(step.logged)
+	}
+	if err := s.cmd.Wait(); err != nil {
+		t.Errorf("it ended with %v", err)
 	}
 }
 
