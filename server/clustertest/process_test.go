@@ -346,7 +346,6 @@ func (p *program) start(t *testing.T) {
 		"HTTP_ADDR=127.0.0.1:" + strconv.Itoa(p.port),
 		"DATABASE_URL=" + p.cluster.primaryURL(),
 		"DATABASE_REPLICA_URLS=" + strings.Join(replicas, ","),
-		"DATABASE_MAX_CONNS=8",
 		"DRAIN_DELAY=1s", // HAProxy notices it within 300 ms
 		"LOG_LEVEL=warn",
 	}, os.Getenv(programName))
