@@ -37,8 +37,9 @@ const (
 	instances = 4
 	// patience bounds each wait for the cluster, which takes seconds on a machine that does nothing else.
 	patience = 5 * time.Minute
-	// clients is the number of clients that send requests at the same time.
-	clients = 16
+	// clients is the number of clients that write at the same time. One instance can serve all of them at once: it has
+	// connections for as many writes.
+	clients = 8
 	// readers is the number of clients beside them that only read.
 	readers = 4
 )

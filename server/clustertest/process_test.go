@@ -30,6 +30,7 @@ const stopTimeout = 30 * time.Second
 
 // cluster is everything that runs.
 type cluster struct {
+	t        *testing.T // of the whole test: a process outlives the part that starts it
 	dir      string
 	password string // of PostgreSQL's superuser and of the replicas
 	account  *syscall.Credential
@@ -49,7 +50,7 @@ func newCluster(t *testing.T) *cluster {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	ports := freePorts(t, 4+2*nodes+instances)
-	c := &cluster{dir: dir, password: rand.Text(), account: unprivileged(t), etcd: ports[0]}
+	c := &cluster{t: t, dir: dir, password: rand.Text(), account: unprivileged(t), etcd: ports[0]}
 	c.own(t, dir)
 	c.start(t, "etcd", c.account, "etcd", "--name=etcd", "--data-dir="+filepath.Join(dir, "etcd"),
 		"--listen-client-urls="+loopback(c.etcd), "--advertise-client-urls="+loopback(c.etcd), "--listen-peer-urls="+loopback(ports[1]),
@@ -157,10 +158,10 @@ func (c *cluster) startIn(t *testing.T, name string, account *syscall.Credential
 		t.Fatal(err)
 	}
 	go func() { p.cmd.Wait(); close(p.ended) }()
-	t.Cleanup(func() {
+	c.t.Cleanup(func() {
 		p.stop()
-		if t.Failed() {
-			t.Logf("the end of the output of %s:\n%s", name, tail(p.output.String()))
+		if c.t.Failed() {
+			c.t.Logf("the end of the output of %s:\n%s", name, tail(p.output.String()))
 		}
 	})
 	return p
@@ -346,7 +347,6 @@ func (p *program) start(t *testing.T) {
 		"HTTP_ADDR=127.0.0.1:" + strconv.Itoa(p.port),
 		"DATABASE_URL=" + p.cluster.primaryURL(),
 		"DATABASE_REPLICA_URLS=" + strings.Join(replicas, ","),
-		"DATABASE_MAX_CONNS=8",
 		"DRAIN_DELAY=1s", // HAProxy notices it within 300 ms
 		"LOG_LEVEL=warn",
 	}, os.Getenv(programName))
