@@ -97,22 +97,35 @@ const reachedSQL = `SELECT CASE WHEN pg_is_in_recovery()
 		AND lpad(upper(to_hex($1::bigint)), 8, '0') = left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)
 	END AS reached`
 
-// comparison is the comparison of a bookmark with the position of the replica that a call makes with its first
+// leadsSQL is reachedSQL for a connection to the primary, which may lead to a former one: it is a standby now, or it
+// still writes to its own timeline. A later timeline is that of a new primary, which has what was committed before.
+const leadsSQL = `SELECT CASE WHEN pg_is_in_recovery() THEN false
+	ELSE (('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::bigint,
+		pg_current_wal_insert_lsn() - '0/0'::pg_lsn) >= ($1::bigint, $2::text::numeric)
+	END AS reached`
+
+// comparison is the comparison of a bookmark with the position of the server that a call makes with its first
 // statement.
 type comparison struct {
-	bookmark Bookmark
-	made     bool
+	bookmark  Bookmark
+	statement string
+	missed    error // the error if the server has not reached the bookmark
+	made      bool
 }
 
 // comparisonOf returns the comparison that a call has to make, or nil.
-func comparisonOf(ctx context.Context, p pool) *comparison {
-	if p.replica == nil {
+func (s *Store) comparisonOf(ctx context.Context, p pool) *comparison {
+	b := s.bookmark(ctx)
+	switch {
+	case b == nil || *b == (Bookmark{}) || p.writes:
 		return nil
+	case p.replica != nil:
+		return &comparison{bookmark: *b, statement: reachedSQL, missed: errBehind}
+	case *b == Newest: // any primary has reached the zero Bookmark
+		return &comparison{statement: leadsSQL, missed: errReplaced}
+	default:
+		return &comparison{bookmark: *b, statement: leadsSQL, missed: errReplaced}
 	}
-	if b := BookmarkOf(ctx); b != nil && *b != (Bookmark{}) {
-		return &comparison{bookmark: *b}
-	}
-	return nil
 }
 
 // takeComparison returns the comparison of the call once.
@@ -127,17 +140,21 @@ func (c session) takeComparison() *comparison {
 // errBehind says that a replica has not replayed what the client knows about.
 var errBehind = errors.New("the replica is behind the client")
 
-// executeAt executes statements as session.execute does, if the replica has reached the bookmark.
-func (c session) executeAt(ctx context.Context, name string, b Bookmark, steps []step) (done int, err error) {
+// errReplaced says that a connection to the primary leads to a server that another one has replaced.
+var errReplaced = errors.New("the server is no longer the primary")
+
+// executeAt executes statements as session.execute does, if the server has reached the bookmark of the comparison.
+func (c session) executeAt(ctx context.Context, name string, compare *comparison, steps []step) (done int, err error) {
+	b := compare.bookmark
 	var rows []struct{ Reached bool }
 	args := []any{int64(b.Timeline), strconv.FormatUint(b.LSN, 10)}
-	first := step{"compare the position of the log", &rows, reachedSQL, args}
+	first := step{"compare the position of the log", &rows, compare.statement, args}
 	done, err = c.execute(ctx, name, append([]step{first}, steps...))
 	switch {
 	case done == 0:
 		return 0, err
 	case !rows[0].Reached:
-		return 0, fmt.Errorf("%w: it has not reached %d on timeline %d", errBehind, b.LSN, b.Timeline)
+		return 0, fmt.Errorf("%w: it has not reached %d on timeline %d", compare.missed, b.LSN, b.Timeline)
 	default:
 		return done - 1, err
 	}

@@ -19,7 +19,7 @@ type session struct {
 	store   *Store
 	mode    pgx.QueryExecMode // of the package's statements
 	begin   *beginning        // of the call's transaction, or nil
-	compare *comparison       // of the call's bookmark on a replica, or nil
+	compare *comparison       // of the call's bookmark with the server, or nil
 }
 
 // beginning is the beginning of a transaction that is sent with its first statement.
@@ -54,7 +54,7 @@ func (c session) query(ctx context.Context, name string, dest any, statement str
 // Unless the session keeps prepared statements, each statement takes a round trip of its own.
 func (c session) pipeline(ctx context.Context, name string, steps ...step) (done int, err error) {
 	if compare := c.takeComparison(); compare != nil {
-		return c.executeAt(ctx, name, compare.bookmark, steps)
+		return c.executeAt(ctx, name, compare, steps)
 	}
 	return c.execute(ctx, name, steps)
 }

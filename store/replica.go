@@ -264,7 +264,11 @@ func (p pool) position(ctx context.Context, standby bool) (mark, error) {
 		return mark{}, err
 	}
 	defer conn.Close()
-	return readPosition(ctx, conn, standby)
+	position, err := readPosition(ctx, conn, standby)
+	if errors.Is(err, errStandby) {
+		p.sessions.replace() // the others lead to the same server
+	}
+	return position, err
 }
 
 func readPosition(ctx context.Context, conn *sql.Conn, standby bool) (mark, error) {

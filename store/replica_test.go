@@ -82,6 +82,7 @@ func TestReplicas(t *testing.T) {
 		{"serve reads", testReplicasServeReads},
 		{"refused write", testBookmarkOfRefusedWrite},
 		{"another timeline", testBookmarkOfAnotherTimeline},
+		{"former primary", testFormerPrimary},
 		{"conflicts", testReplicaConflicts},
 		{"lag", testReplicaLag},
 		{"own writes", testReadsOwnWrites},
@@ -182,10 +183,16 @@ func testBookmarkOfRefusedWrite(t *testing.T, c *pgtest.Cluster, s *store.Store)
 	}
 }
 
-// A bookmark of another timeline can only be compared by the primary.
+// A bookmark of an earlier timeline can only be compared by the primary. One that not even the primary has reached
+// was written by a primary that has replaced it.
 func testBookmarkOfAnotherTimeline(t *testing.T, c *pgtest.Cluster, s *store.Store) {
 	t.Helper()
-	for _, seen := range []store.Bookmark{{Timeline: 2, LSN: 1}, {Timeline: 1, LSN: 1 << 60}, store.Newest} {
+	later := store.Bookmark{Timeline: 2, LSN: 1}
+	var unavailable *store.UnavailableError
+	if _, err := s.Actor(store.WithBookmark(t.Context(), &later), 1); !errors.As(err, &unavailable) || unavailable.Reason != store.ReadOnly {
+		t.Errorf("a bookmark of a later timeline: %v", err)
+	}
+	for _, seen := range []store.Bookmark{{Timeline: 0, LSN: 1 << 60}, store.Newest} {
 		start := time.Now()
 		if _, err := s.Actor(store.WithBookmark(t.Context(), &seen), 1); err != nil {
 			t.Error(err)
@@ -195,6 +202,39 @@ func testBookmarkOfAnotherTimeline(t *testing.T, c *pgtest.Cluster, s *store.Sto
 		}
 	}
 }
+
+// After a failover behind an address, connections may still lead to the former primary, which is a standby now. A
+// client that wrote to the new primary does not read from it.
+func testFormerPrimary(t *testing.T, c *pgtest.Cluster, s *store.Store) {
+	t.Helper()
+	former := c.Replicas[0]
+	pauseReplay(t, former)
+	defer resumeReplay(t, former)
+	copies := copiesInStock(t, pgtest.Connect(t, c.Primary.URL), 1)
+	var seen store.Bookmark
+	r, err := s.CreateRental(store.WithBookmark(t.Context(), &seen), store.NewRental{CustomerID: 1, InventoryID: copies[0], StaffID: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, mark := range []store.Bookmark{seen, store.Newest} {
+		proxy := pgtest.NewProxy(t, former.URL)
+		behind, err := store.Open(pgtest.AsServer(t, proxy.URL()), store.Options{Replicas: []string{noServer}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer behind.Close()
+		wantReads(t, behind, 8)
+		if err := proxy.SetTarget(c.Primary.URL); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := behind.Rental(store.WithBookmark(t.Context(), &mark), 1, r.RentalID); err != nil {
+			t.Errorf("%+v: %v", mark, err)
+		}
+	}
+}
+
+// noServer is the URL of a server that does not exist.
+const noServer = "postgres://postgres@/postgres?host=/nowhere"
 
 // A replica that cancels what it executes, or that ends its sessions, fails no read.
 func testReplicaConflicts(t *testing.T, c *pgtest.Cluster, s *store.Store) {

@@ -44,7 +44,7 @@ const (
 	denied
 	// away says that this connection was lost or cannot be made. Another one may work.
 	away
-	// readOnly says that the session cannot write, because the server is a standby.
+	// readOnly says that the server is a standby, so that it cannot write, or a former primary.
 	readOnly
 	// unready says that the database lacks something that the statements need: a table, a column or a
 	// privilege.
@@ -140,6 +140,8 @@ func meaningOf(err error) meaning {
 		return left
 	case errors.Is(err, errBehind):
 		return conflict
+	case errors.Is(err, errReplaced):
+		return readOnly
 	case errors.As(err, &server) && errors.As(err, &connect):
 		return meaningOfConnect(server.Code)
 	case errors.As(err, &server) && errors.As(err, &begin):

@@ -290,7 +290,7 @@ func (s *Store) attempt(ctx context.Context, p pool, keeps bool, do func(context
 	}
 	defer done()
 	defer conn.Close()
-	c := session{Conn: conn, store: s, mode: p.sessions.mode(), compare: comparisonOf(ctx, p)}
+	c := session{Conn: conn, store: s, mode: p.sessions.mode(), compare: s.comparisonOf(ctx, p)}
 	if !keeps {
 		c.mode = keepingNothing(c.mode)
 	}
