@@ -24,6 +24,11 @@ func TestProgress(t *testing.T) {
 		"the primary does not respond": {{at(0, 100), 100, true}, {at(1, 200), 150, true}, {at(1, 200), 160, true}, {at(1, 200), 200, true}},
 		"not known at first":           {{at(0, 100), 1, false}, {at(1, 100), 2, false}},
 		"a new primary has less":       {{at(0, 900), 800, false}, {at(1, 1000), 900, true}, {at(2, 950), 940, true}, {at(3, 990), 960, true}},
+		"ahead at first":               {{at(0, 90), 100, false}, {at(1, 90), 100, false}, {at(2, 90), 90, false}, {at(3, 90), 90, true}},
+		"newer than the first answer":  {{at(0, 90), 95, false}, {at(1, 100), 101, true}},
+		"the primary passes it":        {{at(0, 100), 100, true}, {at(1, 90), 100, false}, {at(2, 95), 100, false}, {at(3, 120), 100, false}, {at(4, 130), 130, true}},
+		"it continues, then stops":     {{at(0, 100), 100, true}, {at(1, 90), 110, false}, {at(2, 95), 110, false}, {at(3, 120), 110, false}},
+		"it is rewound":                {{at(0, 100), 100, true}, {at(1, 90), 100, false}, {at(2, 120), 80, false}, {at(3, 120), 120, true}},
 		"ahead of a new primary":       {{at(0, 100), 100, true}, {at(1, 90), 100, false}, {at(2, 95), 100, false}, {at(3, 200), 200, true}},
 	} {
 		var p progress

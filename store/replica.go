@@ -222,7 +222,7 @@ type progress struct {
 // check returns an error if a replica that has reached a position lags too much behind the primary's newest position,
 // or if it is ahead of it.
 func (p *progress) check(position, newest mark, maxLag time.Duration) error {
-	ahead := p.last.at.Before(newest.at) && p.last.lsn > newest.lsn
+	last := p.last
 	p.last = position
 	switch {
 	case position.lsn >= newest.lsn:
@@ -232,20 +232,35 @@ func (p *progress) check(position, newest mark, maxLag time.Duration) error {
 	case newest.lsn < p.target.lsn: // of another primary
 		p.target = newest
 	}
-	if ahead {
-		return errAhead
-	}
+	apart  uint64    // where the replica was found to be ahead of the primary, or 0
 	switch lag := newest.at.Sub(p.fresh); {
 	case p.fresh.IsZero():
-		return errors.New("it is not known yet how far it is behind the primary")
+		return errLagUnknown
 	case lag > maxLag:
+	if last.at.IsZero() && position.lsn > newest.lsn {
+		return errLagUnknown // it may be ahead, or have received what was written since the primary was asked
+	}
+	if last.at.Before(newest.at) && last.lsn > newest.lsn {
+		p.apart = max(last.lsn, position.lsn)
+	} else if position.lsn != p.apart {
+		p.apart = 0
+	}
+	if p.apart != 0 {
+		p.fresh, p.target = time.Time{}, newest
+		return errAhead
+	}
 		return fmt.Errorf("it is %s behind the primary", lag.Round(time.Millisecond))
 	default:
 		return nil
 	}
 }
 
-// errAhead says that a replica has replayed what the primary has not written, so that their histories differ.
+// errLagUnknown says that a replica has not been watched for long enough.
+var errLagUnknown = errors.New("it is not known yet how far it is behind the primary")
+
+// errAhead says that a replica has replayed what the primary has not written, so that their histories differ. They do
+// so as well when the primary's log has become longer. The replica follows the primary once it replays more, or once
+// it has been rewound.
 var errAhead = errors.New("it is ahead of the primary, because it has followed another one")
 
 // positionSQL returns whether the server is a standby, and how far it has replayed or written its log.
