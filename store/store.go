@@ -359,7 +359,9 @@ func (s *Store) learn(p pool, m meaning) {
 	case unprepared:
 		p.sessions.prepareNothing()
 	case stale, unready:
-		s.layout.Store(nil) // Pagila may have moved
+		if p.replica == nil { // one that is behind says nothing about the primary
+			s.layout.Store(nil) // Pagila may have moved
+		}
 	default: // it says nothing about other connections
 	}
 }
