@@ -27,7 +27,7 @@ const (
 
 // ReplicaState says whether reads use a replica.
 type ReplicaState struct {
-	Address string // its host and port
+	Address string // its host and port, and #2 and so on if others have the same
 	InUse   bool
 	Reason  error // why it is not in use
 }
@@ -78,12 +78,25 @@ func (s *Store) openReplicas(o Options) (*replicas, error) {
 		r.all = append(r.all, openReplica(config, o))
 	}
 	var ctx context.Context
+	r.name()
 	ctx, r.stop = context.WithCancel(context.Background())
 	r.watched.Go(func() { r.watch(ctx) })
 	return r, nil
 }
 
 func openReplica(config *pgx.ConnConfig, o Options) *replica {
+// name makes the addresses of the replicas unique, because metrics and the log distinguish them by it. Behind a pooler,
+// several replicas can have the same host and port, and differ in the name of the database.
+func (r *replicas) name() {
+	seen := map[string]int{}
+	for _, one := range r.all {
+		seen[one.address]++
+		if n := seen[one.address]; n > 1 {
+			one.address += "#" + strconv.Itoa(n)
+		}
+	}
+}
+
 	sessions := newSessions(config)
 	r := &replica{
 		address: net.JoinHostPort(config.Host, strconv.Itoa(int(config.Port))),
