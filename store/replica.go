@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/uptrace/bun"
 )
 
@@ -77,14 +78,13 @@ func (s *Store) openReplicas(o Options) (*replicas, error) {
 	for _, config := range configs {
 		r.all = append(r.all, openReplica(config, o))
 	}
-	var ctx context.Context
 	r.name()
+	var ctx context.Context
 	ctx, r.stop = context.WithCancel(context.Background())
 	r.watched.Go(func() { r.watch(ctx) })
 	return r, nil
 }
 
-func openReplica(config *pgx.ConnConfig, o Options) *replica {
 // name makes the addresses of the replicas unique, because metrics and the log distinguish them by it. Behind a pooler,
 // several replicas can have the same host and port, and differ in the name of the database.
 func (r *replicas) name() {
@@ -97,6 +97,7 @@ func (r *replicas) name() {
 	}
 }
 
+func openReplica(config *pgx.ConnConfig, o Options) *replica {
 	sessions := newSessions(config)
 	r := &replica{
 		address: net.JoinHostPort(config.Host, strconv.Itoa(int(config.Port))),
@@ -144,8 +145,9 @@ func (r *replicas) next() *replica {
 }
 
 // choose returns the pool for an attempt of a call: that of a replica, if the call may read from one.
-func (p pool) choose(ctx context.Context, attempt int) pool {
-	if p.replicas == nil || attempt == maxAttempts {
+// tried is the number of its attempts on replicas.
+func (p pool) choose(ctx context.Context, tried int) pool {
+	if p.replicas == nil || tried == maxAttempts {
 		return p
 	}
 	if b := BookmarkOf(ctx); b != nil && *b == Newest {
@@ -157,14 +159,14 @@ func (p pool) choose(ctx context.Context, attempt int) pool {
 	return p
 }
 
-// after returns the pool for the attempts after one that failed on a replica. If the replica is away, another one may
-// serve the call. What else fails on a replica is repeated on the primary: a replica can be behind it or the client, or
-// cancel a statement that is in the way of what it replays.
-func (p pool) after(failed *replica, m meaning, err error) pool {
-	switch m {
-	case away, denied, slow:
+// after returns the pool for the attempts after one that failed on a replica. If it accepts no connection, another one
+// may serve the call. What else fails on a replica is repeated on the primary: a replica can be behind it or the client,
+// be busy, or cancel a statement that is in the way of what it replays. Whether it remains in use is up to the watch.
+func (p pool) after(failed *replica, err error) pool {
+	var connect *pgconn.ConnectError
+	if errors.As(err, &connect) {
 		failed.set(leftOut, err)
-	default:
+	} else {
 		p.replicas = nil
 	}
 	return p
@@ -230,6 +232,7 @@ type progress struct {
 	last   mark      // the replica's position at the last check
 	target mark      // the primary's position that the replica has to reach next
 	fresh  time.Time // the replica has replayed what was written before this time
+	apart  uint64    // where the replica was found to be ahead of the primary, or 0
 }
 
 // check returns an error if a replica that has reached a position lags too much behind the primary's newest position,
@@ -237,19 +240,6 @@ type progress struct {
 func (p *progress) check(position, newest mark, maxLag time.Duration) error {
 	last := p.last
 	p.last = position
-	switch {
-	case position.lsn >= newest.lsn:
-		p.target, p.fresh = newest, newest.at
-	case position.lsn >= p.target.lsn:
-		p.fresh, p.target = p.target.at, newest
-	case newest.lsn < p.target.lsn: // of another primary
-		p.target = newest
-	}
-	apart  uint64    // where the replica was found to be ahead of the primary, or 0
-	switch lag := newest.at.Sub(p.fresh); {
-	case p.fresh.IsZero():
-		return errLagUnknown
-	case lag > maxLag:
 	if last.at.IsZero() && position.lsn > newest.lsn {
 		return errLagUnknown // it may be ahead, or have received what was written since the primary was asked
 	}
@@ -262,6 +252,18 @@ func (p *progress) check(position, newest mark, maxLag time.Duration) error {
 		p.fresh, p.target = time.Time{}, newest
 		return errAhead
 	}
+	switch {
+	case position.lsn >= newest.lsn:
+		p.target, p.fresh = newest, newest.at
+	case position.lsn >= p.target.lsn:
+		p.fresh, p.target = p.target.at, newest
+	case newest.lsn < p.target.lsn: // of another primary
+		p.target = newest
+	}
+	switch lag := newest.at.Sub(p.fresh); {
+	case p.fresh.IsZero():
+		return errLagUnknown
+	case lag > maxLag:
 		return fmt.Errorf("it is %s behind the primary", lag.Round(time.Millisecond))
 	default:
 		return nil

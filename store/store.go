@@ -196,8 +196,8 @@ func (s *Store) call(ctx context.Context, p pool, outcome Outcome, do func(conte
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
 	start, pause, keeps := time.Now(), firstPause, true
-	for attempt := 1; ; attempt++ {
-		from := p.choose(ctx, attempt)
+	for attempt, tried := 1, 0; ; attempt++ {
+		from := p.choose(ctx, tried)
 		err := s.attempt(ctx, from, keeps, do)
 		if err == nil {
 			s.succeeded(from)
@@ -206,7 +206,8 @@ func (s *Store) call(ctx context.Context, p pool, outcome Outcome, do func(conte
 		m := meaningOf(err)
 		s.learn(from, m)
 		if from.replica != nil && m != fault && ctx.Err() == nil {
-			p = p.after(from.replica, m, err)
+			p, tried = p.after(from.replica, err), tried+1
+			attempt-- // those on replicas are counted apart
 			continue
 		}
 		var lost *outcomeUnknownError

@@ -1,0 +1,103 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"example.com/pagila-api/store/pgtest"
+)
+
+// openUnwatched opens a store with replicas that do not exist, and ends their watch.
+func openUnwatched(t *testing.T, url string, replicas ...string) *Store {
+	t.Helper()
+	s, err := Open(url, Options{Replicas: replicas})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	s.replicas.stop()
+	s.replicas.watched.Wait()
+	for _, one := range s.replicas.all {
+		one.state.Store(inUse)
+	}
+	return s
+}
+
+const nowhere = "postgres://postgres@/postgres?host=/nowhere"
+
+// Replicas that accept no connection do not use up the attempts on the primary: a read that loses its connection is
+// repeated.
+func TestDeadReplicas(t *testing.T) {
+	t.Parallel()
+	s := openUnwatched(t, pgtest.AsServer(t, pgtest.New(t)), nowhere, nowhere, nowhere, nowhere, nowhere, nowhere)
+	attempts := 0
+	err := s.call(t.Context(), s.reads, NoWrite, func(context.Context, session) error {
+		if attempts++; attempts == 1 {
+			return errLost
+		}
+		return nil
+	})
+	if err != nil || attempts != 2 {
+		t.Errorf("%d attempts on the primary: %v", attempts, err)
+	}
+}
+
+// A busy replica remains in use. Only one that accepts no connection is left out before the watch has checked it.
+func TestReplicaAfterFailure(t *testing.T) {
+	t.Parallel()
+	s := openUnwatched(t, nowhere, nowhere)
+	one := s.replicas.all[0]
+	for name, err := range map[string]error{
+		"slow": errNoTurn, "a lost session": errLost, "behind": errBehind, "canceled": &pgconn.PgError{Code: "57014"},
+	} {
+		if next := s.reads.after(one, err); one.state.Load() != inUse || next.replicas != nil {
+			t.Errorf("%s: the state is %d, and the next attempt on replicas: %t", name, one.state.Load(), next.replicas != nil)
+		}
+	}
+	_, err := pgconn.Connect(t.Context(), nowhere)
+	if next := s.reads.after(one, err); one.state.Load() != leftOut || next.replicas == nil {
+		t.Errorf("no connection: the state is %d, and the next attempt on replicas: %t", one.state.Load(), next.replicas != nil)
+	}
+}
+
+// A replica that lacks something does not make the primary look for Pagila again.
+func TestLearnFromReplica(t *testing.T) {
+	t.Parallel()
+	s := openUnwatched(t, nowhere, nowhere)
+	known := &layout{}
+	s.layout.Store(known)
+	if s.learn(s.replicas.all[0].reads, unready); s.layout.Load() != known {
+		t.Error("the layout is forgotten after an error on a replica")
+	}
+	if s.learn(s.reads, unready); s.layout.Load() != nil {
+		t.Error("the layout is kept after an error on the primary")
+	}
+}
+
+// Two replicas with the same host and port have names of their own.
+func TestReplicaNames(t *testing.T) {
+	t.Parallel()
+	s := openUnwatched(t, nowhere, nowhere, nowhere, nowhere)
+	if n := len(s.Pools()); n != 1+3 {
+		t.Errorf("%d pools have names: %v", n, s.Pools())
+	}
+}
+
+// The watch replaces the connections to a primary that has become a standby.
+func TestStandbyAsPrimary(t *testing.T) {
+	t.Parallel()
+	c := pgtest.NewCluster(t, 1)
+	s := openUnwatched(t, c.Replicas[0].URL, nowhere)
+	s.replicas.primary.sessions.replaceAt.Store(0)
+	before := time.Now().UnixNano()
+	if _, err := s.replicas.primary.position(t.Context(), false); !errors.Is(err, errStandby) {
+		t.Errorf("the position of a standby: %v", err)
+	}
+	if s.reads.sessions.replaceAt.Load() < before {
+		t.Error("the connections to the standby are kept")
+	}
+}
