@@ -95,9 +95,13 @@ func (s *Server) follow(handle gen.StrictHandlerFunc, _ string) gen.StrictHandle
 		before := mark
 		c.Request = c.Request.WithContext(store.WithBookmark(c.Request.Context(), &mark))
 		response, err := handle(c, request)
-		if mark != before {
+		if mark != before || mark == store.Newest && mayWrite(c.Request) {
 			s.bookmarks.set(c.Writer, mark)
 		}
 		return response, err
 	}
 }
+
+// mayWrite reports whether a request may write. Its write may leave the bookmark at store.Newest, and the client then
+// needs a cookie that expires later.
+func mayWrite(r *http.Request) bool { return r.Method != http.MethodGet && r.Method != http.MethodHead }

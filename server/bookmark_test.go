@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gin-gonic/gin"
+
 	"example.com/pagila-api/store"
 )
 
@@ -36,6 +38,28 @@ func TestBookmarks(t *testing.T) {
 		r.AddCookie(&http.Cookie{Name: bookmarkCookie, Value: bad})
 		if got := signer.of(r); got != (store.Bookmark{}) {
 			t.Errorf("%q: %+v", bad, got)
+		}
+	}
+}
+
+// A write whose position is not known renews a cookie that already stands for the newest state. A read does not.
+func TestFollowRenewsBookmark(t *testing.T) {
+	t.Parallel()
+	s := &Server{bookmarks: newBookmarks("a token")}
+	for method, renews := range map[string]bool{http.MethodPost: true, http.MethodPatch: true, http.MethodGet: false, http.MethodHead: false} {
+		w := httptest.NewRecorder()
+		c, engine := gin.CreateTestContext(w)
+		engine.ContextWithFallback = true
+		c.Request = httptest.NewRequestWithContext(t.Context(), method, "/films", nil)
+		c.Request.AddCookie(&http.Cookie{Name: bookmarkCookie, Value: s.bookmarks.encode(store.Newest, time.Now().Add(time.Second))})
+		_, err := s.follow(func(c *gin.Context, _ any) (any, error) {
+			if b := store.BookmarkOf(c); b == nil || *b != store.Newest {
+				t.Errorf("%s: the call has the bookmark %v", method, b)
+			}
+			return struct{}{}, nil
+		}, "")(c, struct{}{})
+		if cookie := w.Header().Get("Set-Cookie"); err != nil || (cookie != "") != renews {
+			t.Errorf("%s: the response has the cookie %q, %v", method, cookie, err)
 		}
 	}
 }
