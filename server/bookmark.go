@@ -18,6 +18,10 @@ import (
 // has the client's writes.
 const BookmarkLifetime = time.Minute
 
+// MaxReplicaLag is the greatest lag that a replica in use may have. Until the watch leaves out one that lags more, it
+// may take two checks of 2 s and the half second between them. With these, it stays within BookmarkLifetime.
+const MaxReplicaLag = BookmarkLifetime - 10*time.Second
+
 const (
 	// bookmarkCookie is the name of the cookie. Clients that keep cookies need no code of their own for it. The
 	// contract documents it in responses only. It decides which server a read uses, not what the response means.

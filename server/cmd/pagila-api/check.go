@@ -73,7 +73,7 @@ func (c config) checkRanges(m *mistakes) {
 	inRange(m, "DRAIN_DELAY", c.DrainDelay, 0, time.Minute, "0s to 1m")
 	inRange(m, "LOG_SAMPLE_RATE", c.LogSampleRate, 0, 1, "0 to 1")
 	inRange(m, "DATABASE_MAX_CONNS", c.DatabaseMaxConns, 1, maxConns, "1 to 1000")
-	inRange(m, "REPLICA_MAX_LAG", c.ReplicaMaxLag, time.Second, server.BookmarkLifetime, "1s to 1m")
+	inRange(m, "REPLICA_MAX_LAG", c.ReplicaMaxLag, time.Second, server.MaxReplicaLag, "1s to 50s")
 	inRange(m, "MAX_IN_FLIGHT", c.MaxInFlight, 0, many, "0 to 1000000")
 	inRange(m, "TOKEN_RATE_LIMIT", c.TokenRateLimit, 0, many, "0 to 1000000")
 	inRange(m, "LLM_RATE_LIMIT", c.LLMRateLimit, 0, many, "0 to 1000000")

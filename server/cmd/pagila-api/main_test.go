@@ -346,7 +346,7 @@ func TestConfigErrors(t *testing.T) {
 	out, err := program(t, []string{
 		asProgram + "=1", "APP_ENV=production", "HTTP_ADDR=nonsense", "LOG_LEVEL=loud", "LOG_FORMAT=xml", "DATABASE_MAX_CONNS=many",
 		"LLM_PROVIDER=clairvoyant", "LLM_TIMEOUT=long", "LLM_FIRST_BYTE_TIMEOUT=500ms", "LLM_IDLE_TIMEOUT=0s", "DRAIN_DELAY=1h", "MAX_IN_FLIGHT=-1", "TRUSTED_PROXIES=10.0.0.1,proxy", "CORS_ORIGINS=https://app.example.com,https://app.example.com/,*", "OPENAI_API_KEY=sk-secret", "DATABASE_URL=postgres://user:hunter2@[::1/",
-		"DATABASE_REPLICA_URLS=postgres://a/pagila,postgres://user:hunter2@[::1/", "REPLICA_MAX_LAG=5m",
+		"DATABASE_REPLICA_URLS=postgres://a/pagila,postgres://user:hunter2@[::1/", "REPLICA_MAX_LAG=51s",
 	}).CombinedOutput()
 	if err == nil {
 		t.Fatal("the program starts")

@@ -21,7 +21,7 @@ func TestReadOwnWritesFromReplicas(t *testing.T) {
 	t.Parallel()
 	c := pgtest.NewCluster(t, 2)
 	env := []string{
-		"DATABASE_URL=" + c.PrimaryURL(t), "LOG_LEVEL=info", "REPLICA_MAX_LAG=1m",
+		"DATABASE_URL=" + c.PrimaryURL(t), "LOG_LEVEL=info", "REPLICA_MAX_LAG=50s",
 		"DATABASE_REPLICA_URLS=" + c.Replicas[0].URL + "," + c.Replicas[1].URL,
 	}
 	instances := []*served{serveProgram(t, environment(t, env...)), serveProgram(t, environment(t, env...))}
