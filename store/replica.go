@@ -273,8 +273,8 @@ func (p *progress) check(position, newest mark, maxLag time.Duration) error {
 // errLagUnknown says that a replica has not been watched for long enough.
 var errLagUnknown = errors.New("it is not known yet how far it is behind the primary")
 
-// errAhead says that a replica has replayed what the primary has not written, so that their histories differ. They do
-// so as well when the primary's log has become longer. The replica follows the primary once it replays more, or once
+// errAhead says that a replica has replayed what the primary has not written, so that their histories differ. They
+// still differ when the primary's log has become longer. The replica follows the primary once it replays more, or once
 // it has been rewound.
 var errAhead = errors.New("it is ahead of the primary, because it has followed another one")
 
