@@ -278,9 +278,11 @@ var errLagUnknown = errors.New("it is not known yet how far it is behind the pri
 // it has been rewound.
 var errAhead = errors.New("it is ahead of the primary, because it has followed another one")
 
-// positionSQL returns whether the server is a standby, and how far it has replayed or written its log.
+// positionSQL returns whether the server is a standby, and how far it has replayed or written its log. The position of
+// the next record, pg_current_wal_insert_lsn(), would not do: at the beginning of a page it is behind the page's header,
+// which no replica replays before that record.
 const positionSQL = `SELECT pg_is_in_recovery(), CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
-	ELSE pg_current_wal_insert_lsn() END - '0/0'::pg_lsn`
+	ELSE pg_current_wal_lsn() END - '0/0'::pg_lsn`
 
 // errStandby says that the connections to the primary lead to a standby.
 var errStandby = errors.New("the server is a standby")

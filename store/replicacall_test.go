@@ -101,3 +101,23 @@ func TestStandbyAsPrimary(t *testing.T) {
 		t.Error("the connections to the standby are kept")
 	}
 }
+
+// A replica has replayed everything when nobody has written since the primary began another file of its log.
+func TestPositionAfterSwitch(t *testing.T) {
+	t.Parallel()
+	c := pgtest.NewCluster(t, 1)
+	s := openUnwatched(t, c.Primary.URL, c.Replicas[0].URL)
+	pgtest.Exec(t, pgtest.Connect(t, c.Primary.URL).Exec, `SELECT pg_switch_wal()`)
+	newest, err := s.replicas.primary.position(t.Context(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var position mark
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(10 * time.Second); position.lsn < newest.lsn; <-tick.C {
+		if position, err = s.replicas.all[0].watch.position(t.Context(), true); err != nil || time.Now().After(deadline) {
+			t.Fatalf("the replica is at %d, and the primary was at %d: %v", position.lsn, newest.lsn, err)
+		}
+	}
+}
