@@ -137,11 +137,19 @@ func (c session) takeComparison() *comparison {
 	return c.compare
 }
 
+// missedError says that a server has not reached the bookmark of a client.
+type missedError struct {
+	means meaning
+	text  string
+}
+
+func (e *missedError) Error() string { return e.text }
+
 // errBehind says that a replica has not replayed what the client knows about.
-var errBehind = errors.New("the replica is behind the client")
+var errBehind error = &missedError{conflict, "the replica is behind the client"}
 
 // errReplaced says that a connection to the primary leads to a server that another one has replaced.
-var errReplaced = errors.New("the server is no longer the primary")
+var errReplaced error = &missedError{readOnly, "the server is no longer the primary"}
 
 // executeAt executes statements as session.execute does, if the server has reached the bookmark of the comparison.
 func (c session) executeAt(ctx context.Context, name string, compare *comparison, steps []step) (done int, err error) {

@@ -134,14 +134,13 @@ func meaningOf(err error) meaning {
 		server  *pgconn.PgError
 		begin   *beginError
 		connect *pgconn.ConnectError
+		missed  *missedError
 	)
 	switch {
 	case errors.Is(err, context.Canceled):
 		return left
-	case errors.Is(err, errBehind):
-		return conflict
-	case errors.Is(err, errReplaced):
-		return readOnly
+	case errors.As(err, &missed):
+		return missed.means
 	case errors.As(err, &server) && errors.As(err, &connect):
 		return meaningOfConnect(server.Code)
 	case errors.As(err, &server) && errors.As(err, &begin):
