@@ -147,8 +147,9 @@ func TestCORS(t *testing.T) {
 			for _, op := range contract.Operations(loadContract(t)) {
 				for _, response := range op.Spec().Responses.Map() {
 					for header := range response.Value.Headers {
-						if !slices.Contains(exposed, http.CanonicalHeaderKey(header)) {
-							t.Errorf("%s is not exposed", header)
+						readable := header != "Set-Cookie" // by a page
+						if slices.Contains(exposed, http.CanonicalHeaderKey(header)) != readable {
+							t.Errorf("%s is exposed: %t", header, !readable)
 						}
 					}
 				}

@@ -251,13 +251,12 @@ func TestReplicasUnderLoad(t *testing.T) {
 
 // replicaLoad are clients that rent and return their own copies, and read what they have written.
 type replicaLoad struct {
-	stop         context.CancelFunc
-	clients      sync.WaitGroup
-	written      atomic.Int64
-	unavailable  atomic.Int64
-	mu           sync.Mutex
-	confirmed    map[int32]store.Rental
-	lostOutcomes atomic.Int64
+	stop        context.CancelFunc
+	clients     sync.WaitGroup
+	written     atomic.Int64
+	unavailable atomic.Int64
+	mu          sync.Mutex
+	confirmed   map[int32]store.Rental
 }
 
 func startReplicaLoad(t *testing.T, s *store.Store, c *pgtest.Cluster) *replicaLoad {

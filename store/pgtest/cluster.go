@@ -128,7 +128,7 @@ func shell(ctx context.Context, tb testing.TB, script string, args ...string) {
 // Kill ends the server with SIGKILL, as a machine that fails does.
 func (n *Node) Kill(tb testing.TB) {
 	tb.Helper()
-	content, err := os.ReadFile(filepath.Join(n.dir, "data", "postmaster.pid")) //nolint:gosec // our own directory
+	content, err := os.ReadFile(filepath.Join(n.dir, "data", "postmaster.pid"))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -186,12 +186,11 @@ func must(tb testing.TB, n *Node, statements ...string) {
 // PrimaryURL returns a URL that leads to the server which is the primary when a connection is made.
 func (c *Cluster) PrimaryURL(tb testing.TB) string {
 	tb.Helper()
-	config := c.Primary.Config("postgres")
-	hosts, ports := config.Host, strconv.Itoa(int(config.Port))
-	for _, n := range c.Replicas {
+	var hosts, ports []string
+	for _, n := range append([]*Node{c.Primary}, c.Replicas...) {
 		config := n.Config("postgres")
-		hosts += "," + config.Host
-		ports += "," + strconv.Itoa(int(config.Port))
+		hosts = append(hosts, config.Host)
+		ports = append(ports, strconv.Itoa(int(config.Port)))
 	}
-	return WithParameters(tb, c.Primary.URL, "host="+hosts+"&port="+ports+"&target_session_attrs=read-write")
+	return WithParameters(tb, c.Primary.URL, "host="+strings.Join(hosts, ",")+"&port="+strings.Join(ports, ",")+"&target_session_attrs=read-write")
 }
