@@ -24,8 +24,8 @@ func TestHealth(t *testing.T) {
 		"without migrations":   {":" + port(t, unready), 1, `"code":"not_ready"`},
 		"nobody listens there": {freeAddress(t), 1, "refused"},
 	} {
+		// Not in parallel: the servers have two minutes, which other tests may take until it is the turn of these.
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			// A proxy is for other addresses.
 			env := environment(t, "HTTP_ADDR="+test.address, "HTTP_PROXY=http://127.0.0.1:1", "APP_ENV=production")
 			cmd := program(t, env, "health")
