@@ -35,7 +35,7 @@ const (
 	nodes = 3
 	// instances is the number of instances of the program.
 	instances = 4
-	// patience bounds each wait for the cluster, which takes seconds on a machine that does nothing else.
+	// patience bounds each wait for the cluster. On an idle machine such a wait takes seconds.
 	patience = 5 * time.Minute
 	// clients is the number of clients that write at the same time. One instance can serve all of them at once: it has
 	// connections for as many writes.
