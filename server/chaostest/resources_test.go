@@ -49,10 +49,15 @@ func descriptors(t *testing.T, pid int) int {
 	return len(found)
 }
 
-// goroutines returns how many goroutines a program has written to its log. It does so when it gets SIGQUIT.
-func goroutines(t *testing.T, log string) (n int) {
+// logged is what a soak looks for in the log of a program.
+type logged struct {
+	goroutines int      // which the program writes when it gets SIGQUIT
+	errors     []string // except that the database was away, of which there are many
+}
+
+func readLog(t *testing.T, path string) (found logged) {
 	t.Helper()
-	f, err := os.Open(log)
+	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,12 +65,15 @@ func goroutines(t *testing.T, log string) (n int) {
 	lines := bufio.NewScanner(f)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		if bytes.HasPrefix(lines.Bytes(), []byte("goroutine ")) {
-			n++
+		switch line := lines.Bytes(); {
+		case bytes.HasPrefix(line, []byte("goroutine ")):
+			found.goroutines++
+		case bytes.Contains(line, []byte("level=ERROR")) && !bytes.Contains(line, []byte("code=database_")):
+			found.errors = append(found.errors, string(line))
 		}
 	}
 	if lines.Err() != nil {
 		t.Fatal(lines.Err())
 	}
-	return n
+	return found
 }

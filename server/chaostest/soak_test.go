@@ -41,6 +41,8 @@ const (
 	// sampleEvery is the time between two looks at the server's memory, and samplesOfMean how many of them make a mean.
 	sampleEvery   = 2 * time.Second
 	samplesOfMean = 15
+	// maxErrors is how many errors of the server's log are shown.
+	maxErrors = 20
 	// settleTimeout bounds the wait until the server has closed what belonged to the clients.
 	settleTimeout = 30 * time.Second
 
@@ -176,7 +178,11 @@ func (s *soak) rest(p watched) rest {
 	}
 	found := rest{descriptors: descriptors(s.t, pid)}
 	_ = p.Signal(syscall.SIGQUIT) // it ends with an error
-	found.goroutines = goroutines(s.t, p.log)
+	log := readLog(s.t, p.log)
+	found.goroutines = log.goroutines
+	for _, line := range log.errors[:min(len(log.errors), maxErrors)] {
+		s.t.Log(line)
+	}
 	return found
 }
 
@@ -205,6 +211,7 @@ func (s *soak) run() {
 	s.compareMemory()
 	s.after = s.rest(p)
 	s.balance = s.ledger.audit(s.t, s.db, since)
+	s.ledger.wantOnly(s.t, http.StatusOK, http.StatusCreated, http.StatusServiceUnavailable)
 }
 
 // restart restarts PostgreSQL after each period but the last. As administrators do, it has PostgreSQL write its pages to
