@@ -82,7 +82,7 @@ func (b *bookmarks) of(r *http.Request) store.Bookmark {
 
 // set sends the client a bookmark. It grants no access, so a page of another site gains nothing from it.
 func (b *bookmarks) set(w http.ResponseWriter, mark store.Bookmark) {
-	http.SetCookie(w, &http.Cookie{ //nolint:gosec // it is no secret, so it may travel without TLS
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // it is not a secret, so it may travel without TLS
 		Name: bookmarkCookie, Value: b.encode(mark, time.Now().Add(BookmarkLifetime)), Path: "/",
 		MaxAge: int(BookmarkLifetime.Seconds()), HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	})

@@ -51,7 +51,7 @@ const slow = time.Second
 // logRequest writes the access line, unless it is left out at random.
 func (s *Server) logRequest(call *call, status, size int, took time.Duration) {
 	skip := s.deps.LogSkip
-	if skip > 0 && status < http.StatusBadRequest && took < slow && mathrand.Float64() < skip { //nolint:gosec // no secret
+	if skip > 0 && status < http.StatusBadRequest && took < slow && mathrand.Float64() < skip { //nolint:gosec // it is not a secret
 		return
 	}
 	message := requestMessage

@@ -135,7 +135,7 @@ func setInteger(field reflect.Value, value []byte) {
 		field.Set(reflect.New(field.Type().Elem()))
 		field = field.Elem()
 	}
-	n := int64(int8(value[0])) //nolint:gosec // with its sign
+	n := int64(int8(value[0])) //nolint:gosec // the first byte has the sign (two's complement)
 	for _, b := range value[1:] {
 		n = n<<8 | int64(b)
 	}
