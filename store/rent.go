@@ -120,10 +120,11 @@ func (c session) createRental(ctx context.Context, n NewRental) (made writtenRen
 	if n.InventoryID != 0 {
 		try = c.rentCopy
 	}
-	for err = errReturned; errors.Is(err, errReturned) && ctx.Err() == nil; {
-		made, err = try(ctx, n)
+	for {
+		if made, err = try(ctx, n); !errors.Is(err, errReturned) {
+			return made, err
+		}
 	}
-	return made, err
 }
 
 // rentCopy rents a copy in one round trip: it inserts the rental before it knows whether the rental is possible. If
