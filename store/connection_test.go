@@ -359,6 +359,7 @@ func TestRefusedLogin(t *testing.T) {
 		"22023": false, // an unknown setting in the URL
 		"42704": false,
 		"57P03": true, // starting up
+		"XX000": true, // a defect in the server
 		"53300": true, // too many connections
 	} {
 		t.Run(code, func(t *testing.T) {

@@ -166,6 +166,8 @@ func meaningOfConnect(state string) meaning {
 	switch m := meaningOfState(state); m {
 	case fault, refused, unready:
 		return denied
+	case stale:
+		return away
 	default:
 		return m
 	}
