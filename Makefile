@@ -290,7 +290,7 @@ chaos: postgres compiler ## Run the server while everything fails at once, then 
 	FAULTS=all $(RELIABILITY) go test -count=1 -timeout 30m -v -run '^TestFaults$$' ./server/chaostest
 
 .PHONY: soak
-soak: postgres ## Run the server for half an hour at 70 % of its peak, and write server/RELIABILITY.md; SOAK_DURATION=2m for less
+soak: postgres ## Run the server for half an hour at 70 % of its peak, and write server/RELIABILITY.md; SOAK_DURATION=2m for less, SOAK_RESTARTS_EVERY=5s for more restarts
 	SOAK_DURATION="$${SOAK_DURATION:-30m}" $(RELIABILITY) \
 	  go test -count=1 -timeout 24h -v -run '^TestSoak$$' ./server/chaostest
 

@@ -1,6 +1,7 @@
 package chaostest
 
 import (
+	"cmp"
 	"database/sql"
 	"fmt"
 	"net/http"
@@ -18,8 +19,11 @@ import (
 	"example.com/pagila-api/server/internal/testprogram"
 )
 
-// soakDurationName is the variable with the duration of a soak.
-const soakDurationName = "SOAK_DURATION"
+// The variables with the duration of a soak, and with the time from one restart of PostgreSQL to the next.
+const (
+	soakDurationName  = "SOAK_DURATION"
+	restartsEveryName = "SOAK_RESTARTS_EVERY"
+)
 
 const (
 	// peakClients find the peak in a closed loop, which warms up first.
@@ -30,7 +34,8 @@ const (
 	partOfPeak = 0.7
 	// soakClients is the number of connections, so many that requests hardly ever wait for one.
 	soakClients = 64
-	// periods is the number of parts of a soak. PostgreSQL is restarted after each but the last.
+	// periods is the number of parts of a soak. Unless a variable says otherwise, PostgreSQL is restarted after each but
+	// the last.
 	periods = 6
 	// soakCycle is the number of requests of which one rents.
 	soakCycle = 20
@@ -56,24 +61,29 @@ const (
 
 // TestSoak runs the server for a long time at a load that it can sustain, while PostgreSQL is restarted now and then.
 func TestSoak(t *testing.T) {
-	length := soakDuration(t)
+	length := duration(t, soakDurationName)
+	if length == 0 {
+		t.Skip("it takes long: run make soak")
+	}
 	needProc(t)
-	s := &soak{t: t, length: length, cluster: newCluster(t), binary: testprogram.Build(t, nil)}
+	every := cmp.Or(duration(t, restartsEveryName), length/periods)
+	s := &soak{t: t, length: length, every: every, cluster: newCluster(t), binary: testprogram.Build(t, nil)}
 	s.db = s.cluster.open(t)
 	s.measurePeak()
 	s.run()
 	writeReport(t, soakTitle, s.report())
 }
 
-func soakDuration(t *testing.T) time.Duration {
+// duration returns the duration in a variable, or 0 if there is none.
+func duration(t *testing.T, name string) time.Duration {
 	t.Helper()
-	text := os.Getenv(soakDurationName)
+	text := os.Getenv(name)
 	if text == "" {
-		t.Skip("it takes long: run make soak")
+		return 0
 	}
 	d, err := time.ParseDuration(text)
-	if err != nil {
-		t.Fatalf("%s: %v", soakDurationName, err)
+	if err != nil || d <= 0 {
+		t.Fatalf("%s is %q, want a duration", name, text)
 	}
 	return d
 }
@@ -82,6 +92,7 @@ func soakDuration(t *testing.T) time.Duration {
 type soak struct {
 	t       *testing.T
 	length  time.Duration
+	every   time.Duration // from one restart to the next
 	cluster *cluster
 	db      *sql.DB
 	binary  string
@@ -214,11 +225,11 @@ func (s *soak) run() {
 	s.ledger.wantOnly(s.t, http.StatusOK, http.StatusCreated, http.StatusServiceUnavailable)
 }
 
-// restart restarts PostgreSQL after each period but the last. As administrators do, it has PostgreSQL write its pages to
-// the disk first, so that this does not have to happen while it is down.
+// restart restarts PostgreSQL now and then. As administrators do, it has PostgreSQL write its pages to the disk first, so
+// that this does not have to happen while it is down.
 func (s *soak) restart(begin time.Time) {
-	for n := 1; n < periods; n++ {
-		<-time.After(time.Until(begin.Add(s.length * time.Duration(n) / periods)))
+	for next := s.every; next <= s.length-s.every; next += s.every {
+		<-time.After(time.Until(begin.Add(next)))
 		if _, err := s.db.ExecContext(s.t.Context(), "CHECKPOINT"); err != nil {
 			s.t.Error(err)
 		}
@@ -320,7 +331,7 @@ CHECKPOINT. At most %s passed without a success.
 `,
 		describe(s.t, s.db), s.cluster.dataset, s.loadAtPeak, loadAverage(s.t), s.peak, peakClients,
 		short(s.length), partOfPeak*s.peak, 100*partOfPeak, float64(s.sent)/s.length.Seconds(), askEvery,
-		s.restarts, short(s.length/periods), seconds(s.ledger.outage))
+		s.restarts, short(s.every), seconds(s.ledger.outage))
 	for _, p := range s.promises() {
 		if !p.kept {
 			s.t.Errorf("%s: %s", p.text, p.measured)
