@@ -5,6 +5,10 @@
 //   - /debug/pprof/, the profiles of net/http/pprof;
 //   - GET and PUT /log/level, the log level at run time: debug, info, warn or error.
 //
+// It has no authentication. So that web pages cannot use it through an operator's browser, it refuses what another site
+// asks it to change (http.CrossOriginProtection). On loopback it also refuses requests under a name other than
+// localhost, which may be a name that an attacker has made lead there (DNS rebinding).
+//
 // [Metrics] implements the observers that packages server and store declare. This package imports none of the
 // project's others.
 //
@@ -20,6 +24,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"net/netip"
 	"strings"
 	"time"
 )
@@ -40,7 +45,7 @@ type Server struct{ http *http.Server }
 // and a line when the level changes.
 func Start(listener net.Listener, m *Metrics, level *slog.LevelVar, logger *slog.Logger) *Server {
 	s := &Server{&http.Server{
-		Handler:           handler(m, level, logger),
+		Handler:           protect(handler(m, level, logger), listener.Addr()),
 		ReadHeaderTimeout: readTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
@@ -57,6 +62,31 @@ func Start(listener net.Listener, m *Metrics, level *slog.LevelVar, logger *slog
 
 // Close ends the server, and what it is doing.
 func (s *Server) Close() error { return s.http.Close() }
+
+// protect refuses what only web pages of other sites send to a listener with this address.
+func protect(next http.Handler, address net.Addr) http.Handler {
+	next = http.NewCrossOriginProtection().Handler(next)
+	if tcp, ok := address.(*net.TCPAddr); !ok || !tcp.IP.IsLoopback() {
+		return next // its name is not known here
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !local(r.Host) {
+			http.Error(w, "use localhost or an IP address in the URL", http.StatusMisdirectedRequest)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// local reports whether a host, with or without a port, is localhost or an IP address.
+func local(host string) bool {
+	name, _, err := net.SplitHostPort(host)
+	if err != nil {
+		name = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	}
+	_, err = netip.ParseAddr(name)
+	return err == nil || strings.EqualFold(name, "localhost")
+}
 
 func handler(m *Metrics, level *slog.LevelVar, logger *slog.Logger) http.Handler {
 	mux := http.NewServeMux()

@@ -1,6 +1,7 @@
 package ops_test
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -21,15 +22,21 @@ type listener struct {
 
 func start(t *testing.T) listener {
 	t.Helper()
+	return startAt(t, "127.0.0.1:0")
+}
+
+func startAt(t *testing.T, address string) listener {
+	t.Helper()
 	metrics, err := ops.NewMetrics(ops.Build{Version: "1.2.3"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	socket, err := net.Listen("tcp", "127.0.0.1:0")
+	socket, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := listener{url: "http://" + socket.Addr().String(), level: new(slog.LevelVar), log: &testlog.Buffer{}}
+	url := fmt.Sprintf("http://127.0.0.1:%d", socket.Addr().(*net.TCPAddr).Port)
+	l := listener{url: url, level: new(slog.LevelVar), log: &testlog.Buffer{}}
 	s := ops.Start(socket, metrics, l.level, slog.New(slog.NewTextHandler(l.log, &slog.HandlerOptions{Level: l.level})))
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
@@ -55,6 +62,62 @@ func (l listener) do(t *testing.T, method, path, body string) (status int, text 
 		t.Fatal(err)
 	}
 	return response.StatusCode, string(data)
+}
+
+// send is do with headers, and with another host if there is a header Host.
+func (l listener) send(t *testing.T, method, path, body string, header map[string]string) (status int) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, l.url+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range header {
+		r.Header.Set(name, value)
+	}
+	r.Host = r.Header.Get("Host")
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	return response.StatusCode
+}
+
+// A page of another site can change nothing through the browser of an operator.
+func TestCrossSite(t *testing.T) {
+	t.Parallel()
+	l := start(t)
+	for name, header := range map[string]map[string]string{
+		"cross-site":   {"Sec-Fetch-Site": "cross-site"},
+		"same-site":    {"Sec-Fetch-Site": "same-site"},
+		"other origin": {"Origin": "https://pages.example"},
+	} {
+		if status := l.send(t, http.MethodPut, "/log/level", "debug", header); status != http.StatusForbidden || l.level.Level() != slog.LevelInfo {
+			t.Errorf("%s: got %d, the level is %s", name, status, l.level.Level())
+		}
+	}
+	if status := l.send(t, http.MethodPut, "/log/level", "warn", map[string]string{"Origin": l.url, "Sec-Fetch-Site": "same-origin"}); status != http.StatusOK {
+		t.Errorf("same origin: got %d", status)
+	}
+}
+
+// On loopback, a page cannot read anything through a name that leads there.
+func TestHosts(t *testing.T) {
+	t.Parallel()
+	loopback, everywhere := start(t), startAt(t, "0.0.0.0:0")
+	for host, want := range map[string]int{
+		"localhost": 200, "LocalHost:9091": 200, "127.0.0.1": 200, "127.0.0.1:9091": 200, "[::1]": 200, "[::1]:9091": 200,
+		"pages.example": 421, "pages.example:9091": 421, "localhost.pages.example": 421, "127.0.0.1.pages.example:80": 421,
+	} {
+		for _, path := range []string{"/metrics", "/debug/pprof/cmdline", "/log/level"} {
+			if status := loopback.send(t, http.MethodGet, path, "", map[string]string{"Host": host}); status != want {
+				t.Errorf("%s %s: got %d, want %d", host, path, status, want)
+			}
+			if status := everywhere.send(t, http.MethodGet, path, "", map[string]string{"Host": host}); status != 200 {
+				t.Errorf("%s %s, not on loopback: got %d", host, path, status)
+			}
+		}
+	}
 }
 
 func TestLogLevel(t *testing.T) {
