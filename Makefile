@@ -246,7 +246,7 @@ release-check: ## Build the release twice, in different directories, and compare
 	@server/deploy/release-check.sh
 
 HADOLINT := bin/venv-deploy/bin/hadolint
-DEPLOY_SETTINGS := API_TOKEN=token API_PASSWORD=password POSTGRES_PASSWORD=password POSTGRES_API_PASSWORD=password
+DEPLOY_SETTINGS := API_TOKEN=a-token-for-production API_PASSWORD=password POSTGRES_PASSWORD=password POSTGRES_API_PASSWORD=password
 
 .PHONY: deploy-lint
 deploy-lint: $(HADOLINT) ## Lint the Dockerfile, compose.yaml, the manifests for Kubernetes and the scripts of the releases

@@ -121,12 +121,17 @@ func (c config) checkNetwork(m *mistakes) {
 // bearerToken is RFC 6750's b64token (section 2.1). No client can send another.
 var bearerToken = regexp.MustCompile(`^[A-Za-z0-9._~+/-]+=*$`)
 
+// minToken is the length of a random token of 128 bits in base64. The cookie of package server is signed with a key that
+// is derived from API_TOKEN, so a client can check its guesses at the token without asking the server.
+const minToken = 22
+
 // checkServing checks what only a server needs.
 func (c config) checkServing(m *mistakes) {
 	_, err := c.tokens(context.Background())
 	m.add(err)
 	m.unless(bearerToken.MatchString(c.APIToken), "API_TOKEN has a character that a bearer token must not have")
-	m.unless(!c.production() || c.APIToken != defaultToken, "API_TOKEN is the development token: set another one for production")
+	m.unless(!c.production() || len(c.APIToken) >= minToken,
+		"API_TOKEN is shorter than %d characters: set a random one for production, such as that of openssl rand -hex 32", minToken)
 	m.unless(!c.production() || c.APIPassword != defaultPassword, "API_PASSWORD is the development password: set another one for production")
 	m.oneOf("LLM_PROVIDER", c.LLMProvider, "offline", "openai", "ollama")
 	m.unless(c.LLMProvider != "openai" || c.OpenAIAPIKey != "" || c.OpenAIBaseURL != "",

@@ -137,7 +137,7 @@ type shop struct {
 	stopped     chan error
 }
 
-const costToken, costPassword = "cost-token", "cost-password"
+const costToken, costPassword = "cost-token-for-production", "cost-password"
 
 // openShop starts the service with the settings of production, as users run it.
 func openShop(t *testing.T, databaseURL, throughURL string) *shop {

@@ -23,7 +23,7 @@ type deployment struct {
 // secretsOfOperators are the settings that the files leave to the operator.
 var secretsOfOperators = map[string]string{
 	"DATABASE_URL":      "postgres://pagila_api@db.example/pagila",
-	"API_TOKEN":         "a-token",
+	"API_TOKEN":         "a-token-for-production",
 	"API_PASSWORD":      "a password",
 	"POSTGRES_PASSWORD": "another password",
 

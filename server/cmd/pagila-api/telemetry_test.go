@@ -90,7 +90,7 @@ func TestOperationsAddressInUse(t *testing.T) {
 	if log := s.stderr.String(); !strings.Contains(log, "level=WARN") || !strings.Contains(log, "OPS_ADDR cannot be used") {
 		t.Errorf("the log is %s", log)
 	}
-	env = append(env, "APP_ENV=production", "API_TOKEN=secret", "API_PASSWORD=secret")
+	env = append(env, "APP_ENV=production", "API_TOKEN=a-token-for-production", "API_PASSWORD=secret")
 	if out, err := program(t, env).CombinedOutput(); err == nil || !strings.Contains(string(out), "listen on OPS_ADDR: ") {
 		t.Errorf("in production: %v, %s", err, out)
 	}

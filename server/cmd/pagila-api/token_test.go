@@ -102,7 +102,7 @@ func TestTokensFile(t *testing.T) {
 // A server in production does not end when somebody wants it to read a file of tokens that it does not have.
 func TestHangUpInProduction(t *testing.T) {
 	t.Parallel()
-	env := environment(t, "DATABASE_URL="+pgtest.New(t), "APP_ENV=production", "API_TOKEN=secret", "API_PASSWORD=secret", "DRAIN_DELAY=0s")
+	env := environment(t, "DATABASE_URL="+pgtest.New(t), "APP_ENV=production", "API_TOKEN=a-token-for-production", "API_PASSWORD=secret", "DRAIN_DELAY=0s")
 	s := &served{cmd: program(t, env), stderr: &testlog.Buffer{}}
 	s.cmd.Stderr = s.stderr
 	if err := s.cmd.Start(); err != nil {
@@ -165,6 +165,26 @@ func TestTokenCommandErrors(t *testing.T) {
 		var failed *exec.ExitError
 		if err := cmd.Run(); !errors.As(err, &failed) || stdout.Len() > 0 {
 			t.Errorf("%q: %v, %s", args, err, stdout.String())
+		}
+	}
+}
+
+// In production a token has at least 128 random bits if it is written in base64. Only a server needs one.
+func TestShortToken(t *testing.T) {
+	t.Parallel()
+	token := strings.Repeat("x", 22)
+	for environ, want := range map[string]bool{
+		"APP_ENV=production API_TOKEN=" + token:     true,
+		"APP_ENV=production API_TOKEN=" + token[1:]: false,
+		"APP_ENV=production":                        false,
+		"API_TOKEN=x":                               true,
+	} {
+		environ := append(strings.Fields(environ), "API_PASSWORD=x")
+		if _, err := loadConfig(environ, true); (err == nil) != want || err != nil && !strings.Contains(err.Error(), "API_TOKEN is shorter than 22 characters") {
+			t.Errorf("%q: %v", environ, err)
+		}
+		if _, err := loadConfig(environ, false); err != nil {
+			t.Errorf("%q, without a server: %v", environ, err)
 		}
 	}
 }
