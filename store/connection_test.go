@@ -103,6 +103,70 @@ func TestReset(t *testing.T) {
 	}
 }
 
+// failures counts the attempts of calls to get a connection that failed.
+type failures struct{ n atomic.Int32 }
+
+func (*failures) ConnectionWanted()                                              {}
+func (*failures) StatementExecuted(context.Context, string, time.Duration, bool) {}
+
+func (f *failures) ConnectionAcquired(_ context.Context, _ time.Duration, ok bool) {
+	if !ok {
+		f.n.Add(1)
+	}
+}
+
+// Calls succeed although PostgreSQL restarts meanwhile. In a long outage they fail after five attempts each.
+func TestOutage(t *testing.T) {
+	t.Parallel()
+	address := pgtest.New(t)
+	conn := pgtest.Connect(t, address)
+	proxy := pgtest.NewProxy(t, address)
+	var failed failures
+	s, err := store.Open(pgtest.AsServer(t, proxy.URL()), store.Options{Observer: &failed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	wantReads(t, s, 4)
+	nobody, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody.Close()
+	away := "postgres://" + nobody.Addr().String() + "/nothing"
+
+	if err := proxy.SetTarget(away); err != nil {
+		t.Fatal(err)
+	}
+	proxy.ResetAll()
+	var calls sync.WaitGroup
+	calls.Go(func() { wantReads(t, s, 4) })
+	calls.Go(func() { wantOneEach(t, s, conn, copiesInStock(t, conn, 4), 4) })
+	for deadline := time.Now().Add(time.Minute); failed.n.Load() < 100 && time.Now().Before(deadline); {
+		<-time.After(time.Millisecond)
+	}
+	if err := proxy.SetTarget(address); err != nil {
+		t.Fatal(err)
+	}
+	calls.Wait()
+
+	if err := proxy.SetTarget(away); err != nil {
+		t.Fatal(err)
+	}
+	proxy.ResetAll()
+	var unavailable *store.UnavailableError
+	if _, err := s.Actor(t.Context(), 1); !errors.As(err, &unavailable) || unavailable.Reason != store.Away {
+		t.Errorf("at the beginning of the outage: %v", err)
+	}
+	before := failed.n.Load()
+	if _, err := s.Actor(t.Context(), 1); !errors.As(err, &unavailable) || unavailable.Reason != store.Away {
+		t.Errorf("later in the outage: %v", err)
+	}
+	if attempts := failed.n.Load() - before; attempts != 5 {
+		t.Errorf("later in the outage a call makes %d attempts, want 5", attempts)
+	}
+}
+
 // Connections that a firewall has forgotten delay calls by about a second, once, and not until their
 // deadline.
 func TestFrozen(t *testing.T) {

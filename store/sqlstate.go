@@ -200,6 +200,12 @@ func meaningOfState(state string) meaning {
 	return fault
 }
 
+// unreachable reports whether err says that no connection could be made, although the server would not refuse the role.
+func unreachable(err error) bool {
+	var connect *pgconn.ConnectError
+	return errors.As(err, &connect) && meaningOf(err) == away
+}
+
 // insufficientPrivilege is the SQLSTATE for a missing privilege, and for a row that a policy refuses.
 const insufficientPrivilege = "42501"
 

@@ -72,6 +72,10 @@ const (
 	// the pause varies by half of it, so that calls that collided do not collide again.
 	firstPause   = 5 * time.Millisecond
 	longestPause = 150 * time.Millisecond
+	// outagePatience is how long calls are repeated that cannot connect, counted from the first of them. A restart of
+	// PostgreSQL takes less, so clients see a slow response instead of an error. In a longer outage, calls fail
+	// after a few attempts, so that they do not pile up.
+	outagePatience = 2 * time.Second
 	// turnWait is how long a write waits for its turn among the writes.
 	turnWait = 2 * time.Second
 )
@@ -89,6 +93,25 @@ type Store struct {
 	dataset     atomic.Pointer[dataset] // nil until it is known
 	lastStatus  atomic.Pointer[Status]
 	lastSuccess atomic.Int64 // when a call last succeeded, in nanoseconds since 1970
+	outage      outage
+}
+
+// outage is the time since when nothing can connect to the primary.
+type outage struct {
+	began atomic.Int64 // in nanoseconds since 1970; 0 if there is none
+}
+
+// isShort reports whether the outage that a failed connection is a part of has just begun.
+func (o *outage) isShort() bool {
+	now := time.Now()
+	o.began.CompareAndSwap(0, now.UnixNano())
+	return now.Sub(time.Unix(0, o.began.Load())) < outagePatience
+}
+
+func (o *outage) end() {
+	if o.began.Load() != 0 { // written only then, because every call comes here
+		o.began.Store(0)
+	}
 }
 
 // pool is a pool of connections with the limits of the calls that use it.
@@ -214,7 +237,7 @@ func (s *Store) call(ctx context.Context, p pool, outcome Outcome, do func(conte
 		if errors.As(err, &lost) && m != left {
 			return translate(err, uncertain, Unknown)
 		}
-		if !p.repeats(m, attempt, time.Since(start)) || !sleep(ctx, pause/2+rand.N(pause)) { //nolint:gosec // it is not a secret
+		if !s.repeats(p, m, err, attempt, time.Since(start)) || !sleep(ctx, pause/2+rand.N(pause)) { //nolint:gosec // it is not a secret
 			return translate(err, s.finally(ctx, p, m, err), outcome)
 		}
 		pause = min(2*pause, longestPause)
@@ -226,16 +249,19 @@ func (s *Store) call(ctx context.Context, p pool, outcome Outcome, do func(conte
 func (s *Store) succeeded(p pool) {
 	if p.replica == nil {
 		s.lastSuccess.Store(time.Now().UnixNano())
+		s.outage.end()
 	}
 }
 
-// repeats reports whether a call is repeated after an attempt that failed with this meaning.
-func (p pool) repeats(m meaning, attempt int, elapsed time.Duration) bool {
+// repeats reports whether a call is repeated after an attempt that failed with this error, which has this meaning.
+func (s *Store) repeats(p pool, m meaning, err error, attempt int, elapsed time.Duration) bool {
 	switch {
 	case m == unready:
 		return attempt == 1
 	case temporary[m] && attempt < maxAttempts:
 		return true
+	case unreachable(err) && !p.persistent:
+		return elapsed < outagePatience && s.outage.isShort()
 	default:
 		return (waitsFor[m] || temporary[m] && p.persistent) && elapsed < p.patience
 	}
