@@ -119,6 +119,7 @@ var codes = map[string]meaning{
 	"42883":               unready,    // undefined function
 	"42P01":               unready,    // undefined table
 	"42P05":               unprepared, // duplicate prepared statement
+	"55000":               stale,      // object not in prerequisite state: a parallel worker has ended, as in a shutdown
 	"55006":               locked,     // object in use
 	"55P03":               locked,     // lock not available
 	"57000":               slow,       // operator intervention, unspecified
