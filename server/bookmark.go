@@ -3,7 +3,7 @@ package server
 import (
 	"crypto/hmac"
 	"crypto/sha256"
-	"encoding/base64"
+	"encoding/base32"
 	"encoding/binary"
 	"net/http"
 	"time"
@@ -28,9 +28,12 @@ const (
 	bookmarkCookie = "pagila_bookmark"
 	// bookmarkSize is the size of a bookmark in bytes: the timeline, the position, and when it expires.
 	bookmarkSize = 4 + 8 + 8
-	// bookmarkMAC is the size of its authentication code, of which 128 bits are enough.
-	bookmarkMAC = 16
+	// bookmarkMAC is the size of its authentication code. With it, the text of a cookie has no bits to spare.
+	bookmarkMAC = 20
 )
+
+// bookmarkText keeps the order of what it encodes, so that clients can compare cookies as strings.
+var bookmarkText = base32.HexEncoding.WithPadding(base32.NoPadding)
 
 // bookmarks signs the bookmarks of the store that clients keep, so that nobody can make up one that sends all reads
 // to the primary. All instances of the server share the key, because it is derived from the bearer token.
@@ -42,12 +45,12 @@ func newBookmarks(token string) *bookmarks {
 	return &bookmarks{mac.Sum(nil)}
 }
 
-// encode returns the value of the cookie.
+// encode returns the value of the cookie. That of a later position is greater.
 func (b *bookmarks) encode(mark store.Bookmark, expires time.Time) string {
 	value := binary.BigEndian.AppendUint32(make([]byte, 0, bookmarkSize+bookmarkMAC), mark.Timeline)
 	value = binary.BigEndian.AppendUint64(value, mark.LSN)
 	value = binary.BigEndian.AppendUint64(value, uint64(expires.Unix())) //nolint:gosec // it is after 1970
-	return base64.RawURLEncoding.EncodeToString(append(value, b.mac(value)...))
+	return bookmarkText.EncodeToString(append(value, b.mac(value)...))
 }
 
 func (b *bookmarks) mac(value []byte) []byte {
@@ -59,7 +62,7 @@ func (b *bookmarks) mac(value []byte) []byte {
 // decode returns the bookmark in the value of a cookie, or the zero Bookmark if it has expired or was not signed with
 // this key.
 func (b *bookmarks) decode(cookie string, now time.Time) store.Bookmark {
-	raw, err := base64.RawURLEncoding.DecodeString(cookie)
+	raw, err := bookmarkText.DecodeString(cookie)
 	if err != nil || len(raw) != bookmarkSize+bookmarkMAC {
 		return store.Bookmark{}
 	}

@@ -3,6 +3,7 @@ package server
 import (
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
 	"time"
 
@@ -39,6 +40,20 @@ func TestBookmarks(t *testing.T) {
 		if got := signer.of(r); got != (store.Bookmark{}) {
 			t.Errorf("%q: %+v", bad, got)
 		}
+	}
+}
+
+// A client that gets several cookies can tell which is the latest.
+func TestBookmarkOrder(t *testing.T) {
+	t.Parallel()
+	signer, now := newBookmarks("a token"), time.Now()
+	var cookies []string
+	for i, mark := range []store.Bookmark{{Timeline: 1, LSN: 7}, {Timeline: 1, LSN: 0xFF}, {Timeline: 1, LSN: 1 << 63}, {Timeline: 2, LSN: 5}, store.Newest} {
+		cookies = append(cookies, signer.encode(mark, now.Add(time.Duration(-i)*time.Second)))
+	}
+	cookies = append(cookies, signer.encode(store.Newest, now))
+	if !slices.IsSorted(cookies) {
+		t.Errorf("not in the order of their positions: %q", cookies)
 	}
 }
 

@@ -20,8 +20,8 @@ type Bookmark struct {
 	LSN      uint64 // the log sequence number, in bytes from the beginning of the log
 }
 
-// Newest is a bookmark that only the primary has reached.
-var Newest = Bookmark{LSN: math.MaxUint64}
+// Newest is a bookmark that only the primary has reached. No other one is greater.
+var Newest = Bookmark{Timeline: math.MaxUint32, LSN: math.MaxUint64}
 
 type bookmarkKey struct{}
 

@@ -34,7 +34,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/http/cookiejar"
 	"net/url"
 	"strings"
 	"time"
@@ -69,12 +68,8 @@ func New(baseURL string, options ...Option) (*API, error) {
 		return nil, fmt.Errorf("the base URL is %q, but it must look like https://example.com", u.Redacted())
 	}
 	u.RawQuery, u.Fragment = "", ""
-	jar, err := cookiejar.New(nil) // it keeps the cookie with which the client reads its own writes
-	if err != nil {
-		return nil, fmt.Errorf("keep cookies: %w", err)
-	}
 	d := &doer{
-		client: &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error {
+		client: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse
 		}},
 		baseURL:     strings.TrimSuffix(u.String(), "/"),

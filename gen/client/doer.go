@@ -37,6 +37,7 @@ type doer struct {
 	idleTimeout time.Duration
 	retries     int
 	backoff     time.Duration
+	bookmark    bookmark
 }
 
 // do makes an exchange. It decodes JSON into the exchange's result. For a stream, the caller reads and
@@ -114,10 +115,12 @@ func (d *doer) attempt(r *http.Request, e exchange) (*http.Response, error) {
 
 // send sends a request once, and reads the response if it is JSON.
 func (d *doer) send(r *http.Request, e exchange) (*http.Response, error) {
+	sent := d.bookmark.addTo(r)
 	response, err := d.client.Do(r)
 	if err != nil {
 		return nil, &NetworkError{Err: err}
 	}
+	d.bookmark.keep(response, sent)
 	if !e.isExpected(response) {
 		return nil, readError(response)
 	}

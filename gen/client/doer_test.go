@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -220,6 +221,42 @@ func TestBookmark(t *testing.T) {
 		}
 	}
 	if want := []string{"", "pagila_bookmark=position"}; !slices.Equal(got, want) {
+		t.Errorf("the cookies were %q, want %q", got, want)
+	}
+}
+
+// The response to the earlier of two writes in flight may arrive last. The client keeps the later bookmark.
+func TestBookmarkOfConcurrentWrites(t *testing.T) {
+	t.Parallel()
+	begun, later := make(chan struct{}), make(chan struct{})
+	var got string
+	ts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		value := "B"
+		switch r.URL.Path {
+		case "/films/1":
+			close(begun)
+			<-later
+			value = "A"
+		case "/films/3":
+			got, value = r.Header.Get("Cookie"), "0"
+		case "/films/4":
+			got += ", " + r.Header.Get("Cookie")
+		}
+		w.Header().Set("Set-Cookie", "pagila_bookmark="+value+"; Path=/; Max-Age=60")
+		w.WriteHeader(http.StatusNotFound)
+	}))
+	defer ts.Close()
+	api := newAPI(t, ts.URL)
+	get := func(id int32) { _, _ = api.GetFilm(t.Context(), id) } // the error is a 404
+	var wg sync.WaitGroup
+	wg.Go(func() { get(1) })
+	<-begun
+	get(2)
+	close(later)
+	wg.Wait()
+	get(3) // nothing else is in flight, so its bookmark is taken as it is
+	get(4)
+	if want := "pagila_bookmark=B, pagila_bookmark=0"; got != want {
 		t.Errorf("the cookies were %q, want %q", got, want)
 	}
 }

@@ -62,7 +62,9 @@ class AsyncClient(AsyncOperations):
             headers=protocol.default_headers(token),
             timeout=self._timeout,
             transport=transport,
+            cookies=protocol.no_cookies(),
         )
+        self._bookmark = protocol.Bookmark()
 
     async def __aenter__(self) -> Self:
         await self._http.__aenter__()
@@ -152,7 +154,9 @@ class AsyncClient(AsyncOperations):
         """Sends a request once. Reads the body, unless it is a stream."""
         deadline = protocol.Deadline(self._timeout)
         limits = request.extensions["timeout"] = httpx.Timeout(self._timeout).as_dict()
+        sent = self._bookmark.add_to(request)
         response = await self._http.send(request, stream=True)
+        self._bookmark.keep(response, sent)
         is_expected = call.is_expected(response)
         # httpx applies the new limit to the body.
         limits["read"] = self._idle_timeout if call.is_stream and is_expected else deadline.left()

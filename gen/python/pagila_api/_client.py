@@ -63,7 +63,9 @@ class Client(Operations):
             headers=protocol.default_headers(token),
             timeout=self._timeout,
             transport=transport,
+            cookies=protocol.no_cookies(),
         )
+        self._bookmark = protocol.Bookmark()
 
     def __enter__(self) -> Self:
         self._http.__enter__()
@@ -153,7 +155,9 @@ class Client(Operations):
         """Sends a request once. Reads the body, unless it is a stream."""
         deadline = protocol.Deadline(self._timeout)
         limits = request.extensions["timeout"] = httpx.Timeout(self._timeout).as_dict()
+        sent = self._bookmark.add_to(request)
         response = self._http.send(request, stream=True)
+        self._bookmark.keep(response, sent)
         is_expected = call.is_expected(response)
         # httpx applies the new limit to the body.
         limits["read"] = self._idle_timeout if call.is_stream and is_expected else deadline.left()

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from threading import Lock
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
@@ -236,6 +238,39 @@ def default_headers(token: str | None) -> dict[str, str]:
             raise ValueError("the token must contain only visible ASCII characters")
         headers["Authorization"] = f"Bearer {token}"
     return headers
+
+
+def no_cookies() -> CookieJar:
+    """Returns a jar that stays empty. `Bookmark` keeps the only cookie that the server has."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+
+
+class Bookmark:
+    """The cookie with which a client reads its own writes."""
+
+    _NAME = "pagila_bookmark"
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._value = ""
+
+    def add_to(self, request: httpx.Request) -> str:
+        """Adds the cookie to a request, and returns its value."""
+        value = self._value
+        if value:
+            request.headers["Cookie"] = f"{self._NAME}={value}"
+        return value
+
+    def keep(self, response: httpx.Response, sent: str) -> None:
+        """Keeps the cookie of a response.
+
+        If the client has got another one since it sent the request, it keeps the later of the two,
+        which is the greater string.
+        """
+        value = response.cookies.get(self._NAME)
+        with self._lock:
+            if value and (self._value == sent or value > self._value):
+                self._value = value
 
 
 def decode(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
 import keyword
@@ -16,10 +17,12 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qs, quote, urlsplit
 
+import httpx
 import pytest
 
 from pagila_api import (
     APIError,
+    AsyncClient,
     Client,
     DeltaEvent,
     HTTPError,
@@ -363,3 +366,36 @@ def test_bookmark(serve: Serve, make: Make) -> None:
             client.get_film(1)
     assert "pagila_bookmark" not in server.requests[0]
     assert "cookie: pagila_bookmark=position" in server.requests[1].lower()
+
+
+def test_bookmark_of_concurrent_writes() -> None:
+    """The response to the earlier of two writes may arrive last. The later bookmark is kept."""
+    cookies = []
+
+    async def run() -> None:
+        begun, later = asyncio.Event(), asyncio.Event()
+
+        async def respond(request: httpx.Request) -> httpx.Response:
+            cookies.append(request.headers.get("Cookie"))
+            first = request.url.path == "/films/1"
+            if first:
+                begun.set()
+                await later.wait()
+            set_cookie = f"pagila_bookmark={'A' if first else 'B'}; Path=/; Max-Age=60"
+            return httpx.Response(404, headers={"Set-Cookie": set_cookie})
+
+        async def get(client: AsyncClient, film: int) -> None:
+            with pytest.raises(HTTPError):
+                await client.get_film(film)
+
+        transport = httpx.MockTransport(respond)
+        async with AsyncClient("http://pagila.test", transport=transport) as client:
+            first = asyncio.create_task(get(client, 1))
+            await begun.wait()
+            await get(client, 2)
+            later.set()
+            await first
+            await get(client, 3)
+
+    asyncio.run(run())
+    assert cookies == [None, None, "pagila_bookmark=B"]

@@ -2614,8 +2614,8 @@ export interface components {
         "Cache-Control": string;
         /**
          * @description The cookie `pagila_bookmark`, with which later requests see this write (RFC 6265). Only a server that
-         *     reads from replicas sends it.
-         * @example pagila_bookmark=AAAAAQAAAAADBbdYAAAAAGknYsTBq3eUOUYOeVhMbiXgBDnz; Path=/; Max-Age=60; HttpOnly; SameSite=Lax
+         *     reads from replicas sends it. Of two writes in flight at once, the later has the greater value as a string.
+         * @example pagila_bookmark=00000080000000O5MTC0000001KIEOM4950H7EKAT67LPEHV02H1MFO65R21V0P4; Path=/; Max-Age=60; HttpOnly; SameSite=Lax
          */
         "Set-Cookie": string;
         /**

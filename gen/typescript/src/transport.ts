@@ -61,13 +61,18 @@ export async function send(request: Request, expected: Expected, options: Transp
 export function withBookmark(fetch: TransportOptions["fetch"]): TransportOptions["fetch"] {
   let cookie = "";
   return async (request, init) => {
-    if (cookie) {
-      request.headers.set("cookie", cookie);
+    const sent = cookie;
+    if (sent) {
+      request.headers.set("cookie", sent);
     }
     const response = await fetch(request, init);
     // Older browsers have no getSetCookie, and fakes may have none.
     const set = response.headers.getSetCookie?.().find((line) => line.startsWith("pagila_bookmark="));
-    cookie = set?.split(";")[0] ?? cookie;
+    const received = set?.split(";")[0] ?? "";
+    // Another response may have come meanwhile. Of two bookmarks, the later is the greater string.
+    if (received && (cookie === sent || received > cookie)) {
+      cookie = received;
+    }
     return response;
   };
 }

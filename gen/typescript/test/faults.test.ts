@@ -1,6 +1,6 @@
 // The client against servers, proxies and networks that fail, on real sockets.
 import assert from "node:assert/strict";
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { readFileSync } from "node:fs";
 import { type RequestListener, type ServerResponse, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -390,6 +390,29 @@ test("a client sends the server's bookmark back, with which it reads its own wri
     await assert.rejects(client.getFilm(1), HTTPError);
   }
   assert.deepEqual(cookies, [undefined, "pagila_bookmark=position", "pagila_bookmark=position"]);
+});
+
+test("a client keeps the later bookmark of two writes in flight, whichever response arrives last", async (t) => {
+  const cookies: (string | undefined)[] = [];
+  const gate = new EventEmitter();
+  const client = await startClient(t, async (request, response) => {
+    cookies.push(request.headers.cookie);
+    const first = request.url === "/films/1";
+    if (first) {
+      const released = once(gate, "released");
+      gate.emit("begun");
+      await released;
+    }
+    sendJSON(response, 404, {}, { "Set-Cookie": `pagila_bookmark=${first ? "A" : "B"}; Path=/; Max-Age=60` });
+  });
+  const begun = once(gate, "begun");
+  const first = assert.rejects(client.getFilm(1), HTTPError);
+  await begun;
+  await assert.rejects(client.getFilm(2), HTTPError);
+  gate.emit("released");
+  await first;
+  await assert.rejects(client.getFilm(3), HTTPError);
+  assert.deepEqual(cookies, [undefined, undefined, "pagila_bookmark=B"]);
 });
 
 test("a client works where a response has no getSetCookie, as in older browsers", async () => {
