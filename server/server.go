@@ -232,7 +232,7 @@ func (s *Server) newEngine() *gin.Engine {
 	engine.NoMethod(func(c *gin.Context) { s.onError(c, errNoMethod) })
 	engine.Use(s.process)
 
-	around := []gen.StrictMiddlewareFunc{detach, s.admit}
+	around := []gen.StrictMiddlewareFunc{detach, s.admit, sized}
 	if s.bookmarks != nil {
 		around = append(around, s.follow)
 	}
