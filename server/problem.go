@@ -363,7 +363,7 @@ func databaseProblem(err *store.UnavailableError) problem {
 	switch {
 	case err.Outcome == store.Unknown:
 		p = unavailable(gen.ProblemCodeOutcomeUnknown,
-			"The connection to the database was lost during the write. The change may have been written or not. To find out, send the same request again: if it was, the response is 409, or 412 for a film.")
+			"The database has not confirmed the write. The change may have been written or not. To find out, send the same request again: if it was, the response is 409, or 412 for a film.")
 	case err.Reason == store.Busy:
 		p = unavailable(gen.ProblemCodeDatabaseBusy, "The database is busy: another transaction holds rows that this request needs.")
 	case err.Reason == store.ReadOnly:

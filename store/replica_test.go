@@ -404,3 +404,46 @@ func (l *replicaLoad) finish(t *testing.T, primary *pgtest.Node) {
 	}
 	t.Logf("%d rentals, %d responses that the database was unavailable", len(l.confirmed), l.unavailable.Load())
 }
+
+// Without its standby, a commit waits until it is canceled, and is then made on the primary alone. Whoever was told of a
+// success could lose the write in a failover.
+func TestUnreplicatedCommit(t *testing.T) {
+	t.Parallel()
+	primary := pgtest.NewCluster(t, 0).Primary.URL // its commits wait for a standby that does not exist
+	for name, tt := range map[string]struct {
+		replicas []string
+		timeout  time.Duration // 2 s are 1 s for a write
+		cancel   bool
+	}{
+		"canceled":                       {timeout: 20 * time.Second, cancel: true},
+		"canceled, with a bookmark":      {timeout: 20 * time.Second, cancel: true, replicas: []string{primary}},
+		"canceled by the call's timeout": {timeout: 2 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn := pgtest.Connect(t, primary)
+			s, err := store.Open(pgtest.AsServer(t, primary), store.Options{Timeout: tt.timeout, Replicas: tt.replicas})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { s.Close() })
+			id := copiesInStock(t, conn, 1)[0]
+			done := make(chan error, 1)
+			go func() {
+				_, err := s.CreateRental(store.WithBookmark(t.Context(), new(store.Bookmark)), store.NewRental{CustomerID: 1, InventoryID: id, StaffID: 1})
+				done <- err
+			}()
+			const waiting = `wait_event = 'SyncRep'`
+			wantSession(t, conn, waiting)
+			if tt.cancel {
+				pgtest.Value[int](t, conn.QueryRow, `SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE `+waiting)
+			}
+			var unavailable *store.UnavailableError
+			if err := <-done; !errors.As(err, &unavailable) || unavailable.Outcome != store.Unknown {
+				t.Errorf("got %v, want an unknown outcome", err)
+			}
+			if n := pgtest.Value[int](t, conn.QueryRow, `SELECT count(*) FROM rental WHERE inventory_id = $1 AND return_date IS NULL`, id); n != 1 {
+				t.Errorf("the primary has %d rentals", n)
+			}
+		})
+	}
+}

@@ -77,6 +77,18 @@ type sessions struct {
 	replaceAt atomic.Int64
 }
 
+// unreplicated is the key in pgx's custom data which says that a commit did not wait for its standby.
+const unreplicated = "unreplicated"
+
+// noteUnreplicated notes on a connection that PostgreSQL has committed, but no longer waits for a synchronous standby,
+// because the statement was canceled or the server shuts down. It warns of that, and then reports success. The warning
+// has no SQLSTATE of its own, and its text depends on lc_messages.
+func noteUnreplicated(conn *pgconn.PgConn, notice *pgconn.Notice) {
+	if notice.Routine == "SyncRepWaitForLSN" {
+		conn.CustomData()[unreplicated] = true
+	}
+}
+
 // connectedAt is the key in pgx's custom data for the time at which a connection was made.
 const connectedAt = "connected_at"
 
@@ -94,6 +106,7 @@ func newSessions(config *pgx.ConnConfig) *sessions {
 	}
 	maps.Copy(config.RuntimeParams, required)
 	addMissing(config.RuntimeParams, usual)
+	config.OnNotice = noteUnreplicated
 	s.connector = stdlib.GetConnector(*config,
 		stdlib.OptionBeforeConnect(s.beforeConnect),
 		stdlib.OptionAfterConnect(s.afterConnect),

@@ -42,21 +42,28 @@ func (s *Store) writeProven(ctx context.Context, do func(context.Context, sessio
 // settle finds the outcome of a transaction whose commit was not confirmed. Only the row itself proves that the
 // transaction was committed: after a failover, its id may belong to another one. The error is nil if it was
 // committed, and otherwise unavailable with the outcome.
+//
+// With synchronous replication, the row does not prove that a standby has it: PostgreSQL also shows it after the wait for
+// the standby was canceled. pgx cancels it when it loses the connection. The outcome remains unknown then.
 func (s *Store) settle(ctx context.Context, p proof, unavailable *UnavailableError) error {
 	outcome := *unavailable
 	ctx, cancel := context.WithTimeout(ctx, settleWait)
 	defer cancel()
-	statement := `SELECT EXISTS (SELECT ` + p.row + `) AS made, COALESCE(txid_status($1::bigint), '') AS status`
+	statement := `SELECT EXISTS (SELECT ` + p.row + `) AS made, COALESCE(txid_status($1::bigint), '') AS status,
+		current_setting('synchronous_standby_names') <> '' AS synchronous`
 	args := append([]any{p.transaction}, p.args...)
 	primary := s.reads
 	primary.replicas = nil
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		var found []struct {
-			Made   bool
-			Status string
+			Made        bool
+			Status      string
+			Synchronous bool
 		}
 		err := s.readFrom(ctx, primary, "transaction.settle", &found, statement, args...)
 		switch {
+		case err == nil && found[0].Made && found[0].Synchronous:
+			return &outcome
 		case err == nil && found[0].Made:
 			return nil
 		case err == nil && found[0].Status == "aborted":

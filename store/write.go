@@ -93,10 +93,15 @@ func commit(ctx context.Context, c session) error {
 			return cmp.Or(ctx.Err(), errLost)
 		}
 		asked = true
-		if b := c.store.bookmark(ctx); b != nil {
-			return commitAndMark(ctx, conn.PgConn(), b)
+		data := conn.PgConn().CustomData()
+		delete(data, unreplicated)
+		if err := c.askToCommit(ctx, conn); err != nil {
+			return err
 		}
-		return askToCommit(ctx, conn)
+		if data[unreplicated] != nil {
+			return errUnreplicated
+		}
+		return nil
 	})
 	o.end(err)
 	switch {
@@ -109,7 +114,10 @@ func commit(ctx context.Context, c session) error {
 	}
 }
 
-func askToCommit(ctx context.Context, conn *pgx.Conn) error {
+func (c session) askToCommit(ctx context.Context, conn *pgx.Conn) error {
+	if b := c.store.bookmark(ctx); b != nil {
+		return commitAndMark(ctx, conn.PgConn(), b)
+	}
 	tag, err := conn.Exec(ctx, "COMMIT")
 	if err == nil && tag.String() != "COMMIT" {
 		return errRolledBack
@@ -125,6 +133,10 @@ func refusesCommit(err error) bool {
 	var response *pgconn.PgError
 	return errors.As(err, &response) && response.SeverityUnlocalized == "ERROR" && meaningOf(err) != uncertain
 }
+
+// errUnreplicated says that the server has committed, but that no synchronous standby has confirmed the commit. A
+// failover would undo it.
+var errUnreplicated = errors.New("no synchronous standby has confirmed the commit")
 
 // errRolledBack says that the server answered COMMIT with ROLLBACK, as it does after a statement of the
 // transaction has failed.
