@@ -199,6 +199,32 @@ func TestKilledServer(t *testing.T) {
 	remembered(t, start(t, localpg.Options{Dir: dir}))
 }
 
+// A session of a server that was killed ends once its statement has, and the next server waits for that.
+func TestKilledServerWithBusySession(t *testing.T) {
+	t.Parallel()
+	dir := newDir(t)
+	server := start(t, localpg.Options{Dir: dir})
+	remember(t, server)
+	watcher, busy := pgtest.Connect(t, server.URL("postgres")), pgtest.Connect(t, server.URL("postgres"))
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		busy.Exec(testContext(t), `SET application_name = 'busy'; SELECT count(*) FROM generate_series(1, 20000000)`)
+	}()
+	pgtest.WaitUntil(t, watcher.QueryRow, `SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'busy' AND state = 'active')`)
+	if err := syscall.Kill(postmaster(t, dir), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	<-server.Done()
+	stop(t, server)
+	second := start(t, localpg.Options{Dir: dir})
+	remembered(t, second)
+	if log, err := os.ReadFile(filepath.Join(dir, "log")); err != nil || !strings.Contains(string(log), "is still in use") {
+		t.Errorf("the next server did not meet the session: %v, %s", err, log)
+	}
+	<-ended
+}
+
 func TestRemoveAfterKill(t *testing.T) {
 	t.Parallel()
 	dir := newDir(t)

@@ -49,6 +49,10 @@ const (
 	readyInterval = 10 * time.Millisecond
 	// startTimeout is how long a server may take until it accepts connections or reports that it recovers.
 	startTimeout = time.Minute
+	// occupiedTimeout is how long a start waits for the sessions of a server that was killed, and occupiedInterval the
+	// time between two attempts.
+	occupiedTimeout  = 20 * time.Second
+	occupiedInterval = 100 * time.Millisecond
 	// cannotConnectNow is the SQLSTATE of a server that starts, recovers or shuts down.
 	cannotConnectNow = "57P03"
 	// quitTimeout is how long an immediate shutdown may take. It is quick, because it writes nothing.
@@ -142,6 +146,27 @@ func (s *Server) start(ctx context.Context, o Options) error {
 		return err
 	}
 	o.Progress(fmt.Sprintf("starting PostgreSQL %d", s.Major()))
+	tick := time.NewTicker(occupiedInterval)
+	defer tick.Stop()
+	for deadline := time.Now().Add(occupiedTimeout); ; {
+		err := s.launch(ctx, o, stale)
+		if err == nil || !occupied.MatchString(err.Error()) || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-tick.C:
+		}
+	}
+}
+
+// occupied matches PostgreSQL's message that sessions of a server that was killed are still there. They end as soon as
+// they notice that they have no server.
+var occupied = regexp.MustCompile(`pre-existing shared memory block .* is still in use`)
+
+// launch starts the server's process, and waits until it accepts connections.
+func (s *Server) launch(ctx context.Context, o Options, stale int) (err error) {
 	if s.postmaster, err = s.cluster.start(ctx, s.socketDir, stale); err != nil {
 		return err
 	}
