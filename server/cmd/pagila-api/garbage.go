@@ -14,9 +14,9 @@ const (
 	// enoughGarbage is the garbage in bytes from which a collection is rare enough. A server without streams never
 	// has as much in use, so for it this changes nothing.
 	enoughGarbage = 16 << 20
-	// minPercent bounds how often a large heap is collected. At 25 a collection comes four times as often as by
+	// minPercent bounds how often a large heap is collected. At 15 a collection comes almost seven times as often as by
 	// default.
-	minPercent = 25
+	minPercent = 15
 )
 
 // limitGarbage keeps the garbage of a server with many open streams small. What they hold stays in use for minutes,
