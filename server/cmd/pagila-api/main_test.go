@@ -86,6 +86,25 @@ func program(tb testing.TB, env []string, args ...string) *exec.Cmd {
 	return cmd
 }
 
+// asServer returns the environment with the role of the server in the URLs of databases.
+func asServer(tb testing.TB, env []string) []string {
+	tb.Helper()
+	env = slices.Clone(env)
+	for i, variable := range env {
+		switch name, value, _ := strings.Cut(variable, "="); name {
+		case "DATABASE_URL":
+			env[i] = name + "=" + pgtest.AsServer(tb, value)
+		case "DATABASE_REPLICA_URLS":
+			urls := strings.Split(value, ",")
+			for n, url := range urls {
+				urls[n] = pgtest.AsServer(tb, url)
+			}
+			env[i] = name + "=" + strings.Join(urls, ",")
+		}
+	}
+	return env
+}
+
 // served is a running server process.
 type served struct {
 	cmd    *exec.Cmd
@@ -105,10 +124,10 @@ func serveProgram(tb testing.TB, env []string) *served {
 	return serveIn(tb, env, "")
 }
 
-// serveIn is like serveProgram, with a .env file.
+// serveIn is like serveProgram, with a .env file. The program connects to PostgreSQL as the role of the server.
 func serveIn(tb testing.TB, env []string, dotEnv string) *served {
 	tb.Helper()
-	s := &served{cmd: program(tb, env), stderr: &testlog.Buffer{}, ended: make(chan struct{})}
+	s := &served{cmd: program(tb, asServer(tb, env)), stderr: &testlog.Buffer{}, ended: make(chan struct{})}
 	if err := os.WriteFile(filepath.Join(s.cmd.Dir, ".env"), []byte(dotEnv), 0o600); err != nil {
 		tb.Fatal(err)
 	}
@@ -268,7 +287,10 @@ func TestDatabaseURL(t *testing.T) {
 		t.Errorf("there is a data directory: %v", err)
 	}
 
-	s = serveProgram(t, environment(t, "DATABASE_URL="+pgtest.Pristine(t)))
+	pristine := pgtest.Pristine(t)
+	pgtest.Exec(t, pgtest.Connect(t, pristine).Exec, `GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO pagila_api;
+		GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO pagila_api`)
+	s = serveProgram(t, environment(t, "DATABASE_URL="+pristine))
 	if status, problem := s.get(t, "/readyz"); status != 503 || problem["code"] != "not_ready" {
 		t.Errorf("without migrations: %d %v", status, problem)
 	}

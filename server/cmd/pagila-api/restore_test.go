@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"example.com/pagila-api/store/pgtest"
+	"example.com/pagila-api/store/roles"
 )
 
 // restoreProgram runs pagila-api restore.
@@ -17,7 +18,8 @@ func restoreProgram(t *testing.T, env []string) (string, error) {
 // A deployment restores Pagila each time, and all but the first time do nothing.
 func TestRestore(t *testing.T) {
 	t.Parallel()
-	env := environment(t, "DATABASE_URL="+pgtest.Empty(t), "PG_BINDIR=/nonexistent")
+	url := pgtest.Empty(t)
+	env := environment(t, "DATABASE_URL="+url, "PG_BINDIR=/nonexistent")
 	if out, err := restoreProgram(t, env); err != nil || !strings.Contains(out, "\nrestored ") {
 		t.Errorf("an empty database: %v, %s", err, out)
 	}
@@ -27,6 +29,7 @@ func TestRestore(t *testing.T) {
 	if out, err := restoreProgram(t, env); err != nil || out != "Pagila is in schema public: there is nothing to restore.\n" {
 		t.Errorf("again: %v, %s", err, out)
 	}
+	pgtest.Exec(t, pgtest.Connect(t, url).Exec, roles.SQL)
 	if status, ready := serveProgram(t, env).get(t, "/readyz"); status != 200 {
 		t.Errorf("readyz: %d %v", status, ready)
 	}
