@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -190,13 +191,13 @@ func (l *loser) accept() {
 // relay passes on the server's messages until it loses the connection.
 func (l *loser) relay(client, server net.Conn) {
 	for n := 0; ; n++ {
-		message := make([]byte, 5)
-		if _, err := io.ReadFull(server, message); err != nil {
+		head := make([]byte, 5) // the type, and the length without it
+		if _, err := io.ReadFull(server, head); err != nil {
 			client.Close()
 			return
 		}
-		message = append(message, make([]byte, binary.BigEndian.Uint32(message[1:])-4)...)
-		if _, err := io.ReadFull(server, message[5:]); err != nil {
+		rest := make([]byte, binary.BigEndian.Uint32(head[1:])-4)
+		if _, err := io.ReadFull(server, rest); err != nil {
 			client.Close()
 			return
 		}
@@ -207,6 +208,6 @@ func (l *loser) relay(client, server net.Conn) {
 			client.Close()
 			return
 		}
-		client.Write(message)
+		client.Write(slices.Concat(head, rest))
 	}
 }
