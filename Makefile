@@ -282,16 +282,16 @@ test: postgres compiler ## Run the tests on a disposable Postgres, under the rac
 	@test ! -f bin/contract-coverage.tsv || head -n 1 bin/contract-coverage.tsv
 
 # The tests run in the directory of their package.
-RELIABILITY = RELIABILITY="$${RELIABILITY:-$$PWD/server/RELIABILITY.md}"
+RELIABILITY_FILE = RELIABILITY="$${RELIABILITY:-$$PWD/server/RELIABILITY.md}"
 
 .PHONY: chaos
 chaos: postgres compiler ## Run the server while everything fails at once, then with one fault at a time, and write server/RELIABILITY.md (takes 8 minutes)
 	CHAOS_DURATION=60s go test $(RACE) -count=1 -v -run '^TestChaos$$' ./server/cmd/pagila-api
-	FAULTS=all $(RELIABILITY) go test -count=1 -timeout 30m -v -run '^TestFaults$$' ./server/chaostest
+	FAULTS=all $(RELIABILITY_FILE) go test -count=1 -timeout 30m -v -run '^TestFaults$$' ./server/chaostest
 
 .PHONY: soak
 soak: postgres ## Run the server for half an hour at 70 % of its peak, and write server/RELIABILITY.md; SOAK_DURATION=2m for less, SOAK_RESTARTS_EVERY=5s for more restarts
-	SOAK_DURATION="$${SOAK_DURATION:-30m}" $(RELIABILITY) \
+	SOAK_DURATION="$${SOAK_DURATION:-30m}" $(RELIABILITY_FILE) \
 	  go test -count=1 -timeout 24h -v -run '^TestSoak$$' ./server/chaostest
 
 .PHONY: history-test
