@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
 	"slices"
@@ -95,6 +96,7 @@ func TestLostAtEachMessage(t *testing.T) {
 			address := pgtest.New(t)
 			conn := pgtest.Connect(t, address)
 			copyID := copiesInStock(t, conn, 1)[0]
+			returned := pgtest.Value[int32](t, conn.QueryRow, `SELECT rental_id FROM rental WHERE customer_id = 1 AND return_date IS NOT NULL LIMIT 1`)
 			timeout := 10 * time.Second
 			if way == "silent" {
 				timeout = 100 * time.Millisecond
@@ -104,6 +106,13 @@ func TestLostAtEachMessage(t *testing.T) {
 				"rental": func(s *store.Store) error {
 					_, err := s.CreateRental(t.Context(), store.NewRental{CustomerID: 1, InventoryID: copyID, StaffID: 1})
 					return err
+				},
+				"return again": func(s *store.Store) error {
+					var already *store.AlreadyReturnedError
+					if _, err := s.ReturnRental(t.Context(), 1, returned); !errors.As(err, &already) {
+						return err
+					}
+					return nil
 				},
 			} {
 				for n, lost := 0, true; lost; n++ {

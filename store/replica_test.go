@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"errors"
+	"net"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -406,44 +407,81 @@ func (l *replicaLoad) finish(t *testing.T, primary *pgtest.Node) {
 }
 
 // Without its standby, a commit waits until it is canceled, and is then made on the primary alone. Whoever was told of a
-// success could lose the write in a failover.
+// success could lose the write in a failover. A repeated call finds the row, and confirms it first.
 func TestUnreplicatedCommit(t *testing.T) {
 	t.Parallel()
-	primary := pgtest.NewCluster(t, 0).Primary.URL // its commits wait for a standby that does not exist
+	whole, c := t, pgtest.NewCluster(t, 1)
+	const cancelWaiting = `SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'`
 	for name, tt := range map[string]struct {
 		replicas []string
-		timeout  time.Duration // 2 s are 1 s for a write
+		timeout  time.Duration // a second of it is for the search for the outcome
 		cancel   bool
 	}{
-		"canceled":                       {timeout: 20 * time.Second, cancel: true},
-		"canceled, with a bookmark":      {timeout: 20 * time.Second, cancel: true, replicas: []string{primary}},
-		"canceled by the call's timeout": {timeout: 2 * time.Second},
+		"canceled":                       {timeout: time.Minute, cancel: true},
+		"canceled, with a bookmark":      {timeout: time.Minute, cancel: true, replicas: []string{c.Primary.URL}},
+		"canceled by the call's timeout": {timeout: 4 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
-			conn := pgtest.Connect(t, primary)
-			s, err := store.Open(pgtest.AsServer(t, primary), store.Options{Timeout: tt.timeout, Replicas: tt.replicas})
+			conn := pgtest.Connect(t, c.Primary.URL)
+			s, err := store.Open(pgtest.AsServer(t, c.Primary.URL), store.Options{Timeout: tt.timeout, Replicas: tt.replicas})
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { s.Close() })
-			id := copiesInStock(t, conn, 1)[0]
-			done := make(chan error, 1)
-			go func() {
-				_, err := s.CreateRental(store.WithBookmark(t.Context(), new(store.Bookmark)), store.NewRental{CustomerID: 1, InventoryID: id, StaffID: 1})
-				done <- err
-			}()
-			const waiting = `wait_event = 'SyncRep'`
-			wantSession(t, conn, waiting)
-			if tt.cancel {
-				pgtest.Value[int](t, conn.QueryRow, `SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE `+waiting)
+			wantReads(t, s, 1)
+			n := store.NewRental{CustomerID: 1, InventoryID: copiesInStock(t, conn, 1)[0], StaffID: 1}
+			c.Replicas[0].Kill(t)
+			var already *store.AlreadyRentedError
+			for range 2 {
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					_, err = s.CreateRental(store.WithBookmark(t.Context(), new(store.Bookmark)), n)
+				}()
+				for ended := false; !ended; {
+					select {
+					case <-done:
+						ended = true
+					case <-time.After(10 * time.Millisecond):
+						if tt.cancel {
+							pgtest.Value[int](t, conn.QueryRow, cancelWaiting)
+						}
+					}
+				}
+				var unavailable *store.UnavailableError
+				if !errors.As(err, &unavailable) || unavailable.Outcome != store.Unknown {
+					t.Errorf("got %v, want an unknown outcome", err)
+				}
 			}
-			var unavailable *store.UnavailableError
-			if err := <-done; !errors.As(err, &unavailable) || unavailable.Outcome != store.Unknown {
-				t.Errorf("got %v, want an unknown outcome", err)
+			c.Replicas[0].Restart(whole) // it outlasts this part
+			if _, err := s.CreateRental(t.Context(), n); !errors.As(err, &already) {
+				t.Errorf("with a standby: %v", err)
 			}
-			if n := pgtest.Value[int](t, conn.QueryRow, `SELECT count(*) FROM rental WHERE inventory_id = $1 AND return_date IS NULL`, id); n != 1 {
-				t.Errorf("the primary has %d rentals", n)
+			rows := pgtest.Value[int](t, conn.QueryRow, `SELECT count(*) FROM rental WHERE inventory_id = $1 AND return_date IS NULL`, n.InventoryID)
+			if rows != 1 {
+				t.Errorf("the primary has %d rentals", rows)
 			}
 		})
+	}
+}
+
+// A call succeeds if its connection is lost in the commit and a standby has the row.
+func TestSettledUnderSynchronousReplication(t *testing.T) {
+	t.Parallel()
+	c := pgtest.NewCluster(t, 1)
+	conn := pgtest.Connect(t, c.Primary.URL)
+	copyID := copiesInStock(t, conn, 1)[0]
+	for n, lost := 0, true; lost; n++ {
+		l := newLoser(t, c.Primary.URL, n, func(client net.Conn) { client.Close() })
+		s, err := store.Open(pgtest.AsServer(t, l.url), store.Options{Timeout: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.CreateRental(t.Context(), store.NewRental{CustomerID: 1, InventoryID: copyID, StaffID: 1}); err != nil {
+			t.Errorf("lost before message %d: %v", n, err)
+		}
+		s.Close()
+		lost = l.close()
+		pgtest.Exec(t, conn.Exec, `UPDATE rental SET return_date = now() WHERE return_date IS NULL`)
 	}
 }

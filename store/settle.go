@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // settleWait is how long settle looks for the outcome of a commit.
@@ -33,7 +35,7 @@ func (s *Store) writeProven(ctx context.Context, do func(context.Context, sessio
 		return err
 	})
 	var unavailable *UnavailableError
-	if errors.As(err, &unavailable) && unavailable.Outcome == Unknown {
+	if errors.As(err, &unavailable) && unavailable.Outcome == Unknown && p.transaction != 0 {
 		return s.settle(ctx, p, unavailable)
 	}
 	return err
@@ -42,31 +44,16 @@ func (s *Store) writeProven(ctx context.Context, do func(context.Context, sessio
 // settle finds the outcome of a transaction whose commit was not confirmed. Only the row itself proves that the
 // transaction was committed: after a failover, its id may belong to another one. The error is nil if it was
 // committed, and otherwise unavailable with the outcome.
-//
-// With synchronous replication, the row does not prove that a standby has it: PostgreSQL also shows it after the wait for
-// the standby was canceled. pgx cancels it when it loses the connection. The outcome remains unknown then.
 func (s *Store) settle(ctx context.Context, p proof, unavailable *UnavailableError) error {
 	outcome := *unavailable
 	ctx, cancel := context.WithTimeout(ctx, settleWait)
 	defer cancel()
-	statement := `SELECT EXISTS (SELECT ` + p.row + `) AS made, COALESCE(txid_status($1::bigint), '') AS status,
-		current_setting('synchronous_standby_names') <> '' AS synchronous`
-	args := append([]any{p.transaction}, p.args...)
-	primary := s.reads
-	primary.replicas = nil
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
-		var found []struct {
-			Made        bool
-			Status      string
-			Synchronous bool
-		}
-		err := s.readFrom(ctx, primary, "transaction.settle", &found, statement, args...)
+		made, status, err := s.find(ctx, p)
 		switch {
-		case err == nil && found[0].Made && found[0].Synchronous:
-			return &outcome
-		case err == nil && found[0].Made:
+		case err == nil && made:
 			return nil
-		case err == nil && found[0].Status == "aborted":
+		case err == nil && status == "aborted":
 			outcome.Outcome = NothingWritten
 			return &outcome
 		}
@@ -74,4 +61,66 @@ func (s *Store) settle(ctx context.Context, p proof, unavailable *UnavailableErr
 			return &outcome
 		}
 	}
+}
+
+// find looks for the proof on the primary. made says that the row was found, and is confirmed. status is the
+// txid_status() of the transaction.
+func (s *Store) find(ctx context.Context, p proof) (made bool, status string, err error) {
+	statement := `SELECT EXISTS (SELECT ` + p.row + `) AS made, COALESCE(txid_status($1::bigint), '') AS status,
+		` + synchronous + ` AS synchronous`
+	args := append([]any{p.transaction}, p.args...)
+	primary := s.reads
+	primary.replicas = nil
+	var found []struct {
+		Made, Synchronous bool
+		Status            string
+	}
+	err = s.call(ctx, primary, Unknown, func(ctx context.Context, c session) error {
+		err := c.query(ctx, "transaction.settle", &found, statement, args...)
+		if err == nil && found[0].Made && found[0].Synchronous {
+			return confirm(ctx, c)
+		}
+		return err
+	})
+	if err != nil {
+		return false, "", err
+	}
+	return found[0].Made, found[0].Status, nil
+}
+
+// writtenBefore reports whether err says that the database has what a call was to write.
+func writtenBefore(err error) bool {
+	var (
+		rented     *AlreadyRentedError
+		returned   *AlreadyReturnedError
+		subscribed *AlreadySubscribedError
+		cancelled  *AlreadyCancelledError
+	)
+	return errors.As(err, &rented) || errors.As(err, &returned) || errors.As(err, &subscribed) || errors.As(err, &cancelled)
+}
+
+// synchronous is an SQL expression that reports whether commits wait for a standby.
+const synchronous = `current_setting('synchronous_standby_names') <> ''`
+
+// confirmSQL commits a transaction that writes to the log if commits wait for a standby, so that this one waits too.
+const confirmSQL = `SELECT CASE WHEN ` + synchronous + ` THEN pg_logical_emit_message(true, 'pagila-api', '') END`
+
+// confirm ends a transaction that has written nothing, and makes sure that a failover does not undo what it has read.
+// With synchronous replication, PostgreSQL also shows rows that no standby has: those of a transaction whose wait for
+// the standby was canceled, for example because its connection was lost. A standby that has confirmed a later commit
+// has them. The error is an *outcomeUnknownError if none has confirmed it in time.
+func confirm(ctx context.Context, c session) error {
+	err := commitBy(ctx, c, "transaction.confirm", func(ctx context.Context, conn *pgx.Conn) error {
+		statement := confirmSQL
+		if conn.PgConn().TxStatus() != 'I' {
+			statement = "ROLLBACK; " + confirmSQL
+		}
+		_, err := conn.Exec(ctx, statement, pgx.QueryExecModeSimpleProtocol)
+		return err
+	})
+	var lost *outcomeUnknownError
+	if errors.As(err, &lost) && meaningOf(err) == away {
+		return lost.err // another attempt is harmless, because nothing was written
+	}
+	return err
 }

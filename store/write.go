@@ -68,10 +68,14 @@ func transact(ctx context.Context, c session, do func(context.Context, session) 
 			rollback(ctx, c)
 		}
 	}()
-	if err := do(ctx, c); err != nil {
+	switch err = do(ctx, c); {
+	case err == nil:
+		return commit(ctx, c)
+	case writtenBefore(err):
+		return cmp.Or(confirm(ctx, c), err)
+	default:
 		return err
 	}
-	return commit(ctx, c)
 }
 
 // isolated runs do, which only reads, in a transaction.
@@ -83,8 +87,13 @@ func isolated(ctx context.Context, c session, do func(context.Context, session) 
 
 // commit commits the transaction. The error is an *outcomeUnknownError if the server may have committed.
 func commit(ctx context.Context, c session) error {
+	return commitBy(ctx, c, "transaction.commit", c.askToCommit)
+}
+
+// commitBy is commit with the function that asks the server to commit.
+func commitBy(ctx context.Context, c session, name string, ask func(context.Context, *pgx.Conn) error) error {
 	asked := false
-	o := c.store.observe(ctx, "transaction.commit", 1)
+	o := c.store.observe(ctx, name, 1)
 	err := c.Raw(func(raw any) error {
 		conn := raw.(*stdlib.Conn).Conn()
 		// pgconn.SafeToRetry does not help afterwards: it is also true for "conn closed", which pgx reports
@@ -95,7 +104,7 @@ func commit(ctx context.Context, c session) error {
 		asked = true
 		data := conn.PgConn().CustomData()
 		delete(data, unreplicated)
-		if err := c.askToCommit(ctx, conn); err != nil {
+		if err := ask(ctx, conn); err != nil {
 			return err
 		}
 		if data[unreplicated] != nil {
