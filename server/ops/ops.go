@@ -5,9 +5,9 @@
 //   - /debug/pprof/, the profiles of net/http/pprof;
 //   - GET and PUT /log/level, the log level at run time: debug, info, warn or error.
 //
-// It has no authentication. So that web pages cannot use it through an operator's browser, it refuses what another site
-// asks it to change (http.CrossOriginProtection). On loopback it also refuses requests under a name other than
-// localhost, which may be a name that an attacker has made lead there (DNS rebinding).
+// It has no authentication. So that web pages cannot use it through an operator's browser, it refuses what a page of
+// another site requests, except when the operator follows a link. On loopback it also refuses requests under a name
+// other than localhost, which may be a name that an attacker has pointed at it (DNS rebinding).
 //
 // [Metrics] implements the observers that packages server and store declare. This package imports none of the
 // project's others.
@@ -65,13 +65,27 @@ func (s *Server) Close() error { return s.http.Close() }
 
 // protect refuses what only web pages of other sites send to a listener with this address.
 func protect(next http.Handler, address net.Addr) http.Handler {
-	next = http.NewCrossOriginProtection().Handler(next)
+	next = refuseOtherSites(http.NewCrossOriginProtection().Handler(next))
 	if tcp, ok := address.(*net.TCPAddr); !ok || !tcp.IP.IsLoopback() {
 		return next // its name is not known here
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !local(r.Host) {
 			http.Error(w, "use localhost or an IP address in the URL", http.StatusMisdirectedRequest)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// refuseOtherSites refuses the requests of other sites' pages that http.CrossOriginProtection allows: reads, such as a
+// profile as the source of an image. The page would not see the response, but the server would do the work.
+func refuseOtherSites(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		site := r.Header.Get("Sec-Fetch-Site")
+		navigates := r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
+		if (site == "cross-site" || site == "same-site") && !navigates {
+			http.Error(w, "pages of other sites have no access", http.StatusForbidden)
 			return
 		}
 		next.ServeHTTP(w, r)

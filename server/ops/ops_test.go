@@ -96,6 +96,24 @@ func TestCrossSite(t *testing.T) {
 			t.Errorf("%s: got %d, the level is %s", name, status, l.level.Level())
 		}
 	}
+	for _, site := range []string{"cross-site", "same-site"} {
+		image := map[string]string{"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
+		frame := map[string]string{"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}
+		link := map[string]string{"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+		for _, path := range []string{"/metrics", "/debug/pprof/heap?gc=1", "/log/level"} {
+			for _, header := range []map[string]string{image, frame} {
+				if status := l.send(t, http.MethodGet, path, "", header); status != http.StatusForbidden {
+					t.Errorf("GET %s with %v: got %d", path, header, status)
+				}
+			}
+			if status := l.send(t, http.MethodGet, path, "", link); status != http.StatusOK {
+				t.Errorf("GET %s through a link: got %d", path, status)
+			}
+		}
+		if status := l.send(t, http.MethodPut, "/log/level", "debug", link); status != http.StatusForbidden {
+			t.Errorf("PUT from %s as a navigation: got %d", site, status)
+		}
+	}
 	if status := l.send(t, http.MethodPut, "/log/level", "warn", map[string]string{"Origin": l.url, "Sec-Fetch-Site": "same-origin"}); status != http.StatusOK {
 		t.Errorf("same origin: got %d", status)
 	}
