@@ -53,8 +53,8 @@ const (
 )
 
 const (
-	// maxSlotWait is how long the call of a tool waits for a slot. Requests hold theirs for milliseconds, so a
-	// call that waits longer finds an overloaded server.
+	// maxSlotWait is how long the call of a tool waits for a slot. Requests hold theirs for milliseconds,
+	// except at the beginning of an outage, so a call that waits longer finds an overloaded server.
 	maxSlotWait = 3 * time.Second
 	// maxWaiting is the number of calls of tools that may wait for a slot. The default limit of concurrent
 	// questions does not reach it with all their calls. A flood of calls by MCP clients does.
