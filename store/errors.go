@@ -169,7 +169,8 @@ const (
 	NoWrite Outcome = iota
 	// NothingWritten says that nothing was written, and that nothing will be.
 	NothingWritten
-	// Unknown says that the connection was lost while the server committed, so the write may have been made.
+	// Unknown says that the connection was lost while the server committed, or that no synchronous standby has confirmed
+	// the commit in time, so the write may have been made.
 	Unknown
 )
 

@@ -2476,8 +2476,8 @@ export interface components {
          *     (`server_busy`). With each of these codes nothing was written, and the same request may be sent
          *     again.
          *
-         *     With `outcome_unknown` the connection was lost during the commit, and the change may or may not
-         *     have been made. Send the same request again: if the change was made, the response is 409, or 412 for
+         *     With `outcome_unknown` the connection was lost during the commit, or no synchronous standby has
+         *     confirmed the commit in time, and the change may or may not have been made. Send the same request again: if the change was made, the response is 409, or 412 for
          *     a film.
          */
         WriteUnavailable: {
