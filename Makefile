@@ -290,8 +290,8 @@ chaos: postgres compiler ## Run the server while everything fails at once, then 
 	FAULTS=all $(RELIABILITY_FILE) go test -count=1 -timeout 30m -v -run '^TestFaults$$' ./server/chaostest
 
 .PHONY: soak
-soak: postgres ## Run the server for half an hour at 70 % of its peak, and write server/RELIABILITY.md; SOAK_DURATION=2m for less, SOAK_RESTARTS_EVERY=5s for more restarts
-	SOAK_DURATION="$${SOAK_DURATION:-30m}" $(RELIABILITY_FILE) \
+soak: postgres ## Run the server for half an hour at 70 % of its peak, and write server/RELIABILITY.md; SOAK_DURATION=2m for less, or SOAK_RESTARTS_EVERY=5s for more restarts, only prints the report
+	SOAK_DURATION="$${SOAK_DURATION:-30m}" $(if $(SOAK_DURATION)$(SOAK_RESTARTS_EVERY),,$(RELIABILITY_FILE)) \
 	  go test -count=1 -timeout 24h -v -run '^TestSoak$$' ./server/chaostest
 
 .PHONY: history-test
