@@ -140,9 +140,10 @@ func TestOutage(t *testing.T) {
 	}
 	proxy.ResetAll()
 	var calls sync.WaitGroup
-	calls.Go(func() { wantReads(t, s, 4) })
-	calls.Go(func() { wantOneEach(t, s, conn, copiesInStock(t, conn, 4), 4) })
-	for deadline := time.Now().Add(time.Minute); failed.n.Load() < 100 && time.Now().Before(deadline); {
+	calls.Go(func() { wantReads(t, s, 2) })
+	calls.Go(func() { wantOneEach(t, s, conn, copiesInStock(t, conn, 2), 1) })
+	// With five attempts for each of the four calls there would be 20.
+	for deadline := time.Now().Add(time.Minute); failed.n.Load() <= 20 && time.Now().Before(deadline); {
 		<-time.After(time.Millisecond)
 	}
 	if err := proxy.SetTarget(address); err != nil {
@@ -164,6 +165,28 @@ func TestOutage(t *testing.T) {
 	}
 	if attempts := failed.n.Load() - before; attempts != 5 {
 		t.Errorf("later in the outage a call makes %d attempts, want 5", attempts)
+	}
+}
+
+// A server without free connections is no outage: each call makes five attempts.
+func TestFullServer(t *testing.T) {
+	t.Parallel()
+	address := pgtest.New(t)
+	conn := pgtest.Connect(t, address)
+	database := pgtest.Value[string](t, conn.QueryRow, `SELECT quote_ident(current_database())`)
+	pgtest.Exec(t, conn.Exec, `ALTER DATABASE `+database+` CONNECTION LIMIT 0`)
+	var failed failures
+	s, err := store.Open(pgtest.AsServer(t, address), store.Options{Observer: &failed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	var refused *pgconn.PgError
+	if _, err := s.Actor(t.Context(), 1); kind(err) != "away" || !errors.As(err, &refused) || refused.Code != "53300" {
+		t.Errorf("got %v", err)
+	}
+	if n := failed.n.Load(); n != 5 {
+		t.Errorf("the call made %d attempts, want 5", n)
 	}
 }
 

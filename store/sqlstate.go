@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -102,7 +103,8 @@ var classes = map[string]meaning{
 	"XX": fault,      // internal error
 }
 
-// codes are the SQLSTATEs whose meaning differs from that of their class.
+// codes are the SQLSTATEs whose meaning differs from that of their class. 55000 also has causes that last. It becomes a
+// fault after the attempts, as everything stale does.
 var codes = map[string]meaning{
 	"08007":               uncertain, // transaction resolution unknown
 	"23503":               collision, // foreign key violation: a row was there a moment ago
@@ -201,10 +203,15 @@ func meaningOfState(state string) meaning {
 	return fault
 }
 
-// unreachable reports whether err says that no connection could be made, although the server would not refuse the role.
+// unreachable reports whether err says that no connection could be made because the server is not there. One that has
+// no connection left (class 53) is there, and would have to fork a process for each attempt.
 func unreachable(err error) bool {
-	var connect *pgconn.ConnectError
-	return errors.As(err, &connect) && meaningOf(err) == away
+	var (
+		connect *pgconn.ConnectError
+		server  *pgconn.PgError
+	)
+	full := errors.As(err, &server) && strings.HasPrefix(server.Code, "53")
+	return errors.As(err, &connect) && meaningOf(err) == away && !full
 }
 
 // insufficientPrivilege is the SQLSTATE for a missing privilege, and for a row that a policy refuses.

@@ -72,7 +72,7 @@ const (
 	// the pause varies by half of it, so that calls that collided do not collide again.
 	firstPause   = 5 * time.Millisecond
 	longestPause = 150 * time.Millisecond
-	// outagePatience is how long calls are repeated that cannot connect, counted from the first of them. A restart of
+	// outagePatience is how long a call that cannot connect is repeated, counted from the first such call. A restart of
 	// PostgreSQL takes less, so clients see a slow response instead of an error. In a longer outage, calls fail
 	// after a few attempts, so that they do not pile up.
 	outagePatience = 2 * time.Second
@@ -96,17 +96,16 @@ type Store struct {
 	outage      outage
 }
 
-// outage is the time since when nothing can connect to the primary.
+// outage is the time when the primary became unreachable.
 type outage struct {
 	began atomic.Int64 // in nanoseconds since 1970; 0 if there is none
 }
 
-// isShort reports whether the outage that a failed connection is a part of has just begun.
-func (o *outage) isShort() bool {
-	now := time.Now()
-	o.began.CompareAndSwap(0, now.UnixNano())
-	return now.Sub(time.Unix(0, o.began.Load())) < outagePatience
-}
+// begin notes that a connection could not be made.
+func (o *outage) begin() { o.began.CompareAndSwap(0, time.Now().UnixNano()) }
+
+// isShort reports whether the outage has just begun.
+func (o *outage) isShort() bool { return time.Since(time.Unix(0, o.began.Load())) < outagePatience }
 
 func (o *outage) end() {
 	if o.began.Load() != 0 { // written only then, because every call comes here
@@ -228,6 +227,9 @@ func (s *Store) call(ctx context.Context, p pool, outcome Outcome, do func(conte
 		}
 		m := meaningOf(err)
 		s.learn(from, m)
+		if from.replica == nil && unreachable(err) {
+			s.outage.begin()
+		}
 		if from.replica != nil && m != fault && ctx.Err() == nil {
 			p, tried = p.after(from.replica, err), tried+1
 			attempt-- // those on replicas are counted apart
