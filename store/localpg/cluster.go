@@ -52,6 +52,7 @@ type cluster struct {
 	major      int // of the programs in binDir
 	disposable bool
 	account    account
+	logged     int64 // the size of the log before the last start
 }
 
 func dataDir(dir string) string { return filepath.Join(dir, "data") }
@@ -205,20 +206,26 @@ func (c *cluster) openLog() (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the server's log: %w", err)
 	}
+	if info, err := log.Stat(); err == nil {
+		c.logged = info.Size()
+	}
 	return log, nil
 }
 
-// logTail returns the end of the log for an error message, on a new line. It is empty if there is no log.
+// logTail returns the end of what was logged since the last start, for an error message, on a new line. It is empty if
+// there is nothing.
 func (c *cluster) logTail() string {
 	f, err := os.Open(c.logFile())
 	if err != nil {
 		return ""
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err == nil && info.Size() > logTailSize {
-		if _, err := f.Seek(-logTailSize, io.SeekEnd); err != nil {
-			return ""
-		}
+	info, err := f.Stat()
+	if err != nil {
+		return ""
+	}
+	if _, err := f.Seek(max(c.logged, info.Size()-logTailSize), io.SeekStart); err != nil {
+		return ""
 	}
 	tail, err := io.ReadAll(f)
 	if err != nil || len(tail) == 0 {
