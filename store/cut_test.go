@@ -21,30 +21,26 @@ import (
 )
 
 // lateObserver holds the calls that have a connection until their time is up.
-type lateObserver struct{ late atomic.Bool }
+type lateObserver struct{}
 
-func (o *lateObserver) ConnectionWanted() {}
+func (lateObserver) ConnectionWanted() {}
 
-func (o *lateObserver) ConnectionAcquired(ctx context.Context, _ time.Duration, _ bool) {
-	if o.late.Load() {
-		<-ctx.Done()
-	}
-}
+func (lateObserver) ConnectionAcquired(ctx context.Context, _ time.Duration, _ bool) { <-ctx.Done() }
 
-func (o *lateObserver) StatementExecuted(context.Context, string, time.Duration, bool) {}
+func (lateObserver) StatementExecuted(context.Context, string, time.Duration, bool) {}
 
 // A call that gets its connection too late has found the database busy, whatever it wanted to do.
 func TestLateConnection(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
-	var observer lateObserver
-	s, err := store.Open(pgtest.AsServer(t, address), store.Options{Timeout: 200 * time.Millisecond, Observer: &observer})
+	s, err := store.Open(pgtest.AsServer(t, address), store.Options{Timeout: 2 * time.Second, Observer: lateObserver{}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	version := readFilm(t, s, 1).Version
-	observer.late.Store(true)
+	version := readFilm(t, open(t, address), 1).Version
+	var calls sync.WaitGroup
+	defer calls.Wait()
 	for name, call := range map[string]func() error{
 		"read": func() error { _, err := s.Film(t.Context(), 1); return err },
 		"page": func() error { _, err := s.Films(t.Context(), store.FilmQuery{}); return err },
@@ -67,9 +63,11 @@ func TestLateConnection(t *testing.T) {
 		},
 		"cancel": func() error { _, err := s.CancelSubscription(t.Context(), 1, 1); return err },
 	} {
-		if err := call(); kind(err) != "busy" {
-			t.Errorf("%s: %v", name, err)
-		}
+		calls.Go(func() {
+			if err := call(); kind(err) != "busy" {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
 	}
 }
 
@@ -99,7 +97,7 @@ func TestLostAtEachMessage(t *testing.T) {
 			returned := pgtest.Value[int32](t, conn.QueryRow, `SELECT rental_id FROM rental WHERE customer_id = 1 AND return_date IS NOT NULL LIMIT 1`)
 			timeout := 10 * time.Second
 			if way == "silent" {
-				timeout = 100 * time.Millisecond
+				timeout = time.Second // of which a write has half
 			}
 			for name, call := range map[string]func(*store.Store) error{
 				"page": func(s *store.Store) error { _, err := s.Films(t.Context(), store.FilmQuery{}); return err },
@@ -115,20 +113,30 @@ func TestLostAtEachMessage(t *testing.T) {
 					return nil
 				},
 			} {
-				for n, lost := 0, true; lost; n++ {
-					l := newLoser(t, address, n, lose)
-					s, err := store.Open(pgtest.AsServer(t, l.url), store.Options{Timeout: timeout})
-					if err != nil {
-						t.Fatal(err)
+				t.Run(name, func(t *testing.T) {
+					t.Parallel()
+					conn := pgtest.Connect(t, address)
+					for n, ended := 0, false; !ended; {
+						l := newLoser(t, address, n, lose)
+						s, err := store.Open(pgtest.AsServer(t, l.url), store.Options{Timeout: timeout})
+						if err != nil {
+							t.Fatal(err)
+						}
+						err = call(s)
+						if got := kind(err); got != "success" && (way != "silent" || got == "fault") {
+							t.Errorf("lost before message %d: %v", n, err)
+						}
+						s.Close()
+						switch lost := l.close(); {
+						case lost:
+							n++
+						case kind(err) == "success":
+							ended = true
+						default: // too slow to get as far as that message
+						}
+						pgtest.Exec(t, conn.Exec, `UPDATE rental SET return_date = now() WHERE return_date IS NULL`)
 					}
-					err = call(s)
-					if got := kind(err); got != "success" && (way != "silent" || got == "fault") {
-						t.Errorf("%s, lost before message %d: %v", name, n, err)
-					}
-					s.Close()
-					lost = l.close()
-					pgtest.Exec(t, conn.Exec, `UPDATE rental SET return_date = now() WHERE return_date IS NULL`)
-				}
+				})
 			}
 		})
 	}

@@ -331,6 +331,9 @@ func (s *Store) attempt(ctx context.Context, p pool, keeps bool, do func(context
 	if err != nil && meaningOf(err) == readOnly {
 		c.drop()
 	}
+	if ctx.Err() != nil && errors.Is(err, driver.ErrBadConn) {
+		return fmt.Errorf("%w: %w", ctx.Err(), err) // what pgx's stdlib makes of a context that had ended before
+	}
 	if err != nil && ctx.Err() == nil && meaningOf(err) == fault && closed(conn) {
 		return fmt.Errorf("%w: %w", errLost, err)
 	}
