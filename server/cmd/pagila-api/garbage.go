@@ -11,17 +11,19 @@ import (
 const (
 	// defaultPercent is Go's default of GOGC: a collection begins when the garbage is as large as what is in use.
 	defaultPercent = 100
-	// enoughGarbage is the garbage in bytes from which a collection is rare enough. A server without streams never
-	// has as much in use, so for it this changes nothing.
-	enoughGarbage = 16 << 20
-	// minPercent bounds how often a large heap is collected. At 15 a collection comes almost seven times as often as by
-	// default.
-	minPercent = 15
+	// heapGoal is the size of the heap, in bytes for each processor, at which a collection begins if little is in use.
+	heapGoal = 10 << 20
+	// leastGarbage is the garbage, in bytes for each processor, that is left alone if much is in use. Collections come
+	// as often on a large machine as on a small one, because its processors produce more garbage.
+	leastGarbage = 4 << 20
+	// minPercent and maxPercent bound GOGC. At 15 a collection comes almost seven times as often as by default.
+	minPercent, maxPercent = 15, 400
 )
 
-// limitGarbage keeps the garbage of a server with many open streams small. What they hold stays in use for minutes,
-// and they allocate almost nothing while they wait. By default Go would reserve the same amount again for garbage. The
-// function that it returns ends this. A value of GOGC in the environment has priority.
+// limitGarbage adapts GOGC to the server. By default the garbage may become as large as what is in use. That is little
+// in a server without streams: it would collect garbage ten times a second under load, and each time delay its requests.
+// It is much in a server with thousands of open streams, which hold memory for minutes and allocate almost nothing while
+// they wait. The function that it returns ends this. A value of GOGC in the environment has priority.
 func limitGarbage() (end func()) {
 	if os.Getenv("GOGC") != "" {
 		return func() {}
@@ -51,7 +53,7 @@ func (g *garbage) adjust() {
 	if g.ended {
 		return
 	}
-	if percent := percentFor(inUse()); percent != g.percent {
+	if percent := percentFor(inUse(), runtime.GOMAXPROCS(0)); percent != g.percent {
 		g.percent = percent
 		debug.SetGCPercent(percent) // stops the program for some microseconds
 	}
@@ -67,8 +69,10 @@ func (g *garbage) end() {
 }
 
 // percentFor returns GOGC for a number of bytes in use.
-func percentFor(used uint64) int {
-	return int(min(max(defaultPercent*enoughGarbage/max(used, 1), minPercent), defaultPercent))
+func percentFor(used uint64, processors int) int {
+	used, n := max(used, 1), uint64(processors) //nolint:gosec // it is positive
+	garbage := max(n*heapGoal, used+n*leastGarbage) - used
+	return int(min(max(100*garbage/used, minPercent), maxPercent)) //nolint:gosec // it is bounded
 }
 
 // inUse returns the bytes that GOGC refers to: those of objects and stacks which the last collection found in use.

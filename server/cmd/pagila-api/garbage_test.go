@@ -10,13 +10,32 @@ func TestLimitGarbage(t *testing.T) { //nolint:paralleltest // GOGC is a setting
 	t.Setenv("GOGC", "")
 	end := limitGarbage()
 	defer end()
-	held := make([]byte, 8*enoughGarbage)
+	held := make([]byte, 64<<20*runtime.GOMAXPROCS(0))
 	awaitPercent(t, minPercent, minPercent)
 	runtime.KeepAlive(held)
-	held = make([]byte, 2*enoughGarbage)
-	awaitPercent(t, minPercent+1, defaultPercent/2) // the test itself uses some memory, too
-	runtime.KeepAlive(held)
-	awaitPercent(t, defaultPercent, defaultPercent)
+	awaitPercent(t, defaultPercent+1, maxPercent)
+}
+
+func TestPercentFor(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		used       uint64 // in MiB
+		processors int
+		want       int
+	}{
+		{0, 2, maxPercent},
+		{4, 2, maxPercent},
+		{8, 2, 150},
+		{12, 2, 66},
+		{16, 2, 50},
+		{16, 4, 150},
+		{100, 2, minPercent},
+		{100, 16, 64},
+	} {
+		if got := percentFor(row.used<<20, row.processors); got != row.want {
+			t.Errorf("%d MiB in use, %d processors: GOGC is %d, want %d", row.used, row.processors, got, row.want)
+		}
+	}
 }
 
 // The operator's own value of GOGC stays as it is.
@@ -24,7 +43,7 @@ func TestLimitGarbageOfOperator(t *testing.T) {
 	t.Setenv("GOGC", "75")
 	before := percent()
 	end := limitGarbage()
-	held := make([]byte, 8*enoughGarbage)
+	held := make([]byte, 64<<20*runtime.GOMAXPROCS(0))
 	for range 3 {
 		runtime.GC()
 	}
