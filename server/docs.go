@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -109,6 +110,7 @@ type file struct {
 func (f file) write(w http.ResponseWriter) error {
 	header := w.Header()
 	header.Set("Content-Type", f.contentType)
+	header.Set("Content-Length", strconv.Itoa(len(f.body)))
 	if f.page {
 		header.Set("Content-Security-Policy", docsPolicy)
 		header.Set("Referrer-Policy", "no-referrer")

@@ -9,10 +9,13 @@ import (
 	"example.com/pagila-api/gen"
 )
 
+// jsonMediaType is the type of the responses that the generated code writes at once.
+const jsonMediaType = "application/json"
+
 // headBuffer is the size up to which net/http finds out by itself how long a response is.
 const headBuffer = 2048
 
-// sized gives responses a Content-Length. Without one, net/http sends a response of more than headBuffer bytes in
+// sized gives responses with JSON a Content-Length. Without one, net/http sends a response of more than headBuffer bytes in
 // chunks, of which the last, empty one takes a system call and a packet of its own.
 func sized(handle gen.StrictHandlerFunc, _ string) gen.StrictHandlerFunc {
 	return func(c *gin.Context, request any) (any, error) {
@@ -24,13 +27,14 @@ func sized(handle gen.StrictHandlerFunc, _ string) gen.StrictHandlerFunc {
 	}
 }
 
-// wholeWriter writes a response whose body is written at once, as the generated code does.
+// wholeWriter writes a response whose body, if it is JSON, is written at once.
 type wholeWriter struct{ gin.ResponseWriter }
 
 // Write implements io.Writer.
 func (w wholeWriter) Write(body []byte) (int, error) {
-	if len(body) > headBuffer && !w.Written() {
-		w.Header()["Content-Length"] = []string{strconv.Itoa(len(body))}
+	header := w.Header()
+	if len(body) > headBuffer && !w.Written() && header.Get("Content-Length") == "" && header.Get("Content-Type") == jsonMediaType {
+		header.Set("Content-Length", strconv.Itoa(len(body)))
 	}
 	return w.ResponseWriter.Write(body)
 }

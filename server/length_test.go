@@ -3,6 +3,7 @@ package server_test
 import (
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 )
 
@@ -40,5 +41,27 @@ func TestContentLength(t *testing.T) {
 				t.Errorf("HEAD %s: Content-Length is %d", path, response.ContentLength)
 			}
 		}
+	}
+}
+
+// So does a large response to an MCP client.
+func TestContentLengthOfMCP(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, a.URL+"/mcp",
+		strings.NewReader(`{"jsonrpc": "2.0", "id": 1, "method": "tools/list"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Accept", "application/json, text/event-stream")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusOK || len(body) < 4096 || response.ContentLength != int64(len(body)) {
+		t.Errorf("%d with %d bytes, and Content-Length says %d: %v", response.StatusCode, len(body), response.ContentLength, err)
 	}
 }

@@ -156,7 +156,7 @@ func (s *Server) serveMCP(c *gin.Context) {
 		return
 	}
 	c.Request.Body = io.NopCloser(bytes.NewReader(body))
-	w := &mcpWriter{ResponseWriter: c.Writer}
+	w := &mcpWriter{ResponseWriter: wholeWriter{c.Writer}} // the SDK writes JSON at once
 	s.mcp.ServeHTTP(w, c.Request)
 	if err := w.refusal(); err != nil {
 		w.Header().Del("Content-Type")
