@@ -29,7 +29,7 @@ func TestBodyInTwoWrites(t *testing.T) {
 		})
 		at := httptest.NewServer(engine)
 		t.Cleanup(at.Close)
-		response, err := http.Get(at.URL) //nolint:noctx // the test ends with it
+		response, err := http.Get(at.URL)
 		if err != nil {
 			t.Fatal(err)
 		}

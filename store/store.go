@@ -331,13 +331,22 @@ func (s *Store) attempt(ctx context.Context, p pool, keeps bool, do func(context
 	if err != nil && meaningOf(err) == readOnly {
 		c.drop()
 	}
-	if ctx.Err() != nil && errors.Is(err, driver.ErrBadConn) {
-		return fmt.Errorf("%w: %w", ctx.Err(), err) // what pgx's stdlib makes of a context that had ended before
-	}
-	if err != nil && ctx.Err() == nil && meaningOf(err) == fault && closed(conn) {
+	return causeOf(ctx, conn, err)
+}
+
+// causeOf adds to an error what pgx's stdlib leaves out: that the time was up before the statement was sent, or that the
+// driver has closed the connection.
+func causeOf(ctx context.Context, conn *sql.Conn, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil && errors.Is(err, driver.ErrBadConn):
+		return fmt.Errorf("%w: %w", ctx.Err(), err)
+	case ctx.Err() == nil && meaningOf(err) == fault && closed(conn):
 		return fmt.Errorf("%w: %w", errLost, err)
+	default:
+		return err
 	}
-	return err
 }
 
 // acquire waits for a connection. The caller calls done after it has closed it.

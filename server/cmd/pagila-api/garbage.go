@@ -72,7 +72,7 @@ func (g *garbage) end() {
 func percentFor(used uint64, processors int) int {
 	used, n := max(used, 1), uint64(processors) //nolint:gosec // it is positive
 	garbage := max(n*heapGoal, used+n*leastGarbage) - used
-	return int(min(max(100*garbage/used, minPercent), maxPercent)) //nolint:gosec // it is bounded
+	return int(min(max(100*garbage/used, minPercent), maxPercent))
 }
 
 // inUse returns the bytes that GOGC refers to: those of objects and stacks which the last collection found in use.
