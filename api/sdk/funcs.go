@@ -15,6 +15,7 @@ import (
 // funcs are the template functions for the names, types and texts of each language.
 var funcs = template.FuncMap{
 	"json":       encode,
+	"tsShapes":   sharedShapes,
 	"upperFirst": upperFirst,
 	"lowerFirst": lowerFirst,
 	"sentence":   sentence,

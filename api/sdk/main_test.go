@@ -157,6 +157,8 @@ func TestGeneratedCode(t *testing.T) {
 			"async def list_all_plans(\n        self,\n        store_id: int,",
 		},
 		"../gen/testdata/operations.json": {`"id": "getPlan"`, `"pages": "listAllPlans"`},
+		// What occurs twice is a constant.
+		"../gen/typescript/src/shapes.ts": {"const shared1: Shape = {\n  \"class?\": \"boolean\",", `"changePlan 204": "none"`, `"problem plan": shared1`},
 		"../gen/client/shapes.gen.go":     {`"changePlan 204": "none"`, "\"problem plan\": {\n    \"class?\": \"boolean\","},
 	} {
 		text, err := c.render(path)

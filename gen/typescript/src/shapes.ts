@@ -1,37 +1,85 @@
 // Written by api/sdk. Do not edit.
 import type { Shape } from "./shape.js";
 
+const shared1: Shape = {
+  "active": "boolean",
+  "customer_id": "int32",
+  "end_date": "date|null",
+  "plan_name": "string",
+  "start_date": "date",
+  "subscription_id": "int32"
+};
+
+const shared2: Shape = {
+  "customer_id": "int32",
+  "days_overdue": "integer",
+  "due_date": "date-time",
+  "film_id": "int32",
+  "inventory_id": "int32",
+  "late_fee?": "string",
+  "rental_date": "date-time",
+  "rental_id": "int32",
+  "return_date": "date-time|null",
+  "staff_id": "int32",
+  "store_id": "int32",
+  "title": "string"
+};
+
+const shared3: Shape = {
+  "film_id": "int32",
+  "title": "string"
+};
+
+const shared4: Shape = {
+  "actors": [
+    {
+      "actor_id": "int32",
+      "first_name": "string",
+      "last_name": "string"
+    }
+  ],
+  "availability": [
+    {
+      "copies": "int32",
+      "in_stock": "int32",
+      "store_id": "int32"
+    }
+  ],
+  "categories": [
+    "string"
+  ],
+  "category?": "string",
+  "description?": "string",
+  "etag": "string",
+  "film_id": "int32",
+  "language": "string",
+  "length?": "int32",
+  "rating?": "string",
+  "release_year?": "int32",
+  "rental_duration": "int32",
+  "rental_rate?": "string",
+  "replacement_cost?": "string",
+  "special_features": [
+    "string"
+  ],
+  "streaming_available": "boolean",
+  "title": "string"
+};
+
+const shared5: Shape = {
+  "items": [
+    shared2
+  ],
+  "next_cursor?": "string",
+  "page?": "int32",
+  "page_size": "int32",
+  "total?": "integer"
+};
+
 export const shapes: Record<string, Shape> = {
-  "cancelSubscription 200": {
-    "active": "boolean",
-    "customer_id": "int32",
-    "end_date": "date|null",
-    "plan_name": "string",
-    "start_date": "date",
-    "subscription_id": "int32"
-  },
-  "createRental 201": {
-    "customer_id": "int32",
-    "days_overdue": "integer",
-    "due_date": "date-time",
-    "film_id": "int32",
-    "inventory_id": "int32",
-    "late_fee?": "string",
-    "rental_date": "date-time",
-    "rental_id": "int32",
-    "return_date": "date-time|null",
-    "staff_id": "int32",
-    "store_id": "int32",
-    "title": "string"
-  },
-  "createSubscription 201": {
-    "active": "boolean",
-    "customer_id": "int32",
-    "end_date": "date|null",
-    "plan_name": "string",
-    "start_date": "date",
-    "subscription_id": "int32"
-  },
+  "cancelSubscription 200": shared1,
+  "createRental 201": shared2,
+  "createSubscription 201": shared1,
   "createToken 200": {
     "access_token": "string",
     "scope?": "string",
@@ -50,10 +98,7 @@ export const shapes: Record<string, Shape> = {
   },
   "event sources": {
     "films": [
-      {
-        "film_id": "int32",
-        "title": "string"
-      }
+      shared3
     ],
     "total": "integer"
   },
@@ -67,10 +112,7 @@ export const shapes: Record<string, Shape> = {
   "getActor 200": {
     "actor_id": "int32",
     "films": [
-      {
-        "film_id": "int32",
-        "title": "string"
-      }
+      shared3
     ],
     "first_name": "string",
     "last_name": "string"
@@ -92,67 +134,13 @@ export const shapes: Record<string, Shape> = {
     "last_name": "string",
     "late_fees?": "string",
     "open_rentals": [
-      {
-        "customer_id": "int32",
-        "days_overdue": "integer",
-        "due_date": "date-time",
-        "film_id": "int32",
-        "inventory_id": "int32",
-        "late_fee?": "string",
-        "rental_date": "date-time",
-        "rental_id": "int32",
-        "return_date": "date-time|null",
-        "staff_id": "int32",
-        "store_id": "int32",
-        "title": "string"
-      }
+      shared2
     ],
     "overdue": "int32",
     "store_id": "int32",
-    "subscription?": {
-      "active": "boolean",
-      "customer_id": "int32",
-      "end_date": "date|null",
-      "plan_name": "string",
-      "start_date": "date",
-      "subscription_id": "int32"
-    }
+    "subscription?": shared1
   },
-  "getFilm 200": {
-    "actors": [
-      {
-        "actor_id": "int32",
-        "first_name": "string",
-        "last_name": "string"
-      }
-    ],
-    "availability": [
-      {
-        "copies": "int32",
-        "in_stock": "int32",
-        "store_id": "int32"
-      }
-    ],
-    "categories": [
-      "string"
-    ],
-    "category?": "string",
-    "description?": "string",
-    "etag": "string",
-    "film_id": "int32",
-    "language": "string",
-    "length?": "int32",
-    "rating?": "string",
-    "release_year?": "int32",
-    "rental_duration": "int32",
-    "rental_rate?": "string",
-    "replacement_cost?": "string",
-    "special_features": [
-      "string"
-    ],
-    "streaming_available": "boolean",
-    "title": "string"
-  },
+  "getFilm 200": shared4,
   "getHealth 200": {
     "status": "string"
   },
@@ -168,36 +156,13 @@ export const shapes: Record<string, Shape> = {
     "status": "string",
     "version": "string"
   },
-  "getRental 200": {
-    "customer_id": "int32",
-    "days_overdue": "integer",
-    "due_date": "date-time",
-    "film_id": "int32",
-    "inventory_id": "int32",
-    "late_fee?": "string",
-    "rental_date": "date-time",
-    "rental_id": "int32",
-    "return_date": "date-time|null",
-    "staff_id": "int32",
-    "store_id": "int32",
-    "title": "string"
-  },
-  "getSubscription 200": {
-    "active": "boolean",
-    "customer_id": "int32",
-    "end_date": "date|null",
-    "plan_name": "string",
-    "start_date": "date",
-    "subscription_id": "int32"
-  },
+  "getRental 200": shared2,
+  "getSubscription 200": shared1,
   "handOff 200": {
     "agent": "string",
     "answer": "string",
     "sources": [
-      {
-        "film_id": "int32",
-        "title": "string"
-      }
+      shared3
     ],
     "total": "integer"
   },
@@ -239,38 +204,10 @@ export const shapes: Record<string, Shape> = {
     "page_size": "int32",
     "total?": "integer"
   },
-  "listCustomerRentals 200": {
-    "items": [
-      {
-        "customer_id": "int32",
-        "days_overdue": "integer",
-        "due_date": "date-time",
-        "film_id": "int32",
-        "inventory_id": "int32",
-        "late_fee?": "string",
-        "rental_date": "date-time",
-        "rental_id": "int32",
-        "return_date": "date-time|null",
-        "staff_id": "int32",
-        "store_id": "int32",
-        "title": "string"
-      }
-    ],
-    "next_cursor?": "string",
-    "page?": "int32",
-    "page_size": "int32",
-    "total?": "integer"
-  },
+  "listCustomerRentals 200": shared5,
   "listCustomerSubscriptions 200": {
     "items": [
-      {
-        "active": "boolean",
-        "customer_id": "int32",
-        "end_date": "date|null",
-        "plan_name": "string",
-        "start_date": "date",
-        "subscription_id": "int32"
-      }
+      shared1
     ]
   },
   "listCustomers 200": {
@@ -341,28 +278,7 @@ export const shapes: Record<string, Shape> = {
       }
     ]
   },
-  "listRentals 200": {
-    "items": [
-      {
-        "customer_id": "int32",
-        "days_overdue": "integer",
-        "due_date": "date-time",
-        "film_id": "int32",
-        "inventory_id": "int32",
-        "late_fee?": "string",
-        "rental_date": "date-time",
-        "rental_id": "int32",
-        "return_date": "date-time|null",
-        "staff_id": "int32",
-        "store_id": "int32",
-        "title": "string"
-      }
-    ],
-    "next_cursor?": "string",
-    "page?": "int32",
-    "page_size": "int32",
-    "total?": "integer"
-  },
+  "listRentals 200": shared5,
   "listStores 200": {
     "items": [
       {
@@ -374,80 +290,13 @@ export const shapes: Record<string, Shape> = {
       }
     ]
   },
-  "problem rental": {
-    "customer_id": "int32",
-    "days_overdue": "integer",
-    "due_date": "date-time",
-    "film_id": "int32",
-    "inventory_id": "int32",
-    "late_fee?": "string",
-    "rental_date": "date-time",
-    "rental_id": "int32",
-    "return_date": "date-time|null",
-    "staff_id": "int32",
-    "store_id": "int32",
-    "title": "string"
-  },
-  "problem subscription": {
-    "active": "boolean",
-    "customer_id": "int32",
-    "end_date": "date|null",
-    "plan_name": "string",
-    "start_date": "date",
-    "subscription_id": "int32"
-  },
-  "returnRental 200": {
-    "customer_id": "int32",
-    "days_overdue": "integer",
-    "due_date": "date-time",
-    "film_id": "int32",
-    "inventory_id": "int32",
-    "late_fee?": "string",
-    "rental_date": "date-time",
-    "rental_id": "int32",
-    "return_date": "date-time|null",
-    "staff_id": "int32",
-    "store_id": "int32",
-    "title": "string"
-  },
+  "problem rental": shared2,
+  "problem subscription": shared1,
+  "returnRental 200": shared2,
   "summarizeFilm 200": {
     "rating": "string",
     "recommended": "boolean",
     "title": "string"
   },
-  "updateFilm 200": {
-    "actors": [
-      {
-        "actor_id": "int32",
-        "first_name": "string",
-        "last_name": "string"
-      }
-    ],
-    "availability": [
-      {
-        "copies": "int32",
-        "in_stock": "int32",
-        "store_id": "int32"
-      }
-    ],
-    "categories": [
-      "string"
-    ],
-    "category?": "string",
-    "description?": "string",
-    "etag": "string",
-    "film_id": "int32",
-    "language": "string",
-    "length?": "int32",
-    "rating?": "string",
-    "release_year?": "int32",
-    "rental_duration": "int32",
-    "rental_rate?": "string",
-    "replacement_cost?": "string",
-    "special_features": [
-      "string"
-    ],
-    "streaming_available": "boolean",
-    "title": "string"
-  }
+  "updateFilm 200": shared4
 };
