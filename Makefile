@@ -129,8 +129,9 @@ $(CONTRACT): api/openapi.yaml api/headers.overlay.yaml $(wildcard api/overlay/*.
 	@go generate -run 'overlay$$' ./api
 
 .PHONY: generate
-generate: generate-typescript generate-python ## Generate the whole contract and gen/ from api/openapi.yaml
+generate: generate-typescript generate-python ## Generate the whole contract and gen/ from api/openapi.yaml, and bundle the shop page
 	go generate ./api
+	@$(MAKE) --no-print-directory generate-shop
 
 TYPESCRIPT := gen/typescript
 TYPESCRIPT_MODULES := $(TYPESCRIPT)/node_modules/.package-lock.json
@@ -144,6 +145,18 @@ generate-typescript: $(CONTRACT) ## Generate the types of the TypeScript SDK (ne
 		$(MAKE) --silent $(TYPESCRIPT_MODULES) && cd $(TYPESCRIPT) && npm run --silent generate; \
 	else \
 		echo 'skipped $(TYPESCRIPT): there is no npm'; exit $(IN_CI); \
+	fi
+
+SHOP := server/shop
+SHOP_MODULES := $(SHOP)/node_modules/.package-lock.json
+
+# The page contains the TypeScript SDK, so this comes after everything else that is generated.
+.PHONY: generate-shop
+generate-shop: ## Check the types of the shop page, and bundle it (needs npm)
+	@if command -v npm >/dev/null; then \
+		$(MAKE) --silent $(SHOP_MODULES) && cd $(SHOP) && npm run --silent generate; \
+	else \
+		echo 'skipped $(SHOP): there is no npm'; exit $(IN_CI); \
 	fi
 
 PYTHON := gen/python
@@ -168,10 +181,16 @@ $(TYPESCRIPT_MODULES): $(TYPESCRIPT)/package.json $(TYPESCRIPT)/package-lock.jso
 	cd $(TYPESCRIPT) && npm ci --ignore-scripts
 	@touch $@
 
+$(SHOP_MODULES): $(SHOP)/package.json $(SHOP)/package-lock.json
+	cd $(SHOP) && npm ci --ignore-scripts
+	@touch $@
+
+GENERATED := gen $(CONTRACT) $(SHOP)/dist
+
 .PHONY: generate-check
 generate-check: generate ## Fail if a generated file is not what the contract generates
-	@git diff --stat --exit-code -- gen $(CONTRACT) || { echo 'these generated files are not committed: commit them with the contract'; exit 1; }
-	@test -z "$$(git ls-files --others --exclude-standard -- gen)" || { git ls-files --others --exclude-standard -- gen; echo 'gen/ has untracked files: commit them'; exit 1; }
+	@git diff --stat --exit-code -- $(GENERATED) || { echo 'these generated files are not committed: commit them with the contract'; exit 1; }
+	@test -z "$$(git ls-files --others --exclude-standard -- $(GENERATED))" || { git ls-files --others --exclude-standard -- $(GENERATED); echo 'these generated files are untracked: commit them'; exit 1; }
 
 .PHONY: module
 module: ## Rename the Go module for publishing: make module name=github.com/you/pagila-api/v2
@@ -341,8 +360,9 @@ audit: ## Look for known vulnerabilities in the dependencies of the server and t
 	@GOVULNCHECK=golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) PIP_AUDIT=pip-audit==$(PIP_AUDIT_VERSION) .ci/audit
 
 .PHONY: docs-test
-docs-test: postgres compiler ## Test Swagger UI and cross-origin pages in headless Chromium; DOCS_SCREENSHOTS=directory keeps pictures
-	go test $(RACE) -count=1 -v -run '^Test(Docs|ForeignPage)' ./server
+docs-test: postgres compiler ## Test Swagger UI, the shop page and cross-origin pages in headless Chromium; DOCS_SCREENSHOTS=directory keeps pictures
+	@! command -v npm >/dev/null || $(MAKE) --silent $(SHOP_MODULES)
+	SHOP_FIGURES=1 go test $(RACE) -count=1 -v -run '^Test(Docs|ForeignPage|Shop)' ./server
 
 .PHONY: sdk-test
 sdk-test: postgres ## Run the Go, TypeScript and Python SDKs against the real server

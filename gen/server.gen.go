@@ -1073,6 +1073,55 @@ type Health struct {
 // Example: ok
 type HealthStatus string
 
+// Index What this server is, and where to begin.
+type Index struct {
+	// Links Where to begin, relative to the URL of the index.
+	Links IndexLinks `json:"links"`
+
+	// Name The name of the API.
+	//
+	// Example: Pagila API
+	Name string `json:"name"`
+
+	// Version The version of the contract.
+	//
+	// Example: 2.0.0
+	Version string `json:"version"`
+}
+
+// IndexLinks Where to begin, relative to the URL of the index.
+type IndexLinks struct {
+	// Docs The contract as an interactive page.
+	//
+	// Example: docs
+	Docs string `json:"docs"`
+
+	// Films The films.
+	//
+	// Example: films
+	Films string `json:"films"`
+
+	// Mcp The endpoint for MCP clients.
+	//
+	// Example: mcp
+	Mcp string `json:"mcp"`
+
+	// OpenapiJSON The contract as JSON.
+	//
+	// Example: openapi.json
+	OpenapiJSON string `json:"openapi_json"`
+
+	// OpenapiYaml The contract as YAML.
+	//
+	// Example: openapi.yaml
+	OpenapiYaml string `json:"openapi_yaml"`
+
+	// Readiness Whether the server is ready.
+	//
+	// Example: readyz
+	Readiness string `json:"readiness"`
+}
+
 // InputError One thing that is wrong with the request.
 type InputError struct {
 	// Detail What is wrong, for a human reader.
@@ -1990,6 +2039,9 @@ type CreateTokenFormdataRequestBody = TokenRequest
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// GetIndex An index, or the shop page
+	// (GET /)
+	GetIndex(c *gin.Context)
 	// ListActors List actors
 	// (GET /actors)
 	ListActors(c *gin.Context, params ListActorsParams)
@@ -2080,6 +2132,9 @@ type ServerInterface interface {
 	// ListRentals List the rentals of the shop
 	// (GET /rentals)
 	ListRentals(c *gin.Context, params ListRentalsParams)
+	// GetShopAsset A file of the shop page
+	// (GET /shop/{asset})
+	GetShopAsset(c *gin.Context, asset string)
 	// ListStores List the stores
 	// (GET /stores)
 	ListStores(c *gin.Context)
@@ -2096,6 +2151,19 @@ type ServerInterfaceWrapper struct {
 }
 
 type MiddlewareFunc func(c *gin.Context)
+
+// GetIndex operation middleware
+func (siw *ServerInterfaceWrapper) GetIndex(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetIndex(c)
+}
 
 // ListActors operation middleware
 func (siw *ServerInterfaceWrapper) ListActors(c *gin.Context) {
@@ -3243,6 +3311,31 @@ func (siw *ServerInterfaceWrapper) ListRentals(c *gin.Context) {
 	siw.Handler.ListRentals(c, params)
 }
 
+// GetShopAsset operation middleware
+func (siw *ServerInterfaceWrapper) GetShopAsset(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "asset" -------------
+	var asset string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "asset", c.Param("asset"), &asset, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter asset: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetShopAsset(c, asset)
+}
+
 // ListStores operation middleware
 func (siw *ServerInterfaceWrapper) ListStores(c *gin.Context) {
 
@@ -3296,6 +3389,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 		ErrorHandler:       errorHandler,
 	}
 
+	router.GET(options.BaseURL+"/", wrapper.GetIndex)
 	router.GET(options.BaseURL+"/actors", wrapper.ListActors)
 	router.GET(options.BaseURL+"/actors/:actor_id", wrapper.GetActor)
 	router.GET(options.BaseURL+"/ai/ask", wrapper.AskQuestion)
@@ -3326,8 +3420,50 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/plans", wrapper.ListPlans)
 	router.GET(options.BaseURL+"/readyz", wrapper.GetReadiness)
 	router.GET(options.BaseURL+"/rentals", wrapper.ListRentals)
+	router.GET(options.BaseURL+"/shop/:asset", wrapper.GetShopAsset)
 	router.GET(options.BaseURL+"/stores", wrapper.ListStores)
 	router.POST(options.BaseURL+"/token", wrapper.CreateToken)
+}
+
+type GetIndexRequestObject struct {
+}
+
+type GetIndexResponseObject interface {
+	VisitGetIndexResponse(w http.ResponseWriter) error
+}
+
+type GetIndex200JSONResponse Index
+
+func (response GetIndex200JSONResponse) VisitGetIndexResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetIndex200TextHTMLResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response GetIndex200TextHTMLResponse) VisitGetIndexResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/html")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
 }
 
 type ListActorsRequestObject struct {
@@ -4247,6 +4383,54 @@ func (response ListRentals200JSONResponse) VisitListRentalsResponse(w http.Respo
 	return err
 }
 
+type GetShopAssetRequestObject struct {
+	Asset string `json:"asset"`
+}
+
+type GetShopAssetResponseObject interface {
+	VisitGetShopAssetResponse(w http.ResponseWriter) error
+}
+
+type GetShopAsset200TextCSSResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response GetShopAsset200TextCSSResponse) VisitGetShopAssetResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/css")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetShopAsset200TextJavascriptResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response GetShopAsset200TextJavascriptResponse) VisitGetShopAssetResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/javascript")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
 type ListStoresRequestObject struct {
 }
 
@@ -4292,6 +4476,9 @@ func (response CreateToken200JSONResponse) VisitCreateTokenResponse(w http.Respo
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// GetIndex An index, or the shop page
+	// (GET /)
+	GetIndex(ctx context.Context, request GetIndexRequestObject) (GetIndexResponseObject, error)
 	// ListActors List actors
 	// (GET /actors)
 	ListActors(ctx context.Context, request ListActorsRequestObject) (ListActorsResponseObject, error)
@@ -4382,6 +4569,9 @@ type StrictServerInterface interface {
 	// ListRentals List the rentals of the shop
 	// (GET /rentals)
 	ListRentals(ctx context.Context, request ListRentalsRequestObject) (ListRentalsResponseObject, error)
+	// GetShopAsset A file of the shop page
+	// (GET /shop/{asset})
+	GetShopAsset(ctx context.Context, request GetShopAssetRequestObject) (GetShopAssetResponseObject, error)
 	// ListStores List the stores
 	// (GET /stores)
 	ListStores(ctx context.Context, request ListStoresRequestObject) (ListStoresResponseObject, error)
@@ -4410,6 +4600,30 @@ type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
 	options     StrictGinServerOptions
+}
+
+// GetIndex operation middleware
+func (sh *strictHandler) GetIndex(ctx *gin.Context) {
+	var request GetIndexRequestObject
+
+	handler := func(ctx *gin.Context, request any) (any, error) {
+		return sh.ssi.GetIndex(ctx, request.(GetIndexRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetIndex")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(GetIndexResponseObject); ok {
+		if err := validResponse.VisitGetIndexResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
 }
 
 // ListActors operation middleware
@@ -5212,6 +5426,32 @@ func (sh *strictHandler) ListRentals(ctx *gin.Context, params ListRentalsParams)
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(ListRentalsResponseObject); ok {
 		if err := validResponse.VisitListRentalsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetShopAsset operation middleware
+func (sh *strictHandler) GetShopAsset(ctx *gin.Context, asset string) {
+	var request GetShopAssetRequestObject
+
+	request.Asset = asset
+
+	handler := func(ctx *gin.Context, request any) (any, error) {
+		return sh.ssi.GetShopAsset(ctx, request.(GetShopAssetRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetShopAsset")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(GetShopAssetResponseObject); ok {
+		if err := validResponse.VisitGetShopAssetResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

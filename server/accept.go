@@ -7,11 +7,10 @@ import (
 	"strings"
 )
 
-// wantsEvents reports whether a client prefers server-sent events to plain text. Text is the default, so
-// a client that accepts both equally gets text.
-func wantsEvents(r *http.Request) bool {
+// prefers reports whether a client prefers a media type to the default, which it gets if it accepts both equally.
+func prefers(r *http.Request, mediaType, byDefault string) bool {
 	accept := r.Header.Values("Accept")
-	return weight(accept, "text/event-stream") > weight(accept, "text/plain")
+	return weight(accept, mediaType) > weight(accept, byDefault)
 }
 
 // weight returns the weight of a media type in the Accept header (RFC 9110, section 12.5.1): that of the

@@ -69,3 +69,33 @@ func TestAccept(t *testing.T) {
 		}
 	}
 }
+
+// The index is the default, and only a client that prefers a page gets the shop page.
+func TestAcceptIndex(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	const index, page = "application/json", "text/html; charset=utf-8"
+	for accept, want := range map[string]string{
+		"":                                  index,
+		"*/*":                               index,
+		"application/json":                  index,
+		"text/html, application/json":       index,
+		"text/html;q=0.5, */*":              index,
+		"text/html;q=0":                     index,
+		"image/png":                         index,
+		"text/html":                         page,
+		"text/*":                            page,
+		"application/json;q=0.9, text/html": page,
+		browserAccept:                       page,
+	} {
+		for _, method := range []string{http.MethodGet, http.MethodHead} {
+			response := a.call(t, method, "/", "", "Accept", accept).want(t, 200)
+			if got := response.header.Get("Content-Type"); got != want {
+				t.Errorf("%s with Accept: %s is %s, want %s", method, accept, got, want)
+			}
+			if got := response.header.Get("Vary"); got != "Accept" {
+				t.Errorf("%s with Accept: %s has Vary: %s", method, accept, got)
+			}
+		}
+	}
+}

@@ -11,7 +11,7 @@ import (
 // AskQuestion streams the language model's answer to a question about the catalogue.
 func (s *Server) AskQuestion(ctx context.Context, request gen.AskQuestionRequestObject) (gen.AskQuestionResponseObject, error) {
 	call := callOf(ctx)
-	events := wantsEvents(call.request)
+	events := prefers(call.request, "text/event-stream", "text/plain")
 	a := streamedAnswer{
 		info:     s.deps.Model.Info(),
 		events:   events,

@@ -19,13 +19,13 @@ import (
 	"example.com/pagila-api/gen"
 )
 
-// docsPolicy allows the page to load only this server's own files. Swagger UI needs the data: images.
-const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
+// pagePolicy allows Swagger UI and the shop page to load only this server's own files. Swagger UI needs the data: images.
+const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
 	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// docsMaxAge lets a browser cache Swagger UI's large files for an hour, and no longer, since a new version
-// of the server may have new ones.
-const docsMaxAge = "public, max-age=3600"
+// assetMaxAge lets a browser cache the large files of both pages for an hour. Those of Swagger UI have no version in
+// their names, and a new version of the server may have new ones.
+const assetMaxAge = "public, max-age=3600"
 
 // docsPage is this server's own part of the page. The rest belongs to Swagger UI.
 //
@@ -78,7 +78,7 @@ func newDocs(contract *openapi3.T) (docs, error) {
 			return docs{}, fmt.Errorf("read Swagger UI's %s: %w", name, err)
 		}
 		name = strings.TrimSuffix(name, ".gz")
-		d.assets[name] = file{contentType: contentType, body: body, page: true, cache: docsMaxAge}
+		d.assets[name] = file{contentType: contentType, body: body, page: true, cache: assetMaxAge}
 	}
 	return d, nil
 }
@@ -103,7 +103,8 @@ func readAsset(fsys fs.FS, name string) ([]byte, error) {
 type file struct {
 	contentType string
 	body        []byte
-	page        bool   // belongs to the page, so its policy applies
+	page        bool   // belongs to a page, so its policy applies
+	vary        string // Vary; "" means that the response does not depend on the request's headers
 	cache       string // Cache-Control; "" means no-store
 }
 
@@ -112,9 +113,12 @@ func (f file) write(w http.ResponseWriter) error {
 	header.Set("Content-Type", f.contentType)
 	header.Set("Content-Length", strconv.Itoa(len(f.body)))
 	if f.page {
-		header.Set("Content-Security-Policy", docsPolicy)
+		header.Set("Content-Security-Policy", pagePolicy)
 		header.Set("Referrer-Policy", "no-referrer")
 		header.Set("Cross-Origin-Resource-Policy", "same-origin")
+	}
+	if f.vary != "" {
+		header.Add("Vary", f.vary)
 	}
 	if f.cache != "" {
 		header.Set("Cache-Control", f.cache)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -24,6 +25,8 @@ var happyPaths = map[string]func(*testing.T, *testAPI){
 	"createToken":               happyCreateToken,
 	"getContractJSON":           happyGetContractJSON,
 	"getContractYAML":           happyGetContractYAML,
+	"getIndex":                  happyGetIndex,
+	"getShopAsset":              happyGetShopAsset,
 	"getDocs":                   happyGetDocs,
 	"getDocsAsset":              happyGetDocsAsset,
 	"getCustomer":               happyGetCustomer,
@@ -273,10 +276,59 @@ func happyGetDocs(t *testing.T, a *testAPI) {
 			t.Errorf("the page does not refer to docs/%s", file)
 		}
 	}
+	page.wantPagePolicy(t)
+}
+
+// wantPagePolicy checks that a page may load only files of this server.
+func (r *received) wantPagePolicy(t *testing.T) {
+	t.Helper()
 	want := "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
 		"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-	if policy := page.header.Get("Content-Security-Policy"); policy != want {
+	if policy := r.header.Get("Content-Security-Policy"); policy != want {
 		t.Errorf("the policy is %q, want %q", policy, want)
+	}
+}
+
+func happyGetIndex(t *testing.T, a *testAPI) {
+	index := decode[gen.Index](t, a.get(t, "/").want(t, 200))
+	if doc := loadContract(t); index.Name != doc.Info.Title || index.Version != doc.Info.Version {
+		t.Errorf("the index is of %s %s", index.Name, index.Version)
+	}
+	for _, link := range []string{index.Links.Films, index.Links.Docs, index.Links.OpenapiYaml, index.Links.OpenapiJSON, index.Links.Readiness} {
+		a.get(t, "/"+link).want(t, 200)
+	}
+	a.get(t, "/"+index.Links.Mcp).want(t, 405) // it takes POST alone
+
+	page := a.get(t, "/?utm_source=x", "Accept", browserAccept).want(t, 200)
+	page.wantPagePolicy(t)
+	for file := range shopFiles {
+		a.get(t, "/shop/"+hashedName(t, page, file)).want(t, 200)
+	}
+}
+
+// browserAccept is what Chromium sends for a page.
+const browserAccept = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8"
+
+// shopFiles are the files of the shop page, with their media types.
+var shopFiles = map[string]string{"shop.css": "text/css; charset=utf-8", "shop.js": "text/javascript; charset=utf-8"}
+
+// hashedName returns the name by which the shop page refers to a file. It has the hash of the file's content.
+func hashedName(t *testing.T, page *received, file string) string {
+	t.Helper()
+	stem, extension, _ := strings.Cut(file, ".")
+	name := regexp.MustCompile(`"shop/(` + stem + `-[0-9a-f]{12}\.` + extension + `)"`).FindSubmatch(page.body)
+	if name == nil {
+		t.Fatalf("the page does not refer to shop/%s", file)
+	}
+	return string(name[1])
+}
+
+func happyGetShopAsset(t *testing.T, a *testAPI) {
+	for file, mediaType := range shopFiles {
+		asset := a.get(t, "/shop/"+file).want(t, 200)
+		if got := asset.header.Get("Content-Type"); got != mediaType || len(asset.body) == 0 {
+			t.Errorf("%s has %d bytes of %s", file, len(asset.body), got)
+		}
 	}
 }
 

@@ -60,6 +60,7 @@ func TestBadInput(t *testing.T) {
 		{"trailing slash", "GET", "/films/1/", "", 404, "not_found", ""},
 		{"unknown path", "GET", "/nowhere", "", 404, "not_found", ""},
 		{"unknown asset", "GET", "/docs/nothing.js", "", 404, "not_found", ""},
+		{"unknown asset of the shop", "GET", "/shop/nothing.js", "", 404, "not_found", ""},
 		{"wrong method", "DELETE", "/films/1", "", 405, "method_not_allowed", ""},
 		{"OPTIONS", "OPTIONS", "/films", "", 405, "method_not_allowed", ""},
 

@@ -129,6 +129,7 @@ type Server struct {
 	startup    startup
 	draining   atomic.Bool
 	docs       docs
+	shop       shop
 }
 
 var _ gen.StrictServerInterface = (*Server)(nil)
@@ -170,6 +171,9 @@ func (s *Server) prepare() (err error) {
 	}
 	if s.docs, err = newDocs(deps.Contract); err != nil {
 		return fmt.Errorf("prepare the documentation: %w", err)
+	}
+	if s.shop, err = newShop(deps.Contract); err != nil {
+		return fmt.Errorf("prepare the shop page: %w", err)
 	}
 	if s.tools, err = newTools(s.operations, contract.Operations(deps.Contract)); err != nil {
 		return fmt.Errorf("tools: %w", err)

@@ -1061,6 +1061,55 @@ type Health struct {
 // Example: ok
 type HealthStatus string
 
+// Index What this server is, and where to begin.
+type Index struct {
+	// Links Where to begin, relative to the URL of the index.
+	Links IndexLinks `json:"links"`
+
+	// Name The name of the API.
+	//
+	// Example: Pagila API
+	Name string `json:"name"`
+
+	// Version The version of the contract.
+	//
+	// Example: 2.0.0
+	Version string `json:"version"`
+}
+
+// IndexLinks Where to begin, relative to the URL of the index.
+type IndexLinks struct {
+	// Docs The contract as an interactive page.
+	//
+	// Example: docs
+	Docs string `json:"docs"`
+
+	// Films The films.
+	//
+	// Example: films
+	Films string `json:"films"`
+
+	// Mcp The endpoint for MCP clients.
+	//
+	// Example: mcp
+	Mcp string `json:"mcp"`
+
+	// OpenapiJSON The contract as JSON.
+	//
+	// Example: openapi.json
+	OpenapiJSON string `json:"openapi_json"`
+
+	// OpenapiYaml The contract as YAML.
+	//
+	// Example: openapi.yaml
+	OpenapiYaml string `json:"openapi_yaml"`
+
+	// Readiness Whether the server is ready.
+	//
+	// Example: readyz
+	Readiness string `json:"readiness"`
+}
+
 // InputError One thing that is wrong with the request.
 type InputError struct {
 	// Detail What is wrong, for a human reader.

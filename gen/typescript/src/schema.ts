@@ -4,6 +4,27 @@
  */
 
 export interface paths {
+    "/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * An index, or the shop page
+         * @description A client that prefers `text/html`, as browsers do, gets the shop page: films, questions about them
+         *     whose answers show while they are written, and the counter. Any other client gets an index.
+         */
+        get: operations["getIndex"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/films": {
         parameters: {
             query?: never;
@@ -475,6 +496,8 @@ export interface paths {
          *     answer is never repeated.
          *
          *     HEAD counts as a question, but the model is not asked.
+         *
+         *     [The shop page](./#/ask) shows an answer while it is written.
          */
         get: operations["askQuestion"];
         put?: never;
@@ -672,10 +695,83 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/shop/{asset}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A file of the shop page
+         * @description The script and the styles of the page at `/`.
+         */
+        get: operations["getShopAsset"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description What this server is, and where to begin. */
+        Index: {
+            /**
+             * @description The name of the API.
+             * @example Pagila API
+             */
+            name: string;
+            /**
+             * @description The version of the contract.
+             * @example 2.0.0
+             */
+            version: string;
+            links: components["schemas"]["IndexLinks"];
+        };
+        /** @description Where to begin, relative to the URL of the index. */
+        IndexLinks: {
+            /**
+             * Format: uri-reference
+             * @description The films.
+             * @example films
+             */
+            films: string;
+            /**
+             * Format: uri-reference
+             * @description The contract as an interactive page.
+             * @example docs
+             */
+            docs: string;
+            /**
+             * Format: uri-reference
+             * @description The contract as YAML.
+             * @example openapi.yaml
+             */
+            openapi_yaml: string;
+            /**
+             * Format: uri-reference
+             * @description The contract as JSON.
+             * @example openapi.json
+             */
+            openapi_json: string;
+            /**
+             * Format: uri-reference
+             * @description Whether the server is ready.
+             * @example readyz
+             */
+            readiness: string;
+            /**
+             * Format: uri-reference
+             * @description The endpoint for MCP clients.
+             * @example mcp
+             */
+            mcp: string;
+        };
         /**
          * @description The rating of the Motion Picture Association, mildest first.
          * @example PG
@@ -2634,6 +2730,11 @@ export interface components {
          */
         "Content-Security-Policy": string;
         /**
+         * @description The headers of the request that the response depends on.
+         * @example Accept
+         */
+        Vary: string;
+        /**
          * @description Prevents a browser from guessing another media type.
          * @example nosniff
          */
@@ -2679,6 +2780,33 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    getIndex: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The index, or the page. */
+            200: {
+                headers: {
+                    "Content-Security-Policy": components["headers"]["Content-Security-Policy"];
+                    "X-Content-Type-Options": components["headers"]["X-Content-Type-Options"];
+                    Vary: components["headers"]["Vary"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Index"];
+                    "text/html": string;
+                };
+            };
+        };
+    };
     listFilms: {
         parameters: {
             query?: {
@@ -4242,11 +4370,7 @@ export interface operations {
                     "X-AI-Model": components["headers"]["X-AI-Model"];
                     "X-AI-Prompt": components["headers"]["X-AI-Prompt"];
                     "X-AI-Sources": components["headers"]["X-AI-Sources"];
-                    /**
-                     * @description The headers of the request that the response depends on.
-                     * @example Accept
-                     */
-                    Vary?: string;
+                    Vary: components["headers"]["Vary"];
                     /**
                      * @description Tells a proxy to forward each chunk immediately.
                      * @example no
@@ -4584,6 +4708,39 @@ export interface operations {
                     "text/css": string;
                     "text/javascript": string;
                     "image/png": string;
+                };
+            };
+            404: components["responses"]["NotFound"];
+        };
+    };
+    getShopAsset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The file's name.
+                 * @example shop.css
+                 */
+                asset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    "Content-Security-Policy": components["headers"]["Content-Security-Policy"];
+                    "X-Content-Type-Options": components["headers"]["X-Content-Type-Options"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/css": string;
+                    "text/javascript": string;
                 };
             };
             404: components["responses"]["NotFound"];

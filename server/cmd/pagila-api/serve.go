@@ -295,6 +295,7 @@ const exampleCopy = 2
 const banner = `
 The Pagila API %[8]s.
 
+  The shop        %[1]s/
   Swagger UI      %[1]s/docs
   Contract        %[1]s/openapi.yaml
   Health          %[1]s/readyz

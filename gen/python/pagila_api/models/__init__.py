@@ -28,6 +28,8 @@ from .film_update import FilmUpdate
 from .get_contract_json_response_200 import GetContractJsonResponse200
 from .health import Health
 from .health_status import HealthStatus
+from .index import Index
+from .index_links import IndexLinks
 from .input_error import InputError
 from .language import Language
 from .language_list import LanguageList
@@ -95,6 +97,8 @@ __all__ = (
     "GetContractJsonResponse200",
     "Health",
     "HealthStatus",
+    "Index",
+    "IndexLinks",
     "InputError",
     "Language",
     "LanguageList",

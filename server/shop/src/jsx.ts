@@ -1,0 +1,2 @@
+/** What the bundle calls for JSX. */
+export { Fragment, h } from "preact";
