@@ -1,13 +1,10 @@
 package server_test
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
 
-	"github.com/chromedp/cdproto/cdp"
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
 
@@ -39,14 +36,6 @@ const faint = `(() => {
     if (contrast < (large ? 3 : 4.5)) found.add(contrast.toFixed(1) + " " + element.tagName + "." + element.className + ": " + text.slice(0, 40));
   }
   return [...found].join("\n");
-})()`
-
-// sideways lists the elements that make the page wider than the screen.
-const sideways = `(() => {
-  const page = document.scrollingElement;
-  if (page.scrollWidth <= innerWidth) return "";
-  const wide = [...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && e.checkVisibility());
-  return page.scrollWidth + " > " + innerWidth + ": " + wide.map((e) => e.tagName + "." + e.className).slice(-12).join("; ");
 })()`
 
 // The page is readable on any screen, in light and dark mode: it never scrolls sideways, and all texts have
@@ -88,17 +77,4 @@ func TestDocsLayout(t *testing.T) {
 	look("all")
 	b.do(chromedp.ScrollIntoView(operation("Rentals", "createRental") + " .responses-table"))
 	look("responses")
-}
-
-// prefer sets the preferred colour scheme.
-func (b *browser) prefer(scheme string) {
-	b.t.Helper()
-	b.do(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
-		params := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
-			{Name: "prefers-color-scheme", Value: scheme},
-			{Name: "prefers-reduced-motion", Value: "reduce"}, // no intermediate colours
-		}}
-		_, err := cdp.Call(ctx, target, emulation.SetEmulatedMedia, params)
-		return err
-	}))
 }

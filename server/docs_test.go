@@ -1,28 +1,15 @@
 package server_test
 
 import (
-	"context"
 	"encoding/json"
-	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
-	"github.com/chromedp/cdproto/log"
-	"github.com/chromedp/cdproto/network"
-	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
 	"example.com/pagila-api/gen"
 	"example.com/pagila-api/server/internal/contract"
 )
-
-// docsTimeout limits a visit of the browser, which takes about 10 s on an idle machine.
-const docsTimeout = 5 * time.Minute
 
 // A newcomer uses Swagger UI in a real browser: reads the page, logs in, and executes operations with the
 // unchanged examples. DOCS_SCREENSHOTS is a directory for screenshots.
@@ -106,141 +93,6 @@ func (b *browser) logIn(picture string) {
 // operation is the selector of an operation on the page.
 func operation(tag, id string) chromedp.CSS { return chromedp.CSS("#operations-" + tag + "-" + id) }
 
-// browser is a headless Chromium for one test. It records errors in the console and requests.
-type browser struct {
-	t   *testing.T
-	ctx context.Context
-
-	mu         sync.Mutex
-	complaints []string
-	requests   []string
-}
-
-func startBrowser(t *testing.T) *browser {
-	t.Helper()
-	options := []chromedp.ExecAllocatorOption{
-		chromedp.ExecPath(findChromium(t)),
-		chromedp.Headless,
-		chromedp.NoFirstRun,
-		chromedp.NoDefaultBrowserCheck,
-		chromedp.WindowSize(1200, 1000),
-		chromedp.Flag("disable-quic", true),
-		// Nothing but the page may use the network.
-		chromedp.Flag("disable-background-networking", true),
-		chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("disable-sync", true),
-		// A container's /dev/shm may be too small.
-		chromedp.Flag("disable-dev-shm-usage", true),
-	}
-	if os.Geteuid() == 0 {
-		options = append(options, chromedp.NoSandbox) // Chromium refuses to run as root with it
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), docsTimeout)
-	t.Cleanup(cancel)
-	// The profile is a new directory that is removed when the browser has ended.
-	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
-
-	b := &browser{t: t, ctx: ctx}
-	if err := chromedp.Listen(ctx, b.listen); err != nil { // starts the browser
-		t.Fatal(err)
-	}
-	return b
-}
-
-// findChromium returns the program in the variable CHROMIUM, or one in the usual places.
-func findChromium(t *testing.T) string {
-	t.Helper()
-	if program := os.Getenv("CHROMIUM"); program != "" {
-		return program
-	}
-	for _, name := range []string{
-		"chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "headless-shell",
-		"/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-		"/Applications/Chromium.app/Contents/MacOS/Chromium",
-	} {
-		if program, err := exec.LookPath(name); err == nil {
-			return program
-		}
-	}
-	t.Skip("this needs Chromium or Chrome, and there is none: install it, or set CHROMIUM to the program")
-	return ""
-}
-
-// listen records the requests of the page, and the errors that the browser reports.
-func (b *browser) listen(event any) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	switch e := event.(type) {
-	case *network.EventRequestWillBeSent:
-		b.requests = append(b.requests, e.Request.URL)
-	case *network.EventWebSocketCreated:
-		b.requests = append(b.requests, e.URL)
-	case *runtime.EventExceptionThrown:
-		b.complaints = append(b.complaints, fmt.Sprintf("%+v", e.ExceptionDetails))
-	case *runtime.EventConsoleAPICalled:
-		if e.Type == runtime.ConsoleAPICalledTypeError || e.Type == runtime.ConsoleAPICalledTypeWarning || e.Type == runtime.ConsoleAPICalledTypeAssert {
-			var text strings.Builder
-			for _, arg := range e.Args {
-				fmt.Fprintf(&text, " %s%s", arg.Value, arg.Description)
-			}
-			b.complaints = append(b.complaints, fmt.Sprintf("console.%s:%s", e.Type, &text))
-		}
-	case *log.EventEntryAdded:
-		if e.Entry.Level == log.EntryLevelError || e.Entry.Level == log.EntryLevelWarning {
-			b.complaints = append(b.complaints, fmt.Sprintf("%s: %s (%s)", e.Entry.Level, e.Entry.Text, e.Entry.URL))
-		}
-	}
-}
-
-// wantCleanConsole checks that the console is clean, and that the page sent at least this many requests, all of
-// them to this server.
-func (b *browser) wantCleanConsole(server string, least int) {
-	b.t.Helper()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, complaint := range b.complaints {
-		b.t.Errorf("the browser reports: %s", complaint)
-	}
-	asked := 0
-	for _, url := range b.requests {
-		switch {
-		case strings.HasPrefix(url, server+"/"):
-			asked++
-		case !strings.HasPrefix(url, "data:"):
-			b.t.Errorf("the page sends a request elsewhere: %s", url)
-		}
-	}
-	if asked < least {
-		b.t.Errorf("the page sent only %d requests: %v", asked, b.requests)
-	}
-}
-
-func (b *browser) do(actions ...chromedp.Action[chromedp.Void]) {
-	b.t.Helper()
-	if err := chromedp.Do(b.ctx, actions...); err != nil {
-		b.t.Fatal(err)
-	}
-}
-
-// see runs an action that returns a value.
-func see[T any](b *browser, action chromedp.Action[T]) T {
-	b.t.Helper()
-	v, err := chromedp.Run(b.ctx, action)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	return v
-}
-
-// text returns the visible text of the first element that matches a selector.
-func (b *browser) text(selector chromedp.CSS) string {
-	b.t.Helper()
-	return see(b, chromedp.Text(selector))
-}
-
 // execute opens an operation, executes it unchanged, and checks the status of the response. It decodes the
 // JSON of the response into v, unless that is nil.
 func (b *browser) execute(operation chromedp.CSS, status string, v any) {
@@ -257,29 +109,5 @@ func (b *browser) execute(operation chromedp.CSS, status string, v any) {
 		if err := json.Unmarshal([]byte(b.text(response+" .microlight")), v); err != nil {
 			b.t.Errorf("%s shows %s: %v", operation, b.text(response), err)
 		}
-	}
-}
-
-// press presses a button once it is visible. The page scrolls to what opens, and the mouse may miss a moving
-// button.
-func (b *browser) press(button chromedp.CSS) {
-	b.t.Helper()
-	b.do(chromedp.WaitVisible(button))
-	see(b, chromedp.Evaluate[bool](fmt.Sprintf("document.querySelector(%q).click() ?? true", string(button))))
-}
-
-// screenshot writes a screenshot to the directory in DOCS_SCREENSHOTS, if that is set.
-func (b *browser) screenshot(name string) {
-	b.t.Helper()
-	folder := os.Getenv("DOCS_SCREENSHOTS")
-	if folder == "" {
-		return
-	}
-	picture := see(b, chromedp.CaptureScreenshot())
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		b.t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(folder, name+".png"), picture, 0o644); err != nil {
-		b.t.Fatal(err)
 	}
 }
