@@ -68,6 +68,7 @@ func (b *browser) searches(t *testing.T, a *testAPI, d *door) {
 	// The order is by relevance.
 	with := list(t, a, `SELECT title FROM film WHERE title || ' ' || COALESCE(description, '') ~* ('\m' || ?) ORDER BY title`, word)
 	b.until("the films with "+word, func() (bool, error) {
+		b.scrollDown()
 		got := b.films().names()
 		slices.Sort(got)
 		return slices.Equal(got, with), nil
@@ -161,6 +162,12 @@ func (b *browser) typesWords(t *testing.T, d *door, word string) {
 	d.guard(nil)
 }
 
+// scrollDown scrolls to the end of the page.
+func (b *browser) scrollDown() {
+	b.t.Helper()
+	see(b, chromedp.Evaluate[bool](`(scrollTo(0, document.body.scrollHeight), true)`))
+}
+
 // readsOn scrolls through a list to its end, opens a film in its middle, and comes back.
 func (b *browser) readsOn(t *testing.T, a *testAPI, d *door) {
 	t.Helper()
@@ -169,7 +176,7 @@ func (b *browser) readsOn(t *testing.T, a *testAPI, d *door) {
 	b.films().wantNames(all[:24], true)
 	d.take("")
 	b.until("the end of the list", func() (bool, error) {
-		see(b, chromedp.Evaluate[bool](`(scrollTo(0, document.body.scrollHeight), true)`))
+		b.scrollDown()
 		return b.films().count() >= len(all), nil
 	})
 	b.films().wantNames(all, false)
