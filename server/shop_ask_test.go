@@ -288,7 +288,7 @@ func (e element) wantSeconds(text string, least, most int) {
 	})
 }
 
-// Without a language model, the answer says how it was found. A reader who asks too often learns when to ask again.
+// Without a language model, the answer says how it was found. Too many questions get a message that says how long to wait.
 func TestShopAskOffline(t *testing.T) {
 	t.Parallel()
 	a := start(t, withLimits(server.Limits{PerMinute: 1}))

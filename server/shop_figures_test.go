@@ -33,7 +33,7 @@ const figures = `(() => {
 // so nothing is checked.
 func TestShopFigures(t *testing.T) {
 	if os.Getenv("SHOP_FIGURES") == "" {
-		t.Skip("it only logs how fast the page is: run make docs-test")
+		t.Skip("it only logs how fast the page is, and takes half a minute: run make docs-test")
 	}
 	a := start(t)
 	telephone := network.Conditions{Latency: 150, DownloadThroughput: 1_638_400 / 8, UploadThroughput: 675_000 / 8}

@@ -23,8 +23,8 @@ func (b *browser) films() element { return b.results().at("heading", "") }
 // search is the field for words.
 func (b *browser) search() element { return b.at("searchbox", "Search titles and descriptions") }
 
-// typed types letters so fast that the page sees all of them before it does anything else.
-func (b *browser) typed(letters string) {
+// typeQuickly types letters so fast that the page sees all of them before it does anything else.
+func (b *browser) typeQuickly(letters string) {
 	b.t.Helper()
 	see(b, chromedp.Evaluate[bool](fmt.Sprintf(`[...%q].every((letter) => document.execCommand("insertText", false, letter))`, letters)))
 }
@@ -87,7 +87,7 @@ func (b *browser) searches(t *testing.T, a *testAPI, d *door) {
 	b.wantFragment("#/films")
 	b.wantFocus("region", "Results")
 	b.search().click()
-	b.typed(word)
+	b.typeQuickly(word)
 	b.at("checkbox", "In stock").click()
 	b.wantFragment("#/films?q=" + word + "&in_stock=true")
 
@@ -148,11 +148,11 @@ func (b *browser) typesWords(t *testing.T, d *door, word string) {
 	d.take("")
 	b.search().click()
 	began := time.Now()
-	b.typed(word[:3])
+	b.typeQuickly(word[:3])
 	if pause := b.receive(asked, "a search").Sub(began); pause < 200*time.Millisecond {
 		t.Errorf("the page searches %s after a letter, and does not wait for the next one", pause)
 	}
-	b.typed(word[3:])
+	b.typeQuickly(word[3:])
 	b.receive(cancelled, "the end of the search")
 	b.results().at("button", "Remove the condition “"+word+"”").wait()
 	got := d.take("GET /films?")

@@ -239,7 +239,7 @@ func (s *Store) call(ctx context.Context, p pool, outcome Outcome, do func(conte
 		if errors.As(err, &lost) && m != left {
 			return translate(err, uncertain, Unknown)
 		}
-		if !s.repeats(p, m, err, attempt, time.Since(start)) || !sleep(ctx, pause/2+rand.N(pause)) { //nolint:gosec // it is not a secret
+		if !s.repeats(p, m, err, attempt, time.Since(start)) || !sleep(ctx, pause/2+rand.N(pause)) { //nolint:gosec // a pause need not be hard to predict
 			return translate(err, s.finally(ctx, p, m, err), outcome)
 		}
 		pause = min(2*pause, longestPause)

@@ -70,7 +70,7 @@ func (g *garbage) end() {
 
 // percentFor returns GOGC for a number of bytes in use.
 func percentFor(used uint64, processors int) int {
-	used, n := max(used, 1), uint64(processors) //nolint:gosec // it is positive
+	used, n := max(used, 1), uint64(processors) //nolint:gosec // GOMAXPROCS is at least 1
 	garbage := max(n*heapGoal, used+n*leastGarbage) - used
 	return int(min(max(100*garbage/used, minPercent), maxPercent))
 }

@@ -25,7 +25,7 @@ interface RentProps {
   onReturn: (rental: Rental) => void;
 }
 
-/** The member of staff who rented out last in this session. It is probably the next one, too. */
+/** The number of the member of staff that was entered last since the login. The next copy is probably rented out by the same person. */
 let last = { session, member: "" };
 
 export function Rent({ customer, requested, staff, onChange, returned, onReturn }: RentProps) {
