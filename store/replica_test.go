@@ -407,7 +407,7 @@ func (l *replicaLoad) finish(t *testing.T, primary *pgtest.Node) {
 }
 
 // Without its standby, a commit waits until it is canceled, and is then made on the primary alone. Whoever was told of a
-// success could lose the write in a failover. A repeated call finds the row, and confirms it first.
+// success could lose the write in a failover. A repeated call finds what was written, and confirms it first.
 func TestUnreplicatedCommit(t *testing.T) {
 	t.Parallel()
 	whole, c := t, pgtest.NewCluster(t, 1)
@@ -430,13 +430,25 @@ func TestUnreplicatedCommit(t *testing.T) {
 			t.Cleanup(func() { s.Close() })
 			wantReads(t, s, 1)
 			n := store.NewRental{CustomerID: 1, InventoryID: copiesInStock(t, conn, 1)[0], StaffID: 1}
+			film, err := s.Film(t.Context(), 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rent := func(ctx context.Context) error {
+				_, err := s.CreateRental(ctx, n)
+				return err
+			}
+			update := func(ctx context.Context) error {
+				_, err := s.UpdateFilm(ctx, 1, []string{film.Version}, store.FilmUpdate{StreamingAvailable: !film.StreamingAvailable})
+				return err
+			}
 			c.Replicas[0].Kill(t)
 			var already *store.AlreadyRentedError
-			for range 2 {
+			for _, write := range []func(context.Context) error{update, update, rent, rent} {
 				done := make(chan struct{})
 				go func() {
 					defer close(done)
-					_, err = s.CreateRental(store.WithBookmark(t.Context(), new(store.Bookmark)), n)
+					err = write(store.WithBookmark(t.Context(), new(store.Bookmark)))
 				}()
 				for ended := false; !ended; {
 					select {
@@ -454,7 +466,10 @@ func TestUnreplicatedCommit(t *testing.T) {
 				}
 			}
 			c.Replicas[0].Restart(whole) // it outlasts this part
-			if _, err := s.CreateRental(t.Context(), n); !errors.As(err, &already) {
+			if err := rent(t.Context()); !errors.As(err, &already) {
+				t.Errorf("with a standby: %v", err)
+			}
+			if err := update(t.Context()); !errors.Is(err, store.ErrFilmChanged) {
 				t.Errorf("with a standby: %v", err)
 			}
 			rows := pgtest.Value[int](t, conn.QueryRow, `SELECT count(*) FROM rental WHERE inventory_id = $1 AND return_date IS NULL`, n.InventoryID)

@@ -88,7 +88,8 @@ func (s *Store) find(ctx context.Context, p proof) (made bool, status string, er
 	return found[0].Made, found[0].Status, nil
 }
 
-// writtenBefore reports whether err says that the database has what a call was to write.
+// writtenBefore reports whether err says that the database may have what a call was to write. A film that has changed
+// may have been changed by an earlier attempt of the same call.
 func writtenBefore(err error) bool {
 	var (
 		rented     *AlreadyRentedError
@@ -96,7 +97,8 @@ func writtenBefore(err error) bool {
 		subscribed *AlreadySubscribedError
 		cancelled  *AlreadyCancelledError
 	)
-	return errors.As(err, &rented) || errors.As(err, &returned) || errors.As(err, &subscribed) || errors.As(err, &cancelled)
+	return errors.As(err, &rented) || errors.As(err, &returned) || errors.As(err, &subscribed) || errors.As(err, &cancelled) ||
+		errors.Is(err, ErrFilmChanged)
 }
 
 // synchronous is an SQL expression that reports whether commits wait for a standby.
