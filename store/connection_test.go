@@ -445,9 +445,10 @@ func TestRefusedLogin(t *testing.T) {
 		"42501": false, // no privilege CONNECT
 		"22023": false, // an unknown setting in the URL
 		"42704": false,
-		"57P03": true, // starting up
-		"XX000": true, // a defect in the server
-		"53300": true, // too many connections
+		"55000": false, // a database that accepts no connections
+		"57P03": true,  // starting up
+		"XX000": true,  // a defect in the server
+		"53300": true,  // too many connections
 	} {
 		t.Run(code, func(t *testing.T) {
 			t.Parallel()

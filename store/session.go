@@ -75,7 +75,26 @@ type sessions struct {
 	lossAt atomic.Int64
 	// replaceAt is a time. Connections that were made before it are replaced.
 	replaceAt atomic.Int64
+	outage    outage
 }
+
+// outage is the time since which the server has been unreachable.
+type outage struct {
+	began atomic.Int64 // in nanoseconds since 1970; 0 if the server is reachable
+}
+
+// note notes the error of an attempt to reach the server. It is nil if the attempt succeeded.
+func (o *outage) note(err error) {
+	switch {
+	case err == nil && o.began.Load() != 0: // every call comes here, so it rarely writes
+		o.began.Store(0)
+	case unreachable(err):
+		o.began.CompareAndSwap(0, time.Now().UnixNano())
+	}
+}
+
+// isShort reports whether the outage has just begun.
+func (o *outage) isShort() bool { return time.Since(time.Unix(0, o.began.Load())) < outagePatience }
 
 // unreplicated is the key in pgx's custom data which says that a commit did not wait for its standby.
 const unreplicated = "unreplicated"
@@ -157,6 +176,12 @@ func addMissing(params, settings map[string]string) {
 
 // Connect makes a connection. It implements driver.Connector.
 func (s *sessions) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := s.connect(ctx)
+	s.outage.note(err)
+	return conn, err
+}
+
+func (s *sessions) connect(ctx context.Context) (driver.Conn, error) {
 	pooled := s.pooled.Load()
 	conn, err := s.connector.Connect(ctx)
 	var refused *pgconn.PgError

@@ -127,7 +127,7 @@ var codes = map[string]meaning{
 	"57000":               slow,       // operator intervention, unspecified
 	"57014":               slow,       // query canceled: a statement_timeout, or pg_cancel_backend
 	"HV00N":               away,       // foreign data wrapper: unable to establish connection
-	"XX000":               stale,      // internal error: what DDL in another session can cause
+	internalError:         stale,      // what DDL in another session can cause
 }
 
 // meaningOf returns the meaning of err. It never looks at the wording of a message, which depends on the
@@ -166,11 +166,12 @@ func meaningOf(err error) meaning {
 // meaningOfConnect returns the meaning of the SQLSTATE with which the server refused a connection. No
 // statement can be at fault yet.
 func meaningOfConnect(state string) meaning {
-	switch m := meaningOfState(state); m {
-	case fault, refused, unready:
-		return denied
-	case stale:
+	if state == internalError { // which PostgreSQL also reports while it ends
 		return away
+	}
+	switch m := meaningOfState(state); m {
+	case fault, refused, unready, stale:
+		return denied
 	default:
 		return m
 	}
@@ -213,6 +214,9 @@ func unreachable(err error) bool {
 	full := errors.As(err, &server) && strings.HasPrefix(server.Code, "53")
 	return errors.As(err, &connect) && meaningOf(err) == away && !full
 }
+
+// internalError is the SQLSTATE for an error that PostgreSQL has no other code for.
+const internalError = "XX000"
 
 // insufficientPrivilege is the SQLSTATE for a missing privilege, and for a row that a policy refuses.
 const insufficientPrivilege = "42501"

@@ -93,24 +93,6 @@ type Store struct {
 	dataset     atomic.Pointer[dataset] // nil until it is known
 	lastStatus  atomic.Pointer[Status]
 	lastSuccess atomic.Int64 // when a call last succeeded, in nanoseconds since 1970
-	outage      outage
-}
-
-// outage is the time when the primary became unreachable.
-type outage struct {
-	began atomic.Int64 // in nanoseconds since 1970; 0 if there is none
-}
-
-// begin notes that a connection could not be made.
-func (o *outage) begin() { o.began.CompareAndSwap(0, time.Now().UnixNano()) }
-
-// isShort reports whether the outage has just begun.
-func (o *outage) isShort() bool { return time.Since(time.Unix(0, o.began.Load())) < outagePatience }
-
-func (o *outage) end() {
-	if o.began.Load() != 0 { // written only then, because every call comes here
-		o.began.Store(0)
-	}
 }
 
 // pool is a pool of connections with the limits of the calls that use it.
@@ -227,9 +209,6 @@ func (s *Store) call(ctx context.Context, p pool, outcome Outcome, do func(conte
 		}
 		m := meaningOf(err)
 		s.learn(from, m)
-		if from.replica == nil && unreachable(err) {
-			s.outage.begin()
-		}
 		if from.replica != nil && m != fault && ctx.Err() == nil {
 			p, tried = p.after(from.replica, err), tried+1
 			attempt-- // those on replicas are counted apart
@@ -239,7 +218,7 @@ func (s *Store) call(ctx context.Context, p pool, outcome Outcome, do func(conte
 		if errors.As(err, &lost) && m != left {
 			return translate(err, uncertain, Unknown)
 		}
-		if !s.repeats(p, m, err, attempt, time.Since(start)) || !sleep(ctx, pause/2+rand.N(pause)) { //nolint:gosec // a pause need not be hard to predict
+		if !p.repeats(m, err, attempt, time.Since(start)) || !sleep(ctx, pause/2+rand.N(pause)) { //nolint:gosec // a pause need not be hard to predict
 			return translate(err, s.finally(ctx, p, m, err), outcome)
 		}
 		pause = min(2*pause, longestPause)
@@ -251,19 +230,19 @@ func (s *Store) call(ctx context.Context, p pool, outcome Outcome, do func(conte
 func (s *Store) succeeded(p pool) {
 	if p.replica == nil {
 		s.lastSuccess.Store(time.Now().UnixNano())
-		s.outage.end()
+		p.sessions.outage.note(nil)
 	}
 }
 
 // repeats reports whether a call is repeated after an attempt that failed with this error, which has this meaning.
-func (s *Store) repeats(p pool, m meaning, err error, attempt int, elapsed time.Duration) bool {
+func (p pool) repeats(m meaning, err error, attempt int, elapsed time.Duration) bool {
 	switch {
 	case m == unready:
 		return attempt == 1
 	case temporary[m] && attempt < maxAttempts:
 		return true
 	case unreachable(err) && !p.persistent:
-		return elapsed < outagePatience && s.outage.isShort()
+		return elapsed < outagePatience && p.sessions.outage.isShort()
 	default:
 		return (waitsFor[m] || temporary[m] && p.persistent) && elapsed < p.patience
 	}
