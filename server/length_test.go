@@ -12,12 +12,16 @@ import (
 func TestContentLength(t *testing.T) {
 	t.Parallel()
 	a := start(t)
-	for path, chunked := range map[string]bool{
-		"/films":                          false,
-		"/films/1":                        false,
-		"/openapi.yaml":                   false,
-		"/docs/swagger-ui.css":            false,
-		"/ai/ask?question=Which+comedies": true,
+	for path, want := range map[string]struct {
+		status  int
+		chunked bool
+	}{
+		"/films":               {200, false},
+		"/films/1":             {200, false},
+		"/openapi.yaml":        {200, false},
+		"/docs/swagger-ui.css": {200, false},
+		"/films?" + strings.Repeat("unknown&", 60) + "x": {400, false}, // a large problem document
+		"/ai/ask?question=Which+comedies":                {200, true},
 	} {
 		for _, method := range []string{http.MethodGet, http.MethodHead} {
 			request, err := http.NewRequestWithContext(t.Context(), method, a.URL+path, http.NoBody)
@@ -30,14 +34,14 @@ func TestContentLength(t *testing.T) {
 			}
 			body, err := io.ReadAll(response.Body)
 			response.Body.Close()
-			if err != nil || response.StatusCode != http.StatusOK {
+			if err != nil || response.StatusCode != want.status {
 				t.Errorf("%s %s: %d, %v", method, path, response.StatusCode, err)
 			}
 			known := response.ContentLength >= 0
-			if method == http.MethodGet && (known == chunked || known && response.ContentLength != int64(len(body))) {
+			if method == http.MethodGet && (known == want.chunked || known && response.ContentLength != int64(len(body))) {
 				t.Errorf("%s has %d bytes, and Content-Length says %d", path, len(body), response.ContentLength)
 			}
-			if method == http.MethodHead && known == chunked {
+			if method == http.MethodHead && known == want.chunked {
 				t.Errorf("HEAD %s: Content-Length is %d", path, response.ContentLength)
 			}
 		}
