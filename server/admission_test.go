@@ -24,15 +24,29 @@ import (
 	"example.com/pagila-api/server"
 	"example.com/pagila-api/server/internal/contract"
 	"example.com/pagila-api/store"
-	"example.com/pagila-api/store/pgtest"
 )
 
-// lockFilms locks the table of films in a separate session. It returns the function that unlocks it.
-func lockFilms(t *testing.T, url string) (unlock func()) {
-	t.Helper()
-	conn := pgtest.Connect(t, url)
-	pgtest.Exec(t, conn.Exec, `BEGIN; LOCK TABLE film IN ACCESS EXCLUSIVE MODE`)
-	return func() { pgtest.Exec(t, conn.Exec, `COMMIT`) }
+// held is a store whose films can be read only after the release. A lock in the database would not do, because a call
+// waits for one for a limited time.
+type held struct {
+	server.Store
+	released chan struct{}
+}
+
+// holdFilms makes a server wait until release is called whenever it reads films.
+func holdFilms() (hold func(*server.Deps), release func()) {
+	released := make(chan struct{})
+	return func(d *server.Deps) { d.Store = held{d.Store, released} }, func() { close(released) }
+}
+
+func (h held) Films(ctx context.Context, q store.FilmQuery) (store.Page[store.Film], error) {
+	<-h.released
+	return h.Store.Films(ctx, q)
+}
+
+func (h held) Film(ctx context.Context, id int32) (store.FilmDetail, error) {
+	<-h.released
+	return h.Store.Film(ctx, id)
 }
 
 // inFlight waits until the given number of requests use the database.
@@ -53,14 +67,13 @@ func eventually(t *testing.T, what string, is func() bool) {
 	}
 }
 
-// The database is blocked, and the limit of requests that wait for it is reached. Every further request that
+// The database does not respond, and the limit of requests that wait for it is reached. Every further request that
 // needs the database is rejected at once. Requests that do not need it succeed.
 func TestAdmission(t *testing.T) {
 	t.Parallel()
 	const limit = 5
-	url := pgtest.New(t)
-	a := startOn(t, url, withLimits(server.Limits{InFlight: limit}), withDocumentedCredentials)
-	unlock := lockFilms(t, url)
+	hold, release := holdFilms()
+	a := start(t, withLimits(server.Limits{InFlight: limit}), withDocumentedCredentials, hold)
 	var wg sync.WaitGroup
 	for i := range limit {
 		wg.Go(func() { a.get(t, fmt.Sprintf("/films?page=%d", i+1)).want(t, 200) })
@@ -104,7 +117,7 @@ func TestAdmission(t *testing.T) {
 	a.call(t, http.MethodDelete, "/films", "").want(t, 405)
 	a.get(t, "/ai/ask?question=x", "Last-Event-ID", "1").want(t, 204)
 
-	unlock()
+	release()
 	wg.Wait()
 	a.inFlight(t, 0)
 	a.get(t, "/films").want(t, 200)

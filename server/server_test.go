@@ -234,6 +234,11 @@ func (r *received) want(t *testing.T, status int) *received {
 	return r
 }
 
+// isBusy reports whether the request waited too long for the database, as on a slow machine, or was not sent yet.
+func (r *received) isBusy() bool {
+	return r == nil || r.status == http.StatusServiceUnavailable && bytes.Contains(r.body, []byte(gen.ProblemCodeDatabaseBusy))
+}
+
 // decode decodes the body as JSON into a T, and rejects members that T does not have.
 func decode[T any](t *testing.T, r *received) T {
 	t.Helper()

@@ -18,7 +18,6 @@ import (
 	"example.com/pagila-api/gen"
 	"example.com/pagila-api/server"
 	"example.com/pagila-api/store"
-	"example.com/pagila-api/store/pgtest"
 )
 
 var filmOne = json.RawMessage(`{"film_id": 1}`)
@@ -31,9 +30,8 @@ func callFilm(id int) string {
 // The calls of one question, and those of one batch of MCP, run at the same time and share a single slot.
 func TestToolCallsShareASlot(t *testing.T) {
 	t.Parallel()
-	url := pgtest.New(t)
-	a := startOn(t, url, withLimits(server.Limits{InFlight: 1}))
-	unlock := lockFilms(t, url)
+	hold, release := holdFilms()
+	a := start(t, withLimits(server.Limits{InFlight: 1}), hold)
 	tools := a.modelTools(t)
 	var wg sync.WaitGroup
 	for range 4 {
@@ -51,7 +49,7 @@ func TestToolCallsShareASlot(t *testing.T) {
 	})
 	a.inFlight(t, 1)
 	a.get(t, "/films").wantProblem(t, 503, "server_busy")
-	unlock()
+	release()
 	wg.Wait()
 	a.inFlight(t, 0)
 	for _, question := range []string{"How long is Ali Forever", "Who stars in ACE GOLDFINGER, and how long may I keep it?"} {
