@@ -58,6 +58,9 @@ func TestDocsInBrowser(t *testing.T) {
 
 	ask := operation("AI", "askQuestion")
 	b.execute(ask, "200", nil)
+	if got := b.text(ask + ` .opblock-description a[href="./#/ask"]`); got != "The shop page" {
+		t.Errorf("the link to the shop page is %q", got)
+	}
 	b.screenshot("6-ask")
 	if got := b.text(ask + " .live-responses-table .response .microlight"); !strings.Contains(got, "PG") {
 		t.Errorf("the answer is %q", got)
