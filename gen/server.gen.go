@@ -3,11 +3,8 @@
 package gen
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
 
@@ -3428,6 +3425,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 type GetIndexRequestObject struct {
 }
 
+// GetIndexResponseObject is a response that the contract declares.
 type GetIndexResponseObject interface {
 	VisitGetIndexResponse(w http.ResponseWriter) error
 }
@@ -3435,41 +3433,14 @@ type GetIndexResponseObject interface {
 type GetIndex200JSONResponse Index
 
 func (response GetIndex200JSONResponse) VisitGetIndexResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetIndex200TextHTMLResponse struct {
-	Body          io.Reader
-	ContentLength int64
-}
-
-func (response GetIndex200TextHTMLResponse) VisitGetIndexResponse(w http.ResponseWriter) error {
-
-	w.Header().Set("Content-Type", "text/html")
-	if response.ContentLength != 0 {
-		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
-	}
-	w.WriteHeader(200)
-
-	if closer, ok := response.Body.(io.ReadCloser); ok {
-		defer closer.Close()
-	}
-	_, err := io.Copy(w, response.Body)
-	return err
+	return writeJSON(w, 200, &response)
 }
 
 type ListActorsRequestObject struct {
 	Params ListActorsParams
 }
 
+// ListActorsResponseObject is a response that the contract declares.
 type ListActorsResponseObject interface {
 	VisitListActorsResponse(w http.ResponseWriter) error
 }
@@ -3477,21 +3448,14 @@ type ListActorsResponseObject interface {
 type ListActors200JSONResponse ActorPage
 
 func (response ListActors200JSONResponse) VisitListActorsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
+	return writeJSON(w, 200, &response)
 }
 
 type GetActorRequestObject struct {
 	ActorID ActorID `json:"actor_id"`
 }
 
+// GetActorResponseObject is a response that the contract declares.
 type GetActorResponseObject interface {
 	VisitGetActorResponse(w http.ResponseWriter) error
 }
@@ -3499,21 +3463,14 @@ type GetActorResponseObject interface {
 type GetActor200JSONResponse ActorDetail
 
 func (response GetActor200JSONResponse) VisitGetActorResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
+	return writeJSON(w, 200, &response)
 }
 
 type AskQuestionRequestObject struct {
 	Params AskQuestionParams
 }
 
+// AskQuestionResponseObject is a response that the contract declares.
 type AskQuestionResponseObject interface {
 	VisitAskQuestionResponse(w http.ResponseWriter) error
 }
@@ -3523,76 +3480,6 @@ type AskQuestion200ResponseHeaders struct {
 	XAIPrompt   string
 	XAIProvider string
 	XAISources  *string
-}
-
-type AskQuestion200TextEventStreamResponse struct {
-	Body          io.Reader
-	Headers       AskQuestion200ResponseHeaders
-	ContentLength int64
-}
-
-func (response AskQuestion200TextEventStreamResponse) VisitAskQuestionResponse(w http.ResponseWriter) error {
-
-	w.Header().Set("Content-Type", "text/event-stream")
-	if response.ContentLength != 0 {
-		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
-	}
-	w.Header().Set("X-AI-Model", fmt.Sprint(response.Headers.XAIModel))
-	w.Header().Set("X-AI-Prompt", fmt.Sprint(response.Headers.XAIPrompt))
-	w.Header().Set("X-AI-Provider", fmt.Sprint(response.Headers.XAIProvider))
-	if response.Headers.XAISources != nil {
-		w.Header().Set("X-AI-Sources", fmt.Sprint(*response.Headers.XAISources))
-	}
-	w.WriteHeader(200)
-
-	if closer, ok := response.Body.(io.ReadCloser); ok {
-		defer closer.Close()
-	}
-	flusher, ok := w.(http.Flusher)
-	if !ok {
-		// If w doesn't support flushing, fall back to io.Copy.
-		_, err := io.Copy(w, response.Body)
-		return err
-	}
-	// text/event-stream messages are typically small; use a
-	// modest buffer and flush after each chunk so clients see
-	// events immediately instead of waiting on OS buffering.
-	buf := make([]byte, 4096)
-	for {
-		n, err := response.Body.Read(buf)
-		if n > 0 {
-			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
-				return writeErr
-			}
-			flusher.Flush()
-		}
-		if err != nil {
-			if err == io.EOF {
-				return nil
-			}
-			return err
-		}
-	}
-}
-
-type AskQuestion200TextResponse struct {
-	Body    string
-	Headers AskQuestion200ResponseHeaders
-}
-
-func (response AskQuestion200TextResponse) VisitAskQuestionResponse(w http.ResponseWriter) error {
-
-	w.Header().Set("Content-Type", "text/plain")
-	w.Header().Set("X-AI-Model", fmt.Sprint(response.Headers.XAIModel))
-	w.Header().Set("X-AI-Prompt", fmt.Sprint(response.Headers.XAIPrompt))
-	w.Header().Set("X-AI-Provider", fmt.Sprint(response.Headers.XAIProvider))
-	if response.Headers.XAISources != nil {
-		w.Header().Set("X-AI-Sources", fmt.Sprint(*response.Headers.XAISources))
-	}
-	w.WriteHeader(200)
-
-	_, err := w.Write([]byte(fmt.Sprint(response.Body)))
-	return err
 }
 
 type AskQuestion204Response struct {
@@ -3607,6 +3494,7 @@ type HandOffRequestObject struct {
 	Body *HandOffJSONRequestBody
 }
 
+// HandOffResponseObject is a response that the contract declares.
 type HandOffResponseObject interface {
 	VisitHandOffResponse(w http.ResponseWriter) error
 }
@@ -3623,30 +3511,23 @@ type HandOff200JSONResponse struct {
 }
 
 func (response HandOff200JSONResponse) VisitHandOffResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
+	if value := response.Headers.XAIModel; value != nil {
+		w.Header().Set("X-AI-Model", *value)
 	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.XAIModel != nil {
-		w.Header().Set("X-AI-Model", fmt.Sprint(*response.Headers.XAIModel))
+	if value := response.Headers.XAIPrompt; value != nil {
+		w.Header().Set("X-AI-Prompt", *value)
 	}
-	if response.Headers.XAIPrompt != nil {
-		w.Header().Set("X-AI-Prompt", fmt.Sprint(*response.Headers.XAIPrompt))
+	if value := response.Headers.XAIProvider; value != nil {
+		w.Header().Set("X-AI-Provider", *value)
 	}
-	if response.Headers.XAIProvider != nil {
-		w.Header().Set("X-AI-Provider", fmt.Sprint(*response.Headers.XAIProvider))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
+	return writeJSON(w, 200, &response.Body)
 }
 
 type SummarizeFilmRequestObject struct {
 	Body *SummarizeFilmJSONRequestBody
 }
 
+// SummarizeFilmResponseObject is a response that the contract declares.
 type SummarizeFilmResponseObject interface {
 	VisitSummarizeFilmResponse(w http.ResponseWriter) error
 }
@@ -3663,23 +3544,16 @@ type SummarizeFilm200JSONResponse struct {
 }
 
 func (response SummarizeFilm200JSONResponse) VisitSummarizeFilmResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("X-AI-Model", fmt.Sprint(response.Headers.XAIModel))
-	w.Header().Set("X-AI-Prompt", fmt.Sprint(response.Headers.XAIPrompt))
-	w.Header().Set("X-AI-Provider", fmt.Sprint(response.Headers.XAIProvider))
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
+	w.Header().Set("X-AI-Model", response.Headers.XAIModel)
+	w.Header().Set("X-AI-Prompt", response.Headers.XAIPrompt)
+	w.Header().Set("X-AI-Provider", response.Headers.XAIProvider)
+	return writeJSON(w, 200, &response.Body)
 }
 
 type ListCategoriesRequestObject struct {
 }
 
+// ListCategoriesResponseObject is a response that the contract declares.
 type ListCategoriesResponseObject interface {
 	VisitListCategoriesResponse(w http.ResponseWriter) error
 }
@@ -3687,21 +3561,14 @@ type ListCategoriesResponseObject interface {
 type ListCategories200JSONResponse CategoryList
 
 func (response ListCategories200JSONResponse) VisitListCategoriesResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
+	return writeJSON(w, 200, &response)
 }
 
 type ListCustomersRequestObject struct {
 	Params ListCustomersParams
 }
 
+// ListCustomersResponseObject is a response that the contract declares.
 type ListCustomersResponseObject interface {
 	VisitListCustomersResponse(w http.ResponseWriter) error
 }
@@ -3716,24 +3583,17 @@ type ListCustomers200JSONResponse struct {
 }
 
 func (response ListCustomers200JSONResponse) VisitListCustomersResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
+	if value := response.Headers.Link; value != nil {
+		w.Header().Set("Link", *value)
 	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.Link != nil {
-		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
+	return writeJSON(w, 200, &response.Body)
 }
 
 type GetCustomerRequestObject struct {
 	CustomerID CustomerID `json:"customer_id"`
 }
 
+// GetCustomerResponseObject is a response that the contract declares.
 type GetCustomerResponseObject interface {
 	VisitGetCustomerResponse(w http.ResponseWriter) error
 }
@@ -3741,15 +3601,7 @@ type GetCustomerResponseObject interface {
 type GetCustomer200JSONResponse CustomerDetail
 
 func (response GetCustomer200JSONResponse) VisitGetCustomerResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
+	return writeJSON(w, 200, &response)
 }
 
 type ListCustomerPaymentsRequestObject struct {
@@ -3757,6 +3609,7 @@ type ListCustomerPaymentsRequestObject struct {
 	Params     ListCustomerPaymentsParams
 }
 
+// ListCustomerPaymentsResponseObject is a response that the contract declares.
 type ListCustomerPaymentsResponseObject interface {
 	VisitListCustomerPaymentsResponse(w http.ResponseWriter) error
 }
@@ -3771,18 +3624,10 @@ type ListCustomerPayments200JSONResponse struct {
 }
 
 func (response ListCustomerPayments200JSONResponse) VisitListCustomerPaymentsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
+	if value := response.Headers.Link; value != nil {
+		w.Header().Set("Link", *value)
 	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.Link != nil {
-		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
+	return writeJSON(w, 200, &response.Body)
 }
 
 type ListCustomerRentalsRequestObject struct {
@@ -3790,6 +3635,7 @@ type ListCustomerRentalsRequestObject struct {
 	Params     ListCustomerRentalsParams
 }
 
+// ListCustomerRentalsResponseObject is a response that the contract declares.
 type ListCustomerRentalsResponseObject interface {
 	VisitListCustomerRentalsResponse(w http.ResponseWriter) error
 }
@@ -3804,18 +3650,10 @@ type ListCustomerRentals200JSONResponse struct {
 }
 
 func (response ListCustomerRentals200JSONResponse) VisitListCustomerRentalsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
+	if value := response.Headers.Link; value != nil {
+		w.Header().Set("Link", *value)
 	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.Link != nil {
-		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
+	return writeJSON(w, 200, &response.Body)
 }
 
 type CreateRentalRequestObject struct {
@@ -3823,6 +3661,7 @@ type CreateRentalRequestObject struct {
 	Body       *CreateRentalJSONRequestBody
 }
 
+// CreateRentalResponseObject is a response that the contract declares.
 type CreateRentalResponseObject interface {
 	VisitCreateRentalResponse(w http.ResponseWriter) error
 }
@@ -3837,16 +3676,8 @@ type CreateRental201JSONResponse struct {
 }
 
 func (response CreateRental201JSONResponse) VisitCreateRentalResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
-	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
-	return err
+	w.Header().Set("Location", response.Headers.Location)
+	return writeJSON(w, 201, &response.Body)
 }
 
 type GetRentalRequestObject struct {
@@ -3854,6 +3685,7 @@ type GetRentalRequestObject struct {
 	RentalID   RentalID   `json:"rental_id"`
 }
 
+// GetRentalResponseObject is a response that the contract declares.
 type GetRentalResponseObject interface {
 	VisitGetRentalResponse(w http.ResponseWriter) error
 }
@@ -3861,15 +3693,7 @@ type GetRentalResponseObject interface {
 type GetRental200JSONResponse Rental
 
 func (response GetRental200JSONResponse) VisitGetRentalResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
+	return writeJSON(w, 200, &response)
 }
 
 type ReturnRentalRequestObject struct {
@@ -3877,6 +3701,7 @@ type ReturnRentalRequestObject struct {
 	RentalID   RentalID   `json:"rental_id"`
 }
 
+// ReturnRentalResponseObject is a response that the contract declares.
 type ReturnRentalResponseObject interface {
 	VisitReturnRentalResponse(w http.ResponseWriter) error
 }
@@ -3884,21 +3709,14 @@ type ReturnRentalResponseObject interface {
 type ReturnRental200JSONResponse Rental
 
 func (response ReturnRental200JSONResponse) VisitReturnRentalResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
+	return writeJSON(w, 200, &response)
 }
 
 type ListCustomerSubscriptionsRequestObject struct {
 	CustomerID CustomerID `json:"customer_id"`
 }
 
+// ListCustomerSubscriptionsResponseObject is a response that the contract declares.
 type ListCustomerSubscriptionsResponseObject interface {
 	VisitListCustomerSubscriptionsResponse(w http.ResponseWriter) error
 }
@@ -3906,15 +3724,7 @@ type ListCustomerSubscriptionsResponseObject interface {
 type ListCustomerSubscriptions200JSONResponse SubscriptionList
 
 func (response ListCustomerSubscriptions200JSONResponse) VisitListCustomerSubscriptionsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
+	return writeJSON(w, 200, &response)
 }
 
 type CreateSubscriptionRequestObject struct {
@@ -3922,6 +3732,7 @@ type CreateSubscriptionRequestObject struct {
 	Body       *CreateSubscriptionJSONRequestBody
 }
 
+// CreateSubscriptionResponseObject is a response that the contract declares.
 type CreateSubscriptionResponseObject interface {
 	VisitCreateSubscriptionResponse(w http.ResponseWriter) error
 }
@@ -3936,16 +3747,8 @@ type CreateSubscription201JSONResponse struct {
 }
 
 func (response CreateSubscription201JSONResponse) VisitCreateSubscriptionResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
-	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
-	return err
+	w.Header().Set("Location", response.Headers.Location)
+	return writeJSON(w, 201, &response.Body)
 }
 
 type GetSubscriptionRequestObject struct {
@@ -3953,6 +3756,7 @@ type GetSubscriptionRequestObject struct {
 	SubscriptionID SubscriptionID `json:"subscription_id"`
 }
 
+// GetSubscriptionResponseObject is a response that the contract declares.
 type GetSubscriptionResponseObject interface {
 	VisitGetSubscriptionResponse(w http.ResponseWriter) error
 }
@@ -3960,15 +3764,7 @@ type GetSubscriptionResponseObject interface {
 type GetSubscription200JSONResponse Subscription
 
 func (response GetSubscription200JSONResponse) VisitGetSubscriptionResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
+	return writeJSON(w, 200, &response)
 }
 
 type CancelSubscriptionRequestObject struct {
@@ -3976,6 +3772,7 @@ type CancelSubscriptionRequestObject struct {
 	SubscriptionID SubscriptionID `json:"subscription_id"`
 }
 
+// CancelSubscriptionResponseObject is a response that the contract declares.
 type CancelSubscriptionResponseObject interface {
 	VisitCancelSubscriptionResponse(w http.ResponseWriter) error
 }
@@ -3983,116 +3780,31 @@ type CancelSubscriptionResponseObject interface {
 type CancelSubscription200JSONResponse Subscription
 
 func (response CancelSubscription200JSONResponse) VisitCancelSubscriptionResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
+	return writeJSON(w, 200, &response)
 }
 
 type GetDocsRequestObject struct {
 }
 
+// GetDocsResponseObject is a response that the contract declares.
 type GetDocsResponseObject interface {
 	VisitGetDocsResponse(w http.ResponseWriter) error
-}
-
-type GetDocs200TextHTMLResponse struct {
-	Body          io.Reader
-	ContentLength int64
-}
-
-func (response GetDocs200TextHTMLResponse) VisitGetDocsResponse(w http.ResponseWriter) error {
-
-	w.Header().Set("Content-Type", "text/html")
-	if response.ContentLength != 0 {
-		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
-	}
-	w.WriteHeader(200)
-
-	if closer, ok := response.Body.(io.ReadCloser); ok {
-		defer closer.Close()
-	}
-	_, err := io.Copy(w, response.Body)
-	return err
 }
 
 type GetDocsAssetRequestObject struct {
 	Asset string `json:"asset"`
 }
 
+// GetDocsAssetResponseObject is a response that the contract declares.
 type GetDocsAssetResponseObject interface {
 	VisitGetDocsAssetResponse(w http.ResponseWriter) error
-}
-
-type GetDocsAsset200ImagePngResponse struct {
-	Body          io.Reader
-	ContentLength int64
-}
-
-func (response GetDocsAsset200ImagePngResponse) VisitGetDocsAssetResponse(w http.ResponseWriter) error {
-
-	w.Header().Set("Content-Type", "image/png")
-	if response.ContentLength != 0 {
-		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
-	}
-	w.WriteHeader(200)
-
-	if closer, ok := response.Body.(io.ReadCloser); ok {
-		defer closer.Close()
-	}
-	_, err := io.Copy(w, response.Body)
-	return err
-}
-
-type GetDocsAsset200TextCSSResponse struct {
-	Body          io.Reader
-	ContentLength int64
-}
-
-func (response GetDocsAsset200TextCSSResponse) VisitGetDocsAssetResponse(w http.ResponseWriter) error {
-
-	w.Header().Set("Content-Type", "text/css")
-	if response.ContentLength != 0 {
-		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
-	}
-	w.WriteHeader(200)
-
-	if closer, ok := response.Body.(io.ReadCloser); ok {
-		defer closer.Close()
-	}
-	_, err := io.Copy(w, response.Body)
-	return err
-}
-
-type GetDocsAsset200TextJavascriptResponse struct {
-	Body          io.Reader
-	ContentLength int64
-}
-
-func (response GetDocsAsset200TextJavascriptResponse) VisitGetDocsAssetResponse(w http.ResponseWriter) error {
-
-	w.Header().Set("Content-Type", "text/javascript")
-	if response.ContentLength != 0 {
-		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
-	}
-	w.WriteHeader(200)
-
-	if closer, ok := response.Body.(io.ReadCloser); ok {
-		defer closer.Close()
-	}
-	_, err := io.Copy(w, response.Body)
-	return err
 }
 
 type ListFilmsRequestObject struct {
 	Params ListFilmsParams
 }
 
+// ListFilmsResponseObject is a response that the contract declares.
 type ListFilmsResponseObject interface {
 	VisitListFilmsResponse(w http.ResponseWriter) error
 }
@@ -4107,24 +3819,17 @@ type ListFilms200JSONResponse struct {
 }
 
 func (response ListFilms200JSONResponse) VisitListFilmsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
+	if value := response.Headers.Link; value != nil {
+		w.Header().Set("Link", *value)
 	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.Link != nil {
-		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
+	return writeJSON(w, 200, &response.Body)
 }
 
 type GetFilmRequestObject struct {
 	FilmID FilmID `json:"film_id"`
 }
 
+// GetFilmResponseObject is a response that the contract declares.
 type GetFilmResponseObject interface {
 	VisitGetFilmResponse(w http.ResponseWriter) error
 }
@@ -4139,16 +3844,8 @@ type GetFilm200JSONResponse struct {
 }
 
 func (response GetFilm200JSONResponse) VisitGetFilmResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
+	w.Header().Set("ETag", response.Headers.ETag)
+	return writeJSON(w, 200, &response.Body)
 }
 
 type GetFilm304ResponseHeaders struct {
@@ -4160,7 +3857,7 @@ type GetFilm304Response struct {
 }
 
 func (response GetFilm304Response) VisitGetFilmResponse(w http.ResponseWriter) error {
-	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("ETag", response.Headers.ETag)
 	w.WriteHeader(304)
 	return nil
 }
@@ -4171,6 +3868,7 @@ type UpdateFilmRequestObject struct {
 	Body   *UpdateFilmJSONRequestBody
 }
 
+// UpdateFilmResponseObject is a response that the contract declares.
 type UpdateFilmResponseObject interface {
 	VisitUpdateFilmResponse(w http.ResponseWriter) error
 }
@@ -4185,22 +3883,15 @@ type UpdateFilm200JSONResponse struct {
 }
 
 func (response UpdateFilm200JSONResponse) VisitUpdateFilmResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
+	w.Header().Set("ETag", response.Headers.ETag)
+	return writeJSON(w, 200, &response.Body)
 }
 
 type ListFilmInventoryRequestObject struct {
 	FilmID FilmID `json:"film_id"`
 }
 
+// ListFilmInventoryResponseObject is a response that the contract declares.
 type ListFilmInventoryResponseObject interface {
 	VisitListFilmInventoryResponse(w http.ResponseWriter) error
 }
@@ -4208,20 +3899,13 @@ type ListFilmInventoryResponseObject interface {
 type ListFilmInventory200JSONResponse FilmInventory
 
 func (response ListFilmInventory200JSONResponse) VisitListFilmInventoryResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
+	return writeJSON(w, 200, &response)
 }
 
 type GetHealthRequestObject struct {
 }
 
+// GetHealthResponseObject is a response that the contract declares.
 type GetHealthResponseObject interface {
 	VisitGetHealthResponse(w http.ResponseWriter) error
 }
@@ -4229,20 +3913,13 @@ type GetHealthResponseObject interface {
 type GetHealth200JSONResponse Health
 
 func (response GetHealth200JSONResponse) VisitGetHealthResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
+	return writeJSON(w, 200, &response)
 }
 
 type ListLanguagesRequestObject struct {
 }
 
+// ListLanguagesResponseObject is a response that the contract declares.
 type ListLanguagesResponseObject interface {
 	VisitListLanguagesResponse(w http.ResponseWriter) error
 }
@@ -4250,20 +3927,13 @@ type ListLanguagesResponseObject interface {
 type ListLanguages200JSONResponse LanguageList
 
 func (response ListLanguages200JSONResponse) VisitListLanguagesResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
+	return writeJSON(w, 200, &response)
 }
 
 type GetContractJSONRequestObject struct {
 }
 
+// GetContractJSONResponseObject is a response that the contract declares.
 type GetContractJSONResponseObject interface {
 	VisitGetContractJSONResponse(w http.ResponseWriter) error
 }
@@ -4271,47 +3941,21 @@ type GetContractJSONResponseObject interface {
 type GetContractJSON200JSONResponse map[string]interface{}
 
 func (response GetContractJSON200JSONResponse) VisitGetContractJSONResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
+	return writeJSON(w, 200, &response)
 }
 
 type GetContractYAMLRequestObject struct {
 }
 
+// GetContractYAMLResponseObject is a response that the contract declares.
 type GetContractYAMLResponseObject interface {
 	VisitGetContractYAMLResponse(w http.ResponseWriter) error
-}
-
-type GetContractYAML200ApplicationYamlResponse struct {
-	Body          io.Reader
-	ContentLength int64
-}
-
-func (response GetContractYAML200ApplicationYamlResponse) VisitGetContractYAMLResponse(w http.ResponseWriter) error {
-
-	w.Header().Set("Content-Type", "application/yaml")
-	if response.ContentLength != 0 {
-		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
-	}
-	w.WriteHeader(200)
-
-	if closer, ok := response.Body.(io.ReadCloser); ok {
-		defer closer.Close()
-	}
-	_, err := io.Copy(w, response.Body)
-	return err
 }
 
 type ListPlansRequestObject struct {
 }
 
+// ListPlansResponseObject is a response that the contract declares.
 type ListPlansResponseObject interface {
 	VisitListPlansResponse(w http.ResponseWriter) error
 }
@@ -4319,20 +3963,13 @@ type ListPlansResponseObject interface {
 type ListPlans200JSONResponse PlanList
 
 func (response ListPlans200JSONResponse) VisitListPlansResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
+	return writeJSON(w, 200, &response)
 }
 
 type GetReadinessRequestObject struct {
 }
 
+// GetReadinessResponseObject is a response that the contract declares.
 type GetReadinessResponseObject interface {
 	VisitGetReadinessResponse(w http.ResponseWriter) error
 }
@@ -4340,21 +3977,14 @@ type GetReadinessResponseObject interface {
 type GetReadiness200JSONResponse Readiness
 
 func (response GetReadiness200JSONResponse) VisitGetReadinessResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
+	return writeJSON(w, 200, &response)
 }
 
 type ListRentalsRequestObject struct {
 	Params ListRentalsParams
 }
 
+// ListRentalsResponseObject is a response that the contract declares.
 type ListRentalsResponseObject interface {
 	VisitListRentalsResponse(w http.ResponseWriter) error
 }
@@ -4369,71 +3999,25 @@ type ListRentals200JSONResponse struct {
 }
 
 func (response ListRentals200JSONResponse) VisitListRentalsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
+	if value := response.Headers.Link; value != nil {
+		w.Header().Set("Link", *value)
 	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.Link != nil {
-		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
+	return writeJSON(w, 200, &response.Body)
 }
 
 type GetShopAssetRequestObject struct {
 	Asset string `json:"asset"`
 }
 
+// GetShopAssetResponseObject is a response that the contract declares.
 type GetShopAssetResponseObject interface {
 	VisitGetShopAssetResponse(w http.ResponseWriter) error
-}
-
-type GetShopAsset200TextCSSResponse struct {
-	Body          io.Reader
-	ContentLength int64
-}
-
-func (response GetShopAsset200TextCSSResponse) VisitGetShopAssetResponse(w http.ResponseWriter) error {
-
-	w.Header().Set("Content-Type", "text/css")
-	if response.ContentLength != 0 {
-		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
-	}
-	w.WriteHeader(200)
-
-	if closer, ok := response.Body.(io.ReadCloser); ok {
-		defer closer.Close()
-	}
-	_, err := io.Copy(w, response.Body)
-	return err
-}
-
-type GetShopAsset200TextJavascriptResponse struct {
-	Body          io.Reader
-	ContentLength int64
-}
-
-func (response GetShopAsset200TextJavascriptResponse) VisitGetShopAssetResponse(w http.ResponseWriter) error {
-
-	w.Header().Set("Content-Type", "text/javascript")
-	if response.ContentLength != 0 {
-		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
-	}
-	w.WriteHeader(200)
-
-	if closer, ok := response.Body.(io.ReadCloser); ok {
-		defer closer.Close()
-	}
-	_, err := io.Copy(w, response.Body)
-	return err
 }
 
 type ListStoresRequestObject struct {
 }
 
+// ListStoresResponseObject is a response that the contract declares.
 type ListStoresResponseObject interface {
 	VisitListStoresResponse(w http.ResponseWriter) error
 }
@@ -4441,21 +4025,14 @@ type ListStoresResponseObject interface {
 type ListStores200JSONResponse StoreList
 
 func (response ListStores200JSONResponse) VisitListStoresResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
+	return writeJSON(w, 200, &response)
 }
 
 type CreateTokenRequestObject struct {
 	Body *CreateTokenFormdataRequestBody
 }
 
+// CreateTokenResponseObject is a response that the contract declares.
 type CreateTokenResponseObject interface {
 	VisitCreateTokenResponse(w http.ResponseWriter) error
 }
@@ -4463,18 +4040,10 @@ type CreateTokenResponseObject interface {
 type CreateToken200JSONResponse Token
 
 func (response CreateToken200JSONResponse) VisitCreateTokenResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
+	return writeJSON(w, 200, &response)
 }
 
-// StrictServerInterface represents all server handlers.
+// StrictServerInterface has a method for each operation of the contract.
 type StrictServerInterface interface {
 	// GetIndex An index, or the shop page
 	// (GET /)

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -156,7 +157,7 @@ func (s *Server) serveMCP(c *gin.Context) {
 		return
 	}
 	c.Request.Body = io.NopCloser(bytes.NewReader(body))
-	w := &mcpWriter{ResponseWriter: wholeWriter{c.Writer}} // the SDK writes JSON at once
+	w := &mcpWriter{ResponseWriter: c.Writer}
 	s.mcp.ServeHTTP(w, c.Request)
 	if err := w.refusal(); err != nil {
 		w.Header().Del("Content-Type")
@@ -180,10 +181,13 @@ func (w *mcpWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Write continues a response.
+// Write continues a response. The SDK writes JSON at once, but does not say how long it is.
 func (w *mcpWriter) Write(p []byte) (int, error) {
 	if w.status != 0 {
 		return w.text.Write(p)
+	}
+	if !w.Written() && w.Header().Get("Content-Type") == "application/json" {
+		w.Header().Set("Content-Length", strconv.Itoa(len(p)))
 	}
 	return w.ResponseWriter.Write(p)
 }

@@ -236,7 +236,7 @@ func (s *Server) newEngine() *gin.Engine {
 	engine.NoMethod(func(c *gin.Context) { s.onError(c, errNoMethod) })
 	engine.Use(s.process)
 
-	around := []gen.StrictMiddlewareFunc{detach, s.admit, sized}
+	around := []gen.StrictMiddlewareFunc{detach, s.admit}
 	if s.bookmarks != nil {
 		around = append(around, s.follow)
 	}
