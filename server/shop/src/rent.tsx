@@ -136,7 +136,7 @@ export function Rent({ customer, requested, staff, onChange, returned, onReturn 
                 onCopy={() => changed(setTarget)("copy")}
               />
             ) : (
-              <CounterFailure error={error} onRetry={submit} byHand />
+              <CounterFailure error={error} onRetry={submit} of="write" />
             ))}
         </div>
       </form>

@@ -193,7 +193,7 @@ function Subscribe({ customer, cancelled, onChanged, onCancel }: SubscribeProps)
             (isConflict(error) ? (
               <SubscribeConflict error={error} onCancel={onCancel} onStart={startOn} />
             ) : (
-              <CounterFailure error={error} onRetry={submit} byHand />
+              <CounterFailure error={error} onRetry={submit} of="write" />
             ))}
         </div>
       </form>
