@@ -189,10 +189,11 @@ export interface Write<T> {
 
 /**
  * Keeps the state of a write. While one is under way, another is ignored, so that a double press writes once. A write is
- * not aborted when its view disappears, because it may have been carried out already. `onChange` is called after a success,
- * and without a result after a conflict, since the view is then out of date. It is not called once the view has disappeared.
+ * not aborted when its view disappears, because it may have been carried out already. `onChange` is called with the result
+ * after a success, and with the conflict after a conflict, since the view is then out of date. It is not called once the
+ * view has disappeared.
  */
-export function useWrite<T>(onChange?: (result: T | undefined) => void): Write<T> {
+export function useWrite<T>(onChange?: (result: T | undefined, conflict?: ProblemError) => void): Write<T> {
   const [state, setState] = useState<{ busy: boolean; result?: T; error?: unknown }>({ busy: false });
   const busy = useRef(false);
   const changed = useRef(onChange);
@@ -211,7 +212,7 @@ export function useWrite<T>(onChange?: (result: T | undefined) => void): Write<T
     } catch (error) {
       setState({ busy: false, error });
       if (isConflict(error)) {
-        changed.current?.(undefined);
+        changed.current?.(undefined, error);
       }
     } finally {
       busy.current = false;
