@@ -204,10 +204,7 @@ func (b *browser) meetsConflicts(t *testing.T, c *counterCase) {
 	b.at("link", title).wait()
 	b.at("searchbox", "Name, email address or number").fill(strconv.Itoa(c.customer))
 	b.like("link", c.name).click()
-	b.until("the film in the form", func() (bool, error) {
-		got, err := on[string](form.at("combobox", "Film"), "function() { return this.value }")
-		return got == title, err
-	})
+	form.at("combobox", "Film").wantValue(title)
 	form.at("spinbutton", "Member of staff").fill("1")
 	form.at("button", "Rent").click()
 	form.at("alert", "").wantText("This store has no copy in stock.")
@@ -354,6 +351,34 @@ func TestShopCounterMeanwhile(t *testing.T) {
 	returned.wantText("This copy was returned before")
 	returned.at("button", "Close").click()
 	conflict.gone()
+
+	// A conflict is about the film that the request named, although the form names a copy by now.
+	other := one[int](t, c.testAPI, `SELECT min(customer_id) FROM customer WHERE active = 1 AND customer_id <> ?`, c.customer)
+	c.exec(t, `INSERT INTO rental (rental_date, inventory_id, customer_id, staff_id) SELECT now(), inventory_id, ?, 1 FROM inventory i WHERE film_id = ? AND store_id = 1
+		AND NOT EXISTS (SELECT FROM rental r WHERE r.inventory_id = i.inventory_id AND return_date IS NULL)`, other, c.film)
+	pressed, let = c.holdWrites()
+	form.at("button", "Rent").click()
+	b.receive(pressed, "the rental")
+	form.at("radio", "This copy").click()
+	close(let)
+	conflict.wantText("This store has no copy in stock.")
+	c.door.guard(nil)
+
+	// A conflict is over when the subscription turns out to have been cancelled. It ended long ago, so the next one starts today.
+	c.exec(t, `INSERT INTO streaming_subscription (customer_id, plan_name, start_date) VALUES (?, 'basic', `+today+` - 9)`, c.customer)
+	streaming := b.at("region", "Streaming")
+	streaming.at("DisclosureTriangle", "Start a subscription").click()
+	streaming.like("radio", "Premium").click()
+	streaming.at("button", "Subscribe").click()
+	streaming.at("alert", "").wantText("a subscription on some of these days.")
+	c.exec(t, `UPDATE streaming_subscription SET end_date = start_date + 2 WHERE customer_id = ?`, c.customer)
+	streaming.at("alert", "").at("button", "Cancel that one").click()
+	b.at("dialog", "Cancel this subscription?").at("button", "Cancel it").click()
+	cancelled := b.at("dialog", "Cancelled")
+	cancelled.wantText("It had already been cancelled or had ended.")
+	cancelled.at("button", "Close").click()
+	streaming.at("alert", "").gone()
+	streaming.like("Date", "First day").wantValue(one[string](t, c.testAPI, `SELECT (`+today+`)::text`))
 
 	// The next member of staff has another number.
 	b.at("button", "Log out").click()

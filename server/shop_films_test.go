@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"example.com/pagila-api/store/pgtest"
 )
@@ -41,6 +43,7 @@ func TestShopFilms(t *testing.T) {
 	b.firstSight(t, sample, sample.URL)
 	b.firstSight(t, a, d.URL)
 	b.searches(t, a, d)
+	b.typesBounds(t, a, d)
 	b.readsOn(t, a, d)
 	b.malformed(t, d)
 	b.wantCleanConsole(d.URL, 20)
@@ -160,6 +163,54 @@ func (b *browser) typesWords(t *testing.T, d *door, word string) {
 		t.Errorf("the page searches with %q, want two requests", got)
 	}
 	d.guard(nil)
+}
+
+// typesBounds types a bound of a range while further films arrive. They do not change what has been typed.
+func (b *browser) typesBounds(t *testing.T, a *testAPI, d *door) {
+	t.Helper()
+	arrived, let := make(chan time.Time, 1), make(chan struct{})
+	d.guard(func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Query().Has("cursor") {
+			select {
+			case arrived <- time.Now():
+			default:
+			}
+			select {
+			case <-let:
+			case <-r.Context().Done():
+			}
+		}
+		return false
+	})
+	b.visit(d.URL + "/#/films")
+	b.films().wantNames(list(t, a, `SELECT title FROM film ORDER BY film_id LIMIT 24`), true)
+	b.scrollDown()
+	b.receive(arrived, "the request for further films")
+	bound := b.at("group", "Minutes").at("textbox", "From")
+	bound.fill("17")
+	close(let)
+	b.until("further films", func() (bool, error) { return b.films().count() > 24, nil })
+	b.insert("5")
+	bound.wantValue("175")
+	b.wantFragment("#/films")
+	b.keys(kb.Enter)
+	b.wantFragment("#/films?length_min=175")
+	b.films().wantNames(list(t, a, `SELECT title FROM film WHERE length >= 175 ORDER BY film_id LIMIT 24`), true)
+	d.guard(nil)
+
+	// The field follows the address.
+	b.back()
+	b.wantFragment("#/films")
+	bound.wantValue("")
+}
+
+// wantValue waits until a field has this in it.
+func (e element) wantValue(want string) {
+	e.b.t.Helper()
+	e.b.until(fmt.Sprintf("%q in %s", want, e), func() (bool, error) {
+		got, err := on[string](e, "function() { return this.value }")
+		return err == nil && got == want, cmp.Or(err, fmt.Errorf("got %q", got))
+	})
 }
 
 // scrollDown scrolls to the end of the page.

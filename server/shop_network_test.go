@@ -129,6 +129,20 @@ func TestShopNetworks(t *testing.T) {
 	d.guard(nil)
 	b.results().at("button", "Try again").click()
 	b.results().at("status", "").wantText("films")
+
+	// At the counter, a login that has failed has changed nothing, and a search that has failed has no results.
+	b.connect(none)
+	b.turnTo("#/counter")
+	b.logsIn("secret")
+	b.at("alert", "").wantText("You are offline Try again.")
+	b.connect(wired)
+	b.at("button", "Log in").click()
+	b.at("status", "").wantText("customers")
+	b.connect(none)
+	b.at("searchbox", "Name, email address or number").fill("a")
+	b.at("status", "").wantText("No results")
+	b.connect(wired)
+	b.at("status", "").wantText("customers")
 	b.wantCleanConsole(d.URL, 10)
 }
 

@@ -168,7 +168,7 @@ function AnswerView({ answer, onRetry }: { answer: Answer; onRetry: () => void }
               <Linked text={text} films={sources?.films ?? []} />
             </p>
           )}
-          {state === "failed" && <Failure error={error} onRetry={onRetry} byHand isAnswer />}
+          {state === "failed" && <Failure error={error} onRetry={onRetry} of="question" />}
           {done && (
             <p class="quiet">
               Written by the model <bdi>{done.model}</bdi> in {(duration / 1000).toFixed(1)} s. Finish reason: <bdi>{done.finish_reason}</bdi>. Tokens:{" "}

@@ -104,7 +104,7 @@ function LogIn({ username: known = "" }: { username?: string }) {
           {error.detail}
         </p>
       ) : (
-        error !== undefined && <Failure error={error} onRetry={submit} byHand />
+        error !== undefined && <Failure error={error} onRetry={submit} of="login" />
       )}
     </form>
   );
@@ -171,7 +171,7 @@ function Customers({ params, kept }: { params: URLSearchParams; kept: Kept }) {
       {requested && <RequestedFilm requested={requested} />}
       <SearchForm query={query} withStore={!requested} onChange={show} />
       <p role="status" class="quiet total">
-        {pages.total === undefined ? "Searching…" : pages.total === 0 ? "No customers match." : count(pages.total, "customer")}
+        {summary(pages)}
       </p>
       {pages.error !== undefined && <CounterFailure error={pages.error} onRetry={pages.retry} />}
       <ul class={pages.items ? "customers" : "customers stale"} aria-busy={pages.loading}>
@@ -195,6 +195,14 @@ function Customers({ params, kept }: { params: URLSearchParams; kept: Kept }) {
       <More pages={pages} label="More customers" />
     </>
   );
+}
+
+/** What a screen reader hears of the search. */
+function summary({ total, loading, error }: Pages<unknown>): string {
+  if (total === undefined) {
+    return error === undefined || loading ? "Searching…" : "No results";
+  }
+  return total === 0 ? "No customers match." : count(total, "customer");
 }
 
 /** The items, or until they are there those of the search before. */

@@ -88,8 +88,8 @@ function Order({ params, onChange }: { params: URLSearchParams; onChange: (param
 }
 
 /** What a screen reader hears when the results are there. */
-function summary({ items, total, stale, error }: FilmList): string {
-  if (error !== undefined && stale) {
+function summary({ items, total, stale, loading, error }: FilmList): string {
+  if (error !== undefined && stale && !loading) {
     return "No results";
   }
   if (!items || stale) {

@@ -118,23 +118,34 @@ function Select({ params, onChange, label, name, any, options = [] }: FieldProps
 }
 
 /** A field for the lowest and one for the highest value. */
-function Range({ params, onChange, legend, of }: FieldProps & { legend: string; of: (typeof ranges)[number][1] }) {
+function Range({ legend, of, ...props }: FieldProps & { legend: string; of: (typeof ranges)[number][1] }) {
   return (
     <fieldset class="range">
       <legend>{legend}</legend>
-      {([[`${of}_min`, "From"], [`${of}_max`, "To"]] as const).map(([name, label]) => (
-        <label key={name} class="field">
-          <span>{label}</span>
-          <input
-            type="text"
-            inputMode="decimal"
-            autocomplete="off"
-            value={params.get(name) ?? ""}
-            onChange={(event) => onChange(withValue(params, name, event.currentTarget.value.trim()))}
-          />
-        </label>
-      ))}
+      <Bound {...props} label="From" name={`${of}_min`} />
+      <Bound {...props} label="To" name={`${of}_max`} />
     </fieldset>
+  );
+}
+
+/** A bound of a range. It counts when the reader leaves the field or presses Enter. */
+function Bound({ params, onChange, label, name }: FieldProps & { label: string; name: Name }) {
+  const value = params.get(name) ?? "";
+  // Otherwise a page of films that arrives meanwhile would put the value in the place of what has been typed.
+  const [text, setText] = useState(value);
+  useEffect(() => setText(value), [value]);
+  return (
+    <label class="field">
+      <span>{label}</span>
+      <input
+        type="text"
+        inputMode="decimal"
+        autocomplete="off"
+        value={text}
+        onInput={(event) => setText(event.currentTarget.value)}
+        onChange={(event) => onChange(withValue(params, name, event.currentTarget.value.trim()))}
+      />
+    </label>
   );
 }
 

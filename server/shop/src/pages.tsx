@@ -71,9 +71,9 @@ export function usePages<T>(load: (cursor: string | undefined, signal: AbortSign
       return;
     }
     const { signal } = (controller.current = new AbortController());
-    setRest({ ...rest, loading: true, error: undefined });
+    setRest({ ...rest, loading: true }); // an error stays until the outcome is known
     load(rest.next, signal).then(
-      ({ items, next_cursor }) => signal.aborted || setRest({ ...rest, items: [...rest.items, ...items], next: next_cursor, loading: false }),
+      ({ items, next_cursor }) => signal.aborted || setRest({ ...rest, items: [...rest.items, ...items], next: next_cursor, loading: false, error: undefined }),
       (error: unknown) => signal.aborted || setRest({ ...rest, loading: false, error }),
     );
   };

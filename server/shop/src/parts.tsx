@@ -41,18 +41,18 @@ export const expired = "expired";
 interface CounterFailureProps {
   error: unknown;
   onRetry: () => void;
-  /** For a write: only the button tries again, also after an error that a read would have again. */
-  byHand?: boolean;
+  /** After a write, only the button tries again, also after an error that a read would have again. */
+  of?: "read" | "write";
 }
 
 /** Shows an error of a call that needs a token. */
-export function CounterFailure({ error, onRetry, byHand = false }: CounterFailureProps) {
+export function CounterFailure({ error, onRetry, of = "read" }: CounterFailureProps) {
   if (error instanceof HTTPError && error.status === 401) {
-    return <LoggedOut error={error} onRetry={byHand ? undefined : onRetry} />;
+    return <LoggedOut error={error} onRetry={of === "read" ? onRetry : undefined} />;
   }
   return (
     <>
-      <Failure error={error} onRetry={onRetry} byHand={byHand} />
+      <Failure error={error} onRetry={onRetry} of={of} />
       {error instanceof ProblemError && error.code === "insufficient_scope" && (
         <p>Log out and in again: a token from the login has every scope. Otherwise ask the operator of the server.</p>
       )}
@@ -158,7 +158,7 @@ export function Confirmation({ title, action, acting, write, onSubmit, onClose, 
     <Dialog title={title} isBusy={busy} onClose={onClose} fallback={fallback}>
       {children}
       <div role="status">{outcome}</div>
-      {error !== undefined && !isDone && <CounterFailure error={error} onRetry={onSubmit} byHand />}
+      {error !== undefined && !isDone && <CounterFailure error={error} onRetry={onSubmit} of="write" />}
       <div class="actions">
         {isDone ? (
           <button key="close" type="button" ref={close} onClick={onClose}>
@@ -189,10 +189,11 @@ export interface Write<T> {
 
 /**
  * Keeps the state of a write. While one is under way, another is ignored, so that a double press writes once. A write is
- * not aborted when its view disappears, because it may have been carried out already. `onChange` is called after a success,
- * and without a result after a conflict, since the view is then out of date. It is not called once the view has disappeared.
+ * not aborted when its view disappears, because it may have been carried out already. `onChange` is called with the result
+ * after a success, and with the conflict after a conflict, since the view is then out of date. It is not called once the
+ * view has disappeared.
  */
-export function useWrite<T>(onChange?: (result: T | undefined) => void): Write<T> {
+export function useWrite<T>(onChange?: (result: T | undefined, conflict?: ProblemError) => void): Write<T> {
   const [state, setState] = useState<{ busy: boolean; result?: T; error?: unknown }>({ busy: false });
   const busy = useRef(false);
   const changed = useRef(onChange);
@@ -211,7 +212,7 @@ export function useWrite<T>(onChange?: (result: T | undefined) => void): Write<T
     } catch (error) {
       setState({ busy: false, error });
       if (isConflict(error)) {
-        changed.current?.(undefined);
+        changed.current?.(undefined, error);
       }
     } finally {
       busy.current = false;

@@ -52,7 +52,10 @@ export function FilmPicker({ input, store, film, onPick }: FilmPickerProps) {
       setActive(active < 0 && step < 0 ? films.length - 1 : (active + step + films.length) % films.length);
     } else if (event.key === "Enter" && shown && films[0]) {
       event.preventDefault();
-      pick(films[active] ?? films[0]);
+      // Until the text has settled, the list belongs to an earlier text. The reader may have moved to an option all the same.
+      if (isSettled || active >= 0) {
+        pick(films[active] ?? films[0]);
+      }
     } else if (event.key === "Escape" && shown) {
       event.preventDefault();
       setOpen(false);

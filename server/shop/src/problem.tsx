@@ -6,14 +6,18 @@ interface FailureProps {
   error: unknown;
   /** Calls again. Without it, there is no button, nor for a read that cannot succeed. */
   onRetry?: (() => void) | undefined;
-  /** Retries only when the button is pressed, as for a write. Otherwise the end of a wait and the return of the network do it too. */
-  byHand?: boolean;
-  /** Whether the call asked a question. Unlike another write, it costs something each time. */
-  isAnswer?: boolean;
+  of?: Kind;
 }
 
+/**
+ * What the call was for. A read is also retried at the end of a wait, and when the network is back. Everything else is only
+ * retried when the button is pressed: a write may have been carried out, and a question costs something each time.
+ */
+type Kind = "read" | "write" | "question" | "login";
+
 /** Shows any error of a call: what happened, what is wrong with the request, how long to wait, and a way to retry. */
-export function Failure({ error, onRetry, byHand = false, isAnswer = false }: FailureProps) {
+export function Failure({ error, onRetry, of = "read" }: FailureProps) {
+  const byHand = of !== "read";
   const seconds = useWait(error, byHand);
   const retry = byHand || !isFinal(error) ? onRetry : undefined;
   const automatic = retry !== undefined && !byHand;
@@ -24,7 +28,7 @@ export function Failure({ error, onRetry, byHand = false, isAnswer = false }: Fa
     <div class="failure">
       <div role="alert">
         <p class="failure-title">{titleOf(error)}</p>
-        <p dir="auto">{detailOf(error, isAnswer ? "answer" : byHand ? "write" : "read")}</p>
+        <p dir="auto">{detailOf(error, of)}</p>
         {error instanceof ProblemError && error.errors.length > 0 && (
           <ul>
             {error.errors.map(({ pointer, parameter, detail }) => (
@@ -72,7 +76,7 @@ function titleOf(error: unknown): string {
   return error instanceof HTTPError ? "The response did not come from the Pagila API" : "Something went wrong on this page";
 }
 
-function detailOf(error: unknown, of: "read" | "write" | "answer"): string {
+function detailOf(error: unknown, of: Kind): string {
   if (error instanceof IncompleteAnswerError) {
     return error.cause ? `${titleOf(error.cause)}. ${detailOf(error.cause, of)}` : "The model reached its token limit.";
   }
@@ -83,10 +87,7 @@ function detailOf(error: unknown, of: "read" | "write" | "answer"): string {
     if (error instanceof TimeoutError) {
       return "It may be busy. Try again in a moment.";
     }
-    if (of === "answer") {
-      return "The connection broke. Ask again.";
-    }
-    return navigator.onLine ? "Try again." : "The page tries again when the network is back.";
+    return of === "read" && !navigator.onLine ? "The page tries again when the network is back." : "Try again.";
   }
   if (error instanceof ProblemError) {
     return error.detail;
@@ -141,7 +142,7 @@ function useRetry(error: unknown, seconds: number, onRetry: (() => void) | undef
       }
     };
     const online = () => {
-      isDue = error instanceof NetworkError;
+      isDue ||= error instanceof NetworkError; // a wait that is over stays over
       attempt();
     };
     attempt();

@@ -38,6 +38,8 @@ export function Rent({ customer, requested, staff, onChange, returned, onReturn 
   const detail = useLoad(async (signal) => (film ? api().getFilm(film.film_id, { signal }) : undefined), [film?.film_id]);
   const picker = useRef<HTMLInputElement>(null);
 
+  // The film that the last request named, unless it named a copy. The form may change before the response.
+  const [asked, setAsked] = useState<number>();
   const write = useWrite<Rental>((rental) => {
     if (rental) {
       setFilm(undefined);
@@ -48,8 +50,12 @@ export function Rent({ customer, requested, staff, onChange, returned, onReturn 
     onChange(rental);
   });
   const rent = (from: number) => {
+    if (write.busy) {
+      return; // the form may no longer have what the request has
+    }
     const staff_id = Number(member);
     last = { session, member };
+    setAsked(target === "film" ? film?.film_id : undefined);
     if (target === "copy") {
       write.run(() => api().createRental(customer.customer_id, { inventory_id: Number(copy), staff_id }));
     } else if (film) {
@@ -127,7 +133,8 @@ export function Rent({ customer, requested, staff, onChange, returned, onReturn 
             (isConflict(error) ? (
               <RentConflict
                 error={error}
-                film={target === "film" ? detail.value : undefined}
+                isCopy={asked === undefined}
+                film={target === "film" && detail.value?.film_id === asked ? detail.value : undefined}
                 onReturn={onReturn}
                 onStore={(from) => {
                   setStore(from);
@@ -136,7 +143,7 @@ export function Rent({ customer, requested, staff, onChange, returned, onReturn 
                 onCopy={() => changed(setTarget)("copy")}
               />
             ) : (
-              <CounterFailure error={error} onRetry={submit} byHand />
+              <CounterFailure error={error} onRetry={submit} of="write" />
             ))}
         </div>
       </form>
@@ -205,6 +212,9 @@ function Stock({ film, store }: { film: Schemas["FilmDetail"] | undefined; store
 
 interface RentConflictProps {
   error: ProblemError;
+  /** Whether the request named a copy, and not a film. */
+  isCopy: boolean;
+  /** The film that the request named, if its details are there. */
   film: Schemas["FilmDetail"] | undefined;
   onReturn: (rental: Rental) => void;
   onStore: (store: number) => void;
@@ -212,15 +222,17 @@ interface RentConflictProps {
 }
 
 /** Explains why the copy could not be rented, and who can do what. */
-function RentConflict({ error, film, onReturn, onStore, onCopy }: RentConflictProps) {
+function RentConflict({ error, isCopy, film, onReturn, onStore, onCopy }: RentConflictProps) {
   switch (error.code) {
     case "already_rented_by_customer":
-      return <AlreadyRented rental={error.rental} onReturn={onReturn} onCopy={film && onCopy} />;
+      return <AlreadyRented rental={error.rental} onReturn={onReturn} onCopy={isCopy ? undefined : onCopy} />;
     case "inventory_not_available":
-      return film ? <NoneInStock film={film} onStore={onStore} /> : (
+      return isCopy ? (
         <Conflict title="This copy is rented out.">
           <p>The customer who has it can return it. Until then, rent another copy of the film.</p>
         </Conflict>
+      ) : (
+        <Conflict title="This store has no copy in stock.">{film && <OtherCopies film={film} onStore={onStore} />}</Conflict>
       );
   }
   return <Refusal error={error} />;
@@ -245,12 +257,12 @@ function AlreadyRented({ rental, onReturn, onCopy }: AlreadyRentedProps) {
   );
 }
 
-function NoneInStock({ film, onStore }: { film: Schemas["FilmDetail"]; onStore: (store: number) => void }) {
+function OtherCopies({ film, onStore }: { film: Schemas["FilmDetail"]; onStore: (store: number) => void }) {
   const copies = useLoad((signal) => api().listFilmInventory(film.film_id, { signal }), [film]);
   const [due] = (copies.value?.items ?? []).flatMap(({ due_date }) => due_date ?? []).sort();
   const others = film.availability.filter(({ in_stock }) => in_stock > 0);
   return (
-    <Conflict title="This store has no copy in stock.">
+    <>
       {others.length === 0 && <p>No other store has one either.</p>}
       {due && (
         <p>
@@ -267,6 +279,6 @@ function NoneInStock({ film, onStore }: { film: Schemas["FilmDetail"]; onStore: 
           Stock of <bdi>{film.title}</bdi>
         </a>
       </div>
-    </Conflict>
+    </>
   );
 }

@@ -82,7 +82,7 @@ interface CancelDialogProps {
 }
 
 function CancelDialog({ subscription, onChanged, onClose, fallback }: CancelDialogProps) {
-  const write = useWrite<Subscription>(onChanged);
+  const write = useWrite<Subscription>((result, conflict) => onChanged(result ?? conflict?.subscription));
   const before = isProblem(write.error, "already_cancelled") ? write.error : undefined;
   const cancelled = write.result ?? before?.subscription;
   const isDone = cancelled !== undefined || before !== undefined;
@@ -112,7 +112,7 @@ function CancelDialog({ subscription, onChanged, onClose, fallback }: CancelDial
 
 interface SubscribeProps {
   customer: Schemas["CustomerDetail"];
-  /** The subscription that was cancelled last. */
+  /** The subscription that was cancelled last, or turned out to have been cancelled. */
   cancelled: Subscription | undefined;
   onChanged: () => void;
   onCancel: (subscription: Subscription) => void;
@@ -145,7 +145,8 @@ function Subscribe({ customer, cancelled, onChanged, onCancel }: SubscribeProps)
   };
   useEffect(() => {
     if (cancelled?.end_date && error instanceof ProblemError && error.subscription?.subscription_id === cancelled.subscription_id) {
-      startOn(dayAfter(cancelled.end_date)); // the conflict is over
+      // The conflict is over. The subscription may have ended long ago, and a later day may have been chosen.
+      startOn([start, dayAfter(cancelled.end_date), today()].sort().at(-1)!);
     }
   }, [cancelled]);
 
@@ -193,7 +194,7 @@ function Subscribe({ customer, cancelled, onChanged, onCancel }: SubscribeProps)
             (isConflict(error) ? (
               <SubscribeConflict error={error} onCancel={onCancel} onStart={startOn} />
             ) : (
-              <CounterFailure error={error} onRetry={submit} byHand />
+              <CounterFailure error={error} onRetry={submit} of="write" />
             ))}
         </div>
       </form>
