@@ -4,10 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"slices"
 
+	"github.com/segmentio/encoding/json"
 	"github.com/shopspring/decimal"
 )
 
