@@ -348,7 +348,7 @@ FUZZ := store/FuzzCursor store/FuzzRentalCursor server/FuzzToolArguments server/
 fuzz: postgres ## Fuzz everything that reads untrusted input, 10 minutes each: time=1m for less, only=store/FuzzCursor for one
 	@for target in $(or $(only),$(FUZZ)); do \
 	  echo "$$target"; \
-	  go test "./$${target%/*}" -run '^$$' -fuzz "^$${target##*/}\$$" -fuzztime '$(or $(time),10m)' -parallel 1 || exit 1; \
+	  go test "./$${target%/*}" -run '^$$' -fuzz "^$${target##*/}\$$" -fuzztime '$(or $(time),10m)' -fuzzminimizetime 1s -parallel 1 || exit 1; \
 	done
 
 GOVULNCHECK_VERSION := v1.9.0

@@ -86,10 +86,10 @@ type outage struct {
 // note notes the error of an attempt to reach the server. It is nil if the attempt succeeded.
 func (o *outage) note(err error) {
 	switch {
+	case err != nil && unreachable(err):
+		o.began.CompareAndSwap(0, time.Now().UnixNano())
 	case err == nil && o.began.Load() != 0: // every call comes here, so it rarely writes
 		o.began.Store(0)
-	case unreachable(err):
-		o.began.CompareAndSwap(0, time.Now().UnixNano())
 	}
 }
 
