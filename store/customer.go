@@ -55,6 +55,7 @@ const customerColumns = `
 
 // customerList is the list of all customers. Pagila has indexes for both orders, which are never NULL.
 var customerList = list{
+	rows: rowsOf[Customer](),
 	name: "customers.page", table: `{customer} c`, id: `c.customer_id`, order: "customer_id",
 	orders: map[string]order{
 		"customer_id": {key: `c.customer_id`, is: integerKey},

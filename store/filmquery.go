@@ -49,6 +49,7 @@ const filmRank = `ts_rank_cd(f.fulltext, ` + searchQuery + `)::float8::numeric`
 
 // filmList is the list of all films. Pagila has indexes for film_id and title, which are never NULL.
 var filmList = list{
+	rows: rowsOf[Film](),
 	name: "films.page", table: `{film} f`, id: `f.film_id`, order: "film_id",
 	orders: map[string]order{
 		"film_id":          {key: `f.film_id`, is: integerKey},

@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
+
+	"github.com/segmentio/encoding/json"
 )
 
 // MaxPageSize is the largest number of items on a page.
@@ -58,7 +60,13 @@ type list struct {
 	// carried are columns of the table that page has as well, for a table that cannot be looked up by its id alone.
 	// They begin with a comma.
 	carried string
+
+	rows *sync.Pool // made by rowsOf
 }
+
+// rowsOf returns a pool of slices for the rows of a list, which are converted to the items of a page and then not needed
+// any more.
+func rowsOf[R any]() *sync.Pool { return &sync.Pool{New: func() any { return new([]pageRow[R]) }} }
 
 // query is a query for a page of a list.
 type query interface {
@@ -148,12 +156,13 @@ func readPage[R any](ctx context.Context, s *Store, l list, p Paging, q query) (
 	if err != nil {
 		return Page[R]{}, err
 	}
-	var (
-		rows     []pageRow[R]
-		estimate int64
-	)
+	rows := l.rows.Get().(*[]pageRow[R])
+	defer func() {
+		clear(*rows) // a page must not be kept in memory by its texts
+		l.rows.Put(rows)
+	}()
+	var estimate int64
 	err = s.call(ctx, s.reads, NoWrite, func(ctx context.Context, c session) error {
-		rows = make([]pageRow[R], 0, r.PageSize+1)
 		known := q
 		if l, ok := q.(lookingUp); ok {
 			if known, err = l.lookUp(ctx, c); err != nil {
@@ -166,14 +175,14 @@ func readPage[R any](ctx context.Context, s *Store, l list, p Paging, q query) (
 			}
 		}
 		sql, args := r.sql(known)
-		return c.query(ctx, r.name, &rows, sql, args...)
+		return c.query(ctx, r.name, rows, sql, args...)
 	})
 	if lacksCharacter(err) {
-		rows, estimate = []pageRow[R]{{}}, 0
+		*rows, estimate = append((*rows)[:0], pageRow[R]{}), 0
 	} else if err != nil {
 		return Page[R]{}, err
 	}
-	return newPage(r, rows, estimate), nil
+	return newPage(r, *rows, estimate), nil
 }
 
 // sql returns the statement that reads the page, from one snapshot with its total. It finds the ids of the page
@@ -255,21 +264,21 @@ func newPage[R any](r pageRequest, rows []pageRow[R], estimate int64) Page[R] {
 	page := Page[R]{Items: make([]R, 0, len(rows)), Page: r.Page}
 	if more := len(rows) > int(r.PageSize); more {
 		rows = rows[:r.PageSize]
-		last := rows[len(rows)-1]
+		last := &rows[len(rows)-1]
 		at := position{ID: last.ID}
 		if last.HasKey {
 			at.Key = &last.SortKey
 		}
 		page.Next = at.encode(r.fingerprint)
 	}
-	for _, row := range rows {
-		if row.ID != 0 {
+	for i := range rows {
+		if row := &rows[i]; row.ID != 0 {
 			page.Items = append(page.Items, row.Row)
 		}
 	}
 	switch r.Count {
 	case CountExact, CountCapped:
-		page.Total = &rows[0].Total
+		page.Total = new(rows[0].Total)
 	case CountEstimated:
 		page.Total = new(max(estimate, int64(len(page.Items))))
 	case CountNone:

@@ -35,6 +35,7 @@ func (r paymentRow) payment() Payment {
 // the page carries all columns. The interval keeps the planner from walking through the payments of all customers in
 // the order of the key: those of one customer are few, and are found by Pagila's indexes for customers.
 var paymentList = list{
+	rows: rowsOf[paymentRow](),
 	name: "payments.page", table: `{payment} p`, id: `p.payment_id`, order: "-payment_date",
 	orders:  map[string]order{"payment_date": {key: `(p.payment_date + interval '0')`, is: timeKey}},
 	carried: `, p.customer_id, p.staff_id, p.rental_id, p.amount`,

@@ -31,6 +31,7 @@ type RentalQuery struct {
 // rentalList is the list of all rentals. Pagila has indexes for rental_id, and for rental_date, which is never NULL.
 // The other orders use the times as they are shown.
 var rentalList = list{
+	rows: rowsOf[rentalRow](),
 	name: "rentals.page", table: `{rental} r`, id: `r.rental_id`, order: "-rental_date",
 	orders: map[string]order{
 		"rental_id":   {key: `r.rental_id`, is: integerKey},
