@@ -12,7 +12,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/segmentio/encoding/json"
 )
 
 // The package depends on few settings of a session: statements name the schema of each table, read times as
@@ -217,6 +219,11 @@ SELECT COALESCE(current_setting('` + marker + `', true) = 'on', false), CASE
 	WHEN current_setting('` + marker + `', true) = 'on' AND current_setting('server_version_num')::integer >= 170000
 	THEN set_config('transaction_timeout', '0', false) END`
 
+// jsonbType reads jsonb without encoding/json, which took an eighth of the server's time for a film.
+var jsonbType = &pgtype.Type{
+	Name: "jsonb", OID: pgtype.JSONBOID, Codec: &pgtype.JSONBCodec{Marshal: json.Marshal, Unmarshal: json.Unmarshal},
+}
+
 // errPooled says that a connection leads to a pooler that ignores settings.
 var errPooled = errors.New("the session is a pooler's")
 
@@ -236,6 +243,7 @@ func (s *sessions) afterConnect(ctx context.Context, conn *pgx.Conn) error {
 			return errPooled
 		}
 	}
+	conn.TypeMap().RegisterType(jsonbType)
 	data := conn.PgConn().CustomData()
 	data[connectedAt], data[marker] = time.Now(), direct
 	return nil
