@@ -8,25 +8,32 @@ import (
 	"github.com/segmentio/encoding/json"
 )
 
-// buffers are for encoded responses.
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
+// body is the JSON of a response. Its memory is used again for other responses.
+type body []byte
 
-// writeJSON writes a response with the JSON of v, all at once. It writes nothing if v cannot be encoded. Its encoder takes
-// a quarter of the time of encoding/json, with the same result. The response has a Content-Length. Without one, net/http
-// sends a large response in chunks, of which the last, empty one takes a system call and a packet of its own.
-func writeJSON(w http.ResponseWriter, status int, v any) error {
-	buffer := buffers.Get().(*[]byte)
-	defer buffers.Put(buffer)
-	body, err := json.Append((*buffer)[:0], v, json.EscapeHTML|json.SortMapKeys)
+var bodies = sync.Pool{New: func() any { return new(body) }}
+
+// encode encodes a response. The encoder takes a quarter of the time of encoding/json, with the same result.
+func encode(v any) (*body, error) {
+	b := bodies.Get().(*body)
+	encoded, err := json.Append((*b)[:0], v, json.EscapeHTML|json.SortMapKeys)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	body = append(body, '\n')
-	*buffer = body
+	*b = append(encoded, '\n')
+	return b, nil
+}
+
+// write sends the response, all at once and with a Content-Length. Without one, net/http sends a large response in
+// chunks, of which the last, empty one takes a system call and a packet of its own.
+func (b *body) write(w http.ResponseWriter, status int) error {
 	header := w.Header()
 	header.Set("Content-Type", "application/json")
-	header.Set("Content-Length", strconv.Itoa(len(body)))
+	header.Set("Content-Length", strconv.Itoa(len(*b)))
 	w.WriteHeader(status)
-	_, err = w.Write(body)
-	return err
+	if _, err := w.Write(*b); err != nil {
+		return err // w may still read the memory
+	}
+	bodies.Put(b)
+	return nil
 }

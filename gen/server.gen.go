@@ -3433,7 +3433,11 @@ type GetIndexResponseObject interface {
 type GetIndex200JSONResponse Index
 
 func (response GetIndex200JSONResponse) VisitGetIndexResponse(w http.ResponseWriter) error {
-	return writeJSON(w, 200, &response)
+	body, err := encode(&response)
+	if err != nil {
+		return err
+	}
+	return body.write(w, 200)
 }
 
 type ListActorsRequestObject struct {
@@ -3448,7 +3452,11 @@ type ListActorsResponseObject interface {
 type ListActors200JSONResponse ActorPage
 
 func (response ListActors200JSONResponse) VisitListActorsResponse(w http.ResponseWriter) error {
-	return writeJSON(w, 200, &response)
+	body, err := encode(&response)
+	if err != nil {
+		return err
+	}
+	return body.write(w, 200)
 }
 
 type GetActorRequestObject struct {
@@ -3463,7 +3471,11 @@ type GetActorResponseObject interface {
 type GetActor200JSONResponse ActorDetail
 
 func (response GetActor200JSONResponse) VisitGetActorResponse(w http.ResponseWriter) error {
-	return writeJSON(w, 200, &response)
+	body, err := encode(&response)
+	if err != nil {
+		return err
+	}
+	return body.write(w, 200)
 }
 
 type AskQuestionRequestObject struct {
@@ -3473,13 +3485,6 @@ type AskQuestionRequestObject struct {
 // AskQuestionResponseObject is a response that the contract declares.
 type AskQuestionResponseObject interface {
 	VisitAskQuestionResponse(w http.ResponseWriter) error
-}
-
-type AskQuestion200ResponseHeaders struct {
-	XAIModel    string
-	XAIPrompt   string
-	XAIProvider string
-	XAISources  *string
 }
 
 type AskQuestion204Response struct {
@@ -3511,6 +3516,10 @@ type HandOff200JSONResponse struct {
 }
 
 func (response HandOff200JSONResponse) VisitHandOffResponse(w http.ResponseWriter) error {
+	body, err := encode(&response.Body)
+	if err != nil {
+		return err
+	}
 	if value := response.Headers.XAIModel; value != nil {
 		w.Header().Set("X-AI-Model", *value)
 	}
@@ -3520,7 +3529,7 @@ func (response HandOff200JSONResponse) VisitHandOffResponse(w http.ResponseWrite
 	if value := response.Headers.XAIProvider; value != nil {
 		w.Header().Set("X-AI-Provider", *value)
 	}
-	return writeJSON(w, 200, &response.Body)
+	return body.write(w, 200)
 }
 
 type SummarizeFilmRequestObject struct {
@@ -3544,10 +3553,14 @@ type SummarizeFilm200JSONResponse struct {
 }
 
 func (response SummarizeFilm200JSONResponse) VisitSummarizeFilmResponse(w http.ResponseWriter) error {
+	body, err := encode(&response.Body)
+	if err != nil {
+		return err
+	}
 	w.Header().Set("X-AI-Model", response.Headers.XAIModel)
 	w.Header().Set("X-AI-Prompt", response.Headers.XAIPrompt)
 	w.Header().Set("X-AI-Provider", response.Headers.XAIProvider)
-	return writeJSON(w, 200, &response.Body)
+	return body.write(w, 200)
 }
 
 type ListCategoriesRequestObject struct {
@@ -3561,7 +3574,11 @@ type ListCategoriesResponseObject interface {
 type ListCategories200JSONResponse CategoryList
 
 func (response ListCategories200JSONResponse) VisitListCategoriesResponse(w http.ResponseWriter) error {
-	return writeJSON(w, 200, &response)
+	body, err := encode(&response)
+	if err != nil {
+		return err
+	}
+	return body.write(w, 200)
 }
 
 type ListCustomersRequestObject struct {
@@ -3583,10 +3600,14 @@ type ListCustomers200JSONResponse struct {
 }
 
 func (response ListCustomers200JSONResponse) VisitListCustomersResponse(w http.ResponseWriter) error {
+	body, err := encode(&response.Body)
+	if err != nil {
+		return err
+	}
 	if value := response.Headers.Link; value != nil {
 		w.Header().Set("Link", *value)
 	}
-	return writeJSON(w, 200, &response.Body)
+	return body.write(w, 200)
 }
 
 type GetCustomerRequestObject struct {
@@ -3601,7 +3622,11 @@ type GetCustomerResponseObject interface {
 type GetCustomer200JSONResponse CustomerDetail
 
 func (response GetCustomer200JSONResponse) VisitGetCustomerResponse(w http.ResponseWriter) error {
-	return writeJSON(w, 200, &response)
+	body, err := encode(&response)
+	if err != nil {
+		return err
+	}
+	return body.write(w, 200)
 }
 
 type ListCustomerPaymentsRequestObject struct {
@@ -3624,10 +3649,14 @@ type ListCustomerPayments200JSONResponse struct {
 }
 
 func (response ListCustomerPayments200JSONResponse) VisitListCustomerPaymentsResponse(w http.ResponseWriter) error {
+	body, err := encode(&response.Body)
+	if err != nil {
+		return err
+	}
 	if value := response.Headers.Link; value != nil {
 		w.Header().Set("Link", *value)
 	}
-	return writeJSON(w, 200, &response.Body)
+	return body.write(w, 200)
 }
 
 type ListCustomerRentalsRequestObject struct {
@@ -3650,10 +3679,14 @@ type ListCustomerRentals200JSONResponse struct {
 }
 
 func (response ListCustomerRentals200JSONResponse) VisitListCustomerRentalsResponse(w http.ResponseWriter) error {
+	body, err := encode(&response.Body)
+	if err != nil {
+		return err
+	}
 	if value := response.Headers.Link; value != nil {
 		w.Header().Set("Link", *value)
 	}
-	return writeJSON(w, 200, &response.Body)
+	return body.write(w, 200)
 }
 
 type CreateRentalRequestObject struct {
@@ -3676,8 +3709,12 @@ type CreateRental201JSONResponse struct {
 }
 
 func (response CreateRental201JSONResponse) VisitCreateRentalResponse(w http.ResponseWriter) error {
+	body, err := encode(&response.Body)
+	if err != nil {
+		return err
+	}
 	w.Header().Set("Location", response.Headers.Location)
-	return writeJSON(w, 201, &response.Body)
+	return body.write(w, 201)
 }
 
 type GetRentalRequestObject struct {
@@ -3693,7 +3730,11 @@ type GetRentalResponseObject interface {
 type GetRental200JSONResponse Rental
 
 func (response GetRental200JSONResponse) VisitGetRentalResponse(w http.ResponseWriter) error {
-	return writeJSON(w, 200, &response)
+	body, err := encode(&response)
+	if err != nil {
+		return err
+	}
+	return body.write(w, 200)
 }
 
 type ReturnRentalRequestObject struct {
@@ -3709,7 +3750,11 @@ type ReturnRentalResponseObject interface {
 type ReturnRental200JSONResponse Rental
 
 func (response ReturnRental200JSONResponse) VisitReturnRentalResponse(w http.ResponseWriter) error {
-	return writeJSON(w, 200, &response)
+	body, err := encode(&response)
+	if err != nil {
+		return err
+	}
+	return body.write(w, 200)
 }
 
 type ListCustomerSubscriptionsRequestObject struct {
@@ -3724,7 +3769,11 @@ type ListCustomerSubscriptionsResponseObject interface {
 type ListCustomerSubscriptions200JSONResponse SubscriptionList
 
 func (response ListCustomerSubscriptions200JSONResponse) VisitListCustomerSubscriptionsResponse(w http.ResponseWriter) error {
-	return writeJSON(w, 200, &response)
+	body, err := encode(&response)
+	if err != nil {
+		return err
+	}
+	return body.write(w, 200)
 }
 
 type CreateSubscriptionRequestObject struct {
@@ -3747,8 +3796,12 @@ type CreateSubscription201JSONResponse struct {
 }
 
 func (response CreateSubscription201JSONResponse) VisitCreateSubscriptionResponse(w http.ResponseWriter) error {
+	body, err := encode(&response.Body)
+	if err != nil {
+		return err
+	}
 	w.Header().Set("Location", response.Headers.Location)
-	return writeJSON(w, 201, &response.Body)
+	return body.write(w, 201)
 }
 
 type GetSubscriptionRequestObject struct {
@@ -3764,7 +3817,11 @@ type GetSubscriptionResponseObject interface {
 type GetSubscription200JSONResponse Subscription
 
 func (response GetSubscription200JSONResponse) VisitGetSubscriptionResponse(w http.ResponseWriter) error {
-	return writeJSON(w, 200, &response)
+	body, err := encode(&response)
+	if err != nil {
+		return err
+	}
+	return body.write(w, 200)
 }
 
 type CancelSubscriptionRequestObject struct {
@@ -3780,7 +3837,11 @@ type CancelSubscriptionResponseObject interface {
 type CancelSubscription200JSONResponse Subscription
 
 func (response CancelSubscription200JSONResponse) VisitCancelSubscriptionResponse(w http.ResponseWriter) error {
-	return writeJSON(w, 200, &response)
+	body, err := encode(&response)
+	if err != nil {
+		return err
+	}
+	return body.write(w, 200)
 }
 
 type GetDocsRequestObject struct {
@@ -3819,10 +3880,14 @@ type ListFilms200JSONResponse struct {
 }
 
 func (response ListFilms200JSONResponse) VisitListFilmsResponse(w http.ResponseWriter) error {
+	body, err := encode(&response.Body)
+	if err != nil {
+		return err
+	}
 	if value := response.Headers.Link; value != nil {
 		w.Header().Set("Link", *value)
 	}
-	return writeJSON(w, 200, &response.Body)
+	return body.write(w, 200)
 }
 
 type GetFilmRequestObject struct {
@@ -3844,8 +3909,12 @@ type GetFilm200JSONResponse struct {
 }
 
 func (response GetFilm200JSONResponse) VisitGetFilmResponse(w http.ResponseWriter) error {
+	body, err := encode(&response.Body)
+	if err != nil {
+		return err
+	}
 	w.Header().Set("ETag", response.Headers.ETag)
-	return writeJSON(w, 200, &response.Body)
+	return body.write(w, 200)
 }
 
 type GetFilm304ResponseHeaders struct {
@@ -3883,8 +3952,12 @@ type UpdateFilm200JSONResponse struct {
 }
 
 func (response UpdateFilm200JSONResponse) VisitUpdateFilmResponse(w http.ResponseWriter) error {
+	body, err := encode(&response.Body)
+	if err != nil {
+		return err
+	}
 	w.Header().Set("ETag", response.Headers.ETag)
-	return writeJSON(w, 200, &response.Body)
+	return body.write(w, 200)
 }
 
 type ListFilmInventoryRequestObject struct {
@@ -3899,7 +3972,11 @@ type ListFilmInventoryResponseObject interface {
 type ListFilmInventory200JSONResponse FilmInventory
 
 func (response ListFilmInventory200JSONResponse) VisitListFilmInventoryResponse(w http.ResponseWriter) error {
-	return writeJSON(w, 200, &response)
+	body, err := encode(&response)
+	if err != nil {
+		return err
+	}
+	return body.write(w, 200)
 }
 
 type GetHealthRequestObject struct {
@@ -3913,7 +3990,11 @@ type GetHealthResponseObject interface {
 type GetHealth200JSONResponse Health
 
 func (response GetHealth200JSONResponse) VisitGetHealthResponse(w http.ResponseWriter) error {
-	return writeJSON(w, 200, &response)
+	body, err := encode(&response)
+	if err != nil {
+		return err
+	}
+	return body.write(w, 200)
 }
 
 type ListLanguagesRequestObject struct {
@@ -3927,7 +4008,11 @@ type ListLanguagesResponseObject interface {
 type ListLanguages200JSONResponse LanguageList
 
 func (response ListLanguages200JSONResponse) VisitListLanguagesResponse(w http.ResponseWriter) error {
-	return writeJSON(w, 200, &response)
+	body, err := encode(&response)
+	if err != nil {
+		return err
+	}
+	return body.write(w, 200)
 }
 
 type GetContractJSONRequestObject struct {
@@ -3941,7 +4026,11 @@ type GetContractJSONResponseObject interface {
 type GetContractJSON200JSONResponse map[string]interface{}
 
 func (response GetContractJSON200JSONResponse) VisitGetContractJSONResponse(w http.ResponseWriter) error {
-	return writeJSON(w, 200, &response)
+	body, err := encode(&response)
+	if err != nil {
+		return err
+	}
+	return body.write(w, 200)
 }
 
 type GetContractYAMLRequestObject struct {
@@ -3963,7 +4052,11 @@ type ListPlansResponseObject interface {
 type ListPlans200JSONResponse PlanList
 
 func (response ListPlans200JSONResponse) VisitListPlansResponse(w http.ResponseWriter) error {
-	return writeJSON(w, 200, &response)
+	body, err := encode(&response)
+	if err != nil {
+		return err
+	}
+	return body.write(w, 200)
 }
 
 type GetReadinessRequestObject struct {
@@ -3977,7 +4070,11 @@ type GetReadinessResponseObject interface {
 type GetReadiness200JSONResponse Readiness
 
 func (response GetReadiness200JSONResponse) VisitGetReadinessResponse(w http.ResponseWriter) error {
-	return writeJSON(w, 200, &response)
+	body, err := encode(&response)
+	if err != nil {
+		return err
+	}
+	return body.write(w, 200)
 }
 
 type ListRentalsRequestObject struct {
@@ -3999,10 +4096,14 @@ type ListRentals200JSONResponse struct {
 }
 
 func (response ListRentals200JSONResponse) VisitListRentalsResponse(w http.ResponseWriter) error {
+	body, err := encode(&response.Body)
+	if err != nil {
+		return err
+	}
 	if value := response.Headers.Link; value != nil {
 		w.Header().Set("Link", *value)
 	}
-	return writeJSON(w, 200, &response.Body)
+	return body.write(w, 200)
 }
 
 type GetShopAssetRequestObject struct {
@@ -4025,7 +4126,11 @@ type ListStoresResponseObject interface {
 type ListStores200JSONResponse StoreList
 
 func (response ListStores200JSONResponse) VisitListStoresResponse(w http.ResponseWriter) error {
-	return writeJSON(w, 200, &response)
+	body, err := encode(&response)
+	if err != nil {
+		return err
+	}
+	return body.write(w, 200)
 }
 
 type CreateTokenRequestObject struct {
@@ -4040,7 +4145,11 @@ type CreateTokenResponseObject interface {
 type CreateToken200JSONResponse Token
 
 func (response CreateToken200JSONResponse) VisitCreateTokenResponse(w http.ResponseWriter) error {
-	return writeJSON(w, 200, &response)
+	body, err := encode(&response)
+	if err != nil {
+		return err
+	}
+	return body.write(w, 200)
 }
 
 // StrictServerInterface has a method for each operation of the contract.

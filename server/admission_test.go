@@ -33,20 +33,27 @@ type held struct {
 	released chan struct{}
 }
 
-// holdFilms makes a server wait until release is called whenever it reads films.
+// holdFilms makes a server wait until release is called, or the request ends, whenever it reads films.
 func holdFilms() (hold func(*server.Deps), release func()) {
 	released := make(chan struct{})
 	return func(d *server.Deps) { d.Store = held{d.Store, released} }, func() { close(released) }
 }
 
 func (h held) Films(ctx context.Context, q store.FilmQuery) (store.Page[store.Film], error) {
-	<-h.released
+	h.wait(ctx)
 	return h.Store.Films(ctx, q)
 }
 
 func (h held) Film(ctx context.Context, id int32) (store.FilmDetail, error) {
-	<-h.released
+	h.wait(ctx)
 	return h.Store.Film(ctx, id)
+}
+
+func (h held) wait(ctx context.Context) {
+	select {
+	case <-h.released:
+	case <-ctx.Done():
+	}
 }
 
 // inFlight waits until the given number of requests use the database.

@@ -55,7 +55,7 @@ func TestRentalStorm(t *testing.T) {
 	for i := range requests {
 		wg.Go(func() {
 			<-gate
-			for responses[i].isBusy() {
+			for deadline := time.Now().Add(time.Minute); responses[i].isBusy() && time.Now().Before(deadline); {
 				responses[i] = a.post(t, fmt.Sprintf("/customers/%d/rentals", customers[i%len(customers)]),
 					fmt.Sprintf(`{"inventory_id": %d, "staff_id": %d}`, copyID, 1+i%2))
 			}

@@ -166,6 +166,28 @@ func TestOutage(t *testing.T) {
 	if attempts := failed.n.Load() - before; attempts != 5 {
 		t.Errorf("later in the outage a call makes %d attempts, want 5", attempts)
 	}
+
+	// Status notices an outage as well.
+	if err := proxy.SetTarget(address); err != nil {
+		t.Fatal(err)
+	}
+	wantReads(t, s, 1)
+	if err := proxy.SetTarget(away); err != nil {
+		t.Fatal(err)
+	}
+	proxy.ResetAll()
+	for began := time.Now(); time.Since(began) < 3*time.Second; { // an outage is short for two
+		if _, err := s.Status(t.Context()); err == nil {
+			t.Fatal("the database has a status")
+		}
+	}
+	before = failed.n.Load()
+	if _, err := s.Actor(t.Context(), 1); !errors.As(err, &unavailable) || unavailable.Reason != store.Away {
+		t.Errorf("in the outage that Status has noticed: %v", err)
+	}
+	if attempts := failed.n.Load() - before; attempts != 5 {
+		t.Errorf("in the outage that Status has noticed a call makes %d attempts, want 5", attempts)
+	}
 }
 
 // A server without free connections is no outage: each call makes five attempts.

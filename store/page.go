@@ -158,7 +158,7 @@ func readPage[R any](ctx context.Context, s *Store, l list, p Paging, q query) (
 	}
 	rows := l.rows.Get().(*[]pageRow[R])
 	defer func() {
-		clear(*rows) // a page must not be kept in memory by its texts
+		clear((*rows)[:cap(*rows)]) // the pool must not keep the texts of a page in memory
 		l.rows.Put(rows)
 	}()
 	var estimate int64

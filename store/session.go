@@ -80,23 +80,26 @@ type sessions struct {
 	outage    outage
 }
 
-// outage is the time since which the server has been unreachable.
+// outage is the time when the server became unreachable.
 type outage struct {
 	began atomic.Int64 // in nanoseconds since 1970; 0 if the server is reachable
 }
 
-// note notes the error of an attempt to reach the server. It is nil if the attempt succeeded.
+// note records the outcome of an attempt to reach the server. The error is nil if the attempt succeeded.
 func (o *outage) note(err error) {
 	switch {
 	case err != nil && unreachable(err):
 		o.began.CompareAndSwap(0, time.Now().UnixNano())
-	case err == nil && o.began.Load() != 0: // every call comes here, so it rarely writes
+	case err == nil && o.began.Load() != 0: // every call comes here, so it is written only on a change
 		o.began.Store(0)
 	}
 }
 
-// isShort reports whether the outage has just begun.
-func (o *outage) isShort() bool { return time.Since(time.Unix(0, o.began.Load())) < outagePatience }
+// isShort reports whether the outage has just begun or just ended.
+func (o *outage) isShort() bool {
+	began := o.began.Load()
+	return began == 0 || time.Since(time.Unix(0, began)) < outagePatience
+}
 
 // unreplicated is the key in pgx's custom data which says that a commit did not wait for its standby.
 const unreplicated = "unreplicated"

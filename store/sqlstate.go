@@ -166,7 +166,7 @@ func meaningOf(err error) meaning {
 // meaningOfConnect returns the meaning of the SQLSTATE with which the server refused a connection. No
 // statement can be at fault yet.
 func meaningOfConnect(state string) meaning {
-	if state == internalError { // which PostgreSQL also reports while it ends
+	if state == internalError { // which PostgreSQL also reports while it shuts down
 		return away
 	}
 	switch m := meaningOfState(state); m {

@@ -72,8 +72,8 @@ const (
 	// the pause varies by half of it, so that calls that collided do not collide again.
 	firstPause   = 5 * time.Millisecond
 	longestPause = 150 * time.Millisecond
-	// outagePatience is how long a call that cannot connect is repeated, counted from the first such call. A restart of
-	// PostgreSQL takes less, so clients see a slow response instead of an error. In a longer outage, calls fail
+	// outagePatience is how long a call that cannot connect is repeated, counted from the first failed attempt of any
+	// call. A restart of PostgreSQL takes less, so clients see a slow response instead of an error. In a longer outage, calls fail
 	// after a few attempts, so that they do not pile up.
 	outagePatience = 2 * time.Second
 	// turnWait is how long a write waits for its turn among the writes.

@@ -6,8 +6,8 @@
 //   - GET and PUT /log/level, the log level at run time: debug, info, warn or error.
 //
 // It has no authentication. So that web pages cannot use it through an operator's browser, it refuses what a page of
-// another site requests, except when the operator follows a link. Browsers name the site only to loopback and over HTTPS,
-// so this protects no other address that is plain HTTP. On loopback it also refuses requests under a name
+// another site requests, except when the operator follows a link. Browsers name the site of a read only to loopback and
+// over HTTPS, so on other addresses the reads of other sites' pages are not refused. On loopback it also refuses requests under a name
 // other than localhost, which may be a name that an attacker has pointed at it (DNS rebinding).
 //
 // [Metrics] implements the observers that packages server and store declare. This package imports none of the
@@ -84,8 +84,7 @@ func protect(next http.Handler, address net.Addr) http.Handler {
 func refuseOtherSites(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		site := r.Header.Get("Sec-Fetch-Site")
-		navigates := r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document" &&
-			r.Header.Get("Sec-Fetch-User") == "?1" // not by a script
+		navigates := r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
 		if (site == "cross-site" || site == "same-site") && !navigates {
 			http.Error(w, "pages of other sites have no access", http.StatusForbidden)
 			return

@@ -99,10 +99,9 @@ func TestCrossSite(t *testing.T) {
 	for _, site := range []string{"cross-site", "same-site"} {
 		image := map[string]string{"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
 		frame := map[string]string{"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}
-		script := map[string]string{"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
-		link := map[string]string{"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Sec-Fetch-User": "?1"}
+		link := map[string]string{"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
 		for _, path := range []string{"/metrics", "/debug/pprof/heap?gc=1", "/log/level"} {
-			for _, header := range []map[string]string{image, frame, script} {
+			for _, header := range []map[string]string{image, frame} {
 				if status := l.send(t, http.MethodGet, path, "", header); status != http.StatusForbidden {
 					t.Errorf("GET %s with %v: got %d", path, header, status)
 				}

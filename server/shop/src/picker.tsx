@@ -38,6 +38,9 @@ export function FilmPicker({ input, store, film, onPick }: FilmPickerProps) {
   // A title that was typed, but not chosen, names no film.
   useEffect(() => input.current?.setCustomValidity(film ? "" : "Choose a film from the list."), [film]);
 
+  // The options of another list are other films.
+  useEffect(() => setActive(-1), [found.value]);
+
   const pick = (picked: Picked) => {
     onPick({ film_id: picked.film_id, title: picked.title });
     setText("");

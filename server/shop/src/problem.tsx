@@ -11,7 +11,8 @@ interface FailureProps {
 
 /**
  * What the call was for. A read is also retried at the end of a wait, and when the network is back. Everything else is only
- * retried when the button is pressed: a write may have been carried out, and a question costs something each time.
+ * retried when the button is pressed: a write may have been carried out, and a question costs something each time, and
+ * attempts to log in are limited.
  */
 type Kind = "read" | "write" | "question" | "login";
 

@@ -51,7 +51,7 @@ export function Rent({ customer, requested, staff, onChange, returned, onReturn 
   });
   const rent = (from: number) => {
     if (write.busy) {
-      return; // the form may no longer have what the request has
+      return; // the form may have changed since the request
     }
     const staff_id = Number(member);
     last = { session, member };
