@@ -72,9 +72,7 @@ func (s *Server) fail(c *gin.Context, call *call, err error) {
 		panic(http.ErrAbortHandler)
 	}
 	p.setHeaders(c.Writer.Header())
-	document := p.document(call)
-	c.Header("Content-Length", strconv.Itoa(len(document)))
-	c.Data(int(p.Status), "application/problem+json", document)
+	c.Data(int(p.Status), "application/problem+json", p.document(call))
 }
 
 // onError calls fail for Gin and the generated code, which do not know the call.
