@@ -159,14 +159,16 @@ func (p pool) choose(ctx context.Context, tried int) pool {
 	return p
 }
 
-// after returns the pool for the attempts after one that failed on a replica. If it accepts no connection, another one
-// may serve the call. What else fails on a replica is repeated on the primary: a replica can be behind it or the client,
-// be busy, or cancel a statement that is in the way of what it replays. Whether it remains in use is up to the watch.
+// after returns the pool for the attempts after one that failed on a replica. If the connection to it was lost or cannot
+// be made, another one may serve the call, even while there is no primary. What else fails on a replica is repeated on the
+// primary: a replica can be behind it or the client, be busy, or cancel a statement that is in the way of what it replays.
+// Whether it remains in use is up to the watch, unless it accepts no connection.
 func (p pool) after(failed *replica, err error) pool {
 	var connect *pgconn.ConnectError
-	if errors.As(err, &connect) {
+	switch {
+	case errors.As(err, &connect):
 		failed.set(leftOut, err)
-	} else {
+	case meaningOf(err) != away:
 		p.replicas = nil
 	}
 	return p

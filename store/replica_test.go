@@ -87,6 +87,7 @@ func TestReplicas(t *testing.T) {
 		{"conflicts", testReplicaConflicts},
 		{"lag", testReplicaLag},
 		{"own writes", testReadsOwnWrites},
+		{"lost connections without a primary", testReplicaLostConnections},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.run(t, c, s) })
 	}
@@ -240,7 +241,19 @@ const noServer = "postgres://postgres@/postgres?host=/nowhere"
 // A replica that cancels what it executes, or that ends its sessions, fails no read.
 func testReplicaConflicts(t *testing.T, c *pgtest.Cluster, s *store.Store) {
 	t.Helper()
-	replica := pgtest.Connect(t, c.Replicas[0].URL)
+	interruptReads(t, s, c.Replicas[0], `CASE WHEN random() < 0.5 THEN pg_cancel_backend(pid) ELSE pg_terminate_backend(pid) END`)
+}
+
+// If the connection to a replica is lost, another replica serves the read. The primary, which was killed, need not.
+func testReplicaLostConnections(t *testing.T, c *pgtest.Cluster, s *store.Store) {
+	t.Helper()
+	interruptReads(t, s, c.Replicas[0], `pg_terminate_backend(pid)`)
+}
+
+// interruptReads calls a function for the sessions on a replica while clients read, and fails if a read does.
+func interruptReads(t *testing.T, s *store.Store, n *pgtest.Node, interrupt string) {
+	t.Helper()
+	replica := pgtest.Connect(t, n.URL)
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	for range 8 {
@@ -256,8 +269,7 @@ func testReplicaConflicts(t *testing.T, c *pgtest.Cluster, s *store.Store) {
 		})
 	}
 	for range 50 {
-		pgtest.Value[int](t, replica.QueryRow, `SELECT count(CASE WHEN random() < 0.5 THEN pg_cancel_backend(pid) ELSE pg_terminate_backend(pid) END)
-			FROM pg_stat_activity WHERE application_name = 'pagila-api'`)
+		pgtest.Value[int](t, replica.QueryRow, `SELECT count(`+interrupt+`) FROM pg_stat_activity WHERE application_name = 'pagila-api'`)
 	}
 	close(stop)
 	wg.Wait()
