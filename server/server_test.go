@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -102,9 +103,13 @@ func startOn(tb testing.TB, url string, options ...option) *testAPI {
 	return a
 }
 
+// theContract is shared by all tests, because it takes a third of a second to load under the race detector. Nothing
+// changes it.
+var theContract = sync.OnceValues(func() (*openapi3.T, error) { return api.Load(context.Background()) })
+
 func loadContract(tb testing.TB) *openapi3.T {
 	tb.Helper()
-	doc, err := api.Load(tb.Context())
+	doc, err := theContract()
 	if err != nil {
 		tb.Fatal(err)
 	}
