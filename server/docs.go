@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/swaggest/swgui/v5/static"
@@ -32,18 +33,29 @@ const assetMaxAge = "public, max-age=3600"
 //go:embed docs
 var docsPage embed.FS
 
-// docsFiles are the files of Swagger UI that the page uses, with their media types. Package mime would
-// depend on the machine's configuration.
-var docsFiles = map[string]string{
-	"swagger-ui.css.gz":       "text/css; charset=utf-8",
-	"swagger-ui-bundle.js.gz": "text/javascript; charset=utf-8",
-	"favicon-32x32.png":       "image/png",
+// swaggerUI has the files of Swagger UI that the page uses. They are unpacked when they are first requested, because
+// they take 1.6 MB of memory, and most servers in production are never asked for them. The media types are given,
+// because package mime would depend on the machine's configuration.
+var swaggerUI = map[string]func() (file, error){
+	"swagger-ui.css":       swaggerFile("swagger-ui.css.gz", "text/css; charset=utf-8"),
+	"swagger-ui-bundle.js": swaggerFile("swagger-ui-bundle.js.gz", "text/javascript; charset=utf-8"),
+	"favicon-32x32.png":    swaggerFile("favicon-32x32.png", "image/png"),
+}
+
+func swaggerFile(name, contentType string) func() (file, error) {
+	return sync.OnceValues(func() (file, error) {
+		body, err := readAsset(static.FS, name)
+		if err != nil {
+			return file{}, fmt.Errorf("read Swagger UI's %s: %w", name, err)
+		}
+		return file{contentType: contentType, body: body, page: true, cache: assetMaxAge}, nil
+	})
 }
 
 // docs holds the contract in its three forms, prepared once.
 type docs struct {
 	yaml, json, page file
-	assets           map[string]file
+	assets           map[string]file // this server's own
 }
 
 func newDocs(contract *openapi3.T) (docs, error) {
@@ -71,14 +83,6 @@ func newDocs(contract *openapi3.T) (docs, error) {
 			"init.js":  {contentType: "text/javascript; charset=utf-8", body: script, page: true},
 			"page.css": {contentType: "text/css; charset=utf-8", body: style, page: true},
 		},
-	}
-	for name, contentType := range docsFiles {
-		body, err := readAsset(static.FS, name)
-		if err != nil {
-			return docs{}, fmt.Errorf("read Swagger UI's %s: %w", name, err)
-		}
-		name = strings.TrimSuffix(name, ".gz")
-		d.assets[name] = file{contentType: contentType, body: body, page: true, cache: assetMaxAge}
 	}
 	return d, nil
 }
@@ -151,9 +155,12 @@ func (s *Server) GetDocs(context.Context, gen.GetDocsRequestObject) (gen.GetDocs
 
 // GetDocsAsset responds with a file of Swagger UI.
 func (s *Server) GetDocsAsset(_ context.Context, request gen.GetDocsAssetRequestObject) (gen.GetDocsAssetResponseObject, error) {
-	f, ok := s.docs.assets[request.Asset]
+	if f, ok := s.docs.assets[request.Asset]; ok {
+		return f, nil
+	}
+	load, ok := swaggerUI[request.Asset]
 	if !ok {
 		return nil, errNoRoute
 	}
-	return f, nil
+	return load()
 }
