@@ -339,14 +339,14 @@ bench-parts: postgres ## Benchmark the parts of a request, 10 times for benchsta
 bench-million: postgres ## Measure pages of films at a thousand and at a million films (takes 10 minutes and 4 GB); films=100000 for fewer
 	FILMS=$(or $(films),1000000) go test ./store -count=1 -timeout 60m -run '^TestMillionFilms$$' -v
 
-# Each target is a package and the name of a fuzz test in it. By default Go would spend most of the time on making inputs
-# smaller.
+# Each target is a package and the name of a fuzz test in it. -fuzzminimizetime 1s, because by default Go spends most of
+# the time on making inputs smaller.
 FUZZ := store/FuzzCursor store/FuzzRentalCursor server/FuzzToolArguments server/FuzzStream server/FuzzContract \
   server/internal/contract/FuzzValidate llm/FuzzPrompt llm/offline/FuzzQuestion llm/upstream/FuzzEvents \
   llm/upstream/FuzzResponse store/pagila/FuzzLoad gen/FuzzEncode
 
 .PHONY: fuzz
-fuzz: postgres ## Fuzz what reads untrusted input or writes it, 10 minutes each: time=1m for less, only=store/FuzzCursor for one
+fuzz: postgres ## Fuzz what reads untrusted input, and the encoder of responses, 10 minutes each: time=1m for less, only=store/FuzzCursor for one
 	@for target in $(or $(only),$(FUZZ)); do \
 	  echo "$$target"; \
 	  go test "./$${target%/*}" -run '^$$' -fuzz "^$${target##*/}\$$" -fuzztime '$(or $(time),10m)' -fuzzminimizetime 1s -parallel 1 || exit 1; \

@@ -43,7 +43,7 @@ func FuzzEncode(f *testing.F) {
 	})
 }
 
-// A value without JSON leaves the response to the error writer.
+// A value without JSON is an error.
 func TestEncodeFails(t *testing.T) {
 	t.Parallel()
 	if b, err := encode(map[string]any{"film_id": 1, "broken": make(chan int)}); err == nil {

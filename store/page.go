@@ -148,8 +148,8 @@ type pageRow[R any] struct {
 	SortKey string // after keyMark, or "" if it is NULL
 }
 
-// keyMark distinguishes an empty sort key from none. pgx keeps the descriptions of 16 columns, as many as films have with
-// this mark, and allocates a kilobyte for more.
+// keyMark precedes a sort key that is not NULL, so that an empty key differs from NULL. A column of its own would be the
+// 17th of a page of films. pgx has room for the descriptions of 16, and allocates a kilobyte for more.
 const keyMark = "="
 
 // readPage reads a page of rows of a list. The error is an *InvalidQueryError if the query contradicts itself or
@@ -270,7 +270,8 @@ func newPage[R any](r pageRequest, rows []pageRow[R], estimate int64) Page[R] {
 		last := &rows[len(rows)-1]
 		at := position{ID: last.ID}
 		if key, known := strings.CutPrefix(last.SortKey, keyMark); known {
-			at.Key = &key
+			last.SortKey = key
+			at.Key = &last.SortKey
 		}
 		page.Next = at.encode(r.fingerprint)
 	}

@@ -127,17 +127,17 @@ func (r *replicas) ResolveConn(ctx context.Context, query bun.Query) bun.IConn {
 	if !bun.IsReadOnlyQuery(query) || BookmarkOf(ctx) != nil {
 		return nil
 	}
-	if one := r.next(); one != nil {
+	if one := r.next(nil); one != nil {
 		return one.reads.DB.DB
 	}
 	return nil
 }
 
-// next returns the next replica that is in use, or nil.
-func (r *replicas) next() *replica {
+// next returns the next replica that is in use, other than the one to avoid, or nil.
+func (r *replicas) next(avoid *replica) *replica {
 	first := int(r.turn.Add(1))
 	for i := range r.all {
-		if one := r.all[(first+i)%len(r.all)]; one.state.Load() == inUse {
+		if one := r.all[(first+i)%len(r.all)]; one != avoid && one.state.Load() == inUse {
 			return one
 		}
 	}
@@ -153,22 +153,25 @@ func (p pool) choose(ctx context.Context, tried int) pool {
 	if b := BookmarkOf(ctx); b != nil && *b == Newest {
 		return p
 	}
-	if one := p.replicas.next(); one != nil {
+	if one := p.replicas.next(p.avoid); one != nil {
 		return one.reads
 	}
 	return p
 }
 
-// after returns the pool for the attempts after one that failed on a replica. If the connection to it was lost or cannot
-// be made, another one may serve the call, even while there is no primary. What else fails on a replica is repeated on the
-// primary: a replica can be behind it or the client, be busy, or cancel a statement that is in the way of what it replays.
-// Whether it remains in use is up to the watch, unless it accepts no connection.
-func (p pool) after(failed *replica, err error) pool {
+// after returns the pool for the attempts after one that failed on a replica. tried is the number of attempts on
+// replicas before it. If the replica accepts no connection, or has ended the session, another one may serve the call,
+// even while there is no primary. What else fails on a replica is repeated on the primary: a replica can be behind it or
+// the client, be busy, or cancel a statement that is in the way of what it replays. So is a statement that has ended a
+// session on as many replicas as there are, because it may be what ends them. Whether the replica remains in use is up
+// to the watch, unless it accepts no connection.
+func (p pool) after(failed *replica, err error, tried int) pool {
 	var connect *pgconn.ConnectError
+	p.avoid = failed
 	switch {
 	case errors.As(err, &connect):
 		failed.set(leftOut, err)
-	case meaningOf(err) != away:
+	case !endsSession(err) || tried+1 >= len(p.replicas.all):
 		p.replicas = nil
 	}
 	return p

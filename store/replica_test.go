@@ -244,9 +244,14 @@ func testReplicaConflicts(t *testing.T, c *pgtest.Cluster, s *store.Store) {
 	interruptReads(t, s, c.Replicas[0], `CASE WHEN random() < 0.5 THEN pg_cancel_backend(pid) ELSE pg_terminate_backend(pid) END`)
 }
 
-// If the connection to a replica is lost, another replica serves the read. The primary, which was killed, need not.
+// If the connection to a replica is lost, another replica serves the read, even without a primary. testReadsOwnWrites
+// has killed it.
 func testReplicaLostConnections(t *testing.T, c *pgtest.Cluster, s *store.Store) {
 	t.Helper()
+	newest := store.Newest
+	if _, err := s.Actor(store.WithBookmark(t.Context(), &newest), 1); err == nil {
+		t.Fatal("there is a primary")
+	}
 	interruptReads(t, s, c.Replicas[0], `pg_terminate_backend(pid)`)
 }
 

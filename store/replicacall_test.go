@@ -46,20 +46,31 @@ func TestDeadReplicas(t *testing.T) {
 	}
 }
 
-// A busy replica remains in use. Only one that accepts no connection is left out before the watch has checked it.
+// A busy replica remains in use, and so does one that ends a session. Only one that accepts no connection is left out
+// before the watch has checked it.
 func TestReplicaAfterFailure(t *testing.T) {
 	t.Parallel()
-	s := openUnwatched(t, nowhere, nowhere)
+	s := openUnwatched(t, nowhere, nowhere, nowhere)
 	one := s.replicas.all[0]
-	for name, err := range map[string]error{
-		"slow": errNoTurn, "a lost session": errLost, "behind": errBehind, "canceled": &pgconn.PgError{Code: "57014"},
+	for name, tt := range map[string]struct {
+		err          error
+		tried        int
+		wantReplicas bool
+	}{
+		"slow":              {err: errNoTurn},
+		"behind":            {err: errBehind},
+		"canceled":          {err: &pgconn.PgError{Code: "57014", SeverityUnlocalized: "ERROR"}},
+		"disk full":         {err: &pgconn.PgError{Code: "53100", SeverityUnlocalized: "ERROR"}},
+		"shut down":         {err: &pgconn.PgError{Code: "57P01", SeverityUnlocalized: "FATAL"}, wantReplicas: true},
+		"a lost session":    {err: errLost, wantReplicas: true},
+		"lost on the other": {err: errLost, tried: 1},
 	} {
-		if next := s.reads.after(one, err); one.state.Load() != inUse || next.replicas != nil {
+		if next := s.reads.after(one, tt.err, tt.tried); one.state.Load() != inUse || (next.replicas != nil) != tt.wantReplicas {
 			t.Errorf("%s: the state is %d, and the next attempt on replicas: %t", name, one.state.Load(), next.replicas != nil)
 		}
 	}
 	_, err := pgconn.Connect(t.Context(), nowhere)
-	if next := s.reads.after(one, err); one.state.Load() != leftOut || next.replicas == nil {
+	if next := s.reads.after(one, err, 1); one.state.Load() != leftOut || next.replicas == nil {
 		t.Errorf("no connection: the state is %d, and the next attempt on replicas: %t", one.state.Load(), next.replicas != nil)
 	}
 }

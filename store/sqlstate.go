@@ -239,5 +239,14 @@ func lostConnection(err error) bool {
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, errLost)
 }
 
+// endsSession reports whether err says that a session has ended, whether the server has said so or not.
+func endsSession(err error) bool {
+	var server *pgconn.PgError
+	if errors.As(err, &server) {
+		return server.SeverityUnlocalized == "FATAL" || server.SeverityUnlocalized == "PANIC"
+	}
+	return meaningOf(err) == away
+}
+
 // errLost marks an error after which the driver closed the connection.
 var errLost = errors.New("the connection was lost")

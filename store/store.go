@@ -73,8 +73,8 @@ const (
 	firstPause   = 5 * time.Millisecond
 	longestPause = 150 * time.Millisecond
 	// outagePatience is how long a call that cannot connect is repeated, counted from the first failed attempt of any
-	// call. A restart of PostgreSQL takes less, so clients see a slow response instead of an error. In a longer outage, calls fail
-	// after a few attempts, so that they do not pile up.
+	// call. A restart of PostgreSQL takes less, so clients see a slow response instead of an error. In a longer
+	// outage, calls fail after a few attempts, so that they do not pile up.
 	outagePatience = 2 * time.Second
 	// turnWait is how long a write waits for its turn among the writes.
 	turnWait = 2 * time.Second
@@ -101,6 +101,7 @@ type pool struct {
 	sessions *sessions
 	replicas *replicas // that its calls may use as well, or nil
 	replica  *replica  // that it leads to, or nil for the primary
+	avoid    *replica  // that has just failed a call, or nil
 	timeout  time.Duration
 	turns    chan struct{} // its capacity is the number of calls that may hold a connection; nil is no limit
 	writes   bool          // its calls begin transactions themselves
@@ -210,7 +211,7 @@ func (s *Store) call(ctx context.Context, p pool, outcome Outcome, do func(conte
 		m := meaningOf(err)
 		s.learn(from, m)
 		if from.replica != nil && m != fault && ctx.Err() == nil {
-			p, tried = p.after(from.replica, err), tried+1
+			p, tried = p.after(from.replica, err, tried), tried+1
 			attempt-- // those on replicas are counted apart
 			continue
 		}

@@ -6,9 +6,11 @@
 //   - GET and PUT /log/level, the log level at run time: debug, info, warn or error.
 //
 // It has no authentication. So that web pages cannot use it through an operator's browser, it refuses what a page of
-// another site requests, except when the operator follows a link. Browsers name the site of a read only to loopback and
-// over HTTPS, so on other addresses the reads of other sites' pages are not refused. On loopback it also refuses requests under a name
-// other than localhost, which may be a name that an attacker has pointed at it (DNS rebinding).
+// another site requests. It does not refuse to be opened as a page of its own, by a link or a script: the page that led
+// there cannot read it, and not every browser says whether the operator has followed a link. Browsers name the site of a
+// read only to loopback and over HTTPS, so on other addresses reads by other sites' pages are not refused. On loopback it
+// also refuses requests under a name other than localhost, which may be a name that an attacker has pointed at it (DNS
+// rebinding).
 //
 // [Metrics] implements the observers that packages server and store declare. This package imports none of the
 // project's others.
