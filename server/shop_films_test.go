@@ -25,7 +25,7 @@ func (b *browser) films() element { return b.results().at("heading", "") }
 // search is the field for words.
 func (b *browser) search() element { return b.at("searchbox", "Search titles and descriptions") }
 
-// typeQuickly types letters so fast that the page sees all of them before it does anything else.
+// typeQuickly types letters without a pause between them.
 func (b *browser) typeQuickly(letters string) {
 	b.t.Helper()
 	see(b, chromedp.Evaluate[bool](fmt.Sprintf(`[...%q].every((letter) => document.execCommand("insertText", false, letter))`, letters)))
