@@ -230,6 +230,7 @@ func TestShopKeyboard(t *testing.T) {
 	b.tabTo("button", "Remove the condition In stock")
 	b.keys(kb.Enter)
 	b.at("button", "Remove the condition In stock").gone()
+	b.results().at("status", "").wantText("film") // the links of the list before are removed
 	b.tabTo("link", c.title)
 	b.keys(kb.Enter)
 	b.wantFocus("heading", c.title)
