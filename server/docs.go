@@ -34,8 +34,8 @@ const assetMaxAge = "public, max-age=3600"
 var docsPage embed.FS
 
 // swaggerUI has the files of Swagger UI that the page uses. They are unpacked when they are first requested, because
-// they take 1.6 MB of memory, and most servers in production are never asked for them. The tests request each of them. The
-// media types are given, because package mime would depend on the machine's configuration.
+// they take 1.6 MB of memory, and most servers in production are never asked for them. The tests request each of them.
+// The media types are given, because package mime would depend on the machine's configuration.
 var swaggerUI = map[string]func() (file, error){
 	"swagger-ui.css":       swaggerFile("swagger-ui.css.gz", "text/css; charset=utf-8"),
 	"swagger-ui-bundle.js": swaggerFile("swagger-ui-bundle.js.gz", "text/javascript; charset=utf-8"),

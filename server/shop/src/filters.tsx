@@ -4,6 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { api } from "./client";
 import { storeName, useCategories, useLanguages, useStores } from "./facets";
 import { useLoad } from "./load";
+import { Field } from "./parts";
 import { Failure } from "./problem";
 import { useSettled } from "./typing";
 import { type Name, conditions, ratings, withAdded, withRemoved, withValue } from "./query";
@@ -103,8 +104,7 @@ function toggle(params: URLSearchParams, name: Name, value: string): URLSearchPa
 
 function Select({ params, onChange, label, name, any, options = [] }: FieldProps & { label: string; name: Name; any: string; options: string[][] | undefined }) {
   return (
-    <label class="field">
-      <span>{label}</span>
+    <Field label={label}>
       <select value={params.get(name) ?? ""} onChange={(event) => onChange(withValue(params, name, event.currentTarget.value))}>
         <option value="">{any}</option>
         {options.map(([value, text]) => (
@@ -113,7 +113,7 @@ function Select({ params, onChange, label, name, any, options = [] }: FieldProps
           </option>
         ))}
       </select>
-    </label>
+    </Field>
   );
 }
 
@@ -135,8 +135,7 @@ function Bound({ params, onChange, label, name }: FieldProps & { label: string; 
   const [text, setText] = useState(value);
   useEffect(() => setText(value), [value]);
   return (
-    <label class="field">
-      <span>{label}</span>
+    <Field label={label}>
       <input
         type="text"
         inputMode="decimal"
@@ -145,7 +144,7 @@ function Bound({ params, onChange, label, name }: FieldProps & { label: string; 
         onInput={(event) => setText(event.currentTarget.value)}
         onChange={(event) => onChange(withValue(params, name, event.currentTarget.value.trim()))}
       />
-    </label>
+    </Field>
   );
 }
 
@@ -181,8 +180,7 @@ function Adder({ params, onChange, label, name, suggestions, onInput }: AdderPro
     }
   };
   return (
-    <label class="field">
-      <span>{label}</span>
+    <Field label={label}>
       <input
         type="text"
         autocomplete="off"
@@ -205,7 +203,7 @@ function Adder({ params, onChange, label, name, suggestions, onInput }: AdderPro
           <option key={suggestion} value={suggestion} />
         ))}
       </datalist>
-    </label>
+    </Field>
   );
 }
 
