@@ -6,18 +6,11 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// queryKey is the key of the parsed query in Gin's context.
-type queryKey struct{}
-
-// SetQuery tells the generated binding the parsed query of a request. It must be that of the request's URL.
-func SetQuery(c *gin.Context, query url.Values) { c.Set(queryKey{}, query) }
-
-// queryOf returns the parsed query of a request. The generated binding asks for it once for each parameter.
+// queryOf returns the parsed query of a request. The generated binding asks for it once for each parameter. If the
+// request has been validated, its Form is the query already.
 func queryOf(c *gin.Context) url.Values {
-	if query, ok := c.Get(queryKey{}); ok {
-		return query.(url.Values)
+	if c.Request.Form == nil {
+		c.Request.Form = c.Request.URL.Query()
 	}
-	query := c.Request.URL.Query()
-	SetQuery(c, query)
-	return query
+	return c.Request.Form
 }

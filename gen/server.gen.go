@@ -4285,7 +4285,7 @@ func (sh *strictHandler) GetIndex(ctx *gin.Context) {
 	var request GetIndexRequestObject
 
 	handler := func(ctx *gin.Context, request any) (any, error) {
-		return sh.ssi.GetIndex(ctx, request.(GetIndexRequestObject))
+		return sh.ssi.GetIndex(ctx.Request.Context(), request.(GetIndexRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
 		handler = middleware(handler, "GetIndex")
@@ -4311,7 +4311,7 @@ func (sh *strictHandler) ListActors(ctx *gin.Context, params ListActorsParams) {
 	request.Params = params
 
 	handler := func(ctx *gin.Context, request any) (any, error) {
-		return sh.ssi.ListActors(ctx, request.(ListActorsRequestObject))
+		return sh.ssi.ListActors(ctx.Request.Context(), request.(ListActorsRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
 		handler = middleware(handler, "ListActors")
@@ -4337,7 +4337,7 @@ func (sh *strictHandler) GetActor(ctx *gin.Context, actorID ActorID) {
 	request.ActorID = actorID
 
 	handler := func(ctx *gin.Context, request any) (any, error) {
-		return sh.ssi.GetActor(ctx, request.(GetActorRequestObject))
+		return sh.ssi.GetActor(ctx.Request.Context(), request.(GetActorRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
 		handler = middleware(handler, "GetActor")
@@ -4363,7 +4363,7 @@ func (sh *strictHandler) AskQuestion(ctx *gin.Context, params AskQuestionParams)
 	request.Params = params
 
 	handler := func(ctx *gin.Context, request any) (any, error) {
-		return sh.ssi.AskQuestion(ctx, request.(AskQuestionRequestObject))
+		return sh.ssi.AskQuestion(ctx.Request.Context(), request.(AskQuestionRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
 		handler = middleware(handler, "AskQuestion")
@@ -4395,7 +4395,7 @@ func (sh *strictHandler) HandOff(ctx *gin.Context) {
 	request.Body = &body
 
 	handler := func(ctx *gin.Context, request any) (any, error) {
-		return sh.ssi.HandOff(ctx, request.(HandOffRequestObject))
+		return sh.ssi.HandOff(ctx.Request.Context(), request.(HandOffRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
 		handler = middleware(handler, "HandOff")
@@ -4427,7 +4427,7 @@ func (sh *strictHandler) SummarizeFilm(ctx *gin.Context) {
 	request.Body = &body
 
 	handler := func(ctx *gin.Context, request any) (any, error) {
-		return sh.ssi.SummarizeFilm(ctx, request.(SummarizeFilmRequestObject))
+		return sh.ssi.SummarizeFilm(ctx.Request.Context(), request.(SummarizeFilmRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
 		handler = middleware(handler, "SummarizeFilm")
@@ -4451,7 +4451,7 @@ func (sh *strictHandler) ListCategories(ctx *gin.Context) {
 	var request ListCategoriesRequestObject
 
 	handler := func(ctx *gin.Context, request any) (any, error) {
-		return sh.ssi.ListCategories(ctx, request.(ListCategoriesRequestObject))
+		return sh.ssi.ListCategories(ctx.Request.Context(), request.(ListCategoriesRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
 		handler = middleware(handler, "ListCategories")
@@ -4477,7 +4477,7 @@ func (sh *strictHandler) ListCustomers(ctx *gin.Context, params ListCustomersPar
 	request.Params = params
 
 	handler := func(ctx *gin.Context, request any) (any, error) {
-		return sh.ssi.ListCustomers(ctx, request.(ListCustomersRequestObject))
+		return sh.ssi.ListCustomers(ctx.Request.Context(), request.(ListCustomersRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
 		handler = middleware(handler, "ListCustomers")
@@ -4503,7 +4503,7 @@ func (sh *strictHandler) GetCustomer(ctx *gin.Context, customerID CustomerID) {
 	request.CustomerID = customerID
 
 	handler := func(ctx *gin.Context, request any) (any, error) {
-		return sh.ssi.GetCustomer(ctx, request.(GetCustomerRequestObject))
+		return sh.ssi.GetCustomer(ctx.Request.Context(), request.(GetCustomerRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
 		handler = middleware(handler, "GetCustomer")
@@ -4530,7 +4530,7 @@ func (sh *strictHandler) ListCustomerPayments(ctx *gin.Context, customerID Custo
 	request.Params = params
 
 	handler := func(ctx *gin.Context, request any) (any, error) {
-		return sh.ssi.ListCustomerPayments(ctx, request.(ListCustomerPaymentsRequestObject))
+		return sh.ssi.ListCustomerPayments(ctx.Request.Context(), request.(ListCustomerPaymentsRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
 		handler = middleware(handler, "ListCustomerPayments")
@@ -4557,7 +4557,7 @@ func (sh *strictHandler) ListCustomerRentals(ctx *gin.Context, customerID Custom
 	request.Params = params
 
 	handler := func(ctx *gin.Context, request any) (any, error) {
-		return sh.ssi.ListCustomerRentals(ctx, request.(ListCustomerRentalsRequestObject))
+		return sh.ssi.ListCustomerRentals(ctx.Request.Context(), request.(ListCustomerRentalsRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
 		handler = middleware(handler, "ListCustomerRentals")
@@ -4591,7 +4591,7 @@ func (sh *strictHandler) CreateRental(ctx *gin.Context, customerID CustomerID) {
 	request.Body = &body
 
 	handler := func(ctx *gin.Context, request any) (any, error) {
-		return sh.ssi.CreateRental(ctx, request.(CreateRentalRequestObject))
+		return sh.ssi.CreateRental(ctx.Request.Context(), request.(CreateRentalRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
 		handler = middleware(handler, "CreateRental")
@@ -4618,7 +4618,7 @@ func (sh *strictHandler) GetRental(ctx *gin.Context, customerID CustomerID, rent
 	request.RentalID = rentalID
 
 	handler := func(ctx *gin.Context, request any) (any, error) {
-		return sh.ssi.GetRental(ctx, request.(GetRentalRequestObject))
+		return sh.ssi.GetRental(ctx.Request.Context(), request.(GetRentalRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
 		handler = middleware(handler, "GetRental")
@@ -4645,7 +4645,7 @@ func (sh *strictHandler) ReturnRental(ctx *gin.Context, customerID CustomerID, r
 	request.RentalID = rentalID
 
 	handler := func(ctx *gin.Context, request any) (any, error) {
-		return sh.ssi.ReturnRental(ctx, request.(ReturnRentalRequestObject))
+		return sh.ssi.ReturnRental(ctx.Request.Context(), request.(ReturnRentalRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
 		handler = middleware(handler, "ReturnRental")
@@ -4671,7 +4671,7 @@ func (sh *strictHandler) ListCustomerSubscriptions(ctx *gin.Context, customerID 
 	request.CustomerID = customerID
 
 	handler := func(ctx *gin.Context, request any) (any, error) {
-		return sh.ssi.ListCustomerSubscriptions(ctx, request.(ListCustomerSubscriptionsRequestObject))
+		return sh.ssi.ListCustomerSubscriptions(ctx.Request.Context(), request.(ListCustomerSubscriptionsRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
 		handler = middleware(handler, "ListCustomerSubscriptions")
@@ -4705,7 +4705,7 @@ func (sh *strictHandler) CreateSubscription(ctx *gin.Context, customerID Custome
 	request.Body = &body
 
 	handler := func(ctx *gin.Context, request any) (any, error) {
-		return sh.ssi.CreateSubscription(ctx, request.(CreateSubscriptionRequestObject))
+		return sh.ssi.CreateSubscription(ctx.Request.Context(), request.(CreateSubscriptionRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
 		handler = middleware(handler, "CreateSubscription")
@@ -4732,7 +4732,7 @@ func (sh *strictHandler) GetSubscription(ctx *gin.Context, customerID CustomerID
 	request.SubscriptionID = subscriptionID
 
 	handler := func(ctx *gin.Context, request any) (any, error) {
-		return sh.ssi.GetSubscription(ctx, request.(GetSubscriptionRequestObject))
+		return sh.ssi.GetSubscription(ctx.Request.Context(), request.(GetSubscriptionRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
 		handler = middleware(handler, "GetSubscription")
@@ -4759,7 +4759,7 @@ func (sh *strictHandler) CancelSubscription(ctx *gin.Context, customerID Custome
 	request.SubscriptionID = subscriptionID
 
 	handler := func(ctx *gin.Context, request any) (any, error) {
-		return sh.ssi.CancelSubscription(ctx, request.(CancelSubscriptionRequestObject))
+		return sh.ssi.CancelSubscription(ctx.Request.Context(), request.(CancelSubscriptionRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
 		handler = middleware(handler, "CancelSubscription")
@@ -4783,7 +4783,7 @@ func (sh *strictHandler) GetDocs(ctx *gin.Context) {
 	var request GetDocsRequestObject
 
 	handler := func(ctx *gin.Context, request any) (any, error) {
-		return sh.ssi.GetDocs(ctx, request.(GetDocsRequestObject))
+		return sh.ssi.GetDocs(ctx.Request.Context(), request.(GetDocsRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
 		handler = middleware(handler, "GetDocs")
@@ -4809,7 +4809,7 @@ func (sh *strictHandler) GetDocsAsset(ctx *gin.Context, asset string) {
 	request.Asset = asset
 
 	handler := func(ctx *gin.Context, request any) (any, error) {
-		return sh.ssi.GetDocsAsset(ctx, request.(GetDocsAssetRequestObject))
+		return sh.ssi.GetDocsAsset(ctx.Request.Context(), request.(GetDocsAssetRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
 		handler = middleware(handler, "GetDocsAsset")
@@ -4835,7 +4835,7 @@ func (sh *strictHandler) ListFilms(ctx *gin.Context, params ListFilmsParams) {
 	request.Params = params
 
 	handler := func(ctx *gin.Context, request any) (any, error) {
-		return sh.ssi.ListFilms(ctx, request.(ListFilmsRequestObject))
+		return sh.ssi.ListFilms(ctx.Request.Context(), request.(ListFilmsRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
 		handler = middleware(handler, "ListFilms")
@@ -4861,7 +4861,7 @@ func (sh *strictHandler) GetFilm(ctx *gin.Context, filmID FilmID) {
 	request.FilmID = filmID
 
 	handler := func(ctx *gin.Context, request any) (any, error) {
-		return sh.ssi.GetFilm(ctx, request.(GetFilmRequestObject))
+		return sh.ssi.GetFilm(ctx.Request.Context(), request.(GetFilmRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
 		handler = middleware(handler, "GetFilm")
@@ -4896,7 +4896,7 @@ func (sh *strictHandler) UpdateFilm(ctx *gin.Context, filmID FilmID, params Upda
 	request.Body = &body
 
 	handler := func(ctx *gin.Context, request any) (any, error) {
-		return sh.ssi.UpdateFilm(ctx, request.(UpdateFilmRequestObject))
+		return sh.ssi.UpdateFilm(ctx.Request.Context(), request.(UpdateFilmRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
 		handler = middleware(handler, "UpdateFilm")
@@ -4922,7 +4922,7 @@ func (sh *strictHandler) ListFilmInventory(ctx *gin.Context, filmID FilmID) {
 	request.FilmID = filmID
 
 	handler := func(ctx *gin.Context, request any) (any, error) {
-		return sh.ssi.ListFilmInventory(ctx, request.(ListFilmInventoryRequestObject))
+		return sh.ssi.ListFilmInventory(ctx.Request.Context(), request.(ListFilmInventoryRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
 		handler = middleware(handler, "ListFilmInventory")
@@ -4946,7 +4946,7 @@ func (sh *strictHandler) GetHealth(ctx *gin.Context) {
 	var request GetHealthRequestObject
 
 	handler := func(ctx *gin.Context, request any) (any, error) {
-		return sh.ssi.GetHealth(ctx, request.(GetHealthRequestObject))
+		return sh.ssi.GetHealth(ctx.Request.Context(), request.(GetHealthRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
 		handler = middleware(handler, "GetHealth")
@@ -4970,7 +4970,7 @@ func (sh *strictHandler) ListLanguages(ctx *gin.Context) {
 	var request ListLanguagesRequestObject
 
 	handler := func(ctx *gin.Context, request any) (any, error) {
-		return sh.ssi.ListLanguages(ctx, request.(ListLanguagesRequestObject))
+		return sh.ssi.ListLanguages(ctx.Request.Context(), request.(ListLanguagesRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
 		handler = middleware(handler, "ListLanguages")
@@ -4994,7 +4994,7 @@ func (sh *strictHandler) GetContractJSON(ctx *gin.Context) {
 	var request GetContractJSONRequestObject
 
 	handler := func(ctx *gin.Context, request any) (any, error) {
-		return sh.ssi.GetContractJSON(ctx, request.(GetContractJSONRequestObject))
+		return sh.ssi.GetContractJSON(ctx.Request.Context(), request.(GetContractJSONRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
 		handler = middleware(handler, "GetContractJSON")
@@ -5018,7 +5018,7 @@ func (sh *strictHandler) GetContractYAML(ctx *gin.Context) {
 	var request GetContractYAMLRequestObject
 
 	handler := func(ctx *gin.Context, request any) (any, error) {
-		return sh.ssi.GetContractYAML(ctx, request.(GetContractYAMLRequestObject))
+		return sh.ssi.GetContractYAML(ctx.Request.Context(), request.(GetContractYAMLRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
 		handler = middleware(handler, "GetContractYAML")
@@ -5042,7 +5042,7 @@ func (sh *strictHandler) ListPlans(ctx *gin.Context) {
 	var request ListPlansRequestObject
 
 	handler := func(ctx *gin.Context, request any) (any, error) {
-		return sh.ssi.ListPlans(ctx, request.(ListPlansRequestObject))
+		return sh.ssi.ListPlans(ctx.Request.Context(), request.(ListPlansRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
 		handler = middleware(handler, "ListPlans")
@@ -5066,7 +5066,7 @@ func (sh *strictHandler) GetReadiness(ctx *gin.Context) {
 	var request GetReadinessRequestObject
 
 	handler := func(ctx *gin.Context, request any) (any, error) {
-		return sh.ssi.GetReadiness(ctx, request.(GetReadinessRequestObject))
+		return sh.ssi.GetReadiness(ctx.Request.Context(), request.(GetReadinessRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
 		handler = middleware(handler, "GetReadiness")
@@ -5092,7 +5092,7 @@ func (sh *strictHandler) ListRentals(ctx *gin.Context, params ListRentalsParams)
 	request.Params = params
 
 	handler := func(ctx *gin.Context, request any) (any, error) {
-		return sh.ssi.ListRentals(ctx, request.(ListRentalsRequestObject))
+		return sh.ssi.ListRentals(ctx.Request.Context(), request.(ListRentalsRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
 		handler = middleware(handler, "ListRentals")
@@ -5118,7 +5118,7 @@ func (sh *strictHandler) GetShopAsset(ctx *gin.Context, asset string) {
 	request.Asset = asset
 
 	handler := func(ctx *gin.Context, request any) (any, error) {
-		return sh.ssi.GetShopAsset(ctx, request.(GetShopAssetRequestObject))
+		return sh.ssi.GetShopAsset(ctx.Request.Context(), request.(GetShopAssetRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
 		handler = middleware(handler, "GetShopAsset")
@@ -5142,7 +5142,7 @@ func (sh *strictHandler) ListStores(ctx *gin.Context) {
 	var request ListStoresRequestObject
 
 	handler := func(ctx *gin.Context, request any) (any, error) {
-		return sh.ssi.ListStores(ctx, request.(ListStoresRequestObject))
+		return sh.ssi.ListStores(ctx.Request.Context(), request.(ListStoresRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
 		handler = middleware(handler, "ListStores")
@@ -5170,14 +5170,14 @@ func (sh *strictHandler) CreateToken(ctx *gin.Context) {
 		sh.options.RequestErrorHandlerFunc(ctx, err)
 		return
 	}
-	if err := runtime.BindForm(&body, ctx.Request.Form, nil, nil); err != nil {
+	if err := runtime.BindForm(&body, ctx.Request.PostForm, nil, nil); err != nil {
 		sh.options.RequestErrorHandlerFunc(ctx, err)
 		return
 	}
 	request.Body = &body
 
 	handler := func(ctx *gin.Context, request any) (any, error) {
-		return sh.ssi.CreateToken(ctx, request.(CreateTokenRequestObject))
+		return sh.ssi.CreateToken(ctx.Request.Context(), request.(CreateTokenRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
 		handler = middleware(handler, "CreateToken")

@@ -216,7 +216,7 @@ func (a *admission) delay(client context.Context) bool {
 // calls [call.doneWithDatabase].
 func (s *Server) admit(handle gen.StrictHandlerFunc, _ string) gen.StrictHandlerFunc {
 	return func(c *gin.Context, request any) (any, error) {
-		call := callOf(c)
+		call := callOf(c.Request.Context())
 		if s.admission.slots == nil || !call.operation.usesDatabase {
 			return handle(c, request)
 		}

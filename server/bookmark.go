@@ -95,12 +95,13 @@ func (b *bookmarks) set(w http.ResponseWriter, mark store.Bookmark) {
 // client the bookmark of its write. The call of a tool has the bookmark of the request that it belongs to.
 func (s *Server) follow(handle gen.StrictHandlerFunc, _ string) gen.StrictHandlerFunc {
 	return func(c *gin.Context, request any) (any, error) {
-		if store.BookmarkOf(c) != nil {
+		ctx := c.Request.Context()
+		if store.BookmarkOf(ctx) != nil {
 			return handle(c, request)
 		}
 		mark := s.bookmarks.of(c.Request)
 		before := mark
-		c.Request = c.Request.WithContext(store.WithBookmark(c.Request.Context(), &mark))
+		c.Request = c.Request.WithContext(store.WithBookmark(ctx, &mark))
 		response, err := handle(c, request)
 		if mark != before || mark == store.Newest && mayWrite(c.Request) {
 			s.bookmarks.set(c.Writer, mark)

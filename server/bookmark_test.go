@@ -63,12 +63,11 @@ func TestFollowRenewsBookmark(t *testing.T) {
 	s := &Server{bookmarks: newBookmarks("a token")}
 	for method, renews := range map[string]bool{http.MethodPost: true, http.MethodPatch: true, http.MethodGet: false, http.MethodHead: false} {
 		w := httptest.NewRecorder()
-		c, engine := gin.CreateTestContext(w)
-		engine.ContextWithFallback = true
+		c, _ := gin.CreateTestContext(w)
 		c.Request = httptest.NewRequestWithContext(t.Context(), method, "/films", nil)
 		c.Request.AddCookie(&http.Cookie{Name: bookmarkCookie, Value: s.bookmarks.encode(store.Newest, time.Now().Add(time.Second))})
 		_, err := s.follow(func(c *gin.Context, _ any) (any, error) {
-			if b := store.BookmarkOf(c); b == nil || *b != store.Newest {
+			if b := store.BookmarkOf(c.Request.Context()); b == nil || *b != store.Newest {
 				t.Errorf("%s: the call has the bookmark %v", method, b)
 			}
 			return struct{}{}, nil

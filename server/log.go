@@ -58,7 +58,14 @@ func (s *Server) logRequest(call *call, status, size int, took time.Duration) {
 	if call.tool != nil {
 		message = toolCallMessage
 	}
-	s.deps.Logger.LogAttrs(call.request.Context(), slog.LevelInfo, message,
+	ctx, handler := call.request.Context(), s.deps.Logger.Handler()
+	if !handler.Enabled(ctx, slog.LevelInfo) {
+		return
+	}
+	// The record has no program counter. A Logger would look it up for each line, although it is always that of this
+	// function.
+	record := slog.NewRecord(time.Now(), slog.LevelInfo, message, 0)
+	record.AddAttrs(
 		slog.String("request_id", call.id.request),
 		slog.String("trace_id", call.id.span.TraceID().String()),
 		slog.String("operation", call.operation.ID),
@@ -69,6 +76,7 @@ func (s *Server) logRequest(call *call, status, size int, took time.Duration) {
 		slog.Int("bytes", size),
 		slog.Duration("duration", took),
 	)
+	_ = handler.Handle(ctx, record) // a Logger ignores the error as well
 }
 
 // tokenAttr names the token of a call, by its label. Loggers leave out the empty attribute of a call without one.

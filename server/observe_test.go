@@ -365,6 +365,24 @@ func TestLogSampling(t *testing.T) {
 	})
 }
 
+// The line of a request follows the level and the attributes of the logger.
+func TestLogLine(t *testing.T) {
+	t.Parallel()
+	for level, want := range map[slog.Level]int{slog.LevelInfo: 1, slog.LevelWarn: 0} {
+		log := &logBuffer{}
+		logger := slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: level})).With("instance", "a")
+		s, err := server.New(server.Deps{Contract: loadContract(t), Store: struct{ server.Store }{}, Model: scripted{}, Logger: logger})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/healthz", nil))
+		line := regexp.MustCompile(`^\{"time":"[^"]+","level":"INFO","msg":"request","instance":"a","request_id":"[^"]+",.*"status":200,.*\}\n$`)
+		if lines := strings.Count(log.String(), "\n"); lines != want || want == 1 && !line.MatchString(log.String()) {
+			t.Errorf("%s: %q", level, log.String())
+		}
+	}
+}
+
 // Each metric that the alerts and the dashboard name is one that the server has.
 func TestOperationsFiles(t *testing.T) {
 	t.Parallel()

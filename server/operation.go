@@ -7,7 +7,6 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/gin-gonic/gin"
 
-	"example.com/pagila-api/gen"
 	"example.com/pagila-api/server/internal/contract"
 )
 
@@ -88,8 +87,8 @@ func validate(c *gin.Context, call *call) (err error) {
 		path[p.Key] = p.Value
 	}
 	call.query, err = call.operation.Validate(c.Request, path)
-	if len(call.query) > 0 {
-		gen.SetQuery(c, call.query)
-	}
+	// For the generated binding, which would parse the query once for each parameter. The Form then lacks the values of
+	// the body. They are in the PostForm.
+	c.Request.Form = call.query
 	return err
 }

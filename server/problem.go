@@ -76,7 +76,7 @@ func (s *Server) fail(c *gin.Context, call *call, err error) {
 }
 
 // onError calls fail for Gin and the generated code, which do not know the call.
-func (s *Server) onError(c *gin.Context, err error) { s.fail(c, callOf(c), err) }
+func (s *Server) onError(c *gin.Context, err error) { s.fail(c, callOf(c.Request.Context()), err) }
 
 func (p problem) logged() bool {
 	return p.logCause || p.Status >= http.StatusInternalServerError && !p.expected

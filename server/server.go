@@ -229,14 +229,14 @@ func (s *Server) newEngine() *gin.Engine {
 	engine.RedirectTrailingSlash = false
 	engine.RedirectFixedPath = false
 	engine.HandleMethodNotAllowed = true
-	// Without this, the context of a handler is not canceled when the client disconnects.
+	// Handlers get the request's context. Gin's behaves like it for code that is given Gin's by mistake.
 	engine.ContextWithFallback = true
 	engine.ForwardedByClientIP = false // Gin trusts more headers than the type proxies does
 	engine.NoRoute(func(c *gin.Context) { s.onError(c, errNoRoute) })
 	engine.NoMethod(func(c *gin.Context) { s.onError(c, errNoMethod) })
 	engine.Use(s.process)
 
-	around := []gen.StrictMiddlewareFunc{detach, s.admit}
+	around := []gen.StrictMiddlewareFunc{s.admit}
 	if s.bookmarks != nil {
 		around = append(around, s.follow)
 	}
@@ -263,9 +263,3 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.S
 
 // Close writes what is pending to the log. It must not be called while requests are in flight.
 func (s *Server) Close() { s.admission.rejected.write() }
-
-// detach gives each handler a context of its own. Gin reuses its contexts for later requests, while
-// database/sql and others may still watch theirs for a moment after the handler has returned.
-func detach(handle gen.StrictHandlerFunc, _ string) gen.StrictHandlerFunc {
-	return func(c *gin.Context, request any) (any, error) { return handle(c.Copy(), request) }
-}
