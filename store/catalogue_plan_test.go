@@ -44,7 +44,7 @@ func wantNoScan(t *testing.T, conn *pgx.Conn, tables string, statements map[stri
 // explain returns the plan of a statement whose argument, if it has one, is an id.
 func explain(t *testing.T, conn *pgx.Conn, statement, mode string) string {
 	t.Helper()
-	l := &layout{schema: "public", collation: `"C"`, texts: map[string]string{}}
+	l := &layout{schema: "public", collation: `"C"`}
 	call := "EXECUTE explained"
 	if strings.Contains(statement, "$1") {
 		call += "(1)"

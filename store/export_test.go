@@ -2,17 +2,19 @@ package store
 
 import "github.com/uptrace/bun"
 
-// CompletedTexts returns the number of completed statements that the store keeps.
-func CompletedTexts(s *Store) int {
+// KeptTexts returns the number of statements that the store keeps, and of completed ones.
+func KeptTexts(s *Store) (written, completed int) {
 	l := s.layout.Load()
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	return len(l.texts)
+	l.texts.RLock()
+	defer l.texts.RUnlock()
+	interned.RLock()
+	defer interned.RUnlock()
+	return len(interned.byKey), len(l.texts.byKey)
 }
 
 // ForgeCursor returns a cursor for the query whose position is this JSON.
 func ForgeCursor(q FilmQuery, position string) string {
-	return forge(filmList, q.paging(), q, position)
+	return forge(filmList, q.paging(), &q, position)
 }
 
 // ForgeRentalCursor is ForgeCursor for rentals.
@@ -27,7 +29,7 @@ func forge(l list, p Paging, q query, position string) string {
 
 // FilmsSQL returns the completed statement of a query without actors, and its arguments.
 func FilmsSQL(s *Store, q FilmQuery) (sql string, args []any, err error) {
-	return listSQL(s, filmList, q.paging(), q)
+	return listSQL(s, filmList, q.paging(), &q)
 }
 
 // RentalsSQL is FilmsSQL for rentals.

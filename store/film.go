@@ -2,12 +2,10 @@ package store
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"slices"
 
-	"github.com/segmentio/encoding/json"
 	"github.com/shopspring/decimal"
 )
 
@@ -107,19 +105,16 @@ func theFilm(films []FilmDetail, id int32) (FilmDetail, error) {
 	if len(films) == 0 {
 		return FilmDetail{}, &NotFoundError{KindFilm, id}
 	}
-	films[0].Version = films[0].version()
+	films[0].setVersion()
 	return films[0], nil
 }
 
-// version identifies everything else in the detail. A film that changes back has its old version again.
-func (f FilmDetail) version() string {
+// setVersion sets the version, which identifies everything else in the detail. A film that changes back has its old
+// version again.
+func (f *FilmDetail) setVersion() {
 	f.Version = ""
-	data, err := json.Marshal(&f)
-	if err != nil {
-		panic(err) // a struct of strings, numbers and decimals
-	}
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:len(sum)/2])
+	sum := digest(f)
+	f.Version = hex.EncodeToString(sum[:len(sum)/2])
 }
 
 // UpdateFilm changes a film that has one of these versions, and returns it after the change. The row of the film

@@ -85,9 +85,9 @@ func fold(text string) string {
 
 // conditions returns a statement with the conditions of the query. The search comes first: the order by relevance
 // relies on its $1.
-func (q FilmQuery) conditions(counting bool) *statement {
+func (q *FilmQuery) conditions(counting bool) *statement {
 	s, words, category := &statement{}, prefixes(q.Search), categoryIs
-	if counting {
+	if counting && len(q.Categories) > 0 {
 		category = categoryJoined(len(q.Categories))
 	}
 	s.where(q.Search != "" && words != nil, `(f.fulltext @@ `+searchQuery+` OR `+abbreviated+`)`, q.Search, words)

@@ -69,7 +69,7 @@ LEFT JOIN LATERAL (SELECT * FROM {film} WHERE film_id = page.id OFFSET 0) f ON t
 // Films returns one page of films. The ids of films and actors begin at 1. Rows with other ids are left out.
 // The error is an *InvalidQueryError if the query contradicts itself or the cursor is not one for it.
 func (s *Store) Films(ctx context.Context, q FilmQuery) (Page[Film], error) {
-	page, err := readPage[Film](ctx, s, filmList, q.paging(), q)
+	page, err := readPage[Film](ctx, s, filmList, q.paging(), &q)
 	if err != nil {
 		return Page[Film]{}, fmt.Errorf("read films: %w", err)
 	}
@@ -114,11 +114,10 @@ func sorted[T cmp.Ordered](values []T) []T {
 	return slices.Compact(slices.Sorted(slices.Values(values)))
 }
 
-// lookUp returns the query with the films of its actors.
-func (q FilmQuery) lookUp(ctx context.Context, c session) (query, error) {
-	var err error
+// lookUp looks up the films of the actors.
+func (q *FilmQuery) lookUp(ctx context.Context, c session) (err error) {
 	q.films, err = c.filmsOf(ctx, q.Actors)
-	return q, err
+	return err
 }
 
 // manyFilms is the number of films from which it is faster to look at the actors of each film, in the order of

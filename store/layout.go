@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"regexp"
-	"sync"
 
 	"github.com/jackc/pgx/v5"
 
@@ -18,8 +17,7 @@ type layout struct {
 	schema    string // quoted
 	collation string // quoted, with its schema
 
-	mu    sync.RWMutex
-	texts map[string]string // completed statements by their text with braces
+	texts texts // completed statements by their text with braces
 }
 
 // collationSQL finds a collation that maps the case of all letters by Unicode's rules. ICU's root collation
@@ -62,7 +60,6 @@ func (c session) findLayout(ctx context.Context) (*layout, error) {
 	return &layout{
 		schema:    pgx.Identifier{schema}.Sanitize(),
 		collation: pgx.Identifier{"pg_catalog", collation}.Sanitize(),
-		texts:     map[string]string{},
 	}, nil
 }
 
@@ -76,28 +73,18 @@ func (s *Store) forget(except string) {
 // braces matches what a statement leaves open: {film} is the table film, and {unicode} is the collation.
 var braces = regexp.MustCompile(`\{([a-z_]+)\}`)
 
-// maxTexts bounds the memory for completed statements. FilmQuery can write many more than are in use.
-const maxTexts = 1000
-
 // write completes a statement.
 func (l *layout) write(statement string) string {
-	l.mu.RLock()
-	text, ok := l.texts[statement]
-	l.mu.RUnlock()
+	l.texts.RLock()
+	text, ok := l.texts.byKey[statement]
+	l.texts.RUnlock()
 	if ok {
 		return text
 	}
-	text = braces.ReplaceAllStringFunc(statement, func(open string) string {
+	return l.texts.keep(statement, braces.ReplaceAllStringFunc(statement, func(open string) string {
 		if name := open[1 : len(open)-1]; name != "unicode" {
 			return l.schema + "." + name
 		}
 		return "COLLATE " + l.collation
-	})
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.texts) >= maxTexts {
-		clear(l.texts)
-	}
-	l.texts[statement] = text
-	return text
+	}))
 }

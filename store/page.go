@@ -3,7 +3,6 @@ package store
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"strconv"
 	"strings"
@@ -82,7 +81,7 @@ type query interface {
 
 // lookingUp is a query that looks something up before it knows its conditions.
 type lookingUp interface {
-	lookUp(ctx context.Context, c session) (query, error)
+	lookUp(ctx context.Context, c session) error
 }
 
 // pageRequest is a paging that was checked and completed with the defaults.
@@ -132,11 +131,7 @@ func (l list) orderNamed(name string) (order, bool) {
 
 // fingerprint identifies a query.
 func fingerprint(identity any) [fingerprintSize]byte {
-	data, err := json.Marshal(identity)
-	if err != nil {
-		panic(err) // a struct of strings, numbers, decimals and times
-	}
-	sum := sha256.Sum256(data)
+	sum := digest(identity)
 	return [fingerprintSize]byte(sum[:])
 }
 
@@ -166,18 +161,17 @@ func readPage[R any](ctx context.Context, s *Store, l list, p Paging, q query) (
 	}()
 	var estimate int64
 	err = s.call(ctx, s.reads, NoWrite, func(ctx context.Context, c session) error {
-		known := q
 		if l, ok := q.(lookingUp); ok {
-			if known, err = l.lookUp(ctx, c); err != nil {
+			if err := l.lookUp(ctx, c); err != nil {
 				return err
 			}
 		}
 		if r.Count == CountEstimated {
-			if estimate, err = c.estimate(ctx, l.table, known); err != nil {
+			if estimate, err = c.estimate(ctx, l.table, q); err != nil {
 				return err
 			}
 		}
-		sql, args := r.sql(known)
+		sql, args := r.sql(q)
 		return c.query(ctx, r.name, rows, sql, args...)
 	})
 	if lacksCharacter(err) {
@@ -206,19 +200,19 @@ func (r pageRequest) sql(q query) (sql string, args []any) {
 		skipped = int64(r.Page-1) * int64(r.PageSize)
 		offset = ` OFFSET (SELECT ` + s.arg(skipped) + `::bigint)`
 	}
-	return `
+	return intern(`
 WITH page AS MATERIALIZED (
 	SELECT * FROM (
-		SELECT ` + r.id + ` AS id, ` + r.by.key + ` AS sort_key` + r.carried + ` FROM ` + r.table + r.by.joins + `
-		WHERE ` + s.all() + `
-		ORDER BY ` + r.by.by(r.by.key, r.id) + ` LIMIT ` + innerLimit(skipped) + `
+		SELECT `, r.id, ` AS id, `, r.by.key, ` AS sort_key`, r.carried, ` FROM `, r.table, r.by.joins, `
+		WHERE `, s.all(), `
+		ORDER BY `, r.by.by(r.by.key, r.id), ` LIMIT `, innerLimit(skipped), `
 	) best
-	ORDER BY ` + r.by.by(`sort_key`, `id`) + ` LIMIT ` + size + offset + `
+	ORDER BY `, r.by.by(`sort_key`, `id`), ` LIMIT `, size, offset, `
 )
-SELECT total.total, page.id, '` + keyMark + `' || ` + r.by.is.text(`page.sort_key`) + ` AS sort_key,` + r.columns + `
-FROM (SELECT ` + total + ` AS total) total
-LEFT JOIN page ON true` + r.joins + `
-ORDER BY ` + r.by.by(`page.sort_key`, `page.id`), s.args
+SELECT total.total, page.id, '`, keyMark, `' || `, r.by.is.text(`page.sort_key`), ` AS sort_key,`, r.columns, `
+FROM (SELECT `, total, ` AS total) total
+LEFT JOIN page ON true`, r.joins, `
+ORDER BY `, r.by.by(`page.sort_key`, `page.id`)), s.args
 }
 
 // innerLimit returns a number of rows that is enough for any page after so many rows. There are few such numbers, so

@@ -118,8 +118,11 @@ const connectedAt = "connected_at"
 
 // newSessions returns the sessions for a configuration.
 func newSessions(config *pgx.ConnConfig) *sessions {
-	s := &sessions{}
-	s.hot.Store(int32(hotMode(config)))
+	s, mode := &sessions{}, hotMode(config)
+	s.hot.Store(int32(mode))
+	if mode != pgx.QueryExecModeCacheDescribe {
+		config.DescriptionCacheCapacity = 0 // pgx would allocate 27 KB for each connection
+	}
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = connectTimeout
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // statement is a statement under construction.
@@ -65,6 +66,60 @@ func (s *statement) numbered(condition string, args []any) string {
 func (s *statement) all() string { return and(slices.Concat(s.conditions, s.slow)) }
 
 func and(conditions []string) string { return strings.Join(conditions, "\n\tAND ") }
+
+// intern joins the parts of a statement. It keeps the result, because most requests need one of a few statements.
+func intern(parts ...string) string {
+	buffer := statementBuffers.Get().(*[]byte)
+	defer statementBuffers.Put(buffer)
+	joined := (*buffer)[:0]
+	for _, part := range parts {
+		joined = append(joined, part...)
+	}
+	*buffer = joined
+	interned.RLock()
+	text, ok := interned.byKey[string(joined)]
+	interned.RUnlock()
+	if ok {
+		return text
+	}
+	text = string(joined)
+	return interned.keep(text, text)
+}
+
+var (
+	statementBuffers = sync.Pool{New: func() any { return new([]byte) }}
+	interned         texts // each by itself
+)
+
+// texts are the statements that are kept.
+type texts struct {
+	sync.RWMutex
+	byKey map[string]string
+}
+
+const (
+	// maxTexts is the number of statements that are kept. FilmQuery can write many more than are in use.
+	maxTexts = 1000
+	// maxKeptText is the size of the largest one, in bytes. Those of a page have 1 to 4 KB, unless they have many conditions.
+	maxKeptText = 8 << 10
+)
+
+// keep keeps a text, unless it is very long, and returns it.
+func (t *texts) keep(key, text string) string {
+	if len(text) > maxKeptText {
+		return text
+	}
+	t.Lock()
+	defer t.Unlock()
+	if kept, ok := t.byKey[key]; ok {
+		return kept
+	}
+	if t.byKey == nil || len(t.byKey) >= maxTexts {
+		t.byKey = map[string]string{}
+	}
+	t.byKey[key] = text
+	return text
+}
 
 // Range are the bounds of a value. Nil is no bound.
 type Range[T any] struct{ Min, Max *T }
