@@ -322,7 +322,7 @@ cluster-test: build ## Run four instances on a cluster of PostgreSQL under Patro
 	CLUSTER_TEST_PROGRAM="$$PWD/$(BIN)" go test -count=1 -timeout 20m -v ./server/clustertest
 
 .PHONY: bench
-bench: postgres ## Compare the server with hand-written ones and with PostgreSQL alone, and write server/BENCHMARKS.md (takes 8 minutes)
+bench: postgres ## Compare the server with hand-written ones and with PostgreSQL alone, and write server/BENCHMARKS.md (takes 12 minutes)
 	go run ./server/bench -server $(BIN) \
 	  -costs server/cmd/pagila-api/testdata/cost.tsv -output server/BENCHMARKS.md
 

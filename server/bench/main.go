@@ -1,7 +1,7 @@
 // Command bench compares the server with small hand-written servers and with PostgreSQL alone, side by side on one
 // machine:
 //
-//	go run ./server/bench                                       # everything, which takes some 8 minutes
+//	go run ./server/bench                                       # everything, which takes some 12 minutes
 //	go run ./server/bench -operations films,film -rounds 3      # a part of it
 //	go run ./server/bench -server bin/new,bin/old -against ""   # two builds of the server
 //
@@ -39,7 +39,7 @@ const partForLoad = 4
 type options struct {
 	servers, operations, against []string
 	rounds                       int
-	warmUp, window               time.Duration
+	warmUp, window, fixedWindow  time.Duration
 	output, costs                string
 	twin                         string
 }
@@ -85,7 +85,8 @@ func parse(args []string) (options, error) {
 	list(&o.against, "against", "equal,naive,pgbench", "what the server is compared with")
 	flags.IntVar(&o.rounds, "rounds", 5, "number of rounds")
 	flags.DurationVar(&o.warmUp, "warm-up", 300*time.Millisecond, "time before each measurement")
-	flags.DurationVar(&o.window, "window", 1500*time.Millisecond, "length of a measurement")
+	flags.DurationVar(&o.window, "window", 1500*time.Millisecond, "length of a measurement of the peak")
+	flags.DurationVar(&o.fixedWindow, "fixed-window", 4*time.Second, "length of a measurement at a fixed rate")
 	flags.StringVar(&o.output, "output", "", "file for the report; it is printed in any case")
 	flags.StringVar(&o.costs, "costs", "", "table of make bench-check, which has the server's allocations")
 	flags.StringVar(&o.twin, "twin", "", "run as a twin; for the benchmark itself")
@@ -134,7 +135,8 @@ func compareSystems(ctx context.Context, o options, w io.Writer, progress func(s
 		return err
 	}
 	b := &bench{
-		db: db, shop: shop, recording: recording, warmUp: o.warmUp, window: o.window, progress: progress,
+		db: db, shop: shop, recording: recording, warmUp: o.warmUp, window: o.window,
+		fixedWindow: o.fixedWindow, progress: progress,
 		results: map[string]map[*process][]measurement{},
 	}
 	defer func() {

@@ -31,7 +31,7 @@ func (b *bench) report(ops []operation, o options, w io.Writer) error {
 	var text strings.Builder
 	err = t.Execute(&text, map[string]any{
 		"Date": time.Now().UTC().Format(time.DateOnly), "Machine": machine.Describe(b.db.version), "Dataset": b.db.dataset,
-		"Rounds": o.rounds, "Window": o.window, "WarmUp": o.warmUp, "Clients": clientCount,
+		"Rounds": o.rounds, "Window": o.window, "FixedWindow": o.fixedWindow, "WarmUp": o.warmUp, "Clients": clientCount,
 		"Connections": openCount, "Peak": 100 * partOfPeak, "Targets": b.targetTable(), "Sections": sections,
 		"Pgbench": b.alone != nil,
 	})
