@@ -191,12 +191,24 @@ func (s *Server) prepare() (err error) {
 	s.engine = s.newEngine()
 	// net/http has to see that a body is too large, so that it closes the connection and does not read
 	// the rest of the body as the next request. Gin's writer would hide it, so this is outside of Gin.
-	s.handler = s.admitFirst(http.MaxBytesHandler(s.closeWhileDraining(s.engine), maxBody))
+	s.handler = s.admitFirst(limitBody(s.closeWhileDraining(s.engine)))
 	if len(s.origins) > 0 {
 		// Outermost, because a page can read no response without these headers, not even a rejection.
 		s.handler = dropRepeatedOrigin(newCORS(s.origins, deps.Contract).Handler(s.handler))
 	}
 	return nil
+}
+
+// limitBody limits the body of a request, if it has one. http.MaxBytesHandler copies each request.
+func limitBody(next http.Handler) http.Handler {
+	limited := http.MaxBytesHandler(next, maxBody)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Body == http.NoBody {
+			next.ServeHTTP(w, r)
+			return
+		}
+		limited.ServeHTTP(w, r)
+	})
 }
 
 // process handles a request: it identifies, checks and limits it, runs the handler, and logs the outcome.
