@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"net/http"
 	"regexp"
 	"slices"
 	"time"
@@ -152,10 +154,7 @@ func compareReads(ctx context.Context, p, t *process, target, twinTarget string)
 		return fmt.Errorf("the %s: %w", t.name, err)
 	}
 	if t.kind == equal {
-		for _, name := range []string{"Link", "ETag", "Cache-Control", "Content-Type"} {
-			want = fmt.Appendf(want, "%s: %s\n", name, header.Get(name))
-			got = fmt.Appendf(got, "%s: %s\n", name, twinHeader.Get(name))
-		}
+		want, got = appendHeader(want, header), appendHeader(got, twinHeader)
 	} else if want, got, err = essence(want, got); err != nil {
 		return err
 	}
@@ -163,6 +162,21 @@ func compareReads(ctx context.Context, p, t *process, target, twinTarget string)
 		return fmt.Errorf("GET %s: the response of the %s differs:\n%s", target, t.name, difference(want, got))
 	}
 	return nil
+}
+
+// random are the headers whose values differ from one response to the next. Their lengths do not.
+var random = []string{"Date", "Traceparent", "X-Request-Id"}
+
+// appendHeader appends the headers of a response, as far as two responses with the same bytes have them in common.
+func appendHeader(b []byte, header http.Header) []byte {
+	for _, name := range slices.Sorted(maps.Keys(header)) {
+		if values := header[name]; slices.Contains(random, name) {
+			b = fmt.Appendf(b, "%s: %d bytes\n", name, len(values[0]))
+		} else {
+			b = fmt.Appendf(b, "%s: %q\n", name, values)
+		}
+	}
+	return b
 }
 
 // difference returns what two bodies have from their first difference on.

@@ -2,7 +2,7 @@
 // with net/http, pgx and encoding/json, as people write such servers by hand. They have no validation, no
 // authentication, no ORM, no log and no error documents.
 //
-// The equal-work twin executes the API's own statements and sends the same bytes. What the API has over it is the
+// The equal-work twin executes the API's own statements and sends the same bytes, headers included. What the API has over it is the
 // price of everything that the API does besides. The naive twin executes the statements that a developer would write
 // without measuring.
 package twin
@@ -62,7 +62,7 @@ func New(ctx context.Context, kind string, pool *pgxpool.Pool, r Recording) (htt
 	mux.HandleFunc("GET /films/{film_id}", e.film)
 	mux.HandleFunc("POST /customers/{customer_id}/rentals", e.rent)
 	mux.HandleFunc("POST /customers/{customer_id}/rentals/{rental_id}/return", e.giveBack)
-	return mux, nil
+	return withHeaders(mux), nil
 }
 
 // allocations responds with the number of allocations of this process.
