@@ -90,6 +90,13 @@ func TestShopNetworks(t *testing.T) {
 	comedies := list(t, a, `SELECT title`+ofFilm+`WHERE c.name = 'Comedy' ORDER BY film_id LIMIT 24`)
 	b.films().wantNames(comedies, true)
 
+	// The network may come back while the page is about to say that it is gone.
+	see(b, chromedp.Evaluate[bool](backAtOnce))
+	b.at("checkbox", "Horror").click()
+	b.until("another attempt", func() (bool, error) { return see(b, chromedp.Evaluate[bool](`fetch.attempts === 2`)), nil })
+	b.at("checkbox", "Horror").click()
+	b.films().wantNames(comedies, true)
+
 	// A server that cannot be reached is tried again when the reader says so.
 	b.excuse("ERR_EMPTY_RESPONSE")
 	b.excuse("ERR_CONNECTION_RESET")
@@ -145,6 +152,27 @@ func TestShopNetworks(t *testing.T) {
 	b.at("status", "").wantText("customers")
 	b.wantCleanConsole(d.URL, 10)
 }
+
+// backAtOnce takes the network from the page, and gives it back as soon as the page says that it is offline. What the
+// page does after it has been shown comes later: an observer of the document is told first.
+const backAtOnce = `(() => {
+	const network = fetch;
+	let isOnline = false;
+	Object.defineProperty(navigator, "onLine", { configurable: true, get: () => isOnline });
+	fetch = (...request) => {
+		fetch.attempts++;
+		return isOnline ? network(...request) : Promise.reject(new TypeError("Failed to fetch"));
+	};
+	fetch.attempts = 0;
+	new MutationObserver((_, observer) => {
+		if (document.body.textContent.includes("You are offline")) {
+			observer.disconnect();
+			isOnline = delete navigator.onLine;
+			dispatchEvent(new Event("online"));
+		}
+	}).observe(document.body, { childList: true, characterData: true, subtree: true });
+	return true;
+})()`
 
 // The page is there while the server starts, says so, and shows the films when the server is ready.
 func TestShopStarting(t *testing.T) {

@@ -1,6 +1,6 @@
 /** Errors of the SDK, shown to a person. */
 import { HTTPError, IncompleteAnswerError, NetworkError, ProblemError, TimeoutError } from "pagila-api-client";
-import { useEffect, useReducer, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useReducer, useRef } from "preact/hooks";
 
 interface FailureProps {
   error: unknown;
@@ -134,7 +134,8 @@ function useRetry(error: unknown, seconds: number, onRetry: (() => void) | undef
   const retry = useRef(onRetry);
   retry.current = onRetry;
   const isOver = retryAfterOf(error) > 0 && seconds === 0;
-  useEffect(() => {
+  // Before the page is shown: an event between that and an ordinary effect would be missed, and no other one comes.
+  useLayoutEffect(() => {
     let isDue = isOver;
     const attempt = () => {
       if (isDue && !document.hidden) {
