@@ -6,8 +6,7 @@ import (
 	"net/http"
 )
 
-// withHeaders adds the headers that all responses of the API have, so that clients receive the same bytes. The twin
-// uses the IDs for nothing else.
+// withHeaders adds the headers that all responses of the API have, so that clients receive the same bytes.
 func withHeaders(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var id [16 + 8 + 8]byte
