@@ -199,7 +199,8 @@ func (s *Server) prepare() (err error) {
 	return nil
 }
 
-// limitBody limits the body of a request, if it has one. http.MaxBytesHandler copies each request.
+// limitBody limits the body of a request. One without a body is passed on as it is, because http.MaxBytesHandler copies
+// each request.
 func limitBody(next http.Handler) http.Handler {
 	limited := http.MaxBytesHandler(next, maxBody)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

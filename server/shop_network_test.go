@@ -153,8 +153,8 @@ func TestShopNetworks(t *testing.T) {
 	b.wantCleanConsole(d.URL, 10)
 }
 
-// backAtOnce takes the network from the page, and gives it back as soon as the page says that it is offline. What the
-// page does after it has been shown comes later: an observer of the document is told first.
+// backAtOnce takes the network from the page, and gives it back as soon as the page says that it is offline. The
+// observer runs before ordinary effects, so an effect that listens only then misses the event.
 const backAtOnce = `(() => {
 	const network = fetch;
 	let isOnline = false;
@@ -167,7 +167,8 @@ const backAtOnce = `(() => {
 	new MutationObserver((_, observer) => {
 		if (document.body.textContent.includes("You are offline")) {
 			observer.disconnect();
-			isOnline = delete navigator.onLine;
+			isOnline = true;
+			delete navigator.onLine;
 			dispatchEvent(new Event("online"));
 		}
 	}).observe(document.body, { childList: true, characterData: true, subtree: true });

@@ -260,7 +260,7 @@ func TestManyDifferentQueries(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if written, completed := store.KeptTexts(s); written > 1000 || completed > 1000 {
+	if written, completed := store.KeptTexts(s); written > store.MaxTexts || completed > store.MaxTexts {
 		t.Errorf("%d statements are kept, and %d completed ones", written, completed)
 	}
 }

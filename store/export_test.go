@@ -2,6 +2,9 @@ package store
 
 import "github.com/uptrace/bun"
 
+// MaxTexts is the number of statements that are kept.
+const MaxTexts = maxTexts
+
 // KeptTexts returns the number of statements that the store keeps, and of completed ones.
 func KeptTexts(s *Store) (written, completed int) {
 	l := s.layout.Load()

@@ -21,10 +21,11 @@ type scanner struct {
 	columns []column
 }
 
-// scanners are reused, because of their columns.
+// scanners keeps scanners, so that their columns are reused.
 var scanners = sync.Pool{New: func() any { return new(scanner) }}
 
-// release makes the scanner fit for another result. It must not keep anything of a connection in memory.
+// release makes the scanner fit for another result. A scanner in the pool must not keep anything of a connection in
+// memory.
 func (s *scanner) release() {
 	clear(s.columns)
 	s.types, s.columns = nil, s.columns[:0]

@@ -164,13 +164,13 @@ func compareReads(ctx context.Context, p, t *process, target, twinTarget string)
 	return nil
 }
 
-// random are the headers whose values differ from one response to the next. Their lengths do not.
-var random = []string{"Date", "Traceparent", "X-Request-Id"}
+// varying are the headers whose values differ from one response to the next. Their lengths do not.
+var varying = []string{"Date", "Traceparent", "X-Request-Id"}
 
-// appendHeader appends the headers of a response, as far as two responses with the same bytes have them in common.
+// appendHeader appends the headers of a response. Of those that vary, it appends only the lengths.
 func appendHeader(b []byte, header http.Header) []byte {
 	for _, name := range slices.Sorted(maps.Keys(header)) {
-		if values := header[name]; slices.Contains(random, name) {
+		if values := header[name]; slices.Contains(varying, name) {
 			b = fmt.Appendf(b, "%s: %d bytes\n", name, len(values[0]))
 		} else {
 			b = fmt.Appendf(b, "%s: %q\n", name, values)

@@ -89,7 +89,6 @@ func (e *equal) films(w http.ResponseWriter, r *http.Request) {
 		query.Set("cursor", known.cursor)
 		w.Header().Set("Link", "<films?"+query.Encode()+`>; rel="next"`)
 	}
-	w.Header().Set("Cache-Control", "no-store")
 	respond(w, http.StatusOK, page)
 }
 
@@ -179,7 +178,6 @@ func (e *equal) rent(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
-	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Location", "rentals/"+strconv.Itoa(int(made.RentalID)))
 	respond(w, http.StatusCreated, made.body())
 }
@@ -202,7 +200,6 @@ func (e *equal) giveBack(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
-	w.Header().Set("Cache-Control", "no-store")
 	respond(w, http.StatusOK, made.body())
 }
 

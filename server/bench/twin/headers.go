@@ -12,6 +12,7 @@ func withHeaders(next http.Handler) http.Handler {
 		var id [16 + 8 + 8]byte
 		_, _ = rand.Read(id[:]) // it never fails
 		header := w.Header()
+		header.Set("Cache-Control", "no-store") // unless the response sets it
 		header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 		header.Set("Traceparent", "00-"+hex.EncodeToString(id[:16])+"-"+hex.EncodeToString(id[16:24])+"-01")
 		header.Set("X-Content-Type-Options", "nosniff")

@@ -2,9 +2,9 @@
 // with net/http, pgx and encoding/json, as people write such servers by hand. They have no validation, no
 // authentication, no ORM, no log and no error documents.
 //
-// The equal-work twin executes the API's own statements and sends the same bytes, headers included. What the API has over it is the
-// price of everything that the API does besides. The naive twin executes the statements that a developer would write
-// without measuring.
+// The equal-work twin executes the API's own statements and sends the same bytes, headers included. What the API has
+// over it is the price of everything that the API does besides. The naive twin executes the statements that a developer
+// would write without measuring.
 package twin
 
 import (

@@ -134,7 +134,8 @@ function useRetry(error: unknown, seconds: number, onRetry: (() => void) | undef
   const retry = useRef(onRetry);
   retry.current = onRetry;
   const isOver = retryAfterOf(error) > 0 && seconds === 0;
-  // Before the page is shown: an event between that and an ordinary effect would be missed, and no other one comes.
+  // A layout effect, because an ordinary one runs after the page is shown. An event in between would be missed, and no
+  // other one follows.
   useLayoutEffect(() => {
     let isDue = isOver;
     const attempt = () => {
