@@ -83,6 +83,10 @@ func (d *database) fill(ctx context.Context, progress func(string)) error {
 	if err := d.conn.QueryRow(ctx, "SELECT current_setting('server_version')").Scan(&d.version); err != nil {
 		return err
 	}
+	// VACUUM cannot mark rows as visible to everybody before their commit is on disk.
+	if _, err := d.conn.Exec(ctx, "SET synchronous_commit = on"); err != nil {
+		return err
+	}
 	_, err = d.conn.Exec(ctx, "VACUUM (ANALYZE)") // otherwise autovacuum does it during the first round
 	return err
 }

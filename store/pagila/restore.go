@@ -37,6 +37,9 @@ func (s Source) Restore(ctx context.Context, url string) (err error) {
 	pg := conn.PgConn()
 	err = exec(ctx, pg, "BEGIN")
 	if err == nil {
+		err = exec(ctx, pg, durably)
+	}
+	if err == nil {
 		err = empty(ctx, conn)
 	}
 	if err == nil {
@@ -57,6 +60,10 @@ func (s Source) Restore(ctx context.Context, url string) (err error) {
 	}
 	return nil
 }
+
+// durably makes the commit wait until it is on disk. Without that, VACUUM cannot mark the rows as visible to everybody yet,
+// and until the next VACUUM an index-only scan looks up each row in the table.
+const durably = `SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'`
 
 // empty checks that the schema public has no tables, views or sequences.
 func empty(ctx context.Context, conn *pgx.Conn) error {

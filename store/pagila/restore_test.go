@@ -41,6 +41,22 @@ func files(t *testing.T, schema, data string) string {
 	return dir
 }
 
+// Index-only scans are fast at once, although the server does not wait for the disk at a commit.
+func TestRestoreMarksRowsVisible(t *testing.T) {
+	t.Parallel()
+	db := pgtest.Empty(t)
+	if err := pagila.Sample(nil).Restore(t.Context(), db); err != nil {
+		t.Fatal(err)
+	}
+	if got := pgtest.ValueAt[string](t, db, "SELECT current_setting('synchronous_commit')"); got != "off" {
+		t.Fatalf("synchronous_commit is %s", got)
+	}
+	const sql = "SELECT relallvisible = relpages FROM pg_class WHERE oid = 'film'::regclass"
+	if !pgtest.ValueAt[bool](t, db, sql) {
+		t.Error("VACUUM has not marked all pages of the films as visible to everybody")
+	}
+}
+
 // A database that is not empty stays as it is.
 func TestRestoreNotEmpty(t *testing.T) {
 	t.Parallel()
