@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -90,6 +91,56 @@ func TestCappedCountWalks(t *testing.T) {
 			for _, table := range []string{"inventory", "rental"} {
 				if strings.Contains(plan, "Seq Scan on "+table+" ") {
 					t.Errorf("%+v (kept plan: %t) reads the whole table %s:\n%s", q, kept, table, plan)
+				}
+			}
+		}
+	}
+}
+
+// The page and its exact total are the same, whether they are found together or one after the other.
+func TestSmallTables(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	small, large := open(t, url), open(t, url)
+	for _, s := range []*store.Store{small, large} {
+		if _, err := s.Languages(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	store.ForgetSizes(large)
+	q := store.FilmQuery{Title: "a"}
+	one, _, err := store.FilmsSQL(small, q)
+	if other, _, _ := store.FilmsSQL(large, q); err != nil || one == other {
+		t.Fatalf("both stores execute the same statement: %v\n%s", err, one)
+	}
+	yes, no := true, false
+	for _, q := range []store.FilmQuery{
+		{},
+		{Categories: []string{"comedy", "Drama"}},
+		{Categories: []string{"Nonsense"}},
+		{Ratings: []string{"PG", "R"}},
+		{Languages: []string{"english"}},
+		{Search: "drama"},
+		{Search: `"no such words"`},
+		{Title: "a"},
+		{Actors: []string{"a"}, StreamingAvailable: &no},
+		{SpecialFeatures: []string{"trailers"}, InStock: &yes},
+		{InStock: &no},
+		{StoreID: 1, Length: store.Range[int32]{Min: new(int32(100))}},
+	} {
+		for _, p := range []store.Paging{{PageSize: 1}, {PageSize: 100}, {Page: 3, PageSize: 7}, {Page: 1000, PageSize: 100}} {
+			for _, p.Order = range []string{"", "-film_id", "title", "-length", "rental_rate"} {
+				q.Paging = p
+				together, err := small.Films(t.Context(), q)
+				if err != nil {
+					t.Fatalf("%+v: %v", q, err)
+				}
+				apart, err := large.Films(t.Context(), q)
+				if err != nil {
+					t.Fatalf("%+v: %v", q, err)
+				}
+				if !reflect.DeepEqual(together, apart) {
+					t.Errorf("%+v: got\n%+v\nand\n%+v", q, together, apart)
 				}
 			}
 		}

@@ -55,9 +55,16 @@ func listSQL(s *Store, l list, p Paging, q query) (sql string, args []any, err e
 	if err != nil {
 		return "", nil, err
 	}
-	sql, args = r.sql(q)
-	return s.layout.Load().write(sql), args, nil
+	known := s.layout.Load()
+	sql, args = r.sql(q, known.isSmall(l.table))
+	return known.write(sql), args, nil
 }
 
 // Bun returns the database for bun's query builder.
 func Bun(s *Store) *bun.DB { return s.reads.DB }
+
+// ForgetSizes makes the store take all tables for large ones.
+func ForgetSizes(s *Store) {
+	known := s.layout.Load()
+	s.layout.Store(&layout{schema: known.schema, collation: known.collation})
+}

@@ -60,13 +60,17 @@ func amount(expression string) string {
 	return `round(NULLIF(` + expression + `, 'NaN'), 2)::text`
 }
 
-// filmJoins looks the names of the few categories up one by one. A join would read all categories for each film.
-const filmJoins = `
-	LEFT JOIN {language} l ON l.language_id = f.language_id AND l.language_id > 0
+// The joins that find the language l and the category c of the film f.
+const (
+	languageJoin = `
+	LEFT JOIN {language} l ON l.language_id = f.language_id AND l.language_id > 0`
+	// categoryJoin looks the names of the few categories up one by one. A join would read all categories for each film.
+	categoryJoin = `
 	LEFT JOIN LATERAL (
 		SELECT min((SELECT name FROM {category} WHERE category_id = fc.category_id AND category_id > 0)) AS name
 		FROM {film_category} fc WHERE fc.film_id = f.film_id
 	) c ON true`
+)
 
 // categoriesColumn is the column of the categories of the film f.
 const categoriesColumn = `
@@ -80,7 +84,7 @@ const categoriesColumn = `
 const filmFactsSQL = `SELECT f.film_id, f.title, f.rating, NULLIF(f.rental_rate, 'NaN') AS rental_rate FROM {film} f WHERE f.film_id = $1::integer`
 
 var filmSQL = `SELECT` + filmColumns + `,` + categoriesColumn + `,` + actorsColumn + `,` + availabilityColumn + `
-FROM {film} f` + filmJoins + ` WHERE f.film_id = $1::integer`
+FROM {film} f` + languageJoin + categoryJoin + ` WHERE f.film_id = $1::integer`
 
 const lockFilmSQL = `SELECT film_id FROM {film} WHERE film_id = $1::integer FOR NO KEY UPDATE`
 

@@ -61,9 +61,14 @@ var filmList = list{
 		relevance:          {key: filmRank, is: numericKey, descending: true},
 	},
 	columns: filmColumns,
-	// OFFSET 0 keeps the planner from reading all films where they are few.
+	// OFFSET 0 keeps the planner from reading all films where they are few. The categories are read once for the page.
 	joins: `
-LEFT JOIN LATERAL (SELECT * FROM {film} WHERE film_id = page.id OFFSET 0) f ON true` + filmJoins,
+LEFT JOIN LATERAL (SELECT * FROM {film} WHERE film_id = page.id OFFSET 0) f ON true` + languageJoin + `
+	LEFT JOIN (
+		SELECT fc.film_id, min(category.name) AS name
+		FROM {film_category} fc JOIN {category} category USING (category_id)
+		WHERE fc.film_id = ANY (ARRAY(SELECT id FROM page)) AND category_id > 0 GROUP BY fc.film_id
+	) c ON c.film_id = page.id`,
 }
 
 // Films returns one page of films. The ids of films and actors begin at 1. Rows with other ids are left out.

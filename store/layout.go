@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -12,10 +14,11 @@ import (
 
 // layout is what a statement needs to know about the database: the schema that Pagila is in, and a collation
 // that compares letters by Unicode's rules. A statement that spells out both means the same under every
-// search_path and locale.
+// search_path and locale. How large the tables are does not change what a statement finds.
 type layout struct {
-	schema    string // quoted
-	collation string // quoted, with its schema
+	schema    string   // quoted
+	collation string   // quoted, with its schema
+	small     []string // the tables that were small when the layout was found
 
 	texts texts // completed statements by their text with braces
 }
@@ -31,6 +34,12 @@ WHERE n.nspname = 'pg_catalog'
 	AND collencoding IN (-1, d.encoding)
 	AND (collprovider <> 'i' OR pg_encoding_to_char(d.encoding) NOT IN ('SQL_ASCII', 'EUC_JIS_2004', 'MULE_INTERNAL', 'LATIN10'))
 ORDER BY preference LIMIT 1`
+
+// smallTablesSQL finds the tables of Pagila that have at most 1 MB, such as 2,500 films. Before the first VACUUM or ANALYZE
+// of a table, its size is 0. pg_relation_size would know it, but waits for locks.
+const smallTablesSQL = `
+SELECT COALESCE(string_agg(relname, ' '), '') FROM pg_catalog.pg_class JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace
+WHERE n.nspname = (` + migrations.LocateSQL + `) AND relkind = 'r' AND relpages BETWEEN 1 AND 128`
 
 // layout returns the layout of the database. The first call finds it, and later ones reuse it.
 func (c session) layout(ctx context.Context) (*layout, error) {
@@ -57,10 +66,21 @@ func (c session) findLayout(ctx context.Context) (*layout, error) {
 	if err := c.catalog(ctx, "database.collation", collationSQL, &collation); err != nil {
 		return nil, fmt.Errorf("look for a collation: %w", err)
 	}
+	var small string
+	if err := c.catalog(ctx, "database.small_tables", smallTablesSQL, &small); err != nil {
+		return nil, fmt.Errorf("look for small tables: %w", err)
+	}
 	return &layout{
 		schema:    pgx.Identifier{schema}.Sanitize(),
 		collation: pgx.Identifier{"pg_catalog", collation}.Sanitize(),
+		small:     strings.Fields(small),
 	}, nil
+}
+
+// isSmall reports whether a table, such as `{film} f`, was small when the layout was found.
+func (l *layout) isSmall(table string) bool {
+	name, _, _ := strings.Cut(strings.TrimPrefix(table, "{"), "}")
+	return slices.Contains(l.small, name)
 }
 
 // forget drops the known layout unless it is for the schema except.

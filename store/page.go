@@ -171,7 +171,11 @@ func readPage[R any](ctx context.Context, s *Store, l list, p Paging, q query) (
 				return err
 			}
 		}
-		sql, args := r.sql(q)
+		known, err := c.layout(ctx)
+		if err != nil {
+			return err
+		}
+		sql, args := r.sql(q, known.isSmall(r.table))
 		return c.query(ctx, r.name, rows, sql, args...)
 	})
 	if lacksCharacter(err) {
@@ -188,10 +192,20 @@ func readPage[R any](ctx context.Context, s *Store, l list, p Paging, q query) (
 // A plan that is kept has to do for every page. If the planner saw its size and number, which stand in a SELECT
 // therefore, it would make a plan for each execution, which takes longer than the execution. The inner limit tells it
 // that few rows are wanted, so that it prefers to walk an index.
-func (r pageRequest) sql(q query) (sql string, args []any) {
+//
+// In a small table, a page and its exact total come from the same rows: to find all that match costs less than to walk
+// to the page and to count them besides. Without arguments nearly all match, and the walk is short.
+func (r pageRequest) sql(q query, small bool) (sql string, args []any) {
 	s := q.conditions(false)
+	together := small && r.Count == CountExact && r.after == nil && len(s.args) > 0
+	if together {
+		s = q.conditions(true)
+	}
 	size := `(SELECT ` + s.arg(r.PageSize+1) + `::bigint)`
-	total := r.total(s, q, size)
+	total := `(SELECT count(*) FROM matching)`
+	if !together {
+		total = r.total(s, q, size)
+	}
 	offset, skipped := ``, int64(0)
 	switch {
 	case r.after != nil:
@@ -200,13 +214,18 @@ func (r pageRequest) sql(q query) (sql string, args []any) {
 		skipped = int64(r.Page-1) * int64(r.PageSize)
 		offset = ` OFFSET (SELECT ` + s.arg(skipped) + `::bigint)`
 	}
+	before, after := `matching AS MATERIALIZED (`, `), page AS MATERIALIZED (
+	SELECT * FROM matching`
+	if !together {
+		before, after = `page AS MATERIALIZED (
+	SELECT * FROM (`, `
+		ORDER BY `+r.by.by(r.by.key, r.id)+` LIMIT `+innerLimit(skipped)+`
+	) best`
+	}
 	return intern(`
-WITH page AS MATERIALIZED (
-	SELECT * FROM (
+WITH `, before, `
 		SELECT `, r.id, ` AS id, `, r.by.key, ` AS sort_key`, r.carried, ` FROM `, r.table, r.by.joins, `
-		WHERE `, s.all(), `
-		ORDER BY `, r.by.by(r.by.key, r.id), ` LIMIT `, innerLimit(skipped), `
-	) best
+		WHERE `, s.all(), after, `
 	ORDER BY `, r.by.by(`sort_key`, `id`), ` LIMIT `, size, offset, `
 )
 SELECT total.total, page.id, '`, keyMark, `' || `, r.by.is.text(`page.sort_key`), ` AS sort_key,`, r.columns, `
