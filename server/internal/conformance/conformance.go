@@ -11,6 +11,7 @@ import (
 	"mime"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -70,7 +71,7 @@ func (c checker) serve(w http.ResponseWriter, r *http.Request) {
 		// the contract: plain text may end anywhere, and a stream of events ends with the event error.
 		defer panic(http.ErrAbortHandler)
 	}
-	if r.Context().Err() != nil || aborted && tee.body.Len() == 0 {
+	if r.Context().Err() != nil && !tee.complete() || aborted && tee.body.Len() == 0 {
 		return // the client has disconnected, so nobody receives this response
 	}
 	c.report(c.check(r, tee))
@@ -298,6 +299,12 @@ func (w *teeWriter) WriteHeader(status int) {
 func (w *teeWriter) Write(p []byte) (int, error) {
 	w.body.Write(p)
 	return w.ResponseWriter.Write(p)
+}
+
+// complete reports whether all that Content-Length announces was sent. A client can receive it, and disconnect, before the
+// handler has ended.
+func (w *teeWriter) complete() bool {
+	return w.body.Len() > 0 && w.Header().Get("Content-Length") == strconv.Itoa(w.body.Len())
 }
 
 // Unwrap is for http.ResponseController.

@@ -1,6 +1,7 @@
 package conformance_test
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -60,6 +61,21 @@ func TestCheckResponses(t *testing.T) {
 				t.Errorf("the error is %v, want one with %q", got.Err, tt.want)
 			}
 		})
+	}
+}
+
+// A client that has received the whole response may disconnect before the handler has ended.
+func TestCheckResponseOfClientThatLeft(t *testing.T) {
+	t.Parallel()
+	ctx, leave := context.WithCancel(t.Context())
+	got := check(t, httptest.NewRequestWithContext(ctx, http.MethodGet, "/nowhere", nil), func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "2")
+		w.WriteHeader(http.StatusTeapot)
+		_, _ = w.Write([]byte("{}"))
+		leave()
+	})
+	if got.Status != http.StatusTeapot || got.Err == nil {
+		t.Errorf("the response %d is reported, with the error %v", got.Status, got.Err)
 	}
 }
 
