@@ -23,7 +23,7 @@ type Operation struct {
 	Scopes  []string // that the token needs, sorted
 
 	route      *routers.Route
-	parameters []*openapi3.Parameter
+	parameters []parameter
 	query      map[string]*openapi3.Schema // its query parameters by name
 	defaults   map[string]string           // of the query parameters that have one
 	headers    []string                    // its header parameters, as net/http writes their names
@@ -46,8 +46,8 @@ func newOperation(route *routers.Route) *Operation {
 		ID: route.Operation.OperationID, Method: route.Method, Path: route.Path,
 		route: route, query: map[string]*openapi3.Schema{}, defaults: map[string]string{},
 	}
-	o.parameters = o.Parameters()
-	for _, p := range o.parameters {
+	for _, p := range o.Parameters() {
+		o.parameters = append(o.parameters, newParameter(p))
 		switch p.In {
 		case openapi3.ParameterInQuery:
 			o.query[p.Name] = p.Schema.Value

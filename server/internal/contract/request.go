@@ -88,10 +88,10 @@ func (o *Operation) Validate(r *http.Request, path map[string]string) (url.Value
 func (o *Operation) errors(input *openapi3filter.RequestValidationInput) openapi3.MultiError {
 	var errs openapi3.MultiError
 	for _, p := range o.parameters {
-		if !p.Required && !hasParameter(input, p) {
+		if !p.Required && !hasParameter(input, p.Parameter) || p.accepts(input) {
 			continue
 		}
-		if err := openapi3filter.ValidateParameter(input.Request.Context(), input, p); err != nil {
+		if err := openapi3filter.ValidateParameter(input.Request.Context(), input, p.Parameter); err != nil {
 			errs = append(errs, err)
 		}
 	}

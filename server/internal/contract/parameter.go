@@ -1,0 +1,46 @@
+package contract
+
+import (
+	"reflect"
+	"strconv"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+)
+
+// parameter is a parameter of an operation.
+type parameter struct {
+	*openapi3.Parameter
+	plain bool // its schema has a type, which is integer, and bounds, and no other condition
+}
+
+func newParameter(p *openapi3.Parameter) parameter {
+	s := p.Schema.Value
+	plain := openapi3.Schema{
+		Type: &openapi3.Types{openapi3.TypeInteger}, Format: "int32", Min: s.Min, Max: s.Max,
+		Description: s.Description, Default: s.Default, Example: s.Example, Origin: s.Origin, Extensions: s.Extensions,
+	}
+	return parameter{p, s.Min != nil && s.Max != nil && reflect.DeepEqual(&plain, s)}
+}
+
+// accepts reports whether the request has an ordinary value for the parameter, such as the id of a film, that follows
+// the contract. kin-openapi takes ten times as long to say so. It validates all other values.
+func (p parameter) accepts(input *openapi3filter.RequestValidationInput) bool {
+	if !p.plain {
+		return false
+	}
+	var text string
+	switch p.In {
+	case openapi3.ParameterInPath:
+		text = input.PathParams[p.Name]
+	case openapi3.ParameterInQuery:
+		text = input.QueryParams.Get(p.Name)
+	default:
+		return false
+	}
+	if text == "" || text[0] < '1' || text[0] > '9' { // no sign, and no leading zero
+		return false
+	}
+	n, err := strconv.ParseInt(text, 10, 32)
+	return err == nil && float64(n) >= *p.Schema.Value.Min && float64(n) <= *p.Schema.Value.Max
+}
