@@ -369,7 +369,7 @@ func TestLockedCopy(t *testing.T) {
 	wantOneEach(t, s, conn, locked, 3)
 }
 
-// Rentals that wait for a locked table take at most three quarters of the connections, and fail within seconds.
+// Rentals that wait for a locked table take at most seven eighths of the connections, and fail within seconds.
 func TestLockedTable(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
