@@ -342,7 +342,7 @@ bench-million: postgres ## Measure pages of films at a thousand and at a million
 # Each target is a package and the name of a fuzz test in it. -fuzzminimizetime 1s, because by default Go spends most of
 # the time on making inputs smaller.
 FUZZ := store/FuzzCursor store/FuzzRentalCursor server/FuzzToolArguments server/FuzzStream server/FuzzContract \
-  server/internal/contract/FuzzValidate llm/FuzzPrompt llm/offline/FuzzQuestion llm/upstream/FuzzEvents \
+  server/internal/contract/FuzzValidate server/internal/contract/FuzzDecodeJSON llm/FuzzPrompt llm/offline/FuzzQuestion llm/upstream/FuzzEvents \
   llm/upstream/FuzzResponse store/pagila/FuzzLoad gen/FuzzEncode
 
 .PHONY: fuzz

@@ -75,6 +75,7 @@ func TestBadInput(t *testing.T) {
 
 		{"nested too deeply", "POST", rentals, strings.Repeat("[", 1<<20-1), 400, "invalid_request", "#"},
 		{"nested objects", "POST", rentals, strings.Repeat(`{"a":`, 100), 400, "invalid_request", "#"},
+		{"nested and complete", "POST", rentals, strings.Repeat("[", 1<<19) + strings.Repeat("]", 1<<19), 400, "invalid_request", "#"},
 		{"no body", "POST", rentals, "", 400, "invalid_request", "#"},
 		{"not JSON", "POST", rentals, "inventory_id=1", 400, "invalid_request", "#"},
 		{"half JSON", "POST", rentals, `{"inventory_id": 1,`, 400, "invalid_request", "#"},

@@ -64,7 +64,7 @@ func amount(expression string) string {
 const (
 	languageJoin = `
 	LEFT JOIN {language} l ON l.language_id = f.language_id AND l.language_id > 0`
-	// categoryJoin looks the names of the few categories up one by one. A join would read all categories for each film.
+	// categoryJoin is for one film. It looks the names of its few categories up one by one.
 	categoryJoin = `
 	LEFT JOIN LATERAL (
 		SELECT min((SELECT name FROM {category} WHERE category_id = fc.category_id AND category_id > 0)) AS name

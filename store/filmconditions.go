@@ -29,7 +29,7 @@ const (
 	// wanted are the names in $1 as they are compared.
 	wanted = `(SELECT lower(upper(name {unicode})) FROM unnest($1::text[]) name)`
 
-	// categoryIs is for pages. It costs little for each film on the way to a page.
+	// categoryIs is for a walk to a page. It costs little for each film on the way.
 	categoryIs = `EXISTS (SELECT FROM {film_category} fc WHERE fc.film_id = f.film_id AND fc.category_id = ANY (ARRAY(
 		SELECT category_id FROM {category} WHERE category_id > 0 AND lower(upper(name {unicode})) IN ` + wanted + `)))`
 
@@ -65,9 +65,9 @@ var (
 		WHERE fa.film_id = f.film_id AND a.actor_id > 0 AND ` + actorNamed(`$1`) + `)`
 )
 
-// categoryJoined is categoryIs for counting. The planner knows how many films have a category, and by the limit how
-// many categories are wanted, which decides how to test the other conditions. For pages it would be slow: most films
-// on the way there have other categories.
+// categoryJoined is categoryIs for reading all matching films. The planner knows how many films have a category, and by the
+// limit how many categories are wanted, which decides how to test the other conditions. For a walk to a page it would be
+// slow: most films on the way have other categories.
 func categoryJoined(wanted int) string {
 	return `EXISTS (SELECT FROM {film_category} fc JOIN {category} c USING (category_id)
 		WHERE fc.film_id = f.film_id AND category_id > 0 AND lower(upper(c.name {unicode})) IN (
@@ -85,9 +85,9 @@ func fold(text string) string {
 
 // conditions returns a statement with the conditions of the query. The search comes first: the order by relevance
 // relies on its $1.
-func (q *FilmQuery) conditions(counting bool) *statement {
+func (q *FilmQuery) conditions(all bool) *statement {
 	s, words, category := &statement{}, prefixes(q.Search), categoryIs
-	if counting && len(q.Categories) > 0 {
+	if all && len(q.Categories) > 0 {
 		category = categoryJoined(len(q.Categories))
 	}
 	s.where(q.Search != "" && words != nil, `(f.fulltext @@ `+searchQuery+` OR `+abbreviated+`)`, q.Search, words)

@@ -74,9 +74,9 @@ type query interface {
 	// identity returns the query with this paging. Queries with the same JSON have the same items in the same order.
 	// The fields of a type of queries differ from those of other types.
 	identity(p Paging) any
-	// conditions returns a statement with the conditions. For counting, conditions may differ that mean the same.
-	// They have the same arguments.
-	conditions(counting bool) *statement
+	// conditions returns a statement with the conditions. Conditions may differ that mean the same, if all matching rows
+	// are read, to count them or to sort them, and not only the first ones. They have the same arguments.
+	conditions(all bool) *statement
 }
 
 // lookingUp is a query that looks something up before it knows its conditions.
@@ -193,13 +193,13 @@ func readPage[R any](ctx context.Context, s *Store, l list, p Paging, q query) (
 // therefore, it would make a plan for each execution, which takes longer than the execution. The inner limit tells it
 // that few rows are wanted, so that it prefers to walk an index.
 //
-// In a small table, a page and its exact total come from the same rows: to find all that match costs less than to walk
-// to the page and to count them besides. Without arguments nearly all match, and the walk is short.
+// In a small table, a page and its exact total come from the same rows. It is cheaper to find all matching rows once than to
+// walk to the page and then count. Without arguments nearly all films match, and the walk is short.
 func (r pageRequest) sql(q query, small bool) (sql string, args []any) {
-	s := q.conditions(false)
-	together := small && r.Count == CountExact && r.after == nil && len(s.args) > 0
-	if together {
-		s = q.conditions(true)
+	together := small && r.Count == CountExact && r.after == nil
+	s := q.conditions(together)
+	if together && len(s.args) == 0 {
+		together, s = false, q.conditions(false)
 	}
 	size := `(SELECT ` + s.arg(r.PageSize+1) + `::bigint)`
 	total := `(SELECT count(*) FROM matching)`
@@ -214,18 +214,20 @@ func (r pageRequest) sql(q query, small bool) (sql string, args []any) {
 		skipped = int64(r.Page-1) * int64(r.PageSize)
 		offset = ` OFFSET (SELECT ` + s.arg(skipped) + `::bigint)`
 	}
-	before, after := `matching AS MATERIALIZED (`, `), page AS MATERIALIZED (
+	var opening, closing string
+	if together {
+		opening, closing = `matching AS MATERIALIZED (`, `), page AS MATERIALIZED (
 	SELECT * FROM matching`
-	if !together {
-		before, after = `page AS MATERIALIZED (
+	} else {
+		opening, closing = `page AS MATERIALIZED (
 	SELECT * FROM (`, `
 		ORDER BY `+r.by.by(r.by.key, r.id)+` LIMIT `+innerLimit(skipped)+`
 	) best`
 	}
 	return intern(`
-WITH `, before, `
+WITH `, opening, `
 		SELECT `, r.id, ` AS id, `, r.by.key, ` AS sort_key`, r.carried, ` FROM `, r.table, r.by.joins, `
-		WHERE `, s.all(), after, `
+		WHERE `, s.all(), closing, `
 	ORDER BY `, r.by.by(`sort_key`, `id`), ` LIMIT `, size, offset, `
 )
 SELECT total.total, page.id, '`, keyMark, `' || `, r.by.is.text(`page.sort_key`), ` AS sort_key,`, r.columns, `

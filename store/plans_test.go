@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/shopspring/decimal"
 
 	"example.com/pagila-api/store/pgtest"
@@ -13,7 +14,8 @@ import (
 // to cost much more than these, it plans each further one as well, and planning a page takes longer than reading it.
 func TestKeptPlans(t *testing.T) {
 	t.Parallel()
-	s, err := Open(pgtest.AsServer(t, pgtest.New(t)), Options{MaxConns: 1}) // all in one session
+	// All in one session, which keeps all plans.
+	s, err := Open(pgtest.WithParameters(t, pgtest.AsServer(t, pgtest.New(t)), "statement_cache_capacity=1000"), Options{MaxConns: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,4 +83,25 @@ func useEverythingHot(ctx context.Context, s *Store, n int32) error {
 	}
 	_, err := s.Rentals(ctx, RentalQuery{CustomerID: n})
 	return err
+}
+
+// A session keeps the number of plans that the URL asks for.
+func TestKeptPlansOfURL(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string]int{
+		"postgres://u@h/d": keptPlans,
+		"postgres://u@h/d?statement_cache_capacity=32":  32,
+		"postgres://u@h/d?statement_cache_capacity=600": 600,
+		"host=h user=u statement_cache_capacity=32":     32,
+		"postgres://u@h/d?statement_cache_capacity=0":   0,
+	} {
+		config, err := pgx.ParseConfig(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		newSessions(config)
+		if got := config.StatementCacheCapacity; got != want {
+			t.Errorf("%s: a session keeps %d plans, want %d", url, got, want)
+		}
+	}
 }

@@ -116,15 +116,19 @@ func noteUnreplicated(conn *pgconn.PgConn, notice *pgconn.Notice) {
 // connectedAt is the key in pgx's custom data for the time at which a connection was made.
 const connectedAt = "connected_at"
 
-// keptPlans is how many plans a session keeps, unless the URL says it. The shop needs fewer than 100 statements all day.
-// Those of pages take up to 330 KB each in PostgreSQL 15, so pgx's default of 512 could take 2.8 GB with 17 connections.
-const keptPlans = 128
+const (
+	// pgxDefault is pgx's default of statement_cache_capacity.
+	pgxDefault = 512
+	// keptPlans is the default of this package. A statement that reads a page takes up to 330 KB in PostgreSQL 15, so 512
+	// of them in each of 16 sessions would take 2.7 GB. The cache also allocates 50 bytes for each that it may keep.
+	keptPlans = 128
+)
 
 // newSessions returns the sessions for a configuration.
 func newSessions(config *pgx.ConnConfig) *sessions {
 	s, mode := &sessions{}, hotMode(config)
 	s.hot.Store(int32(mode))
-	if !strings.Contains(config.ConnString(), "statement_cache_capacity") {
+	if config.StatementCacheCapacity == pgxDefault {
 		config.StatementCacheCapacity = keptPlans
 	}
 	if mode != pgx.QueryExecModeCacheDescribe {

@@ -37,7 +37,7 @@ func (s Source) Restore(ctx context.Context, url string) (err error) {
 	pg := conn.PgConn()
 	err = exec(ctx, pg, "BEGIN")
 	if err == nil {
-		err = exec(ctx, pg, durably)
+		err = exec(ctx, pg, waitForDiskSQL)
 	}
 	if err == nil {
 		err = empty(ctx, conn)
@@ -61,9 +61,9 @@ func (s Source) Restore(ctx context.Context, url string) (err error) {
 	return nil
 }
 
-// durably makes the commit wait until it is on disk. Without that, VACUUM cannot mark the rows as visible to everybody yet,
-// and until the next VACUUM an index-only scan looks up each row in the table.
-const durably = `SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'`
+// waitForDiskSQL makes the commit wait until it is on disk. Otherwise VACUUM cannot mark pages as all-visible yet, and until
+// the next VACUUM an index-only scan looks up each row in the table.
+const waitForDiskSQL = `SELECT set_config('synchronous_commit', 'local', true) WHERE current_setting('synchronous_commit') = 'off'`
 
 // empty checks that the schema public has no tables, views or sequences.
 func empty(ctx context.Context, conn *pgx.Conn) error {

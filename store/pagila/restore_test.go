@@ -41,19 +41,22 @@ func files(t *testing.T, schema, data string) string {
 	return dir
 }
 
-// Index-only scans are fast at once, although the server does not wait for the disk at a commit.
-func TestRestoreMarksRowsVisible(t *testing.T) {
+// Index-only scans are fast at once, even if the server does not wait for the disk at a commit. The server has no other
+// database, because PostgreSQL notes for several transactions at once how much of its log has to be on disk.
+func TestRestoreMarksPagesAllVisible(t *testing.T) {
 	t.Parallel()
-	db := pgtest.Empty(t)
+	server := pgtest.Server(t)
+	pgtest.Exec(t, pgtest.Connect(t, server.URL("postgres")).Exec, "CREATE DATABASE another")
+	db := server.URL("another")
 	if err := pagila.Sample(nil).Restore(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
 	if got := pgtest.ValueAt[string](t, db, "SELECT current_setting('synchronous_commit')"); got != "off" {
 		t.Fatalf("synchronous_commit is %s", got)
 	}
-	const sql = "SELECT relallvisible = relpages FROM pg_class WHERE oid = 'film'::regclass"
+	const sql = "SELECT relpages > 0 AND relallvisible = relpages FROM pg_class WHERE oid = 'film'::regclass"
 	if !pgtest.ValueAt[bool](t, db, sql) {
-		t.Error("VACUUM has not marked all pages of the films as visible to everybody")
+		t.Error("VACUUM has not marked all pages of the films as all-visible")
 	}
 }
 

@@ -72,7 +72,7 @@ func (c checker) serve(w http.ResponseWriter, r *http.Request) {
 		defer panic(http.ErrAbortHandler)
 	}
 	if r.Context().Err() != nil && !tee.complete() || aborted && tee.body.Len() == 0 {
-		return // the client has disconnected, so nobody receives this response
+		return // the client has disconnected before it received the whole response
 	}
 	c.report(c.check(r, tee))
 }

@@ -94,17 +94,23 @@ func decodeJSON(data []byte) (any, error) {
 	t := tokens.NewTokenizer(data)
 	defer t.Reset(nil) // its stack goes back to a pool
 	t.Next()
-	return decodeValue(t, 1)
+	value, err := decodeValue(t, 1)
+	if err == nil {
+		err = t.Err
+	}
+	return value, err
 }
 
 // maxDepth limits how deeply a body may be nested. The contract's bodies have a depth of 1, and each
 // level costs memory.
 const maxDepth = 32
 
+var errTooDeep = errors.New("the body is nested too deeply")
+
 // decodeValue decodes the value that begins with the current token of valid JSON.
 func decodeValue(t *tokens.Tokenizer, depth int) (any, error) {
 	if depth > maxDepth {
-		return nil, errors.New("the body is nested too deeply")
+		return nil, errTooDeep
 	}
 	switch class := t.Kind().Class(); {
 	case t.Delim == '{':
@@ -162,16 +168,27 @@ func decodeArray(t *tokens.Tokenizer, depth int) (any, error) {
 	return array, nil
 }
 
-// syntaxError says in words for the client why a text is not valid JSON.
+// syntaxError describes for the client why a text is not valid JSON.
 func syntaxError(data []byte) error {
-	var value json.RawMessage
-	switch err := json.NewDecoder(bytes.NewReader(data)).Decode(&value); {
-	case err == nil:
-		return errors.New("the body continues after the JSON value")
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return errors.New("the body is not valid JSON: it ends too early")
-	default:
-		return fmt.Errorf("the body is not valid JSON: %w", err)
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	for depth := 0; ; {
+		token, err := decoder.Token()
+		switch {
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+			return errors.New("the body is not valid JSON: it ends too early")
+		case err != nil:
+			return fmt.Errorf("the body is not valid JSON: %w", err)
+		case token == json.Delim('{'), token == json.Delim('['):
+			depth++
+		case token == json.Delim('}'), token == json.Delim(']'):
+			depth--
+		}
+		switch {
+		case depth > maxDepth:
+			return errTooDeep
+		case depth == 0:
+			return errors.New("the body continues after the JSON value")
+		}
 	}
 }
 

@@ -17,9 +17,10 @@ func TestPlainIntegers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	accepted, refused := 0, 0
+	plain := map[string]bool{}
 	for _, o := range Operations(doc) {
 		for _, p := range o.parameters {
+			plain[o.ID+" "+p.Name] = p.plain
 			for _, text := range []string{
 				"1", "7", "20", "100", "101", "599", "2147483647", "2147483648", "99999999999999999999", "0", "-1", "+1", "007", "1.0", "1e2",
 				"0x10", "1_0", " 1", "1 ", "", "a", "\u0661", "1,2",
@@ -29,17 +30,20 @@ func TestPlainIntegers(t *testing.T) {
 					PathParams: map[string]string{p.Name: text}, QueryParams: url.Values{p.Name: {text}}, Route: o.route, Options: validation,
 				}
 				if !p.accepts(input) {
-					refused++
 					continue
 				}
-				accepted++
 				if err := openapi3filter.ValidateParameter(t.Context(), input, p.Parameter); err != nil {
 					t.Errorf("%s, %s: %q is accepted: %v", o.ID, p.Name, text, err)
 				}
 			}
 		}
 	}
-	if accepted == 0 || refused == 0 {
-		t.Errorf("%d values are accepted, %d are not", accepted, refused)
+	for name, want := range map[string]bool{
+		"getFilm film_id": true, "listFilms page_size": true, "createRental customer_id": true,
+		"listFilms sort": false, "listFilms rental_rate_max": false, "listFilms actor_id": false,
+	} {
+		if got, known := plain[name]; got != want || !known {
+			t.Errorf("%s is plain: %t, want %t", name, got, want)
+		}
 	}
 }
