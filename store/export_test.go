@@ -63,8 +63,11 @@ func listSQL(s *Store, l list, p Paging, q query) (sql string, args []any, err e
 // Bun returns the database for bun's query builder.
 func Bun(s *Store) *bun.DB { return s.reads.DB }
 
-// ForgetSizes makes the store take all tables for large ones.
-func ForgetSizes(s *Store) {
+// TakeForSmall makes the store take these tables for small ones, and all others for large ones.
+func TakeForSmall(s *Store, tables ...string) {
 	known := s.layout.Load()
-	s.layout.Store(&layout{schema: known.schema, collation: known.collation})
+	s.layout.Store(&layout{schema: known.schema, collation: known.collation, small: tables})
 }
+
+// IsSmall reports whether the store has found that the table is small.
+func IsSmall(s *Store, table string) bool { return s.layout.Load().isSmall("{" + table + "}") }

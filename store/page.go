@@ -74,8 +74,9 @@ type query interface {
 	// identity returns the query with this paging. Queries with the same JSON have the same items in the same order.
 	// The fields of a type of queries differ from those of other types.
 	identity(p Paging) any
-	// conditions returns a statement with the conditions. Conditions may differ that mean the same, if all matching rows
-	// are read, to count them or to sort them, and not only the first ones. They have the same arguments.
+	// conditions returns a statement with the conditions. all says that all matching rows are read, to count or sort them,
+	// and not only the first ones. The text may depend on it, but the meaning and the arguments do not. Without arguments
+	// the text is the same.
 	conditions(all bool) *statement
 }
 
@@ -194,13 +195,11 @@ func readPage[R any](ctx context.Context, s *Store, l list, p Paging, q query) (
 // that few rows are wanted, so that it prefers to walk an index.
 //
 // In a small table, a page and its exact total come from the same rows. It is cheaper to find all matching rows once than to
-// walk to the page and then count. Without arguments nearly all films match, and the walk is short.
+// walk to the page and then count. Without arguments nearly all rows match, and the walk is short.
 func (r pageRequest) sql(q query, small bool) (sql string, args []any) {
 	together := small && r.Count == CountExact && r.after == nil
 	s := q.conditions(together)
-	if together && len(s.args) == 0 {
-		together, s = false, q.conditions(false)
-	}
+	together = together && len(s.args) > 0
 	size := `(SELECT ` + s.arg(r.PageSize+1) + `::bigint)`
 	total := `(SELECT count(*) FROM matching)`
 	if !together {

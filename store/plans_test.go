@@ -85,13 +85,14 @@ func useEverythingHot(ctx context.Context, s *Store, n int32) error {
 	return err
 }
 
-// A session keeps the number of plans that the URL asks for.
+// A session keeps the number of plans that the URL asks for, unless that is pgx's own default.
 func TestKeptPlansOfURL(t *testing.T) {
 	t.Parallel()
 	for url, want := range map[string]int{
 		"postgres://u@h/d": keptPlans,
 		"postgres://u@h/d?statement_cache_capacity=32":  32,
 		"postgres://u@h/d?statement_cache_capacity=600": 600,
+		"postgres://u@h/d?statement_cache_capacity=512": keptPlans,
 		"host=h user=u statement_cache_capacity=32":     32,
 		"postgres://u@h/d?statement_cache_capacity=0":   0,
 	} {

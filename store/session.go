@@ -117,10 +117,12 @@ func noteUnreplicated(conn *pgconn.PgConn, notice *pgconn.Notice) {
 const connectedAt = "connected_at"
 
 const (
-	// pgxDefault is pgx's default of statement_cache_capacity.
+	// pgxDefault is pgx's default for statement_cache_capacity. A URL that asks for exactly as many gets keptPlans, because
+	// pgx does not tell the two apart.
 	pgxDefault = 512
 	// keptPlans is the default of this package. A statement that reads a page takes up to 330 KB in PostgreSQL 15, so 512
-	// of them in each of 16 sessions would take 2.7 GB. The cache also allocates 50 bytes for each that it may keep.
+	// of them in each of 16 sessions would take 2.7 GB. The cache also allocates 50 bytes for each
+	// statement of its capacity.
 	keptPlans = 128
 )
 

@@ -134,7 +134,7 @@ type Options struct {
 // keyword string. It does not connect. The first query does. Only the watch of replicas connects at once.
 //
 // pgx reads default_query_exec_mode and statement_cache_capacity from the URL. They apply to every
-// statement. The default of the latter is 128. Behind a pooler that refuses the settings of session.go, no statement is prepared in any case.
+// statement. The default of statement_cache_capacity is 128. Behind a pooler that refuses the settings of session.go, no statement is prepared in any case.
 func Open(url string, o Options) (*Store, error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {

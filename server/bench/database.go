@@ -83,7 +83,7 @@ func (d *database) fill(ctx context.Context, progress func(string)) error {
 	if err := d.conn.QueryRow(ctx, "SELECT current_setting('server_version')").Scan(&d.version); err != nil {
 		return err
 	}
-	// Otherwise VACUUM could not mark the pages of rentals as all-visible that the benchmark has just changed.
+	// Otherwise VACUUM could not yet mark the pages that the benchmark has just written as all-visible.
 	if _, err := d.conn.Exec(ctx, "SET synchronous_commit = on"); err != nil {
 		return err
 	}

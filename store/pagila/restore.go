@@ -61,9 +61,9 @@ func (s Source) Restore(ctx context.Context, url string) (err error) {
 	return nil
 }
 
-// waitForDiskSQL makes the commit wait until it is on disk. Otherwise VACUUM cannot mark pages as all-visible yet, and until
-// the next VACUUM an index-only scan looks up each row in the table.
-const waitForDiskSQL = `SELECT set_config('synchronous_commit', 'local', true) WHERE current_setting('synchronous_commit') = 'off'`
+// waitForDiskSQL makes the commits of the session wait until they are on disk. Otherwise VACUUM cannot mark pages as
+// all-visible yet, and until the next VACUUM an index-only scan looks up each row in the table.
+const waitForDiskSQL = `SELECT set_config('synchronous_commit', 'local', false) WHERE current_setting('synchronous_commit') = 'off'`
 
 // empty checks that the schema public has no tables, views or sequences.
 func empty(ctx context.Context, conn *pgx.Conn) error {

@@ -72,7 +72,7 @@ func (c checker) serve(w http.ResponseWriter, r *http.Request) {
 		defer panic(http.ErrAbortHandler)
 	}
 	if r.Context().Err() != nil && !tee.complete() || aborted && tee.body.Len() == 0 {
-		return // the client has disconnected before it received the whole response
+		return // the client disconnected before it received the whole response, or the handler aborted before it sent a body
 	}
 	c.report(c.check(r, tee))
 }

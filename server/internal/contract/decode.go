@@ -171,6 +171,7 @@ func decodeArray(t *tokens.Tokenizer, depth int) (any, error) {
 // syntaxError describes for the client why a text is not valid JSON.
 func syntaxError(data []byte) error {
 	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber() // a number may be too large for a float64
 	for depth := 0; ; {
 		token, err := decoder.Token()
 		switch {

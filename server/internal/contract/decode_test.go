@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// texts are JSON that decoders have read in different ways, and texts that are no JSON.
+// texts are JSON that decoders have read in different ways, and texts that are not JSON.
 var texts = []string{
 	`"\ud83d\ude00"`, `"\ud800"`, `"\ud800\u0041"`, `"\udc00\ud800"`, `"\/\b\f\n\r\t\"\\"`, `"\\u0041"`, "\"\x7f\"", `"1234567\"9"`, `"123456789012345\"7"`, `"é\u00e9"`,
 	`-0`, `0e5`, `1E+2`, `-1.5e-3`, `12345678901234567890`, `true`, `false`, `null`, `""`, `{}`, `[]`, `{"a":{},"b":[[],{}]}`,
@@ -19,7 +19,7 @@ var texts = []string{
 	strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000), strings.Repeat("[", 100), strings.Repeat("[", 100) + "}",
 }
 
-// A text is decoded as encoding/json decodes it, or refused for a reason.
+// A text is decoded as encoding/json decodes it, or refused for one of three reasons.
 func FuzzDecodeJSON(f *testing.F) {
 	for _, text := range texts {
 		f.Add([]byte(text))
@@ -32,7 +32,7 @@ func FuzzDecodeJSON(f *testing.F) {
 			decoder := json.NewDecoder(bytes.NewReader(data))
 			decoder.UseNumber()
 			var want any
-			if err := decoder.Decode(&want); err != nil || !equalJSON(got, exactNumbers(want)) || depthOf(got) > maxDepth {
+			if err := decoder.Decode(&want); err != nil || !json.Valid(data) || !equalJSON(got, exactNumbers(want)) || depthOf(got) > maxDepth {
 				t.Errorf("%q is read as %v, want %v, %v", data, got, want, err)
 			}
 		case !utf8.ValidString(err.Error()):
@@ -78,21 +78,23 @@ func depthOf(value any) int {
 	return deepest + 1
 }
 
-// What is wrong with a body is said in words for the client.
+// The errors tell the client what is wrong with a body.
 func TestDecodeJSONErrors(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"":                                   "ends too early",
-		`{"a":1`:                             "ends too early",
-		`{"a":1,}`:                           "not valid JSON: invalid character '}'",
-		`{} x`:                               "continues after the JSON value",
-		`{"a":1} {}`:                         "continues after the JSON value",
-		strings.Repeat("[", 33):              "nested too deeply",
-		strings.Repeat(`{"a":`, 100_000):     "nested too deeply",
-		`{"a":{"b":1,"\u0062":2}}`:           `the member "b" appears more than once`,
-		`["\u0000"]`:                         "NUL",
-		"\"\xff\"":                           "UTF-8",
-		string(bytes.Repeat([]byte(" "), 9)): "ends too early",
+		"":                               "ends too early",
+		`{"a":1`:                         "ends too early",
+		`{"a":1,}`:                       "not valid JSON: invalid character '}'",
+		`{} x`:                           "continues after the JSON value",
+		`{"a":1} {}`:                     "continues after the JSON value",
+		strings.Repeat("[", 33):          "nested too deeply",
+		strings.Repeat(`{"a":`, 100_000): "nested too deeply",
+		`{"a":{"b":1,"\u0062":2}}`:       `the member "b" appears more than once`,
+		`1e999 x`:                        "continues after the JSON value",
+		`[1e999,]`:                       "not valid JSON: invalid character ']'",
+		`["\u0000"]`:                     "NUL",
+		"\"\xff\"":                       "UTF-8",
+		strings.Repeat(" ", 9):           "ends too early",
 		strings.Repeat("[", 33) + strings.Repeat("]", 33):           "nested too deeply",
 		strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000): "nested too deeply",
 	} {

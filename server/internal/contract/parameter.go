@@ -11,7 +11,7 @@ import (
 // parameter is a parameter of an operation.
 type parameter struct {
 	*openapi3.Parameter
-	plain bool // its schema is an int32 with a minimum and a maximum, and nothing else
+	plain bool // it has the default style, and its schema is an int32 with a minimum, a maximum and no other constraint
 }
 
 func newParameter(p *openapi3.Parameter) parameter {

@@ -29,7 +29,11 @@ func TestPlainIntegers(t *testing.T) {
 					Request:    httptest.NewRequestWithContext(t.Context(), o.Method, "/", nil),
 					PathParams: map[string]string{p.Name: text}, QueryParams: url.Values{p.Name: {text}}, Route: o.route, Options: validation,
 				}
-				if !p.accepts(input) {
+				got := p.accepts(input)
+				if want := p.plain && *p.Schema.Value.Min <= 7; text == "7" && got != want {
+					t.Errorf("%s, %s: 7 is accepted: %t, want %t", o.ID, p.Name, got, want)
+				}
+				if !got {
 					continue
 				}
 				if err := openapi3filter.ValidateParameter(t.Context(), input, p.Parameter); err != nil {
