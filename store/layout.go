@@ -15,7 +15,7 @@ import (
 // layout is what a statement needs to know about the database: the schema that Pagila is in, and a collation
 // that compares letters by Unicode's rules. A statement that spells out both means the same under every
 // search_path and locale. The sizes of the tables affect only the speed of a statement. They are read with the
-// rest of the layout: if a table has grown since, exact totals become faster after a restart.
+// rest of the layout: if a table has grown since, exact totals may become faster after a restart.
 type layout struct {
 	schema    string   // quoted
 	collation string   // quoted, with its schema

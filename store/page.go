@@ -194,8 +194,8 @@ func readPage[R any](ctx context.Context, s *Store, l list, p Paging, q query) (
 // therefore, it would make a plan for each execution, which takes longer than the execution. The inner limit tells it
 // that few rows are wanted, so that it prefers to walk an index.
 //
-// In a small table, a page and its exact total come from the same rows. It is cheaper to find all matching rows once than to
-// walk to the page and then count. Without arguments nearly all rows match, and the walk is short.
+// In a small table, a page and its exact total come from the same rows. It is cheaper to find all matching rows once than
+// to walk to the page and then count. Statements without arguments, such as that of the list of all films, walk in any case.
 func (r pageRequest) sql(q query, small bool) (sql string, args []any) {
 	together := small && r.Count == CountExact && r.after == nil
 	s := q.conditions(together)

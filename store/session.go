@@ -121,8 +121,8 @@ const (
 	// pgx does not tell the two apart.
 	pgxDefault = 512
 	// keptPlans is the default of this package. A statement that reads a page takes up to 330 KB in PostgreSQL 15, so 512
-	// of them in each of 16 sessions would take 2.7 GB. The cache also allocates 50 bytes for each
-	// statement of its capacity.
+	// of them in each of 16 sessions would take 2.7 GB. The cache also allocates 50 bytes
+	// for each statement of its capacity.
 	keptPlans = 128
 )
 

@@ -134,7 +134,8 @@ type Options struct {
 // keyword string. It does not connect. The first query does. Only the watch of replicas connects at once.
 //
 // pgx reads default_query_exec_mode and statement_cache_capacity from the URL. They apply to every
-// statement. The default of statement_cache_capacity is 128. Behind a pooler that refuses the settings of session.go, no statement is prepared in any case.
+// statement. The default of statement_cache_capacity is 128. Behind a pooler that refuses the settings of session.go, no
+// statement is prepared in any case.
 func Open(url string, o Options) (*Store, error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
@@ -167,8 +168,8 @@ func Open(url string, o Options) (*Store, error) {
 
 // turnsOfWrites returns how many of the connections writes may use. They wait for locks that others hold, so they must
 // not take all of them from reads. On Pagila, reads hold a connection for a millisecond, so two are enough for
-// thousands of them in a second. With three quarters of 16 connections, 16 clients made 3 % fewer returns (1 to 4 % in five
-// rounds).
+// hundreds of them in a second. With three quarters of 16 connections, 16 clients made 3 % fewer returns (1 to 4 % in
+// five rounds).
 func turnsOfWrites(connections int) int { return max(connections*7/8, 1) }
 
 func openPool(sessions *sessions, size int, timeout time.Duration) pool {

@@ -53,6 +53,9 @@ func Grow(ctx context.Context, url string, times int, progress func(step string)
 		return fmt.Errorf("grow Pagila: %w", err)
 	}
 	defer func() { err = errors.Join(err, conn.Close(context.WithoutCancel(ctx))) }()
+	if err := exec(ctx, conn.PgConn(), waitForDiskSQL); err != nil {
+		return fmt.Errorf("grow Pagila: %w", err)
+	}
 	if err := multiply(ctx, conn, times, progress); err != nil {
 		return fmt.Errorf("grow Pagila: %w", err)
 	}
@@ -70,7 +73,7 @@ func multiply(ctx context.Context, conn *pgx.Conn, times int, progress func(stri
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // it has no effect after the commit
 	for _, setting := range []string{
-		"search_path = public", "session_replication_role = replica", "synchronous_commit = off", "maintenance_work_mem = '512MB'",
+		"search_path = public", "session_replication_role = replica", "maintenance_work_mem = '512MB'",
 	} {
 		if _, err := tx.Exec(ctx, "SET LOCAL "+setting); err != nil {
 			return err

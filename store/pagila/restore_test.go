@@ -58,6 +58,12 @@ func TestRestoreMarksPagesAllVisible(t *testing.T) {
 	if !pgtest.ValueAt[bool](t, db, sql) {
 		t.Error("VACUUM has not marked all pages of the films as all-visible")
 	}
+	if err := pagila.Grow(t.Context(), db, 2, nil); err != nil {
+		t.Fatal(err)
+	}
+	if !pgtest.ValueAt[bool](t, db, sql) {
+		t.Error("after Grow, VACUUM has not marked all pages of the films as all-visible")
+	}
 }
 
 // A database that is not empty stays as it is.

@@ -90,7 +90,7 @@ func decodeJSON(data []byte) (any, error) {
 	if !json.Valid(data) {
 		return nil, syntaxError(data)
 	}
-	// encoding/json's own decoder of tokens takes several times as long.
+	// With encoding/json's own decoder of tokens, the validation of a rental takes half as long again.
 	t := tokens.NewTokenizer(data)
 	defer t.Reset(nil) // its stack goes back to a pool
 	t.Next()
@@ -128,7 +128,7 @@ func decodeValue(t *tokens.Tokenizer, depth int) (any, error) {
 	case class == tokens.Bool:
 		return t.Bool(), nil
 	default:
-		return nil, nil //nolint:nilnil // null
+		return nil, nil //nolint:nilnil // the value null
 	}
 }
 

@@ -23,8 +23,9 @@ func newParameter(p *openapi3.Parameter) parameter {
 	return parameter{p, p.Style == "" && s.Min != nil && s.Max != nil && reflect.DeepEqual(&plain, s)}
 }
 
-// accepts reports whether the parameter is plain, such as the id of a film, and its value is valid. kin-openapi takes ten
-// times as long to find that out. It validates all other parameters and values.
+// accepts reports whether the parameter is plain, such as the id of a film, and its value is valid. kin-openapi
+// validates all other parameters and values. If it validated these as well, the validation of a request for a film would
+// take twice as long.
 func (p parameter) accepts(input *openapi3filter.RequestValidationInput) bool {
 	if !p.plain {
 		return false
