@@ -235,7 +235,7 @@ func (s *Server) process(c *gin.Context) {
 
 // newEngine returns the Gin engine with the middleware and all routes.
 func (s *Server) newEngine() *gin.Engine {
-	contract.RegisterDecoders()
+	contract.RegisterFormats()
 	gin.SetMode(gin.ReleaseMode) // in its debug mode Gin prints each route
 	engine := gin.New()
 	// The contract has one path for each resource, so there are no redirects.

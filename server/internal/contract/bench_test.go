@@ -16,7 +16,7 @@ func BenchmarkValidate(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	RegisterDecoders()
+	RegisterFormats()
 	operations := map[string]*Operation{}
 	for _, o := range Operations(doc) {
 		operations[o.ID] = o

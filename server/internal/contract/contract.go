@@ -24,6 +24,7 @@ type Operation struct {
 
 	route      *routers.Route
 	parameters []parameter
+	body       *body                       // of its requests, or nil if they have none
 	query      map[string]*openapi3.Schema // its query parameters by name
 	defaults   map[string]string           // of the query parameters that have one
 	headers    []string                    // its header parameters, as net/http writes their names
@@ -57,6 +58,9 @@ func newOperation(route *routers.Route) *Operation {
 		case openapi3.ParameterInHeader:
 			o.headers = append(o.headers, http.CanonicalHeaderKey(p.Name))
 		}
+	}
+	if spec := route.Operation.RequestBody; spec != nil {
+		o.body = newBody(spec.Value)
 	}
 	security := route.Operation.Security
 	if security == nil {

@@ -8,56 +8,14 @@ import (
 	"io"
 	"maps"
 	"math"
-	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
-	"time"
 	"unicode/utf8"
 
-	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/getkin/kin-openapi/openapi3filter"
 	tokens "github.com/segmentio/encoding/json"
 )
-
-// RegisterDecoders replaces kin-openapi's decoders for the media types of request bodies, and its check of
-// days. kin-openapi has one set of them for the whole process.
-func RegisterDecoders() { registerDecoders() }
-
-var registerDecoders = sync.OnceFunc(func() {
-	// kin-openapi's own decoder for JSON ignores what follows the value, and accepts repeated members.
-	openapi3filter.RegisterBodyDecoder("application/json", bodyDecoder(decodeJSON))
-	// Its own decoder for forms accepts repeated parameters.
-	openapi3filter.RegisterBodyDecoder("application/x-www-form-urlencoded", bodyDecoder(decodeForm))
-	// Its own check of days accepts 30 February.
-	openapi3.DefineStringFormatValidator("date", openapi3.NewCallbackValidator(checkDay))
-})
-
-// checkDay checks that a text is a day of the years 1 to 9999, as RFC 3339 writes it.
-func checkDay(text string) error {
-	day, err := time.Parse(time.DateOnly, text)
-	if err == nil && day.Year() == 0 {
-		err = errors.New("there is no year 0")
-	}
-	return err
-}
-
-// bodyDecoder adapts a decoder that needs only the body.
-func bodyDecoder(decode func(data []byte) (any, error)) openapi3filter.BodyDecoder {
-	return func(body io.Reader, _ http.Header, _ *openapi3.SchemaRef, _ openapi3filter.EncodingFn) (any, error) {
-		data, err := io.ReadAll(body)
-		if err != nil {
-			return nil, err
-		}
-		value, err := decode(data)
-		if err != nil {
-			return nil, &openapi3filter.ParseError{Kind: openapi3filter.KindInvalidFormat, Cause: err}
-		}
-		return value, nil
-	}
-}
 
 // decodeForm decodes a form of strings by OAuth2's rules (RFC 6749, section 3.2): a parameter without a
 // value counts as omitted, and no parameter may be repeated.

@@ -23,7 +23,7 @@ func FuzzValidate(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	RegisterDecoders()
+	RegisterFormats()
 	operations := Operations(doc)
 	for i := range operations {
 		for _, seed := range []struct{ path, query, mediaType, body string }{
