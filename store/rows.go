@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 
@@ -17,26 +18,42 @@ import (
 // value. bun's own scanner goes through database/sql, which copies each value several times: it took 31 allocations
 // for a film.
 type scanner struct {
+	pool    *sync.Pool
 	types   *pgtype.Map
-	columns []column
+	columns []column // of the last result, which are most often those of the next one
 }
 
-// scanners keeps scanners, so that their columns are reused.
-var scanners = sync.Pool{New: func() any { return new(scanner) }}
+// scanners are pools of scanners by the type of the rows.
+var scanners sync.Map
 
-// release makes the scanner fit for another result. A scanner in the pool must not keep anything of a connection in
-// memory.
+// scannerFor returns a scanner for rows of a type.
+func scannerFor(row reflect.Type) *scanner {
+	pool, ok := scanners.Load(row)
+	if !ok {
+		pool, _ = scanners.LoadOrStore(row, new(sync.Pool))
+	}
+	if s, ok := pool.(*sync.Pool).Get().(*scanner); ok {
+		return s
+	}
+	return &scanner{pool: pool.(*sync.Pool)}
+}
+
+// release returns the scanner to its pool. There it must not keep anything of a connection in memory.
 func (s *scanner) release() {
-	clear(s.columns)
-	s.types, s.columns = nil, s.columns[:0]
-	scanners.Put(s)
+	s.types = nil
+	for i := range s.columns {
+		s.columns[i].plan = nil
+	}
+	s.pool.Put(s)
 }
 
 // column is a column of a result.
 type column struct {
-	field *schema.Field
-	kind  columnKind
-	plan  pgtype.ScanPlan // of any other value
+	field  *schema.Field
+	oid    uint32 // of the type of its values
+	format int16
+	kind   columnKind
+	plan   pgtype.ScanPlan // of any other value
 }
 
 // columnKind says how the value of a column is read. pgx needs no plan for the most frequent ones.
@@ -47,6 +64,7 @@ const (
 	text                // whose value is what was received
 	array               // the text of an array, for a []string
 	integer             // in binary, for an integer that is at least as large or a pointer to one
+	boolean             // in binary, for a bool or a pointer to one
 )
 
 // scan reads the rows of a result into dest, a pointer to a slice of structs, and closes the result. NULL becomes
@@ -54,7 +72,8 @@ const (
 // elements are those that are not NULL.
 func scan(models *bun.DB, types *pgtype.Map, rows pgx.Rows, dest any) error {
 	defer rows.Close()
-	s, slice := scanners.Get().(*scanner), reflect.ValueOf(dest).Elem()
+	slice := reflect.ValueOf(dest).Elem()
+	s := scannerFor(slice.Type().Elem())
 	defer s.release()
 	s.types = types
 	slice.SetLen(0)
@@ -64,7 +83,7 @@ func scan(models *bun.DB, types *pgtype.Map, rows pgx.Rows, dest any) error {
 		row := slice.Index(n)
 		row.SetZero()
 		if n == 0 {
-			if err := s.prepare(models.Table(row.Type()), rows.FieldDescriptions(), row); err != nil {
+			if err := s.prepare(models, rows.FieldDescriptions(), row); err != nil {
 				return err
 			}
 		}
@@ -76,17 +95,38 @@ func scan(models *bun.DB, types *pgtype.Map, rows pgx.Rows, dest any) error {
 }
 
 // prepare plans how the columns are read.
-func (s *scanner) prepare(model *schema.Table, fields []pgconn.FieldDescription, row reflect.Value) error {
-	for _, description := range fields {
-		field := model.LookupField(description.Name)
+func (s *scanner) prepare(models *bun.DB, described []pgconn.FieldDescription, row reflect.Value) error {
+	if !s.fits(described) {
+		if err := s.match(models.Table(row.Type()), described); err != nil {
+			return err
+		}
+	}
+	for i := range s.columns {
+		if c := &s.columns[i]; c.kind == anyOther {
+			c.plan = s.types.PlanScan(c.oid, c.format, c.field.Value(row).Addr().Interface())
+		}
+	}
+	return nil
+}
+
+// fits reports whether the columns are those of the last result.
+func (s *scanner) fits(described []pgconn.FieldDescription) bool {
+	return slices.EqualFunc(s.columns, described, func(c column, d pgconn.FieldDescription) bool {
+		return c.field.Name == d.Name && c.oid == d.DataTypeOID && c.format == d.Format
+	})
+}
+
+// match finds the fields of the columns.
+func (s *scanner) match(model *schema.Table, described []pgconn.FieldDescription) error {
+	s.columns = s.columns[:0]
+	for _, d := range described {
+		field := model.LookupField(d.Name)
 		if field == nil {
-			return fmt.Errorf("%s has no field for the column %s", model, description.Name)
+			return fmt.Errorf("%s has no field for the column %s", model, d.Name)
 		}
-		c := column{field: field, kind: kindOf(description, field.StructField.Type)}
-		if c.kind == anyOther {
-			c.plan = s.types.PlanScan(description.DataTypeOID, description.Format, field.Value(row).Addr().Interface())
-		}
-		s.columns = append(s.columns, c)
+		s.columns = append(s.columns, column{
+			field: field, oid: d.DataTypeOID, format: d.Format, kind: kindOf(d, field.StructField.Type),
+		})
 	}
 	return nil
 }
@@ -98,16 +138,27 @@ func kindOf(d pgconn.FieldDescription, field reflect.Type) columnKind {
 		return text
 	case isText(d) && field == reflect.TypeFor[[]string]():
 		return array
+	case d.Format == pgtype.BinaryFormatCode:
+		return binaryKindOf(d.DataTypeOID, field)
+	default:
+		return anyOther
 	}
+}
+
+// binaryKindOf is kindOf for values in binary.
+func binaryKindOf(oid uint32, field reflect.Type) columnKind {
 	if field.Kind() == reflect.Pointer {
 		field = field.Elem()
 	}
-	bits := integerBits[d.DataTypeOID]
-	if d.Format == pgtype.BinaryFormatCode && bits != 0 &&
-		(field.Kind() == reflect.Int32 || field.Kind() == reflect.Int64) && bits <= field.Bits() {
+	bits := integerBits[oid]
+	switch {
+	case bits != 0 && (field.Kind() == reflect.Int32 || field.Kind() == reflect.Int64) && bits <= field.Bits():
 		return integer
+	case oid == pgtype.BoolOID && field.Kind() == reflect.Bool:
+		return boolean
+	default:
+		return anyOther
 	}
-	return anyOther
 }
 
 // integerBits are the sizes of PostgreSQL's types of integers.
@@ -121,8 +172,9 @@ func isText(d pgconn.FieldDescription) bool {
 // scan reads a row. Its texts share one string.
 func (s *scanner) scan(values [][]byte, row reflect.Value) error {
 	texts := s.texts(values)
-	for i, c := range s.columns {
-		value, field := values[i], c.field.Value(row)
+	for i := range s.columns {
+		c, value := &s.columns[i], values[i]
+		field := c.field.Value(row)
 		switch {
 		case c.kind == text:
 			field.SetString(texts[:len(value)])
@@ -132,7 +184,9 @@ func (s *scanner) scan(values [][]byte, row reflect.Value) error {
 			texts = texts[len(value):]
 		case value == nil:
 		case c.kind == integer:
-			setInteger(field, value)
+			target(field).SetInt(signed(value))
+		case c.kind == boolean:
+			target(field).SetBool(value[0] != 0)
 		default:
 			if err := c.plan.Scan(value, field.Addr().Interface()); err != nil {
 				return fmt.Errorf("column %s: %w", c.field.Name, err)
@@ -142,17 +196,22 @@ func (s *scanner) scan(values [][]byte, row reflect.Value) error {
 	return nil
 }
 
-// setInteger sets an integer, or a pointer to one, to a value in binary.
-func setInteger(field reflect.Value, value []byte) {
-	if field.Kind() == reflect.Pointer {
-		field.Set(reflect.New(field.Type().Elem()))
-		field = field.Elem()
+// target returns where the value of a field belongs: in the field, or in what it then points to.
+func target(field reflect.Value) reflect.Value {
+	if field.Kind() != reflect.Pointer {
+		return field
 	}
-	n := int64(int8(value[0])) //nolint:gosec // the first byte has the sign (two's complement)
+	field.Set(reflect.New(field.Type().Elem()))
+	return field.Elem()
+}
+
+// signed returns an integer from its bytes, in two's complement and network order.
+func signed(value []byte) int64 {
+	n := int64(int8(value[0])) //nolint:gosec // the first byte has the sign
 	for _, b := range value[1:] {
 		n = n<<8 | int64(b)
 	}
-	field.SetInt(n)
+	return n
 }
 
 func (c column) isText() bool { return c.kind == text || c.kind == array }
