@@ -9,6 +9,7 @@ import (
 	"errors"
 	"hash/crc32"
 	"io"
+	"strings"
 	"sync"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -45,32 +46,50 @@ var (
 // encode returns the cursor for what follows the position. Compression is most of its cost, so it remembers the last
 // cursors: a page that many clients read has the same one each time.
 func (p position) encode(query [fingerprintSize]byte) string {
-	data, err := json.Marshal(p)
-	if err != nil {
-		panic(err) // a number and a string
+	place := cursorPlace{query: query, id: p.ID}
+	if p.Key != nil {
+		place.key, place.known = *p.Key, true
 	}
-	if len(data) > maxKept {
-		return seal(query, data)
+	if len(place.key) > maxKept {
+		return seal(query, p.json())
 	}
-	key := string(query[:]) + string(data)
-	cursor, ok := cursors.Get(key)
+	cursor, ok := cursors.Get(place)
 	if !ok {
-		cursor = seal(query, data)
-		cursors.Add(key, cursor)
+		cursor = seal(query, p.json())
+		place.key = strings.Clone(place.key) // it is a part of all texts of a row
+		cursors.Add(place, cursor)
 	}
 	return cursor
 }
 
-// maxKept bounds the memory for a cursor, in bytes, and with it that for all of them to a fraction of a megabyte.
+// cursorPlace is what a cursor is made from.
+type cursorPlace struct {
+	query [fingerprintSize]byte
+	id    int32
+	key   string
+	known bool // the key is not NULL
+}
+
+// maxKept is the size of the longest sort key whose cursor is kept, in bytes. It bounds the memory for all of them to a
+// fraction of a megabyte.
 const maxKept = 200
 
-var cursors = func() *lru.Cache[string, string] {
-	c, err := lru.New[string, string](1000)
+var cursors = func() *lru.Cache[cursorPlace, string] {
+	c, err := lru.New[cursorPlace, string](1000)
 	if err != nil {
 		panic(err) // the size is positive
 	}
 	return c
 }()
+
+// json returns the JSON of the position.
+func (p position) json() []byte {
+	data, err := json.Marshal(p)
+	if err != nil {
+		panic(err) // a number and a string
+	}
+	return data
+}
 
 // seal returns the cursor with the JSON of a position.
 func seal(query [fingerprintSize]byte, data []byte) string {
