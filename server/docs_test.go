@@ -44,7 +44,7 @@ func TestDocsInBrowser(t *testing.T) {
 	b.do(chromedp.Click(dialog+" button.btn-done"), chromedp.WaitNotPresent(dialog))
 
 	var page gen.FilmPage
-	if b.execute(operation("Films", "listFilms"), "200", &page); len(page.Items) == 0 {
+	if b.execute(operation("Films", "listFilms"), "200", &page); len(page.Items) == 0 && hasExampleFilm(t, a) {
 		t.Error("no films are shown")
 	}
 	b.screenshot("4-films")
@@ -113,4 +113,11 @@ func (b *browser) execute(operation chromedp.CSS, status string, v any) {
 			b.t.Errorf("%s shows %s: %v", operation, b.text(response), err)
 		}
 	}
+}
+
+// hasExampleFilm reports whether the database has the film that the examples of the parameters describe. The page fills
+// them in. The built-in sample has no such film.
+func hasExampleFilm(t *testing.T, a *testAPI) bool {
+	t.Helper()
+	return one[bool](t, a, `SELECT EXISTS (SELECT FROM film WHERE title = 'ACADEMY DINOSAUR')`)
 }
