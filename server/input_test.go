@@ -545,3 +545,21 @@ func TestBrokenBody(t *testing.T) {
 		})
 	}
 }
+
+// A body that is missing is reported, with and without a Content-Length.
+func TestMissingBody(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	for _, body := range []io.Reader{http.NoBody, struct{ io.Reader }{strings.NewReader("")}} { // the second is chunked
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, a.URL+"/customers/1/rentals", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+token)
+		r.Header.Set("Content-Type", "application/json")
+		p := a.do(t, r).wantFaults(t, 400, "invalid_request", "#")
+		if got, want := p.Errors[0].Detail, "value is required but missing"; got != want {
+			t.Errorf("the detail is %q, want %q", got, want)
+		}
+	}
+}

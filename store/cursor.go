@@ -56,7 +56,7 @@ func (p position) encode(query [fingerprintSize]byte) string {
 	cursor, ok := cursors.Get(place)
 	if !ok {
 		cursor = seal(query, p.json())
-		place.key = strings.Clone(place.key) // it is a part of all texts of a row
+		place.key = strings.Clone(place.key) // it shares the memory of all texts of its row
 		cursors.Add(place, cursor)
 	}
 	return cursor
@@ -70,8 +70,8 @@ type cursorPlace struct {
 	known bool // the key is not NULL
 }
 
-// maxKept is the size of the longest sort key whose cursor is kept, in bytes. It bounds the memory for all of them to a
-// fraction of a megabyte.
+// maxKept is the size of the longest sort key whose cursor is kept, in bytes. It bounds the memory for all of them to
+// about a megabyte.
 const maxKept = 200
 
 var cursors = func() *lru.Cache[cursorPlace, string] {

@@ -50,6 +50,7 @@ func (s *scanner) release() {
 
 // column is a column of a result.
 type column struct {
+	name   string
 	field  *schema.Field
 	oid    uint32 // of the type of its values
 	format int16
@@ -110,10 +111,10 @@ func (s *scanner) prepare(models *bun.DB, described []pgconn.FieldDescription, r
 	return nil
 }
 
-// fits reports whether the columns are those of the last result.
+// fits reports whether a result has the same columns as the last one.
 func (s *scanner) fits(described []pgconn.FieldDescription) bool {
 	return slices.EqualFunc(s.columns, described, func(c column, d pgconn.FieldDescription) bool {
-		return c.field.Name == d.Name && c.oid == d.DataTypeOID && c.format == d.Format
+		return c.name == d.Name && c.oid == d.DataTypeOID && c.format == d.Format
 	})
 }
 
@@ -126,7 +127,7 @@ func (s *scanner) match(model *schema.Table, described []pgconn.FieldDescription
 			return fmt.Errorf("%s has no field for the column %s", model, d.Name)
 		}
 		kind := kindOf(d, field.StructField.Type)
-		s.columns = append(s.columns, column{field: field, oid: d.DataTypeOID, format: d.Format, kind: kind})
+		s.columns = append(s.columns, column{name: strings.Clone(d.Name), field: field, oid: d.DataTypeOID, format: d.Format, kind: kind})
 		if kind == text || kind == array {
 			s.texts = append(s.texts, i)
 		}
@@ -192,14 +193,14 @@ func (s *scanner) scan(values [][]byte, row reflect.Value) error {
 			target(field).SetBool(value[0] != 0)
 		default:
 			if err := c.plan.Scan(value, field.Addr().Interface()); err != nil {
-				return fmt.Errorf("column %s: %w", c.field.Name, err)
+				return fmt.Errorf("column %s: %w", c.name, err)
 			}
 		}
 	}
 	return nil
 }
 
-// target returns where the value of a field belongs: in the field, or in what it then points to.
+// target returns the value to set: the field itself or, if the field is a pointer, a new variable that it then points to.
 func target(field reflect.Value) reflect.Value {
 	if field.Kind() != reflect.Pointer {
 		return field

@@ -177,6 +177,11 @@ func checkBody(doc *openapi3.T, response *openapi3.Response, sent *teeWriter, he
 		return nil
 	case mediaType == "text/event-stream":
 		return CheckEvents(doc, sent.body.String())
+	case mediaType == "application/json": // strictly: only a problem may quote what a client sent, such as a NUL
+		if _, err := contract.DecodeJSON(sent.body.Bytes()); err != nil {
+			return err
+		}
+		return checkMembers(content.Schema.Value, sent.body.Bytes())
 	case strings.HasSuffix(mediaType, "json"):
 		return checkMembers(content.Schema.Value, sent.body.Bytes())
 	default:

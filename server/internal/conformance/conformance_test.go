@@ -34,6 +34,8 @@ func TestCheckResponses(t *testing.T) {
 		"a member in an array":         {"GET", "/films", "application/json", 200, page(film + `,"cost":1}`), "", "#/items/0/cost"},
 		"a member of the wrong type":   {"GET", "/films", "application/json", 200, page(strings.Replace(film, `"X"`, "7", 1) + `}`), "", "title"},
 		"a missing member":             {"GET", "/films", "application/json", 200, `{"page":1,"page_size":20,"total":1}`, "", "items"},
+		"a member twice":               {"GET", "/films", "application/json", 200, page(film + `,"title":"Y"}`), "", "more than once"},
+		"a body that is not UTF-8":     {"GET", "/films", "application/json", 200, page(strings.Replace(film, "X", "\xff", 1) + `}`), "", "UTF-8"},
 		"no operation":                 {"GET", "/nowhere", "application/problem+json", 404, problem, "", ""},
 		"no operation, but a success":  {"GET", "/nowhere", "application/json", 200, "{}", "", "no operation"},
 		"no operation, and no problem": {"GET", "/nowhere", "text/html", 404, "<html>", "", "media type"},

@@ -7,43 +7,35 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 )
 
-// body is the body of an operation's requests.
-type body struct {
-	required bool
-	content  map[string]*openapi3.Schema // by media type
-}
-
-func newBody(spec *openapi3.RequestBody) *body {
-	b := &body{required: spec.Required, content: map[string]*openapi3.Schema{}}
+// bodySchemas returns the schemas of a body by media type. A body has no defaults: the binding would not see them.
+func bodySchemas(spec *openapi3.RequestBody) map[string]*openapi3.Schema {
+	schemas := map[string]*openapi3.Schema{}
 	for mediaType, content := range spec.Content {
-		b.content[mediaType] = content.Schema.Value
+		schemas[mediaType] = content.Schema.Value
 	}
-	return b
+	return schemas
 }
 
 // decoders read the media types of bodies. They are stricter than those of kin-openapi, which ignore what follows a
 // JSON value, and accept members and parameters that are repeated.
 var decoders = map[string]func(data []byte) (any, error){
-	"application/json":                  decodeJSON,
+	mediaTypeJSON:                       DecodeJSON,
 	"application/x-www-form-urlencoded": decodeForm,
 }
 
 // asRequest are the options with which kin-openapi validates the value of a body.
 var asRequest = []openapi3.SchemaValidationOption{openapi3.VisitAsRequest(), openapi3.MultiErrors()}
 
-// value decodes and validates a body. The error is for [places].
-func (b *body) value(mediaType string, data []byte) (any, error) {
-	if len(data) == 0 && b.required {
-		return nil, openapi3filter.ErrInvalidRequired
-	}
+// decodeBody decodes and validates a body, which the contract requires wherever it has one. [places] translates the error.
+func (o *Operation) decodeBody(mediaType string, data []byte) (any, error) {
 	if len(data) == 0 {
-		return nil, nil //nolint:nilnil // there is no body
+		return nil, openapi3filter.ErrInvalidRequired
 	}
 	value, err := decoders[mediaType](data)
 	if err != nil {
 		return nil, err
 	}
-	return value, b.content[mediaType].VisitJSON(value, asRequest...)
+	return value, o.body[mediaType].VisitJSON(value, asRequest...)
 }
 
 // validatedBody is a body that has been read and validated. The binding takes its value, instead of decoding the body
@@ -53,5 +45,5 @@ type validatedBody struct {
 	value any
 }
 
-// ValidatedValue returns the value of the body.
+// ValidatedValue returns the value of the body. oapi-codegen's BindJSONBody asks for it.
 func (b validatedBody) ValidatedValue() any { return b.value }

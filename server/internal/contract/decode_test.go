@@ -26,7 +26,7 @@ func FuzzDecodeJSON(f *testing.F) {
 	}
 	refusals := []string{errTooDeep.Error(), "NUL", "more than once"}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		got, err := decodeJSON(data)
+		got, err := DecodeJSON(data)
 		switch {
 		case err == nil:
 			decoder := json.NewDecoder(bytes.NewReader(data))
@@ -98,7 +98,7 @@ func TestDecodeJSONErrors(t *testing.T) {
 		strings.Repeat("[", 33) + strings.Repeat("]", 33):           "nested too deeply",
 		strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000): "nested too deeply",
 	} {
-		if _, err := decodeJSON([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := DecodeJSON([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.40q: the error is %v, want one with %q", text, err, want)
 		}
 	}

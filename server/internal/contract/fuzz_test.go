@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"math/big"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"reflect"
@@ -38,8 +40,8 @@ func FuzzValidate(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, i byte, path, query, mediaType string, body []byte) {
 		o := operations[int(i)%len(operations)]
-		got, err := validate(o, path, query, mediaType, body)
-		if _, again := validate(o, path, query, mediaType, body); !reflect.DeepEqual(err, again) && !sameWords(err, again) {
+		got, r, err := validate(o, path, query, mediaType, body)
+		if _, _, again := validate(o, path, query, mediaType, body); !reflect.DeepEqual(err, again) && !sameWords(err, again) {
 			t.Errorf("%v, the second time %v", err, again)
 		}
 		if err != nil {
@@ -51,14 +53,14 @@ func FuzzValidate(f *testing.F) {
 				t.Errorf("the query has %q=%q", name, values)
 			}
 		}
-		if o.Spec().RequestBody != nil && len(body) > 0 && strings.HasPrefix(strings.ToLower(mediaType), "application/json") {
-			checkDecoded(t, body)
+		if o.body != nil {
+			checkDecoded(t, r, body)
 		}
 	})
 }
 
 // validate validates a request whose path parameters all have the same value.
-func validate(o *Operation, path, query, mediaType string, body []byte) (url.Values, error) {
+func validate(o *Operation, path, query, mediaType string, body []byte) (url.Values, *http.Request, error) {
 	r := httptest.NewRequest(o.Method, "/", bytes.NewReader(body))
 	r.URL.RawQuery = query
 	if mediaType != "" {
@@ -70,7 +72,8 @@ func validate(o *Operation, path, query, mediaType string, body []byte) (url.Val
 			values[p.Name] = path
 		}
 	}
-	return o.Validate(r, values)
+	got, err := o.Validate(r, values)
+	return got, r, err
 }
 
 func sameWords(a, b error) bool { return a != nil && b != nil && a.Error() == b.Error() }
@@ -95,13 +98,21 @@ func checkRefusal(t *testing.T, err error) {
 	}
 }
 
-// checkDecoded compares a body that was accepted with what encoding/json reads.
-func checkDecoded(t *testing.T, body []byte) {
+// checkDecoded checks what is left of a body that was accepted: its bytes, and its value, which is what encoding/json
+// reads.
+func checkDecoded(t *testing.T, r *http.Request, body []byte) {
 	t.Helper()
-	got, err := decodeJSON(body)
-	if err != nil {
-		t.Fatalf("%q was accepted: %v", body, err)
+	validated, ok := r.Body.(interface{ ValidatedValue() any })
+	if !ok {
+		t.Fatalf("%q was accepted, but the request has no validated value", body)
 	}
+	if left, err := io.ReadAll(r.Body); err != nil || !bytes.Equal(left, body) {
+		t.Errorf("of the body %q, the request has %q, %v", body, left, err)
+	}
+	if mediaTypeOf(r.Header) != mediaTypeJSON {
+		return
+	}
+	got := validated.ValidatedValue()
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
 	var want any
