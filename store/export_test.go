@@ -70,4 +70,4 @@ func TakeForSmall(s *Store, tables ...string) {
 }
 
 // IsSmall reports whether the store has found that the table is small.
-func IsSmall(s *Store, table string) bool { return s.layout.Load().isSmall("{" + table + "}") }
+func IsSmall(s *Store, table string) bool { return s.layout.Load().isSmall(table) }

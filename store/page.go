@@ -195,7 +195,8 @@ func readPage[R any](ctx context.Context, s *Store, l list, p Paging, q query) (
 // that few rows are wanted, so that it prefers to walk an index.
 //
 // In a small table, a page and its exact total come from the same rows. It is cheaper to find all matching rows once than
-// to walk to the page and then count. Statements without arguments, such as that of the list of all films, walk in any case.
+// to walk to the page and then count. Without arguments, the query is usually the list of all films. Nearly all rows then
+// match and the walk is short, so the page and the total are found one after the other.
 func (r pageRequest) sql(q query, small bool) (sql string, args []any) {
 	together := small && r.Count == CountExact && r.after == nil
 	s := q.conditions(together)

@@ -127,7 +127,7 @@ func (s *scanner) match(model *schema.Table, described []pgconn.FieldDescription
 			return fmt.Errorf("%s has no field for the column %s", model, d.Name)
 		}
 		kind := kindOf(d, field.StructField.Type)
-		s.columns = append(s.columns, column{name: strings.Clone(d.Name), field: field, oid: d.DataTypeOID, format: d.Format, kind: kind})
+		s.columns = append(s.columns, column{name: d.Name, field: field, oid: d.DataTypeOID, format: d.Format, kind: kind})
 		if kind == text || kind == array {
 			s.texts = append(s.texts, i)
 		}
@@ -211,8 +211,8 @@ func target(field reflect.Value) reflect.Value {
 
 // signed returns an integer from its bytes, in two's complement and network order.
 func signed(value []byte) int64 {
-	n := int64(int8(value[0])) //nolint:gosec // the first byte has the sign
-	for _, b := range value[1:] {
+	n := -int64(value[0] >> 7) // all bits are 1 if the number is negative, which extends its sign to 64 bits
+	for _, b := range value {
 		n = n<<8 | int64(b)
 	}
 	return n

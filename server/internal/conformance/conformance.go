@@ -177,12 +177,13 @@ func checkBody(doc *openapi3.T, response *openapi3.Response, sent *teeWriter, he
 		return nil
 	case mediaType == "text/event-stream":
 		return CheckEvents(doc, sent.body.String())
-	case mediaType == "application/json": // strictly: only a problem may quote what a client sent, such as a NUL
-		if _, err := contract.DecodeJSON(sent.body.Bytes()); err != nil {
-			return err
-		}
-		return checkMembers(content.Schema.Value, sent.body.Bytes())
 	case strings.HasSuffix(mediaType, "json"):
+		// A problem document may quote a string with NUL that the client sent, which DecodeJSON refuses.
+		if mediaType == "application/json" {
+			if _, err := contract.DecodeJSON(sent.body.Bytes()); err != nil {
+				return err
+			}
+		}
 		return checkMembers(content.Schema.Value, sent.body.Bytes())
 	default:
 		return nil

@@ -7,15 +7,6 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 )
 
-// bodySchemas returns the schemas of a body by media type. A body has no defaults: the binding would not see them.
-func bodySchemas(spec *openapi3.RequestBody) map[string]*openapi3.Schema {
-	schemas := map[string]*openapi3.Schema{}
-	for mediaType, content := range spec.Content {
-		schemas[mediaType] = content.Schema.Value
-	}
-	return schemas
-}
-
 // decoders read the media types of bodies. They are stricter than those of kin-openapi, which ignore what follows a
 // JSON value, and accept members and parameters that are repeated.
 var decoders = map[string]func(data []byte) (any, error){
@@ -26,7 +17,8 @@ var decoders = map[string]func(data []byte) (any, error){
 // asRequest are the options with which kin-openapi validates the value of a body.
 var asRequest = []openapi3.SchemaValidationOption{openapi3.VisitAsRequest(), openapi3.MultiErrors()}
 
-// decodeBody decodes and validates a body, which the contract requires wherever it has one. [places] translates the error.
+// decodeBody decodes and validates a body. The contract requires every body that it describes, and gives its members no
+// defaults, which would be ignored here. [places] translates the error.
 func (o *Operation) decodeBody(mediaType string, data []byte) (any, error) {
 	if len(data) == 0 {
 		return nil, openapi3filter.ErrInvalidRequired
@@ -35,7 +27,7 @@ func (o *Operation) decodeBody(mediaType string, data []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return value, o.body[mediaType].VisitJSON(value, asRequest...)
+	return value, o.body[mediaType].Schema.Value.VisitJSON(value, asRequest...)
 }
 
 // validatedBody is a body that has been read and validated. The binding takes its value, instead of decoding the body

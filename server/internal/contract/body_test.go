@@ -20,12 +20,12 @@ func TestBodiesOfContract(t *testing.T) {
 		if o.body != nil && !o.Spec().RequestBody.Value.Required {
 			t.Errorf("%s: the body is not required", o.ID)
 		}
-		for mediaType, schema := range o.body {
+		for mediaType, content := range o.body {
 			used[mediaType] = true
 			if decoders[mediaType] == nil {
 				t.Errorf("%s: there is no decoder for %s", o.ID, mediaType)
 			}
-			for name, property := range merge(schema).Properties {
+			for name, property := range merge(content.Schema.Value).Properties {
 				if property.Value.Default != nil {
 					t.Errorf("%s: %s has a default, which is ignored", o.ID, name)
 				}

@@ -24,7 +24,7 @@ type Operation struct {
 
 	route      *routers.Route
 	parameters []parameter
-	body       map[string]*openapi3.Schema // of its requests, by media type; nil if they have none
+	body       openapi3.Content            // of its requests, by media type; nil if they have none
 	query      map[string]*openapi3.Schema // its query parameters by name
 	defaults   map[string]string           // of the query parameters that have one
 	headers    []string                    // its header parameters, as net/http writes their names
@@ -60,7 +60,7 @@ func newOperation(route *routers.Route) *Operation {
 		}
 	}
 	if spec := route.Operation.RequestBody; spec != nil {
-		o.body = bodySchemas(spec.Value)
+		o.body = spec.Value.Content
 	}
 	security := route.Operation.Security
 	if security == nil {

@@ -86,7 +86,7 @@ func decodeValue(t *tokens.Tokenizer, depth int) (any, error) {
 	case class == tokens.Bool:
 		return t.Bool(), nil
 	default:
-		return nil, nil //nolint:nilnil // the value null
+		return nil, nil //nolint:nilnil // null is a value, and not an error
 	}
 }
 

@@ -164,7 +164,7 @@ func (o *Operation) addDefaults(u *url.URL, query url.Values) {
 }
 
 // checkContent rejects a compressed body and a media type that the operation does not accept.
-func checkContent(r *http.Request, accepted map[string]*openapi3.Schema) error {
+func checkContent(r *http.Request, accepted openapi3.Content) error {
 	if r.ContentLength == 0 {
 		return nil
 	}
@@ -322,7 +322,7 @@ func places(err error, in *openapi3filter.RequestError) []Place {
 		for _, each := range e {
 			all = append(all, places(each, in)...)
 		}
-		if all == nil { // an error must never look like none
+		if all == nil { // otherwise the request would be taken for valid
 			all = []Place{newPlace(in, nil, "the value is not valid")}
 		}
 		return all
