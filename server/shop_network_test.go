@@ -3,6 +3,7 @@ package server_test
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
+	"example.com/pagila-api/gen"
 	"example.com/pagila-api/server"
 	"example.com/pagila-api/store"
 	"example.com/pagila-api/store/pgtest"
@@ -203,10 +205,16 @@ func TestShopBehindPrefix(t *testing.T) {
 	t.Parallel()
 	c := newCounterCase(t, start(t))
 	b := startShop(t)
+	search := strings.ToLower(c.title)
+	var found []string
+	for _, f := range decode[gen.FilmPage](t, c.get(t, "/films?page_size=24&q="+url.QueryEscape(search)).want(t, 200)).Items {
+		found = append(found, f.Title)
+	}
 	for _, prefix := range prefixes {
 		base := c.proxied(t, prefix)
 		b.visit(base + "/?utm_source=x")
-		b.search().fill(strings.ToLower(c.title))
+		b.search().fill(search)
+		b.films().wantNames(found, false) // until then, the film is in a list that is about to be replaced
 		b.results().at("link", c.title).click()
 		b.at("heading", c.title).wait()
 		b.at("link", "Ask about this film").click()
