@@ -64,13 +64,15 @@ func BenchmarkEncodeFilms(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		clear(w.header)
-		response, err := s.ListFilms(b.Context(), request)
+		ctx, recycle := server.WithCall(b.Context())
+		response, err := s.ListFilms(ctx, request)
 		if err != nil {
 			b.Fatal(err)
 		}
 		if err := response.VisitListFilmsResponse(w); err != nil {
 			b.Fatal(err)
 		}
+		recycle()
 	}
 }
 

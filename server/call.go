@@ -28,6 +28,7 @@ type call struct {
 	released  sync.Once
 	span      trace.Span // nil unless requests are traced
 	tool      *toolCall  // nil unless the request is the call of a tool
+	recycle   func()     // lets other requests use the memory of the response; nil if it refers to none
 }
 
 func newCall(r *http.Request, caller trace.SpanContext) *call {

@@ -18,15 +18,15 @@ func (s *Server) ListCustomers(ctx context.Context, request gen.ListCustomersReq
 	if err != nil {
 		return nil, err
 	}
-	page := gen.CustomerPage{
-		Items: make([]gen.Customer, len(found.Items)), // never nil: JSON needs [], not null
-		Page:  known(&found.Page), PageSize: q.PageSize, Total: found.Total, NextCursor: known(&found.Next),
-	}
-	for i := range found.Items {
-		page.Items[i] = customer(&found.Items[i])
-	}
-	return gen.ListCustomers200JSONResponse{Body: page, Headers: gen.ListCustomers200ResponseHeaders{Link: linkTo(ctx, found.Next)}}, nil
+	return gen.ListCustomers200JSONResponse{
+		Body: gen.CustomerPage{
+			Items: customerItems.of(ctx, &found), Page: known(&found.Page), PageSize: q.PageSize, Total: found.Total, NextCursor: known(&found.Next),
+		},
+		Headers: gen.ListCustomers200ResponseHeaders{Link: linkTo(ctx, found.Next)},
+	}, nil
 }
+
+var customerItems = pageItems[store.Customer, gen.Customer]{convert: customer}
 
 // GetCustomer responds with a customer, the open rentals and the subscription.
 func (s *Server) GetCustomer(ctx context.Context, request gen.GetCustomerRequestObject) (gen.GetCustomerResponseObject, error) {
@@ -68,18 +68,20 @@ func (s *Server) ListCustomerPayments(ctx context.Context, request gen.ListCusto
 	if err != nil {
 		return nil, err
 	}
-	page := gen.PaymentPage{
-		Items: make([]gen.Payment, len(found.Items)), // never nil: JSON needs [], not null
-		Page:  known(&found.Page), PageSize: q.PageSize, Total: found.Total, NextCursor: known(&found.Next),
-	}
-	for i := range found.Items {
-		each := &found.Items[i]
-		page.Items[i] = gen.Payment{
-			PaymentID: each.PaymentID, CustomerID: each.CustomerID, StaffID: each.StaffID, RentalID: each.RentalID,
-			Amount: known(&each.Amount), PaymentDate: each.PaymentDate,
-		}
-	}
 	return gen.ListCustomerPayments200JSONResponse{
-		Body: page, Headers: gen.ListCustomerPayments200ResponseHeaders{Link: linkTo(ctx, found.Next)},
+		Body: gen.PaymentPage{
+			Items: paymentItems.of(ctx, &found), Page: known(&found.Page), PageSize: q.PageSize, Total: found.Total, NextCursor: known(&found.Next),
+		},
+		Headers: gen.ListCustomerPayments200ResponseHeaders{Link: linkTo(ctx, found.Next)},
 	}, nil
+}
+
+var paymentItems = pageItems[store.Payment, gen.Payment]{convert: payment}
+
+// payment converts a payment. The result refers to it, as that of film does.
+func payment(p *store.Payment) gen.Payment {
+	return gen.Payment{
+		PaymentID: p.PaymentID, CustomerID: p.CustomerID, StaffID: p.StaffID, RentalID: p.RentalID,
+		Amount: known(&p.Amount), PaymentDate: p.PaymentDate,
+	}
 }

@@ -1,10 +1,12 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 
 	"golang.org/x/time/rate"
@@ -119,4 +121,15 @@ func KnownProblems() []gen.Problem {
 // ProblemDocument returns the problem document of an error.
 func ProblemDocument(err error, r *http.Request) []byte {
 	return problemOf(err).document(&call{request: r, id: identity{request: "0123456789abcdef"}})
+}
+
+// WithCall returns the context of a request, and a function that lets other requests use the memory of its response.
+func WithCall(ctx context.Context) (request context.Context, recycle func()) {
+	c := &call{request: &http.Request{URL: &url.URL{}}}
+	return withCall(ctx, c), func() { c.recycle() }
+}
+
+// FilmItems converts a page for the response to a request.
+func FilmItems(ctx context.Context, page *store.Page[store.Film]) []gen.Film {
+	return filmItems.of(ctx, page)
 }

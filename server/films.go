@@ -16,15 +16,15 @@ func (s *Server) ListFilms(ctx context.Context, request gen.ListFilmsRequestObje
 	if err != nil {
 		return nil, err
 	}
-	page := gen.FilmPage{
-		Items: make([]gen.Film, len(found.Items)), // never nil: JSON needs [], not null
-		Page:  known(&found.Page), PageSize: q.PageSize, Total: found.Total, NextCursor: known(&found.Next),
-	}
-	for i := range found.Items {
-		page.Items[i] = film(&found.Items[i])
-	}
-	return gen.ListFilms200JSONResponse{Body: page, Headers: gen.ListFilms200ResponseHeaders{Link: linkTo(ctx, found.Next)}}, nil
+	return gen.ListFilms200JSONResponse{
+		Body: gen.FilmPage{
+			Items: filmItems.of(ctx, &found), Page: known(&found.Page), PageSize: q.PageSize, Total: found.Total, NextCursor: known(&found.Next),
+		},
+		Headers: gen.ListFilms200ResponseHeaders{Link: linkTo(ctx, found.Next)},
+	}, nil
 }
+
+var filmItems = pageItems[store.Film, gen.Film]{convert: film}
 
 func filmQuery(p gen.ListFilmsParams) store.FilmQuery {
 	return store.FilmQuery{

@@ -4,12 +4,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"example.com/pagila-api/gen"
+	"example.com/pagila-api/server"
+	"example.com/pagila-api/store"
 )
 
 // follow reads all pages of a list by the header Link, and returns the IDs in the member. Only the last page has no
@@ -234,5 +238,75 @@ func TestLogHasNoCustomers(t *testing.T) {
 	a.Close() // the server writes the access line after the response
 	if log := a.log.String(); strings.Contains(log, secret) || !strings.Contains(log, `"path":"/customers"`) {
 		t.Errorf("the log is %s", log)
+	}
+}
+
+// Pages use the memory of earlier pages. Each client still gets what it asks for while many ask, and while others get
+// no page, or only its head, or have it called as a tool.
+func TestListsAtOnce(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	var targets []string
+	for page := range 5 {
+		for _, list := range []string{"/films?sort=title", "/films?sort=-length", "/customers?sort=last_name", "/rentals?state=returned", "/customers/1/payments?count=none"} {
+			targets = append(targets, fmt.Sprintf("%s&page_size=%d&page=%d", list, 3+page, 1+page))
+		}
+	}
+	targets = append(targets, "/films?page=1000", "/customers?page=1000")
+	alone := map[string]string{}
+	for _, target := range targets {
+		alone[target] = string(a.fetch(t, target).want(t, 200).body)
+	}
+	tools := server.ModelTools(a.server, httptest.NewRequest(http.MethodGet, "/ai/ask?question=x", nil))
+	tool := func(t *testing.T) string {
+		t.Helper()
+		result, err := tools.Call(t.Context(), "listFilms", json.RawMessage(`{"sort":"-title","page_size":4}`))
+		if err != nil || result.Status != 200 {
+			t.Fatalf("%d %s, %v", result.Status, result.Body, err)
+		}
+		return string(result.Body)
+	}
+	called := tool(t)
+	for client := range 8 {
+		t.Run(strconv.Itoa(client), func(t *testing.T) {
+			t.Parallel()
+			for i := range 2 * len(targets) {
+				target := targets[(client*7+i)%len(targets)]
+				if body := string(a.fetch(t, target).want(t, 200).body); body != alone[target] {
+					t.Fatalf("%s: %s\nalone: %s", target, body, alone[target])
+				}
+				switch (client + i) % 4 {
+				case 0:
+					if result := tool(t); result != called {
+						t.Fatalf("the tool's result is %s\nalone: %s", result, called)
+					}
+				case 1:
+					a.call(t, http.MethodHead, target, "", "Authorization", "Bearer "+token).want(t, 200)
+				case 2:
+					a.fetch(t, "/customers/99999/payments").wantProblem(t, 404, gen.ProblemCodeCustomerNotFound)
+				}
+			}
+		})
+	}
+}
+
+// Two requests at the same time have items of their own.
+func TestPageItems(t *testing.T) {
+	t.Parallel()
+	pageOf := func(title string) *store.Page[store.Film] {
+		return &store.Page[store.Film]{Items: []store.Film{{Title: title}}}
+	}
+	for range 10 {
+		one, endOne := server.WithCall(t.Context())
+		other, endOther := server.WithCall(t.Context())
+		items, others := server.FilmItems(one, pageOf("ONE")), server.FilmItems(other, pageOf("OTHER"))
+		if len(items) != 1 || len(others) != 1 || items[0].Title != "ONE" || others[0].Title != "OTHER" {
+			t.Fatalf("the items are %+v and %+v", items, others)
+		}
+		endOne()
+		endOther()
+	}
+	if items := server.FilmItems(t.Context(), &store.Page[store.Film]{}); items == nil || len(items) > 0 {
+		t.Errorf("the items of an empty page are %v", items)
 	}
 }

@@ -129,7 +129,8 @@ func endToolSpan(span trace.Span, response *toolResponse) {
 	span.End()
 }
 
-// finish logs and measures a request whose response is complete, and ends its span.
+// finish logs and measures a request whose response is complete, ends its span, and lets other requests use the memory
+// of the response.
 func (s *Server) finish(call *call, status, size int) {
 	took := time.Since(call.arrival)
 	s.logRequest(call, status, size, took)
@@ -141,6 +142,10 @@ func (s *Server) finish(call *call, status, size int) {
 	}
 	if call.span != nil {
 		call.endSpan(status, outcome)
+	}
+	if recycle := call.recycle; recycle != nil {
+		call.recycle = nil
+		recycle() // last, since nothing may read the items of the response after it
 	}
 }
 

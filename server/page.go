@@ -5,6 +5,8 @@ import (
 	"maps"
 	"net/url"
 	"path"
+	"slices"
+	"sync"
 
 	"example.com/pagila-api/gen"
 	"example.com/pagila-api/store"
@@ -15,6 +17,32 @@ func paging(order string, page *gen.Page, size *gen.PageSize, cursor *gen.Cursor
 	return store.Paging{
 		Order: order, Page: value(page), PageSize: value(size), Cursor: value(cursor), Count: store.Count(value(count)),
 	}
+}
+
+// pageItems converts the items of the pages of a list.
+type pageItems[R, T any] struct {
+	convert func(*R) T // the result refers to its argument
+	memory  sync.Pool  // of slices that are not in use
+}
+
+// of returns the items of a page for the response. When the request has ended, other requests may use the memory of the
+// page and of the items.
+func (p *pageItems[R, T]) of(ctx context.Context, page *store.Page[R]) []T {
+	slice, ok := p.memory.Get().(*[]T)
+	if !ok {
+		slice = new([]T)
+	}
+	items := slices.Grow((*slice)[:0], max(len(page.Items), 1)) // never nil: JSON needs [], not null
+	for i := range page.Items {
+		items = append(items, p.convert(&page.Items[i]))
+	}
+	callOf(ctx).recycle = func() {
+		page.Release()
+		clear(items) // the pool must not keep the texts of a page in memory
+		*slice = items
+		p.memory.Put(slice)
+	}
+	return items
 }
 
 // linkTo returns the header Link to the next page, or nil on the last one.

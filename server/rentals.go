@@ -79,7 +79,7 @@ func (s *Server) ListCustomerRentals(ctx context.Context, request gen.ListCustom
 		return nil, err
 	}
 	return gen.ListCustomerRentals200JSONResponse{
-		Body: rentalPage(found, q.PageSize), Headers: gen.ListCustomerRentals200ResponseHeaders{Link: linkTo(ctx, found.Next)},
+		Body: rentalPage(ctx, &found, q.PageSize), Headers: gen.ListCustomerRentals200ResponseHeaders{Link: linkTo(ctx, found.Next)},
 	}, nil
 }
 
@@ -96,13 +96,15 @@ func (s *Server) ListRentals(ctx context.Context, request gen.ListRentalsRequest
 		return nil, err
 	}
 	return gen.ListRentals200JSONResponse{
-		Body: rentalPage(found, q.PageSize), Headers: gen.ListRentals200ResponseHeaders{Link: linkTo(ctx, found.Next)},
+		Body: rentalPage(ctx, &found, q.PageSize), Headers: gen.ListRentals200ResponseHeaders{Link: linkTo(ctx, found.Next)},
 	}, nil
 }
 
-func rentalPage(found store.Page[store.Rental], size int32) gen.RentalPage {
+var rentalItems = pageItems[store.Rental, gen.Rental]{convert: rental}
+
+func rentalPage(ctx context.Context, found *store.Page[store.Rental], size int32) gen.RentalPage {
 	return gen.RentalPage{
-		Items: rentals(found.Items), Page: known(&found.Page), PageSize: size, Total: found.Total, NextCursor: known(&found.Next),
+		Items: rentalItems.of(ctx, found), Page: known(&found.Page), PageSize: size, Total: found.Total, NextCursor: known(&found.Next),
 	}
 }
 

@@ -35,7 +35,8 @@ import (
 // maxBody is the size of the largest request body, in bytes. The contract's bodies are well below 1 KiB.
 const maxBody = 1 << 20
 
-// Store is what the handlers need of the database. The errors are those of package store.
+// Store is what the handlers need of the database. The errors are those of package store. The server releases the pages
+// that it gets.
 type Store interface {
 	Films(ctx context.Context, q store.FilmQuery) (store.Page[store.Film], error)
 	Film(ctx context.Context, id int32) (store.FilmDetail, error)

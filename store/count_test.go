@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"example.com/pagila-api/store"
 	"example.com/pagila-api/store/pgtest"
@@ -139,23 +140,35 @@ func TestSmallTables(t *testing.T) {
 		if q.Search != "" {
 			orders = append(orders, "relevance", "-relevance")
 		}
-		wantSamePages(t, q, orders, func(p store.Paging) (any, error) { q.Paging = p; return small.Films(t.Context(), q) },
-			func(p store.Paging) (any, error) { q.Paging = p; return large.Films(t.Context(), q) })
+		wantSamePages(t, q, orders, func(p store.Paging) (store.Page[store.Film], error) { q.Paging = p; return small.Films(t.Context(), q) },
+			func(p store.Paging) (store.Page[store.Film], error) { q.Paging = p; return large.Films(t.Context(), q) })
 	}
 	for _, q := range []store.CustomerQuery{{Search: "ar"}, {StoreID: 2}, {Active: &yes, Search: "smith"}, {Active: &no}} {
 		wantSamePages(t, q, []string{"customer_id", "-customer_id", "last_name", "-last_name"},
-			func(p store.Paging) (any, error) { q.Paging = p; return small.Customers(t.Context(), q) },
-			func(p store.Paging) (any, error) { q.Paging = p; return large.Customers(t.Context(), q) })
+			func(p store.Paging) (store.Page[store.Customer], error) {
+				q.Paging = p
+				return small.Customers(t.Context(), q)
+			},
+			func(p store.Paging) (store.Page[store.Customer], error) {
+				q.Paging = p
+				return large.Customers(t.Context(), q)
+			})
 	}
 	for _, q := range []store.RentalQuery{{CustomerID: 1}, {StoreID: 1}, {FilmID: 1}, {FilmID: 1, StoreID: 2, State: store.RentalReturned}, {CustomerID: 2, State: store.RentalOpen}} {
 		wantSamePages(t, q, []string{"rental_id", "-rental_date", "due_date", "-due_date", "return_date", "-return_date"},
-			func(p store.Paging) (any, error) { q.Paging = p; return small.Rentals(t.Context(), q) },
-			func(p store.Paging) (any, error) { q.Paging = p; return large.Rentals(t.Context(), q) })
+			func(p store.Paging) (store.Page[store.Rental], error) {
+				q.Paging = p
+				return small.Rentals(t.Context(), q)
+			},
+			func(p store.Paging) (store.Page[store.Rental], error) {
+				q.Paging = p
+				return large.Rentals(t.Context(), q)
+			})
 	}
 }
 
 // wantSamePages compares what two functions return for pages of a query in these orders.
-func wantSamePages(t *testing.T, query any, orders []string, one, other func(store.Paging) (any, error)) {
+func wantSamePages[T any](t *testing.T, query any, orders []string, one, other func(store.Paging) (store.Page[T], error)) {
 	t.Helper()
 	for _, order := range orders {
 		for _, p := range []store.Paging{{PageSize: 1}, {PageSize: 100}, {Page: 3, PageSize: 7}, {Page: 1000, PageSize: 100}} {
@@ -168,7 +181,7 @@ func wantSamePages(t *testing.T, query any, orders []string, one, other func(sto
 			if err != nil {
 				t.Fatalf("%+v: %v", p, err)
 			}
-			if diff := cmp.Diff(want, got); diff != "" {
+			if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(store.Page[T]{})); diff != "" {
 				t.Errorf("%+v, %+v: %s", query, p, diff)
 			}
 		}

@@ -55,8 +55,8 @@ const customerColumns = `
 
 // customerList is the list of all customers. Pagila has indexes for both orders, which are never NULL.
 var customerList = list{
-	rows: rowsOf[Customer](),
-	name: "customers.page", table: `{customer} c`, id: `c.customer_id`, order: "customer_id",
+	memory: memoryFor[Customer, Customer](),
+	name:   "customers.page", table: `{customer} c`, id: `c.customer_id`, order: "customer_id",
 	orders: map[string]order{
 		"customer_id": {key: `c.customer_id`, is: integerKey},
 		"last_name":   {key: `c.last_name`, is: textKey},
@@ -86,7 +86,7 @@ func (q CustomerQuery) identity(p Paging) any { q.Paging = p; return q }
 // *InvalidQueryError if the query contradicts itself or the cursor is not one for it.
 func (s *Store) Customers(ctx context.Context, q CustomerQuery) (Page[Customer], error) {
 	q.Search = oneBlank(q.Search)
-	page, err := readPage[Customer](ctx, s, customerList, q.Paging, q)
+	page, err := readPage(ctx, s, customerList, q.Paging, q, itself[Customer])
 	if err != nil {
 		return Page[Customer]{}, fmt.Errorf("read customers: %w", err)
 	}

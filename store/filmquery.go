@@ -49,8 +49,8 @@ const filmRank = `ts_rank_cd(f.fulltext, ` + searchQuery + `)::float8::numeric`
 
 // filmList is the list of all films. Pagila has indexes for film_id and title, which are never NULL.
 var filmList = list{
-	rows: rowsOf[Film](),
-	name: "films.page", table: `{film} f`, id: `f.film_id`, order: "film_id",
+	memory: memoryFor[Film, Film](),
+	name:   "films.page", table: `{film} f`, id: `f.film_id`, order: "film_id",
 	orders: map[string]order{
 		"film_id":          {key: `f.film_id`, is: integerKey},
 		"title":            {key: `f.title`, is: textKey},
@@ -74,7 +74,7 @@ LEFT JOIN LATERAL (SELECT * FROM {film} WHERE film_id = page.id OFFSET 0) f ON t
 // Films returns one page of films. The ids of films and actors begin at 1. Rows with other ids are left out.
 // The error is an *InvalidQueryError if the query contradicts itself or the cursor is not one for it.
 func (s *Store) Films(ctx context.Context, q FilmQuery) (Page[Film], error) {
-	page, err := readPage[Film](ctx, s, filmList, q.paging(), &q)
+	page, err := readPage(ctx, s, filmList, q.paging(), &q, itself[Film])
 	if err != nil {
 		return Page[Film]{}, fmt.Errorf("read films: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -43,6 +44,21 @@ type Page[T any] struct {
 	Page  int32  // its number, or 0 if the query had a cursor
 	Total *int64 // the number of items on all pages, or nil with CountNone
 	Next  string // the cursor of the next page, or "" on the last page
+
+	memory *[]T       // the slice that Items uses, or nil if it is not from a pool or was released
+	pool   *sync.Pool // where Release puts it
+}
+
+// Release lets other pages use the memory of the items. It must be called on one copy of the page only. After it, no
+// copy's items may be used, but their texts may be. A page that is not released is garbage like any other value.
+func (p *Page[T]) Release() {
+	if p.memory == nil {
+		return
+	}
+	clear(p.Items[:cap(p.Items)]) // the pool must not keep the texts of a page in memory
+	*p.memory = p.Items
+	p.pool.Put(p.memory)
+	p.Items, p.memory = nil, nil
 }
 
 // list describes a list that has pages. Its items are rows of a table with an integer id that is greater than 0.
@@ -60,12 +76,22 @@ type list struct {
 	// They begin with a comma.
 	carried string
 
-	rows *sync.Pool // made by rowsOf
+	memory *pageMemory // made by memoryFor, with the types for which readPage is called
 }
 
-// rowsOf returns a pool of slices for the rows of a list, which are converted to the items of a page and then not needed
-// any more.
-func rowsOf[R any]() *sync.Pool { return &sync.Pool{New: func() any { return new([]pageRow[R]) }} }
+// pageMemory has the slices of a list's pages that are not in use.
+type pageMemory struct {
+	rows  sync.Pool // of slices of the rows that are read
+	items sync.Pool // of slices of the items to which they are converted
+}
+
+// memoryFor returns the memory for a list with rows and items of these types.
+func memoryFor[R, T any]() *pageMemory {
+	return &pageMemory{
+		rows:  sync.Pool{New: func() any { return new([]pageRow[R]) }},
+		items: sync.Pool{New: func() any { return new([]T) }},
+	}
+}
 
 // query is a query for a page of a list.
 type query interface {
@@ -148,17 +174,17 @@ type pageRow[R any] struct {
 // 17th of a page of films. pgx has room for the descriptions of 16, and allocates a kilobyte for more.
 const keyMark = "="
 
-// readPage reads a page of rows of a list. The error is an *InvalidQueryError if the query contradicts itself or
-// the cursor is not one for it.
-func readPage[R any](ctx context.Context, s *Store, l list, p Paging, q query) (Page[R], error) {
+// readPage reads a page of a list and converts its rows to items. The error is an *InvalidQueryError if the query
+// contradicts itself or the cursor is not one for it.
+func readPage[R, T any](ctx context.Context, s *Store, l list, p Paging, q query, convert func(*R) T) (Page[T], error) {
 	r, err := l.prepare(p, q)
 	if err != nil {
-		return Page[R]{}, err
+		return Page[T]{}, err
 	}
-	rows := l.rows.Get().(*[]pageRow[R])
+	rows := l.memory.rows.Get().(*[]pageRow[R])
 	defer func() {
-		clear((*rows)[:cap(*rows)]) // the pool must not keep the texts of a page in memory
-		l.rows.Put(rows)
+		clear((*rows)[:cap(*rows)]) // the pool must not keep their texts in memory either
+		l.memory.rows.Put(rows)
 	}()
 	var estimate int64
 	err = s.call(ctx, s.reads, NoWrite, func(ctx context.Context, c session) error {
@@ -182,9 +208,9 @@ func readPage[R any](ctx context.Context, s *Store, l list, p Paging, q query) (
 	if lacksCharacter(err) {
 		*rows, estimate = append((*rows)[:0], pageRow[R]{}), 0
 	} else if err != nil {
-		return Page[R]{}, err
+		return Page[T]{}, err
 	}
-	return newPage(r, *rows, estimate), nil
+	return newPage(r, *rows, estimate, convert), nil
 }
 
 // sql returns the statement that reads the page, from one snapshot with its total. It finds the ids of the page
@@ -278,8 +304,9 @@ func (r pageRequest) capped(s *statement) string {
 }
 
 // newPage makes a page of the rows, which are one more than the page has if there is a next page.
-func newPage[R any](r pageRequest, rows []pageRow[R], estimate int64) Page[R] {
-	page := Page[R]{Items: make([]R, 0, len(rows)), Page: r.Page}
+func newPage[R, T any](r pageRequest, rows []pageRow[R], estimate int64, convert func(*R) T) Page[T] {
+	memory := r.memory.items.Get().(*[]T)
+	page := Page[T]{Items: slices.Grow((*memory)[:0], len(rows)), Page: r.Page, memory: memory, pool: &r.memory.items}
 	if more := len(rows) > int(r.PageSize); more {
 		rows = rows[:r.PageSize]
 		last := &rows[len(rows)-1]
@@ -292,7 +319,7 @@ func newPage[R any](r pageRequest, rows []pageRow[R], estimate int64) Page[R] {
 	}
 	for i := range rows {
 		if row := &rows[i]; row.ID != 0 {
-			page.Items = append(page.Items, row.Row)
+			page.Items = append(page.Items, convert(&row.Row))
 		}
 	}
 	switch r.Count {
@@ -305,14 +332,8 @@ func newPage[R any](r pageRequest, rows []pageRow[R], estimate int64) Page[R] {
 	return page
 }
 
-// convertPage converts the items of a page.
-func convertPage[R, T any](page Page[R], convert func(R) T) Page[T] {
-	items := make([]T, len(page.Items))
-	for i, row := range page.Items {
-		items[i] = convert(row)
-	}
-	return Page[T]{Items: items, Page: page.Page, Total: page.Total, Next: page.Next}
-}
+// itself converts a row that is an item as it is.
+func itself[R any](row *R) R { return *row }
 
 // estimate returns the number of matching rows of a table that the planner expects.
 func (c session) estimate(ctx context.Context, table string, q query) (int64, error) {

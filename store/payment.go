@@ -27,7 +27,7 @@ type paymentRow struct {
 	PaymentDate int64
 }
 
-func (r paymentRow) payment() Payment {
+func (r *paymentRow) payment() Payment {
 	return Payment{r.PaymentID, r.CustomerID, r.StaffID, r.RentalID, r.Amount, time.UnixMicro(r.PaymentDate).UTC()}
 }
 
@@ -35,8 +35,8 @@ func (r paymentRow) payment() Payment {
 // the page carries all columns. The interval keeps the planner from walking through the payments of all customers in
 // the order of the key: those of one customer are few, and are found by Pagila's indexes for customers.
 var paymentList = list{
-	rows: rowsOf[paymentRow](),
-	name: "payments.page", table: `{payment} p`, id: `p.payment_id`, order: "-payment_date",
+	memory: memoryFor[paymentRow, Payment](),
+	name:   "payments.page", table: `{payment} p`, id: `p.payment_id`, order: "-payment_date",
 	orders:  map[string]order{"payment_date": {key: `(p.payment_date + interval '0')`, is: timeKey}},
 	carried: `, p.customer_id, p.staff_id, p.rental_id, p.amount`,
 	columns: `
@@ -64,12 +64,12 @@ func (q paymentQuery) identity(p Paging) any { q.Paging = p; return q }
 // -payment_date. The ids begin at 1. Rows with other ids are left out. The error is a *NotFoundError if there is no
 // such customer, or an *InvalidQueryError.
 func (s *Store) CustomerPayments(ctx context.Context, customerID int32, p Paging) (Page[Payment], error) {
-	page, err := readPage[paymentRow](ctx, s, paymentList, p, paymentQuery{PayerID: customerID})
+	page, err := readPage(ctx, s, paymentList, p, paymentQuery{PayerID: customerID}, (*paymentRow).payment)
 	if err == nil && len(page.Items) == 0 {
 		err = s.findCustomer(ctx, customerID)
 	}
 	if err != nil {
 		return Page[Payment]{}, fmt.Errorf("read the payments of customer %d: %w", customerID, err)
 	}
-	return convertPage(page, paymentRow.payment), nil
+	return page, nil
 }

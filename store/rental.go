@@ -42,7 +42,7 @@ type rentalRow struct {
 	LateFee     string
 }
 
-func (r rentalRow) rental() Rental {
+func (r *rentalRow) rental() Rental {
 	rental := Rental{
 		RentalID: r.RentalID, InventoryID: r.InventoryID, CustomerID: r.CustomerID, StaffID: r.StaffID, FilmID: r.FilmID,
 		RentalDate: time.UnixMicro(r.RentalDate).UTC(), DueDate: time.UnixMicro(r.DueDate).UTC(),

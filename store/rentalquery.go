@@ -31,8 +31,8 @@ type RentalQuery struct {
 // rentalList is the list of all rentals. Pagila has indexes for rental_id, and for rental_date, which is never NULL.
 // The other orders use the times as they are shown.
 var rentalList = list{
-	rows: rowsOf[rentalRow](),
-	name: "rentals.page", table: `{rental} r`, id: `r.rental_id`, order: "-rental_date",
+	memory: memoryFor[rentalRow, Rental](),
+	name:   "rentals.page", table: `{rental} r`, id: `r.rental_id`, order: "-rental_date",
 	orders: map[string]order{
 		"rental_id":   {key: `r.rental_id`, is: integerKey},
 		"rental_date": {key: `r.rental_date`, is: timeKey},
@@ -108,11 +108,11 @@ func (s *Store) Rentals(ctx context.Context, q RentalQuery) (Page[Rental], error
 	if q.CustomerID != 0 {
 		l = customerRentalList
 	}
-	page, err := readPage[rentalRow](ctx, s, l, q.Paging, q)
+	page, err := readPage(ctx, s, l, q.Paging, q, (*rentalRow).rental)
 	if err != nil {
 		return Page[Rental]{}, fmt.Errorf("read rentals: %w", err)
 	}
-	return convertPage(page, rentalRow.rental), nil
+	return page, nil
 }
 
 // CustomerRentals is Rentals for the customer of the query. The error is a *NotFoundError if there is no such
