@@ -22,6 +22,33 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+// The generated binding looks for a parameter of the query by its name (gen/query.go). The members of an object would have
+// names of their own.
+func TestNoObjectsInQueries(t *testing.T) {
+	t.Parallel()
+	doc, err := api.Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	checked := 0
+	for path, item := range doc.Paths.Map() {
+		for method, op := range item.Operations() {
+			for _, p := range op.Parameters {
+				if p.Value.In != openapi3.ParameterInQuery {
+					continue
+				}
+				checked++
+				if types := p.Value.Schema.Value.Type; types.Includes("object") || types.IsEmpty() {
+					t.Errorf("%s %s: the parameter %s may be an object", method, path, p.Value.Name)
+				}
+			}
+		}
+	}
+	if checked == 0 {
+		t.Error("no parameter was found")
+	}
+}
+
 // The server rejects a NUL in any text, because PostgreSQL cannot store one. The contract has to say so. Otherwise
 // the server would reject requests that follow the contract.
 func TestTextsHaveNoNUL(t *testing.T) {

@@ -2173,7 +2173,7 @@ func (siw *ServerInterfaceWrapper) ListActors(c *gin.Context) {
 
 	// ------------- Optional query parameter "page" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", queryOf(c), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = bindQuery(c, false, "page", &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page: %w", err), http.StatusBadRequest)
 		return
@@ -2181,7 +2181,7 @@ func (siw *ServerInterfaceWrapper) ListActors(c *gin.Context) {
 
 	// ------------- Optional query parameter "page_size" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "page_size", queryOf(c), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = bindQuery(c, false, "page_size", &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page_size: %w", err), http.StatusBadRequest)
 		return
@@ -2189,7 +2189,7 @@ func (siw *ServerInterfaceWrapper) ListActors(c *gin.Context) {
 
 	// ------------- Optional query parameter "q" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "q", queryOf(c), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = bindQuery(c, false, "q", &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter q: %w", err), http.StatusBadRequest)
 		return
@@ -2241,7 +2241,7 @@ func (siw *ServerInterfaceWrapper) AskQuestion(c *gin.Context) {
 
 	// ------------- Required query parameter "question" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, true, "question", queryOf(c), &params.Question, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = bindQuery(c, true, "question", &params.Question, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter question: %w", err), http.StatusBadRequest)
 		return
@@ -2307,7 +2307,7 @@ func (siw *ServerInterfaceWrapper) ListCustomers(c *gin.Context) {
 
 	// ------------- Optional query parameter "q" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "q", queryOf(c), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = bindQuery(c, false, "q", &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter q: %w", err), http.StatusBadRequest)
 		return
@@ -2315,7 +2315,7 @@ func (siw *ServerInterfaceWrapper) ListCustomers(c *gin.Context) {
 
 	// ------------- Optional query parameter "store_id" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "store_id", queryOf(c), &params.StoreID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = bindQuery(c, false, "store_id", &params.StoreID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter store_id: %w", err), http.StatusBadRequest)
 		return
@@ -2323,7 +2323,7 @@ func (siw *ServerInterfaceWrapper) ListCustomers(c *gin.Context) {
 
 	// ------------- Optional query parameter "active" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "active", queryOf(c), &params.Active, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	err = bindQuery(c, false, "active", &params.Active, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter active: %w", err), http.StatusBadRequest)
 		return
@@ -2331,7 +2331,7 @@ func (siw *ServerInterfaceWrapper) ListCustomers(c *gin.Context) {
 
 	// ------------- Optional query parameter "sort" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", queryOf(c), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = bindQuery(c, false, "sort", &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter sort: %w", err), http.StatusBadRequest)
 		return
@@ -2339,7 +2339,7 @@ func (siw *ServerInterfaceWrapper) ListCustomers(c *gin.Context) {
 
 	// ------------- Optional query parameter "page" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", queryOf(c), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = bindQuery(c, false, "page", &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page: %w", err), http.StatusBadRequest)
 		return
@@ -2347,7 +2347,7 @@ func (siw *ServerInterfaceWrapper) ListCustomers(c *gin.Context) {
 
 	// ------------- Optional query parameter "page_size" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "page_size", queryOf(c), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = bindQuery(c, false, "page_size", &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page_size: %w", err), http.StatusBadRequest)
 		return
@@ -2355,7 +2355,7 @@ func (siw *ServerInterfaceWrapper) ListCustomers(c *gin.Context) {
 
 	// ------------- Optional query parameter "cursor" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", queryOf(c), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = bindQuery(c, false, "cursor", &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
 		return
@@ -2363,7 +2363,7 @@ func (siw *ServerInterfaceWrapper) ListCustomers(c *gin.Context) {
 
 	// ------------- Optional query parameter "count" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", queryOf(c), &params.Count, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = bindQuery(c, false, "count", &params.Count, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter count: %w", err), http.StatusBadRequest)
 		return
@@ -2424,7 +2424,7 @@ func (siw *ServerInterfaceWrapper) ListCustomerPayments(c *gin.Context) {
 
 	// ------------- Optional query parameter "sort" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", queryOf(c), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = bindQuery(c, false, "sort", &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter sort: %w", err), http.StatusBadRequest)
 		return
@@ -2432,7 +2432,7 @@ func (siw *ServerInterfaceWrapper) ListCustomerPayments(c *gin.Context) {
 
 	// ------------- Optional query parameter "page" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", queryOf(c), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = bindQuery(c, false, "page", &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page: %w", err), http.StatusBadRequest)
 		return
@@ -2440,7 +2440,7 @@ func (siw *ServerInterfaceWrapper) ListCustomerPayments(c *gin.Context) {
 
 	// ------------- Optional query parameter "page_size" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "page_size", queryOf(c), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = bindQuery(c, false, "page_size", &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page_size: %w", err), http.StatusBadRequest)
 		return
@@ -2448,7 +2448,7 @@ func (siw *ServerInterfaceWrapper) ListCustomerPayments(c *gin.Context) {
 
 	// ------------- Optional query parameter "cursor" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", queryOf(c), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = bindQuery(c, false, "cursor", &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
 		return
@@ -2456,7 +2456,7 @@ func (siw *ServerInterfaceWrapper) ListCustomerPayments(c *gin.Context) {
 
 	// ------------- Optional query parameter "count" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", queryOf(c), &params.Count, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = bindQuery(c, false, "count", &params.Count, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter count: %w", err), http.StatusBadRequest)
 		return
@@ -2492,7 +2492,7 @@ func (siw *ServerInterfaceWrapper) ListCustomerRentals(c *gin.Context) {
 
 	// ------------- Optional query parameter "state" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", queryOf(c), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = bindQuery(c, false, "state", &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter state: %w", err), http.StatusBadRequest)
 		return
@@ -2500,7 +2500,7 @@ func (siw *ServerInterfaceWrapper) ListCustomerRentals(c *gin.Context) {
 
 	// ------------- Optional query parameter "sort" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", queryOf(c), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = bindQuery(c, false, "sort", &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter sort: %w", err), http.StatusBadRequest)
 		return
@@ -2508,7 +2508,7 @@ func (siw *ServerInterfaceWrapper) ListCustomerRentals(c *gin.Context) {
 
 	// ------------- Optional query parameter "page" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", queryOf(c), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = bindQuery(c, false, "page", &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page: %w", err), http.StatusBadRequest)
 		return
@@ -2516,7 +2516,7 @@ func (siw *ServerInterfaceWrapper) ListCustomerRentals(c *gin.Context) {
 
 	// ------------- Optional query parameter "page_size" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "page_size", queryOf(c), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = bindQuery(c, false, "page_size", &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page_size: %w", err), http.StatusBadRequest)
 		return
@@ -2524,7 +2524,7 @@ func (siw *ServerInterfaceWrapper) ListCustomerRentals(c *gin.Context) {
 
 	// ------------- Optional query parameter "cursor" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", queryOf(c), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = bindQuery(c, false, "cursor", &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
 		return
@@ -2532,7 +2532,7 @@ func (siw *ServerInterfaceWrapper) ListCustomerRentals(c *gin.Context) {
 
 	// ------------- Optional query parameter "count" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", queryOf(c), &params.Count, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = bindQuery(c, false, "count", &params.Count, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter count: %w", err), http.StatusBadRequest)
 		return
@@ -2808,7 +2808,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "page" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", queryOf(c), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = bindQuery(c, false, "page", &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page: %w", err), http.StatusBadRequest)
 		return
@@ -2816,7 +2816,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "page_size" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "page_size", queryOf(c), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = bindQuery(c, false, "page_size", &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page_size: %w", err), http.StatusBadRequest)
 		return
@@ -2824,7 +2824,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "cursor" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", queryOf(c), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = bindQuery(c, false, "cursor", &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
 		return
@@ -2832,7 +2832,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "count" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", queryOf(c), &params.Count, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = bindQuery(c, false, "count", &params.Count, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter count: %w", err), http.StatusBadRequest)
 		return
@@ -2840,7 +2840,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "sort" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", queryOf(c), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = bindQuery(c, false, "sort", &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter sort: %w", err), http.StatusBadRequest)
 		return
@@ -2848,7 +2848,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "q" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "q", queryOf(c), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = bindQuery(c, false, "q", &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter q: %w", err), http.StatusBadRequest)
 		return
@@ -2856,7 +2856,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "title" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "title", queryOf(c), &params.Title, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = bindQuery(c, false, "title", &params.Title, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter title: %w", err), http.StatusBadRequest)
 		return
@@ -2864,7 +2864,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "category" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "category", queryOf(c), &params.Category, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	err = bindQuery(c, false, "category", &params.Category, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter category: %w", err), http.StatusBadRequest)
 		return
@@ -2872,7 +2872,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "rating" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "rating", queryOf(c), &params.Rating, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	err = bindQuery(c, false, "rating", &params.Rating, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter rating: %w", err), http.StatusBadRequest)
 		return
@@ -2880,7 +2880,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "language" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "language", queryOf(c), &params.Language, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	err = bindQuery(c, false, "language", &params.Language, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter language: %w", err), http.StatusBadRequest)
 		return
@@ -2888,7 +2888,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "actor" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "actor", queryOf(c), &params.Actor, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	err = bindQuery(c, false, "actor", &params.Actor, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter actor: %w", err), http.StatusBadRequest)
 		return
@@ -2896,7 +2896,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "actor_id" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "actor_id", queryOf(c), &params.ActorID, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	err = bindQuery(c, false, "actor_id", &params.ActorID, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter actor_id: %w", err), http.StatusBadRequest)
 		return
@@ -2904,7 +2904,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "special_feature" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "special_feature", queryOf(c), &params.SpecialFeature, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	err = bindQuery(c, false, "special_feature", &params.SpecialFeature, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter special_feature: %w", err), http.StatusBadRequest)
 		return
@@ -2912,7 +2912,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "release_year_min" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "release_year_min", queryOf(c), &params.ReleaseYearMin, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = bindQuery(c, false, "release_year_min", &params.ReleaseYearMin, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter release_year_min: %w", err), http.StatusBadRequest)
 		return
@@ -2920,7 +2920,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "release_year_max" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "release_year_max", queryOf(c), &params.ReleaseYearMax, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = bindQuery(c, false, "release_year_max", &params.ReleaseYearMax, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter release_year_max: %w", err), http.StatusBadRequest)
 		return
@@ -2928,7 +2928,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "length_min" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "length_min", queryOf(c), &params.LengthMin, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = bindQuery(c, false, "length_min", &params.LengthMin, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter length_min: %w", err), http.StatusBadRequest)
 		return
@@ -2936,7 +2936,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "length_max" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "length_max", queryOf(c), &params.LengthMax, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = bindQuery(c, false, "length_max", &params.LengthMax, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter length_max: %w", err), http.StatusBadRequest)
 		return
@@ -2944,7 +2944,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "rental_rate_min" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "rental_rate_min", queryOf(c), &params.RentalRateMin, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = bindQuery(c, false, "rental_rate_min", &params.RentalRateMin, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter rental_rate_min: %w", err), http.StatusBadRequest)
 		return
@@ -2952,7 +2952,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "rental_rate_max" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "rental_rate_max", queryOf(c), &params.RentalRateMax, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = bindQuery(c, false, "rental_rate_max", &params.RentalRateMax, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter rental_rate_max: %w", err), http.StatusBadRequest)
 		return
@@ -2960,7 +2960,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "replacement_cost_min" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "replacement_cost_min", queryOf(c), &params.ReplacementCostMin, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = bindQuery(c, false, "replacement_cost_min", &params.ReplacementCostMin, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter replacement_cost_min: %w", err), http.StatusBadRequest)
 		return
@@ -2968,7 +2968,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "replacement_cost_max" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "replacement_cost_max", queryOf(c), &params.ReplacementCostMax, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = bindQuery(c, false, "replacement_cost_max", &params.ReplacementCostMax, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter replacement_cost_max: %w", err), http.StatusBadRequest)
 		return
@@ -2976,7 +2976,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "rental_duration_min" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "rental_duration_min", queryOf(c), &params.RentalDurationMin, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = bindQuery(c, false, "rental_duration_min", &params.RentalDurationMin, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter rental_duration_min: %w", err), http.StatusBadRequest)
 		return
@@ -2984,7 +2984,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "rental_duration_max" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "rental_duration_max", queryOf(c), &params.RentalDurationMax, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = bindQuery(c, false, "rental_duration_max", &params.RentalDurationMax, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter rental_duration_max: %w", err), http.StatusBadRequest)
 		return
@@ -2992,7 +2992,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "streaming_available" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "streaming_available", queryOf(c), &params.StreamingAvailable, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	err = bindQuery(c, false, "streaming_available", &params.StreamingAvailable, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter streaming_available: %w", err), http.StatusBadRequest)
 		return
@@ -3000,7 +3000,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "in_stock" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "in_stock", queryOf(c), &params.InStock, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	err = bindQuery(c, false, "in_stock", &params.InStock, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter in_stock: %w", err), http.StatusBadRequest)
 		return
@@ -3008,7 +3008,7 @@ func (siw *ServerInterfaceWrapper) ListFilms(c *gin.Context) {
 
 	// ------------- Optional query parameter "store_id" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "store_id", queryOf(c), &params.StoreID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = bindQuery(c, false, "store_id", &params.StoreID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter store_id: %w", err), http.StatusBadRequest)
 		return
@@ -3212,7 +3212,7 @@ func (siw *ServerInterfaceWrapper) ListRentals(c *gin.Context) {
 
 	// ------------- Optional query parameter "state" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", queryOf(c), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = bindQuery(c, false, "state", &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter state: %w", err), http.StatusBadRequest)
 		return
@@ -3220,7 +3220,7 @@ func (siw *ServerInterfaceWrapper) ListRentals(c *gin.Context) {
 
 	// ------------- Optional query parameter "customer_id" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "customer_id", queryOf(c), &params.CustomerID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = bindQuery(c, false, "customer_id", &params.CustomerID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter customer_id: %w", err), http.StatusBadRequest)
 		return
@@ -3228,7 +3228,7 @@ func (siw *ServerInterfaceWrapper) ListRentals(c *gin.Context) {
 
 	// ------------- Optional query parameter "film_id" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "film_id", queryOf(c), &params.FilmID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = bindQuery(c, false, "film_id", &params.FilmID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter film_id: %w", err), http.StatusBadRequest)
 		return
@@ -3236,7 +3236,7 @@ func (siw *ServerInterfaceWrapper) ListRentals(c *gin.Context) {
 
 	// ------------- Optional query parameter "store_id" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "store_id", queryOf(c), &params.StoreID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = bindQuery(c, false, "store_id", &params.StoreID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter store_id: %w", err), http.StatusBadRequest)
 		return
@@ -3244,7 +3244,7 @@ func (siw *ServerInterfaceWrapper) ListRentals(c *gin.Context) {
 
 	// ------------- Optional query parameter "rental_date_min" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "rental_date_min", queryOf(c), &params.RentalDateMin, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	err = bindQuery(c, false, "rental_date_min", &params.RentalDateMin, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter rental_date_min: %w", err), http.StatusBadRequest)
 		return
@@ -3252,7 +3252,7 @@ func (siw *ServerInterfaceWrapper) ListRentals(c *gin.Context) {
 
 	// ------------- Optional query parameter "rental_date_max" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "rental_date_max", queryOf(c), &params.RentalDateMax, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	err = bindQuery(c, false, "rental_date_max", &params.RentalDateMax, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter rental_date_max: %w", err), http.StatusBadRequest)
 		return
@@ -3260,7 +3260,7 @@ func (siw *ServerInterfaceWrapper) ListRentals(c *gin.Context) {
 
 	// ------------- Optional query parameter "sort" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", queryOf(c), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = bindQuery(c, false, "sort", &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter sort: %w", err), http.StatusBadRequest)
 		return
@@ -3268,7 +3268,7 @@ func (siw *ServerInterfaceWrapper) ListRentals(c *gin.Context) {
 
 	// ------------- Optional query parameter "page" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", queryOf(c), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = bindQuery(c, false, "page", &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page: %w", err), http.StatusBadRequest)
 		return
@@ -3276,7 +3276,7 @@ func (siw *ServerInterfaceWrapper) ListRentals(c *gin.Context) {
 
 	// ------------- Optional query parameter "page_size" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "page_size", queryOf(c), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = bindQuery(c, false, "page_size", &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page_size: %w", err), http.StatusBadRequest)
 		return
@@ -3284,7 +3284,7 @@ func (siw *ServerInterfaceWrapper) ListRentals(c *gin.Context) {
 
 	// ------------- Optional query parameter "cursor" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", queryOf(c), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = bindQuery(c, false, "cursor", &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
 		return
@@ -3292,7 +3292,7 @@ func (siw *ServerInterfaceWrapper) ListRentals(c *gin.Context) {
 
 	// ------------- Optional query parameter "count" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", queryOf(c), &params.Count, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = bindQuery(c, false, "count", &params.Count, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter count: %w", err), http.StatusBadRequest)
 		return
