@@ -16,20 +16,20 @@ type Film struct {
 	Description        string
 	ReleaseYear        int32
 	Language           string
-	Category           string // the first by name if the film has several
-	Rating             string // an mpaa_rating
-	Length             int32  // in minutes
-	RentalRate         string // an amount
-	RentalDuration     int32  // in days
-	ReplacementCost    string // an amount
-	SpecialFeatures    []string
+	Category           string   // the first by name if the film has several
+	Rating             string   // an mpaa_rating
+	Length             int32    // in minutes
+	RentalRate         string   // an amount
+	RentalDuration     int32    // in days
+	ReplacementCost    string   // an amount
+	SpecialFeatures    []string // shared with other films, so it must not be changed
 	StreamingAvailable bool
 }
 
 // FilmDetail is a film with its categories and actors by name, and its availability by store.
 type FilmDetail struct {
 	Film         `bun:",extend"`
-	Categories   []string
+	Categories   []string       // shared, as SpecialFeatures is
 	Actors       []Actor        `bun:"type:jsonb"`
 	Availability []Availability `bun:"type:jsonb"`
 	Version      string         `bun:"-"` // identifies all of the above, in hexadecimal digits

@@ -2,10 +2,12 @@ package store
 
 import (
 	"fmt"
+	"hash/crc32"
 	"reflect"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -21,7 +23,7 @@ type scanner struct {
 	pool    *sync.Pool
 	types   *pgtype.Map
 	columns []column // of the last result, which are most often those of the next one
-	texts   []int    // the indexes of those whose kind is text or array
+	texts   []int    // the indexes of those whose kind is text
 }
 
 // scanners are pools of scanners by the type of the rows.
@@ -71,7 +73,7 @@ const (
 
 // scan reads the rows of a result into dest, a pointer to a slice of structs, and closes the result. NULL becomes
 // the zero value. A []string is read from the text of an array, which can have NULL elements and any dimensions: its
-// elements are those that are not NULL.
+// elements are those that are not NULL. Rows may share it, so it must not be changed.
 func scan(models *bun.DB, types *pgtype.Map, rows pgx.Rows, dest any) error {
 	defer rows.Close()
 	slice := reflect.ValueOf(dest).Elem()
@@ -128,7 +130,7 @@ func (s *scanner) match(model *schema.Table, described []pgconn.FieldDescription
 		}
 		kind := kindOf(d, field.StructField.Type)
 		s.columns = append(s.columns, column{name: d.Name, field: field, oid: d.DataTypeOID, format: d.Format, kind: kind})
-		if kind == text || kind == array {
+		if kind == text {
 			s.texts = append(s.texts, i)
 		}
 	}
@@ -184,8 +186,7 @@ func (s *scanner) scan(values [][]byte, row reflect.Value) error {
 			field.SetString(texts[:len(value)])
 			texts = texts[len(value):]
 		case c.kind == array:
-			*field.Addr().Interface().(*[]string) = elements(texts[:len(value)])
-			texts = texts[len(value):]
+			*field.Addr().Interface().(*[]string) = elements(value)
 		case value == nil:
 		case c.kind == integer:
 			target(field).SetInt(signed(value))
@@ -232,9 +233,38 @@ func (s *scanner) join(values [][]byte) string {
 	return texts.String()
 }
 
-// elements returns the elements of an array's text that are not NULL, of all dimensions (PostgreSQL manual, section
+// knownArray is the text of an array with its elements.
+type knownArray struct {
+	text     string
+	elements []string
+}
+
+// knownArrays has the arrays that were read last, by the hashes of their texts. Rows repeat them: Pagila's films have 15
+// different lists of special features, none with the hash of another. An LRU cache would take a lock for each row.
+var knownArrays [256]atomic.Pointer[knownArray]
+
+// maxKnownArray is the size of the longest text in knownArrays, in bytes. It bounds the memory for all of them and their
+// elements to a third of a megabyte. The longest of Pagila's lists has 61 bytes.
+const maxKnownArray = 128
+
+// elements returns the elements of an array from its text. Other rows may have the same slice, so it must not be changed.
+func elements(text []byte) []string {
+	if len(text) > maxKnownArray {
+		return parseArray(string(text))
+	}
+	place := &knownArrays[crc32.ChecksumIEEE(text)%uint32(len(knownArrays))]
+	if known := place.Load(); known != nil && known.text == string(text) {
+		return known.elements
+	}
+	read := &knownArray{text: string(text)}
+	read.elements = slices.Clip(parseArray(read.text))
+	place.Store(read)
+	return read.elements
+}
+
+// parseArray returns the elements of an array's text that are not NULL, of all dimensions (PostgreSQL manual, section
 // 8.15.6).
-func elements(array string) []string {
+func parseArray(array string) []string {
 	_, rest, _ := strings.Cut(array, "{") // before it may be the bounds
 	all := make([]string, 0, strings.Count(rest, ",")+1)
 	for rest != "" {

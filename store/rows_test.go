@@ -1,9 +1,11 @@
 package store
 
 import (
+	"fmt"
 	"math"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -12,7 +14,7 @@ import (
 )
 
 // PostgreSQL itself writes the arrays.
-func TestElements(t *testing.T) {
+func TestParseArray(t *testing.T) {
 	conn, err := pgx.Connect(t.Context(), pgtest.New(t))
 	if err != nil {
 		t.Fatal(err)
@@ -41,12 +43,12 @@ func TestElements(t *testing.T) {
 		if text == nil {
 			text = new("")
 		}
-		if got := elements(*text); !slices.Equal(got, tt.want) || got == nil {
-			t.Errorf("elements(%s) = %q, want %q", *text, got, tt.want)
+		if got := parseArray(*text); !slices.Equal(got, tt.want) || got == nil {
+			t.Errorf("parseArray(%s) = %q, want %q", *text, got, tt.want)
 		}
 	}
 	for _, text := range []string{"", "a", "{", "{a", `{"`, `{"a`, `{"a\\`, `{"\"`, `}{`, "a{b"} { // a column may not be an array
-		elements(text)
+		parseArray(text)
 	}
 }
 
@@ -113,5 +115,28 @@ func TestScan(t *testing.T) {
 				t.Errorf("%s, %s: read %+v, want %+v", mode, tt.statement, got, tt.want)
 			}
 		}
+	}
+}
+
+// Arrays with the same hash replace each other, and each is still read correctly.
+func TestElements(t *testing.T) { //nolint:paralleltest // AllocsPerRun forbids it
+	texts := []string{"", "{}", "{NULL}", "{Trailers}", "{" + strings.Repeat("x", maxKnownArray-2) + "}", "{" + strings.Repeat("x", maxKnownArray-1) + "}"}
+	for i := range 3 * len(knownArrays) {
+		texts = append(texts, fmt.Sprintf(`{a%d,"b c"}`, i))
+	}
+	var received []byte // pgx uses its memory again for the next row
+	for _, text := range texts {
+		for range 2 {
+			received = append(received[:0], text...)
+			got, want := elements(received), parseArray(text)
+			clear(received)
+			if !slices.Equal(got, want) || got == nil {
+				t.Errorf("elements(%s) = %q, want %q", text, got, want)
+			}
+		}
+	}
+	array := []byte("{Trailers,Commentaries}")
+	if n := testing.AllocsPerRun(100, func() { elements(array) }); n != 0 {
+		t.Errorf("an array that is known takes %v allocations", n)
 	}
 }
