@@ -239,12 +239,13 @@ type knownArray struct {
 	elements []string
 }
 
-// knownArrays has the arrays that were read last, by the hashes of their texts. Rows repeat them: Pagila's films have 15
-// different lists of special features, none with the hash of another. An LRU cache would take a lock for each row.
+// knownArrays has the arrays that were read last, each in the place that the hash of its text gives. Rows repeat them:
+// Pagila's films have 15 different lists of special features, which have 15 different places. An LRU cache would take a
+// lock for each row.
 var knownArrays [256]atomic.Pointer[knownArray]
 
 // maxKnownArray is the size of the longest text in knownArrays, in bytes. It bounds the memory for all of them and their
-// elements to a third of a megabyte. The longest of Pagila's lists has 61 bytes.
+// elements to a third of a megabyte. The longest of Pagila's lists has 60 bytes.
 const maxKnownArray = 128
 
 // elements returns the elements of an array from its text. Other rows may have the same slice, so it must not be changed.

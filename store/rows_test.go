@@ -119,7 +119,7 @@ func TestScan(t *testing.T) {
 }
 
 // Arrays with the same hash replace each other, and each is still read correctly.
-func TestElements(t *testing.T) { //nolint:paralleltest // AllocsPerRun forbids it
+func TestElements(t *testing.T) {
 	texts := []string{"", "{}", "{NULL}", "{Trailers}", "{" + strings.Repeat("x", maxKnownArray-2) + "}", "{" + strings.Repeat("x", maxKnownArray-1) + "}"}
 	for i := range 3 * len(knownArrays) {
 		texts = append(texts, fmt.Sprintf(`{a%d,"b c"}`, i))
